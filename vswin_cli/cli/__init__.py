@@ -1,0 +1,1 @@
+"""The command line; nothing below this package may import from it."""

@@ -1,0 +1,139 @@
+"""What a user can choose, as frozen records with their defaults.
+
+Torch-free, so that the command line can show defaults without loading anything. Each stage
+takes the one record that concerns it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from vswin_cli.errors import OptionError
+
+__all__ = ["EngineOptions", "Precision", "SamplingOptions", "SegmentOptions", "Stride"]
+
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+
+_STRIDE = re.compile(r"(?P<number>\d+(?:\.\d*)?|\.\d+)(?P<unit>s|%|f)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Stride:
+    """Distance between the starts of neighbouring clips.
+
+    Raises:
+        OptionError: the distance is not positive.
+    """
+
+    amount: float
+    """How much of `unit`."""
+    unit: Literal["s", "%", "f"] = "%"
+    """Seconds, percent of a clip, or sampled frames."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.amount < float("inf"):
+            raise OptionError(f"stride must be positive, got {self.amount:g}{self.unit}")
+
+    @classmethod
+    def parse(cls, text: str) -> Stride:
+        """Read `1.5`, `1.5s`, `50%` or `16f`; a bare number means seconds.
+
+        Raises:
+            OptionError: the text is none of these.
+        """
+        match = _STRIDE.fullmatch(text.strip())
+        if match is None:
+            raise OptionError(
+                f"cannot read the stride {text!r}",
+                hint="give seconds (1.5s), percent of a clip (50%) or sampled frames (16f)",
+            )
+        unit = match["unit"] or "s"
+        return cls(float(match["number"]), unit)  # type: ignore[arg-type]
+
+    def frames(self, num_frames: int, frame_rate: float) -> int:
+        """The same distance in sampled frames, at least one."""
+        per_unit = {"s": frame_rate, "%": num_frames / 100, "f": 1.0}[self.unit]
+        return max(1, round(self.amount * per_unit))
+
+    def __str__(self) -> str:
+        return f"{self.amount:g}{self.unit}"
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingOptions:
+    """Which clips to take from a video. `None` means: as the weights were trained."""
+
+    frame_rate: float | None = None
+    """Sampled frames per second of presentation time."""
+    frame_interval: int | None = None
+    """Sample every n-th source frame instead (the paper's protocol)."""
+    stride: Stride = Stride(100.0)
+    """Distance between clip starts."""
+    crops: Literal[1, 3] = 1
+    """Spatial crops per clip: the centre, or three along the longer side."""
+    start_seconds: float | None = None
+    """Start of the part to analyse."""
+    end_seconds: float | None = None
+    """End of the part to analyse, exclusive."""
+
+    def __post_init__(self) -> None:
+        if self.frame_rate is not None and not 0 < self.frame_rate <= 1000:
+            raise OptionError(f"frames per second must be in (0, 1000], got {self.frame_rate:g}")
+        if self.frame_interval is not None and self.frame_interval < 1:
+            raise OptionError(f"frame interval must be at least 1, got {self.frame_interval}")
+        if self.frame_rate is not None and self.frame_interval is not None:
+            raise OptionError("give frames per second or a frame interval, not both")
+        start, end = self.start_seconds, self.end_seconds
+        if start is not None and start < 0:
+            raise OptionError(f"the start must not be negative, got {start:g} s")
+        if end is not None and end <= (start or 0.0):
+            raise OptionError(f"the end ({end:g} s) must come after the start ({start or 0:g} s)")
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """Where and how the network runs."""
+
+    device: str = "auto"
+    """`auto` (cuda, then mps, then cpu) or a torch device such as `cuda:1`."""
+    precision: Precision = "auto"
+    """Arithmetic of the network; scores always leave it in float32."""
+    batch_size: int | None = None
+    """Views per forward pass; `None` picks by device."""
+
+    def __post_init__(self) -> None:
+        if self.batch_size is not None and self.batch_size < 1:
+            raise OptionError(f"batch size must be at least 1, got {self.batch_size}")
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentOptions:
+    """How scores over time become segments. `None` for a threshold: as the weights advise."""
+
+    onset: float = 0.4
+    """Score at which a segment begins."""
+    offset: float = 0.2
+    """Score below which it ends."""
+    min_duration_seconds: float = 1.0
+    """Shorter segments are dropped."""
+    merge_gap_seconds: float = 1.0
+    """Segments of one label closer than this become one."""
+    max_labels: int = 1
+    """Labels that may hold at the same instant; 0 for any number."""
+    include: tuple[str, ...] = ()
+    """Only these labels; empty for all."""
+    exclude: tuple[str, ...] = ()
+    """None of these labels."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.offset <= self.onset <= 1:
+            raise OptionError(
+                f"thresholds must satisfy 0 <= offset <= onset <= 1, "
+                f"got onset {self.onset:g}, offset {self.offset:g}"
+            )
+        if min(self.min_duration_seconds, self.merge_gap_seconds) < 0:
+            raise OptionError("minimum duration and merge gap must not be negative")
+        if self.max_labels < 0:
+            raise OptionError(f"max labels must not be negative, got {self.max_labels}")

@@ -1,0 +1,174 @@
+"""What can go wrong, and the exit code that each kind ends with.
+
+    VswinError                    1  unexpected; anything more specific is below
+    ├── OptionError               2  an option or an argument makes no sense
+    ├── SourceError               4  an input cannot be processed
+    │   ├── SourceNotFoundError      nothing there, or not readable
+    │   ├── NotAVideoError           no container that the decoder knows
+    │   ├── NoVideoStreamError       audio only, cover art only, no frames
+    │   └── DecodeError              the decoder gave up, crashed or hung
+    ├── ModelError                5  weights are missing or unusable
+    │   ├── UnknownModelError        a name that the registry does not hold
+    │   ├── CheckpointError          a file that cannot become the network
+    │   │   └── UnsafeCheckpointError   the file wants to run code
+    │   ├── LabelsError              a label list that does not fit the head
+    │   └── DownloadError            no source delivered a verified file
+    │       ├── OfflineError            off the net and not in the cache
+    │       └── IntegrityError          size or hash differ from what is known
+    ├── DeviceError               6  no such device, or out of memory after back-off
+    ├── CoverageError             7  finished, but too little could be analysed (--strict)
+    └── OutputError               8  a result cannot be written
+
+Only `vswin_cli.cli.app` turns these into text and exit codes. A batch of which some inputs
+failed exits with 3; an interrupted run with 130.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = [
+    "CheckpointError",
+    "CoverageError",
+    "DecodeError",
+    "DeviceError",
+    "DownloadError",
+    "IntegrityError",
+    "LabelsError",
+    "ModelError",
+    "NoVideoStreamError",
+    "NotAVideoError",
+    "OfflineError",
+    "OptionError",
+    "OutputError",
+    "SourceError",
+    "SourceNotFoundError",
+    "UnknownModelError",
+    "UnsafeCheckpointError",
+    "VswinError",
+]
+
+
+class VswinError(Exception):
+    """Base of every error that a user may see.
+
+    Args:
+        message: what was wrong, with which file or option.
+        hint: what to do next, as a sentence without a full stop.
+    """
+
+    code: ClassVar[str] = "INTERNAL"
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class OptionError(VswinError):
+    """An option or an argument makes no sense, alone or beside another."""
+
+    code = "USAGE"
+    exit_code = 2
+
+
+class SourceError(VswinError):
+    """An input cannot be processed."""
+
+    code = "SOURCE"
+    exit_code = 4
+
+
+class SourceNotFoundError(SourceError):
+    """Nothing is at the given path or address, or it may not be read."""
+
+    code = "SOURCE_NOT_FOUND"
+
+
+class NotAVideoError(SourceError):
+    """The file holds no container that the decoder recognises."""
+
+    code = "NOT_A_VIDEO"
+
+
+class NoVideoStreamError(SourceError):
+    """The container opens but has no moving pictures: audio, cover art or no frame at all."""
+
+    code = "NO_VIDEO_STREAM"
+
+
+class DecodeError(SourceError):
+    """The decoder gave up, crashed or hung before any result was possible."""
+
+    code = "DECODE_FAILED"
+
+
+class ModelError(VswinError):
+    """Weights are missing or unusable."""
+
+    code = "MODEL"
+    exit_code = 5
+
+
+class UnknownModelError(ModelError):
+    """The registry does not hold weights of this name."""
+
+    code = "UNKNOWN_MODEL"
+
+
+class CheckpointError(ModelError):
+    """A file cannot become the network: wrong content, wrong shapes, damaged."""
+
+    code = "BAD_CHECKPOINT"
+
+
+class UnsafeCheckpointError(CheckpointError):
+    """A pickle that asks for more than tensors; it was refused before anything ran."""
+
+    code = "UNSAFE_CHECKPOINT"
+
+
+class LabelsError(ModelError):
+    """A label list cannot be read or does not fit the network's head."""
+
+    code = "BAD_LABELS"
+
+
+class DownloadError(ModelError):
+    """No source delivered a verified file."""
+
+    code = "DOWNLOAD_FAILED"
+
+
+class OfflineError(DownloadError):
+    """The network may not or cannot be used and the cache does not hold the file."""
+
+    code = "OFFLINE"
+
+
+class IntegrityError(DownloadError):
+    """A downloaded file's size or hash differs from the known one."""
+
+    code = "INTEGRITY"
+
+
+class DeviceError(VswinError):
+    """The device does not exist here, or stays out of memory at batch size one."""
+
+    code = "DEVICE"
+    exit_code = 6
+
+
+class CoverageError(VswinError):
+    """The run finished, but less was analysed than `--strict` asks for."""
+
+    code = "LOW_COVERAGE"
+    exit_code = 7
+
+
+class OutputError(VswinError):
+    """A result cannot be written where the user asked for it."""
+
+    code = "OUTPUT"
+    exit_code = 8

@@ -1,0 +1,1 @@
+"""Network and weights; empty so that importing a neighbour never loads torch unasked."""

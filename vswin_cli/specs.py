@@ -1,0 +1,78 @@
+"""The two records that describe a model without holding it: its shape and its input.
+
+Free of torch, so that tables, planners and the command line can use them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Activation", "Architecture", "InputSpec", "Sampling"]
+
+Activation = Literal["softmax", "sigmoid"]
+Sampling = Literal["dense", "uniform"]
+
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """Shape of a Video Swin Transformer (arXiv 2106.13230, section 3.3).
+
+    Raises:
+        ValueError: stages and heads differ in number, or a width does not divide by its heads.
+    """
+
+    name: str
+    """`swin3d_tiny`, `swin3d_base`, ...; informative, the numbers below decide."""
+    embed_dim: int
+    """Channels C of the first stage; doubled by each patch merging."""
+    depths: tuple[int, ...]
+    """Blocks per stage."""
+    num_heads: tuple[int, ...]
+    """Attention heads per stage."""
+    window_size: tuple[int, int, int] = (8, 7, 7)
+    """Attention window P×M×M in tokens (time, height, width)."""
+    patch_size: tuple[int, int, int] = (2, 4, 4)
+    """Pixels per token (time, height, width)."""
+    mlp_ratio: float = 4.0
+    """Hidden width of a block's MLP over its own."""
+
+    def __post_init__(self) -> None:
+        if len(self.depths) != len(self.num_heads) or not self.depths:
+            raise ValueError(f"stages disagree: {self.depths = }, {self.num_heads = }")
+        for stage, heads in enumerate(self.num_heads):
+            width = self.embed_dim << stage
+            if heads < 1 or width % heads:
+                raise ValueError(f"stage {stage}: {width} channels over {heads} heads")
+
+    @property
+    def num_features(self) -> int:
+        """Channels of the last stage, which the head reads."""
+        return self.embed_dim << (len(self.depths) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """How weights expect their pixels (time first, then space, then values)."""
+
+    num_frames: int = 32
+    """Frames T per clip."""
+    frame_rate: float = 15.0
+    """Sampled frames per second of presentation time."""
+    frame_interval: int = 2
+    """Distance in source frames, for the paper's protocol by frame index."""
+    sampling: Sampling = "dense"
+    """`dense`: neighbours at the rate above; `uniform`: T frames spread over the clip."""
+    resize_short_side: int = 224
+    """Pixels of the frame's shorter side after resizing."""
+    crop_size: int = 224
+    """Pixels of the square crop."""
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    """Per RGB channel, on the 0-1 scale."""
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    """Per RGB channel, on the 0-1 scale."""
+
+    @property
+    def clip_seconds(self) -> float:
+        """Presentation time that one clip stands for."""
+        return self.num_frames / self.frame_rate
