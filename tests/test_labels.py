@@ -1,0 +1,188 @@
+"""Label lists: the bundled ones by hash, a user's in every accepted form, and what is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib.resources import files
+
+import pytest
+
+from vswin_cli.errors import LabelsError
+from vswin_cli.labels import LabelMap, bundled_label_sets
+
+COUNTS = {
+    "kinetics-400": 400,
+    "kinetics-600": 600,
+    "kinetics-700": 700,
+    "kinetics-710": 710,
+    "something-something-v2": 174,
+}
+
+
+@pytest.mark.parametrize(("name", "count"), COUNTS.items())
+def test_bundled_list_has_every_class_once(name, count):
+    labels = LabelMap.bundled(name)
+    assert len(labels) == len(set(labels.names)) == count
+    assert labels.source == name
+
+
+def test_bundled_sets_are_all_tested():
+    assert set(bundled_label_sets()) == set(COUNTS)
+
+
+def test_bundled_hash_is_that_of_the_file():
+    content = (files("vswin_cli") / "data" / "labels" / "k600.txt").read_bytes()
+    assert LabelMap.bundled("kinetics-600").sha256 == hashlib.sha256(content).hexdigest()
+
+
+def test_bundled_lists_hold_known_classes_at_known_indices():
+    k400, k600 = LabelMap.bundled("kinetics-400"), LabelMap.bundled("kinetics-600")
+    assert k400.names[0] == "abseiling"
+    assert k400.names[5] == "archery"
+    assert k400.names[399] == "zumba"
+    assert k600.names[598] == "yoga"
+    assert LabelMap.bundled("something-something-v2").names[0].startswith("Approaching")
+
+
+def test_kinetics_600_keeps_its_two_spellings_of_american_football():
+    names = LabelMap.bundled("kinetics-600").names
+    assert "passing American football (in game)" in names
+    assert "passing american football (not in game)" in names
+
+
+def test_kinetics_710_is_not_alphabetical():
+    names = LabelMap.bundled("kinetics-710").names
+    assert names != tuple(sorted(names))
+    assert names[0] == "abseiling"
+
+
+def test_something_something_keeps_labels_with_commas_whole():
+    assert any("," in name for name in LabelMap.bundled("something-something-v2").names)
+
+
+def test_unknown_bundled_list_names_those_there_are():
+    with pytest.raises(LabelsError) as caught:
+        LabelMap.bundled("kinetics-9000")
+    assert "kinetics-9000" in caught.value.message
+    assert "kinetics-600" in caught.value.hint
+
+
+def test_damaged_bundled_list_is_refused(monkeypatch, tmp_path):
+    folder = tmp_path / "data" / "labels"
+    folder.mkdir(parents=True)
+    good = (files("vswin_cli") / "data" / "labels" / "k400.txt").read_bytes()
+    (folder / "k400.txt").write_bytes(good.replace(b"yoga", b"joga"))
+    monkeypatch.setattr("vswin_cli.labels.files", lambda _package: tmp_path)
+    with pytest.raises(LabelsError, match="not the published list"):
+        LabelMap.bundled("kinetics-400")
+
+
+FORMS = {
+    "plain.txt": "walk\nrun\njump\n",
+    "no_newline.txt": "walk\nrun\njump",
+    "windows.txt": "walk\r\nrun\r\njump\r\n\r\n",
+    "bom.txt": "\ufeffwalk\nrun\njump\n",
+    "numbered.txt": "0\twalk\n1\trun\n2\tjump\n",
+    "shuffled.tsv": "2\tjump\n0\twalk\n1\trun\n",
+    "header.csv": "id,name\n0,walk\n1,run\n2,jump\n",
+    "turned.csv": "label,class_id\njump,2\nrun,1\nwalk,0\n",
+    "bare.csv": "0,walk\n1,run\n2,jump\n",
+    "names.csv": "name\nwalk\nrun\njump\n",
+    "single.csv": "walk\nrun\njump\n",
+    "list.json": '["walk", "run", "jump"]',
+    "id2label.json": '{"id2label": {"0": "walk", "2": "jump", "1": "run"}}',
+    "label2id.json": '{"jump": 2, "run": 1, "walk": 0}',
+    "text_ids.json": '{"jump": "2", "run": "1", "walk": "0"}',
+    "ours.json": '{"schema": "vswin.model/1", "labels": ["walk", "run", "jump"]}',
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_every_accepted_form_reads_the_same(tmp_path, name):
+    path = tmp_path / name
+    path.write_text(FORMS[name], encoding="utf-8", newline="")
+    assert LabelMap.from_file(path).names == ("walk", "run", "jump")
+
+
+def test_csv_keeps_quoted_commas(tmp_path):
+    path = tmp_path / "labels.csv"
+    path.write_text('id,name\n0,"Folding, twice"\n1,Rest\n', encoding="utf-8")
+    assert LabelMap.from_file(path).names == ("Folding, twice", "Rest")
+
+
+def test_labels_outside_ascii_survive(tmp_path):
+    path = tmp_path / "labels.txt"
+    path.write_text("Händewaschen\n太極拳\n", encoding="utf-8")
+    assert LabelMap.from_file(path).names == ("Händewaschen", "太極拳")
+
+
+BAD = {
+    "empty.txt": ("", "no labels"),
+    "hole.txt": ("walk\n\njump\n", "class 1 is empty"),
+    "twice.txt": ("walk\nrun\nwalk\n", "classes 0 and 2 are both 'walk'"),
+    "gap.csv": ("id,name\n0,walk\n2,jump\n", "class index 1 is missing"),
+    "dup.csv": ("id,name\n0,walk\n0,run\n", "class index 0 occurs twice"),
+    "short.csv": ("id,name\n0,walk\n1\n", "entry 1 has 1 columns"),
+    "vague.csv": ("a,b,c\n1,2,3\n", "which column"),
+    "letters.csv": ("id,name\nx,walk\n", "'x' is not a class index"),
+    "broken.json": ('["walk",', "not JSON"),
+    "number.json": ("3", "neither a list"),
+    "mixed.json": ('["walk", 3]', "neither a list"),
+    "flag.json": ('{"walk": true}', "not a class index"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_unusable_list_fails_naming_the_file(tmp_path, name):
+    content, message = BAD[name]
+    path = tmp_path / name
+    path.write_text(content, encoding="utf-8")
+    with pytest.raises(LabelsError, match=message) as caught:
+        LabelMap.from_file(path)
+    assert str(path) in caught.value.message
+
+
+def test_missing_file_and_folder_and_binary_fail_clearly(tmp_path):
+    (tmp_path / "weights.txt").write_bytes(b"\xff\xfe\x00\x81")
+    for path, message in (
+        (tmp_path / "absent.txt", "no such label file"),
+        (tmp_path, "cannot be read"),
+        (tmp_path / "weights.txt", "not UTF-8"),
+    ):
+        with pytest.raises(LabelsError, match=message):
+            LabelMap.from_file(path)
+
+
+def test_width_that_fits_passes():
+    LabelMap("mine", ("a", "b")).check_width(2, "w.pth")
+
+
+def test_wrong_width_states_got_expected_and_a_list_that_fits():
+    with pytest.raises(LabelsError) as caught:
+        LabelMap("mine.txt", ("a", "b")).check_width(600, "w.pth")
+    assert "mine.txt: got 2 labels, expected 600" in caught.value.message
+    assert "w.pth" in caught.value.message
+    assert "kinetics-600" in caught.value.hint
+
+
+def test_search_ignores_case_and_keeps_indices():
+    found = LabelMap.bundled("kinetics-600").search("AMERICAN football")
+    assert found
+    names = LabelMap.bundled("kinetics-600").names
+    assert all(names[index] == name for index, name in found)
+
+
+def test_hash_tells_order_apart():
+    assert LabelMap("a", ("x", "y")).sha256 == LabelMap("b", ("x", "y")).sha256
+    assert LabelMap("a", ("x", "y")).sha256 != LabelMap("a", ("y", "x")).sha256
+
+
+def test_own_listing_reads_back(tmp_path):
+    labels = LabelMap.bundled("kinetics-710")
+    path = tmp_path / "k710.tsv"
+    path.write_text("".join(f"{i}\t{n}\n" for i, n in enumerate(labels.names)), encoding="utf-8")
+    assert LabelMap.from_file(path).names == labels.names
+    path = tmp_path / "k710.json"
+    path.write_text(json.dumps(list(labels.names)), encoding="utf-8")
+    assert LabelMap.from_file(path).sha256 == labels.sha256
