@@ -1,0 +1,153 @@
+"""From one clip's partition to a batch's rows: the index tables that a forward pass follows.
+
+Rows of all clips of a batch lie together, neighbourhood by neighbourhood, so that each attention
+call reads one contiguous slice whatever the batch size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import accumulate
+
+import torch
+from torch import Tensor
+
+from vswin_cli.models.partition import Grid, Partition, StagePlan, plan_stage
+from vswin_cli.specs import Architecture
+
+__all__ = ["Groups", "StageRoute", "route_stages"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Groups:
+    """Rows of the equal groups of one neighbourhood, ready for one attention call."""
+
+    rows: slice
+    """Where they lie; g·B·n rows."""
+    batch: int
+    """Groups in the whole batch, g·B."""
+    size: int
+    """Tokens n per group."""
+    relative_index: Tensor
+    """(n·n,) int64 rows of the relative position bias table."""
+    key: tuple[object, ...]
+    """Names the neighbourhood, whatever the batch size: stage grid, shift, number."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StageRoute:
+    """One stage's index tables for one batch size, on the device. R = B·L rows."""
+
+    grid: Grid
+    """Tokens D×H×W."""
+    regular: tuple[Groups, ...]
+    """What attends together in even blocks."""
+    shifted: tuple[Groups, ...]
+    """What attends together in odd blocks."""
+    enter: Tensor
+    """First stage: (R,) rows of the row-major grid. Later: (R·4,) rows of the stage before, four
+    per merged token, with one past its last row standing for zero padding."""
+    to_shifted: Tensor | None
+    """(R,) regular row for each shifted row; none if the orders are the same."""
+    to_regular: Tensor | None
+    """(R,) shifted row for each regular row."""
+    real_regular: Tensor | None
+    """(R, 1) bool, false where a row is padding; none without padding."""
+    real_shifted: Tensor | None
+    """The same in shifted order."""
+    leave: Tensor
+    """(B·D·H·W,) regular row of each token in row-major grid order."""
+
+
+def route_stages(
+    architecture: Architecture, grid: Grid, batch: int, device: torch.device
+) -> tuple[StageRoute, ...]:
+    """Build the routes of all stages for `batch` clips of D×H×W tokens in the first stage."""
+    routes: list[StageRoute] = []
+    before: StagePlan | None = None
+    for _ in architecture.depths:
+        if before is not None:
+            grid = (grid[0], -(-grid[1] // 2), -(-grid[2] // 2))
+        plan = plan_stage(grid, architecture.window_size)
+        routes.append(_route(plan, before, batch, device))
+        before = plan
+    return tuple(routes)
+
+
+def _route(
+    plan: StagePlan, before: StagePlan | None, batch: int, device: torch.device
+) -> StageRoute:
+    regular, shifted = _rows(plan.regular, batch), _rows(plan.shifted, batch)
+    moves, pads = plan.shifted is not plan.regular, plan.grid != plan.padded
+    real = plan.real.flatten()[:, None].expand(-1, batch)
+    leave = regular[plan.real.flatten()].t().flatten()  # (B·D·H·W,)
+
+    def place(table: Tensor, order: Tensor) -> Tensor:
+        """Put (L, B, ...) values of padded grid positions where `order` says their rows are."""
+        placed = torch.empty(order.numel(), *table.shape[2:], dtype=table.dtype)
+        placed[order.flatten()] = table.flatten(0, 1)
+        return placed.to(device)
+
+    return StageRoute(
+        grid=plan.grid,
+        regular=_groups(plan, plan.regular, batch, device),
+        shifted=_groups(plan, plan.shifted, batch, device),
+        enter=place(_sources(plan, before, batch), regular).flatten(),
+        to_shifted=place(regular, shifted) if moves else None,
+        to_regular=place(shifted, regular) if moves else None,
+        real_regular=place(real, regular)[:, None] if pads else None,
+        real_shifted=place(real, shifted)[:, None] if pads else None,
+        leave=leave.to(device),
+    )
+
+
+def _rows(partition: Partition, batch: int) -> Tensor:
+    """Row of each padded grid position and clip: (L, B) int64."""
+    rows = torch.empty(len(partition.order), batch, dtype=torch.int64)
+    start = 0
+    for hood in partition.neighbourhoods:
+        stop = start + hood.count * hood.size
+        block = torch.arange(batch * start, batch * stop).view(hood.count, batch, hood.size)
+        rows[partition.order[start:stop]] = block.transpose(1, 2).flatten(0, 1)
+        start = stop
+    return rows
+
+
+def _sources(plan: StagePlan, before: StagePlan | None, batch: int) -> Tensor:
+    """Rows to read for each padded grid position and clip: (L, B) or, merging, (L, B, 4).
+
+    Padding reads row 0 when entering the first stage: its value never reaches a token.
+    """
+    if before is None:
+        inside = plan.real.flatten()
+        sources = torch.zeros(len(inside), batch, dtype=torch.int64)
+        count = int(inside.sum())
+        sources[inside] = torch.arange(batch * count).view(batch, count).t()
+        return sources
+    rows = _rows(before.regular, batch)
+    zero = rows.numel()
+    depth, height, width = plan.padded
+    table = torch.full((depth, 2 * height, 2 * width, batch), zero)
+    d, h, w = before.grid
+    table[:d, :h, :w] = rows.view(*before.padded, batch)[:d, :h, :w]
+    # The order of the four neighbours (h, w) is the authors': (0,0), (1,0), (0,1), (1,1).
+    quads = [table[:, i::2, j::2].flatten(0, 2) for j in (0, 1) for i in (0, 1)]
+    return torch.stack(quads, -1)
+
+
+def _groups(
+    plan: StagePlan, partition: Partition, batch: int, device: torch.device
+) -> tuple[Groups, ...]:
+    hoods = partition.neighbourhoods
+    stops = list(accumulate(batch * hood.count * hood.size for hood in hoods))
+    is_shifted = partition is not plan.regular
+    return tuple(
+        Groups(
+            rows=slice(stop - batch * hood.count * hood.size, stop),
+            batch=batch * hood.count,
+            size=hood.size,
+            relative_index=hood.relative_index.flatten().to(device),
+            key=(plan.grid, is_shifted, number),
+        )
+        for number, (hood, stop) in enumerate(zip(hoods, stops, strict=True))
+    )

@@ -1,0 +1,226 @@
+"""Video Swin Transformer, inference first: pixels in, class logits per clip and time step out.
+
+Follows Liu et al., "Video Swin Transformer", CVPR 2022 (arXiv 2106.13230), section 3, and equals
+the authors' release and torchvision's port on their weights; it knows nothing about files,
+labels or video.
+
+Shapes: B clips, T×H×W pixels, C channels, D×H'×W' tokens of a stage's grid, R = B·L rows, one per
+token slot of the whole batch, K classes. Inside a stage the tokens are rows `(R, C)` in the order
+that `vswin_cli.models.routing` lays out: neighbourhood, then group, then clip, then token.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from vswin_cli.models.partition import Grid
+from vswin_cli.models.routing import Groups, StageRoute, route_stages
+from vswin_cli.specs import Architecture
+
+__all__ = ["VideoSwin"]
+
+
+class _Attention(nn.Module):
+    """Multi-head self-attention with relative position bias (section 3.2, equation 2)."""
+
+    def __init__(self, dim: int, num_heads: int, window_size: Grid) -> None:
+        super().__init__()
+        p, m, n = window_size
+        self.num_heads = num_heads
+        self.relative_position_bias_table = nn.Parameter(
+            torch.zeros((2 * p - 1) * (2 * m - 1) * (2 * n - 1), num_heads)
+        )
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.proj = nn.Linear(dim, dim)
+        self._biases: dict[tuple[object, ...], tuple[tuple[object, ...], Tensor]] = {}
+
+    def forward(self, x: Tensor, groups: tuple[Groups, ...]) -> Tensor:
+        """Attend within each group: (R, C) -> (R, C)."""
+        qkv = self.qkv(x)  # (R, 3C)
+        parts = [self._attend(qkv[g.rows], g) for g in groups]
+        return self.proj(parts[0] if len(parts) == 1 else torch.cat(parts))  # type: ignore[no-any-return]
+
+    def _attend(self, qkv: Tensor, g: Groups) -> Tensor:
+        heads = qkv.view(g.batch, g.size, 3, self.num_heads, -1)
+        q, k, v = heads.permute(2, 0, 3, 1, 4)  # 3 × (g·B, nH, n, hd)
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=self._bias(g, q.dtype))
+        return out.transpose(1, 2).reshape(g.batch * g.size, -1)  # (g·B·n, C)
+
+    def _bias(self, g: Groups, dtype: torch.dtype) -> Tensor:
+        """Relative position bias (1, nH, n, n); kept between calls unless gradients flow."""
+        table = self.relative_position_bias_table
+        if torch.is_grad_enabled() and table.requires_grad:
+            return self._gather_bias(g).to(dtype)
+        version = 0 if table.is_inference() else table._version
+        state = (dtype, table.data_ptr(), version)
+        cached = self._biases.get(g.key)
+        if cached is None or cached[0] != state:
+            cached = self._biases[g.key] = (state, self._gather_bias(g).to(dtype).contiguous())
+        return cached[1]
+
+    def _gather_bias(self, g: Groups) -> Tensor:
+        bias = self.relative_position_bias_table.index_select(0, g.relative_index)  # (n·n, nH)
+        return bias.t().reshape(1, self.num_heads, g.size, g.size)
+
+
+class _Mlp(nn.Module):
+    """Two linear layers with an exact GELU between them."""
+
+    def __init__(self, dim: int, hidden: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(dim, hidden)
+        self.fc2 = nn.Linear(hidden, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(R, C) -> (R, C)."""
+        return self.fc2(F.gelu(self.fc1(x)))  # type: ignore[no-any-return]
+
+
+class _Block(nn.Module):
+    """Attention and MLP, each normalised before and added after (equation 1)."""
+
+    def __init__(self, dim: int, num_heads: int, window_size: Grid, mlp_ratio: float) -> None:
+        super().__init__()
+        self.norm1 = nn.LayerNorm(dim)
+        self.attn = _Attention(dim, num_heads, window_size)
+        self.norm2 = nn.LayerNorm(dim)
+        self.mlp = _Mlp(dim, int(dim * mlp_ratio))
+
+    def forward(self, x: Tensor, groups: tuple[Groups, ...], real: Tensor | None) -> Tensor:
+        """(R, C) -> (R, C); `real` zeroes padding where the reference pads: after `norm1`."""
+        y = self.norm1(x)
+        if real is not None:
+            y = y * real
+        x = x + self.attn(y, groups)
+        return x + self.mlp(self.norm2(x))  # type: ignore[no-any-return]
+
+
+class _PatchMerging(nn.Module):
+    """Halve height and width: four neighbours side by side, then a linear layer."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(4 * dim)
+        self.reduction = nn.Linear(4 * dim, 2 * dim, bias=False)
+
+    def forward(self, x: Tensor, enter: Tensor) -> Tensor:
+        """Merge and reorder for the next stage: (R, C) -> (R', 2C)."""
+        padded = F.pad(x, (0, 0, 0, 1))  # the row behind the last is zero: it pads odd sizes
+        quads = padded.index_select(0, enter).view(-1, 4 * x.shape[1])
+        return self.reduction(self.norm(quads))  # type: ignore[no-any-return]
+
+
+class _Stage(nn.Module):
+    """Blocks on one token grid, alternately in regular and in shifted windows."""
+
+    def __init__(self, architecture: Architecture, stage: int) -> None:
+        super().__init__()
+        dim = architecture.embed_dim << stage
+        heads, window = architecture.num_heads[stage], architecture.window_size
+        self.blocks = nn.ModuleList(
+            _Block(dim, heads, window, architecture.mlp_ratio)
+            for _ in range(architecture.depths[stage])
+        )
+        is_last = stage == len(architecture.depths) - 1
+        self.downsample = None if is_last else _PatchMerging(dim)
+
+    def forward(self, x: Tensor, route: StageRoute) -> Tensor:
+        """(R, C) in regular order -> (R, C) in regular order."""
+        is_shifted = False
+        for number, block in enumerate(self.blocks):
+            wants_shifted = number % 2 == 1
+            if wants_shifted != is_shifted:
+                x = _reorder(x, route.to_shifted if wants_shifted else route.to_regular)
+            is_shifted = wants_shifted
+            groups = route.shifted if is_shifted else route.regular
+            x = block(x, groups, route.real_shifted if is_shifted else route.real_regular)
+        return _reorder(x, route.to_regular) if is_shifted else x
+
+
+def _reorder(x: Tensor, rows: Tensor | None) -> Tensor:
+    return x if rows is None else x.index_select(0, rows)
+
+
+class _PatchEmbed(nn.Module):
+    """3D patch partition and linear embedding (section 3.1): 2×4×4×3 = 96 values per token."""
+
+    def __init__(self, patch_size: Grid, dim: int) -> None:
+        super().__init__()
+        self.patch_size = patch_size
+        self.proj = nn.Conv3d(3, dim, kernel_size=patch_size, stride=patch_size)
+        self.norm = nn.LayerNorm(dim)
+
+    def grid(self, clip_size: Grid) -> Grid:
+        """Tokens D×H×W for T×H×W pixels, rounded up."""
+        d, h, w = (-(-n // p) for n, p in zip(clip_size, self.patch_size, strict=True))
+        return d, h, w
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Embed patches: (B, 3, T, H, W) -> (B·D·H'·W', C) in row-major grid order."""
+        b = x.shape[0]
+        d, h, w = self.grid((x.shape[2], x.shape[3], x.shape[4]))
+        p, m, n = self.patch_size
+        x = F.pad(x, (0, w * n - x.shape[4], 0, h * m - x.shape[3], 0, d * p - x.shape[2]))
+        patches = x.view(b, 3, d, p, h, m, w, n).permute(0, 2, 4, 6, 1, 3, 5, 7)
+        rows = patches.reshape(b * d * h * w, -1)  # (B·D·H'·W', 3·p·m·n)
+        return self.norm(F.linear(rows, self.proj.weight.flatten(1), self.proj.bias))  # type: ignore[no-any-return]
+
+
+class VideoSwin(nn.Module):
+    """The network of one architecture with a linear head.
+
+    State-dict names are the authors' without their wrapper's prefixes; tables that follow from
+    the architecture are not part of it. Any T, H, W ≥ 1 and any batch size will do; index tables
+    are built on the first call with a size and kept.
+
+    Args:
+        architecture: shape of the network.
+        num_classes: K; 0 for no head, which leaves only `forward_features`.
+    """
+
+    def __init__(self, architecture: Architecture, num_classes: int) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.patch_embed = _PatchEmbed(architecture.patch_size, architecture.embed_dim)
+        self.layers = nn.ModuleList(
+            _Stage(architecture, i) for i in range(len(architecture.depths))
+        )
+        self.norm = nn.LayerNorm(architecture.num_features)
+        self.head = nn.Linear(architecture.num_features, num_classes) if num_classes else None
+        self._routes: dict[tuple[object, ...], tuple[StageRoute, ...]] = {}
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits of each clip: (B, 3, T, H, W) -> (B, K)."""
+        return self.forward_steps(x).mean(1)
+
+    def forward_steps(self, x: Tensor) -> Tensor:
+        """Logits of each time step: (B, 3, T, H, W) -> (B, D, K).
+
+        The head is linear and pooling is a mean, so the clip's logits are exactly the mean of
+        these over D: a timeline finer than the clip at no further cost.
+        """
+        if self.head is None:
+            raise ValueError("this network has no head")
+        return self.head(self.forward_features(x).mean((3, 4)).transpose(1, 2))  # type: ignore[no-any-return]
+
+    def forward_features(self, x: Tensor) -> Tensor:
+        """Normalised features of the last stage: (B, 3, T, H, W) -> (B, C, D, H', W')."""
+        routes = self._routes_for(x)
+        rows = self.patch_embed(x).index_select(0, routes[0].enter)  # (R, C)
+        downsample: nn.Module | None = None
+        for stage, route in zip(self.layers, routes, strict=True):
+            rows = rows if downsample is None else downsample(rows, route.enter)  # (R', 2C)
+            rows = stage(rows, route)
+            downsample = stage.downsample  # type: ignore[assignment]
+        rows = self.norm(rows.index_select(0, routes[-1].leave))  # (B·D·H'·W', C)
+        features: Tensor = rows.view(x.shape[0], *routes[-1].grid, -1)
+        return features.permute(0, 4, 1, 2, 3)
+
+    def _routes_for(self, x: Tensor) -> tuple[StageRoute, ...]:
+        key = (tuple(x.shape), x.device)
+        if key not in self._routes:
+            grid = self.patch_embed.grid((x.shape[2], x.shape[3], x.shape[4]))
+            self._routes[key] = route_stages(self.architecture, grid, x.shape[0], x.device)
+        return self._routes[key]
