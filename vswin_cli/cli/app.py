@@ -1,0 +1,90 @@
+"""The Typer application and the one boundary where errors become text and exit codes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from vswin_cli import __version__
+from vswin_cli.cli import console
+from vswin_cli.errors import VswinError
+
+__all__ = ["app", "main", "run"]
+
+EXIT_CODES = """\
+Exit codes: 0 all done; 1 internal error; 2 wrong usage; 3 a batch finished but some inputs
+failed; 4 no input could be processed; 5 weights missing or unusable; 6 device missing or out of
+memory; 7 too little could be analysed (--strict); 8 a result cannot be written; 130 interrupted.
+"""
+
+app = typer.Typer(
+    name="vswin",
+    help="Tell what happens when in a video, with a Video Swin Transformer.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        console.write(f"vswin {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Tell what happens when in a video, with a Video Swin Transformer."""
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit code; every error ends here."""
+    try:
+        app(arguments, prog_name="vswin")
+    except VswinError as problem:
+        console.error(problem, as_json="--json" in arguments)
+        return problem.exit_code
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except KeyboardInterrupt:
+        console.note("interrupted")
+        return 128 + signal.SIGINT
+    except BrokenPipeError:
+        _close_stdout()
+        return 128 + signal.SIGPIPE
+    except Exception as problem:  # the user gets a sentence, whoever asks gets the traceback
+        if os.environ.get("VSWIN_DEBUG"):
+            traceback.print_exc()
+        console.error(_internal(problem), as_json="--json" in arguments)
+        return VswinError.exit_code
+    return 0
+
+
+def _internal(problem: Exception) -> VswinError:
+    return VswinError(
+        f"internal error: {type(problem).__name__}: {problem}",
+        hint="this is a fault in vswin; run again with VSWIN_DEBUG=1 and report what it prints",
+    )
+
+
+def _close_stdout() -> None:
+    """Keep the interpreter from complaining about the closed pipe when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def main() -> None:
+    """Entry point of the `vswin` script."""
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,109 @@
+"""The only place that writes: data to stdout, everything else to stderr.
+
+Rich is loaded on first use. Colour follows the terminal and NO_COLOR; nothing animates unless
+stderr is a terminal.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from vswin_cli.errors import VswinError
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+__all__ = ["OnProgress", "error", "note", "progress", "show", "stdout_is_terminal", "warn", "write"]
+
+OnProgress = Callable[[float, "float | None"], None]
+"""Called with the amount done so far and the total, or None while it is unknown."""
+
+
+def stdout_is_terminal() -> bool:
+    """Whether a person is looking at stdout."""
+    return sys.stdout.isatty()
+
+
+def write(text: str) -> None:
+    """Put data on stdout, with exactly one line end behind it."""
+    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    sys.stdout.flush()
+
+
+def show(renderable: RenderableType, *, width: int | None = None) -> None:
+    """Draw a rich table or panel on stdout; piped, it is plain text that is not cut."""
+    from rich.console import Console
+
+    if width is None and not stdout_is_terminal():
+        width = 200
+    Console(width=width, soft_wrap=False, highlight=False).print(renderable)
+
+
+def note(text: str) -> None:
+    """Tell what happens, on stderr."""
+    _say(text)
+
+
+def warn(text: str) -> None:
+    """Tell what deserves attention, on stderr."""
+    _say(f"warning: {text}")
+
+
+def error(problem: VswinError, *, as_json: bool = False) -> None:
+    """Tell what went wrong and what to do next, on stderr."""
+    if as_json:
+        body = {"code": problem.code, "message": problem.message, "hint": problem.hint}
+        _say(json.dumps({"error": body}, ensure_ascii=False))
+        return
+    _say(f"error: {problem.message}")
+    if problem.hint:
+        _say(f"hint: {problem.hint}")
+
+
+def _say(text: str) -> None:
+    encoding = sys.stderr.encoding or "utf-8"
+    sys.stderr.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    sys.stderr.flush()
+
+
+@contextmanager
+def progress(title: str, *, unit: str = "seconds", quiet: bool = False) -> Iterator[OnProgress]:
+    """Draw a bar with the time left while the body calls the yielded function.
+
+    Args:
+        title: what is going on, a few words.
+        unit: `seconds` of video or `bytes`.
+        quiet: draw nothing.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    amounts = (
+        [DownloadColumn(), TransferSpeedColumn()] if unit == "bytes" else [TaskProgressColumn()]
+    )
+    bar = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        *amounts,
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with bar:
+        task = bar.add_task(title, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

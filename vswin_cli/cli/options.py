@@ -1,0 +1,195 @@
+"""Options that several commands share, each declared once, so that a name means one thing.
+
+A command adds an option by annotating a parameter with one of these aliases.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "BatchSizeOption",
+    "CropsOption",
+    "DeviceOption",
+    "EndOption",
+    "ExcludeOption",
+    "FormatOption",
+    "FrameIntervalOption",
+    "FrameRateOption",
+    "IncludeOption",
+    "JsonOption",
+    "LabelsOption",
+    "MaxLabelsOption",
+    "MergeGapOption",
+    "MinDurationOption",
+    "ModelOption",
+    "OffsetOption",
+    "OnsetOption",
+    "OutOption",
+    "PrecisionOption",
+    "QuietOption",
+    "StartOption",
+    "StrideOption",
+    "WeightsOption",
+]
+
+_MODEL = "Model"
+_SAMPLING = "Sampling"
+_SEGMENTS = "Segments"
+_OUTPUT = "Output"
+_RUN = "Running"
+
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        envvar="VSWIN_MODEL",
+        help="Named weights (see `vswin models`) or USER/REPO on the Hub.",
+        rich_help_panel=_MODEL,
+    ),
+]
+WeightsOption = Annotated[
+    Path | None,
+    typer.Option("--weights", help="A checkpoint of your own, any layout.", rich_help_panel=_MODEL),
+]
+LabelsOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--labels",
+        help="Label list for --weights: text, CSV or JSON, in index order.",
+        rich_help_panel=_MODEL,
+    ),
+]
+FrameRateOption = Annotated[
+    float | None,
+    typer.Option(
+        "--fps",
+        help="Sampled frames per second of video. [default: as the weights were trained]",
+        rich_help_panel=_SAMPLING,
+    ),
+]
+FrameIntervalOption = Annotated[
+    int | None,
+    typer.Option(
+        "--frame-interval",
+        help="Sample every n-th frame instead, as the paper does.",
+        rich_help_panel=_SAMPLING,
+    ),
+]
+StrideOption = Annotated[
+    str,
+    typer.Option(
+        "--stride",
+        help="Between clip starts: seconds (1.5s), percent of a clip (50%) or frames (16f).",
+        rich_help_panel=_SAMPLING,
+    ),
+]
+CropsOption = Annotated[
+    int,
+    typer.Option(
+        "--crops",
+        min=1,
+        max=3,
+        help="1 sees the centre of the picture (56% of a 16:9 frame), 3 see all of it.",
+        rich_help_panel=_SAMPLING,
+    ),
+]
+StartOption = Annotated[
+    str | None,
+    typer.Option("--start", help="Begin here: 90, 1:30 or 00:01:30.5.", rich_help_panel=_SAMPLING),
+]
+EndOption = Annotated[
+    str | None,
+    typer.Option("--end", help="End here, exclusive.", rich_help_panel=_SAMPLING),
+]
+OnsetOption = Annotated[
+    float,
+    typer.Option("--onset", help="Score at which a segment begins.", rich_help_panel=_SEGMENTS),
+]
+OffsetOption = Annotated[
+    float,
+    typer.Option("--offset", help="Score below which it ends.", rich_help_panel=_SEGMENTS),
+]
+MinDurationOption = Annotated[
+    float,
+    typer.Option(
+        "--min-duration", help="Drop shorter segments (seconds).", rich_help_panel=_SEGMENTS
+    ),
+]
+MergeGapOption = Annotated[
+    float,
+    typer.Option(
+        "--merge-gap",
+        help="Join segments of one label closer than this (seconds).",
+        rich_help_panel=_SEGMENTS,
+    ),
+]
+MaxLabelsOption = Annotated[
+    int,
+    typer.Option(
+        "--max-labels",
+        help="Labels that may hold at the same instant; 0 for any number.",
+        rich_help_panel=_SEGMENTS,
+    ),
+]
+IncludeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--include",
+        help="Only this label; * matches any text. Repeatable.",
+        rich_help_panel=_SEGMENTS,
+    ),
+]
+ExcludeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude",
+        help="Never this label; * matches any text. Repeatable.",
+        rich_help_panel=_SEGMENTS,
+    ),
+]
+FormatOption = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        "-f",
+        help="Output format. [default: by the ending of --out, else a table]",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", help="File to write; - for stdout.", rich_help_panel=_OUTPUT),
+]
+JsonOption = Annotated[
+    bool,
+    typer.Option("--json", help="JSON on stdout, and errors as JSON.", rich_help_panel=_OUTPUT),
+]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="No progress, no notes.", rich_help_panel=_OUTPUT)
+]
+DeviceOption = Annotated[
+    str,
+    typer.Option("--device", help="auto, cpu, cuda, cuda:1 or mps.", rich_help_panel=_RUN),
+]
+PrecisionOption = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        help="auto, float32, bfloat16 or float16.",
+        rich_help_panel=_RUN,
+    ),
+]
+BatchSizeOption = Annotated[
+    int | None,
+    typer.Option(
+        "--batch-size",
+        min=1,
+        help="Views per forward pass. [default: by device]",
+        rich_help_panel=_RUN,
+    ),
+]
