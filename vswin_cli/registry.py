@@ -1,0 +1,53 @@
+"""Look-up of published weights by the name that a user types."""
+
+from __future__ import annotations
+
+import difflib
+
+from vswin_cli.errors import OptionError, UnknownModelError
+from vswin_cli.registry_table import TABLE
+from vswin_cli.weights_spec import WeightsSource, WeightsSpec
+
+__all__ = ["all_specs", "find_source", "get_spec", "nearest_names"]
+
+
+def all_specs() -> tuple[WeightsSpec, ...]:
+    """All named weights, in the order in which they are listed."""
+    return TABLE
+
+
+def get_spec(name: str) -> WeightsSpec:
+    """The named weights.
+
+    Raises:
+        UnknownModelError: no such name; the hint offers the nearest ones.
+    """
+    for spec in TABLE:
+        if spec.name == name:
+            return spec
+    names = tuple(spec.name for spec in TABLE)
+    near = nearest_names(name, names)
+    advice = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(names)};"
+    raise UnknownModelError(
+        f"no weights are called {name!r}",
+        hint=f"{advice} `vswin models` describes them; a path or USER/REPO works too",
+    )
+
+
+def nearest_names(name: str, known: tuple[str, ...]) -> tuple[str, ...]:
+    """Up to three known names that look like `name`, the likeliest first."""
+    folded = name.casefold().replace("_", "-").replace(".", "-")
+    return tuple(difflib.get_close_matches(folded, known, n=3, cutoff=0.5))
+
+
+def find_source(spec: WeightsSpec, key: str) -> WeightsSource:
+    """The source that `--source KEY` means.
+
+    Raises:
+        OptionError: these weights have no such source.
+    """
+    for source in spec.sources:
+        if source.key == key:
+            return source
+    keys = ", ".join(source.key for source in spec.sources)
+    raise OptionError(f"{spec.name} has no source {key!r}", hint=f"it has: {keys}")
