@@ -1,0 +1,53 @@
+"""Decoded clips to model input: spatial views, the 0-1 scale, normalisation, type.
+
+Frames arrive resized; nothing here interpolates.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from vswin_cli.specs import InputSpec
+
+__all__ = ["crop_offsets", "make_views"]
+
+
+def crop_offsets(height: int, width: int, size: int, crops: Literal[1, 3]) -> list[tuple[int, int]]:
+    """Top-left corners (y, x) of the square crops.
+
+    One crop is the centre. Three lie along the longer side, in the order of the authors' test
+    pipeline (MMAction2's `ThreeCrop`): left or top, right or bottom, centre.
+
+    Raises:
+        ValueError: the frame is smaller than the crop.
+    """
+    if min(height, width) < size:
+        raise ValueError(f"a {size}x{size} crop does not fit a frame of {width}x{height}")
+    y, x = (height - size) // 2, (width - size) // 2
+    if crops == 1:
+        return [(y, x)]
+    return [(0, 0), (2 * y, 2 * x), (y, x)] if height != width else [(y, x)] * 3
+
+
+def make_views(frames: Tensor, spec: InputSpec, crops: Literal[1, 3], dtype: torch.dtype) -> Tensor:
+    """Cut and normalise the views of one clip, on the device that holds its frames.
+
+    Args:
+        frames: (T, H, W, 3) uint8 RGB, the shorter side `spec.resize_short_side` pixels.
+        spec: crop size, mean and standard deviation.
+        crops: views per clip V.
+        dtype: of the result; the arithmetic is float32.
+
+    Returns:
+        (V, 3, T, S, S), contiguous.
+    """
+    size = spec.crop_size
+    offsets = crop_offsets(frames.shape[1], frames.shape[2], size, crops)
+    views = torch.stack([frames[:, y : y + size, x : x + size] for y, x in offsets])
+    mean = torch.tensor(spec.mean, device=frames.device).view(3, 1, 1, 1) * 255
+    std = torch.tensor(spec.std, device=frames.device).view(3, 1, 1, 1) * 255
+    channels_first = views.permute(0, 4, 1, 2, 3).float()  # (V, 3, T, S, S)
+    return ((channels_first - mean) / std).to(dtype).contiguous()
