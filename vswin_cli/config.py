@@ -12,7 +12,14 @@ from typing import Literal
 
 from vswin_cli.errors import OptionError
 
-__all__ = ["EngineOptions", "Precision", "SamplingOptions", "SegmentOptions", "Stride"]
+__all__ = [
+    "EngineOptions",
+    "LabelGroup",
+    "Precision",
+    "SamplingOptions",
+    "SegmentOptions",
+    "Stride",
+]
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
@@ -109,6 +116,39 @@ class EngineOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelGroup:
+    """Several labels that are reported as one, under a name of the user's choice.
+
+    Raises:
+        OptionError: there is no name or no member.
+    """
+
+    name: str
+    """What the segments are called."""
+    members: tuple[str, ...]
+    """Labels or patterns such as `playing *`."""
+
+    def __post_init__(self) -> None:
+        if not self.name or not self.members or not all(self.members):
+            raise OptionError(
+                f"a label group needs a name and members, got {self.name!r}: {self.members!r}",
+                hint="write it as NAME=LABEL,LABEL or NAME=PATTERN",
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> LabelGroup:
+        """Read `racket sports=playing tennis,playing squash or racquetball`.
+
+        Labels that hold commas are written as patterns (`pull ups*`).
+
+        Raises:
+            OptionError: there is no name or no member.
+        """
+        name, _, members = text.partition("=")
+        return cls(name.strip(), tuple(part.strip() for part in members.split(",") if part.strip()))
+
+
+@dataclass(frozen=True, slots=True)
 class SegmentOptions:
     """How scores over time become segments. `None` for a threshold: as the weights advise."""
 
@@ -126,6 +166,16 @@ class SegmentOptions:
     """Only these labels; empty for all."""
     exclude: tuple[str, ...] = ()
     """None of these labels."""
+    groups: tuple[LabelGroup, ...] = ()
+    """Labels reported together: scores are summed (softmax) or the largest counts (sigmoid)."""
+    smooth_seconds: float = 0.0
+    """Width of the moving average along time; 0 for none beyond the overlap of clips."""
+    min_margin: float = 0.0
+    """Nothing holds where the best label leads the second by less than this (softmax only)."""
+    max_entropy: float = 1.0
+    """Nothing holds where the scores' entropy, as a part of its maximum, exceeds this."""
+    max_alternatives: int = 3
+    """Runners-up kept with each segment."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.offset <= self.onset <= 1:
@@ -137,3 +187,10 @@ class SegmentOptions:
             raise OptionError("minimum duration and merge gap must not be negative")
         if self.max_labels < 0:
             raise OptionError(f"max labels must not be negative, got {self.max_labels}")
+        if self.smooth_seconds < 0 or self.max_alternatives < 0:
+            raise OptionError("smoothing and the number of alternatives must not be negative")
+        if not (0 <= self.min_margin <= 1 and 0 <= self.max_entropy <= 1):
+            raise OptionError(
+                f"minimum margin and maximum entropy must be in 0..1, "
+                f"got {self.min_margin:g} and {self.max_entropy:g}"
+            )

@@ -1,0 +1,54 @@
+"""Timelines in other people's formats: one table from a format's name to its writer.
+
+A writer turns timelines into text and knows nothing of paths; here the text goes to a path, all
+or nothing, or to an open handle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+from vswin_cli.errors import OptionError
+from vswin_cli.export.formats import FORMATS, Format, get_format
+from vswin_cli.files import replacing_text
+from vswin_cli.timeline import Timeline
+
+__all__ = ["FORMATS", "Format", "get_format", "write_timeline", "write_timelines"]
+
+
+def write_timeline(timeline: Timeline, fmt: str, file: Path | TextIO) -> None:
+    """Write one timeline.
+
+    Args:
+        timeline: what to write.
+        fmt: a name of `FORMATS`.
+        file: a path, written completely or not at all, or an open text handle.
+
+    Raises:
+        OptionError: no such format.
+        OutputError: the path cannot be written.
+    """
+    write_timelines([timeline], fmt, file)
+
+
+def write_timelines(timelines: Sequence[Timeline], fmt: str, file: Path | TextIO) -> None:
+    """Write several timelines into one file, where the format can hold them.
+
+    Raises:
+        OptionError: no such format, or it holds one video per file.
+        OutputError: the path cannot be written.
+    """
+    form = get_format(fmt)
+    if len(timelines) != 1 and not form.holds_many:
+        raise OptionError(
+            f"`{form.name}` holds one video per file, got {len(timelines)}",
+            hint="give a folder to write one file per video",
+        )
+    text = form.render(timelines)
+    if isinstance(file, Path):
+        with replacing_text(file) as handle:
+            handle.write(text)
+    else:
+        file.write(text)

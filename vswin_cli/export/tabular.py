@@ -1,0 +1,126 @@
+"""Our own JSON, and tables: CSV, TSV and plain text for reading."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+
+from vswin_cli.export.timecodes import clock, milliseconds
+from vswin_cli.segments import Segment
+from vswin_cli.timeline import Timeline
+
+__all__ = [
+    "CSV_COLUMNS",
+    "TABLE_COLUMNS",
+    "TSV_COLUMNS",
+    "csv_rows",
+    "json_document",
+    "json_lines",
+    "table",
+    "table_rows",
+    "tsv_rows",
+]
+
+CSV_COLUMNS = (
+    "video", "start", "end", "duration", "start_tc", "end_tc", "label", "class_id", "score",
+    "score_max", "peak", "windows", "model",
+)  # fmt: skip
+TSV_COLUMNS = ("video", "start", "end", "label", "class_id", "score")
+TABLE_COLUMNS = ("start", "end", "label", "score")
+
+
+def json_document(timelines: Sequence[Timeline]) -> str:
+    """One timeline, indented for people and diffs."""
+    (timeline,) = timelines
+    return json.dumps(timeline.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def json_lines(timelines: Sequence[Timeline]) -> str:
+    """One line per timeline."""
+    return "".join(
+        json.dumps(one.to_json(), ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
+        for one in timelines
+    )
+
+
+def csv_rows(timelines: Sequence[Timeline]) -> str:
+    """RFC 4180 with line feeds, a header always, one row per segment, seconds with a dot."""
+    rows = [_csv_row(timeline, one) for timeline in timelines for one in timeline.segments]
+    return _delimited([CSV_COLUMNS, *rows], ",")
+
+
+def tsv_rows(timelines: Sequence[Timeline]) -> str:
+    """Whole milliseconds and per mille, which no locale reads differently."""
+    rows = [
+        (
+            timeline.video.uri,
+            milliseconds(one.start_seconds),
+            milliseconds(one.end_seconds),
+            one.label,
+            "" if one.class_id is None else one.class_id,
+            round(one.score * 1000),
+        )
+        for timeline in timelines
+        for one in timeline.segments
+    ]
+    return _delimited([TSV_COLUMNS, *rows], "\t")
+
+
+def table_rows(timeline: Timeline) -> list[tuple[str, str, str, str]]:
+    """Cells of `TABLE_COLUMNS` for each segment."""
+    return [
+        (
+            clock(one.start_seconds),
+            clock(one.end_seconds),
+            one.label,
+            f"{one.score:.2f}",
+        )
+        for one in timeline.segments
+    ]
+
+
+def table(timelines: Sequence[Timeline]) -> str:
+    """Aligned columns; the video's name ahead of its rows when there are several."""
+    parts = []
+    for timeline in timelines:
+        rows = [TABLE_COLUMNS, *table_rows(timeline)]
+        widths = [max(len(row[i]) for row in rows) for i in range(len(TABLE_COLUMNS))]
+        lines = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in rows
+        ]
+        if len(timelines) > 1:
+            lines.insert(0, timeline.video.uri)
+        parts.append("\n".join(lines) + "\n")
+    return "\n".join(parts)
+
+
+def _csv_row(timeline: Timeline, one: Segment) -> tuple[object, ...]:
+    return (
+        timeline.video.uri,
+        _number(one.start_seconds),
+        _number(one.end_seconds),
+        _number(one.duration_seconds),
+        clock(one.start_seconds),
+        clock(one.end_seconds),
+        one.label,
+        "" if one.class_id is None else one.class_id,
+        f"{one.score:.4f}",
+        f"{one.score_max:.4f}",
+        _number(one.peak_seconds),
+        one.num_clips,
+        timeline.model.id,
+    )
+
+
+def _number(seconds: float) -> str:
+    """Up to six decimals, no trailing zeros, never an exponent."""
+    return f"{seconds + 0.0:.6f}".rstrip("0").rstrip(".")
+
+
+def _delimited(rows: Sequence[Sequence[object]], delimiter: str) -> str:
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,110 @@
+"""Write a file completely or not at all.
+
+A result appears under its name only when every byte of it is on the disk; whatever fails on the
+way leaves the old file, or none, and becomes an `OutputError` that says what to do.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, TextIO, cast
+
+from vswin_cli.errors import OutputError
+
+__all__ = ["replacing_binary", "replacing_text", "writing"]
+
+_HINTS = {
+    errno.ENOSPC: "free some space or write to another disk",
+    errno.EDQUOT: "your quota is used up: free some space or write to another disk",
+    errno.EACCES: "choose a folder that you may write to",
+    errno.EPERM: "choose a folder that you may write to",
+    errno.EROFS: "that disk is read-only: write to another one",
+    errno.EISDIR: "give a file name, not a folder",
+    errno.ENOENT: "create the folder first",
+    errno.ENOTDIR: "a part of that path is a file, not a folder",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
+
+
+@contextmanager
+def writing(what: str) -> Iterator[None]:
+    """Turn an operating system's refusal inside the block into an `OutputError`.
+
+    A closed pipe passes through: the reader went away, which is no fault of the output.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        hint = _HINTS.get(error.errno or 0)
+        raise OutputError(f"cannot write {what}: {reason}", hint=hint) from error
+
+
+@contextmanager
+def replacing_binary(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary file beside `path`; rename it to `path` when the block ends well.
+
+    Raises:
+        OutputError: the folder is missing or read-only, the path is a folder, the disk is full.
+    """
+    with writing(f"{path}"):
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not path.parent.is_dir():
+            raise FileNotFoundError(errno.ENOENT, f"no folder {path.parent}", str(path.parent))
+        handle, name = tempfile.mkstemp(
+            prefix=f".{path.name[:64]}.", suffix=".tmp", dir=path.parent
+        )
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.chmod(_mode_for(path))
+            temporary.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+
+
+@contextmanager
+def replacing_text(path: Path) -> Iterator[TextIO]:
+    """`replacing_binary` for UTF-8 text, line ends as written."""
+    with replacing_binary(path) as file:
+        text = cast(TextIO, _Text(file))
+        yield text
+        text.flush()
+
+
+class _Text:
+    """Encodes what is written and leaves closing to the owner of the binary file."""
+
+    encoding = "utf-8"
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def write(self, text: str) -> int:
+        self._file.write(text.encode("utf-8"))
+        return len(text)
+
+    def flush(self) -> None:
+        self._file.flush()
+
+
+def _mode_for(path: Path) -> int:
+    """The replaced file's mode, else what a plain `open` would give under this umask."""
+    with suppress(OSError):
+        return path.stat().st_mode & 0o777
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask

@@ -1,0 +1,123 @@
+"""Frozen dataclasses to plain JSON values and back.
+
+A field's JSON name and rounding sit in its metadata (`named`), so a record is declared once.
+Reading checks types, names the field that is wrong, fills defaults and ignores unknown keys.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+from collections.abc import Hashable, Mapping, Sequence
+from functools import cache
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from vswin_cli.errors import SourceError
+
+__all__ = ["JsonValue", "from_json", "json_key", "named", "to_json"]
+
+JsonValue = Any
+Record = TypeVar("Record")
+
+_SCALARS = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
+
+
+def named(key: str | None = None, *, digits: int | None = None) -> dict[str, object]:
+    """Metadata of a field: its JSON key if not its own name, and decimals kept in JSON."""
+    return {"key": key, "digits": digits}
+
+
+def json_key(field: dataclasses.Field[Any]) -> str:
+    """The name that a field has in JSON."""
+    return field.metadata.get("key") or field.name
+
+
+def to_json(record: object) -> dict[str, JsonValue]:
+    """A record as a dict of JSON values, keys in the order of the fields."""
+    if not dataclasses.is_dataclass(record):
+        raise TypeError(f"not a record: {record!r}")
+    return {
+        json_key(field): _plain(getattr(record, field.name), field.metadata.get("digits"))
+        for field in dataclasses.fields(record)
+    }
+
+
+def from_json(cls: type[Record], data: JsonValue, where: str = "") -> Record:
+    """A record from JSON values.
+
+    Args:
+        cls: the dataclass.
+        data: what a JSON parser returned.
+        where: dotted name of the place, for errors.
+
+    Raises:
+        SourceError: a field is missing or has the wrong type; it is named.
+    """
+    if not isinstance(data, Mapping):
+        raise _wrong(where, "an object", data)
+    values = {}
+    hints = _hints(cls)  # type: ignore[arg-type]
+    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
+        key = json_key(field)
+        place = f"{where}.{key}" if where else key
+        if key in data:
+            values[field.name] = _parse(hints[field.name], data[key], place)
+        elif _is_required(field):
+            raise SourceError(f"`{place}` is missing")
+    return cls(**values)
+
+
+@cache
+def _hints(cls: Hashable) -> dict[str, Any]:
+    return get_type_hints(cls)
+
+
+def _is_required(field: dataclasses.Field[Any]) -> bool:
+    missing = dataclasses.MISSING
+    return field.default is missing and field.default_factory is missing
+
+
+def _plain(value: object, digits: int | None) -> JsonValue:
+    if dataclasses.is_dataclass(value):
+        return to_json(value)
+    if isinstance(value, (tuple, list)):
+        return [_plain(item, digits) for item in value]
+    if isinstance(value, float):
+        rounded = value if digits is None else round(value, digits)
+        return float(rounded) + 0.0  # no numpy scalar, no -0.0
+    return value
+
+
+def _parse(hint: Any, value: JsonValue, where: str) -> Any:  # noqa: ANN401
+    origin = get_origin(hint)
+    if origin in (Union, types.UnionType):
+        if value is None and type(None) in get_args(hint):
+            return None
+        (inner,) = (arg for arg in get_args(hint) if arg is not type(None))
+        return _parse(inner, value, where)
+    if origin is Literal:
+        if value not in get_args(hint):
+            raise _wrong(where, f"one of {', '.join(map(str, get_args(hint)))}", value)
+        return value
+    if origin is tuple:
+        if not isinstance(value, Sequence) or isinstance(value, str):
+            raise _wrong(where, "a list", value)
+        item = get_args(hint)[0]
+        return tuple(_parse(item, one, f"{where}[{i}]") for i, one in enumerate(value))
+    if dataclasses.is_dataclass(hint):
+        return from_json(hint, value, where)  # type: ignore[arg-type]
+    return _scalar(hint, value, where)
+
+
+def _scalar(hint: type, value: JsonValue, where: str) -> object:
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not hint:
+        raise _wrong(where, _SCALARS[hint], value)
+    return value
+
+
+def _wrong(where: str, expected: str, value: JsonValue) -> SourceError:
+    shown = repr(value)
+    shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
+    return SourceError(f"`{where or 'the document'}` must be {expected}, got {shown}")

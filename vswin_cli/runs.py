@@ -1,0 +1,121 @@
+"""Pure steps from scores on cells to runs of cells; each with what it promises.
+
+A cell is one step of a regular axis without holes. A run is a half-open range of cells. Nothing
+here knows of seconds, labels' names or videos.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Run", "drop_short", "hysteresis", "limit_labels", "merge_runs", "runs_of", "smooth"]
+
+Run = tuple[int, int]
+"""Half-open range of cells."""
+Floats = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+
+
+def runs_of(flags: Flags) -> list[Run]:
+    """Maximal runs of true cells."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
+    return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
+
+
+def smooth(scores: Floats, width: int) -> Floats:
+    """Centred moving average with Hamming weights over `width` cells (n,) or (n, L).
+
+    Keeps the length, stays within the smallest and largest value, leaves a constant alone; at
+    the ends the average is over the cells that exist.
+    """
+    width = min(width | 1, 2 * len(scores) - 1)  # odd, so that it has a middle
+    if width <= 1 or not len(scores):
+        return scores
+    weights = np.hamming(width)
+    total = np.convolve(np.ones(len(scores)), weights, mode="full")[width // 2 :][: len(scores)]
+    columns = scores.reshape(len(scores), -1)
+    out = np.empty(columns.shape, np.float32)
+    for i in range(columns.shape[1]):
+        summed = np.convolve(columns[:, i], weights, mode="full")[width // 2 :][: len(scores)]
+        out[:, i] = summed / total
+    return out.reshape(scores.shape)
+
+
+def hysteresis(scores: Floats, onset: float, offset: float) -> list[Run]:
+    """Maximal runs that stay at `offset` or above and reach `onset` somewhere.
+
+    The runs are sorted and disjoint, no two touch, and a higher onset or offset never covers
+    a cell that a lower one did not.
+    """
+    return [
+        (start, stop)
+        for start, stop in runs_of(scores >= offset)
+        if scores[start:stop].max() >= onset
+    ]
+
+
+def merge_runs(runs: Sequence[Run], max_gap: int) -> list[Run]:
+    """Join neighbours that are at most `max_gap` cells apart.
+
+    Covers all that was covered; what remains apart is more than `max_gap` cells apart.
+    """
+    merged: list[Run] = []
+    for start, stop in runs:
+        if merged and start - merged[-1][1] <= max_gap:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], stop))
+        else:
+            merged.append((start, stop))
+    return merged
+
+
+def drop_short(runs: Sequence[Run], min_length: int) -> list[Run]:
+    """Only the runs of at least `min_length` cells, unchanged."""
+    return [(start, stop) for start, stop in runs if stop - start >= min_length]
+
+
+def limit_labels(scores: Floats, active: Flags, max_labels: int, switch_cost: float) -> Flags:
+    """Of the active labels, let at most `max_labels` hold in each cell.
+
+    The assignment with the largest total score wins, where each change from one label to
+    another costs `switch_cost`, so that two labels at nearly the same score do not alternate.
+    Found label by label: the best path over the active labels first (Viterbi), then the best
+    path over those that remain. A cell with no more than `max_labels` active ones keeps all.
+
+    Args:
+        scores: (n, L).
+        active: (n, L).
+        max_labels: at least 1.
+        switch_cost: in score times cells.
+    """
+    kept = np.zeros_like(active)
+    left = active.copy()
+    for _ in range(max_labels):
+        for start, stop in runs_of(left.any(axis=1)):
+            best = _best_path(scores[start:stop], left[start:stop], switch_cost)
+            kept[np.arange(start, stop), best] = True
+        left &= ~kept
+    return kept
+
+
+def _best_path(scores: Floats, active: Flags, switch_cost: float) -> NDArray[np.intp]:
+    """One active label per cell (n,); every cell has one. Ties go to the lower index."""
+    labels = np.flatnonzero(active.any(axis=0))
+    if len(labels) == 1:
+        return np.full(len(active), labels[0])
+    gains = np.where(active[:, labels], scores[:, labels], -np.inf)  # (n, L')
+    came_from = np.empty(gains.shape, np.int32)
+    total = gains[0]
+    stay = np.arange(len(labels))
+    for cell in range(1, len(gains)):
+        best = int(total.argmax())
+        changes = total[best] - switch_cost > total
+        came_from[cell] = np.where(changes, best, stay)
+        total = np.where(changes, total[best] - switch_cost, total) + gains[cell]
+    path = np.empty(len(gains), np.intp)
+    path[-1] = int(total.argmax())
+    for cell in range(len(gains) - 1, 0, -1):
+        path[cell - 1] = came_from[cell, path[cell]]
+    return labels[path]

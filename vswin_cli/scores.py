@@ -1,0 +1,366 @@
+"""Logits of clips in, scores on one regular time axis out.
+
+The network gives logits for every model time step (two sampled frames) of every clip and crop.
+Here they become scores, are averaged over crops, and are overlap-added onto cells of equal
+length. Rows that no later clip can touch go to a temporary file in half precision, so memory
+does not grow with the video. Knows nothing of the network, the decoder or segments.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vswin_cli.errors import VswinError
+from vswin_cli.specs import Activation
+from vswin_cli.spool import ScoreSpool
+
+__all__ = [
+    "ClipLogits",
+    "Gap",
+    "ScoreTrack",
+    "Stretch",
+    "TrackBuilder",
+    "Weighting",
+    "activate",
+]
+
+Weighting = Literal["hamming", "flat"]
+Floats = NDArray[np.float32]
+
+_CHUNK_ROWS = 512
+_SLIVER = 1e-3  # overlaps shorter than this part of a cell are rounding, not content
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClipLogits:
+    """What the network says about one clip.
+
+    Raises:
+        ValueError: the arrays' shapes do not fit each other.
+    """
+
+    index: int
+    """Position of the clip in the video's sequence of clips."""
+    step_edges_seconds: NDArray[np.float64]
+    """(D+1,) presentation times that bound the D model time steps, rising."""
+    logits: Floats
+    """(V, D, K): spatial crops, time steps, classes."""
+    num_valid_steps: int
+    """Leading steps that show new content; the rest is looped padding."""
+
+    def __post_init__(self) -> None:
+        if self.logits.ndim != 3:
+            raise ValueError(f"logits must be (V, D, K), got shape {self.logits.shape}")
+        steps = self.logits.shape[1]
+        if self.step_edges_seconds.shape != (steps + 1,):
+            raise ValueError(
+                f"{steps} steps need {steps + 1} edges, got {self.step_edges_seconds.shape}"
+            )
+        if not 0 < self.num_valid_steps <= steps:
+            raise ValueError(f"valid steps must be in 1..{steps}, got {self.num_valid_steps}")
+
+    def __repr__(self) -> str:
+        views, steps, classes = self.logits.shape
+        first, last = self.step_edges_seconds[[0, -1]]
+        return (
+            f"ClipLogits(index={self.index}, [{first:.3f}, {last:.3f}) s, {views} views x "
+            f"{steps} steps ({self.num_valid_steps} valid) x {classes} classes)"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A part `[start_seconds, end_seconds)` of the video that could not be decoded."""
+
+    start_seconds: float
+    end_seconds: float
+    reason: str = "decode_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """A part of the video without a decode gap; nothing is ever joined across its ends."""
+
+    start_seconds: float
+    """Where the analysed content begins."""
+    end_seconds: float
+    """Where it ends, exclusive."""
+    first_cell: int
+    """First cell of the track that it touches."""
+    stop_cell: int
+    """One past the last."""
+
+
+@dataclass(frozen=True, eq=False)
+class ScoreTrack:
+    """Scores (N, K) on a regular time axis, with their labels; close it after use.
+
+    Cell i stands for `[start_seconds + i*step_seconds, start_seconds + (i+1)*step_seconds)`.
+    """
+
+    labels: tuple[str, ...]
+    """K names, in the order of the columns."""
+    activation: Activation
+    """What turned logits into scores."""
+    start_seconds: float
+    """Left edge of cell 0."""
+    step_seconds: float
+    """Length of a cell."""
+    end_seconds: float
+    """End of the analysed part; the last cell may reach past it."""
+    valid: NDArray[np.bool_]
+    """(N,) whether any clip has seen the cell. A row that is not valid holds zeros."""
+    spans: tuple[tuple[float, float], ...]
+    """Exact intervals in seconds that clips have seen, sorted and disjoint."""
+    gaps: tuple[Gap, ...]
+    """What could not be decoded, sorted."""
+    clip_starts_seconds: NDArray[np.float64]
+    """(M,) where each clip begins, rising."""
+    clip_ends_seconds: NDArray[np.float64]
+    """(M,) where its valid steps end."""
+    spool: ScoreSpool = field(repr=False)
+    """The rows."""
+
+    @property
+    def num_cells(self) -> int:
+        """N, cells on the axis."""
+        return len(self.valid)
+
+    @property
+    def analysed_seconds(self) -> float:
+        """Length of all that clips have seen."""
+        return math.fsum(end - start for start, end in self.spans)
+
+    def read(self, start: int, stop: int) -> Floats:
+        """Cells `[start, stop)` as (n, K)."""
+        return self.spool.read(start, stop)
+
+    def chunks(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, Floats]]:
+        """Yield (first cell, rows) over `[start, stop)` in bounded pieces."""
+        stop = self.num_cells if stop is None else stop
+        for first in range(start, stop, _CHUNK_ROWS):
+            yield first, self.read(first, min(first + _CHUNK_ROWS, stop))
+
+    def cell_start_seconds(self, cell: int) -> float:
+        """Left edge of a cell; also the right edge of the one before."""
+        return self.start_seconds + cell * self.step_seconds
+
+    def stretches(self) -> list[Stretch]:
+        """Parts that no decode gap interrupts, in order; sparse sampling does not divide them."""
+        parts: list[tuple[float, float]] = []
+        for start, end in self.spans:
+            for piece in _outside_gaps(start, end, self.gaps):
+                if parts and not self._gap_between(parts[-1][1], piece[0]):
+                    parts[-1] = (parts[-1][0], piece[1])
+                else:
+                    parts.append(piece)
+        return [self._stretch(start, end) for start, end in parts]
+
+    def count_clips(self, start_seconds: float, end_seconds: float) -> int:
+        """Clips that overlap `[start_seconds, end_seconds)`."""
+        begun = np.searchsorted(self.clip_starts_seconds, end_seconds, side="left")
+        over = np.searchsorted(np.sort(self.clip_ends_seconds), start_seconds, side="right")
+        return int(begun - over)
+
+    def close(self) -> None:
+        """Give memory and temporary file back; idempotent."""
+        self.spool.close()
+
+    def __enter__(self) -> ScoreTrack:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _gap_between(self, left: float, right: float) -> bool:
+        slack = _SLIVER * self.step_seconds
+        return any(
+            gap.end_seconds > left - slack and gap.start_seconds < right + slack
+            for gap in self.gaps
+        )
+
+    def _stretch(self, start: float, end: float) -> Stretch:
+        first = math.floor((start - self.start_seconds) / self.step_seconds + _SLIVER)
+        stop = math.ceil((end - self.start_seconds) / self.step_seconds - _SLIVER)
+        return Stretch(start, end, max(0, first), min(self.num_cells, stop))
+
+
+class TrackBuilder:
+    """Overlap-adds clips onto the axis as they come; clips must come in the order of their start.
+
+    Each clip's steps are weighted by their place in the clip (`hamming`: the middle counts most,
+    where attention has seen both sides) and by how much of a cell they cover, so step edges may
+    fall anywhere.
+
+    Args:
+        labels: K names.
+        activation: how the weights' logits become scores.
+        step_seconds: length of a cell; two sampled frames is the network's own resolution.
+        weighting: weight of a step by its place in the clip.
+        start_seconds: left edge of the axis.
+    """
+
+    def __init__(
+        self,
+        labels: Sequence[str],
+        activation: Activation,
+        step_seconds: float,
+        *,
+        weighting: Weighting = "hamming",
+        start_seconds: float = 0.0,
+    ) -> None:
+        if not step_seconds > 0:
+            raise ValueError(f"a cell must have a length, got {step_seconds} s")
+        self._labels = tuple(labels)
+        self._activation = activation
+        self._step = float(step_seconds)
+        self._start = float(start_seconds)
+        self._weighting = weighting
+        self._spool = ScoreSpool(len(self._labels))
+        self._valid = bytearray()  # one byte per finished cell
+        self._sum = np.zeros((0, len(self._labels)))  # open cells, from len(self._valid) on
+        self._weight = np.zeros(0)
+        self._clip_starts = array("d")
+        self._clip_ends = array("d")
+        self._spans: list[tuple[float, float]] = []
+
+    def add(self, clip: ClipLogits) -> None:
+        """Take one clip in.
+
+        Raises:
+            VswinError: the logits hold values that are not numbers.
+            OutputError: the disk for temporary files is full.
+            ValueError: wrong number of classes, or the clip starts before the one ahead of it.
+        """
+        edges = clip.step_edges_seconds[: clip.num_valid_steps + 1]
+        self._check(clip, edges)
+        first, stop = self._cells(edges[0], edges[-1])
+        self._finalise(first)
+        self._open(stop)
+        scores = activate(clip.logits[:, : clip.num_valid_steps], self._activation).mean(axis=0)
+        weights = _step_weights(clip.logits.shape[1], self._weighting)[: clip.num_valid_steps]
+        cells = self._start + np.arange(first, stop + 1, dtype=np.float64) * self._step
+        shares = _overlaps(cells, edges) * weights
+        shares[shares.sum(axis=1) < _SLIVER * _SLIVER * self._step] = 0.0
+        rows = slice(first - len(self._valid), stop - len(self._valid))
+        self._sum[rows] += shares @ scores  # (cells, D) @ (D, K)
+        self._weight[rows] += shares.sum(axis=1)
+        self._note_span(float(edges[0]), float(edges[-1]))
+
+    def finish(self, duration_seconds: float, gaps: Iterable[Gap] = ()) -> ScoreTrack:
+        """Close the axis.
+
+        Args:
+            duration_seconds: where the analysed part ends on the video's time axis.
+            gaps: what could not be decoded.
+        """
+        end = max(duration_seconds, self._start)
+        _, cells = self._cells(self._start, end)
+        self._finalise(max(cells, len(self._valid)))
+        valid = np.frombuffer(bytes(self._valid[:cells]), np.bool_)
+        spans = [(a, min(b, end)) for a, b in self._spans if a < end]
+        return ScoreTrack(
+            labels=self._labels,
+            activation=self._activation,
+            start_seconds=self._start,
+            step_seconds=self._step,
+            end_seconds=end,
+            valid=valid,
+            spans=tuple(spans),
+            gaps=tuple(sorted(gaps, key=lambda gap: (gap.start_seconds, gap.end_seconds))),
+            clip_starts_seconds=np.array(self._clip_starts),
+            clip_ends_seconds=np.array(self._clip_ends),
+            spool=self._spool,
+        )
+
+    def _check(self, clip: ClipLogits, edges: NDArray[np.float64]) -> None:
+        classes = clip.logits.shape[2]
+        if classes != len(self._labels):
+            raise ValueError(f"{len(self._labels)} labels, but logits of {classes} classes")
+        if not np.all(np.diff(edges) >= 0):
+            raise ValueError(f"step edges of clip {clip.index} must rise, got {edges}")
+        if self._clip_starts and edges[0] < self._clip_starts[-1]:
+            raise ValueError(f"clip {clip.index} starts before the clip ahead of it")
+        if not np.isfinite(clip.logits).all():
+            raise VswinError(
+                f"the network's values for the clip at {edges[0]:.2f} s are not numbers",
+                hint="try again with `--precision float32`",
+            )
+
+    def _cells(self, start: float, end: float) -> tuple[int, int]:
+        """Half-open range of cells that `[start, end)` touches by more than a sliver."""
+        first = math.floor((start - self._start) / self._step + _SLIVER)
+        stop = math.ceil((end - self._start) / self._step - _SLIVER)
+        return max(first, 0), max(stop, first, 0)
+
+    def _open(self, stop: int) -> None:
+        """Have room for the cells before `stop`."""
+        missing = stop - len(self._valid) - len(self._weight)
+        if missing > 0:
+            self._sum = np.concatenate([self._sum, np.zeros((missing, len(self._labels)))])
+            self._weight = np.concatenate([self._weight, np.zeros(missing)])
+
+    def _finalise(self, stop: int) -> None:
+        """Send the cells before `stop` to the spool."""
+        count = min(stop - len(self._valid), len(self._weight))
+        if count > 0:
+            weight = self._weight[:count]
+            seen = weight > 0
+            self._spool.append(self._sum[:count] / np.where(seen, weight, 1.0)[:, None])
+            self._valid += seen.tobytes()
+            self._sum, self._weight = self._sum[count:].copy(), self._weight[count:].copy()
+        unseen = stop - len(self._valid)
+        if unseen > 0:
+            self._spool.append_zeros(unseen)
+            self._valid += bytes(unseen)
+
+    def _note_span(self, start: float, end: float) -> None:
+        """Join the clip to the last span unless a hole of half a cell or more lies between."""
+        self._clip_starts.append(start)
+        self._clip_ends.append(end)
+        if self._spans and start <= self._spans[-1][1] + self._step / 2:
+            before, until = self._spans[-1]
+            self._spans[-1] = (before, max(until, end))
+        else:
+            self._spans.append((start, end))
+
+
+def activate(logits: Floats, activation: Activation) -> Floats:
+    """Logits (..., K) to scores in [0, 1]: over classes jointly (softmax) or each alone."""
+    if activation == "sigmoid":
+        return cast(Floats, np.exp(-np.logaddexp(0.0, -logits)).astype(np.float32))
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return cast(Floats, (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32))
+
+
+def _step_weights(num_steps: int, weighting: Weighting) -> NDArray[np.float64]:
+    """Weight of each of a clip's steps; never zero, so a lone clip fills all of its cells."""
+    weights = np.hamming(num_steps) if weighting == "hamming" else np.ones(num_steps)
+    return weights.astype(np.float64)
+
+
+def _overlaps(cells: NDArray[np.float64], steps: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Seconds shared by each of n cells and D steps, both given by their edges: (n, D)."""
+    left = np.maximum(cells[:-1, None], steps[None, :-1])
+    right = np.minimum(cells[1:, None], steps[None, 1:])
+    return np.asarray(np.maximum(right - left, 0.0), np.float64)
+
+
+def _outside_gaps(start: float, end: float, gaps: Sequence[Gap]) -> list[tuple[float, float]]:
+    """Parts of `[start, end)` that lie in no gap."""
+    pieces: list[tuple[float, float]] = []
+    for gap in gaps:
+        if gap.start_seconds > start and gap.end_seconds > start and gap.start_seconds < end:
+            pieces.append((start, gap.start_seconds))
+        if gap.start_seconds < end:
+            start = max(start, gap.end_seconds)
+    if start < end:
+        pieces.append((start, end))
+    return pieces

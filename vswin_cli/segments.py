@@ -1,0 +1,336 @@
+"""A score track in, labelled segments out, by small pure steps on cells of the time axis.
+
+Order: labels are selected and grouped, scores are smoothed, cells where nothing is decided are
+silenced, then per label hysteresis, merging and a minimum length, then at most `max_labels` per
+instant, then times and statistics. Every step works inside one stretch of the video, so nothing
+is ever joined across a decode gap. Knows nothing of files, frames or models.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vswin_cli.config import SegmentOptions
+from vswin_cli.records import named
+from vswin_cli.runs import Run, drop_short, hysteresis, limit_labels, merge_runs, runs_of, smooth
+from vswin_cli.scores import ScoreTrack, Stretch
+from vswin_cli.selection import LabelView, undecided
+
+__all__ = [
+    "Alternative",
+    "Segment",
+    "Segmentation",
+    "find_segments",
+    "number_frames",
+    "segment_track",
+]
+
+Floats = NDArray[np.float32]
+Flags = NDArray[np.bool_]
+
+_EPSILON = 1e-6  # of a cell: absorbs rounding when seconds become cells
+_LABEL_BATCH = 16  # columns held at once
+_MIN_ALTERNATIVE = 0.005  # runners-up below this say nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """A label that might have been meant instead."""
+
+    label: str
+    class_id: int | None
+    """Row of the head; `None` for a group."""
+    score: float = field(metadata=named(digits=4))
+    """Mean over the segment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A label that holds over `[start_seconds, end_seconds)` of the presentation timeline."""
+
+    start_seconds: float = field(metadata=named("start", digits=6))
+    end_seconds: float = field(metadata=named("end", digits=6))
+    label: str
+    class_id: int | None
+    """Row of the head; `None` for a group of labels."""
+    score: float = field(metadata=named(digits=4))
+    """Mean score inside."""
+    score_max: float = field(metadata=named(digits=4))
+    """Largest score inside."""
+    peak_seconds: float = field(metadata=named("peak", digits=6))
+    """Middle of the cell with the largest score."""
+    num_clips: int = field(default=0, metadata=named("windows"))
+    """Clips that saw a part of it."""
+    start_frame: int | None = None
+    """First frame inside, if the video's frames can be numbered by time."""
+    end_frame: int | None = None
+    """One past the last."""
+    alternatives: tuple[Alternative, ...] = ()
+    """Runners-up, best first."""
+
+    @property
+    def duration_seconds(self) -> float:
+        """Length."""
+        return self.end_seconds - self.start_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Segmentation:
+    """What was found, and how much of the video was silenced as undecided."""
+
+    segments: tuple[Segment, ...]
+    """Sorted by start, then label; disjoint per label."""
+    gated_seconds: float
+    """Analysed time where margin or entropy said that nothing is happening."""
+
+
+def find_segments(track: ScoreTrack, options: SegmentOptions) -> list[Segment]:
+    """Segments of a track, sorted by start, then label.
+
+    Raises:
+        OptionError: an option names a label that the track does not have.
+    """
+    return list(segment_track(track, options).segments)
+
+
+def segment_track(track: ScoreTrack, options: SegmentOptions) -> Segmentation:
+    """`find_segments`, with what gating did.
+
+    Raises:
+        OptionError: an option names a label that the track does not have, or gates by margin or
+            entropy where scores do not compete (sigmoid).
+    """
+    view = LabelView.of(track.labels, track.activation, options)
+    gated = undecided(track, view, options)
+    candidates = _candidates(track, view, gated, options)
+    segments: list[Segment] = []
+    for stretch in track.stretches():
+        cells = np.arange(stretch.first_cell, stretch.stop_cell)
+        cells = cells[track.valid[stretch.first_cell : stretch.stop_cell]]
+        for column, run in _find_runs(track, view, gated, cells, candidates, options):
+            segments.append(_describe(track, view, stretch, cells, column, run, options))
+    segments.sort(key=lambda segment: (segment.start_seconds, segment.label))
+    return Segmentation(tuple(segments), float(np.count_nonzero(gated) * track.step_seconds))
+
+
+# --- from a track to runs ---------------------------------------------------------------------
+
+
+def _cells_at_most(seconds: float, track: ScoreTrack) -> int:
+    return math.floor(seconds / track.step_seconds + _EPSILON)
+
+
+def _cells_at_least(seconds: float, track: ScoreTrack) -> int:
+    return max(1, math.ceil(seconds / track.step_seconds - _EPSILON))
+
+
+def _min_cells(track: ScoreTrack, options: SegmentOptions) -> int:
+    """A video shorter than the minimum may still have one segment: all of it."""
+    return min(
+        _cells_at_least(options.min_duration_seconds, track),
+        max(1, int(np.count_nonzero(track.valid))),
+    )
+
+
+def _candidates(
+    track: ScoreTrack, view: LabelView, gated: Flags, options: SegmentOptions
+) -> NDArray[np.intp]:
+    """Reported columns whose largest score anywhere reaches the onset.
+
+    Smoothing only lowers the largest score, so none is lost by looking before it.
+    """
+    largest = np.zeros(view.num_columns, np.float32)
+    for first, rows in track.chunks():
+        open_cells = ~gated[first : first + len(rows)]
+        if open_cells.any():
+            np.maximum(largest, view.apply(rows[open_cells]).max(axis=0), out=largest)
+    return np.flatnonzero((largest >= options.onset) & view.reported)
+
+
+def _find_runs(
+    track: ScoreTrack,
+    view: LabelView,
+    gated: Flags,
+    cells: NDArray[np.intp],
+    candidates: NDArray[np.intp],
+    options: SegmentOptions,
+) -> Iterator[tuple[int, Run]]:
+    """(column, run) over the stretch's cells; runs count valid cells only."""
+    shortest = _min_cells(track, options)
+    found: list[tuple[int, Run]] = []
+    for first in range(0, len(candidates), _LABEL_BATCH):
+        batch = candidates[first : first + _LABEL_BATCH]
+        columns = _columns(track, view, gated, cells, batch, options)
+        for i, column in enumerate(batch):
+            runs = hysteresis(columns[:, i], options.onset, options.offset)
+            runs = merge_runs(runs, _cells_at_most(options.merge_gap_seconds, track))
+            found += [(int(column), run) for run in drop_short(runs, shortest)]
+    if options.max_labels == 0:
+        yield from found
+        return
+    for cluster in _clusters(found):
+        if len(cluster) <= options.max_labels:
+            yield from cluster
+        else:
+            yield from _settle(track, view, gated, cells, cluster, options)
+
+
+def _columns(
+    track: ScoreTrack,
+    view: LabelView,
+    gated: Flags,
+    cells: NDArray[np.intp],
+    wanted: NDArray[np.intp],
+    options: SegmentOptions,
+) -> Floats:
+    """Smoothed scores (n, len(wanted)) of a stretch's valid cells; undecided cells are 0."""
+    out = np.zeros((len(cells), len(wanted)), np.float32)
+    if not len(cells):
+        return out
+    for first, rows in track.chunks(int(cells[0]), int(cells[-1]) + 1):
+        low, high = np.searchsorted(cells, [first, first + len(rows)])
+        out[low:high] = view.apply(rows)[cells[low:high] - first][:, wanted]
+    out = smooth(out, _cells_at_most(options.smooth_seconds, track))
+    out[gated[cells]] = 0.0
+    return out
+
+
+def _clusters(found: Sequence[tuple[int, Run]]) -> Iterator[list[tuple[int, Run]]]:
+    """Groups of runs that overlap directly or through others."""
+    cluster: list[tuple[int, Run]] = []
+    until = 0
+    for column, run in sorted(found, key=lambda item: (item[1], item[0])):
+        if cluster and run[0] >= until:
+            yield cluster
+            cluster = []
+        cluster.append((column, run))
+        until = max(until, run[1])
+    if cluster:
+        yield cluster
+
+
+def _settle(
+    track: ScoreTrack,
+    view: LabelView,
+    gated: Flags,
+    cells: NDArray[np.intp],
+    cluster: Sequence[tuple[int, Run]],
+    options: SegmentOptions,
+) -> Iterator[tuple[int, Run]]:
+    """The runs of a cluster after `limit_labels`; what becomes too short gives way to others."""
+    start, stop = min(run[0] for _, run in cluster), max(run[1] for _, run in cluster)
+    columns = np.array(sorted({column for column, _ in cluster}))
+    scores = _columns(track, view, gated, cells[start:stop], columns, options)
+    active = np.zeros(scores.shape, np.bool_)
+    for column, (a, b) in cluster:
+        active[a - start : b - start, np.searchsorted(columns, column)] = True
+    shortest = _min_cells(track, options)
+    # A brief lead of one label inside another's run must beat it by the hysteresis for the
+    # minimum duration, there and back.
+    cost = shortest * max(options.onset - options.offset, 0.05) / 2
+    while True:
+        kept = limit_labels(scores, active, options.max_labels, cost)
+        runs = [(i, run) for i in range(len(columns)) for run in runs_of(kept[:, i])]
+        short = [(i, run) for i, run in runs if run[1] - run[0] < shortest]
+        if not short:
+            break
+        for i, (a, b) in short:
+            active[a:b, i] = False
+    for i, (a, b) in runs:
+        yield int(columns[i]), (a + start, b + start)
+
+
+# --- from runs to segments --------------------------------------------------------------------
+
+
+def _describe(
+    track: ScoreTrack,
+    view: LabelView,
+    stretch: Stretch,
+    cells: NDArray[np.intp],
+    column: int,
+    run: Run,
+    options: SegmentOptions,
+) -> Segment:
+    """Times, clamped to what was analysed, and statistics of one run."""
+    inside = cells[run[0] : run[1]]
+    total = np.zeros(view.num_columns)
+    peak_score, peak_cell = -1.0, int(inside[0])
+    for first, rows in track.chunks(int(inside[0]), int(inside[-1]) + 1):
+        low, high = np.searchsorted(inside, [first, first + len(rows)])
+        values = view.apply(rows)[inside[low:high] - first]
+        total += values.sum(axis=0, dtype=np.float64)
+        if len(values) and values[:, column].max() > peak_score:
+            peak_score = float(values[:, column].max())
+            peak_cell = int(inside[low + int(values[:, column].argmax())])
+    means = total / len(inside)
+    start = max(stretch.start_seconds, track.cell_start_seconds(int(inside[0])))
+    end = min(stretch.end_seconds, track.cell_start_seconds(int(inside[-1]) + 1))
+    peak = track.cell_start_seconds(peak_cell) + track.step_seconds / 2
+    return Segment(
+        start_seconds=round(start, 6),
+        end_seconds=round(end, 6),
+        label=view.names[column],
+        class_id=view.class_ids[column],
+        score=float(means[column]),
+        score_max=peak_score,
+        peak_seconds=round(min(max(peak, start), end), 6),
+        num_clips=track.count_clips(start, end),
+        alternatives=_alternatives(view, means, column, options.max_alternatives),
+    )
+
+
+def _alternatives(
+    view: LabelView, means: NDArray[np.float64], column: int, count: int
+) -> tuple[Alternative, ...]:
+    order = [int(i) for i in np.argsort(-means, kind="stable")[: count + 1] if i != column]
+    return tuple(
+        Alternative(view.names[i], view.class_ids[i], float(means[i]))
+        for i in order[:count]
+        if means[i] >= _MIN_ALTERNATIVE
+    )
+
+
+def number_frames(
+    segments: Sequence[Segment],
+    *,
+    frame_rate: Fraction | None = None,
+    frame_times_seconds: NDArray[np.float64] | None = None,
+) -> list[Segment]:
+    """Segments with the half-open range of frames that are first shown inside them.
+
+    Args:
+        segments: with times only.
+        frame_rate: of a video whose rate is constant; frame n is shown at n / rate.
+        frame_times_seconds: (F,) when each frame is shown, rising; right for any video.
+
+    With neither, frames stay unknown: a count from an average rate would be wrong.
+    """
+    if frame_times_seconds is not None:
+        times = frame_times_seconds
+
+        def first_from(seconds: float) -> int:
+            return int(np.searchsorted(times, seconds - _EPSILON, side="left"))
+
+    elif frame_rate is not None:
+        rate = float(frame_rate)
+
+        def first_from(seconds: float) -> int:
+            return math.ceil((seconds - _EPSILON) * rate)
+
+    else:
+        return list(segments)
+    return [
+        replace(
+            segment,
+            start_frame=max(0, first_from(segment.start_seconds)),
+            end_frame=max(0, first_from(segment.end_seconds)),
+        )
+        for segment in segments
+    ]

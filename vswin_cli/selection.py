@@ -1,0 +1,147 @@
+"""Which labels a user wants to see, alone or in groups, and where nothing is decided at all."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vswin_cli.config import SegmentOptions
+from vswin_cli.errors import OptionError
+from vswin_cli.scores import ScoreTrack
+from vswin_cli.specs import Activation
+
+__all__ = ["LabelView", "match_labels", "normalised_entropy", "top_margin", "undecided"]
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelView:
+    """Columns as the user wants them: groups in place of their members, the rest as they are."""
+
+    names: tuple[str, ...]
+    """Name of each column: labels in their own order, then groups."""
+    class_ids: tuple[int | None, ...]
+    """Row of the head; `None` for a group."""
+    reported: NDArray[np.bool_]
+    """(L,) columns that may become segments; the others only compete and serve as alternatives."""
+    members: tuple[NDArray[np.intp], ...]
+    """Classes of each group."""
+    singles: NDArray[np.intp]
+    """Classes that are in no group."""
+    activation: Activation
+    """Decides how members combine."""
+
+    @property
+    def num_columns(self) -> int:
+        """L, labels outside of groups plus groups."""
+        return len(self.names)
+
+    @classmethod
+    def of(
+        cls, labels: Sequence[str], activation: Activation, options: SegmentOptions
+    ) -> LabelView:
+        """Resolve the options' names and patterns against a label map.
+
+        Raises:
+            OptionError: a name or pattern matches nothing, or nothing is left.
+        """
+        members = tuple(
+            np.array(match_labels(group.members, labels), np.intp) for group in options.groups
+        )
+        grouped = {int(i) for group in members for i in group}
+        singles = np.array([i for i in range(len(labels)) if i not in grouped], np.intp)
+        names = (*(labels[i] for i in singles), *(group.name for group in options.groups))
+        reported = np.ones(len(names), np.bool_)
+        if options.include:
+            reported[:] = False
+            reported[match_labels(options.include, names)] = True
+        reported[match_labels(options.exclude, names)] = False
+        if not reported.any():
+            raise OptionError("the label options leave no label to report")
+        ids = (*(int(i) for i in singles), *(None for _ in members))
+        return cls(names, ids, reported, members, singles, activation)
+
+    def apply(self, rows: Floats) -> Floats:
+        """Scores of the columns (n, L) from those of the classes (n, K).
+
+        A group's score is the sum of its members' where scores share one unit among them
+        (softmax), and the largest where each stands alone (sigmoid).
+        """
+        if not self.members:
+            return rows
+        combine = np.sum if self.activation == "softmax" else np.max
+        groups = [combine(rows[:, ids], axis=1, keepdims=True) for ids in self.members]
+        columns = np.concatenate([rows[:, self.singles], *groups], axis=1)
+        return np.asarray(np.minimum(columns, 1.0), np.float32)
+
+
+def match_labels(patterns: Sequence[str], names: Sequence[str]) -> list[int]:
+    """Indices of the names that any pattern matches, in order; case does not matter.
+
+    A name matches itself even if it holds `*`, `?` or `[`.
+
+    Raises:
+        OptionError: a pattern matches none of the names.
+    """
+    folded = [name.casefold() for name in names]
+    found: set[int] = set()
+    for pattern in patterns:
+        wanted = pattern.casefold()
+        hits = [i for i, name in enumerate(folded) if name == wanted]
+        hits = hits or [i for i, name in enumerate(folded) if fnmatchcase(name, wanted)]
+        if not hits:
+            near = difflib.get_close_matches(wanted, folded, n=3, cutoff=0.5)
+            shown = ", ".join(f"`{names[folded.index(name)]}`" for name in near)
+            raise OptionError(
+                f"no label matches `{pattern}`",
+                hint=f"did you mean {shown}?" if near else "`vswin labels MODEL` lists them",
+            )
+        found.update(hits)
+    return sorted(found)
+
+
+def top_margin(scores: Floats) -> Floats:
+    """Lead of the largest score over the second (n,); the score itself if there is one column."""
+    if scores.shape[1] < 2:
+        return scores[:, 0]
+    top = np.partition(scores, -2, axis=1)[:, -2:]
+    return np.asarray(top[:, 1] - top[:, 0], np.float32)
+
+
+def normalised_entropy(scores: Floats) -> Floats:
+    """Entropy of each row as a distribution (n,): 0 if one label has it all, 1 if all are equal."""
+    if scores.shape[1] < 2:
+        return np.zeros(len(scores), np.float32)
+    shares = scores / np.maximum(scores.sum(axis=1, keepdims=True), 1e-12)
+    bits = -(shares * np.log(np.maximum(shares, 1e-12))).sum(axis=1)
+    return np.asarray(bits / np.log(scores.shape[1]), np.float32)
+
+
+def undecided(track: ScoreTrack, view: LabelView, options: SegmentOptions) -> NDArray[np.bool_]:
+    """Valid cells (N,) where margin or entropy says that nothing is happening.
+
+    Looks at all columns, reported or not: leaving a label out does not make another certain.
+
+    Raises:
+        OptionError: scores do not compete (sigmoid), so a margin or entropy means nothing.
+    """
+    gated = np.zeros(track.num_cells, np.bool_)
+    if options.min_margin <= 0 and options.max_entropy >= 1:
+        return gated
+    if track.activation != "softmax":
+        raise OptionError(
+            "margin and entropy need scores that compete (softmax), these weights use sigmoid",
+            hint="raise `--threshold` instead",
+        )
+    for first, rows in track.chunks():
+        scores = view.apply(rows)
+        gated[first : first + len(rows)] = (top_margin(scores) < options.min_margin) | (
+            normalised_entropy(scores) > options.max_entropy
+        )
+    return gated & track.valid

@@ -1,0 +1,368 @@
+"""The result for one video: everything of the published schema `vswin.timeline/1`.
+
+Records only, with their JSON form; the JSON Schema in `vswin_cli/data` says the same to others.
+Seconds are on the presentation timeline with the stream's start removed, ends are exclusive,
+scores are in 0..1. Unknown keys are ignored when reading, so additions keep the version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
+from fractions import Fraction
+from importlib.metadata import PackageNotFoundError, version
+from typing import Literal
+
+from vswin_cli import records
+from vswin_cli.config import LabelGroup, SegmentOptions
+from vswin_cli.errors import SourceError
+from vswin_cli.records import JsonValue, named
+from vswin_cli.scores import Gap, ScoreTrack
+from vswin_cli.segments import Segment, number_frames, segment_track
+from vswin_cli.specs import Activation
+
+__all__ = [
+    "SCHEMA",
+    "Coverage",
+    "GapRecord",
+    "LabelSummary",
+    "ModelRecord",
+    "Notice",
+    "PostprocessRecord",
+    "SamplingRecord",
+    "Status",
+    "Timeline",
+    "ToolRecord",
+    "VideoRecord",
+    "WindowRecord",
+    "WindowScore",
+    "summarise",
+    "with_segments",
+]
+
+SCHEMA = "vswin.timeline/1"
+Status = Literal["ok", "partial", "failed"]
+
+
+def _tool_version() -> str:
+    try:
+        return version("vswin")
+    except PackageNotFoundError:  # run from a source tree
+        return "0"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRecord:
+    """What wrote the timeline."""
+
+    name: str = "vswin"
+    version: str = field(default_factory=_tool_version)
+
+
+@dataclass(frozen=True, slots=True)
+class VideoRecord:
+    """The analysed file, as its container says and the decoder found. `None`: not known."""
+
+    uri: str
+    """Path or address as the user gave it."""
+    size_bytes: int | None = field(default=None, metadata=named("size"))
+    container: str | None = None
+    codec: str | None = None
+    width: int | None = None
+    """Pixels, before rotation."""
+    height: int | None = None
+    rotation: int = 0
+    """Degrees counter-clockwise that a player turns the picture by."""
+    duration_seconds: float = field(default=0.0, metadata=named("duration", digits=6))
+    start_time_seconds: float = field(default=0.0, metadata=named("start_time", digits=6))
+    """First presentation time in the file, subtracted from all other times here."""
+    average_frame_rate: float | None = field(default=None, metadata=named("fps", digits=6))
+    frame_rate_rational: str | None = field(default=None, metadata=named("fps_rational"))
+    variable_frame_rate: bool | None = field(default=None, metadata=named("vfr"))
+    frames_decoded: int | None = None
+
+    @property
+    def constant_frame_rate(self) -> Fraction | None:
+        """The rate, if one rate numbers all frames by time."""
+        if self.variable_frame_rate is not False or self.frame_rate_rational is None:
+            return None
+        return Fraction(self.frame_rate_rational)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRecord:
+    """The weights, well enough named to find them again."""
+
+    id: str
+    architecture: str | None = field(default=None, metadata=named("arch"))
+    dataset: str | None = None
+    num_classes: int | None = None
+    weights_sha256: str | None = None
+    labels_sha256: str | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingRecord:
+    """How clips were taken and run."""
+
+    num_frames: int = field(metadata=named("clip_len"))
+    frame_rate: float | None = field(default=None, metadata=named("sample_fps", digits=6))
+    """Sampled frames per second; `None` when sampling by frame index."""
+    clip_seconds: float | None = field(default=None, metadata=named("window", digits=6))
+    stride_seconds: float | None = field(default=None, metadata=named("stride", digits=6))
+    resize: int | None = None
+    crops: int = 1
+    tail: str = "shift"
+    short: str = "loop"
+    precision: str | None = None
+    frame_interval: int | None = None
+    """Source frames between sampled ones, when sampling by frame index."""
+    step_seconds: float | None = field(default=None, metadata=named("step", digits=6))
+    """Resolution of the score track."""
+    start_seconds: float | None = field(default=None, metadata=named("start", digits=6))
+    """Start of the part that the user asked for."""
+    end_seconds: float | None = field(default=None, metadata=named("end", digits=6))
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRecord:
+    """Labels that were reported as one."""
+
+    name: str
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PostprocessRecord:
+    """How scores became segments."""
+
+    activation: Activation
+    weighting: str = field(default="hamming", metadata=named("smooth"))
+    """Weight of a clip's steps where clips overlap."""
+    smooth_seconds: float = field(default=0.0, metadata=named(digits=6))
+    onset: float = field(default=0.4, metadata=named("on", digits=6))
+    offset: float = field(default=0.2, metadata=named("off", digits=6))
+    min_duration_seconds: float = field(default=1.0, metadata=named("min_duration", digits=6))
+    merge_gap_seconds: float = field(default=1.0, metadata=named("merge_gap", digits=6))
+    max_labels: int = 1
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    groups: tuple[GroupRecord, ...] = ()
+    min_margin: float = field(default=0.0, metadata=named(digits=6))
+    max_entropy: float = field(default=1.0, metadata=named(digits=6))
+    gated_seconds: float = field(default=0.0, metadata=named("gated", digits=6))
+    """Analysed time that margin or entropy declared empty."""
+
+    @classmethod
+    def of(
+        cls, activation: Activation, options: SegmentOptions, gated_seconds: float = 0.0
+    ) -> PostprocessRecord:
+        """The record of a run with these options."""
+        return cls(
+            activation=activation,
+            smooth_seconds=options.smooth_seconds,
+            onset=options.onset,
+            offset=options.offset,
+            min_duration_seconds=options.min_duration_seconds,
+            merge_gap_seconds=options.merge_gap_seconds,
+            max_labels=options.max_labels,
+            include=options.include,
+            exclude=options.exclude,
+            groups=tuple(GroupRecord(group.name, group.members) for group in options.groups),
+            min_margin=options.min_margin,
+            max_entropy=options.max_entropy,
+            gated_seconds=gated_seconds,
+        )
+
+    def options(self) -> SegmentOptions:
+        """The options that give this record, to run again with the same ones."""
+        return SegmentOptions(
+            onset=self.onset,
+            offset=self.offset,
+            min_duration_seconds=self.min_duration_seconds,
+            merge_gap_seconds=self.merge_gap_seconds,
+            max_labels=self.max_labels,
+            include=self.include,
+            exclude=self.exclude,
+            groups=tuple(LabelGroup(group.name, group.members) for group in self.groups),
+            smooth_seconds=self.smooth_seconds,
+            min_margin=self.min_margin,
+            max_entropy=self.max_entropy,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class GapRecord:
+    """A part `[start_seconds, end_seconds)` that could not be decoded."""
+
+    start_seconds: float = field(metadata=named("start", digits=6))
+    end_seconds: float = field(metadata=named("end", digits=6))
+    reason: str = "decode_error"
+
+    @classmethod
+    def of(cls, gap: Gap) -> GapRecord:
+        """The record of a gap."""
+        return cls(round(gap.start_seconds, 6), round(gap.end_seconds, 6), gap.reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of the video the result is about."""
+
+    fraction: float = field(metadata=named(digits=6))
+    """Decoded without a gap, over the duration."""
+    analysed_seconds: float = field(metadata=named("analysed", digits=6))
+    """Seen by at least one clip."""
+    num_clips: int = field(default=0, metadata=named("windows"))
+    bad_packets: int = 0
+    gaps: tuple[GapRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that a reader of the result should know."""
+
+    code: str
+    """`VFR`, `GAPS`, ...: stable, for programs."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class LabelSummary:
+    """All segments of one label together."""
+
+    label: str
+    class_id: int | None
+    seconds: float = field(metadata=named(digits=6))
+    num_segments: int = field(metadata=named("segments"))
+    max_score: float = field(metadata=named(digits=4))
+
+
+@dataclass(frozen=True, slots=True)
+class WindowScore:
+    """A class and its score for a whole clip."""
+
+    class_id: int
+    score: float = field(metadata=named(digits=4))
+
+
+@dataclass(frozen=True, slots=True)
+class WindowRecord:
+    """What the network said about one clip as a whole."""
+
+    start_seconds: float = field(metadata=named("start", digits=6))
+    end_seconds: float = field(metadata=named("end", digits=6))
+    top: tuple[WindowScore, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Everything about one video; an empty result is one without segments, never an absent one."""
+
+    video: VideoRecord
+    model: ModelRecord
+    sampling: SamplingRecord
+    postprocess: PostprocessRecord
+    coverage: Coverage
+    segments: tuple[Segment, ...] = ()
+    """Sorted by start, then label."""
+    warnings: tuple[Notice, ...] = ()
+    status: Status = "ok"
+    """`partial`: something could not be decoded; `failed`: nothing could."""
+    tool: ToolRecord = field(default_factory=ToolRecord)
+    created: str = field(default_factory=lambda: _now())
+    """When, in UTC; the only part that differs between two runs on the same file."""
+    windows: tuple[WindowRecord, ...] | None = None
+    """Clip by clip, if asked for."""
+
+    @property
+    def summary(self) -> tuple[LabelSummary, ...]:
+        """Totals per label, longest first."""
+        return summarise(self.segments)
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """As `vswin.timeline/1`: keys in the published order, numbers rounded."""
+        body = records.to_json(self)
+        body["segments"] = [{"id": i, **one} for i, one in enumerate(body["segments"])]
+        body["summary"] = [records.to_json(one) for one in self.summary]
+        return {"schema": SCHEMA} | {key: body[key] for key in _KEY_ORDER}
+
+    @classmethod
+    def from_json(cls, data: JsonValue) -> Timeline:
+        """Read what `to_json` made, now or in another version of the same schema.
+
+        Raises:
+            SourceError: another schema, a missing field or a wrong type; it is named.
+        """
+        found = data.get("schema") if isinstance(data, dict) else None
+        if found != SCHEMA:
+            got = f"`{found}`" if isinstance(found, str) else "something else"
+            raise SourceError(
+                f"expected a timeline of schema `{SCHEMA}`, got {got}",
+                hint="timelines are written by `vswin tag VIDEO -f json -o FILE`",
+            )
+        return records.from_json(cls, data)
+
+
+_KEY_ORDER = (
+    "tool", "created", "status", "video", "model", "sampling", "postprocess", "coverage",
+    "warnings", "summary", "segments", "windows",
+)  # fmt: skip
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def summarise(segments: Iterable[Segment]) -> tuple[LabelSummary, ...]:
+    """Seconds, count and best score per label; longest first, then by name."""
+    by_label: dict[tuple[str, int | None], list[Segment]] = {}
+    for segment in segments:
+        by_label.setdefault((segment.label, segment.class_id), []).append(segment)
+    rows = [
+        LabelSummary(
+            label=label,
+            class_id=class_id,
+            seconds=sum(segment.duration_seconds for segment in group),
+            num_segments=len(group),
+            max_score=max(segment.score_max for segment in group),
+        )
+        for (label, class_id), group in by_label.items()
+    ]
+    return tuple(sorted(rows, key=lambda row: (-round(row.seconds, 6), row.label)))
+
+
+def with_segments(timeline: Timeline, track: ScoreTrack, options: SegmentOptions) -> Timeline:
+    """The timeline with its segments, and all that follows from them, found anew in the track.
+
+    Raises:
+        OptionError: see `segment_track`.
+    """
+    found = segment_track(track, options)
+    segments = number_frames(found.segments, frame_rate=timeline.video.constant_frame_rate)
+    others = [notice for notice in timeline.warnings if notice.code != _GATED]
+    if found.gated_seconds:
+        others.append(_gated_notice(found.gated_seconds, track.analysed_seconds))
+    return replace(
+        timeline,
+        segments=tuple(segments),
+        warnings=tuple(others),
+        postprocess=replace(
+            PostprocessRecord.of(track.activation, options, found.gated_seconds),
+            weighting=timeline.postprocess.weighting,
+        ),
+    )
+
+
+_GATED = "NOTHING_DECIDED"
+
+
+def _gated_notice(gated_seconds: float, analysed_seconds: float) -> Notice:
+    part = min(1.0, gated_seconds / analysed_seconds)
+    return Notice(
+        _GATED,
+        f"in {gated_seconds:.1f} s ({part:.0%} of what was analysed) no label stood out "
+        "by the margin or entropy asked for; nothing is reported there",
+    )

@@ -1,0 +1,63 @@
+"""Timelines from files, and their published schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from vswin_cli.errors import SourceError, SourceNotFoundError
+from vswin_cli.records import JsonValue
+from vswin_cli.timeline import Timeline
+
+__all__ = ["parse_timelines", "read_timelines", "schema_text"]
+
+
+def read_timelines(path: Path) -> list[Timeline]:
+    """All timelines of a JSON or JSON Lines file.
+
+    Raises:
+        SourceNotFoundError: no such file, or not readable.
+        SourceError: not JSON, or not a timeline; the line and field are named.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise SourceNotFoundError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{path} is not a timeline: not UTF-8 text") from error
+    return parse_timelines(text, str(path))
+
+
+def parse_timelines(text: str, name: str) -> list[Timeline]:
+    """`read_timelines` for text that came from elsewhere; `name` is for errors.
+
+    Raises:
+        SourceError: not JSON, or not a timeline; the line and field are named.
+    """
+    try:
+        documents: Sequence[tuple[str, JsonValue]] = [(name, json.loads(text))]
+    except json.JSONDecodeError as whole:
+        lines = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
+        try:
+            documents = [(f"{name}, line {i}", json.loads(line)) for i, line in lines]
+        except json.JSONDecodeError:
+            documents = []
+        if not documents:
+            raise SourceError(
+                f"{name} is not a timeline: no JSON at line {whole.lineno}",
+                hint="give a file written by `vswin tag VIDEO -f json -o FILE`",
+            ) from whole
+    timelines = []
+    for place, document in documents:
+        try:
+            timelines.append(Timeline.from_json(document))
+        except SourceError as error:
+            raise SourceError(f"{place}: {error.message}", hint=error.hint) from error
+    return timelines
+
+
+def schema_text() -> str:
+    """The published JSON Schema of `vswin.timeline/1`."""
+    return files("vswin_cli").joinpath("data/timeline.schema.json").read_text(encoding="utf-8")
