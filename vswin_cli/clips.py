@@ -1,0 +1,293 @@
+"""From sampled pictures to clips: where clips lie, and the arrays that hold them.
+
+The planner is pure arithmetic on tick counts. The assembler receives pictures one by one,
+keeps those that an open clip still needs, and hands out clips as soon as they are complete, in
+the order of time. `open_clips` joins both to a decoder.
+
+A run is a stretch of video without a gap. Inside a run of n ticks, clips of T ticks start at
+0, stride, 2·stride, ... The last one that would reach beyond the run is moved back so as to end
+with it, to the even tick at or before n - T, because the network's time steps are two ticks
+deep and the steps of all clips share one grid. If n is odd, the time of the one tick left over
+belongs to the last step. With T = 4, stride 4 and n = 11:
+
+    ticks   0 1 2 3 4 5 6 7 8 9 10
+    clips   [0 0 0 0][1 1 1 1]
+                        [2 2 2 2](+)       (+) its last step ends where the run ends
+
+A run shorter than a clip starts again from its first picture, as the reference loader does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vswin_cli.config import SamplingOptions
+from vswin_cli.errors import VswinError
+from vswin_cli.media import DecodeReport, VideoInfo
+from vswin_cli.sampling import Progress, RunEnd, SampledFrame, SamplingPlan, plan_sampling
+from vswin_cli.sources import VideoSource
+from vswin_cli.specs import InputSpec
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["Clip", "ClipAssembler", "ClipPlan", "ClipStream", "open_clips", "plan_clips"]
+
+_STEP = 2  # ticks per time step of the network
+
+
+@dataclass(frozen=True, slots=True)
+class ClipPlan:
+    """Where one clip lies in a run, in ticks."""
+
+    start: int
+    """First tick; even."""
+    num_ticks: int
+    """Ticks of the run inside the clip; fewer than a clip has only where the run is shorter."""
+
+
+def plan_clips(num_ticks: int, num_frames: int, stride: int) -> tuple[ClipPlan, ...]:
+    """Place clips in a run.
+
+    Args:
+        num_ticks: length n of the run.
+        num_frames: length T of a clip.
+        stride: distance between clip starts; even. Beyond T it leaves time between clips.
+
+    Returns:
+        Clips in ascending order, without repetition. Up to a stride of T they cover every tick
+        of the run, except that an odd last tick may be left over.
+    """
+    if num_ticks <= 0:
+        return ()
+    if num_ticks < num_frames:
+        return (ClipPlan(0, num_ticks),)
+    last_start = (num_ticks - num_frames) // _STEP * _STEP
+    starts = list(range(0, last_start + 1, stride))
+    if starts[-1] < last_start and starts[-1] + stride < num_ticks:
+        starts.append(last_start)
+    return tuple(ClipPlan(start, num_frames) for start in starts)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Clip:
+    """The frames given to the network at once."""
+
+    index: int
+    """Position among the clips of the video."""
+    frames: NDArray[np.uint8]
+    """(T, H, W, 3) RGB, upright, short side as the weights want it."""
+    step_edges_seconds: NDArray[np.float64]
+    """(T/2 + 1,) times that bound the network's time steps, half-open. The edges after the last
+    valid step repeat its end."""
+    num_valid_steps: int
+    """Leading steps that show the video for the first time; the others repeat it to fill the
+    clip."""
+
+    def __post_init__(self) -> None:
+        steps = len(self.step_edges_seconds) - 1
+        if self.frames.ndim != 4 or len(self.frames) != _STEP * steps:
+            raise ValueError(f"{self.frames.shape = } does not fit {steps = }")
+        if not 1 <= self.num_valid_steps <= steps:
+            raise ValueError(f"{self.num_valid_steps = } of {steps = }")
+
+    def __repr__(self) -> str:
+        begin, end = self.step_edges_seconds[[0, self.num_valid_steps]]
+        return f"Clip({self.index}, {begin:.3f}-{end:.3f} s, {self.frames.shape})"
+
+
+class ClipAssembler:
+    """Turns sampled pictures into clips, run after run, with bounded memory."""
+
+    def __init__(self, plan: SamplingPlan) -> None:
+        self._plan = plan
+        self._num_clips = 0
+        self._start_run(0)
+
+    def _start_run(self, base: int) -> None:
+        self._base = base
+        self._length = 0  # positions of this run so far
+        self._next_start = 0  # tick at which the next clip starts
+        self._last_start = -1
+        self._kept: dict[int, SampledFrame] = {}  # by position within the run
+
+    def add(self, sample: SampledFrame) -> Iterator[Clip]:
+        """Take the next picture and give the clips that it completes."""
+        if not self._kept and self._length == 0:
+            self._start_run(sample.position)
+        first = sample.position - self._base
+        for position in range(first, first + sample.count):
+            self._kept[position] = sample
+            self._length = position + 1
+            yield from self._complete_clips()
+            self._forget()
+
+    def end_run(self, end_seconds: float) -> Iterator[Clip]:
+        """Close the run at the time when its last picture leaves the display."""
+        num_ticks = self._num_ticks
+        if 0 < self._length and num_ticks < self._plan.num_frames:
+            yield self._short_clip(num_ticks, end_seconds)
+        else:
+            for clip in plan_clips(num_ticks, self._plan.num_frames, self._plan.stride):
+                if clip.start > self._last_start:
+                    yield self._full_clip(clip.start, end_seconds)
+        self._start_run(0)
+
+    @property
+    def _num_ticks(self) -> int:
+        plan = self._plan
+        return (self._length + plan.positions_per_tick - 1 - plan.phase) // plan.positions_per_tick
+
+    def _complete_clips(self) -> Iterator[Clip]:
+        """Clips that surely do not touch the end of the run: one more step has come in."""
+        while self._num_ticks >= self._next_start + self._plan.num_frames + _STEP:
+            yield self._full_clip(self._next_start, None)
+            self._next_start += self._plan.stride
+
+    def _full_clip(self, start: int, end_seconds: float | None) -> Clip:
+        """The clip from tick `start`; `end_seconds` if the run is known to end there."""
+        plan = self._plan
+        ticks = range(start, start + plan.num_frames)
+        edges = [self._seconds(tick) for tick in ticks[::_STEP]]
+        at_end = end_seconds is not None and ticks.stop + _STEP > self._num_ticks
+        last = end_seconds if at_end else self._seconds(ticks.stop)
+        assert last is not None
+        edges.append(max(last, edges[-1]))
+        self._last_start = start
+        frames = np.stack([self._kept[self._position(tick)].picture for tick in ticks])
+        return self._number(frames, edges, plan.num_frames // _STEP)
+
+    def _short_clip(self, num_ticks: int, end_seconds: float) -> Clip:
+        """One clip from a run that does not fill it."""
+        plan = self._plan
+        begin = self._kept[0].seconds if plan.by == "index" else plan.seconds_at(self._base)
+        steps = plan.num_frames // _STEP
+        if plan.short == "spread":
+            parts = (np.arange(plan.num_frames) + 0.5) * self._length / plan.num_frames
+            positions = parts.astype(int)
+            edges = np.linspace(begin, end_seconds, steps + 1)
+            valid = steps
+        else:
+            positions = np.arange(plan.num_frames) * plan.positions_per_tick % self._length
+            valid = max(1, num_ticks // _STEP)
+            starts = [begin, *(self._seconds(_STEP * step) for step in range(1, valid))]
+            edges = np.array(starts + [end_seconds] * (steps + 1 - valid))
+        frames = np.stack([self._kept[int(position)].picture for position in positions])
+        return self._number(frames, edges, valid)
+
+    def _number(
+        self, frames: NDArray[np.uint8], edges: list[float] | NDArray[np.float64], valid: int
+    ) -> Clip:
+        clip = Clip(self._num_clips, frames, np.asarray(edges, dtype=np.float64), valid)
+        self._num_clips += 1
+        return clip
+
+    def _position(self, tick: int) -> int:
+        return tick * self._plan.positions_per_tick + self._plan.phase
+
+    def _seconds(self, tick: int) -> float:
+        """When the part of the video that a tick stands for begins."""
+        plan = self._plan
+        if plan.by == "index":
+            return self._kept[self._position(tick)].seconds
+        return plan.seconds_at(self._base + tick * plan.positions_per_tick)
+
+    def _forget(self) -> None:
+        """Drop pictures that neither the next clip nor one moved back from here can use."""
+        plan = self._plan
+        if self._length < plan.clip_positions:
+            return  # may yet become a short run, which uses every position
+        oldest = min(self._next_start, self._num_ticks - plan.num_frames - _STEP)
+        threshold = oldest * plan.positions_per_tick
+        stale = [position for position in self._kept if position < threshold]
+        for position in stale:
+            del self._kept[position]
+
+
+class ClipStream(Iterator[Clip]):
+    """The clips of one video, with what is known of it before and after.
+
+    Use as a context manager, or call `close`, to end the decoder when not all clips are taken.
+    """
+
+    def __init__(self, events: Iterator[object], plan: SamplingPlan) -> None:
+        self.plan = plan
+        self._events = events
+        self._report: DecodeReport | None = None
+        self.position_seconds = plan.start_seconds
+        info = next(self._events)
+        assert isinstance(info, VideoInfo)
+        self.info: VideoInfo = info
+        self._clips = self._assemble()
+
+    @property
+    def report(self) -> DecodeReport:
+        """The account of the decoder; known once all clips were taken.
+
+        Raises:
+            VswinError: clips remain.
+        """
+        if self._report is None:
+            raise VswinError("the decode report is known only after the last clip")
+        return self._report
+
+    def __next__(self) -> Clip:
+        return next(self._clips)
+
+    def __enter__(self) -> ClipStream:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the decoder and release the file."""
+        self._clips.close()
+        close = getattr(self._events, "close", None)
+        if close is not None:
+            close()
+
+    def _assemble(self) -> Iterator[Clip]:
+        assembler = ClipAssembler(self.plan)
+        for event in self._events:
+            if isinstance(event, SampledFrame):
+                self.position_seconds = event.seconds
+                yield from assembler.add(event)
+            elif isinstance(event, RunEnd):
+                yield from assembler.end_run(event.end_seconds)
+            elif isinstance(event, Progress):
+                self.position_seconds = event.seconds
+            elif isinstance(event, DecodeReport):
+                self._report = event
+
+
+def open_clips(
+    source: VideoSource, spec: InputSpec, options: SamplingOptions, *, isolate: bool = True
+) -> ClipStream:
+    """Open a video and give its clips one after the other.
+
+    Args:
+        source: what to open.
+        spec: what the weights expect.
+        options: what the user chose.
+        isolate: decode in a child process, so that a decoder that hangs or crashes costs this
+            video only. Without it decoding happens in this process.
+
+    Raises:
+        SourceError: the source cannot be opened or holds no video.
+        OptionError: the options do not fit the weights.
+    """
+    plan = plan_sampling(spec, options)
+    from vswin_cli.decoding import decode_samples
+
+    return ClipStream(decode_samples(source.path, plan), plan)

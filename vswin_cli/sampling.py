@@ -1,0 +1,218 @@
+"""Which frames of a video are sampled: a regular grid of positions, decided before decoding.
+
+In goes what weights expect and what the user chose; out comes a `SamplingPlan` that answers,
+for a picture on display over a stretch of time, which positions it fills. Knows neither
+containers nor arrays.
+
+    dense     one position per tick, `frame_rate` ticks a second; tick k shows the picture on
+              display at start + k / frame_rate
+    index     every source frame is a position, every `frame_interval`-th is a tick
+    uniform   a clip is cut into T equal parts and the picture in the middle of each is a tick;
+              four positions per part, so that a shorter video can be cut just as finely
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from vswin_cli.config import SamplingOptions
+from vswin_cli.errors import OptionError
+from vswin_cli.specs import InputSpec
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = [
+    "ROUNDING_SECONDS",
+    "Progress",
+    "Resize",
+    "RunEnd",
+    "SampledFrame",
+    "SamplingPlan",
+    "plan_sampling",
+]
+
+Resize = Literal["fast", "reference"]
+
+ROUNDING_SECONDS = 0.001
+"""Timestamps in whole milliseconds (Matroska) put a frame up to this much late."""
+
+UNIFORM_CLIP_SECONDS = 4.0
+"""Length of a clip for weights that sample uniformly: about that of their training videos
+(Something-Something v2 has 2 to 6 seconds)."""
+_UNIFORM_POSITIONS_PER_TICK = 4
+_FRAMES_PER_STEP = 2  # the network's patches are two frames deep
+_FUZZ = 1e-6  # positions; absorbs float error in seconds × rate
+
+
+@dataclass(frozen=True, slots=True)
+class SampledFrame:
+    """One picture that fills the positions `[position, position + count)`."""
+
+    position: int
+    count: int
+    seconds: float
+    """When the source frame is shown."""
+    picture: NDArray[np.uint8]
+    """(H, W, 3) RGB, upright, short side as the plan says."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunEnd:
+    """No clip may reach across this point: the video ends here or pictures are missing."""
+
+    end_seconds: float
+    """When the last picture before it leaves the display."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """A sign of life from the decoder, with what it has counted so far."""
+
+    seconds: float
+    """Time of the newest picture."""
+    frames_decoded: int
+    bad_packets: int
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingPlan:
+    """Everything a decoder must know to deliver pictures for clips."""
+
+    num_frames: int
+    """Ticks T per clip; even."""
+    stride: int
+    """Ticks between the starts of neighbouring clips; even, so that the time steps of all
+    clips, two ticks each, lie on one grid."""
+    short_side: int
+    """Pixels of the shorter side of a delivered picture."""
+    by: Literal["time", "index"] = "time"
+    """Whether positions count fractions of a second or source frames."""
+    positions_per_second: float = 15.0
+    """Density of positions; without meaning by index."""
+    positions_per_tick: int = 1
+    phase: int = 0
+    """Offset of a tick from the multiple of `positions_per_tick` below it."""
+    short: Literal["loop", "spread"] = "loop"
+    """How a run with fewer than T ticks fills a clip: start again, or sample more finely."""
+    start_seconds: float = 0.0
+    """Where the grid and the analysed part begin."""
+    end_seconds: float | None = None
+    """Where the analysed part ends, exclusive."""
+    resize: Resize = "fast"
+    """`fast`: one pass of swscale with its bilinear filter; `reference`: RGB first, then
+    bilinear without antialiasing, as the published evaluations do."""
+
+    def __post_init__(self) -> None:
+        if self.num_frames < _FRAMES_PER_STEP or self.num_frames % _FRAMES_PER_STEP:
+            raise ValueError(f"a clip needs an even number of frames, got {self.num_frames = }")
+        if self.stride < _FRAMES_PER_STEP or self.stride % _FRAMES_PER_STEP:
+            raise ValueError(f"clips start on even ticks only, got {self.stride = }")
+
+    @property
+    def alignment(self) -> int:
+        """Positions per time step of the network; a run of clips starts on a multiple."""
+        return _FRAMES_PER_STEP * self.positions_per_tick
+
+    @property
+    def clip_positions(self) -> int:
+        """Positions that one clip spans."""
+        return self.num_frames * self.positions_per_tick
+
+    @property
+    def sparse(self) -> bool:
+        """Whether clips leave time between them that no clip looks at."""
+        return self.stride > self.num_frames
+
+    def seconds_at(self, position: int) -> float:
+        """Time of a position; by time only."""
+        return self.start_seconds + position / self.positions_per_second
+
+    def first_position_from(self, seconds: float, tolerance_seconds: float) -> int:
+        """First position at which a picture shown since `seconds` is on display.
+
+        A position that is early by no more than the tolerance counts as reached, because
+        containers round timestamps. By time only.
+        """
+        since_start = seconds - tolerance_seconds - self.start_seconds
+        return max(0, math.ceil(since_start * self.positions_per_second - _FUZZ))
+
+    def aligned(self, position: int) -> int:
+        """The position, or the next one on which a run of clips may start."""
+        return -(-position // self.alignment) * self.alignment
+
+    def is_wanted(self, offset: int) -> bool:
+        """Whether the position `offset` positions into a run can become part of a clip.
+
+        Ticks always can; the positions between them only while the run may turn out shorter
+        than a clip. Where clips leave time between them, the T ticks before each are wanted
+        too: a clip that the end of the video cuts short is moved back by up to T ticks.
+        """
+        if offset < self.clip_positions:
+            return True
+        tick, phase = divmod(offset, self.positions_per_tick)
+        if phase != self.phase:
+            return False
+        into_stride = tick % self.stride
+        return into_stride < self.num_frames or into_stride >= self.stride - self.num_frames
+
+
+def plan_sampling(
+    spec: InputSpec, options: SamplingOptions, *, resize: Resize = "fast"
+) -> SamplingPlan:
+    """Decide the grid from what the weights expect and what the user chose.
+
+    The stride is rounded to an even number of ticks, at least two.
+
+    Raises:
+        OptionError: the choices do not fit the weights' way of sampling.
+    """
+    if spec.num_frames % _FRAMES_PER_STEP:
+        raise OptionError(f"a clip must have an even number of frames, got {spec.num_frames}")
+    if spec.sampling == "uniform":
+        return _plan_uniform(spec, options, resize)
+    rate = options.frame_rate or spec.frame_rate
+    interval = options.frame_interval
+    return SamplingPlan(
+        num_frames=spec.num_frames,
+        stride=_even_stride(spec, options, rate),
+        short_side=spec.resize_short_side,
+        by="time" if interval is None else "index",
+        positions_per_second=rate,
+        positions_per_tick=interval or 1,
+        start_seconds=options.start_seconds or 0.0,
+        end_seconds=options.end_seconds,
+        resize=resize,
+    )
+
+
+def _plan_uniform(spec: InputSpec, options: SamplingOptions, resize: Resize) -> SamplingPlan:
+    """The grid for weights that spread T frames over a clip of any length."""
+    if options.frame_interval is not None:
+        raise OptionError(
+            "these weights spread their frames evenly over a clip; a frame interval has no meaning",
+            hint=f"leave it out, or set the clip's length by --fps: {spec.num_frames} frames at "
+            f"8 frames per second are {spec.num_frames / 8:g} s",
+        )
+    rate = options.frame_rate or spec.num_frames / UNIFORM_CLIP_SECONDS
+    return SamplingPlan(
+        num_frames=spec.num_frames,
+        stride=_even_stride(spec, options, rate),
+        short_side=spec.resize_short_side,
+        positions_per_second=rate * _UNIFORM_POSITIONS_PER_TICK,
+        positions_per_tick=_UNIFORM_POSITIONS_PER_TICK,
+        phase=_UNIFORM_POSITIONS_PER_TICK // 2,
+        short="spread",
+        start_seconds=options.start_seconds or 0.0,
+        end_seconds=options.end_seconds,
+        resize=resize,
+    )
+
+
+def _even_stride(spec: InputSpec, options: SamplingOptions, rate: float) -> int:
+    """The stride in ticks, rounded to whole time steps."""
+    ticks = options.stride.frames(spec.num_frames, rate)
+    return max(1, round(ticks / _FRAMES_PER_STEP)) * _FRAMES_PER_STEP

@@ -1,0 +1,111 @@
+"""Is a file shorter than its own structure says?
+
+A declared duration that was not reached has two causes: bytes are missing, or the declaration
+is wrong. Containers that state the length of their parts tell which. Reads a few bytes per
+part with plain file access; knows nothing of codecs.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import BinaryIO
+
+__all__ = ["is_cut_off"]
+
+_MAX_PARTS = 200_000  # a bound on the walk through damaged files
+_EBML_HEADER = 0x1A45DFA3
+_MATROSKA_SEGMENT = 0x18538067
+_FIRST_BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"styp", b"pnot"}
+
+
+def is_cut_off(path: Path) -> bool | None:
+    """Whether the end of a file is missing.
+
+    Returns:
+        `True` if a part reaches beyond the end of the file, `False` if all parts fit, `None`
+        if the format (MPEG streams, raw streams, live recordings) does not say.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(12)
+        file.seek(0)
+        if head[4:8] in _FIRST_BOXES:
+            return _boxes_cut_off(file, size)
+        if head[:4] == _EBML_HEADER.to_bytes(4, "big"):
+            return _matroska_cut_off(file, size)
+        if head[:4] == b"RIFF":
+            return _riff_cut_off(file, size)
+    return None
+
+
+def _boxes_cut_off(file: BinaryIO, size: int) -> bool | None:
+    """MP4 and QuickTime: a sequence of boxes, each with its length."""
+    offset = 0
+    for _ in range(_MAX_PARTS):
+        if offset == size:
+            return False
+        file.seek(offset)
+        header = file.read(16)
+        if len(header) < 8:
+            return True
+        length = int.from_bytes(header[:4], "big")
+        if length == 0:  # reaches to the end, whatever that is
+            return None
+        if length == 1 and len(header) == 16:
+            length = int.from_bytes(header[8:], "big")
+        if length < 8:
+            return None  # damaged; the decoder will tell
+        offset += length
+        if offset > size:
+            return True
+    return None
+
+
+def _matroska_cut_off(file: BinaryIO, size: int) -> bool | None:
+    """Matroska and WebM: a header, then one segment of stated or unknown length."""
+    for _ in range(8):
+        identifier = _read_vint(file, keep_marker=True)
+        length = _read_vint(file, keep_marker=False)
+        if identifier is None:
+            return None
+        if identifier == _MATROSKA_SEGMENT:
+            return None if length is None else file.tell() + length > size
+        if length is None:
+            return None
+        file.seek(length, 1)
+    return None
+
+
+def _read_vint(file: BinaryIO, *, keep_marker: bool) -> int | None:
+    """A variable-length integer of EBML; `None` at the end of the file or for 'unknown'."""
+    first = file.read(1)
+    if not first or first == b"\0":
+        return None
+    extra = 8 - first[0].bit_length()
+    rest = file.read(extra)
+    if len(rest) < extra:
+        return None
+    value = int.from_bytes(first + rest, "big")
+    if keep_marker:
+        return value
+    value_bits = 7 * (extra + 1)
+    value &= (1 << value_bits) - 1
+    return None if value == (1 << value_bits) - 1 else value
+
+
+def _riff_cut_off(file: BinaryIO, size: int) -> bool | None:
+    """AVI: one RIFF chunk, followed by more of them beyond 1 GiB."""
+    offset = 0
+    for _ in range(_MAX_PARTS):
+        file.seek(offset)
+        header = file.read(8)
+        if len(header) < 8 or header[:4] != b"RIFF":
+            return False if offset else None
+        (length,) = struct.unpack("<I", header[4:])
+        if length in (0, 0xFFFFFFFF):  # never filled in: a recording without an end
+            return None
+        offset += 8 + length + length % 2
+        if offset > size + 1:
+            return True
+    return None
