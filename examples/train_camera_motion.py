@@ -1,0 +1,371 @@
+"""Train the embedded `camera-motion` model from photographs, on a laptop's cores.
+
+    python examples/train_camera_motion.py prepare --photos PHOTOS --footage FIXED_CAMERA_CLIPS
+    python examples/train_camera_motion.py generate &      # fills a ring of synthesised clips
+    python examples/train_camera_motion.py train           # reads the ring; resumes by itself
+    python examples/train_camera_motion.py export --to vswin_cli/data/camera-motion
+
+Everything lives under `--run` (default `runs/camera`). Per-step labels are learnt beside two exact
+side tasks that only training sees: the motion of each step, and the displacement at each token.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from camera_motion_synthesis import (
+    FRAME_RATE,
+    FRAMES,
+    GRID,
+    LABELS,
+    PATCH,
+    SIDE,
+    STEPS,
+    Library,
+    build_library,
+    load_library,
+    make_sample,
+)
+from torch import Tensor, nn
+
+from vswin_cli.models.swin3d import VideoSwin
+from vswin_cli.specs import Architecture, InputSpec
+
+ARCHITECTURE = Architecture(
+    name="swin3d_nano",
+    embed_dim=64,
+    depths=(2, 2, 1),
+    num_heads=(2, 4, 8),
+    window_size=(8, 4, 4),
+    patch_size=(2, PATCH, PATCH),
+    mlp_ratio=4.0,
+)
+INPUT = InputSpec(num_frames=FRAMES, frame_rate=FRAME_RATE, resize_short_side=SIDE, crop_size=SIDE)
+RING_CLIPS = 30_000
+EASY_CLIPS = 12_000  # over which the difficulty rises
+HELD_OUT_EVERY = 13  # photos; fixed-camera clips: every third
+EMA_STEPS = 600
+MOTION_UNITS = (0.3, 0.3, 0.01, 0.01)  # pixels, pixels, log scale, rad: where asinh bends
+
+
+def network() -> VideoSwin:
+    """The embedded model, untrained."""
+    return VideoSwin(ARCHITECTURE, len(LABELS))
+
+
+class Pupil(nn.Module):
+    """The network with the two heads that are dropped at inference."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = network()
+        self.motion = nn.Linear(ARCHITECTURE.num_features, 4)
+        self.flow = nn.Linear(ARCHITECTURE.embed_dim, 2)
+        self._rows: list[Tensor] = []
+        self.net.layers[0].register_forward_hook(lambda _m, _i, rows: self._rows.append(rows))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, 3, T, H, W) -> logits (B, D, K), motion (B, D, 4), flow (B, D, GRID, GRID, 2)."""
+        self._rows.clear()
+        features = self.net.forward_features(x).mean((3, 4)).transpose(1, 2)  # (B, D, C)
+        enter = self.net._routes_for(x)[0].enter
+        order = torch.empty_like(enter).scatter_(0, enter, torch.arange(len(enter)))
+        tokens = self._rows[0].index_select(0, order)
+        flow = self.flow(tokens).view(len(x), STEPS, GRID, GRID, 2)
+        assert self.net.head is not None
+        return self.net.head(features), self.motion(features), flow
+
+
+def initialise(pupil: Pupil, clips: Tensor) -> None:
+    """Start the patch embedding as whitened derivatives: cosines × (sum, difference in time).
+
+    Local motion is a ratio of temporal to spatial derivatives, so the first MLP finds its inputs
+    ready. `clips` (B, 3, T, H, W), normalised, give the scale of each filter.
+    """
+    line = (torch.arange(PATCH) + 0.5) / PATCH
+    orders = sorted(((u, v) for u in range(PATCH) for v in range(PATCH)), key=lambda uv: sum(uv))
+    luma, filters = torch.tensor([0.3, 0.59, 0.11]), []
+    colours = [torch.tensor([0.7, -0.59, -0.11]), torch.tensor([-0.3, -0.59, 0.89])]
+    flat = torch.ones(PATCH, PATCH)
+    pairs = [(colour, flat) for colour in colours]
+    pairs += [
+        (luma, torch.outer(torch.cos(torch.pi * u * line), torch.cos(torch.pi * v * line)))
+        for u, v in orders
+    ]
+    for colour, shape in pairs:
+        for pair in (torch.tensor([0.5, 0.5]), torch.tensor([-1.0, 1.0])):
+            filters.append(colour[:, None, None, None] * pair[:, None, None] * shape)
+    projection = pupil.net.patch_embed.proj
+    with torch.no_grad():
+        projection.weight.copy_(torch.stack(filters[: ARCHITECTURE.embed_dim]))
+        answers = F.conv3d(clips, projection.weight, stride=projection.stride)
+        # A mean absolute value resists the heavy tails of differences.
+        scale = answers.abs().mean((0, 2, 3, 4)).clamp(min=1e-4)
+        projection.weight.div_(scale[:, None, None, None, None])
+        assert projection.bias is not None
+        projection.bias.copy_(-(answers.mean((0, 2, 3, 4)) / scale))
+    for name, parameter in pupil.named_parameters():
+        if parameter.ndim == 2 and "table" not in name:
+            nn.init.trunc_normal_(parameter, std=(1 / parameter.shape[1]) ** 0.5)
+        if name.endswith(("attn.proj.weight", "fc2.weight")):
+            parameter.data.mul_(0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """Synthesised clips on disk, written round and round by the generator."""
+
+    frames: Any
+    labels: Any
+    motion: Any
+    flow: Any
+    written: Any
+    """(1,) int64: clips written so far."""
+
+    @staticmethod
+    def open(folder: Path, clips: int) -> Ring:
+        """Map the ring, creating it where there is none."""
+        folder.mkdir(parents=True, exist_ok=True)
+
+        def mapped(name: str, kind: str, *shape: int) -> Any:  # noqa: ANN401 - a memory map
+            path = folder / f"{name}.npy"
+            if not path.exists():
+                np.lib.format.open_memmap(path, "w+", kind, shape).flush()
+            return np.load(path, mmap_mode="r+")
+
+        return Ring(
+            mapped("frames", "u1", clips, 3, FRAMES, SIDE, SIDE),
+            mapped("labels", "i1", clips, STEPS, len(LABELS)),
+            mapped("motion", "f4", clips, STEPS, 4),
+            mapped("flow", "f2", clips, STEPS, GRID, GRID, 2),
+            mapped("written", "i8", 1),
+        )
+
+    def put(self, place: int, library: Library, seed: tuple[int, int], hard: float) -> None:
+        """Synthesise a clip into one place."""
+        sample = make_sample(np.random.default_rng(seed), library, hard)
+        self.frames[place], self.labels[place] = sample.frames, sample.labels
+        self.motion[place], self.flow[place] = sample.motion, sample.flow
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Clips and truth as tensors."""
+
+    x: Tensor
+    labels: Tensor
+    motion: Tensor
+    flow: Tensor
+
+
+_SWAPS = {"x": ((1, 2), (7, 8)), "y": ((3, 4), (7, 8)), "t": ((1, 3), (2, 4), (7, 8))}
+
+
+def _swap(labels: Tensor, axis: str) -> Tensor:
+    order = list(range(len(LABELS)))
+    for a, b in _SWAPS[axis]:
+        order[a], order[b] = b, a
+    return labels[..., order]
+
+
+def mirrored(batch: Batch, axis: str) -> Batch:
+    """The clip flipped in x, in y, or transposed (t), with its truth."""
+    if axis == "t":
+        return Batch(
+            batch.x.transpose(3, 4),
+            _swap(batch.labels, "t"),
+            batch.motion[..., [1, 0, 2, 3]] * torch.tensor([1, 1, 1, -1]),
+            batch.flow.transpose(2, 3)[..., [1, 0]],
+        )
+    pixels, tokens, column = (4, 3, 0) if axis == "x" else (3, 2, 1)
+    sign = torch.ones(4)
+    sign[[column, 3]] = -1
+    return Batch(
+        batch.x.flip(pixels),
+        _swap(batch.labels, axis),
+        batch.motion * sign,
+        batch.flow.flip(tokens) * sign[:2],
+    )
+
+
+def normalised(frames: Tensor) -> Tensor:
+    """uint8 (B, 3, T, H, W) as the network reads it."""
+    mean, std = (torch.tensor(v).view(3, 1, 1, 1) for v in (INPUT.mean, INPUT.std))
+    return (frames.float() / 255 - mean) / std
+
+
+def draw(ring: Ring, rng: np.random.Generator, size: int) -> Batch:
+    """A random batch from the ring, each quarter under its own mirror."""
+    parts = []
+    for _ in range(4):
+        where = np.sort(rng.integers(min(int(ring.written[0]), len(ring.labels)), size=size // 4))
+        part = Batch(
+            normalised(torch.from_numpy(ring.frames[where])),
+            torch.from_numpy(ring.labels[where]).float(),
+            torch.from_numpy(ring.motion[where]),
+            torch.from_numpy(ring.flow[where].astype(np.float32)),
+        )
+        for axis in "xyt":
+            if rng.random() < 0.5:
+                part = mirrored(part, axis)
+        parts.append(part)
+    return Batch(*(torch.cat([getattr(p, f) for p in parts]) for f in Batch.__slots__))
+
+
+def _squeeze(motion: Tensor) -> Tensor:
+    """Bend motion so that slow and fast both count; (..., 4) or (..., 2)."""
+    return torch.asinh(motion / torch.tensor(MOTION_UNITS[: motion.shape[-1]]))
+
+
+def _known_error(guess: Tensor, truth: Tensor) -> tuple[Tensor, float]:
+    """Huber loss where the truth is known, and R² of the guess (not a loss)."""
+    known = ~torch.isnan(truth)
+    bent = _squeeze(torch.nan_to_num(truth))[known]
+    loss = F.smooth_l1_loss(guess[known], bent, beta=0.5)
+    error = (guess[known].detach() - bent).square().sum()
+    return loss, float(1 - error / bent.sub(bent.mean()).square().sum().clamp(min=1e-6))
+
+
+def losses(pupil: Pupil, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+    """Total loss and what to print."""
+    logits, motion, flow = (out.float() for out in pupil(batch.x))
+    decided = batch.labels >= 0
+    labels = F.binary_cross_entropy_with_logits(logits[decided], batch.labels[decided])
+    motion_loss, motion_r2 = _known_error(motion, batch.motion)
+    flow_loss, flow_r2 = _known_error(flow, batch.flow)
+    total = 4 * labels + 0.5 * motion_loss + 0.5 * flow_loss
+    return total, {"bce": float(labels.detach()), "motion_r2": motion_r2, "flow_r2": flow_r2}
+
+
+def rate_at(step: int, peak: float, steps: int, decay: int) -> float:
+    """Warm up, hold, and fall linearly over the last `decay` steps."""
+    return peak * min(1.0, (step + 1) / 300, max(steps - step, 1) / decay)
+
+
+def train(options: argparse.Namespace) -> None:
+    """Train until `--steps`, from the last checkpoint if there is one."""
+    torch.manual_seed(options.seed)
+    ring = Ring.open(options.run / "ring", RING_CLIPS)
+    while ring.written[0] < 1000:
+        time.sleep(2)
+    pupil, average, first = Pupil(), Pupil(), 0
+    groups = [
+        {"params": [p for p in pupil.parameters() if p.ndim >= 2], "weight_decay": 0.02},
+        {"params": [p for p in pupil.parameters() if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    optimiser = torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.99))
+    kept = options.run / "checkpoint.pt"
+    if kept.exists():
+        state = torch.load(kept, weights_only=True)
+        pupil.load_state_dict(state["pupil"])
+        average.load_state_dict(state["average"])
+        optimiser.load_state_dict(state["optimiser"])
+        first = state["step"]
+    else:
+        initialise(pupil, draw(ring, np.random.default_rng(0), 256).x)
+        average.load_state_dict(pupil.state_dict())
+    rng = np.random.default_rng((options.seed, first))
+    began, shown = time.monotonic(), dict[str, float]()
+    for step in range(first, options.steps):
+        for group in optimiser.param_groups:
+            group["lr"] = rate_at(step, options.rate, options.steps, options.decay)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            total, figures = losses(pupil, draw(ring, rng, options.batch))
+        optimiser.zero_grad()
+        total.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(pupil.parameters(), 1.0)
+        optimiser.step()
+        share = 1 / min(EMA_STEPS, step / 5 + 1)
+        with torch.no_grad():
+            for slow, fast in zip(average.parameters(), pupil.parameters(), strict=True):
+                slow.lerp_(fast, share)
+        shown = {k: 0.95 * shown.get(k, v) + 0.05 * v for k, v in figures.items()}
+        if step % 50 == 49:
+            text = "  ".join(f"{k} {v:.3f}" for k, v in shown.items())
+            speed = (step + 1 - first) * options.batch / (time.monotonic() - began)
+            print(f"{step + 1:6} {text}  {speed:.0f} clips/s  ring {ring.written[0]}", flush=True)
+        if step % 500 == 499 or step + 1 == options.steps:
+            state = {
+                "pupil": pupil.state_dict(),
+                "average": average.state_dict(),
+                "optimiser": optimiser.state_dict(),
+                "step": step + 1,
+            }
+            torch.save(state, kept.with_suffix(".part"))
+            kept.with_suffix(".part").replace(kept)
+
+
+def generate(options: argparse.Namespace) -> None:
+    """Write clips round the ring until the process ends; difficulty rises at first."""
+    library = load_library(options.run / "train")
+    ring = Ring.open(options.run / "ring", RING_CLIPS)
+    while ring.written[0] < options.clips:
+        number = int(ring.written[0])
+        hard = min(1.0, number / EASY_CLIPS) * (1 - 0.4 * ((number * 7919) % 101) / 101)
+        ring.put(number % RING_CLIPS, library, (options.seed, number), hard)
+        ring.written[0] = number + 1
+
+
+def prepare(options: argparse.Namespace) -> None:
+    """Decode photos and footage once, apart for training and for the held-out figures."""
+    photos = sorted(options.photos.rglob("*.jpg"))
+    footage = sorted(options.footage.glob("*.mp4")) if options.footage else []
+    for name, is_held in (("held", True), ("train", False)):
+        build_library(
+            [p for i, p in enumerate(photos) if (i % HELD_OUT_EVERY == 0) == is_held],
+            [p for i, p in enumerate(footage) if (i % 3 == 0) == is_held],
+            options.run / name,
+        )
+
+
+def export(options: argparse.Namespace) -> None:
+    """Write the averaged weights as float16 safetensors with the card that describes them."""
+    from safetensors.torch import save_file
+
+    state = torch.load(options.run / "checkpoint.pt", weights_only=True)["average"]
+    weights = {k[4:]: v.half().contiguous() for k, v in state.items() if k.startswith("net.")}
+    options.to.mkdir(parents=True, exist_ok=True)
+    save_file(weights, options.to / "model.safetensors")
+    card = {
+        "schema": "vswin.model/1",
+        "id": "camera-motion",
+        "architecture": asdict(ARCHITECTURE),
+        "input": asdict(INPUT),
+        "activation": "sigmoid",
+        "labels": LABELS,
+    }
+    (options.to / "config.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("task", choices=["prepare", "generate", "train", "export"])
+    parser.add_argument("--photos", type=Path, help="folder of JPEG photographs")
+    parser.add_argument("--footage", type=Path, help="folder of fixed-camera clips")
+    parser.add_argument("--run", type=Path, default=Path("runs/camera"))
+    parser.add_argument("--to", type=Path, default=Path("vswin_cli/data/camera-motion"))
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--clips", type=int, default=10**9, help="generate: stop after so many")
+    parser.add_argument("--steps", type=int, default=20_000, help="train: up to this step")
+    parser.add_argument("--decay", type=int, default=3_000, help="train: steps of falling rate")
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--rate", type=float, default=1e-3)
+    parser.add_argument("--threads", type=int, default=1)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    {"prepare": prepare, "generate": generate, "train": train, "export": export}[options.task](
+        options
+    )
+
+
+if __name__ == "__main__":
+    main()
