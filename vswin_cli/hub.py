@@ -1,0 +1,356 @@
+"""Bring the files of a source here and check them; nothing of what is in them is looked at.
+
+Files of a Hub repository end up in the standard Hub cache, laid out by `huggingface_hub` itself.
+Their bytes come through `transfer`, because the Hub client throws a partial file away when the
+process ends, and because it does not compare a file's hash with the one that the Hub announces.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vswin_cli.errors import DownloadError, IntegrityError
+from vswin_cli.transfer import OnBytes, network_errors, network_failure, transfer
+from vswin_cli.weights_spec import RemoteFile, WeightsSource
+from vswin_cli.weights_store import download_folder, locked
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfFileMetadata
+
+__all__ = ["FetchedFile", "RepoFile", "RepoListing", "fetch", "list_repo", "sha256_of"]
+
+OnNote = Callable[[str], None]
+
+# The Hub names a blob by its sha256 (large files) or its git hash; nothing else becomes a path.
+_BLOB_NAME = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_READ_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedFile:
+    """A file that is here, complete and equal to what was announced."""
+
+    path: Path
+    sha256: str
+    size_bytes: int
+    uri: str
+    """Where it came from."""
+    commit: str | None = None
+    """Hub commit that it belongs to."""
+
+
+@dataclass(frozen=True, slots=True)
+class RepoFile:
+    """An entry of a Hub repository."""
+
+    path: str
+    size_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RepoListing:
+    """What a Hub repository holds at one commit."""
+
+    repo: str
+    commit: str
+    files: tuple[RepoFile, ...]
+
+
+def fetch(
+    source: WeightsSource,
+    *,
+    on_bytes: OnBytes | None = None,
+    on_note: OnNote | None = None,
+    force: bool = False,
+) -> tuple[FetchedFile, ...]:
+    """Bring all files of a source here, in their order.
+
+    Args:
+        source: where they are and what is known of them.
+        on_bytes: progress over all files together.
+        on_note: told of a hash that differs from what a third party reported.
+        force: fetch again what is here already.
+
+    Raises:
+        OfflineError: offline mode, and not in the cache.
+        IntegrityError: a size or hash differs from the announced or known one.
+        DownloadError: unreachable, refused, not there, or the disk is full.
+    """
+    fetched: list[FetchedFile] = []
+    revision = source.revision
+    for number, file in enumerate(source.files):
+        rest = sum(later.planned_bytes for later in source.files[number + 1 :])
+        report = _shifted(on_bytes, sum(each.size_bytes for each in fetched), rest)
+        if source.repo is not None:
+            here = _fetch_from_hub(source, file, revision, report, force=force)
+            revision = here.commit  # all files from the commit of the first one
+        else:
+            here = _fetch_from_url(source, file, report, force=force)
+        _check_known(here, file, on_note)
+        fetched.append(here)
+    return tuple(fetched)
+
+
+def list_repo(repo: str, revision: str | None = None) -> RepoListing:
+    """Ask the Hub for the files of a repository, with the commit that a revision means.
+
+    Raises:
+        OfflineError: offline mode.
+        DownloadError: unreachable, no such repository or revision, or gated.
+    """
+    from huggingface_hub import HfApi, constants
+
+    api = HfApi()
+    try:
+        info = api.model_info(
+            repo,
+            revision=revision,
+            files_metadata=True,
+            timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT,
+        )
+    except _hub_errors() as error:
+        raise _hub_failure(f"{api.endpoint}/{repo}", repo, revision, error) from error
+    entries = sorted(info.siblings or (), key=lambda entry: entry.rfilename)
+    files = tuple(RepoFile(entry.rfilename, entry.size) for entry in entries)
+    if info.sha is None:
+        raise DownloadError(f"{repo}: the Hub does not say which commit {revision or 'main'} is")
+    return RepoListing(repo, info.sha, files)
+
+
+def sha256_of(path: Path) -> str:
+    """Hash of a file's content."""
+    return _hash_file(path, hashlib.sha256())
+
+
+def _fetch_from_hub(
+    source: WeightsSource,
+    file: RemoteFile,
+    revision: str | None,
+    on_bytes: OnBytes | None,
+    *,
+    force: bool,
+) -> FetchedFile:
+    from huggingface_hub import constants, get_hf_file_metadata, hf_hub_url
+
+    repo, uri = str(source.repo), source.file_uri(file)
+    url = uri
+    try:
+        url = hf_hub_url(repo, file.path, revision=revision)
+        metadata = get_hf_file_metadata(url, timeout=constants.HF_HUB_ETAG_TIMEOUT)
+    except _hub_errors() as error:
+        failure = _hub_failure(url, repo, revision, error)
+        cached = None if force else _cached(repo, file.path, revision)
+        if cached is None or not _is_unreachable(error):
+            raise failure from error
+        return _describe(cached, uri, commit=_commit_of(cached))
+    if metadata.size is not None and (problem := file.size_problem(metadata.size)):
+        raise IntegrityError(f"{uri}: {problem}", hint="try another `--source`")
+    if metadata.etag and _BLOB_NAME.fullmatch(metadata.etag):
+        _fill_blob(url, repo, metadata, on_bytes, force=force)
+    here = _describe(_link(repo, file.path, revision), uri, commit=metadata.commit_hash)
+    _check_announced(here, metadata)
+    return here
+
+
+def _fill_blob(
+    url: str, repo: str, metadata: HfFileMetadata, on_bytes: OnBytes | None, *, force: bool
+) -> None:
+    """Put a file's content where the Hub's cache expects it, unless it is there."""
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    folder = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repo, repo_type="model")
+    blob = folder / "blobs" / str(metadata.etag)
+    with locked(f"hub-{metadata.etag}"):
+        if blob.exists() and not force:
+            return
+        unfinished = blob.with_name(f"{blob.name}.vswin-part")
+        transfer(
+            url,
+            unfinished,
+            headers=_authorization(),
+            check_size=lambda size: _differs(size, metadata.size),
+            on_bytes=on_bytes,
+        )
+        try:
+            _check_announced(_describe(unfinished, url), metadata)
+        except IntegrityError:
+            unfinished.unlink()  # nothing of it can be continued
+            raise
+        unfinished.replace(blob)
+
+
+def _authorization() -> dict[str, str]:
+    """The user's token, if there is one that may be sent unasked."""
+    from huggingface_hub import constants, get_token
+
+    token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
+    return {"Authorization": f"Bearer {token}"} if token else {}
+
+
+def _link(repo: str, path: str, revision: str | None) -> Path:
+    """Let the Hub client enter a blob that is here into its snapshot of the repository."""
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(repo, path, revision=revision))
+    except _hub_errors() as error:
+        raise _hub_failure(f"hf://{repo}/{path}", repo, revision, error) from error
+
+
+def _cached(repo: str, path: str, revision: str | None) -> Path | None:
+    """The file as the Hub's cache last saw it."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(repo, path, revision=revision)
+    return Path(found) if isinstance(found, str) else None
+
+
+def _fetch_from_url(
+    source: WeightsSource, file: RemoteFile, on_bytes: OnBytes | None, *, force: bool
+) -> FetchedFile:
+    uri = source.file_uri(file)
+    target = download_folder(uri) / Path(file.path).name
+    with locked(f"url-{target.parent.name}"):
+        if force:
+            target.unlink(missing_ok=True)
+        if not target.exists():
+            unfinished = target.with_name(f"{target.name}.part")
+            transfer(uri, unfinished, check_size=file.size_problem, on_bytes=on_bytes)
+            unfinished.replace(target)
+        return _describe(target, uri)
+
+
+def _check_known(here: FetchedFile, file: RemoteFile, on_note: OnNote | None) -> None:
+    """Compare with what the table knows; a bad copy from a plain URL is not kept."""
+    problem = file.size_problem(here.size_bytes)
+    known = file.sha256
+    if problem is None and known is not None and not known.matches(here.sha256):
+        digits = len(known.hex)
+        problem = f"got sha256 {here.sha256[:digits]}, expected {known.hex}"
+        if known.certainty == "reported":
+            if on_note:
+                on_note(f"{here.uri}: {problem}; that hash is a third party's word, so go on")
+            return
+    if problem is None:
+        return
+    if here.commit is None:
+        shutil.rmtree(here.path.parent, ignore_errors=True)
+    raise IntegrityError(
+        f"{here.uri}: {problem}",
+        hint="this is not the published file; try another `--source` or `--force`",
+    )
+
+
+def _check_announced(here: FetchedFile, metadata: HfFileMetadata) -> None:
+    """Compare a file with the size and hash under which the Hub announced it."""
+    problem = _differs(here.size_bytes, metadata.size)
+    etag = metadata.etag or ""
+    if problem is None and _BLOB_NAME.fullmatch(etag):
+        found = here.sha256 if len(etag) == 64 else _git_hash_of(here.path)
+        if found != etag:
+            problem = f"got hash {found[:12]}, the Hub announced {etag[:12]}"
+    if problem is not None:
+        raise IntegrityError(
+            f"{here.uri}: {problem}",
+            hint="the copy is damaged; `--force` fetches it again, `--source` another one",
+        )
+
+
+def _differs(size_bytes: int, announced_bytes: int | None) -> str | None:
+    if announced_bytes is None or size_bytes == announced_bytes:
+        return None
+    return f"got {size_bytes} bytes, the Hub announced {announced_bytes}"
+
+
+def _describe(path: Path, uri: str, *, commit: str | None = None) -> FetchedFile:
+    return FetchedFile(path, sha256_of(path), path.stat().st_size, uri, commit)
+
+
+def _commit_of(path: Path) -> str | None:
+    """Commit in `<cache>/models--user--repo/snapshots/<commit>/<path in the repository>`."""
+    in_snapshots = (folder.name for folder in path.parents if folder.parent.name == "snapshots")
+    return next((name for name in in_snapshots if _COMMIT.fullmatch(name)), None)
+
+
+def _git_hash_of(path: Path) -> str:
+    """How git, and so the Hub, names a small file: sha1 over a header and the content."""
+    digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
+    return _hash_file(path, digest)
+
+
+def _hash_file(path: Path, digest: hashlib._Hash) -> str:
+    with path.open("rb") as file:
+        while block := file.read(_READ_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _shifted(on_bytes: OnBytes | None, before: int, after: int) -> OnBytes | None:
+    """Progress of one file as progress over all."""
+    if on_bytes is None:
+        return None
+    return lambda done, total: on_bytes(before + done, total and before + total + after)
+
+
+def _is_unreachable(error: Exception) -> bool:
+    """Whether the Hub could not be asked, so that what it said last still holds."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return not isinstance(error, HfHubHTTPError) or error.response.status_code >= 500
+
+
+def _hub_failure(url: str, repo: str, revision: str | None, error: Exception) -> DownloadError:
+    """The error, with a next step, for what the Hub client raised."""
+    from huggingface_hub import errors
+
+    if isinstance(error, errors.GatedRepoError):
+        return DownloadError(
+            f"{repo}: this Hub repository is gated and the Hub refused access",
+            hint=f"accept its terms on the page of {repo}, then set HF_TOKEN to your token",
+        )
+    if isinstance(error, errors.RevisionNotFoundError):
+        return DownloadError(
+            f"{repo}: no revision {revision!r} on the Hub", hint="check what follows the @"
+        )
+    if isinstance(error, errors.EntryNotFoundError) and not isinstance(
+        error, errors.LocalEntryNotFoundError
+    ):
+        return DownloadError(
+            f"{url}: the Hub repository has no such file (404)", hint="try another `--source`"
+        )
+    if isinstance(error, errors.RepositoryNotFoundError) or _status(error) in (401, 404):
+        return DownloadError(
+            f"{repo}: no such Hub repository, or a private one",
+            hint="check the spelling of USER/REPO; for a private one set HF_TOKEN",
+        )
+    if isinstance(error, errors.HFValidationError):
+        return DownloadError(f"{repo}: not the name of a Hub repository", hint="give USER/REPO")
+    if (status := _status(error)) is not None:
+        return DownloadError(f"{url}: the Hub answered {status}", hint="try again later")
+    if isinstance(error, OSError) and error.filename:
+        return DownloadError(
+            f"{error.filename}: cannot be written ({error.strerror})",
+            hint="set HF_HOME to a folder that you may write to",
+        )
+    return network_failure(url, error)
+
+
+def _hub_errors() -> tuple[type[Exception], ...]:
+    """Everything that the Hub client raises for reasons outside this program."""
+    from huggingface_hub.errors import HFValidationError
+
+    return (*network_errors(), HFValidationError)
+
+
+def _status(error: Exception) -> int | None:
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return error.response.status_code if isinstance(error, HfHubHTTPError) else None

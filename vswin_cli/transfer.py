@@ -1,0 +1,330 @@
+"""Fetch one address into one unfinished file, over as many connections as it takes.
+
+Knows HTTP ranges and full disks; knows nothing of weights, hashes or the Hub. What arrived stays
+in the unfinished file, so that the next call, or the next run, asks for the rest only.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+from urllib.parse import urlsplit
+
+from vswin_cli.errors import DownloadError, IntegrityError, OfflineError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import httpx2
+
+__all__ = [
+    "OnBytes",
+    "SizeCheck",
+    "check_free_space",
+    "network_errors",
+    "network_failure",
+    "transfer",
+]
+
+OnBytes = Callable[[int, "int | None"], None]
+"""Called with the bytes here so far and the total, or None while it is unknown."""
+SizeCheck = Callable[[int], "str | None"]
+"""Given the total that a server announces, says what is wrong with it, or None."""
+
+# Waits between attempts of which none brought a byte; any byte starts the list anew.
+_RETRY_WAITS_SECONDS = (0.5, 1.0, 2.0, 4.0)
+_TRANSIENT_STATUS = (408, 429, 500, 502, 503, 504)
+_DISK_FULL = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "your quota on this disk is used up",
+    errno.EFBIG: "a file may not grow that large here",
+}
+_SPARE_BYTES = 1_000_000  # for the small records beside a large file
+
+
+class _InterruptedError(Exception):
+    """The connection ended early, or the server asks to come back; worth another attempt."""
+
+
+def transfer(
+    url: str,
+    unfinished: Path,
+    *,
+    headers: Mapping[str, str] | None = None,
+    check_size: SizeCheck | None = None,
+    on_bytes: OnBytes | None = None,
+) -> None:
+    """Complete `unfinished` with the content of `url`.
+
+    Args:
+        url: address; redirects are followed, credentials are not taken to other hosts.
+        unfinished: file that receives the bytes; what is in it already is not asked for again.
+        headers: to send along, such as an authorization.
+        check_size: asked before the body is read.
+        on_bytes: progress.
+
+    Raises:
+        OfflineError: the Hub client's offline mode is on.
+        IntegrityError: the server announces a length that `check_size` refuses.
+        DownloadError: unreachable, refused, not there, cut too often, or the disk is full.
+    """
+    try:
+        unfinished.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.open("ab").close()
+    except OSError as error:
+        raise _write_failed(unfinished, 0, error) from error
+    waits = iter(_RETRY_WAITS_SECONDS)
+    while True:
+        before = _length(unfinished)
+        try:
+            _attempt(url, unfinished, dict(headers or {}), check_size, on_bytes)
+        except _InterruptedError as interruption:
+            here = _length(unfinished)
+            if here > before:
+                waits = iter(_RETRY_WAITS_SECONDS)
+            wait_seconds = next(waits, None)
+            if wait_seconds is None:
+                raise _gave_up(url, here, interruption) from interruption
+            time.sleep(wait_seconds)
+        else:
+            _validator_path(unfinished).unlink(missing_ok=True)
+            return
+
+
+def check_free_space(folder: Path, needed_bytes: int, purpose: str) -> None:
+    """Refuse to begin what cannot fit.
+
+    Args:
+        folder: where to write; its nearest existing parent decides.
+        needed_bytes: how much is going to be written.
+        purpose: what for, for the message.
+
+    Raises:
+        DownloadError: less is free.
+    """
+    there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
+    free_bytes = shutil.disk_usage(there).free
+    if needed_bytes + _SPARE_BYTES > free_bytes:
+        raise _no_room(folder, needed_bytes, purpose, errno.ENOSPC)
+
+
+def network_errors() -> tuple[type[Exception], ...]:
+    """What a request may raise, whichever HTTP client this version of the Hub's builds on."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    http_errors = (
+        base
+        for base in HfHubHTTPError.__mro__
+        if base.__name__ == "HTTPError" and issubclass(base, Exception)
+    )
+    return (OSError, *http_errors)
+
+
+def network_failure(url: str, error: Exception) -> DownloadError:
+    """The error for an address that could not be reached, from the HTTP client's own."""
+    from huggingface_hub.errors import OfflineModeIsEnabled
+
+    host = urlsplit(url).netloc
+    if isinstance(error, OfflineModeIsEnabled):
+        return OfflineError(
+            f"{url}: not fetched, because HF_HUB_OFFLINE is set",
+            hint="unset HF_HUB_OFFLINE, or download on a machine with network access",
+        )
+    return DownloadError(
+        f"cannot reach {host}: {error or type(error).__name__}",
+        hint="check the connection and the proxy settings, then run the same command again",
+    )
+
+
+def _attempt(
+    url: str,
+    unfinished: Path,
+    headers: dict[str, str],
+    check_size: SizeCheck | None,
+    on_bytes: OnBytes | None,
+) -> None:
+    """One connection: ask for what is missing, append it."""
+    here = _length(unfinished)
+    headers["Accept-Encoding"] = "identity"  # a range of compressed bytes would be no range of ours
+    validator = _read_validator(unfinished)
+    if here and validator:
+        headers |= {"Range": f"bytes={here}-", "If-Range": validator}
+    with _open(url, headers, resuming=here > 0) as response:
+        if response.status_code == 416 and here:
+            _settle_unsatisfiable(response, unfinished)
+            return
+        _check_status(url, response)
+        start = here if response.status_code == 206 else 0
+        total = _total_bytes(response, start)
+        if total is not None:
+            if check_size and (problem := check_size(total)):
+                raise _wrong_size(url, problem)
+            check_free_space(unfinished, total - start, f"the download of {_file_name(url)}")
+        _write_validator(unfinished, response.headers)
+        try:
+            with unfinished.open("ab" if start else "wb") as file:
+                done = _append(_body(url, response), file, start, total, on_bytes)
+        except OSError as error:
+            missing_bytes = max(0, (total or 0) - _length(unfinished))
+            raise _write_failed(unfinished, missing_bytes, error) from error
+        if total is not None and done != total:
+            raise _InterruptedError(f"the connection ended after {done} of {total} bytes")
+
+
+def _append(
+    chunks: Iterable[bytes], file: BinaryIO, done: int, total: int | None, on_bytes: OnBytes | None
+) -> int:
+    """Write the chunks; returns the length reached."""
+    if on_bytes:
+        on_bytes(done, total)
+    for chunk in chunks:
+        file.write(chunk)
+        done += len(chunk)
+        if on_bytes:
+            on_bytes(done, total)
+    file.flush()
+    os.fsync(file.fileno())
+    return done
+
+
+@contextmanager
+def _open(url: str, headers: Mapping[str, str], *, resuming: bool) -> Iterator[httpx2.Response]:
+    """Send the request through the Hub client's session, which knows proxies and offline mode."""
+    from huggingface_hub import constants, get_session
+
+    request = get_session().stream(
+        "GET",
+        url,
+        headers=dict(headers),
+        follow_redirects=True,
+        timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT,
+    )
+    try:
+        response = request.__enter__()
+    except network_errors() as error:
+        failure = network_failure(url, error)
+        if resuming and not isinstance(failure, OfflineError):
+            raise _InterruptedError(failure.message) from error
+        raise failure from error
+    try:
+        yield response
+    finally:
+        request.__exit__(None, None, None)
+
+
+def _body(url: str, response: httpx2.Response) -> Iterator[bytes]:
+    """The response's bytes as they arrive; a broken connection is worth another attempt."""
+    try:
+        yield from response.iter_bytes()
+    except network_errors() as error:
+        raise _InterruptedError(f"{urlsplit(url).netloc}: {error or type(error).__name__}") from (
+            error
+        )
+
+
+def _check_status(url: str, response: httpx2.Response) -> None:
+    status = response.status_code
+    if status in (200, 206):
+        return
+    if status in _TRANSIENT_STATUS:
+        raise _InterruptedError(f"{urlsplit(url).netloc} answered {status}")
+    if status in (404, 410):
+        raise DownloadError(
+            f"{url}: nothing is there ({status})",
+            hint="the file has moved or the address is wrong; try another `--source`",
+        )
+    if status in (401, 403):
+        raise DownloadError(
+            f"{url}: access was refused ({status})",
+            hint="set HF_TOKEN to a token that may read it, or try another `--source`",
+        )
+    raise DownloadError(f"{url}: unexpected answer {status}", hint="try another `--source`")
+
+
+def _settle_unsatisfiable(response: httpx2.Response, unfinished: Path) -> None:
+    """The server has no bytes behind ours: all is here already, or what is here is stale."""
+    total = response.headers.get("Content-Range", "").rpartition("/")[2]
+    if total != str(_length(unfinished)):
+        unfinished.unlink()
+        raise _InterruptedError("the file at the server has become shorter")
+
+
+def _total_bytes(response: httpx2.Response, start: int) -> int | None:
+    """Length of the whole file, from a partial or a complete answer."""
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        return None
+    if response.status_code == 206:
+        first, _, total = response.headers.get("Content-Range", "").partition("/")
+        if not first.startswith(f"bytes {start}-"):
+            raise DownloadError(f"the server sent another range than asked: {first!r}")
+        return int(total) if total.isdecimal() else None
+    length = response.headers.get("Content-Length", "")
+    return int(length) if length.isdecimal() else None
+
+
+def _length(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _validator_path(unfinished: Path) -> Path:
+    return unfinished.with_name(unfinished.name + ".version")
+
+
+def _read_validator(unfinished: Path) -> str | None:
+    """What identified the file's version when the first part arrived."""
+    path = _validator_path(unfinished)
+    return path.read_text(encoding="ascii", errors="replace") if path.exists() else None
+
+
+def _write_validator(unfinished: Path, headers: Mapping[str, str]) -> None:
+    """Keep what may guard a range: a strong tag or a date (RFC 9110, 13.1.5).
+
+    Without either, what has arrived is not continued: it could become half of two versions.
+    """
+    tag = headers.get("ETag", "")
+    validator = headers.get("Last-Modified", "") if not tag or tag.startswith("W/") else tag
+    _validator_path(unfinished).write_text(validator, encoding="ascii", errors="replace")
+
+
+def _file_name(url: str) -> str:
+    return urlsplit(url).path.rpartition("/")[2] or url
+
+
+def _wrong_size(url: str, problem: str) -> IntegrityError:
+    return IntegrityError(
+        f"{url}: {problem}",
+        hint="this is not the published file, or not all of it; try another `--source`",
+    )
+
+
+def _write_failed(path: Path, missing_bytes: int, error: OSError) -> DownloadError:
+    if error.errno in _DISK_FULL:
+        return _no_room(path, missing_bytes, "the rest of the download", error.errno)
+    return DownloadError(
+        f"{path}: cannot be written ({error.strerror})",
+        hint="set HF_HOME and VSWIN_CACHE to folders that you may write to",
+    )
+
+
+def _no_room(path: Path, needed_bytes: int, purpose: str, code: int) -> DownloadError:
+    there = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+    free_bytes = shutil.disk_usage(there).free
+    return DownloadError(
+        f"{path}: {_DISK_FULL[code]}: {purpose} needs {needed_bytes / 1e6:.1f} MB, "
+        f"{free_bytes / 1e6:.1f} MB are free",
+        hint="free some space, or set HF_HOME and VSWIN_CACHE to folders on another disk; "
+        "what has arrived is kept and the rest is fetched next time",
+    )
+
+
+def _gave_up(url: str, here: int, reason: Exception) -> DownloadError:
+    return DownloadError(
+        f"{url}: the download broke off too often ({reason})",
+        hint=f"run the same command again: {here / 1e6:.1f} MB have arrived and are kept",
+    )

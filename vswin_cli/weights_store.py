@@ -1,0 +1,172 @@
+"""The folder of converted weights: what is in it, hashes seen before, one writer at a time.
+
+    <cache>/models/<name>/       weights in our format
+    <cache>/downloads/<id>/      files from plain URLs, until they are converted
+    <cache>/hashes/<id>.json     what a source delivered the first time
+    <cache>/references/<id>.json which commit a Hub reference meant the last time
+    <cache>/locks/               one lock per name being written
+
+The folder is `$VSWIN_CACHE`, else `$XDG_CACHE_HOME/vswin`, else `~/.cache/vswin`. Files from the
+Hub are not here but in the Hub's own cache, which other programs share.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from vswin_cli.errors import DownloadError
+from vswin_cli.files import replacing_text, writing
+
+__all__ = [
+    "SeenFile",
+    "cache_folder",
+    "download_folder",
+    "is_model_folder",
+    "locked",
+    "model_folder",
+    "recall_commit",
+    "recall_file",
+    "record_path",
+    "remember_commit",
+    "remember_file",
+]
+
+_MODEL_FILES = ("model.safetensors", "config.json")
+
+
+@dataclass(frozen=True, slots=True)
+class SeenFile:
+    """What a source delivered the first time; from then on it must deliver the same."""
+
+    uri: str
+    sha256: str
+    size_bytes: int
+    first_seen: str
+    """Date and time in UTC, ISO 8601."""
+
+
+def cache_folder() -> Path:
+    """Root of everything that vswin keeps between runs; need not exist yet."""
+    own = os.environ.get("VSWIN_CACHE")
+    if own:
+        return Path(own).expanduser().absolute()
+    shared = os.environ.get("XDG_CACHE_HOME")
+    return (Path(shared).expanduser() if shared else Path.home() / ".cache") / "vswin"
+
+
+def model_folder(name: str) -> Path:
+    """Where the converted weights of a name are or would be.
+
+    Args:
+        name: a registry name, or `USER/REPO@COMMIT`.
+    """
+    return cache_folder() / "models" / name.replace("/", "--")
+
+
+def is_model_folder(folder: Path) -> bool:
+    """Whether a folder holds the two files of our format."""
+    return all((folder / name).is_file() for name in _MODEL_FILES)
+
+
+def download_folder(uri: str) -> Path:
+    """Where a file from a plain URL waits for its conversion."""
+    return cache_folder() / "downloads" / _short_id(uri)
+
+
+def record_path(uri: str) -> Path:
+    """Where the first-seen hash of a source file is kept."""
+    return cache_folder() / "hashes" / f"{_short_id(uri)}.json"
+
+
+def recall_file(uri: str) -> SeenFile | None:
+    """What this source delivered the first time, if it ever did.
+
+    Raises:
+        DownloadError: the record is there but cannot be read; ignoring it would skip a check.
+    """
+    content = _read(record_path(uri))
+    if content is None:
+        return None
+    try:
+        seen = SeenFile(**content)
+    except TypeError as error:
+        raise _unreadable(record_path(uri)) from error
+    return seen if seen.uri == uri else None
+
+
+def remember_file(uri: str, sha256: str, size_bytes: int) -> None:
+    """Keep the hash of a file from a source that publishes none."""
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    _write(record_path(uri), asdict(SeenFile(uri, sha256, size_bytes, now)))
+
+
+def recall_commit(reference: str) -> str | None:
+    """Commit that a Hub reference meant the last time it was resolved."""
+    content = _read(_reference_path(reference))
+    commit = content.get("commit") if content else None
+    return commit if isinstance(commit, str) else None
+
+
+def remember_commit(reference: str, commit: str) -> None:
+    """Keep what a Hub reference means, so that it works without the network."""
+    _write(_reference_path(reference), {"reference": reference, "commit": commit})
+
+
+@contextmanager
+def locked(name: str) -> Iterator[None]:
+    """Let one process at a time write what `name` stands for; others wait.
+
+    Raises:
+        OutputError: the cache folder cannot be written.
+    """
+    from filelock import FileLock
+
+    folder = cache_folder() / "locks"
+    with writing(f"the cache folder {cache_folder()}"):
+        folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder / f"{name.replace('/', '--')}.lock"):
+        yield
+
+
+def _reference_path(reference: str) -> Path:
+    return cache_folder() / "references" / f"{_short_id(reference)}.json"
+
+
+def _short_id(text: str) -> str:
+    """File name for an address of any length and characters."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise _unreadable(path) from error
+    if not isinstance(content, dict):
+        raise _unreadable(path)
+    return content
+
+
+def _write(path: Path, content: dict[str, Any]) -> None:
+    with writing(f"the cache folder {cache_folder()}"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing_text(path) as file:
+        json.dump(content, file, indent=2)
+        file.write("\n")
+
+
+def _unreadable(path: Path) -> DownloadError:
+    return DownloadError(
+        f"{path}: this record of an earlier download cannot be read",
+        hint="delete it if you trust the source, then download again",
+    )
