@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -27,15 +28,19 @@ def server(monkeypatch, tmp_path):
         yield server
 
 
-def source(*files, repo="user/repo", revision=None):
+def source(
+    *files: RemoteFile, repo: str = "user/repo", revision: str | None = None
+) -> WeightsSource:
     return WeightsSource("hub", files or (RemoteFile("variables/w.data"),), repo, None, revision)
 
 
-def offline(monkeypatch, tmp_path, endpoint):
+def offline(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, endpoint: str
+) -> AbstractContextManager[None]:
     return hub_environment(monkeypatch, tmp_path, endpoint, HF_HUB_OFFLINE="1")
 
 
-def cache(tmp_path):
+def cache(tmp_path: Path) -> Path:
     return tmp_path / "hf" / "hub" / "models--user--repo"
 
 
@@ -208,7 +213,7 @@ def test_known_beginning_of_a_hash_is_enough(server):
 
 
 def test_hash_on_hearsay_only_warns(server):
-    notes = []
+    notes: list[str] = []
     file = RemoteFile("variables/w.data", sha256=FileHash("0" * 64, "reported"))
     fetch(source(file), on_note=notes.append)
     assert "expected 0000" in notes[0]

@@ -146,8 +146,9 @@ def _fetch_from_hub(
         metadata = get_hf_file_metadata(url, timeout=constants.HF_HUB_ETAG_TIMEOUT)
     except _hub_errors() as error:
         failure = _hub_failure(url, repo, revision, error)
-        cached = None if force else _cached(repo, file.path, revision)
-        if cached is None or not _is_unreachable(error):
+        refused = force or not _is_unreachable(error)
+        cached = None if refused else _cached(repo, file.path, revision)
+        if cached is None:
             raise failure from error
         return _describe(cached, uri, commit=_commit_of(cached))
     if metadata.size is not None and (problem := file.size_problem(metadata.size)):
@@ -302,9 +303,10 @@ def _shifted(on_bytes: OnBytes | None, before: int, after: int) -> OnBytes | Non
 
 def _is_unreachable(error: Exception) -> bool:
     """Whether the Hub could not be asked, so that what it said last still holds."""
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.errors import HFValidationError
 
-    return not isinstance(error, HfHubHTTPError) or error.response.status_code >= 500
+    status = _status(error)
+    return not isinstance(error, HFValidationError) and (status is None or status >= 500)
 
 
 def _hub_failure(url: str, repo: str, revision: str | None, error: Exception) -> DownloadError:
