@@ -1,0 +1,156 @@
+"""What a user may write where a model is wanted, and which files of a Hub repository it means.
+
+swin-t-k400                    a name of the registry
+USER/REPO[@REV]                a Hub repository
+hf://USER/REPO[@REV][/PATH]    the same, or one checkpoint of several in it
+./weights.pth, folder/         a file or folder here
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from vswin_cli.errors import CheckpointError, UnknownModelError
+from vswin_cli.hub import RepoFile, RepoListing
+from vswin_cli.registry import get_spec
+from vswin_cli.weights_spec import RemoteFile, WeightsSource, WeightsSpec
+
+__all__ = ["HubReference", "LocalReference", "Reference", "choose_files", "parse_reference"]
+
+_REPO = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[^\s/@]+))?(?P<path>/.+)?")
+_CHECKPOINT_ENDINGS = (".pth", ".pt", ".bin", ".ckpt", ".tar", ".safetensors")
+_BUNDLE_INDEX = ".index"
+_BUNDLE_DATA = ".data-00000-of-00001"
+_LISTED_CANDIDATES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class HubReference:
+    """A repository on the Hub, or one checkpoint in it."""
+
+    repo: str
+    revision: str | None = None
+    """Branch, tag or commit; `None` is the main branch."""
+    path: str = ""
+    """File or folder in the repository; empty for all of it."""
+
+    def __str__(self) -> str:
+        at = f"@{self.revision}" if self.revision else ""
+        return f"hf://{self.repo}{at}" + (f"/{self.path}" if self.path else "")
+
+
+@dataclass(frozen=True, slots=True)
+class LocalReference:
+    """A checkpoint that is on this machine already."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+Reference = WeightsSpec | HubReference | LocalReference
+
+
+def parse_reference(text: str) -> Reference:
+    """Tell a name, a Hub repository and a path apart.
+
+    A registry name comes before a path of the same name, and an existing path before a Hub
+    repository; `./` and `hf://` in front say which is meant.
+
+    Raises:
+        UnknownModelError: none of the three.
+    """
+    if text.startswith("hf://"):
+        return _hub_reference(text, text.removeprefix("hf://"))
+    if _looks_like_path(text):
+        return LocalReference(Path(text).expanduser())
+    if "/" not in text and "@" not in text:
+        try:
+            return get_spec(text)
+        except UnknownModelError:
+            if Path(text).exists():
+                return LocalReference(Path(text))
+            raise
+    if Path(text).exists():
+        return LocalReference(Path(text))
+    return _hub_reference(text, text)
+
+
+def choose_files(reference: HubReference, listing: RepoListing) -> WeightsSource:
+    """The one checkpoint that a reference means, as a source pinned to its commit.
+
+    A single folder in our own format comes before anything else; otherwise there must be exactly
+    one file, or pair of files, that could be a checkpoint.
+
+    Raises:
+        CheckpointError: nothing that could be one, or several.
+    """
+    inside = [file for file in listing.files if _is_inside(file.path, reference.path)]
+    candidates = _candidates(inside)
+    own = [pair for pair in candidates if _is_ours(pair)]
+    chosen = own if len(own) == 1 else candidates
+    if len(chosen) != 1:
+        raise _not_one(reference, chosen)
+    files = tuple(RemoteFile(file.path, size_bytes=file.size_bytes) for file in chosen[0])
+    return WeightsSource("hub", files, repo=listing.repo, revision=listing.commit)
+
+
+def _candidates(files: list[RepoFile]) -> list[tuple[RepoFile, ...]]:
+    by_path = {file.path: file for file in files}
+    found: list[tuple[RepoFile, ...]] = []
+    for file in files:
+        path = PurePosixPath(file.path)
+        if file.path.endswith(_BUNDLE_INDEX):
+            data = by_path.get(file.path.removesuffix(_BUNDLE_INDEX) + _BUNDLE_DATA)
+            found += [(file, data)] if data else []
+        elif path.name == "model.safetensors":
+            config = by_path.get(str(path.with_name("config.json")))
+            found.append((file, config) if config else (file,))
+        elif file.path.endswith(_CHECKPOINT_ENDINGS):
+            found.append((file,))
+    return found
+
+
+def _is_ours(files: tuple[RepoFile, ...]) -> bool:
+    return len(files) == 2 and files[0].path.endswith("model.safetensors")
+
+
+def _is_inside(path: str, wanted: str) -> bool:
+    folder = wanted.strip("/")
+    return not folder or path == folder or path.startswith(f"{folder}/")
+
+
+def _not_one(reference: HubReference, candidates: list[tuple[RepoFile, ...]]) -> CheckpointError:
+    if not candidates:
+        return CheckpointError(
+            f"{reference}: no checkpoint in it",
+            hint="expected is a folder in vswin's format, a .pth or .safetensors file, or a "
+            "TensorFlow bundle (.index and .data)",
+        )
+    paths = [files[0].path for files in candidates]
+    listed = ", ".join(paths[:_LISTED_CANDIDATES])
+    more = f" and {len(paths) - _LISTED_CANDIDATES} more" if len(paths) > _LISTED_CANDIDATES else ""
+    at = f"@{reference.revision}" if reference.revision else ""
+    return CheckpointError(
+        f"{reference}: {len(paths)} checkpoints in it: {listed}{more}",
+        hint=f"say which, such as hf://{reference.repo}{at}/{paths[0]}",
+    )
+
+
+def _looks_like_path(text: str) -> bool:
+    return text.startswith(("/", "./", "../", "~", ".\\")) or text.endswith(
+        (*_CHECKPOINT_ENDINGS, _BUNDLE_INDEX)
+    )
+
+
+def _hub_reference(text: str, body: str) -> HubReference:
+    match = _REPO.fullmatch(body)
+    if match is None or (match["path"] and not text.startswith("hf://")):
+        raise UnknownModelError(
+            f"{text!r} is neither a name, nor a path that exists, nor USER/REPO[@REV]",
+            hint="`vswin models` lists the names; hf://USER/REPO/PATH picks a file on the Hub",
+        )
+    return HubReference(match["repo"], match["revision"], (match["path"] or "").strip("/"))
