@@ -26,7 +26,7 @@ def runs_of(flags: Flags) -> list[Run]:
 
 
 def smooth(scores: Floats, width: int) -> Floats:
-    """Centred moving average with Hamming weights over `width` cells (n,) or (n, L).
+    """Centred moving average with raised-cosine weights over `width` cells (n,) or (n, L).
 
     Keeps the length, stays within the smallest and largest value, leaves a constant alone; at
     the ends the average is over the cells that exist.
@@ -34,7 +34,7 @@ def smooth(scores: Floats, width: int) -> Floats:
     width = min(width | 1, 2 * len(scores) - 1)  # odd, so that it has a middle
     if width <= 1 or not len(scores):
         return scores
-    weights = np.hamming(width)
+    weights = np.hanning(width + 2)[1:-1]  # without its zeros
     total = np.convolve(np.ones(len(scores)), weights, mode="full")[width // 2 :][: len(scores)]
     columns = scores.reshape(len(scores), -1)
     out = np.empty(columns.shape, np.float32)

@@ -142,6 +142,7 @@ class PostprocessRecord:
     weighting: str = field(default="hamming", metadata=named("smooth"))
     """Weight of a clip's steps where clips overlap."""
     smooth_seconds: float = field(default=0.0, metadata=named(digits=6))
+    """Width of the moving average along time."""
     onset: float = field(default=0.4, metadata=named("on", digits=6))
     offset: float = field(default=0.2, metadata=named("off", digits=6))
     min_duration_seconds: float = field(default=1.0, metadata=named("min_duration", digits=6))
@@ -152,6 +153,7 @@ class PostprocessRecord:
     groups: tuple[GroupRecord, ...] = ()
     min_margin: float = field(default=0.0, metadata=named(digits=6))
     max_entropy: float = field(default=1.0, metadata=named(digits=6))
+    max_alternatives: int = field(default=3, metadata=named("alternatives"))
     gated_seconds: float = field(default=0.0, metadata=named("gated", digits=6))
     """Analysed time that margin or entropy declared empty."""
 
@@ -173,6 +175,7 @@ class PostprocessRecord:
             groups=tuple(GroupRecord(group.name, group.members) for group in options.groups),
             min_margin=options.min_margin,
             max_entropy=options.max_entropy,
+            max_alternatives=options.max_alternatives,
             gated_seconds=gated_seconds,
         )
 
@@ -190,6 +193,7 @@ class PostprocessRecord:
             smooth_seconds=self.smooth_seconds,
             min_margin=self.min_margin,
             max_entropy=self.max_entropy,
+            max_alternatives=self.max_alternatives,
         )
 
 

@@ -11,11 +11,19 @@ from pathlib import Path
 from typing import TextIO
 
 from vswin_cli.errors import OptionError
-from vswin_cli.export.formats import FORMATS, Format, get_format
+from vswin_cli.export.formats import FORMATS, Format, caveats, format_by_name, get_format
 from vswin_cli.files import replacing_text
 from vswin_cli.timeline import Timeline
 
-__all__ = ["FORMATS", "Format", "get_format", "write_timeline", "write_timelines"]
+__all__ = [
+    "FORMATS",
+    "Format",
+    "caveats",
+    "format_by_name",
+    "get_format",
+    "write_timeline",
+    "write_timelines",
+]
 
 
 def write_timeline(timeline: Timeline, fmt: str, file: Path | TextIO) -> None:

@@ -1,4 +1,4 @@
-"""The table of formats."""
+"""The table of formats, in the order in which help shows them."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vswin_cli.errors import OptionError
-from vswin_cli.export import tabular
-from vswin_cli.timeline import Timeline
+from vswin_cli.export import annotation, editorial, subtitles, tabular
+from vswin_cli.export.timecodes import edit_rate
+from vswin_cli.timeline import Notice, Timeline
 
-__all__ = ["FORMATS", "Format", "get_format"]
+__all__ = ["FORMATS", "Format", "caveats", "format_by_name", "get_format"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +28,42 @@ class Format:
     """Timelines to text."""
     holds_many: bool = False
     """Whether one file can hold several videos."""
+    counts_frames: bool = False
+    """Whether its times are frames at one constant rate."""
 
+
+_MANY = {"holds_many": True}
+_FRAMES = {"counts_frames": True}
 
 FORMATS: Mapping[str, Format] = {
     form.name: form
     for form in (
-        Format("table", ".txt", "for reading", tabular.table, holds_many=True),
+        Format("table", ".txt", "columns for reading", tabular.table, **_MANY),
         Format("json", ".json", "everything, schema vswin.timeline/1", tabular.json_document),
-        Format("jsonl", ".jsonl", "the same, one line per video", tabular.json_lines, True),
-        Format("csv", ".csv", "one row per segment, seconds", tabular.csv_rows, True),
-        Format("tsv", ".tsv", "one row per segment, whole milliseconds", tabular.tsv_rows, True),
+        Format("jsonl", ".jsonl", "the same, one line per video", tabular.json_lines, **_MANY),
+        Format("csv", ".csv", "a row per segment, seconds", tabular.csv_rows, **_MANY),
+        Format("tsv", ".tsv", "a row per segment, whole milliseconds", tabular.tsv_rows, **_MANY),
+        Format("srt", ".srt", "SubRip subtitles", subtitles.srt),
+        Format("vtt", ".vtt", "WebVTT subtitles", subtitles.vtt),
+        Format("vtt-metadata", ".meta.vtt", "WebVTT, JSON in each cue", subtitles.vtt_metadata),
+        Format("edl", ".edl", "CMX3600 events and locators", editorial.edl, **_FRAMES),
+        Format("edl-df", ".df.edl", "in drop-frame time", editorial.edl_drop_frame, **_FRAMES),
+        Format("otio", ".otio", "OpenTimelineIO markers", editorial.otio),
+        Format("fcpxml", ".fcpxml", "Final Cut Pro markers", editorial.fcpxml, **_FRAMES),
+        Format(
+            "activitynet", ".activitynet.json", "detection results", annotation.activitynet, **_MANY
+        ),
+        Format(
+            "labelstudio",
+            ".labelstudio.json",
+            "predictions for TimelineLabels",
+            annotation.label_studio,
+            holds_many=True,
+            counts_frames=True,
+        ),
+        Format("fiftyone", ".fiftyone.json", "temporal detections", annotation.fiftyone, **_MANY),
+        Format("elan", ".eaf", "ELAN, a tier per label", annotation.elan),
+        Format("audacity", ".labels.txt", "Audacity label track", annotation.audacity),
     )
 }
 
@@ -52,3 +79,37 @@ def get_format(name: str) -> Format:
     near = difflib.get_close_matches(name.lower(), FORMATS, n=1, cutoff=0.5)
     hint = f"did you mean `{near[0]}`? " if near else ""
     raise OptionError(f"no format `{name}`", hint=f"{hint}there are {', '.join(FORMATS)}")
+
+
+def format_by_name(file_name: str) -> Format | None:
+    """The format whose ending a file name has; the longest one that fits."""
+    lower = file_name.lower()
+    fitting = [form for form in FORMATS.values() if lower.endswith(form.suffix)]
+    return max(fitting, key=lambda form: len(form.suffix), default=None)
+
+
+def caveats(timeline: Timeline, name: str) -> tuple[Notice, ...]:
+    """What a user should know before trusting this format with this timeline.
+
+    Raises:
+        OptionError: no such format, or one that cannot hold the timeline.
+    """
+    form = get_format(name)
+    if not form.counts_frames or not timeline.segments:
+        return ()
+    rate = edit_rate(timeline)
+    if rate.exact:
+        return ()
+    shown = f"{float(rate.frames_per_second):.3f}".rstrip("0").rstrip(".")
+    why = (
+        "has a variable frame rate"
+        if timeline.video.variable_frame_rate
+        else "has no constant standard frame rate"
+    )
+    return (
+        Notice(
+            "FRAME_RATE",
+            f"{timeline.video.uri} {why}, and `{form.name}` counts frames: "
+            f"times are rounded to frames of {shown} per second",
+        ),
+    )

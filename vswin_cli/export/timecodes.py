@@ -1,8 +1,32 @@
-"""Seconds as other formats write them. All integer arithmetic after one rounding."""
+"""Times as other formats write them: milliseconds, clocks, and frames at an editing rate."""
 
 from __future__ import annotations
 
-__all__ = ["clock", "milliseconds"]
+import math
+from dataclasses import dataclass
+from fractions import Fraction
+
+from vswin_cli.errors import OptionError
+from vswin_cli.segments import Segment
+from vswin_cli.timeline import Timeline
+
+__all__ = ["EditRate", "clock", "edit_rate", "frame_range", "milliseconds", "timecode"]
+
+_STANDARD_RATES = (
+    Fraction(24000, 1001),
+    Fraction(24),
+    Fraction(25),
+    Fraction(30000, 1001),
+    Fraction(30),
+    Fraction(48000, 1001),
+    Fraction(48),
+    Fraction(50),
+    Fraction(60000, 1001),
+    Fraction(60),
+    Fraction(120000, 1001),
+    Fraction(120),
+)
+_EPSILON = 1e-4  # of a frame: times carry microseconds
 
 
 def milliseconds(seconds: float) -> int:
@@ -16,3 +40,67 @@ def clock(seconds: float, point: str = ".") -> str:
     minutes, secs = divmod(rest, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours:02d}:{minutes:02d}:{secs:02d}{point}{ms:03d}"
+
+
+@dataclass(frozen=True, slots=True)
+class EditRate:
+    """The frame rate that an editing program would give the video."""
+
+    frames_per_second: Fraction
+    exact: bool
+    """Whether every frame of the video really falls on it."""
+
+    @property
+    def timebase(self) -> int:
+        """Frames that a timecode counts per second: 30 for 29.97."""
+        return math.ceil(self.frames_per_second)
+
+
+def edit_rate(timeline: Timeline) -> EditRate:
+    """The video's own rate if it is constant and a standard one, else the nearest standard one.
+
+    Raises:
+        OptionError: the timeline knows no rate at all.
+    """
+    constant = timeline.video.constant_frame_rate
+    if constant in _STANDARD_RATES:
+        return EditRate(constant, exact=True)
+    average = timeline.video.average_frame_rate
+    wanted = float(constant) if constant is not None else average
+    if not wanted:
+        raise OptionError(
+            f"this format counts frames, and the timeline of {timeline.video.uri} "
+            "knows no frame rate",
+            hint="choose a format with times, such as srt, csv or otio",
+        )
+    nearest = min(_STANDARD_RATES, key=lambda rate: abs(math.log(float(rate) / wanted)))
+    return EditRate(nearest, exact=False)
+
+
+def frame_range(segment: Segment, rate: EditRate) -> tuple[int, int]:
+    """Half-open range of frames from the first one shown inside the segment; at least one.
+
+    The same rule by which a segment's own frames are numbered.
+    """
+    start = max(0, math.ceil(segment.start_seconds * rate.frames_per_second - _EPSILON))
+    end = math.ceil(segment.end_seconds * rate.frames_per_second - _EPSILON)
+    return start, max(end, start + 1)
+
+
+def timecode(frame: int, rate: EditRate, *, drop: bool = False) -> str:
+    """`HH:MM:SS:FF`, or `HH:MM:SS;FF` counting drop-frame (SMPTE 12M).
+
+    Drop-frame skips the first numbers of each minute, two at 29.97 and four at 59.94, but for
+    every tenth, so that the clock keeps real time.
+    """
+    base = rate.timebase
+    if drop:
+        skipped = base // 15
+        tens, rest = divmod(frame, 10 * 60 * base - 9 * skipped)
+        minutes = max(0, rest - skipped) // (60 * base - skipped)
+        frame += skipped * (9 * tens + minutes)
+    seconds, frames = divmod(frame, base)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    mark = ";" if drop else ":"
+    return f"{hours % 24:02d}:{minutes:02d}:{seconds:02d}{mark}{frames:02d}"

@@ -1,0 +1,203 @@
+"""How finely can a timeline be cut, and what stride does it need?
+
+Video Swin's head is linear and its pooling a mean, so every clip also yields logits per time step
+(two sampled frames). This script compares timelines made from those with timelines made from one
+score per clip, on synthetic logits whose truth is known, through vswin's own code from logits to
+segments. No weights, no video; a minute or less.
+
+Model of a clip's step logits (label against everything else):
+
+    logit = slope * (mixed(evidence + content noise) - 1/2) + clip noise + step noise
+
+`evidence` is the part of a step that the event covers. `mixed` stands for attention: a step sees
+its neighbours through a Gaussian of `blur` steps, cut off at the clip's ends, and `leak` of what
+it sees is the mean over its whole clip. Content noise belongs to the video (all clips that see a
+moment share it), clip noise to a clip, step noise to one step of one clip. A clip's own logit is
+the mean over its steps, as in the network. These are assumptions, not measurements of a model:
+hence the sweep over both blur and noise.
+
+    python examples/timeline_resolution.py [--events 60] [--seed 0]
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vswin_cli.config import SegmentOptions
+from vswin_cli.scores import ClipLogits, TrackBuilder
+from vswin_cli.segments import Segment, find_segments
+
+Floats = NDArray[np.float64]
+
+STEPS = 16  # per clip: 32 frames, two per step
+STEP_SECONDS = 2 / 15
+EVENT_SECONDS = (1.0, 2.0, 4.0, 10.0)
+
+
+@dataclass(frozen=True)
+class World:
+    """How the imagined network behaves."""
+
+    blur: float = 2.0
+    """Standard deviation of what a step sees of its neighbours, in steps."""
+    leak: float = 0.25
+    """Part of a step's logit that is the mean over its clip."""
+    noise: float = 1.0
+    """Standard deviation, in logits, of each of the three kinds of noise."""
+    slope: float = 8.0
+    """Logits between no evidence and full evidence."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a timeline is made."""
+
+    name: str
+    stride_steps: int
+    per_step: bool = True
+    smooth_seconds: float = 0.0
+
+    @property
+    def cost(self) -> float:
+        """Forward passes relative to clips that do not overlap."""
+        return STEPS / self.stride_steps
+
+
+METHODS = (
+    Method("clip scores, stride 100%", STEPS, per_step=False),
+    Method("clip scores, stride 50%", STEPS // 2, per_step=False),
+    Method("clip scores, stride 25%", STEPS // 4, per_step=False),
+    Method("step scores, stride 100%", STEPS),
+    Method("step scores, stride 100%, smooth 0.5 s", STEPS, smooth_seconds=0.5),
+    Method("step scores, stride 100%, smooth 1 s", STEPS, smooth_seconds=1.0),
+    Method("step scores, stride 75%", STEPS * 3 // 4),
+    Method("step scores, stride 75%, smooth 0.5 s", STEPS * 3 // 4, smooth_seconds=0.5),
+    Method("step scores, stride 50%", STEPS // 2),
+    Method("step scores, stride 50%, smooth 0.5 s", STEPS // 2, smooth_seconds=0.5),
+)
+
+
+@dataclass(frozen=True)
+class Video:
+    """Events, and the same evidence for every method."""
+
+    events: Floats
+    """(E, 2) start and end in seconds."""
+    evidence: Floats
+    """(N,) part of each step that an event covers."""
+    content: Floats
+    """(N,) noise that belongs to the moment, standard deviation 1."""
+
+
+def make_video(length: float, count: int, rng: np.random.Generator) -> Video:
+    """`count` events of one length, 6 to 12 s apart, at any phase to the clips."""
+    pauses = rng.uniform(6, 12, count)
+    starts = np.cumsum(pauses) + length * np.arange(count)
+    events = np.stack([starts, starts + length], axis=1)
+    num_steps = int(np.ceil((events[-1, 1] + 12) / STEP_SECONDS / STEPS)) * STEPS
+    left = np.arange(num_steps) * STEP_SECONDS
+    evidence = np.zeros(num_steps)
+    for start, end in events:
+        evidence += np.clip(np.minimum(left + STEP_SECONDS, end) - np.maximum(left, start), 0, None)
+    white = rng.normal(size=num_steps + 6)
+    content = np.convolve(white, np.hanning(9)[1:-1], mode="valid")  # lasts about half a second
+    return Video(events, evidence / STEP_SECONDS, content / content.std())
+
+
+def mixing(world: World) -> Floats:
+    """(D, D) what each step of a clip sees of each other."""
+    apart = np.subtract.outer(np.arange(STEPS), np.arange(STEPS))
+    near = np.exp(-0.5 * (apart / max(world.blur, 1e-3)) ** 2)
+    near /= near.sum(axis=1, keepdims=True)
+    return (1 - world.leak) * near + world.leak / STEPS
+
+
+def clips(video: Video, method: Method, world: World, seed: int) -> Iterator[ClipLogits]:
+    """The imagined network's output; a clip that two methods share has the same noise in both."""
+    seen = video.evidence + video.content * world.noise / world.slope
+    matrix = mixing(world)
+    last = len(seen) - STEPS
+    starts = sorted({*range(0, last + 1, method.stride_steps), last})
+    for index, start in enumerate(starts):
+        rng = np.random.default_rng((seed, start))
+        logits = world.slope * (matrix @ seen[start : start + STEPS] - 0.5)
+        logits += world.noise * (rng.normal() + rng.normal(size=STEPS))
+        if not method.per_step:
+            logits[:] = logits.mean()
+        both = np.stack([logits, np.zeros(STEPS)], axis=1)[None].astype(np.float32)  # (1, D, 2)
+        edges = (start + np.arange(STEPS + 1)) * STEP_SECONDS
+        yield ClipLogits(index, edges, both, STEPS)
+
+
+def segments_of(
+    video: Video, method: Method, world: World, options: SegmentOptions, seed: int
+) -> list[Segment]:
+    """Go vswin's own way from logits to segments."""
+    builder = TrackBuilder(("event", "else"), "softmax", STEP_SECONDS)
+    for clip in clips(video, method, world, seed):
+        builder.add(clip)
+    with builder.finish(len(video.evidence) * STEP_SECONDS) as track:
+        return find_segments(
+            track, replace(options, include=("event",), smooth_seconds=method.smooth_seconds)
+        )
+
+
+def judge(video: Video, found: Sequence[Segment]) -> tuple[float, float]:
+    """Mean IoU of the best segment per event, and segments that touch no event, per event."""
+    spans = np.array([(one.start_seconds, one.end_seconds) for one in found]).reshape(-1, 2)
+    if not len(spans):
+        return 0.0, 0.0
+    overlap = np.minimum(spans[:, None, 1], video.events[None, :, 1]) - np.maximum(
+        spans[:, None, 0], video.events[None, :, 0]
+    )
+    overlap = np.clip(overlap, 0, None)  # (segments, events)
+    lengths = np.diff(spans, axis=1), np.diff(video.events, axis=1).T
+    iou = overlap / (lengths[0] + lengths[1] - overlap)
+    return float(iou.max(axis=0).mean()), float(
+        (overlap.sum(axis=1) == 0).sum() / len(video.events)
+    )
+
+
+def compare(world: World, options: SegmentOptions, events: int, seed: int) -> None:
+    """Print a row per method: IoU per event length, false alarms, cost."""
+    print(f"\nblur {world.blur:g} steps, leak {world.leak:.0%}, noise {world.noise:g}")
+    print(f"{'':40}" + "".join(f"{length:6g} s" for length in EVENT_SECONDS) + "  false  cost")
+    for method in METHODS:
+        results = []
+        for length in EVENT_SECONDS:
+            video = make_video(length, events, np.random.default_rng((seed, int(length))))
+            results.append(judge(video, segments_of(video, method, world, options, seed)))
+        ious = "".join(f"{iou:8.2f}" for iou, _ in results)
+        false = sum(alarms for _, alarms in results) / len(results)
+        print(f"{method.name:40}{ious}{false:7.2f}{method.cost:5.1f}x")
+
+
+def main() -> None:
+    """Sweep blur and noise around a middle."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--events", type=int, default=60, help="per length")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--onset", type=float, default=0.4)
+    parser.add_argument("--offset", type=float, default=0.2)
+    parser.add_argument("--min-duration", type=float, default=SegmentOptions().min_duration_seconds)
+    args = parser.parse_args()
+    options = SegmentOptions(
+        onset=args.onset, offset=args.offset, min_duration_seconds=args.min_duration
+    )
+    print("mean IoU of the best segment with the true event, by length of the event")
+    middle = World()
+    for blur in (0.0, 2.0, 4.0, 8.0):
+        compare(replace(middle, blur=blur), options, args.events, args.seed)
+    for leak in (0.0, 0.5, 0.75):
+        compare(replace(middle, leak=leak), options, args.events, args.seed)
+    for noise in (0.0, 0.5, 2.0):
+        compare(replace(middle, noise=noise), options, args.events, args.seed)
+
+
+if __name__ == "__main__":
+    main()

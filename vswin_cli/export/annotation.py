@@ -1,0 +1,176 @@
+"""For annotation and evaluation: ActivityNet, Label Studio, FiftyOne, ELAN, Audacity."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+
+from vswin_cli.export.naming import caption, media_url, one_line, video_ids, video_name
+from vswin_cli.export.timecodes import EditRate, edit_rate, frame_range, milliseconds
+from vswin_cli.records import JsonValue
+from vswin_cli.segments import Segment
+from vswin_cli.timeline import Timeline
+
+__all__ = ["activitynet", "audacity", "elan", "fiftyone", "label_studio"]
+
+
+def activitynet(timelines: Sequence[Timeline]) -> str:
+    """ActivityNet's detection results, as its evaluation script reads them.
+
+    A video's id is its file name without ending and without the `v_` of the data set's files.
+    """
+    results = {
+        name.removeprefix("v_"): [
+            {
+                "label": one.label,
+                "score": round(one.score, 4),
+                "segment": [one.start_seconds, one.end_seconds],
+            }
+            for one in timeline.segments
+        ]
+        for name, timeline in zip(video_ids(timelines), timelines, strict=True)
+    }
+    return _json({"version": "VERSION 1.3", "results": results, "external_data": {}})
+
+
+def fiftyone(timelines: Sequence[Timeline]) -> str:
+    """`labels.json` of a FiftyOneTemporalDetectionDataset, by time; FiftyOne counts the frames."""
+    labels = {
+        name: [
+            {
+                "label": one.label,
+                "timestamps": [one.start_seconds, one.end_seconds],
+                "confidence": round(one.score, 4),
+            }
+            for one in timeline.segments
+        ]
+        for name, timeline in zip(video_ids(timelines), timelines, strict=True)
+    }
+    return _json({"classes": None, "labels": labels})
+
+
+def label_studio(timelines: Sequence[Timeline]) -> str:
+    """Label Studio tasks with predictions for a `TimelineLabels` control.
+
+    Its frames count from 1 and its ranges include both ends. The control is expected to be named
+    `videoLabels` and the video `video`, as in Label Studio's own template.
+    """
+    return _json([_label_studio_task(timeline) for timeline in timelines])
+
+
+def _label_studio_task(timeline: Timeline) -> dict[str, JsonValue]:
+    rate = edit_rate(timeline)
+    scores = [one.score for one in timeline.segments]
+    prediction = {
+        "model_version": f"vswin {timeline.tool.version} {timeline.model.id}",
+        "score": round(sum(scores) / len(scores), 4) if scores else 0.0,
+        "result": [_label_studio_region(i, one, rate) for i, one in enumerate(timeline.segments)],
+    }
+    return {"data": {"video": timeline.video.uri}, "predictions": [prediction]}
+
+
+def _label_studio_region(number: int, one: Segment, rate: EditRate) -> dict[str, JsonValue]:
+    start, end = frame_range(one, rate)
+    return {
+        "id": f"segment-{number}",
+        "type": "timelinelabels",
+        "from_name": "videoLabels",
+        "to_name": "video",
+        "score": round(one.score, 4),
+        "value": {
+            "ranges": [{"start": start + 1, "end": end}],
+            "timelinelabels": [one_line(one.label)],
+        },
+    }
+
+
+def elan(timelines: Sequence[Timeline]) -> str:
+    """ELAN (EAF 3.0): a tier per label, times in milliseconds."""
+    (timeline,) = timelines
+    root = ET.Element(
+        "ANNOTATION_DOCUMENT",
+        {
+            "AUTHOR": "vswin",
+            "DATE": timeline.created.replace("Z", "+00:00"),
+            "FORMAT": "3.0",
+            "VERSION": "3.0",
+            "xmlns:xsi": "http://www.w3.org/2001/XMLSchema-instance",
+            "xsi:noNamespaceSchemaLocation": "http://www.mpi.nl/tools/elan/EAFv3.0.xsd",
+        },
+    )
+    header = ET.SubElement(root, "HEADER", MEDIA_FILE="", TIME_UNITS="milliseconds")
+    ET.SubElement(
+        header,
+        "MEDIA_DESCRIPTOR",
+        MEDIA_URL=media_url(timeline.video.uri),
+        MIME_TYPE=_mime_type(timeline.video.container),
+        RELATIVE_MEDIA_URL=f"./{video_name(timeline)}",
+    )
+    slots = _time_slots(root, timeline.segments)
+    _tiers(root, timeline.segments, slots)
+    ET.SubElement(
+        root,
+        "LINGUISTIC_TYPE",
+        GRAPHIC_REFERENCES="false",
+        LINGUISTIC_TYPE_ID="default-lt",
+        TIME_ALIGNABLE="true",
+    )
+    ET.indent(root, " ")
+    body = ET.tostring(root, encoding="unicode")
+    return f'<?xml version="1.0" encoding="UTF-8"?>\n{body}\n'
+
+
+def _time_slots(root: ET.Element, segments: Sequence[Segment]) -> dict[int, str]:
+    """Write the document's points in time and return their ids by millisecond."""
+    times = sorted({edge for one in segments for edge in _eaf_span(one)})
+    order = ET.SubElement(root, "TIME_ORDER")
+    slots = {time: f"ts{number}" for number, time in enumerate(times, 1)}
+    for time, name in slots.items():
+        ET.SubElement(order, "TIME_SLOT", TIME_SLOT_ID=name, TIME_VALUE=str(time))
+    return slots
+
+
+def _tiers(root: ET.Element, segments: Sequence[Segment], slots: dict[int, str]) -> None:
+    tiers: dict[str, ET.Element] = {}
+    for number, one in enumerate(segments, 1):
+        label = one_line(one.label)
+        if label not in tiers:
+            tiers[label] = ET.SubElement(
+                root, "TIER", LINGUISTIC_TYPE_REF="default-lt", TIER_ID=label
+            )
+        start, end = _eaf_span(one)
+        annotation = ET.SubElement(
+            ET.SubElement(tiers[label], "ANNOTATION"),
+            "ALIGNABLE_ANNOTATION",
+            ANNOTATION_ID=f"a{number}",
+            TIME_SLOT_REF1=slots[start],
+            TIME_SLOT_REF2=slots[end],
+        )
+        ET.SubElement(annotation, "ANNOTATION_VALUE").text = caption(one)
+
+
+def _eaf_span(one: Segment) -> tuple[int, int]:
+    start = milliseconds(one.start_seconds)
+    return start, max(start + 1, milliseconds(one.end_seconds))
+
+
+def _mime_type(container: str | None) -> str:
+    """What ELAN chooses a player by; it falls back on the ending for others."""
+    names = (container or "").split(",")
+    if "mp4" in names or "mov" in names:
+        return "video/mp4" if "mp4" in names else "video/quicktime"
+    return "video/mpeg" if "mpeg" in names else "unknown"
+
+
+def audacity(timelines: Sequence[Timeline]) -> str:
+    """Audacity's label track: start, end and text between tabs."""
+    (timeline,) = timelines
+    return "".join(
+        f"{one.start_seconds:.6f}\t{one.end_seconds:.6f}\t{caption(one)}\n"
+        for one in timeline.segments
+    )
+
+
+def _json(document: JsonValue) -> str:
+    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,0 +1,74 @@
+"""Names in other people's formats: captions, clean text, ids and addresses of videos."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from urllib.parse import quote
+
+from vswin_cli.errors import OptionError
+from vswin_cli.segments import Segment
+from vswin_cli.timeline import Timeline
+
+__all__ = ["caption", "colour_index", "media_url", "one_line", "video_ids", "video_name"]
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
+
+
+def one_line(text: str) -> str:
+    """Text without line ends and control characters, which no line-based or XML format takes."""
+    return _CONTROL.sub(" ", text).strip()
+
+
+def caption(segment: Segment) -> str:
+    """`archery 0.83`."""
+    return f"{one_line(segment.label)} {segment.score:.2f}"
+
+
+def colour_index(label: str, count: int) -> int:
+    """One of `count` colours, the same for a label in every file."""
+    return zlib.crc32(label.encode("utf-8", "replace")) % count
+
+
+def video_name(timeline: Timeline) -> str:
+    """The file name without folders."""
+    uri = timeline.video.uri.replace("\\", "/")
+    return one_line(PurePosixPath(uri.split("?")[0]).name) or "video"
+
+
+def video_ids(timelines: Sequence[Timeline]) -> list[str]:
+    """File names without their endings; with as many folders ahead as tell equal names apart.
+
+    Raises:
+        OptionError: the same video is there twice.
+    """
+    paths = [_without_suffix(timeline.video.uri) for timeline in timelines]
+    if len(set(paths)) < len(paths):
+        double = next(path for path in paths if paths.count(path) > 1)
+        raise OptionError(
+            f"this format names videos by their path without ending, and `{double}` comes twice",
+            hint="leave one of them out, or choose jsonl or csv",
+        )
+    ids = []
+    for path in paths:
+        parts = path.split("/")
+        for depth in range(1, len(parts) + 1):
+            name = "/".join(parts[-depth:])
+            if sum(other == name or other.endswith(f"/{name}") for other in paths) == 1:
+                break
+        ids.append(name or path)
+    return ids
+
+
+def media_url(uri: str) -> str:
+    """A URL of the video: as given if it is one, else `file:` and the absolute path."""
+    if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", uri):
+        return uri
+    return "file://" + quote(Path(uri).absolute().as_posix())
+
+
+def _without_suffix(uri: str) -> str:
+    path = PurePosixPath(one_line(uri.split("?")[0].replace("\\", "/")))
+    return str(path.with_suffix("")) if path.suffix else str(path)

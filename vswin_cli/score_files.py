@@ -1,0 +1,185 @@
+"""Score tracks on disk, so that a video can be segmented again without it and without torch.
+
+The file is a NumPy archive (`numpy.load` reads it): the scores in half precision, which cells are
+valid, the clips, and `meta.json` with everything else, among it the timeline that they led to.
+Written and read in pieces: neither needs memory for all scores.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vswin_cli.errors import SourceError, SourceNotFoundError
+from vswin_cli.files import replacing_binary
+from vswin_cli.records import from_json, named, to_json
+from vswin_cli.scores import Gap, ScoreTrack
+from vswin_cli.specs import Activation
+from vswin_cli.spool import ScoreSpool
+from vswin_cli.timeline import GapRecord, Timeline
+
+__all__ = ["load_track", "save_track"]
+
+SCHEMA = "vswin.scores/1"
+_ROWS = 512
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the zip format's own: equal scores give equal bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Meta:
+    """What `meta.json` holds besides the timeline."""
+
+    activation: Activation
+    start_seconds: float = field(metadata=named("start"))
+    step_seconds: float = field(metadata=named("step"))
+    end_seconds: float = field(metadata=named("end"))
+    labels: tuple[str, ...]
+    gaps: tuple[GapRecord, ...] = ()
+
+
+def save_track(track: ScoreTrack, timeline: Timeline, path: Path) -> None:
+    """Write a track and the timeline that tells where it is from.
+
+    Raises:
+        OutputError: the path cannot be written; nothing is left there.
+    """
+    with replacing_binary(path) as file, zipfile.ZipFile(file, "w", compresslevel=1) as archive:
+        with _member(archive, "scores.npy") as out:
+            _write_header(out, np.dtype(np.float16), (track.num_cells, len(track.labels)))
+            for _, rows in track.chunks():
+                out.write(rows.astype(np.float16).tobytes())
+        _write_array(archive, "valid", track.valid)
+        _write_array(archive, "spans", np.array(track.spans, np.float64).reshape(-1, 2))
+        _write_array(archive, "clip_starts", track.clip_starts_seconds)
+        _write_array(archive, "clip_ends", track.clip_ends_seconds)
+        meta = _Meta(
+            activation=track.activation,
+            start_seconds=track.start_seconds,
+            step_seconds=track.step_seconds,
+            end_seconds=track.end_seconds,
+            labels=track.labels,
+            gaps=tuple(GapRecord.of(gap) for gap in track.gaps),
+        )
+        document = {"schema": SCHEMA, **to_json(meta), "timeline": timeline.to_json()}
+        with _member(archive, "meta.json") as out:
+            out.write(json.dumps(document, ensure_ascii=False, allow_nan=False).encode())
+
+
+def load_track(path: Path) -> tuple[ScoreTrack, Timeline]:
+    """Read what `save_track` wrote; the caller closes the track.
+
+    Raises:
+        SourceNotFoundError: no such file, or not readable.
+        SourceError: not a file of scores, or a damaged one.
+    """
+    try:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            return _read(archive)
+    except OSError as error:
+        raise SourceNotFoundError(f"cannot read {path}: {error.strerror}") from error
+    except SourceError as error:
+        raise _not_scores(path, error.message) from error
+    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError) as error:
+        raise _not_scores(path, str(error)) from error
+
+
+def _not_scores(path: Path, reason: str) -> SourceError:
+    return SourceError(
+        f"{path} does not hold scores, or is damaged: {reason}",
+        hint="score files are written by `vswin tag VIDEO --save-scores FILE`",
+    )
+
+
+def _read(archive: zipfile.ZipFile) -> tuple[ScoreTrack, Timeline]:
+    document = json.loads(archive.read("meta.json"))
+    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
+        raise SourceError(f"meta.json is not of schema `{SCHEMA}`")
+    meta = from_json(_Meta, document)
+    if not (meta.step_seconds > 0 and math.isfinite(meta.end_seconds)):
+        raise SourceError("the time axis makes no sense")
+    timeline = Timeline.from_json(document.get("timeline"))
+    valid = _read_array(archive, "valid", np.bool_, 1)
+    spool = _read_scores(archive, (len(valid), len(meta.labels)))
+    track = ScoreTrack(
+        labels=meta.labels,
+        activation=meta.activation,
+        start_seconds=meta.start_seconds,
+        step_seconds=meta.step_seconds,
+        end_seconds=meta.end_seconds,
+        valid=valid,
+        spans=tuple((float(a), float(b)) for a, b in _read_array(archive, "spans", np.float64, 2)),
+        gaps=tuple(Gap(one.start_seconds, one.end_seconds, one.reason) for one in meta.gaps),
+        clip_starts_seconds=_read_array(archive, "clip_starts", np.float64, 1),
+        clip_ends_seconds=_read_array(archive, "clip_ends", np.float64, 1),
+        spool=spool,
+    )
+    return track, timeline
+
+
+def _read_scores(archive: zipfile.ZipFile, shape: tuple[int, int]) -> ScoreSpool:
+    spool = ScoreSpool(shape[1])
+    with archive.open("scores.npy") as file:
+        found = _read_header(file)
+        if found != (shape, np.dtype(np.float16)):
+            raise SourceError(f"scores must be float16 of shape {shape}, got {found}")
+        for first in range(0, shape[0], _ROWS):
+            count = min(_ROWS, shape[0] - first)
+            data = file.read(count * shape[1] * 2)
+            rows = np.frombuffer(data, np.float16).reshape(count, shape[1])
+            if not ((rows >= 0) & (rows <= 1)).all():
+                raise SourceError("scores must lie in 0..1")
+            spool.append(rows)
+    return spool
+
+
+@contextmanager
+def _member(archive: zipfile.ZipFile, name: str) -> Iterator[IO[bytes]]:
+    info = zipfile.ZipInfo(name, _EPOCH)
+    info.compress_type = zipfile.ZIP_DEFLATED
+    info.external_attr = 0o644 << 16
+    with archive.open(info, "w", force_zip64=True) as out:
+        yield out
+
+
+def _write_array(archive: zipfile.ZipFile, name: str, array: NDArray[Any]) -> None:
+    with _member(archive, f"{name}.npy") as out:
+        _write_header(out, array.dtype, array.shape)
+        out.write(np.ascontiguousarray(array).tobytes())
+
+
+def _write_header(out: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+    description = {
+        "descr": np.lib.format.dtype_to_descr(dtype),
+        "fortran_order": False,
+        "shape": shape,
+    }
+    np.lib.format.write_array_header_1_0(out, description)
+
+
+def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
+    if np.lib.format.read_magic(file) != (1, 0):
+        raise SourceError("unknown version of an array")
+    shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
+    if fortran_order or dtype.hasobject:
+        raise SourceError("unknown layout of an array")
+    return shape, dtype
+
+
+def _read_array(archive: zipfile.ZipFile, name: str, kind: type, dims: int) -> NDArray[Any]:
+    with archive.open(f"{name}.npy") as file:
+        shape, dtype = _read_header(file)
+        if dtype != np.dtype(kind) or len(shape) != dims:
+            raise SourceError(f"`{name}` must be {np.dtype(kind)} of {dims} dimensions")
+        count = math.prod(shape)
+        data = file.read(count * dtype.itemsize)
+        return np.frombuffer(data, dtype, count).reshape(shape)
