@@ -19,11 +19,29 @@ __all__ = [
     "SamplingOptions",
     "SegmentOptions",
     "Stride",
+    "parse_seconds",
 ]
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 _STRIDE = re.compile(r"(?P<number>\d+(?:\.\d*)?|\.\d+)(?P<unit>s|%|f)?")
+_CLOCK = re.compile(r"(?:(?:(?P<h>\d+):)?(?P<m>\d{1,2}):)?(?P<s>\d+(?:\.\d*)?|\.\d+)")
+
+
+def parse_seconds(text: str) -> float:
+    """Read a time on a video's clock: `90`, `1:30` or `00:01:30.5`.
+
+    Raises:
+        OptionError: the text is none of these.
+    """
+    match = _CLOCK.fullmatch(text.strip())
+    seconds = float(match["s"]) if match else 0.0
+    if match is None or (match["m"] and seconds >= 60) or (match["h"] and int(match["m"]) >= 60):
+        raise OptionError(
+            f"cannot read the time {text!r}",
+            hint="give seconds (90), minutes (1:30) or hours (00:01:30.5)",
+        )
+    return 3600 * int(match["h"] or 0) + 60 * int(match["m"] or 0) + seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +186,7 @@ class SegmentOptions:
     """None of these labels."""
     groups: tuple[LabelGroup, ...] = ()
     """Labels reported together: scores are summed (softmax) or the largest counts (sigmoid)."""
-    smooth_seconds: float = 0.0
+    smooth_seconds: float = 0.5
     """Width of the moving average along time; 0 for none beyond the overlap of clips."""
     min_margin: float = 0.0
     """Nothing holds where the best label leads the second by less than this (softmax only)."""

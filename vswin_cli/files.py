@@ -16,7 +16,7 @@ from typing import IO, TextIO, cast
 
 from vswin_cli.errors import OutputError
 
-__all__ = ["replacing_binary", "replacing_text", "writing"]
+__all__ = ["check_destination", "replacing_binary", "replacing_text", "writing"]
 
 _HINTS = {
     errno.ENOSPC: "free some space or write to another disk",
@@ -45,6 +45,20 @@ def writing(what: str) -> Iterator[None]:
         reason = error.strerror or str(error)
         hint = _HINTS.get(error.errno or 0)
         raise OutputError(f"cannot write {what}: {reason}", hint=hint) from error
+
+
+def check_destination(path: Path) -> None:
+    """Find out before the work whether a file could be written here, or into this folder.
+
+    Raises:
+        OutputError: the folder is missing or read-only.
+    """
+    folder = path if path.is_dir() else path.parent
+    with writing(f"{path}"):
+        if not folder.is_dir():
+            raise FileNotFoundError(errno.ENOENT, f"no folder {folder}", str(folder))
+        with tempfile.TemporaryFile(dir=folder):
+            pass
 
 
 @contextmanager

@@ -24,6 +24,7 @@ __all__ = [
     "LabelsOption",
     "MaxLabelsOption",
     "MergeGapOption",
+    "MinCoverageOption",
     "MinDurationOption",
     "ModelOption",
     "OffsetOption",
@@ -31,7 +32,9 @@ __all__ = [
     "OutOption",
     "PrecisionOption",
     "QuietOption",
+    "SaveScoresOption",
     "StartOption",
+    "StrictOption",
     "StrideOption",
     "WeightsOption",
 ]
@@ -164,6 +167,32 @@ FormatOption = Annotated[
 OutOption = Annotated[
     Path | None,
     typer.Option("--out", "-o", help="File to write; - for stdout.", rich_help_panel=_OUTPUT),
+]
+SaveScoresOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--save-scores",
+        help="Keep the scores for `vswin segment`.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+StrictOption = Annotated[
+    bool,
+    typer.Option(
+        "--strict",
+        help="End with code 7 if less than --min-coverage could be analysed.",
+        rich_help_panel=_RUN,
+    ),
+]
+MinCoverageOption = Annotated[
+    float,
+    typer.Option(
+        "--min-coverage",
+        min=0.0,
+        max=1.0,
+        help="Share of the video that must be analysed.",
+        rich_help_panel=_RUN,
+    ),
 ]
 JsonOption = Annotated[
     bool,

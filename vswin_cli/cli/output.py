@@ -1,0 +1,97 @@
+"""Where a command's timelines go: which format, which file, or stdout."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from vswin_cli.cli import console
+from vswin_cli.errors import OptionError
+from vswin_cli.export import FORMATS, get_format, write_timelines
+from vswin_cli.files import check_destination
+
+if TYPE_CHECKING:
+    from vswin_cli.timeline import Timeline
+
+__all__ = ["Output", "choose_output"]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """Format and place of a command's result."""
+
+    format: str
+    """A name of `FORMATS`."""
+    path: Path | None
+    """File, or folder for one file per video; `None` for stdout."""
+
+    def write(self, timelines: Sequence[Timeline]) -> None:
+        """Write everything, a file completely or not at all.
+
+        Raises:
+            OutputError: the file cannot be written.
+            OptionError: the format holds one video per file, and there are several.
+        """
+        if self.path is None:
+            write_timelines(timelines, self.format, sys.stdout)
+            sys.stdout.flush()
+            return
+        for path, group in self._files(timelines):
+            write_timelines(group, self.format, path)
+            console.note(f"wrote {path}")
+
+    def _files(self, timelines: Sequence[Timeline]) -> list[tuple[Path, Sequence[Timeline]]]:
+        assert self.path is not None
+        if not self.path.is_dir():
+            return [(self.path, timelines)]
+        suffix = get_format(self.format).suffix
+        names = _unique_names([timeline.video.uri for timeline in timelines])
+        return [
+            (self.path / f"{name}{suffix}", [timeline])
+            for name, timeline in zip(names, timelines, strict=True)
+        ]
+
+
+def choose_output(out: Path | None, format: str | None, *, default: str = "table") -> Output:
+    """Settle format and place before any work begins.
+
+    Args:
+        out: file, folder, `-` or nothing for stdout.
+        format: as the user named it; by default the ending of `out` decides.
+        default: format where nothing tells.
+
+    Raises:
+        OptionError: no such format, or an ending that belongs to none.
+        OutputError: the place cannot be written to.
+    """
+    path = None if out is None or str(out) == "-" else out
+    if path is not None:
+        check_destination(path)
+    if format is None and path is not None and not path.is_dir():
+        format = _format_of(path)
+    return Output(get_format(format or default).name, path)
+
+
+def _format_of(path: Path) -> str:
+    for form in FORMATS.values():
+        if path.name.lower().endswith(form.suffix):
+            return form.name
+    raise OptionError(
+        f"the ending of {path} does not tell the format",
+        hint=f"add --format with one of {', '.join(FORMATS)}",
+    )
+
+
+def _unique_names(uris: Sequence[str]) -> list[str]:
+    """File names without suffix, one per video, also where two videos share a name."""
+    stems = [PurePosixPath(uri.replace("\\", "/")).stem or "video" for uri in uris]
+    names: list[str] = []
+    for stem in stems:
+        name, number = stem, 2
+        while name in names:
+            name, number = f"{stem}-{number}", number + 1
+        names.append(name)
+    return names
