@@ -137,7 +137,7 @@ def undecided(track: ScoreTrack, view: LabelView, options: SegmentOptions) -> ND
     if track.activation != "softmax":
         raise OptionError(
             "margin and entropy need scores that compete (softmax), these weights use sigmoid",
-            hint="raise `--threshold` instead",
+            hint="raise `--onset` instead",
         )
     for first, rows in track.chunks():
         scores = view.apply(rows)

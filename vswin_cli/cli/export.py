@@ -1,0 +1,55 @@
+"""`vswin export`: saved timelines in other formats, without the model and without the video."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vswin_cli.cli.options import FormatOption, JsonOption, OutOption
+
+if TYPE_CHECKING:
+    from vswin_cli.timeline import Timeline
+
+__all__ = ["export"]
+
+
+def export(
+    timelines: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="TIMELINE...",
+            help="Files written by `vswin tag -f json` or `-f jsonl`; - for stdin.",
+            show_default=False,
+        ),
+    ],
+    format: FormatOption = None,
+    out: OutOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Write saved timelines in another format.
+
+    Examples:
+
+        vswin export movie.json -f srt
+
+        vswin export movie.json -o movie.otio
+
+        vswin export *.json -f csv -o all.csv
+
+        vswin tag movie.mp4 --json | vswin export - -f vtt -o movie.vtt
+    """
+    from vswin_cli.cli.output import choose_output
+
+    output = choose_output(out, "json" if json else format)
+    output.write([one for path in timelines for one in _read(path)])
+
+
+def _read(path: Path) -> list[Timeline]:
+    from vswin_cli.timeline_files import parse_timelines, read_timelines
+
+    if str(path) == "-":
+        return parse_timelines(sys.stdin.read(), "stdin")
+    return read_timelines(path)

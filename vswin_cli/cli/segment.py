@@ -1,0 +1,101 @@
+"""`vswin segment`: saved scores cut anew, without the model and without the video."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vswin_cli.cli import console
+from vswin_cli.cli.options import (
+    ExcludeOption,
+    FormatOption,
+    GroupOption,
+    IncludeOption,
+    JsonOption,
+    MaxEntropyOption,
+    MaxLabelsOption,
+    MergeGapOption,
+    MinDurationOption,
+    MinMarginOption,
+    OffsetOption,
+    OnsetOption,
+    OutOption,
+    QuietOption,
+    SmoothOption,
+)
+from vswin_cli.config import LabelGroup, SegmentOptions
+
+if TYPE_CHECKING:
+    from vswin_cli.timeline import Timeline
+
+__all__ = ["segment"]
+
+
+def segment(
+    scores: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="SCORES...",
+            help="Files written by `vswin tag --save-scores`.",
+            show_default=False,
+        ),
+    ],
+    onset: OnsetOption = SegmentOptions().onset,
+    offset: OffsetOption = SegmentOptions().offset,
+    min_duration: MinDurationOption = SegmentOptions().min_duration_seconds,
+    merge_gap: MergeGapOption = SegmentOptions().merge_gap_seconds,
+    max_labels: MaxLabelsOption = SegmentOptions().max_labels,
+    include: IncludeOption = None,
+    exclude: ExcludeOption = None,
+    group: GroupOption = None,
+    smooth: SmoothOption = SegmentOptions().smooth_seconds,
+    min_margin: MinMarginOption = SegmentOptions().min_margin,
+    max_entropy: MaxEntropyOption = SegmentOptions().max_entropy,
+    format: FormatOption = None,
+    out: OutOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Find segments in saved scores with other thresholds or labels, in a second.
+
+    Examples:
+
+        vswin tag movie.mp4 --save-scores movie.npz
+
+        vswin segment movie.npz --onset 0.3 --include "playing *"
+
+        vswin segment movie.npz --group "sport=*ball*,skiing*" -o movie.csv
+    """
+    from vswin_cli.cli.output import choose_output
+
+    options = SegmentOptions(
+        onset=onset,
+        offset=offset,
+        min_duration_seconds=min_duration,
+        merge_gap_seconds=merge_gap,
+        max_labels=max_labels,
+        include=tuple(include or ()),
+        exclude=tuple(exclude or ()),
+        groups=tuple(LabelGroup.parse(text) for text in group or ()),
+        smooth_seconds=smooth,
+        min_margin=min_margin,
+        max_entropy=max_entropy,
+    )
+    output = choose_output(out, "json" if json else format)
+    timelines = [_segment_one(path, options) for path in scores]
+    if not quiet:
+        for timeline in timelines:
+            for notice in timeline.warnings:
+                console.warn(f"{timeline.video.uri}: {notice.message}")
+    output.write(timelines)
+
+
+def _segment_one(path: Path, options: SegmentOptions) -> Timeline:
+    from vswin_cli.score_files import load_track
+    from vswin_cli.timeline import with_segments
+
+    track, timeline = load_track(path)
+    with track:
+        return with_segments(timeline, track, options)
