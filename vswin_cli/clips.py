@@ -19,7 +19,7 @@ A run shorter than a clip starts again from its first picture, as the reference 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -28,6 +28,7 @@ import numpy as np
 
 from vswin_cli.config import SamplingOptions
 from vswin_cli.errors import VswinError
+from vswin_cli.isolation import decode_isolated
 from vswin_cli.media import DecodeReport, VideoInfo
 from vswin_cli.sampling import Progress, RunEnd, SampledFrame, SamplingPlan, plan_sampling
 from vswin_cli.sources import VideoSource
@@ -130,7 +131,7 @@ class ClipAssembler:
     def end_run(self, end_seconds: float) -> Iterator[Clip]:
         """Close the run at the time when its last picture leaves the display."""
         num_ticks = self._num_ticks
-        if 0 < self._length and num_ticks < self._plan.num_frames:
+        if self._length > 0 and num_ticks < self._plan.num_frames:
             yield self._short_clip(num_ticks, end_seconds)
         else:
             for clip in plan_clips(num_ticks, self._plan.num_frames, self._plan.stride):
@@ -257,7 +258,7 @@ class ClipStream(Iterator[Clip]):
         if close is not None:
             close()
 
-    def _assemble(self) -> Iterator[Clip]:
+    def _assemble(self) -> Generator[Clip, None, None]:
         assembler = ClipAssembler(self.plan)
         for event in self._events:
             if isinstance(event, SampledFrame):
@@ -288,6 +289,8 @@ def open_clips(
         OptionError: the options do not fit the weights.
     """
     plan = plan_sampling(spec, options)
-    from vswin_cli.decoding import decode_samples
+    if isolate:
+        return ClipStream(decode_isolated(source.path, plan), plan)
+    from vswin_cli.decoding import decode_samples  # loads PyAV
 
     return ClipStream(decode_samples(source.path, plan), plan)

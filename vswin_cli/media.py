@@ -171,7 +171,7 @@ class DecodeReport:
         """`ok`, `partial` if anything was lost or damaged, `failed` without a single frame."""
         if self.frames_decoded == 0:
             return "failed"
-        damaged = self.bad_packets or self.gaps or self.out_of_order_frames
+        damaged = self.bad_packets or self.gaps
         faulty = self.end_reason not in ("end", "stopped")
         if damaged or faulty or self.coverage < ENOUGH_COVERAGE:
             return "partial"

@@ -64,11 +64,12 @@ class PictureMaker:
         """
         height, width = shape or self.shape(frame)
         if self._resize == "reference":
-            picture = resize_bilinear(frame.to_ndarray(format="rgb24"), height, width)
+            full = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
+            picture = resize_bilinear(full, height, width)
         else:
             picture = self._scale(frame, height, width)
         turns = _QUARTER_TURNS[rotation_degrees % 360]
-        return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
+        return np.ascontiguousarray(np.rot90(picture, turns))
 
     def _scale(self, frame: VideoFrame, height: int, width: int) -> NDArray[np.uint8]:
         if self._reformatter is None:
@@ -105,7 +106,8 @@ def resize_bilinear(picture: NDArray[np.uint8], height: int, width: int) -> NDAr
     rows >>= 4
     down0, down1 = down[:, :, None, None]
     mixed = ((rows[upper] * down0) >> 16) + ((rows[lower] * down1) >> 16)
-    return np.clip((mixed + 2) >> 2, 0, 255).astype(np.uint8)
+    rounded: NDArray[np.uint8] = np.clip((mixed + 2) >> 2, 0, 255).astype(np.uint8)
+    return rounded
 
 
 def _neighbours(

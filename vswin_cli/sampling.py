@@ -148,16 +148,9 @@ class SamplingPlan:
         """Whether the position `offset` positions into a run can become part of a clip.
 
         Ticks always can; the positions between them only while the run may turn out shorter
-        than a clip. Where clips leave time between them, the T ticks before each are wanted
-        too: a clip that the end of the video cuts short is moved back by up to T ticks.
+        than a clip.
         """
-        if offset < self.clip_positions:
-            return True
-        tick, phase = divmod(offset, self.positions_per_tick)
-        if phase != self.phase:
-            return False
-        into_stride = tick % self.stride
-        return into_stride < self.num_frames or into_stride >= self.stride - self.num_frames
+        return offset < self.clip_positions or offset % self.positions_per_tick == self.phase
 
 
 def plan_sampling(

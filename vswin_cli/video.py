@@ -8,9 +8,8 @@ raising it can deadlock with frame threads on damaged streams.
 
 from __future__ import annotations
 
-import statistics
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
@@ -18,10 +17,18 @@ from pathlib import Path
 from types import TracebackType
 
 import av
-from av.stream import Disposition
 
-from vswin_cli.errors import DecodeError, NotAVideoError, NoVideoStreamError, SourceNotFoundError
+from vswin_cli.errors import DecodeError
 from vswin_cli.media import MediaWarning, VideoInfo
+from vswin_cli.streams import (
+    best_stream,
+    declared_duration,
+    media_warnings,
+    median_interval,
+    moving_streams,
+    nominal_interval,
+    open_container,
+)
 from vswin_cli.structure import is_cut_off
 
 __all__ = ["TimedFrame", "VideoReader", "probe"]
@@ -30,8 +37,10 @@ _HEAD_PACKETS = 48  # looked at before decoding: enough for rates, few enough to
 _MAX_DEMUX_ERRORS = 16  # in a row, before a file counts as unreadable from there on
 _MAX_PIXELS = 1 << 28  # a damaged header must not ask for tens of gigabytes
 _RESET_SECONDS = 0.5  # a step back in time by more than this is a new clock, not reordering
-_FALLBACK_RATE = Fraction(25)  # for raw streams that state no rate at all
-_HDR_TRANSFERS = (16, 18)  # PQ and HLG, ITU-T H.273
+_REORDER_FRAMES = 3  # window in which frames are put into the order of their times
+_SEEK_MARGINS_SECONDS = (0.0, 2.0, 10.0, 60.0)  # further back each time a seek lands too late
+_BLIND_SEEK_SECONDS = 10.0  # without an index, shorter ways are decoded
+_SHORTEST_SEEK_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,9 +79,9 @@ class VideoReader:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._container = _open_container(path)
+        self._container = open_container(path)
         try:
-            self._stream = _best_stream(self._container, path)
+            self._stream = best_stream(self._container, path)
             self._prepare()
         except BaseException:
             self._container.close()
@@ -84,18 +93,16 @@ class VideoReader:
         self.out_of_order_frames = 0
         self.read_failed = False
         self.warnings: list[MediaWarning] = []
-        self._stream.thread_type = "AUTO"
-        self._stream.codec_context.options = {"max_pixels": str(_MAX_PIXELS)}
+        self._configure()
         self._time_base = self._stream.time_base or Fraction(1, 90_000)
-        self._packets = self._demux()
-        head = list(islice(self._packets, _HEAD_PACKETS))
+        packets = self._demux()
+        head = deque(islice(packets, _HEAD_PACKETS))
         times = [packet.pts for packet in head if packet.pts is not None and not packet.is_discard]
         self._first_packet_pts = min(times, default=None)
-        self._head_interval = _median_interval(head, self._time_base)
-        self._packets = _chain(head, self._packets)
-        self._interval = self._head_interval or _nominal_interval(self._stream)
-        self._decoded = self._decode()
-        self._pending: deque[av.VideoFrame] = deque(islice(self._decoded, 1))
+        self._head_interval = median_interval(times, self._time_base)
+        self._interval = self._head_interval or nominal_interval(self._stream)
+        self._decoded = self._decode(_chain(head, packets))
+        self._pending = deque(islice(self._decoded, 1))
         if not self._pending:
             raise DecodeError(
                 f"not one frame of {self._path} could be decoded "
@@ -104,6 +111,11 @@ class VideoReader:
             )
         self._origin = self._find_origin(self._pending[0])
         self.info = self._describe(self._pending[0])
+
+    def _configure(self) -> None:
+        """Set up the decoder; before its first packet."""
+        self._stream.thread_type = "AUTO"
+        self._stream.codec_context.options = {"max_pixels": str(_MAX_PIXELS)}
 
     def __enter__(self) -> VideoReader:
         return self
@@ -124,28 +136,112 @@ class VideoReader:
     def frames(self) -> Iterator[TimedFrame]:
         """Frames in presentation order, from where the reader stands to the end."""
         last_seconds: float | None = None
+        for frame in self._in_order():
+            if last_seconds is not None and frame.seconds <= last_seconds:
+                self.out_of_order_frames += 1
+                continue
+            last_seconds = frame.seconds
+            yield frame
+
+    def _in_order(self) -> Iterator[TimedFrame]:
+        """Frames sorted by time within a short window; a new clock starts a new window.
+
+        Some decoders let the first reordered frames of a stream go too early. AVI files hold no
+        presentation times at all and what the demuxer guesses can be swapped among neighbours:
+        there the decoder's order is right, so that the sorted times are given out anew.
+        """
+        guessed = self._container.format.name == "avi"
+        window: list[TimedFrame] = []
+        for frame in self._timed():
+            if frame.is_break:
+                yield from window
+                window = []
+            at = len(window)
+            while at and window[at - 1].seconds > frame.seconds:
+                at -= 1
+            window.insert(at, frame)
+            if guessed and at < len(window) - 1:
+                window = _keep_order(window, at)
+            if len(window) > _REORDER_FRAMES:
+                yield window.pop(0)
+        yield from window
+
+    def _timed(self) -> Iterator[TimedFrame]:
+        """Frames as the decoder gives them, on one clock."""
+        newest: float | None = None
         shift = 0.0
         while True:
             frame = self._pending.popleft() if self._pending else next(self._decoded, None)
             if frame is None:
                 return
             self.corrupt_frames += frame.is_corrupt
-            seconds = self._seconds(frame, last_seconds, shift)
-            is_break = False
-            if last_seconds is not None and seconds <= last_seconds:
-                if last_seconds - seconds < _RESET_SECONDS:
-                    self.out_of_order_frames += 1
-                    continue
-                shift += last_seconds + self._interval - seconds
-                seconds = last_seconds + self._interval
-                is_break = True
+            seconds = self._seconds(frame, newest, shift)
+            is_break = newest is not None and newest - seconds > _RESET_SECONDS
+            if newest is not None and is_break:
+                shift += newest + self._interval - seconds
+                seconds = newest + self._interval
                 self._note_reset(seconds)
-            last_seconds = seconds
-            yield TimedFrame(
-                seconds, self._declared(frame), frame.rotation % 360, frame, is_break
-            )
+            newest = seconds if newest is None else max(newest, seconds)
+            rotation = frame.rotation % 360
+            yield TimedFrame(seconds, self._declared(frame), rotation, frame, is_break)
 
-    def _demux(self) -> Iterator[av.Packet]:
+    def seek(self, seconds: float) -> None:
+        """Continue from a frame at or before `seconds`, or from the start if need be.
+
+        Call `frames` anew afterwards. Some containers land after the time that was asked for;
+        then the seek is repeated from further back.
+        """
+        for margin in _SEEK_MARGINS_SECONDS:
+            if seconds - margin <= 0:
+                break
+            if self._seek_once(seconds - margin, seconds):
+                return
+        self._reopen()
+
+    def worth_seeking(self, here_seconds: float, target_seconds: float) -> bool:
+        """Whether seeking is likely to be cheaper than decoding on from `here_seconds`."""
+        way = target_seconds - here_seconds
+        if not self.info.seekable or way < _SHORTEST_SEEK_SECONDS:
+            return False
+        index = self._stream.index_entries
+        target = self._timestamp(target_seconds)
+        if not len(index) or index[len(index) - 1].timestamp < target:
+            return way > _BLIND_SEEK_SECONDS
+        keyframe = index.search_timestamp(target)
+        return keyframe >= 0 and index[keyframe].timestamp > self._timestamp(here_seconds)
+
+    def _seek_once(self, landing_seconds: float, latest_seconds: float) -> bool:
+        """Seek and decode one frame; whether it comes no later than asked."""
+        bad_packets = self.bad_packets
+        try:
+            self._container.seek(self._timestamp(landing_seconds), stream=self._stream)
+        except av.error.FFmpegError:
+            return False
+        self._restart()
+        # Frames that refer to others before the landing point are no damage.
+        self.bad_packets = bad_packets
+        if not self._pending or self._pending[0].pts is None:
+            return False
+        return self._seconds(self._pending[0], None, 0.0) <= latest_seconds
+
+    def _reopen(self) -> None:
+        """Go back to the start by opening the file again, which works for every format."""
+        self.close()
+        self._container = open_container(self._path)
+        self._stream = best_stream(self._container, self._path)
+        self._configure()
+        self._restart()
+
+    def _restart(self) -> None:
+        """Decode anew from where the container stands."""
+        self._decoded.close()
+        self._decoded = self._decode(self._demux())
+        self._pending = deque(islice(self._decoded, 1))
+
+    def _timestamp(self, seconds: float) -> int:
+        return int((Fraction(seconds) + self._origin) / self._time_base)
+
+    def _demux(self) -> Iterator[av.Packet[av.VideoStream]]:
         """Packets of the stream; read errors end it only when they do not stop."""
         errors = 0
         while errors < _MAX_DEMUX_ERRORS:
@@ -159,13 +255,15 @@ class VideoReader:
                 errors += 1
         self.read_failed = True
 
-    def _decode(self) -> Iterator[av.VideoFrame]:
-        """Every frame that the decoder gives, in presentation order."""
-        for packet in self._packets:
+    def _decode(
+        self, packets: Iterator[av.Packet[av.VideoStream]]
+    ) -> Generator[av.VideoFrame, None, None]:
+        """Every frame that the decoder gives for the packets, in its order."""
+        for packet in packets:
             yield from self._decode_packet(packet)
         yield from self._decode_packet(None)
 
-    def _decode_packet(self, packet: av.Packet | None) -> list[av.VideoFrame]:
+    def _decode_packet(self, packet: av.Packet[av.VideoStream] | None) -> list[av.VideoFrame]:
         try:
             return self._stream.decode(packet)
         except av.error.EOFError:
@@ -221,13 +319,13 @@ class VideoReader:
             start_seconds=float(self._origin),
             declared_frame_rate=str(rate) if rate else None,
             measured_frame_rate=1.0 / self._head_interval if self._head_interval else None,
-            declared_duration_seconds=_declared_duration(container, stream),
+            declared_duration_seconds=declared_duration(container, stream),
             seekable=self._is_seekable(first),
             cut_off=is_cut_off(self._path),
-            num_video_streams=len(_moving_streams(container)),
+            num_video_streams=len(moving_streams(container)),
             stream_index=stream.index,
         )
-        return replace(info, warnings=_warnings(info, first, ratio))
+        return replace(info, warnings=media_warnings(info, first))
 
     def _is_seekable(self, first: av.VideoFrame) -> bool:
         return first.pts is not None and self._container.duration is not None
@@ -243,111 +341,19 @@ def probe(path: Path) -> VideoInfo:
         return reader.info
 
 
-def _open_container(path: Path) -> av.container.InputContainer:
-    try:
-        if path.stat().st_size == 0:
-            raise NotAVideoError(
-                f"{path} is empty (0 bytes)", hint="the download or copy did not finish"
-            )
-        return av.open(str(path), mode="r", metadata_errors="ignore")
-    except FileNotFoundError as error:
-        raise SourceNotFoundError(f"no such file: {path}", hint="check the spelling") from error
-    except PermissionError as error:
-        raise SourceNotFoundError(
-            f"not allowed to read {path}", hint="check the file's permissions"
-        ) from error
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise NotAVideoError(
-            f"{path} is not a video that FFmpeg can open", hint=_opening_hint(path)
-        ) from error
-
-
-def _opening_hint(path: Path) -> str:
-    if is_cut_off(path):
-        return "the end of the file is missing, and with it the index; fetch the file again"
-    return "check that it is a video file and that it was copied completely"
-
-
-def _moving_streams(container: av.container.InputContainer) -> list[av.VideoStream]:
-    """Video streams that are neither cover art nor thumbnails."""
-    still = Disposition.attached_pic | Disposition.timed_thumbnails
-    return [stream for stream in container.streams.video if not stream.disposition & still]
-
-
-def _best_stream(container: av.container.InputContainer, path: Path) -> av.VideoStream:
-    streams = [stream for stream in _moving_streams(container) if stream.codec_context is not None]
-    if not streams:
-        kinds = sorted({stream.type for stream in container.streams}) or ["no streams at all"]
-        raise NoVideoStreamError(
-            f"{path} has no moving pictures, only: {', '.join(kinds)}",
-            hint="choose a file with a video stream",
-        )
-    best = container.streams.best("video")
-    for stream in streams:
-        if best is not None and stream.index == best.index:
-            return stream
-    return max(streams, key=lambda stream: stream.width * stream.height)
-
-
-def _declared_duration(
-    container: av.container.InputContainer, stream: av.VideoStream
-) -> float | None:
-    if stream.duration is not None and stream.time_base is not None and stream.duration > 0:
-        return float(stream.duration * stream.time_base)
-    return container.duration / 1_000_000 if container.duration else None
-
-
-def _nominal_interval(stream: av.VideoStream) -> float:
-    rate = stream.guessed_rate or stream.average_rate or _FALLBACK_RATE
-    return float(1 / rate) if rate > 0 else float(1 / _FALLBACK_RATE)
-
-
-def _median_interval(packets: list[av.Packet], time_base: Fraction) -> float | None:
-    """Usual distance between the timestamps of packets, in seconds."""
-    times = sorted({packet.pts for packet in packets if packet.pts is not None})
-    if len(times) < 3:
-        return None
-    steps = [after - before for before, after in zip(times, times[1:], strict=False)]
-    return float(statistics.median(steps) * time_base)
-
-
-def _warnings(
-    info: VideoInfo, first: av.VideoFrame, ratio: Fraction
-) -> tuple[MediaWarning, ...]:
-    found = []
-    if info.num_video_streams > 1:
-        found.append(
-            MediaWarning(
-                "SEVERAL_VIDEO_STREAMS",
-                f"{info.num_video_streams} video streams; stream {info.stream_index} "
-                f"({info.width}×{info.height}) is used",
-            )
-        )
-    if ratio != 1:
-        found.append(
-            MediaWarning(
-                "NON_SQUARE_PIXELS",
-                f"pixels are {info.sample_aspect_ratio}; the model sees them as square, "
-                "as in its training",
-            )
-        )
-    if first.interlaced_frame:
-        found.append(MediaWarning("INTERLACED", "interlaced video; fields are not separated"))
-    if first.color_trc in _HDR_TRANSFERS:
-        found.append(MediaWarning("HDR", "high dynamic range video; no tone mapping is applied"))
-    if first.pts is None:
-        found.append(
-            MediaWarning(
-                "NO_TIMESTAMPS", "the file has no timestamps; times are counted from its frame rate"
-            )
-        )
-    return tuple(found)
-
-
-def _chain(head: list[av.Packet], rest: Iterator[av.Packet]) -> Iterator[av.Packet]:
+def _chain(
+    head: deque[av.Packet[av.VideoStream]], rest: Iterator[av.Packet[av.VideoStream]]
+) -> Iterator[av.Packet[av.VideoStream]]:
     """The head, given up piece by piece so that it does not stay in memory, then the rest."""
-    queue = deque(head)
-    head.clear()
-    while queue:
-        yield queue.popleft()
+    while head:
+        yield head.popleft()
     yield from rest
+
+
+def _keep_order(window: list[TimedFrame], at: int) -> list[TimedFrame]:
+    """Undo the insertion of the newest frame at `at`, but keep the times sorted."""
+    pictures = [*window[:at], *window[at + 1 :], window[at]]
+    return [
+        replace(picture, seconds=slot.seconds)
+        for picture, slot in zip(pictures, window, strict=True)
+    ]

@@ -1,0 +1,91 @@
+"""How far apart frames usually are, and how far is too far.
+
+Pure arithmetic on seconds; the rules for gaps, for pictures that stand still and for variable
+frame rates live here.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import deque
+
+from vswin_cli.sampling import ROUNDING_SECONDS
+
+__all__ = ["GAP_SECONDS", "Intervals"]
+
+GAP_SECONDS = 0.5
+"""A shorter step between two frames is never a gap."""
+
+_GAP_FACTOR = 4.0  # nor is one of up to this many usual intervals
+_LONGEST_HOLD_SECONDS = 60.0  # of a still that the container declares; more is taken for damage
+_MEMORY = 121  # intervals that the running median looks back on
+_MEDIAN_EVERY = 8  # intervals between two computations of the median
+_FEW = 3  # with fewer intervals the first guess holds
+_RATE_JITTER = 0.1  # share of the usual interval by which others may differ
+_VARIABLE_SHARE = 0.02  # more unusual intervals than this make a frame rate variable
+
+
+class Intervals:
+    """Running statistics of the time between frames.
+
+    Args:
+        first_guess_seconds: the usual interval until frames have told it.
+    """
+
+    def __init__(self, first_guess_seconds: float) -> None:
+        self._median = first_guess_seconds
+        self._recent: deque[float] = deque(maxlen=_MEMORY)
+        self._num_intervals = 0
+        self._num_unusual = 0
+
+    def add(self, seconds: float) -> None:
+        """Take the time between two neighbouring frames."""
+        self._recent.append(seconds)
+        self._num_intervals += 1
+        known = self._num_intervals
+        if known >= _FEW and (known < 2 * _MEDIAN_EVERY or known % _MEDIAN_EVERY == 0):
+            self._median = statistics.median(self._recent)
+        rounding = max(2 * ROUNDING_SECONDS, _RATE_JITTER * self._median)
+        self._num_unusual += abs(seconds - self._median) > rounding
+
+    @property
+    def median_seconds(self) -> float:
+        """The usual interval."""
+        return self._median
+
+    @property
+    def longest_step_seconds(self) -> float:
+        """The longest step from frame to frame that is not a gap."""
+        return max(_GAP_FACTOR * self._median, GAP_SECONDS)
+
+    @property
+    def are_variable(self) -> bool:
+        """Whether intervals differ by more than the rounding of timestamps explains."""
+        return self._num_unusual > _VARIABLE_SHARE * self._num_intervals
+
+    def is_gap(self, step_seconds: float, declared_seconds: float) -> bool:
+        """Whether pictures are missing between two frames.
+
+        Args:
+            step_seconds: time between them.
+            declared_seconds: how long the container wants the first one shown. A still that it
+                declares is not a gap: screen recordings have them.
+        """
+        if step_seconds <= self.longest_step_seconds:
+            return False
+        is_still = declared_seconds >= step_seconds - 2 * self._median
+        return not (is_still and step_seconds <= _LONGEST_HOLD_SECONDS)
+
+    def last_frame_seconds(self, declared_seconds: float, declared_left_seconds: float) -> float:
+        """How long a frame without a successor is shown.
+
+        Args:
+            declared_seconds: how long the container wants it shown; 0 if it does not say.
+            declared_left_seconds: from its time to the declared end of the video. A long still
+                is believed only if the two declarations agree.
+        """
+        short = declared_seconds <= self.longest_step_seconds
+        agreed = declared_seconds <= min(
+            declared_left_seconds + self._median, _LONGEST_HOLD_SECONDS
+        )
+        return declared_seconds if declared_seconds > 0 and (short or agreed) else self._median

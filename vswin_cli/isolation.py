@@ -1,0 +1,260 @@
+"""Decoding in a child process, so that a decoder that hangs or crashes costs one video only.
+
+The child is a plain `python` that runs `vswin_cli.decoder_process`: no fork of a process with
+threads, no second run of the user's script as `multiprocessing` would do. A thread reads its
+events into a bounded queue, so that decoding goes on while the network computes. What the child
+delivered before it failed is kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Literal
+
+from vswin_cli.errors import DecodeError, VswinError
+from vswin_cli.media import DecodeReport, Gap, MediaWarning, VideoInfo
+from vswin_cli.sampling import Progress, RunEnd, SampledFrame, SamplingPlan
+from vswin_cli.wire import Event, encode_plan, read_event
+
+__all__ = ["STALL_TIMEOUT_SECONDS", "decode_isolated", "decoder_command"]
+
+STALL_TIMEOUT_SECONDS = 60.0
+"""A decoder that gives no sign of life for this long is ended."""
+
+_Failure = Literal["decode_timeout", "decode_crashed"]
+
+_QUEUED_EVENTS = 96  # about 25 MB of pictures: three clips ahead of the network
+_PIPE_BYTES = 1 << 20
+_F_SETPIPE_SZ = 1031  # Linux; fcntl names it from Python 3.10 on, but not on every platform
+_BOOTSTRAP = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
+    "from vswin_cli.decoder_process import main; main(float(sys.argv[1]))"
+)
+
+
+def decoder_command(stall_timeout_seconds: float) -> list[str]:
+    """The command line of a decoder process that sees the same packages as this one."""
+    paths = json.dumps([str(Path(path).resolve()) for path in sys.path])
+    # The child's own alarm is a net below the parent's: it must never fire first.
+    return [sys.executable, "-c", _BOOTSTRAP, str(2 * stall_timeout_seconds), paths]
+
+
+def decode_isolated(
+    path: Path,
+    plan: SamplingPlan,
+    *,
+    stall_timeout_seconds: float = STALL_TIMEOUT_SECONDS,
+    command: Sequence[str] | None = None,
+) -> Iterator[Event]:
+    """As `decode_samples`, in a child process.
+
+    A child that stops half-way does not raise: the events end with a `DecodeReport` whose
+    `end_reason` says what happened and whose last gap is what was not decoded.
+
+    Args:
+        path: the video.
+        plan: what to deliver.
+        stall_timeout_seconds: how long to wait for a sign of life.
+        command: the decoder's command line, if not the usual one.
+
+    Raises:
+        SourceError: as for `decode_samples`, or `DecodeError` if the child failed before it
+            said what the video is.
+    """
+    command = command or decoder_command(stall_timeout_seconds)
+    with _Child(command, encode_plan(str(path), plan)) as child:
+        yield from _Supervisor(child, path, plan, stall_timeout_seconds).events()
+
+
+class _Child:
+    """A decoder process and the thread that reads from it."""
+
+    def __init__(self, command: Sequence[str], request: bytes) -> None:
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._complaints,
+            bufsize=0,
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        _widen(self._process.stdout)
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(request)
+        self._closing = threading.Event()
+        self._queue: queue.Queue[Event | VswinError | None] = queue.Queue(_QUEUED_EVENTS)
+        self._thread = threading.Thread(
+            target=self._read, args=(self._process.stdout,), name="vswin-decoder", daemon=True
+        )
+        self._thread.start()
+
+    def __enter__(self) -> _Child:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def next_event(self, timeout_seconds: float) -> Event | None:
+        """The next event, or `None` if the child is gone.
+
+        Raises:
+            queue.Empty: nothing came in time.
+            VswinError: what the child sent as the reason for its end.
+        """
+        event = self._queue.get(timeout=timeout_seconds)
+        if isinstance(event, VswinError):
+            raise event
+        return event
+
+    def fate(self) -> str:
+        """How the process ended, for a message."""
+        code = self._process.wait()
+        self._complaints.seek(0)
+        lines = self._complaints.read().decode("utf-8", "replace").strip().splitlines()
+        if code < 0:
+            return signal.Signals(-code).name
+        return lines[-1] if lines else f"exit code {code}"
+
+    def kill(self) -> None:
+        """End the process whatever it is doing."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """End process and thread and release the pipes."""
+        self._closing.set()
+        self._process.kill()
+        self._process.wait()
+        self._thread.join()
+        for pipe in (self._process.stdin, self._process.stdout, self._complaints):
+            if pipe is not None:
+                pipe.close()
+
+    def _read(self, pipe: IO[bytes]) -> None:
+        event: Event | VswinError | None
+        while not self._closing.is_set():
+            try:
+                event = read_event(pipe)
+            except VswinError as error:
+                event = error
+            except (OSError, ValueError, KeyError, TypeError):
+                event = None  # the pipe broke in the middle of a message
+            self._put(event)
+            if event is None or isinstance(event, VswinError):
+                return
+
+    def _put(self, event: Event | VswinError | None) -> None:
+        while not self._closing.is_set():
+            with contextlib.suppress(queue.Full):
+                self._queue.put(event, timeout=0.2)
+                return
+
+
+class _Supervisor:
+    """Passes a child's events on and completes them if the child does not."""
+
+    def __init__(
+        self, child: _Child, path: Path, plan: SamplingPlan, stall_timeout_seconds: float
+    ) -> None:
+        self._child = child
+        self._path = path
+        self._plan = plan
+        self._timeout = stall_timeout_seconds
+        self._info: VideoInfo | None = None
+        self._gaps: list[Gap] = []
+        self._run_end: float | None = None
+        self._seconds = plan.start_seconds  # up to where pictures came
+        self._progress = Progress(plan.start_seconds, 0, 0)
+        self._sampled = 0
+
+    def events(self) -> Iterator[Event]:
+        """Events up to and including the report."""
+        while True:
+            try:
+                event = self._child.next_event(self._timeout)
+            except queue.Empty:
+                self._child.kill()
+                what = f"gave no sign of life for {self._timeout:g} s"
+                yield from self._complete("decode_timeout", what)
+                return
+            if event is None:
+                yield from self._complete("decode_crashed", f"crashed ({self._child.fate()})")
+                return
+            self._note(event)
+            yield event
+            if isinstance(event, DecodeReport):
+                return
+
+    def _note(self, event: Event) -> None:
+        if isinstance(event, VideoInfo):
+            self._info = event
+        elif isinstance(event, SampledFrame):
+            self._sampled += 1
+            self._seconds = self._end_of(event)
+            self._run_end = self._seconds
+        elif isinstance(event, RunEnd):
+            self._run_end = None
+            self._seconds = event.end_seconds
+        elif isinstance(event, Gap):
+            self._gaps.append(event)
+            self._seconds = event.end_seconds
+        elif isinstance(event, Progress):
+            self._progress = event
+
+    def _end_of(self, sample: SampledFrame) -> float:
+        """Until when a picture is known to be on display."""
+        if self._plan.by == "time":
+            return self._plan.seconds_at(sample.position + sample.count)
+        rate = self._info.frame_rate if self._info else None
+        return sample.seconds + 1.0 / (rate or 25.0)
+
+    def _complete(self, reason: _Failure, what: str) -> Iterator[Event]:
+        """The end of the events that the child still owes."""
+        info = self._info
+        if info is None:
+            raise DecodeError(
+                f"the decoder {what} on {self._path}",
+                hint="the file is probably damaged; `vswin probe` says more",
+            )
+        if self._run_end is not None:
+            yield RunEnd(self._run_end)
+        plan = self._plan
+        duration = max(info.declared_duration_seconds or 0.0, self._seconds)
+        end = duration if plan.end_seconds is None else min(duration, plan.end_seconds)
+        if end > self._seconds:
+            self._gaps.append(Gap(self._seconds, end, reason))
+        notice = MediaWarning(reason.upper(), f"the decoder {what} at {self._seconds:.3f} s")
+        yield DecodeReport(
+            end_reason=reason,
+            start_seconds=plan.start_seconds,
+            end_seconds=max(end, plan.start_seconds),
+            duration_seconds=duration,
+            frames_decoded=max(self._progress.frames_decoded, self._sampled),
+            frames_sampled=self._sampled,
+            bad_packets=self._progress.bad_packets,
+            gaps=tuple(self._gaps),
+            warnings=(*info.warnings, notice),
+        )
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    """Let a few pictures fit into the pipe; the usual 64 KiB is a quarter of one."""
+    if sys.platform == "linux":
+        import fcntl
+
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(pipe, _F_SETPIPE_SZ, _PIPE_BYTES)

@@ -1,0 +1,160 @@
+"""What a container offers: which stream to decode, what it declares, what is odd about it."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vswin_cli.errors import NotAVideoError, NoVideoStreamError, SourceNotFoundError
+from vswin_cli.media import MediaWarning, VideoInfo
+from vswin_cli.structure import is_cut_off
+
+if TYPE_CHECKING:
+    from av import VideoFrame, VideoStream
+    from av.container import InputContainer
+
+__all__ = [
+    "best_stream",
+    "declared_duration",
+    "media_warnings",
+    "median_interval",
+    "moving_streams",
+    "nominal_interval",
+    "open_container",
+]
+
+_FALLBACK_RATE = Fraction(25)  # for raw streams that state no rate at all
+_HDR_TRANSFERS = (16, 18)  # PQ and HLG, ITU-T H.273
+_MICROSECONDS = 1_000_000  # FFmpeg's unit for the duration of a container
+
+
+def open_container(path: Path) -> InputContainer:
+    """Open a file for reading.
+
+    Raises:
+        SourceNotFoundError: no such file, or it may not be read.
+        NotAVideoError: empty, a folder, or nothing that FFmpeg knows.
+    """
+    import av
+
+    try:
+        if path.is_dir():
+            raise NotAVideoError(
+                f"{path} is a folder",
+                hint="name a file in it, or use `vswin batch` for all of them",
+            )
+        if path.stat().st_size == 0:
+            raise NotAVideoError(
+                f"{path} is empty (0 bytes)", hint="the download or copy did not finish"
+            )
+        with path.open("rb"):
+            pass  # tells a file that may not be read from one that is damaged
+        return av.open(str(path), mode="r", metadata_errors="ignore")
+    except FileNotFoundError as error:
+        raise SourceNotFoundError(f"no such file: {path}", hint="check the spelling") from error
+    except PermissionError as error:
+        raise SourceNotFoundError(
+            f"not allowed to read {path}", hint="check the file's permissions"
+        ) from error
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise NotAVideoError(
+            f"{path} is not a video that FFmpeg can open", hint=_opening_hint(path)
+        ) from error
+
+
+def _opening_hint(path: Path) -> str:
+    if is_cut_off(path):
+        return "the end of the file is missing, and with it the index; fetch the file again"
+    return "check that it is a video file and that it was copied completely"
+
+
+def moving_streams(container: InputContainer) -> list[VideoStream]:
+    """Video streams that are neither cover art nor thumbnails."""
+    from av.stream import Disposition
+
+    still = Disposition.attached_pic | Disposition.timed_thumbnails
+    return [stream for stream in container.streams.video if not stream.disposition & still]
+
+
+def best_stream(container: InputContainer, path: Path) -> VideoStream:
+    """The stream that FFmpeg would play, cover art aside.
+
+    Raises:
+        NoVideoStreamError: no stream with moving pictures that has a decoder.
+    """
+    moving = moving_streams(container)
+    streams = [stream for stream in moving if stream.codec_context is not None]
+    if moving and not streams:
+        raise NoVideoStreamError(
+            f"the video in {path} uses a codec that this FFmpeg cannot decode",
+            hint="convert the file to a common codec such as H.264",
+        )
+    if not streams:
+        kinds = sorted({str(stream.type) for stream in container.streams})
+        raise NoVideoStreamError(
+            f"{path} has no moving pictures, only: {', '.join(kinds) or 'nothing'}",
+            hint="choose a file with a video stream",
+        )
+    best = container.streams.best("video")
+    for stream in streams:
+        if best is not None and stream.index == best.index:
+            return stream
+    return max(streams, key=lambda stream: stream.width * stream.height)
+
+
+def declared_duration(container: InputContainer, stream: VideoStream) -> float | None:
+    """Seconds that the stream, or else the container, claims to last."""
+    if stream.duration is not None and stream.time_base is not None and stream.duration > 0:
+        return float(stream.duration * stream.time_base)
+    return container.duration / _MICROSECONDS if container.duration else None
+
+
+def nominal_interval(stream: VideoStream) -> float:
+    """Seconds between frames according to the header, or a common value."""
+    rate = stream.guessed_rate or stream.average_rate or _FALLBACK_RATE
+    return float(1 / rate) if rate > 0 else float(1 / _FALLBACK_RATE)
+
+
+def median_interval(timestamps: Sequence[int], time_base: Fraction) -> float | None:
+    """Usual distance between timestamps of packets, in seconds; `None` for fewer than three."""
+    distinct = sorted(set(timestamps))
+    if len(distinct) < 3:
+        return None
+    steps = [after - before for before, after in pairwise(distinct)]
+    return float(statistics.median(steps) * time_base)
+
+
+def media_warnings(info: VideoInfo, first: VideoFrame) -> tuple[MediaWarning, ...]:
+    """What a careful user wants to know before the video is decoded."""
+    found = []
+    if info.num_video_streams > 1:
+        found.append(
+            MediaWarning(
+                "SEVERAL_VIDEO_STREAMS",
+                f"{info.num_video_streams} video streams; stream {info.stream_index} "
+                f"({info.width}×{info.height}) is used",
+            )
+        )
+    if info.sample_aspect_ratio != "1:1":
+        found.append(
+            MediaWarning(
+                "NON_SQUARE_PIXELS",
+                f"pixels are {info.sample_aspect_ratio}; the model sees them as square, "
+                "as in its training",
+            )
+        )
+    if first.interlaced_frame:
+        found.append(MediaWarning("INTERLACED", "interlaced video; fields are not separated"))
+    if first.color_trc in _HDR_TRANSFERS:
+        found.append(MediaWarning("HDR", "high dynamic range video; no tone mapping is applied"))
+    if first.pts is None:
+        found.append(
+            MediaWarning(
+                "NO_TIMESTAMPS", "the file has no timestamps; times are counted from its frame rate"
+            )
+        )
+    return tuple(found)

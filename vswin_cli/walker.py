@@ -1,0 +1,125 @@
+"""Fills the positions of a sampling plan as frames come and go on the display.
+
+Pure: knows stretches of time and positions, neither frames nor files. Decides where runs of
+clips begin and end and, for sparse plans, which stretch of video is wanted next.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from vswin_cli.sampling import RunEnd, SamplingPlan
+
+__all__ = ["GridWalker"]
+
+
+class GridWalker:
+    """Tells which positions each picture fills.
+
+    A dense plan has one run per stretch of video without a gap. A sparse one, whose clips leave
+    time between them, has one run per clip: stretch i covers the T ticks from i·stride on.
+
+    Args:
+        plan: the grid.
+        tolerance_seconds: a picture that is late by no more than this still counts as on time.
+        total_seconds: declared length of the video, used by sparse plans only: a last clip that
+            would reach beyond it is moved back so as to end there.
+    """
+
+    def __init__(
+        self, plan: SamplingPlan, tolerance_seconds: float, total_seconds: float | None = None
+    ) -> None:
+        self._plan = plan
+        self._tolerance = tolerance_seconds
+        self._next = 0  # first position that is not yet filled or passed
+        self._base: int | None = None  # where the open run starts
+        self._stretch_start = 0
+        self._stretch_stop = plan.clip_positions if plan.sparse else sys.maxsize
+        self._final_start = self._start_of_final_stretch(total_seconds)
+
+    @property
+    def run_is_open(self) -> bool:
+        """Whether positions were filled since the last end of a run."""
+        return self._base is not None
+
+    @property
+    def wanted_from_seconds(self) -> float:
+        """Time of the next position that a clip may use; by time only."""
+        return self._plan.seconds_at(max(self._next, self._stretch_start))
+
+    def show(self, begin_seconds: float, end_seconds: float) -> Iterator[range | RunEnd]:
+        """A picture is on display over `[begin_seconds, end_seconds)`.
+
+        Yields:
+            Ranges of positions that the picture fills and that a clip may use, and the ends of
+            runs that this completes.
+        """
+        positions = self._on_display(begin_seconds, end_seconds)
+        first, stop = positions.start, positions.stop
+        self._next = max(self._next, stop if self._plan.by == "index" else 0)
+        while first < stop:
+            if self._base is None:
+                first = self._first_of_run(first)
+                if first >= stop:
+                    return
+                self._base = first
+            chunk = range(first, min(stop, self._stretch_stop))
+            first = self._next = chunk.stop
+            if any(self._plan.is_wanted(position - self._base) for position in chunk):
+                yield chunk
+            if first == self._stretch_stop:
+                by_time = self._plan.by == "time"
+                yield RunEnd(self._plan.seconds_at(first) if by_time else end_seconds)
+                self._base = None
+                self._next_stretch()
+
+    def end_run(self, end_seconds: float) -> Iterator[RunEnd]:
+        """Pictures are missing from `end_seconds` on, or the video ends there."""
+        if self._base is not None:
+            limit = self._plan.end_seconds
+            yield RunEnd(end_seconds if limit is None else min(end_seconds, limit))
+            self._base = None
+
+    def _on_display(self, begin: float, end: float) -> range:
+        """Positions not passed before, inside the analysed part, at which a picture is seen."""
+        plan = self._plan
+        limit = sys.float_info.max if plan.end_seconds is None else plan.end_seconds
+        if plan.by == "index":
+            inside = plan.start_seconds - self._tolerance <= begin < limit - self._tolerance
+            return range(self._next, self._next + inside)
+        first = max(self._next, plan.first_position_from(begin, self._tolerance))
+        stop = plan.first_position_from(min(end, limit + self._tolerance), self._tolerance)
+        return range(first, stop)
+
+    def _first_of_run(self, position: int) -> int:
+        """Where a run can start at the earliest, from a position that has a picture."""
+        if not self._plan.sparse:
+            return self._aligned(position)
+        while True:
+            start = self._aligned(max(position, self._stretch_start))
+            if start < self._stretch_stop:
+                return start
+            self._next_stretch()
+
+    def _aligned(self, position: int) -> int:
+        """By time, runs start on the grid of the network's steps; by index, anywhere."""
+        return self._plan.aligned(position) if self._plan.by == "time" else position
+
+    def _next_stretch(self) -> None:
+        plan = self._plan
+        before = self._stretch_stop
+        start = self._stretch_start + plan.stride * plan.positions_per_tick
+        if self._final_start is not None and start > self._final_start >= before:
+            start = self._final_start
+        self._stretch_start = start
+        self._stretch_stop = start + plan.clip_positions
+
+    def _start_of_final_stretch(self, total_seconds: float | None) -> int | None:
+        """First position of a clip that ends with the declared end."""
+        plan = self._plan
+        if not plan.sparse or total_seconds is None or plan.by == "index":
+            return None
+        end = total_seconds if plan.end_seconds is None else min(total_seconds, plan.end_seconds)
+        last = plan.first_position_from(end, self._tolerance) - plan.clip_positions
+        return max(0, last // plan.alignment * plan.alignment)

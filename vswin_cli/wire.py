@@ -1,0 +1,130 @@
+"""The language that a decoder process speaks: decoder events as framed bytes on a pipe.
+
+A message is one byte of kind, four bytes of length and a body: JSON for records, a fixed header
+and raw pixels for pictures. Nothing that is read can run code.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import asdict
+from typing import IO, Any, TypeAlias
+
+import numpy as np
+
+from vswin_cli import errors
+from vswin_cli.media import DecodeReport, Gap, MediaWarning, VideoInfo
+from vswin_cli.sampling import Progress, RunEnd, SampledFrame, SamplingPlan
+
+__all__ = ["Event", "decode_plan", "encode_plan", "read_event", "write_error", "write_event"]
+
+Event: TypeAlias = VideoInfo | SampledFrame | RunEnd | Gap | Progress | DecodeReport
+"""What a decoder says: `VideoInfo` first, then pictures, ends of runs, gaps and signs of life
+in the order of time, `DecodeReport` last."""
+
+_HEADER = struct.Struct("<cI")  # kind, length of the body
+_FRAME = struct.Struct("<qqdII")  # position, count, seconds, height, width
+_CHANNELS = 3
+_FRAME_KIND = b"F"
+_ERROR_KIND = b"E"
+_KINDS: dict[bytes, type[Any]] = {
+    b"I": VideoInfo,
+    b"R": RunEnd,
+    b"G": Gap,
+    b"P": Progress,
+    b"D": DecodeReport,
+}
+_KIND_OF = {record: kind for kind, record in _KINDS.items()}
+_NESTED = {"warnings": MediaWarning, "gaps": Gap}  # fields that hold tuples of records
+
+
+def write_event(pipe: IO[bytes], event: Event) -> None:
+    """Send one event; blocks while the reader lags behind."""
+    if isinstance(event, SampledFrame):
+        height, width, _ = event.picture.shape
+        head = _FRAME.pack(event.position, event.count, event.seconds, height, width)
+        pipe.write(_HEADER.pack(_FRAME_KIND, len(head) + event.picture.nbytes) + head)
+        pipe.write(event.picture.data.cast("B"))
+    else:
+        _write_json(pipe, _KIND_OF[type(event)], asdict(event))
+    pipe.flush()
+
+
+def write_error(pipe: IO[bytes], error: errors.VswinError) -> None:
+    """Send the error that ended decoding."""
+    content = {"class": type(error).__name__, "message": error.message, "hint": error.hint}
+    _write_json(pipe, _ERROR_KIND, content)
+    pipe.flush()
+
+
+def read_event(pipe: IO[bytes]) -> Event | None:
+    """Receive one event.
+
+    Returns:
+        The event, or `None` if the pipe ended, in whatever state.
+
+    Raises:
+        VswinError: the error that the decoder sent.
+    """
+    header = _read_exactly(pipe, _HEADER.size)
+    if header is None:
+        return None
+    kind, length = _HEADER.unpack(header)
+    if kind == _FRAME_KIND:
+        return _read_frame(pipe)
+    body = _read_exactly(pipe, length)
+    if body is None:
+        return None
+    content = json.loads(body)
+    if kind == _ERROR_KIND:
+        raise getattr(errors, content["class"])(content["message"], hint=content["hint"])
+    return _record(_KINDS[kind], content)  # type: ignore[no-any-return]
+
+
+def encode_plan(path: str, plan: SamplingPlan) -> bytes:
+    """The one line that tells a decoder process what to do."""
+    return json.dumps({"path": path, "plan": asdict(plan)}).encode("ascii") + b"\n"
+
+
+def decode_plan(line: bytes) -> tuple[str, SamplingPlan]:
+    """The reverse of `encode_plan`."""
+    content = json.loads(line)
+    return content["path"], SamplingPlan(**content["plan"])
+
+
+def _write_json(pipe: IO[bytes], kind: bytes, content: dict[str, Any]) -> None:
+    body = json.dumps(content).encode("ascii")
+    pipe.write(_HEADER.pack(kind, len(body)) + body)
+
+
+def _record(record: type[Any], content: dict[str, Any]) -> Any:  # noqa: ANN401
+    for name, nested in _NESTED.items():
+        if name in content:
+            content[name] = tuple(nested(**item) for item in content[name])
+    return record(**content)
+
+
+def _read_frame(pipe: IO[bytes]) -> SampledFrame | None:
+    head = _read_exactly(pipe, _FRAME.size)
+    if head is None:
+        return None
+    position, count, seconds, height, width = _FRAME.unpack(head)
+    pixels = _read_exactly(pipe, height * width * _CHANNELS)
+    if pixels is None:
+        return None
+    picture = np.frombuffer(pixels, dtype=np.uint8).reshape(height, width, _CHANNELS)
+    return SampledFrame(position, count, seconds, picture)
+
+
+def _read_exactly(pipe: IO[bytes], size: int) -> bytearray | None:
+    """`size` bytes, or `None` if the pipe ends before."""
+    content = bytearray(size)
+    view = memoryview(content)
+    filled = 0
+    while filled < size:
+        count = pipe.readinto(view[filled:])  # type: ignore[attr-defined]
+        if not count:
+            return None
+        filled += count
+    return content
