@@ -1,0 +1,302 @@
+"""Read the tensors out of a PyTorch pickle without calling anything that it names.
+
+PyTorch's own safe loader refuses a whole file when one object beside the tensors is unknown to
+it: a training log, a configuration. The machine below executes a pickle's instructions but has
+no means to import or call: a call to a tensor's rebuild function becomes a description, from
+which the tensor is built afterwards with every bound checked; any other call becomes a
+placeholder. A file that names something to run code with is refused all the same, since no
+training log needs `os.system`.
+
+Instructions: Lib/pickletools.py. Containers: torch/serialization.py.
+"""
+
+from __future__ import annotations
+
+import pickletools
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import IO
+
+import torch
+
+from vswin_cli.errors import CheckpointError, UnsafeCheckpointError
+
+__all__ = ["InertContent", "PendingTensor", "Placeholder", "Storage", "run_pickle"]
+
+_DTYPES = {
+    "FloatStorage": torch.float32,
+    "DoubleStorage": torch.float64,
+    "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16,
+    "LongStorage": torch.int64,
+    "IntStorage": torch.int32,
+    "ShortStorage": torch.int16,
+    "CharStorage": torch.int8,
+    "ByteStorage": torch.uint8,
+    "BoolStorage": torch.bool,
+}
+# All that an exploit needs is in the standard library, so only modules of plain data pass.
+_PLAIN_MODULES = {
+    "_codecs", "argparse", "collections", "copyreg", "datetime", "decimal", "enum",
+    "fractions", "logging", "pathlib", "uuid", "zoneinfo",
+}  # fmt: skip
+_PLAIN_BUILTINS = {
+    "bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list",
+    "object", "range", "set", "slice", "str", "tuple",
+}  # fmt: skip
+_BUILTINS = {"builtins", "__builtin__"}
+
+_CONSTANTS: Mapping[str, object] = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
+_LITERALS = {
+    "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT",
+    "STRING", "BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8",
+    "BYTEARRAY8", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8",
+}  # fmt: skip
+_EMPTY: Mapping[str, Callable[[], object]] = {
+    "EMPTY_LIST": list,
+    "EMPTY_DICT": dict,
+    "EMPTY_TUPLE": tuple,
+    "EMPTY_SET": set,
+}
+_TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
+_IGNORED = {"PROTO", "FRAME", "STOP"}
+
+
+@dataclass(frozen=True, slots=True)
+class Storage:
+    """A run of numbers in the file, which tensors are views of."""
+
+    key: str
+    dtype: torch.dtype
+    count: int
+    """Elements."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingTensor:
+    """A tensor as the pickle describes it; nothing is checked yet."""
+
+    storage: object
+    offset: object
+    """Elements from the storage's start."""
+    size: object
+    stride: object
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Placeholder:
+    """An object, class or function of the file that is not rebuilt."""
+
+    name: str
+    """`module.name` of the class or function."""
+
+
+@dataclass(frozen=True, slots=True)
+class InertContent:
+    """What a pickle describes."""
+
+    root: object
+    """Top-level object, of plain containers, pending tensors and placeholders."""
+    storages: Mapping[str, Storage]
+    """All storages that it refers to, by key."""
+    ignored: frozenset[str]
+    """Names of the classes and functions that became placeholders."""
+
+
+def run_pickle(file: IO[bytes], where: str) -> InertContent:
+    """Execute one pickle up to its end and leave the file behind it.
+
+    Args:
+        file: at the pickle's first byte.
+        where: name of the checkpoint, for messages.
+
+    Raises:
+        UnsafeCheckpointError: the pickle names something to run code with.
+        CheckpointError: it is damaged or not made by PyTorch.
+    """
+    machine = _Machine(where)
+    try:
+        for opcode, argument, _ in pickletools.genops(file):
+            machine.step(opcode.name, argument)
+        root = machine.stack.pop()
+    except (IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
+        raise CheckpointError(
+            f"{where}: its pickle is cut off or damaged", hint="download the file again"
+        ) from error
+    return InertContent(root, machine.storages, frozenset(machine.ignored))
+
+
+class _Machine:
+    """Stack, marks and memo of one pickle."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self.stack: list[object] = []
+        self.storages: dict[str, Storage] = {}
+        self.ignored: set[str] = set()
+        self._marked: list[list[object]] = []
+        self._memo: dict[object, object] = {}
+
+    def step(self, name: str, argument: object) -> None:
+        """Execute one instruction."""
+        if name in _CONSTANTS:
+            self._push(_CONSTANTS[name])
+        elif name in _LITERALS:
+            self._push(argument)
+        elif name in _EMPTY:
+            self._push(_EMPTY[name]())
+        elif name in _TUPLES:
+            self._push(tuple(self._pop_many(_TUPLES[name])))
+        elif name not in _IGNORED:
+            self._step_stack(name, argument)
+
+    def _step_stack(self, name: str, argument: object) -> None:
+        match name:
+            case "MARK":
+                self._marked.append(self.stack)
+                self.stack = []
+            case "POP":
+                self.stack.pop() if self.stack else self._pop_mark()
+            case "POP_MARK":
+                self._pop_mark()
+            case "DUP":
+                self._push(self.stack[-1])
+            case "PUT" | "BINPUT" | "LONG_BINPUT":
+                self._memo[argument] = self.stack[-1]
+            case "MEMOIZE":
+                self._memo[len(self._memo)] = self.stack[-1]
+            case "GET" | "BINGET" | "LONG_BINGET":
+                self._push(self._memo[argument])
+            case _:
+                self._step_container(name, argument)
+
+    def _step_container(self, name: str, argument: object) -> None:
+        match name:
+            case "TUPLE":
+                self._push(tuple(self._pop_mark()))
+            case "LIST":
+                self._push(self._pop_mark())
+            case "FROZENSET":
+                self._push(frozenset(self._pop_mark()))
+            case "DICT":
+                items = self._pop_mark()
+                self._push(dict(zip(items[::2], items[1::2], strict=True)))
+            case "APPEND":
+                self._extend([self.stack.pop()])
+            case "APPENDS" | "ADDITEMS":
+                self._extend(self._pop_mark())
+            case "SETITEM":
+                self._set_items(self._pop_many(2))
+            case "SETITEMS":
+                self._set_items(self._pop_mark())
+            case _:
+                self._step_object(name, argument)
+
+    def _step_object(self, name: str, argument: object) -> None:
+        match name:
+            case "GLOBAL":
+                self._push(self._global(*str(argument).split(" ", 1)))
+            case "STACK_GLOBAL":
+                module, attribute = self._pop_many(2)
+                self._push(self._global(str(module), str(attribute)))
+            case "INST":
+                self._pop_mark()
+                self._push(self._global(*str(argument).split(" ", 1)))
+            case "OBJ":
+                self._push(self._pop_mark()[0])
+            case "REDUCE" | "NEWOBJ":
+                function, arguments = self._pop_many(2)
+                self._push(self._call(function, arguments))
+            case "NEWOBJ_EX":
+                function, _, _ = self._pop_many(3)
+                self._push(function)
+            case "BUILD":
+                self.stack.pop()  # an object's state; only OrderedDict's `_metadata` in state dicts
+            case "BINPERSID":
+                self._push(self._persistent(self.stack.pop()))
+            case _:
+                raise ValueError(name)
+
+    def _push(self, value: object) -> None:
+        self.stack.append(value)  # looked up here, after the value has changed the stack
+
+    def _pop_mark(self) -> list[object]:
+        items, self.stack = self.stack, self._marked.pop()
+        return items
+
+    def _pop_many(self, count: int) -> list[object]:
+        if len(self.stack) < count:
+            raise IndexError(count)
+        items = self.stack[-count:]
+        del self.stack[-count:]
+        return items
+
+    def _extend(self, items: list[object]) -> None:
+        target = self.stack[-1]
+        if isinstance(target, list):
+            target.extend(items)
+        elif isinstance(target, set):
+            target.update(items)
+
+    def _set_items(self, items: list[object]) -> None:
+        target = self.stack[-1]
+        if isinstance(target, dict):
+            target.update(zip(items[::2], items[1::2], strict=True))
+
+    def _global(self, module: str, name: str) -> object:
+        full_name = f"{module}.{name}"
+        if full_name in _REBUILD:
+            return Placeholder(full_name)
+        if module in ("torch", "torch.storage") and name in _DTYPES:
+            return _DTYPES[name]
+        root = module.partition(".")[0]
+        is_standard = root in sys.stdlib_module_names and root not in _PLAIN_MODULES
+        if (name not in _PLAIN_BUILTINS) if module in _BUILTINS else is_standard:
+            raise UnsafeCheckpointError(
+                f"{self.where}: refused, it wants to call `{full_name}` while it loads",
+                hint="do not open it with other tools either; look for the weights elsewhere, "
+                "as safetensors if there are any",
+            )
+        self.ignored.add(full_name)
+        return Placeholder(full_name)
+
+    def _call(self, function: object, arguments: object) -> object:
+        """What a call would return, as far as tensors are concerned."""
+        if isinstance(function, Placeholder) and isinstance(arguments, tuple):
+            rebuild = _REBUILD.get(function.name)
+            return rebuild(*arguments) if rebuild else function
+        return function
+
+    def _persistent(self, pid: object) -> object:
+        match pid:
+            case ("storage", torch.dtype() as dtype, str(key), str(), int(count), *rest):
+                if all(view is None for view in rest):
+                    return self.storages.setdefault(key, Storage(key, dtype, count))
+            case ("module", module, *_):  # a class beside its source text, before PyTorch 1.6
+                return module
+        raise CheckpointError(
+            f"{self.where}: holds a kind of tensor storage that is not known",
+            hint="save it again with a current PyTorch, or as safetensors",
+        )
+
+
+def _ordered_dict(pairs: object = (), *_: object) -> dict[object, object]:
+    return dict(pairs) if isinstance(pairs, (list, tuple)) else {}
+
+
+def _tensor(storage: object, offset: object, size: object, stride: object, *_: object) -> object:
+    return PendingTensor(storage, offset, size, stride)
+
+
+def _first(value: object, *_: object) -> object:
+    return value
+
+
+# The whole of what a file can make this module do; none of these calls an argument.
+_REBUILD: Mapping[str, Callable[..., object]] = {
+    "collections.OrderedDict": _ordered_dict,
+    "torch._utils._rebuild_tensor_v2": _tensor,
+    "torch._utils._rebuild_parameter": _first,
+    "torch.Size": _first,
+}

@@ -1,0 +1,250 @@
+"""Tensors out of a file of unknown origin: PyTorch's two pickle formats and safetensors.
+
+What a file is follows from its first bytes, never from its name. Nothing in it is ever run:
+`torch.load` reads with `weights_only`, and where it refuses an object beside the tensors, the
+machine in `vswin_cli.models.inert` reads the tensors and leaves the object out.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import warnings
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import prod
+from pathlib import Path
+from typing import IO
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from vswin_cli.errors import CheckpointError, UnsafeCheckpointError
+from vswin_cli.models.inert import PendingTensor, Placeholder, Storage, run_pickle
+
+__all__ = ["TensorFile", "read_tensor_file"]
+
+_LEGACY_NUMBER = 0x1950A86A20F9469CFC6C
+_AGAIN = "download the file again and compare its size with the publisher's"
+_SUPPORTED = "supported are .pth files of PyTorch, .safetensors, and vswin's own folders"
+_WRAPPERS = ("state_dict", "model", "model_state_dict", "model_state", "module", "net", "network")
+_HEAD_BYTES = 512
+_FOREIGN: tuple[tuple[bytes, str, str], ...] = (
+    (b"\x89HDF", "an HDF5 file, as Keras writes", "convert it to safetensors where it was made"),
+    (b"version https://git-lfs", "a Git LFS pointer, not the file", "fetch it with `git lfs pull`"),
+    (b"<!DOCTYPE", "a web page", _AGAIN),
+    (b"<!doctype", "a web page", _AGAIN),
+    (b"<html", "a web page", _AGAIN),
+    (b"\x1f\x8b", "a gzip archive", "unpack it first"),
+    (b"\x93NUMPY", "a NumPy array", _SUPPORTED),
+    (b"\x08", "perhaps an ONNX model", _SUPPORTED),
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TensorFile:
+    """The tensors of one file, by the names that they have there."""
+
+    tensors: dict[str, Tensor]
+    """On the CPU, in the file's order and data types."""
+    wrapper: str | None
+    """Top-level key that holds them; `None` if they are the top level."""
+    ignored: tuple[str, ...] = ()
+    """Globals of a pickle that were left out, as `module.name`."""
+
+
+def read_tensor_file(path: Path) -> TensorFile:
+    """Read all tensors of a file.
+
+    Raises:
+        UnsafeCheckpointError: the file wants to run code, or its tensors cannot be had without.
+        CheckpointError: not readable, cut off, damaged, or no file of tensors.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except FileNotFoundError as error:
+        raise CheckpointError(f"{path}: no such file", hint="check the path") from error
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
+    if not head:
+        raise CheckpointError(f"{path}: the file is empty", hint=_AGAIN)
+    if head.startswith(b"PK"):
+        return _find_tensors(*_read_pickle(path, _read_zip), path)
+    if head[8:9] == b"{":
+        return TensorFile(_read_safetensors(path), None)
+    if _is_legacy(path):
+        return _find_tensors(*_read_pickle(path, _read_legacy), path)
+    raise _foreign(path, head)
+
+
+def _is_legacy(path: Path) -> bool:
+    """Whether the file starts with the pickle that PyTorch before 1.6 put first.
+
+    Raises:
+        UnsafeCheckpointError: the first pickle is another one and wants to run code.
+    """
+    with path.open("rb") as file:
+        try:
+            return run_pickle(file, str(path)).root == _LEGACY_NUMBER
+        except UnsafeCheckpointError:
+            raise
+        except CheckpointError:
+            return False
+
+
+def _foreign(path: Path, head: bytes) -> CheckpointError:
+    for prefix, what, hint in _FOREIGN:
+        if head.startswith(prefix):
+            return CheckpointError(f"{path}: {what}, expected a checkpoint", hint=hint)
+    what = "a Python pickle that PyTorch did not write" if head[:1] == b"\x80" else "unknown data"
+    shown = head[:8].hex(" ")
+    return CheckpointError(f"{path}: {what} (starts with {shown})", hint=_SUPPORTED)
+
+
+def _read_safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{path}: a damaged or cut off safetensors file ({error})", hint=_AGAIN
+        ) from error
+
+
+def _read_pickle(
+    path: Path, read_inert: Callable[[Path], tuple[object, tuple[str, ...]]]
+) -> tuple[object, tuple[str, ...]]:
+    """Top-level object of a PyTorch file and the names of what was left out."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about pickle protocols, none of a user's concern
+            return torch.load(path, map_location="cpu", weights_only=True), ()
+    except pickle.UnpicklingError:
+        return read_inert(path)
+    except Exception as error:  # PyTorch documents none of what a damaged file raises
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> CheckpointError:
+    """Say what is wrong with a PyTorch file that does not load."""
+    with path.open("rb") as file:
+        is_zip = file.read(2) == b"PK"
+    if not is_zip:
+        return CheckpointError(f"{path}: cut off or damaged PyTorch file", hint=_AGAIN)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError):
+        return CheckpointError(f"{path}: cut off or damaged zip archive", hint=_AGAIN)
+    if any(name.endswith("/constants.pkl") for name in names):
+        return CheckpointError(
+            f"{path}: a TorchScript program, expected weights",
+            hint="save the `state_dict()` of the model that it was made from",
+        )
+    if not any(name.endswith("data.pkl") for name in names):
+        return CheckpointError(
+            f"{path}: a zip archive, but not one that PyTorch wrote", hint=_SUPPORTED
+        )
+    return CheckpointError(f"{path}: damaged PyTorch file", hint=_AGAIN)
+
+
+def _read_zip(path: Path) -> tuple[object, tuple[str, ...]]:
+    """Read a zip file of `torch.save` without its objects."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            prefix = next(name for name in names if name.endswith("data.pkl"))[: -len("data.pkl")]
+            if f"{prefix}byteorder" in names and archive.read(f"{prefix}byteorder") != b"little":
+                raise CheckpointError(f"{path}: big-endian files are not supported")
+            content = run_pickle(io.BytesIO(archive.read(f"{prefix}data.pkl")), str(path))
+            root = _build(content.root, lambda s: archive.read(f"{prefix}data/{s.key}"), path)
+            return root, tuple(sorted(content.ignored))
+    except (zipfile.BadZipFile, StopIteration, KeyError, EOFError, OSError) as error:
+        raise _damaged(path) from error
+
+
+def _read_legacy(path: Path) -> tuple[object, tuple[str, ...]]:
+    """Read a file of `torch.save` before 1.6: five pickles, then each storage's numbers."""
+    with path.open("rb") as file:
+        _, _, _, content, keys = (run_pickle(file, str(path)) for _ in range(5))
+        if not isinstance(keys.root, list) or set(keys.root) != set(content.storages):
+            raise CheckpointError(f"{path}: damaged PyTorch file", hint=_AGAIN)
+        data = {key: _read_run(file, content.storages[key], path) for key in keys.root}
+    return _build(content.root, lambda s: data[s.key], path), tuple(sorted(content.ignored))
+
+
+def _read_run(file: IO[bytes], storage: Storage, path: Path) -> bytes:
+    """Numbers of one storage, behind their count as a 64-bit integer."""
+    count = int.from_bytes(file.read(8), "little")
+    data = file.read(storage.count * storage.dtype.itemsize) if count == storage.count else b""
+    if count != storage.count or len(data) < count * storage.dtype.itemsize:
+        raise CheckpointError(f"{path}: cut off or damaged PyTorch file", hint=_AGAIN)
+    return data
+
+
+def _build(value: object, read: Callable[[Storage], bytes], path: Path, depth: int = 0) -> object:
+    """Replace descriptions by tensors in nested dictionaries."""
+    if isinstance(value, dict) and depth < 4:
+        return {key: _build(item, read, path, depth + 1) for key, item in value.items()}
+    return _build_tensor(value, read, path) if isinstance(value, PendingTensor) else value
+
+
+def _build_tensor(pending: PendingTensor, read: Callable[[Storage], bytes], path: Path) -> Tensor:
+    match pending:
+        case PendingTensor(Storage() as storage, int(offset), tuple(size), tuple(stride)):
+            numbers = [offset, *size, *stride]
+        case _:
+            raise CheckpointError(f"{path}: damaged PyTorch file", hint=_AGAIN)
+    if not all(isinstance(n, int) and n >= 0 for n in numbers) or len(size) != len(stride):
+        raise CheckpointError(f"{path}: a tensor of impossible shape {size}", hint=_AGAIN)
+    data = read(storage)
+    last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+    if len(data) != storage.count * storage.dtype.itemsize or last >= storage.count > 0:
+        raise CheckpointError(
+            f"{path}: cut off, a tensor of shape {size} lacks its numbers", hint=_AGAIN
+        )
+    if prod(size) == 0:
+        return torch.empty(size, dtype=storage.dtype)
+    whole = torch.frombuffer(bytearray(data), dtype=storage.dtype)
+    return whole.as_strided(size, stride, offset).clone()
+
+
+def _find_tensors(root: object, ignored: tuple[str, ...], path: Path) -> TensorFile:
+    """Locate the state dict in what a pickle holds."""
+    if isinstance(root, Mapping):
+        candidates = [(key, root.get(key)) for key in _WRAPPERS]
+        for wrapper, content in [*candidates, (None, root)]:
+            tensors = _tensors(content, path)
+            if tensors:
+                return TensorFile(tensors, wrapper, ignored)
+    if ignored:
+        what = f"`{root.name}`" if isinstance(root, Placeholder) else ", ".join(ignored[:3])
+        raise UnsafeCheckpointError(
+            f"{path}: refused, its weights sit inside Python objects ({what})",
+            hint="where it was made, save the model's `state_dict()` instead of the model",
+        )
+    found = (
+        f"keys {', '.join(map(str, list(root)[:5]))}"
+        if isinstance(root, Mapping)
+        else (type(root).__name__)
+    )
+    raise CheckpointError(f"{path}: no tensors in it (found {found})", hint=_SUPPORTED)
+
+
+def _tensors(content: object, path: Path) -> dict[str, Tensor]:
+    if not isinstance(content, Mapping):
+        return {}
+    for name, value in content.items():
+        if isinstance(value, Placeholder):
+            raise UnsafeCheckpointError(
+                f"{path}: refused, the tensor {name} is built by `{value.name}`",
+                hint="save the weights as plain tensors where they were made",
+            )
+    return {
+        name: value.detach()
+        for name, value in content.items()
+        if isinstance(name, str) and isinstance(value, Tensor)
+    }
