@@ -1,0 +1,263 @@
+"""Whatever holds Video Swin weights on disk, read, checked, built and saved.
+
+`read_checkpoint` takes any public layout or our own folder, recognised by content, and gives
+weights that fit their architecture to the last tensor. `save_model` writes our own format: a
+folder with `model.safetensors` and `config.json`. Downloads and names are not its business.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from vswin_cli.card import ModelCard
+from vswin_cli.errors import CheckpointError, OutputError
+from vswin_cli.models.inflate import inflate
+from vswin_cli.models.layouts import recognise, rename
+from vswin_cli.models.pickles import TensorFile, read_tensor_file
+from vswin_cli.models.swin3d import VideoSwin
+from vswin_cli.models.tf_bundle import find_bundle_index, read_bundle
+from vswin_cli.specs import Architecture
+
+__all__ = [
+    "CARD_FILE",
+    "WEIGHTS_FILE",
+    "Checkpoint",
+    "LoadedModel",
+    "build_model",
+    "inflate_checkpoint",
+    "read_checkpoint",
+    "save_model",
+]
+
+WEIGHTS_FILE = "model.safetensors"
+CARD_FILE = "config.json"
+
+_SHOWN_NAMES = 4
+_FOLDER_HINT = (
+    f"expected {WEIGHTS_FILE} and {CARD_FILE}, or a TensorFlow model's `variables`; give the "
+    "checkpoint file itself"
+)
+_SAFETENSORS_METADATA = {"format": "pt"}  # one key only: their order is not fixed
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Checkpoint:
+    """Weights that fit their architecture."""
+
+    path: Path
+    """Where they were read."""
+    layout: str
+    """`official`, `mmaction2`, `torchvision`, `tensorflow`, `vswin`, `bare` or `inflated`."""
+    state: dict[str, Tensor]
+    """Under our names, float32, on the CPU; complete."""
+    architecture: Architecture
+    """Told from the shapes, or by the card."""
+    num_classes: int
+    """Width K of the head; 0 without one."""
+    card: ModelCard | None = None
+    """What our own folder says; other layouts have none."""
+    ignored: tuple[str, ...] = ()
+    """Python objects beside the weights that were left out."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedModel:
+    """A network ready to run, and all that is known of it."""
+
+    network: VideoSwin
+    """On the CPU, in evaluation mode."""
+    card: ModelCard
+    """Says what its classes are called and what pixels it expects."""
+    weights_sha256: str
+    """Hash of the weights as `save_model` writes them."""
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read weights in any known layout.
+
+    Args:
+        path: a .pth or .safetensors file, our own folder or its weights, a TensorFlow SavedModel
+            folder, its `variables` folder or one of the two files in it.
+
+    Raises:
+        UnsafeCheckpointError: the file wants to run code; nothing in it ran.
+        CheckpointError: not there, damaged, another network, or tensors missing, left over or
+            of the wrong shape.
+    """
+    index = find_bundle_index(path)
+    if index is not None:
+        return _from_tensors(TensorFile(read_bundle(index), None), path, "tensorflow")
+    if path.is_dir():
+        return _read_folder(path)
+    if path.name == WEIGHTS_FILE and (path.parent / CARD_FILE).is_file():
+        return _read_folder(path.parent)
+    return _from_tensors(read_tensor_file(path), path)
+
+
+def inflate_checkpoint(path: Path, window_size: tuple[int, int, int]) -> Checkpoint:
+    """Make a video network without a head from the file of a 2D image Swin.
+
+    Raises:
+        UnsafeCheckpointError: the file wants to run code; nothing in it ran.
+        CheckpointError: the file is no 2D Swin, or incomplete.
+    """
+    content = read_tensor_file(path)
+    named = rename(content.tensors)
+    if not named.is_image_swin:
+        raise CheckpointError(
+            f"{path}: only a 2D image Swin can be inflated, and this is none",
+            hint="convert a video checkpoint without `--inflate`",
+        )
+    inflated = inflate(named.state, window_size, str(path))
+    checkpoint = _from_tensors(replace(content, tensors=inflated), path, "inflated")
+    # A table's row count alone may fit several windows; here the window is known.
+    return replace(
+        checkpoint, architecture=replace(checkpoint.architecture, window_size=window_size)
+    )
+
+
+def build_model(checkpoint: Checkpoint, card: ModelCard) -> LoadedModel:
+    """Put weights into their network.
+
+    Args:
+        checkpoint: complete weights; its architecture and number of classes count.
+        card: what to call the classes and what pixels to feed.
+
+    Raises:
+        LabelsError: the card names classes, but not one for each output.
+    """
+    card = replace(card, architecture=checkpoint.architecture, num_classes=checkpoint.num_classes)
+    with torch.device("meta"):
+        network = VideoSwin(checkpoint.architecture, checkpoint.num_classes)
+    network.load_state_dict(checkpoint.state, assign=True)
+    network.eval().requires_grad_(False)
+    return LoadedModel(network, card, hashlib.sha256(_serialise(checkpoint.state)).hexdigest())
+
+
+def save_model(folder: Path, state: Mapping[str, Tensor], card: ModelCard) -> None:
+    """Write our own format; the same weights and card give the same bytes.
+
+    The folder appears complete or not at all, and replaces an older one of its kind.
+
+    Raises:
+        CheckpointError: the weights do not fit the card.
+        OutputError: the folder holds something else, or cannot be written.
+    """
+    _check_complete(state, card.architecture, card.num_classes, folder)
+    folder = Path(os.path.abspath(folder))  # noqa: PTH100, links in the path stay as they are
+    if folder.exists() and not _may_replace(folder):
+        raise OutputError(
+            f"{folder}: exists and is not a model folder", hint="give a path of its own"
+        )
+    unfinished = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    try:
+        unfinished.mkdir(parents=True)
+        (unfinished / WEIGHTS_FILE).write_bytes(_serialise(state))
+        (unfinished / CARD_FILE).write_text(card.to_json(), encoding="utf-8")
+        _put_in_place(unfinished, folder)
+    except OSError as error:
+        raise OutputError(
+            f"{folder}: cannot be written ({error.strerror or error})",
+            hint="choose a folder that is writable, on a disk with room",
+        ) from error
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _may_replace(folder: Path) -> bool:
+    return folder.is_dir() and (
+        (folder / CARD_FILE).is_file() or next(folder.iterdir(), None) is None
+    )
+
+
+def _put_in_place(finished: Path, folder: Path) -> None:
+    """Rename, moving an older folder aside first."""
+    if not folder.exists():
+        finished.rename(folder)
+        return
+    aside = finished.with_suffix(".old")
+    folder.rename(aside)
+    try:
+        finished.rename(folder)
+    except OSError:
+        aside.rename(folder)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _serialise(state: Mapping[str, Tensor]) -> bytes:
+    return save(dict(state), _SAFETENSORS_METADATA)
+
+
+def _read_folder(folder: Path) -> Checkpoint:
+    weights, card = folder / WEIGHTS_FILE, folder / CARD_FILE
+    if not weights.is_file() or not card.is_file():
+        raise CheckpointError(f"{folder}: no model folder", hint=_FOLDER_HINT)
+    return _from_card(read_tensor_file(weights), _read_card(card), weights)
+
+
+def _read_card(path: Path) -> ModelCard:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CheckpointError(f"{path}: cannot be read ({error})") from error
+    return ModelCard.from_json(text, path)
+
+
+def _from_card(content: TensorFile, card: ModelCard, path: Path) -> Checkpoint:
+    state = {name: tensor.to(torch.float32) for name, tensor in content.tensors.items()}
+    _check_complete(state, card.architecture, card.num_classes, path)
+    return Checkpoint(path, "vswin", state, card.architecture, card.num_classes, card)
+
+
+def _from_tensors(content: TensorFile, path: Path, layout: str | None = None) -> Checkpoint:
+    found = recognise(content.tensors, str(path))
+    _check_complete(found.state, found.architecture, found.num_classes, path)
+    return Checkpoint(
+        path=path,
+        layout=layout or found.layout,
+        state=found.state,
+        architecture=found.architecture,
+        num_classes=found.num_classes,
+        ignored=content.ignored,
+    )
+
+
+def _check_complete(
+    state: Mapping[str, Tensor], architecture: Architecture, num_classes: int, path: Path
+) -> None:
+    """Hold weights against their network: every tensor, no other, each of its shape, finite."""
+    with torch.device("meta"):
+        expected = VideoSwin(architecture, num_classes).state_dict()
+    misshapen = [
+        f"{name} {tuple(state[name].shape)}, expected {tuple(expected[name].shape)}"
+        for name in expected
+        if name in state and state[name].shape != expected[name].shape
+    ]
+    broken = [name for name, t in state.items() if not bool(torch.isfinite(t).all())]
+    problems = {
+        "missing": [name for name in expected if name not in state],
+        "left over": [name for name in state if name not in expected],
+        "of the wrong shape": misshapen,
+        "not finite": broken,
+    }
+    found = [f"{_listed(names)} {problem}" for problem, names in problems.items() if names]
+    if found:
+        raise CheckpointError(
+            f"{path}: does not fit {architecture.name}: {'; '.join(found)}",
+            hint="the file is incomplete, damaged or of a changed network; get the original",
+        )
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
+    return ", ".join(names[:_SHOWN_NAMES]) + more

@@ -1,0 +1,266 @@
+"""From anybody's tensor names to ours, and from tensors to the architecture that they fit.
+
+Takes named tensors of unknown origin; which of the public layouts they follow is told from the
+names themselves. Tables that follow from the architecture are checked and dropped. Knows nothing
+about files and builds no network.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import isqrt, prod
+
+import torch
+from torch import Tensor
+
+from vswin_cli.errors import CheckpointError
+from vswin_cli.specs import Architecture
+
+__all__ = ["NamedTensors", "Recognised", "recognise", "rename"]
+
+Grid = tuple[int, int, int]
+
+_PATCH_WEIGHT = "patch_embed.proj.weight"
+_TABLE = "layers.{}.blocks.0.attn.relative_position_bias_table"
+_WRAPPER_PREFIXES = ("module.", "model.")  # of DataParallel, of Lightning
+_PREPROCESSOR = "data_preprocessor."  # of MMAction2: mean and std of the pixels
+_DERIVED = ("relative_position_index", "attn_mask")
+_INDEX = "attn.relative_position_index"
+_USUAL_WINDOW_SIDE = 7  # of all published video weights
+_HINT_SUPPORTED = (
+    "supported are Video Swin checkpoints of the authors, MMAction2 1.x, torchvision and "
+    "innat/videoswin"
+)
+
+_KNOWN_SHAPES: Mapping[tuple[int, tuple[int, ...], tuple[int, ...]], str] = {
+    (96, (2, 2, 6, 2), (3, 6, 12, 24)): "swin3d_tiny",
+    (96, (2, 2, 18, 2), (3, 6, 12, 24)): "swin3d_small",
+    (128, (2, 2, 18, 2), (4, 8, 16, 32)): "swin3d_base",
+    (192, (2, 2, 18, 2), (6, 12, 24, 48)): "swin3d_large",
+}
+
+# Names that give another network away, the first match counts.
+_FOREIGN = (
+    ("cpb_mlp", "a Swin Transformer V2"),
+    ("features.0.0.weight", "torchvision's 2D image Swin or another of its image networks"),
+    ("embeddings.patch_embeddings", "a network of the Transformers library"),
+    ("multipathway_blocks", "a SlowFast network of PyTorchVideo"),
+    ("pathway0", "a SlowFast or MViT network"),
+    ("temporal_embed", "a TimeSformer"),
+    ("encoder.blocks.0.attn", "a masked autoencoder such as VideoMAE, before fine-tuning"),
+    ("cls_token", "a Vision Transformer"),
+    ("blocks.0.attn.qkv.weight", "a Vision Transformer, such as VideoMAE"),
+    ("mixed_5b", "an I3D or S3D network"),
+    ("layer1.0.conv1", "a ResNet"),
+    ("token_embedding", "a CLIP network"),
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NamedTensors:
+    """Tensors under our names, whatever the layout was."""
+
+    layout: str
+    """`official`, `mmaction2`, `torchvision` or `bare`."""
+    state: dict[str, Tensor]
+    """Trained values, in the file's order."""
+    indices: dict[str, Tensor]
+    """Relative position indices that the file holds, for checking."""
+
+    @property
+    def is_image_swin(self) -> bool:
+        """Whether this is a Swin Transformer for still images (2D patches)."""
+        patch = self.state.get(_PATCH_WEIGHT)
+        return patch is not None and patch.ndim == 4 and _TABLE.format(0) in self.state
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recognised:
+    """A Video Swin checkpoint: what it is and its weights."""
+
+    layout: str
+    """`official`, `mmaction2`, `torchvision` or `bare`."""
+    state: dict[str, Tensor]
+    """Under our names, float32, contiguous."""
+    architecture: Architecture
+    """As the shapes tell."""
+    num_classes: int
+    """Width K of the head; 0 without one."""
+
+
+def recognise(tensors: Mapping[str, Tensor], where: str) -> Recognised:
+    """Tell layout and architecture of a Video Swin checkpoint.
+
+    Args:
+        tensors: as the file names them.
+        where: the file, for messages.
+
+    Raises:
+        CheckpointError: another network, a 2D Swin, or shapes that contradict each other.
+    """
+    named = rename(tensors)
+    if named.is_image_swin:
+        raise CheckpointError(
+            f"{where}: a 2D Swin Transformer for images, not a video network",
+            hint="to start a video network from it, use `vswin convert --inflate`",
+        )
+    if _PATCH_WEIGHT not in named.state or _TABLE.format(0) not in named.state:
+        raise CheckpointError(
+            f"{where}: not a Video Swin checkpoint; it looks like {_describe(tensors)}",
+            hint=_HINT_SUPPORTED,
+        )
+    head = named.state.get("head.weight")
+    return Recognised(
+        layout=named.layout,
+        state={name: _plain(tensor) for name, tensor in named.state.items()},
+        architecture=_infer(named, where),
+        num_classes=0 if head is None else head.shape[0],
+    )
+
+
+def rename(tensors: Mapping[str, Tensor]) -> NamedTensors:
+    """Bring any known layout to our names; unknown names stay as they are."""
+    names = {name: name for name in tensors}
+    for prefix in _WRAPPER_PREFIXES:
+        if all(name.startswith(prefix) for name in names.values()):
+            names = {original: name[len(prefix) :] for original, name in names.items()}
+    layout = _layout(set(names.values()))
+    state, indices = {}, {}
+    for original, name in names.items():
+        ours = _our_name(name, layout)
+        if ours.endswith(_INDEX):
+            indices[ours] = tensors[original]
+        elif not ours.endswith(_DERIVED) and not ours.startswith(_PREPROCESSOR):
+            state[ours] = tensors[original]
+    return NamedTensors(layout, state, indices)
+
+
+def _layout(names: set[str]) -> str:
+    if any(re.match(r"backbone\.norm\d\.", name) for name in names):
+        return "mmaction2"
+    if any(name.startswith("backbone.layers.") for name in names):
+        return "official"
+    if "features.0.0.attn.qkv.weight" in names:
+        return "torchvision"
+    return "bare"
+
+
+def _our_name(name: str, layout: str) -> str:
+    if layout == "torchvision":
+        name = name.replace(".mlp.0.", ".mlp.fc1.").replace(".mlp.3.", ".mlp.fc2.")
+        return re.sub(r"^features\.(\d+)\.", _torchvision_stage, name)
+    name = name.removeprefix("backbone.").replace("cls_head.fc_cls.", "head.")
+    return re.sub(r"^norm\d\.", "norm.", name) if layout == "mmaction2" else name
+
+
+def _torchvision_stage(match: re.Match[str]) -> str:
+    """Torchvision lists stages and patch mergings in turns."""
+    stage, is_merging = divmod(int(match[1]), 2)
+    return f"layers.{stage}.downsample." if is_merging else f"layers.{stage}.blocks."
+
+
+def _plain(tensor: Tensor) -> Tensor:
+    """Float32, contiguous, sharing memory with nothing."""
+    plain = tensor.to(torch.float32).contiguous()
+    whole = plain.untyped_storage().nbytes() == plain.numel() * plain.element_size()
+    return plain if whole else plain.clone()
+
+
+def _describe(tensors: Mapping[str, Tensor]) -> str:
+    for mark, description in _FOREIGN:
+        if any(mark in name for name in tensors):
+            return description
+    shown = ", ".join(list(tensors)[:3])
+    return f"something else ({len(tensors)} tensors: {shown}, ...)"
+
+
+def _infer(named: NamedTensors, where: str) -> Architecture:
+    """Read the architecture off the shapes."""
+    patch = named.state[_PATCH_WEIGHT]
+    if patch.ndim != 5 or patch.shape[1] != 3:
+        raise CheckpointError(
+            f"{where}: {_PATCH_WEIGHT} has the shape {tuple(patch.shape)}, "
+            "expected (C, 3, time, height, width)",
+            hint=_HINT_SUPPORTED,
+        )
+    depths = tuple(_depths(named.state))
+    tables = [_shape(named, _TABLE.format(stage), where) for stage in range(len(depths))]
+    hidden = _shape(named, "layers.0.blocks.0.mlp.fc1.weight", where)[0]
+    dim, heads = patch.shape[0], tuple(table[1] for table in tables)
+    try:
+        return Architecture(
+            name=_KNOWN_SHAPES.get((dim, depths, heads), "swin3d_custom"),
+            embed_dim=dim,
+            depths=depths,
+            num_heads=heads,
+            window_size=_window(tables[0][0], named, where),
+            patch_size=(patch.shape[2], patch.shape[3], patch.shape[4]),
+            mlp_ratio=hidden / dim,
+        )
+    except ValueError as error:
+        raise CheckpointError(
+            f"{where}: its shapes make no Video Swin ({error})", hint=_HINT_SUPPORTED
+        ) from error
+
+
+def _shape(named: NamedTensors, name: str, where: str) -> tuple[int, int]:
+    tensor = named.state.get(name)
+    if tensor is None or tensor.ndim != 2:
+        found = "it is missing" if tensor is None else f"its shape is {tuple(tensor.shape)}"
+        raise CheckpointError(
+            f"{where}: expected a matrix {name}, but {found}", hint=_HINT_SUPPORTED
+        )
+    return tensor.shape[0], tensor.shape[1]
+
+
+def _depths(state: Mapping[str, Tensor]) -> Iterator[int]:
+    """Blocks of each stage, up to the first stage or block that is not there."""
+    for stage in range(len(state)):
+        blocks = range(len(state))
+        depth = next(b for b in blocks if f"layers.{stage}.blocks.{b}.attn.qkv.weight" not in state)
+        if depth == 0:
+            return
+        yield depth
+
+
+def _window(num_rows: int, named: NamedTensors, where: str) -> Grid:
+    """Attention window P×M×M whose bias table has this many rows: (2P−1)(2M−1)².
+
+    The file's index tells it for certain, also a window that is not square; without one, the
+    usual M is preferred.
+    """
+    candidates = list(_windows(num_rows))
+    if not named.indices:
+        square = [window for window in candidates if window[1] == window[2]]
+        return min(square, key=lambda w: (abs(w[1] - _USUAL_WINDOW_SIDE), w))
+    (name, index), *_ = named.indices.items()
+    tokens = isqrt(index.numel())
+    for window in candidates:
+        if prod(window) == tokens:
+            expected = _relative_index(window)
+            if all(torch.equal(i.flatten(), expected) for i in named.indices.values()):
+                return window
+    raise CheckpointError(
+        f"{where}: {name} does not number a window in the authors' order", hint=_HINT_SUPPORTED
+    )
+
+
+def _windows(num_rows: int) -> Iterator[Grid]:
+    """All windows with a bias table of this many rows."""
+    sides = [n for n in range(1, num_rows + 1, 2) if num_rows % n == 0]
+    for height in sides:
+        for width in sides:
+            if num_rows % (height * width) == 0:
+                depth = num_rows // (height * width)
+                if depth % 2:
+                    yield (depth + 1) // 2, (height + 1) // 2, (width + 1) // 2
+
+
+def _relative_index(window: Grid) -> Tensor:
+    """Bias table row of each pair of tokens, flattened (arXiv 2106.13230, section 3.2)."""
+    tokens = torch.cartesian_prod(*(torch.arange(n) for n in window)).reshape(-1, 3)  # (N, 3)
+    offsets = tokens[:, None] - tokens[None] + torch.tensor(window) - 1  # (N, N, 3)
+    _, height, width = (2 * n - 1 for n in window)
+    return (offsets * torch.tensor([height * width, width, 1])).sum(-1).flatten()  # (N·N,)
