@@ -16,6 +16,7 @@ from vswin_cli.errors import CheckpointError, UnknownModelError
 from vswin_cli.hub import RepoFile, RepoListing
 from vswin_cli.registry import get_spec
 from vswin_cli.weights_spec import RemoteFile, WeightsSource, WeightsSpec
+from vswin_cli.weights_store import model_folder
 
 __all__ = ["HubReference", "LocalReference", "Reference", "choose_files", "parse_reference"]
 
@@ -39,6 +40,11 @@ class HubReference:
     def __str__(self) -> str:
         at = f"@{self.revision}" if self.revision else ""
         return f"hf://{self.repo}{at}" + (f"/{self.path}" if self.path else "")
+
+    def folder_at(self, commit: str) -> Path:
+        """Where this checkpoint of one commit is or would be in our format."""
+        inside = f"/{self.path}" if self.path else ""
+        return model_folder(f"{self.repo}@{commit}{inside}")
 
 
 @dataclass(frozen=True, slots=True)

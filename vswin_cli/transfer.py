@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import httpx2
 
 __all__ = [
+    "DiskFullError",
     "OnBytes",
     "SizeCheck",
     "check_free_space",
@@ -46,6 +47,10 @@ _DISK_FULL = {
     errno.EFBIG: "a file may not grow that large here",
 }
 _SPARE_BYTES = 1_000_000  # for the small records beside a large file
+
+
+class DiskFullError(DownloadError):
+    """There is no room for the file; another source would not fit either."""
 
 
 class _InterruptedError(Exception):
@@ -106,7 +111,7 @@ def check_free_space(folder: Path, needed_bytes: int, purpose: str) -> None:
         purpose: what for, for the message.
 
     Raises:
-        DownloadError: less is free.
+        DiskFullError: less is free.
     """
     there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
     free_bytes = shutil.disk_usage(there).free
@@ -312,10 +317,10 @@ def _write_failed(path: Path, missing_bytes: int, error: OSError) -> DownloadErr
     )
 
 
-def _no_room(path: Path, needed_bytes: int, purpose: str, code: int) -> DownloadError:
+def _no_room(path: Path, needed_bytes: int, purpose: str, code: int) -> DiskFullError:
     there = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
     free_bytes = shutil.disk_usage(there).free
-    return DownloadError(
+    return DiskFullError(
         f"{path}: {_DISK_FULL[code]}: {purpose} needs {needed_bytes / 1e6:.1f} MB, "
         f"{free_bytes / 1e6:.1f} MB are free",
         hint="free some space, or set HF_HOME and VSWIN_CACHE to folders on another disk; "

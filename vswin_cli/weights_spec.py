@@ -115,8 +115,8 @@ class WeightsSource:
 
     @property
     def uri(self) -> str:
-        """Where the first file is, for messages and provenance."""
-        return self.file_uri(self.files[0])
+        """Where the largest file is, the one that holds the tensors."""
+        return self.file_uri(max(self.files, key=lambda file: file.planned_bytes))
 
     def file_uri(self, file: RemoteFile) -> str:
         """Where one of the files is: its URL, or `hf://USER/REPO[@REV]/PATH`."""

@@ -1,0 +1,105 @@
+"""What is on this machine: installed weights with their cards, and the labels of anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from vswin_cli.card import ModelCard
+from vswin_cli.errors import CheckpointError, LabelsError
+from vswin_cli.labels import LabelMap, bundled_label_sets
+from vswin_cli.references import HubReference, LocalReference, parse_reference
+from vswin_cli.weights_spec import WeightsSpec
+from vswin_cli.weights_store import cache_folder, is_model_folder, model_folder, recall_commit
+
+__all__ = ["InstalledModel", "installed_folder", "installed_models", "labels_of", "read_card"]
+
+_LIST_ENDINGS = (".txt", ".csv", ".tsv", ".json")
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledModel:
+    """Weights in our format in the cache."""
+
+    folder: Path
+    card: ModelCard
+    size_bytes: int
+
+
+def installed_models() -> tuple[InstalledModel, ...]:
+    """All weights in the cache, by name; folders that are no weights are passed over."""
+    found = []
+    for folder in sorted((cache_folder() / "models").glob("*")):
+        if is_model_folder(folder) and not folder.name.startswith("."):
+            size_bytes = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+            found.append(InstalledModel(folder, read_card(folder), size_bytes))
+    return tuple(found)
+
+
+def installed_folder(reference: str) -> Path | None:
+    """Where the weights of a reference are, or `None` if they are not here; asks no network.
+
+    Raises:
+        UnknownModelError: the reference means nothing.
+    """
+    meant = parse_reference(reference)
+    if isinstance(meant, WeightsSpec):
+        folder = model_folder(meant.name)
+    elif isinstance(meant, HubReference):
+        commit = recall_commit(str(meant))
+        if commit is None:
+            return None
+        folder = meant.folder_at(commit)
+    else:
+        folder = meant.path
+    return folder if is_model_folder(folder) else None
+
+
+def read_card(folder: Path) -> ModelCard:
+    """The card of weights in our format.
+
+    Raises:
+        CheckpointError: it cannot be read, or is not a card.
+    """
+    path = folder / "config.json"
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CheckpointError(
+            f"{path}: the model card cannot be read ({error})",
+            hint="download or convert these weights again with `--force`",
+        ) from error
+    return ModelCard.from_json(text, path)
+
+
+def labels_of(reference: str) -> LabelMap:
+    """The class names of weights, of a bundled list, or of a label file.
+
+    Args:
+        reference: a registry name, a bundled list such as `kinetics-600`, a label file, or
+            installed weights.
+
+    Raises:
+        UnknownModelError: the reference means nothing.
+        LabelsError: the file is no label list, or the weights are not here or unnamed.
+    """
+    if reference in bundled_label_sets():
+        return LabelMap.bundled(reference)
+    path = Path(reference).expanduser()
+    if path.is_file() and path.suffix.lower() in _LIST_ENDINGS:
+        return LabelMap.from_file(path)
+    meant = parse_reference(reference)
+    if isinstance(meant, WeightsSpec):
+        return LabelMap.bundled(meant.labels)
+    folder = installed_folder(reference)
+    if folder is None:
+        raise LabelsError(
+            f"{meant}: its labels are not known here",
+            hint="convert the checkpoint first"
+            if isinstance(meant, LocalReference)
+            else f"`vswin download {reference}` brings them",
+        )
+    card = read_card(folder)
+    if not card.labels:
+        raise LabelsError(f"{meant}: nobody said what its {card.num_classes} classes are called")
+    return LabelMap(str(meant), card.labels)

@@ -1,0 +1,363 @@
+"""Weights by name, Hub repository or path, as a folder in our format or a network ready to run.
+
+Everything is fetched once, checked, converted once and kept; what is kept is used without asking
+the network again. Sources are tried in order, and the final error gives each one's reason.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vswin_cli import __version__
+from vswin_cli.card import ModelCard, Provenance
+from vswin_cli.catalogue import installed_folder, read_card
+from vswin_cli.errors import (
+    CheckpointError,
+    DownloadError,
+    IntegrityError,
+    ModelError,
+    OfflineError,
+    OptionError,
+)
+from vswin_cli.hub import FetchedFile, fetch, list_repo, sha256_of
+from vswin_cli.labels import LabelMap
+from vswin_cli.references import (
+    HubReference,
+    LocalReference,
+    choose_files,
+    parse_reference,
+)
+from vswin_cli.registry import all_specs, find_source
+from vswin_cli.specs import Architecture
+from vswin_cli.transfer import DiskFullError, OnBytes, check_free_space
+from vswin_cli.weights_spec import WeightsSource, WeightsSpec, parameter_count
+from vswin_cli.weights_store import (
+    download_folder,
+    is_model_folder,
+    locked,
+    model_folder,
+    recall_file,
+    record_path,
+    remember_commit,
+    remember_file,
+)
+
+if TYPE_CHECKING:
+    from vswin_cli.models.checkpoint import Checkpoint, LoadedModel
+
+__all__ = ["DownloadPlan", "ensure_weights", "load_model", "plan_download"]
+
+OnNote = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadPlan:
+    """What getting the weights of a reference would take."""
+
+    reference: str
+    folder: Path
+    """Where they are or will be."""
+    installed: bool
+    """Whether they are there, so that nothing needs to be fetched."""
+    source_uri: str
+    """First place to be asked."""
+    download_bytes: int
+    """Bytes to fetch, as far as known; 0 when installed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A named or repository reference, boiled down to what installing it needs."""
+
+    name: str
+    """What messages call it."""
+    folder: Path
+    sources: tuple[WeightsSource, ...]
+    spec: WeightsSpec | None
+
+
+def load_model(
+    reference: str | Path,
+    *,
+    labels: LabelMap | None = None,
+    on_bytes: OnBytes | None = None,
+    on_note: OnNote | None = None,
+) -> LoadedModel:
+    """Load a network with everything that is known about it.
+
+    Args:
+        reference: a registry name, `USER/REPO[@REV]`, or a path to a checkpoint of any layout.
+        labels: class names to use instead of those that come with the weights.
+        on_bytes: progress of a download, should one be needed.
+        on_note: told which source fails and why.
+
+    Raises:
+        UnknownModelError: the reference means nothing.
+        DownloadError: not here and not to be had.
+        CheckpointError: the file is not a Video Swin, or damaged.
+        LabelsError: the labels do not fit the head.
+    """
+    from vswin_cli.models.checkpoint import build_model, read_checkpoint
+
+    meant = parse_reference(str(reference))
+    if isinstance(meant, LocalReference):
+        path = meant.path
+    else:
+        path = ensure_weights(str(reference), on_bytes=on_bytes, on_note=on_note)
+    checkpoint = read_checkpoint(path)
+    card = checkpoint.card or _card_of_unknown(
+        path.stem, checkpoint, _file_origin(path, checkpoint)
+    )
+    return build_model(checkpoint, card if labels is None else card.with_labels(labels))
+
+
+def ensure_weights(
+    reference: str,
+    *,
+    source: str | None = None,
+    force: bool = False,
+    refresh: bool = False,
+    on_bytes: OnBytes | None = None,
+    on_note: OnNote | None = None,
+) -> Path:
+    """Have the weights of a reference here in our format, and say where.
+
+    Args:
+        reference: a registry name or `USER/REPO[@REV]`.
+        source: the only source to use, such as `authors`.
+        force: fetch and convert again even if they are here.
+        refresh: ask the Hub what a branch means today, even if an earlier state is here.
+        on_bytes: progress over the files of the source in use.
+        on_note: told which source fails and why.
+
+    Raises:
+        UnknownModelError: the reference means nothing.
+        OptionError: a path, or a source that these weights do not have.
+        OfflineError: offline mode, and not here.
+        DownloadError: no source delivered; the message has each one's reason.
+        CheckpointError: the repository holds no checkpoint, several, or another network.
+    """
+    folder = installed_folder(reference)
+    if folder is not None and not (force or refresh or source):
+        return folder
+    try:
+        wanted = _resolve(reference, source)
+    except DownloadError:
+        if folder is None or force:
+            raise
+        return folder  # what is here is the best answer while the Hub cannot be asked
+    with locked(f"model-{wanted.folder.name}"):
+        if not force and is_model_folder(wanted.folder) and _is_from(wanted, source):
+            return wanted.folder
+        _install_from_any(wanted, force=force, on_bytes=on_bytes, on_note=on_note)
+    return wanted.folder
+
+
+def plan_download(
+    reference: str, *, source: str | None = None, force: bool = False
+) -> DownloadPlan:
+    """Say what `ensure_weights` would do; a repository that is not here is looked up.
+
+    Raises:
+        ModelError: as `ensure_weights`, as far as can be told without the files.
+    """
+    folder = installed_folder(reference)
+    if folder is not None and source is None and not force:
+        return DownloadPlan(reference, folder, True, "", 0)
+    wanted = _resolve(reference, source)
+    first = wanted.sources[0]
+    is_here = not force and is_model_folder(wanted.folder) and _is_from(wanted, source)
+    size_bytes = 0 if is_here else first.download_bytes
+    return DownloadPlan(reference, wanted.folder, is_here, first.uri, size_bytes)
+
+
+def _resolve(reference: str, source: str | None) -> _Wanted:
+    """Find out where a reference's weights can be had."""
+    meant = parse_reference(reference)
+    if isinstance(meant, LocalReference):
+        raise OptionError(
+            f"{meant}: a path needs no download",
+            hint="give it as `--weights`, or let `vswin convert` turn it into vswin's format",
+        )
+    if isinstance(meant, WeightsSpec):
+        sources = tuple(each for each in meant.sources if each.other_training is None)
+        if source is not None:
+            sources = (find_source(meant, source),)
+        return _Wanted(meant.name, model_folder(meant.name), sources, meant)
+    if source not in (None, "hub"):
+        raise OptionError(f"{meant} has no source {source!r}", hint="leave `--source` out")
+    return _resolve_repo(meant)
+
+
+def _resolve_repo(meant: HubReference) -> _Wanted:
+    listing = list_repo(meant.repo, meant.revision)
+    chosen = choose_files(meant, listing)
+    remember_commit(str(meant), listing.commit)
+    return _Wanted(str(meant), meant.folder_at(listing.commit), (chosen,), None)
+
+
+def _is_from(wanted: _Wanted, source: str | None) -> bool:
+    """Whether what is installed came from the pinned source, or no source is pinned."""
+    if source is None or wanted.spec is None:
+        return True
+    card = read_card(wanted.folder)
+    origins = {
+        _without_revision(wanted.sources[0].file_uri(file)) for file in wanted.sources[0].files
+    }
+    return _without_revision(card.provenance.source) in origins
+
+
+def _install_from_any(
+    wanted: _Wanted, *, force: bool, on_bytes: OnBytes | None, on_note: OnNote | None
+) -> None:
+    """Try the sources in order; the first whose files verify and read strictly is kept."""
+    failures: list[tuple[WeightsSource, ModelError]] = []
+    for source in wanted.sources:
+        try:
+            _install(wanted, source, force=force, on_bytes=on_bytes, on_note=on_note)
+        except DiskFullError:
+            raise
+        except ModelError as error:
+            failures.append((source, error))
+            if on_note and source is not wanted.sources[-1]:
+                on_note(f"source {source.key!r} failed: {error.message}; trying the next one")
+        else:
+            return
+    raise _all_failed(wanted, failures)
+
+
+def _install(
+    wanted: _Wanted,
+    source: WeightsSource,
+    *,
+    force: bool,
+    on_bytes: OnBytes | None,
+    on_note: OnNote | None,
+) -> None:
+    from vswin_cli.models.checkpoint import read_checkpoint, save_model
+
+    fetched = fetch(source, on_bytes=on_bytes, on_note=on_note, force=force)
+    for file in fetched:
+        _check_seen(file)
+    checkpoint = read_checkpoint(fetched[0].path)
+    provenance = _provenance(checkpoint, fetched)
+    if wanted.spec is not None:
+        _check_fits(wanted.spec, checkpoint, source)
+        card = _card_of_spec(wanted.spec, source, provenance)
+    elif checkpoint.card is not None:
+        card = replace(checkpoint.card, provenance=provenance)
+    else:
+        card = _card_of_unknown(wanted.name, checkpoint, provenance)
+    size_bytes = 4 * parameter_count(checkpoint.architecture, checkpoint.num_classes)
+    check_free_space(wanted.folder, size_bytes, "the converted copy")
+    save_model(wanted.folder, checkpoint.state, card)
+    for file in fetched:
+        remember_file(file.uri, file.sha256, file.size_bytes)
+        if source.base_url is not None:
+            shutil.rmtree(download_folder(file.uri), ignore_errors=True)
+
+
+def _check_seen(file: FetchedFile) -> None:
+    """Refuse a file that differs from what the same address delivered before."""
+    seen = recall_file(file.uri)
+    if seen is not None and seen.sha256 != file.sha256:
+        raise IntegrityError(
+            f"{file.uri}: got sha256 {file.sha256[:12]}, but on {seen.first_seen} it was "
+            f"{seen.sha256[:12]}",
+            hint=f"if you know why it changed, delete {record_path(file.uri)} and try again",
+        )
+
+
+def _check_fits(spec: WeightsSpec, checkpoint: Checkpoint, source: WeightsSource) -> None:
+    """Refuse a readable checkpoint of another network than the name stands for."""
+    found = replace(checkpoint.architecture, name=spec.architecture.name)
+    if found != spec.architecture or checkpoint.num_classes != spec.num_classes:
+        raise CheckpointError(
+            f"{source.uri}: not the network of {spec.name}: got {found} with "
+            f"{checkpoint.num_classes} classes, expected {spec.architecture} with "
+            f"{spec.num_classes}",
+            hint="try another `--source`",
+        )
+
+
+def _card_of_spec(spec: WeightsSpec, source: WeightsSource, provenance: Provenance) -> ModelCard:
+    return ModelCard(
+        id=spec.name,
+        architecture=spec.architecture,
+        num_classes=spec.num_classes,
+        labels=LabelMap.bundled(spec.labels).names,
+        input=spec.input,
+        activation=spec.activation,
+        dataset=spec.dataset,
+        licence=source.licence,
+        provenance=provenance,
+        notes=tuple(filter(None, (source.other_training, spec.notes))),
+    )
+
+
+def _card_of_unknown(name: str, checkpoint: Checkpoint, provenance: Provenance) -> ModelCard:
+    """A card for weights that say nothing of themselves, from published ones of the same shape.
+
+    Without such, the classes stay unnamed and the input is the usual one.
+    """
+    bare = ModelCard(
+        id=name,
+        architecture=checkpoint.architecture,
+        num_classes=checkpoint.num_classes,
+        provenance=provenance,
+    )
+    like = _published_like(checkpoint.architecture, checkpoint.num_classes)
+    if like is None:
+        return bare
+    return replace(
+        bare,
+        labels=LabelMap.bundled(like.labels).names,
+        input=like.input,
+        activation=like.activation,
+        notes=(f"Labels and input are those of {like.name}, which has the same shape.",),
+    )
+
+
+def _published_like(architecture: Architecture, num_classes: int) -> WeightsSpec | None:
+    for spec in all_specs():
+        same_shape = replace(architecture, name=spec.architecture.name) == spec.architecture
+        if same_shape and spec.num_classes == num_classes:
+            return spec
+    return None
+
+
+def _provenance(checkpoint: Checkpoint, fetched: tuple[FetchedFile, ...]) -> Provenance:
+    """Origin of the largest file, the one that holds the tensors, with the commit it is of."""
+    file = max(fetched, key=lambda each: each.size_bytes)
+    return Provenance(_at_commit(file), file.sha256, checkpoint.layout, f"vswin {__version__}")
+
+
+def _file_origin(path: Path, checkpoint: Checkpoint) -> Provenance:
+    source_sha256 = sha256_of(path) if path.is_file() else None
+    return Provenance(str(path), source_sha256, checkpoint.layout)
+
+
+def _without_revision(uri: str) -> str:
+    return re.sub(r"^(hf://[^/]+/[^/@]+)@[^/]+", r"\1", uri)
+
+
+def _at_commit(file: FetchedFile) -> str:
+    """Address of a file that will mean the same bytes for ever, where there is one."""
+    if file.commit is None:
+        return file.uri
+    return re.sub(r"^(hf://[^/]+/[^/@]+)", rf"\1@{file.commit}", _without_revision(file.uri))
+
+
+def _all_failed(wanted: _Wanted, failures: list[tuple[WeightsSource, ModelError]]) -> ModelError:
+    if len(failures) == 1:
+        return failures[0][1]
+    reasons = "".join(f"\n  {source.key}: {error.message}" for source, error in failures)
+    hints = [error.hint for _, error in failures if error.hint]
+    is_offline = all(isinstance(error, OfflineError) for _, error in failures)
+    kind = OfflineError if is_offline else DownloadError
+    return kind(f"no source delivered {wanted.name}:{reasons}", hint=hints[0] if hints else None)
