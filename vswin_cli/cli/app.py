@@ -12,6 +12,13 @@ import typer
 
 from vswin_cli import __version__
 from vswin_cli.cli import console
+from vswin_cli.cli.convert import convert
+from vswin_cli.cli.download import download
+from vswin_cli.cli.export import export
+from vswin_cli.cli.models import labels, models
+from vswin_cli.cli.schema import schema
+from vswin_cli.cli.segment import segment
+from vswin_cli.cli.tag import tag
 from vswin_cli.errors import VswinError
 
 __all__ = ["app", "main", "run"]
@@ -30,6 +37,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+for command in (tag, segment, export, download, labels, convert, schema):
+    app.command()(command)
+app.add_typer(models, name="models")
 
 
 def _version(wanted: bool) -> None:

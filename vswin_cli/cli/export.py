@@ -32,7 +32,6 @@ def export(
     """Write saved timelines in another format.
 
     Examples:
-
         vswin export movie.json -f srt
 
         vswin export movie.json -o movie.otio

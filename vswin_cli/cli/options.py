@@ -19,13 +19,16 @@ __all__ = [
     "FormatOption",
     "FrameIntervalOption",
     "FrameRateOption",
+    "GroupOption",
     "IncludeOption",
     "JsonOption",
     "LabelsOption",
+    "MaxEntropyOption",
     "MaxLabelsOption",
     "MergeGapOption",
     "MinCoverageOption",
     "MinDurationOption",
+    "MinMarginOption",
     "ModelOption",
     "OffsetOption",
     "OnsetOption",
@@ -33,6 +36,7 @@ __all__ = [
     "PrecisionOption",
     "QuietOption",
     "SaveScoresOption",
+    "SmoothOption",
     "StartOption",
     "StrictOption",
     "StrideOption",
@@ -152,6 +156,39 @@ ExcludeOption = Annotated[
     typer.Option(
         "--exclude",
         help="Never this label; * matches any text. Repeatable.",
+        rich_help_panel=_SEGMENTS,
+    ),
+]
+GroupOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--group",
+        metavar="NAME=LABEL,...",
+        help="Report several labels as one, * matches any text. Repeatable.",
+        rich_help_panel=_SEGMENTS,
+    ),
+]
+SmoothOption = Annotated[
+    float,
+    typer.Option(
+        "--smooth",
+        help="Average scores over this many seconds; 0 for none.",
+        rich_help_panel=_SEGMENTS,
+    ),
+]
+MinMarginOption = Annotated[
+    float,
+    typer.Option(
+        "--min-margin",
+        help="Report nothing where the best label leads by less than this.",
+        rich_help_panel=_SEGMENTS,
+    ),
+]
+MaxEntropyOption = Annotated[
+    float,
+    typer.Option(
+        "--max-entropy",
+        help="Report nothing where scores spread more than this: 0 sure, 1 no idea.",
         rich_help_panel=_SEGMENTS,
     ),
 ]

@@ -11,7 +11,6 @@ def schema() -> None:
     """Print the JSON Schema of the JSON output (vswin.timeline/1).
 
     Examples:
-
         vswin schema > timeline.schema.json
     """
     from vswin_cli.timeline_files import schema_text

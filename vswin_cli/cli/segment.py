@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 __all__ = ["segment"]
 
+_DEFAULTS = SegmentOptions()
+
 
 def segment(
     scores: Annotated[
@@ -42,17 +44,17 @@ def segment(
             show_default=False,
         ),
     ],
-    onset: OnsetOption = SegmentOptions().onset,
-    offset: OffsetOption = SegmentOptions().offset,
-    min_duration: MinDurationOption = SegmentOptions().min_duration_seconds,
-    merge_gap: MergeGapOption = SegmentOptions().merge_gap_seconds,
-    max_labels: MaxLabelsOption = SegmentOptions().max_labels,
+    onset: OnsetOption = _DEFAULTS.onset,
+    offset: OffsetOption = _DEFAULTS.offset,
+    min_duration: MinDurationOption = _DEFAULTS.min_duration_seconds,
+    merge_gap: MergeGapOption = _DEFAULTS.merge_gap_seconds,
+    max_labels: MaxLabelsOption = _DEFAULTS.max_labels,
     include: IncludeOption = None,
     exclude: ExcludeOption = None,
     group: GroupOption = None,
-    smooth: SmoothOption = SegmentOptions().smooth_seconds,
-    min_margin: MinMarginOption = SegmentOptions().min_margin,
-    max_entropy: MaxEntropyOption = SegmentOptions().max_entropy,
+    smooth: SmoothOption = _DEFAULTS.smooth_seconds,
+    min_margin: MinMarginOption = _DEFAULTS.min_margin,
+    max_entropy: MaxEntropyOption = _DEFAULTS.max_entropy,
     format: FormatOption = None,
     out: OutOption = None,
     json: JsonOption = False,
@@ -61,7 +63,6 @@ def segment(
     """Find segments in saved scores with other thresholds or labels, in a second.
 
     Examples:
-
         vswin tag movie.mp4 --save-scores movie.npz
 
         vswin segment movie.npz --onset 0.3 --include "playing *"

@@ -1,0 +1,171 @@
+"""`vswin convert`: any checkpoint into vswin's own folder, once and for all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vswin_cli import __version__
+from vswin_cli.cli import console
+from vswin_cli.cli.options import QuietOption
+from vswin_cli.errors import OptionError, OutputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from vswin_cli.card import ModelCard
+    from vswin_cli.labels import LabelMap
+    from vswin_cli.specs import InputSpec
+
+__all__ = ["convert"]
+
+
+def convert(
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(
+            metavar="IN",
+            help="A .pth or .safetensors file of the authors, MMAction2 1.x or torchvision, or a "
+            "TensorFlow model's folder.",
+        ),
+    ],
+    folder: Annotated[
+        Path, typer.Argument(metavar="OUT", help="Folder to write.", show_default=False)
+    ],
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            "--labels",
+            metavar="FILE|NAME",
+            help="Class names in index order: text, CSV or JSON, or a list that comes with vswin, "
+            "such as kinetics-400. By default those of published weights of the same shape.",
+        ),
+    ] = None,
+    name: Annotated[
+        str | None, typer.Option("--name", help="Id in results; OUT's name by default.")
+    ] = None,
+    num_frames: Annotated[
+        int | None, typer.Option("--num-frames", min=1, help="Frames per clip, if not 32.")
+    ] = None,
+    fps: Annotated[
+        float | None, typer.Option("--fps", help="Sampled frames per second, if not 15.")
+    ] = None,
+    inflate: Annotated[
+        bool,
+        typer.Option(
+            "--inflate", help="IN is a 2D Swin for images: make it a start for training on video."
+        ),
+    ] = False,
+    window: Annotated[
+        str | None,
+        typer.Option(
+            "--window", metavar="P,M,M", help="Attention window for --inflate; 8,7,7 by default."
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace OUT if it is a model folder already.")
+    ] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Turn a checkpoint into a folder with model.safetensors and config.json, and print it.
+
+    The layout is recognised by content. Nothing in the file is ever run, and every tensor must
+    fit. An inflated image network has no head; it cannot tag before it is trained.
+
+    Examples:
+        vswin convert swin_base_patch244_window877_kinetics600_22k.pth swin-b-k600
+
+        vswin convert finetuned.pth my-model --labels my-labels.txt
+
+        vswin convert swin_tiny_patch4_window7_224.pth start --inflate
+    """
+    from vswin_cli.models.checkpoint import save_model
+
+    if folder.exists() and not force and (not folder.is_dir() or any(folder.iterdir())):
+        raise OutputError(f"{folder}: exists", hint="choose another folder, or give `--force`")
+    if inflate:
+        if labels is not None:
+            raise OptionError("`--labels` with `--inflate`: an inflated network has no head")
+        state, card = _inflated(checkpoint, _parse_window(window or "8,7,7"))
+    elif window is not None:
+        raise OptionError("`--window` belongs to `--inflate`")
+    else:
+        state, card = _loaded(checkpoint, _read_labels(labels))
+    card = replace(
+        card,
+        id=name or folder.absolute().name,
+        input=_changed(card.input, num_frames, fps),
+        provenance=replace(
+            card.provenance, source=str(checkpoint), converted_by=f"vswin {__version__}"
+        ),
+    )
+    save_model(folder, state, card)
+    if not quiet:
+        console.note(_summary(card))
+    console.write(str(folder))
+
+
+def _loaded(checkpoint: Path, labels: LabelMap | None) -> tuple[dict[str, Tensor], ModelCard]:
+    from vswin_cli.weights import load_model
+
+    model = load_model(checkpoint.absolute(), labels=labels)
+    return model.network.state_dict(), model.card
+
+
+def _inflated(
+    checkpoint: Path, window_size: tuple[int, int, int]
+) -> tuple[dict[str, Tensor], ModelCard]:
+    from vswin_cli.card import ModelCard, Provenance
+    from vswin_cli.hub import sha256_of
+    from vswin_cli.models.checkpoint import inflate_checkpoint
+
+    inflated = inflate_checkpoint(checkpoint, window_size)
+    provenance = Provenance(str(checkpoint), sha256_of(checkpoint), inflated.layout)
+    card = ModelCard("", inflated.architecture, inflated.num_classes, provenance=provenance)
+    return inflated.state, card
+
+
+def _parse_window(text: str) -> tuple[int, int, int]:
+    sizes = text.split(",")
+    if len(sizes) != 3 or not all(size.strip().isdecimal() and int(size) for size in sizes):
+        raise OptionError(
+            f"cannot read the window {text!r}", hint="give time, height and width, such as 8,7,7"
+        )
+    frames, height, width = map(int, sizes)
+    return frames, height, width
+
+
+def _read_labels(text: str | None) -> LabelMap | None:
+    from vswin_cli.labels import LabelMap, bundled_label_sets
+
+    if text is None:
+        return None
+    if text in bundled_label_sets() and not Path(text).exists():
+        return LabelMap.bundled(text)
+    return LabelMap.from_file(Path(text))
+
+
+def _changed(spec: InputSpec, num_frames: int | None, fps: float | None) -> InputSpec:
+    if fps is not None and fps <= 0:
+        raise OptionError(f"frames per second must be positive, got {fps:g}")
+    return replace(
+        spec,
+        num_frames=spec.num_frames if num_frames is None else num_frames,
+        frame_rate=spec.frame_rate if fps is None else fps,
+    )
+
+
+def _summary(card: ModelCard) -> str:
+    shape = card.architecture
+    window = "×".join(map(str, shape.window_size))
+    if not card.num_classes:
+        head = "no head"
+    elif card.labels:
+        head = f"{card.num_classes} classes"
+    else:
+        head = f"{card.num_classes} classes without names, give them as `--labels`"
+    notes = "".join(f"; {note}" for note in card.notes)
+    return f"{shape.name}, window {window}, {head}, layout {card.provenance.layout}{notes}"

@@ -1,0 +1,91 @@
+"""`vswin download`: fetch, check and convert weights before they are needed."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from vswin_cli.cli import console
+from vswin_cli.cli.options import QuietOption
+
+__all__ = ["download"]
+
+
+def download(
+    names: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME...",
+            help="Named weights (see `vswin models`), USER/REPO[@REV] or hf://USER/REPO/PATH.",
+            show_default=False,
+        ),
+    ],
+    source: Annotated[
+        str | None,
+        typer.Option(
+            "--source",
+            help="Use only this source (hub, authors, torchvision, openmmlab) instead of "
+            "trying each in turn.",
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Fetch and convert again even if it is here.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Say what would be fetched, fetch nothing.")
+    ] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Fetch weights, check them, convert them once, and print the folder they are in.
+
+    Files from the Hugging Face Hub go through its usual cache (HF_HOME, HF_TOKEN,
+    HF_HUB_OFFLINE and HF_ENDPOINT count); an interrupted download continues where it ended.
+
+    Examples:
+        vswin download swin-t-k400
+
+        vswin download swin-b-k600 swin-b-ssv2 --dry-run
+
+        vswin download swin-b-k400 --source torchvision
+
+        vswin download USER/REPO@v1.0
+    """
+    from vswin_cli.references import parse_reference
+
+    for name in names:
+        parse_reference(name)  # a typing error in the last name should not cost the first download
+    for name in names:
+        if dry_run:
+            _announce(name, source, force=force)
+        else:
+            console.write(_fetch(name, source, force=force, quiet=quiet))
+
+
+def _announce(name: str, source: str | None, *, force: bool) -> None:
+    from vswin_cli.weights import plan_download
+
+    plan = plan_download(name, source=source, force=force)
+    if plan.installed:
+        console.write(f"{name}\tis here\t{plan.folder}")
+    else:
+        console.write(f"{name}\t{plan.download_bytes / 1e6:.0f} MB\t{plan.source_uri}")
+
+
+def _fetch(name: str, source: str | None, *, force: bool, quiet: bool) -> str:
+    """Returns the folder, for stdout."""
+    from vswin_cli.weights import ensure_weights, plan_download
+
+    plan = plan_download(name, source=source, force=force)
+    if not plan.installed and not quiet:
+        console.note(f"{name}: {plan.download_bytes / 1e6:.0f} MB from {plan.source_uri}")
+    with console.progress(name, unit="bytes", quiet=quiet or plan.installed) as on_bytes:
+        folder = ensure_weights(
+            name,
+            source=source,
+            force=force,
+            refresh=True,
+            on_bytes=on_bytes,
+            on_note=console.warn,
+        )
+    return str(folder)

@@ -1,0 +1,78 @@
+"""From `--model`, `--weights` and `--labels` to an engine, downloading what is missing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from vswin_cli.cli import console
+from vswin_cli.config import EngineOptions
+from vswin_cli.errors import OptionError
+
+if TYPE_CHECKING:
+    from vswin_cli.engine import Engine
+    from vswin_cli.models.checkpoint import LoadedModel
+
+__all__ = ["ModelChoice", "make_engine"]
+
+DEFAULT_MODEL = "swin-t-k400"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """What the user said about the model.
+
+    Raises:
+        OptionError: named weights and a file at once.
+    """
+
+    model: str | None
+    weights: Path | None
+    labels: Path | None
+
+    def __post_init__(self) -> None:
+        if self.weights is not None and self.model is not None:
+            raise OptionError(
+                f"--model {self.model} and --weights {self.weights} exclude each other",
+                hint="leave one out; VSWIN_MODEL counts as --model",
+            )
+
+    @property
+    def reference(self) -> str:
+        """Name, Hub repository or path to load from."""
+        return str(self.weights) if self.weights is not None else self.model or DEFAULT_MODEL
+
+
+def make_engine(
+    choice: ModelChoice, options: EngineOptions, *, crops: Literal[1, 3], quiet: bool
+) -> Engine:
+    """Load the model and put it on its device.
+
+    Raises:
+        DeviceError: the device does not exist here; found out before anything is downloaded.
+        ModelError: the weights cannot be had, read or used for tagging.
+    """
+    from vswin_cli.engine import Engine, resolve_device
+
+    resolve_device(options.device)
+    return Engine(_load(choice, quiet=quiet), options, crops=crops)
+
+
+def _load(choice: ModelChoice, *, quiet: bool) -> LoadedModel:
+    from vswin_cli.labels import LabelMap
+    from vswin_cli.weights import ensure_weights, load_model, plan_download
+
+    labels = None if choice.labels is None else LabelMap.from_file(choice.labels)
+    if choice.weights is None:
+        plan = plan_download(choice.reference)
+        if not plan.installed:
+            console.note(
+                f"downloading {choice.reference} ({plan.download_bytes / 1e6:.0f} MB) "
+                f"from {plan.source_uri}"
+            )
+            with console.progress(choice.reference, unit="bytes", quiet=quiet) as on_bytes:
+                ensure_weights(choice.reference, on_bytes=on_bytes, on_note=console.note)
+    model = load_model(choice.reference, labels=labels)
+    model.card.check_can_tag()
+    return model

@@ -1,0 +1,203 @@
+"""`vswin models` and `vswin labels`: what there is, what it can tell apart, what is here."""
+
+from __future__ import annotations
+
+import json as json_module
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vswin_cli.cli import console
+from vswin_cli.cli.options import JsonOption
+
+if TYPE_CHECKING:
+    from vswin_cli.catalogue import InstalledModel
+    from vswin_cli.weights_spec import WeightsSpec
+
+__all__ = ["labels", "models"]
+
+models = typer.Typer(
+    help="List the weights that have names, or show one of them.",
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@models.callback()
+def _list_by_default(context: typer.Context, json: JsonOption = False) -> None:
+    """List the weights that have names, or show one of them.
+
+    Examples:
+        vswin models
+
+        vswin models show swin-b-k600
+
+        vswin models --json
+    """
+    if context.invoked_subcommand is None:
+        list_models(json)
+
+
+@models.command("list")
+def list_models(json: JsonOption = False) -> None:
+    """List all named weights, and what else has been downloaded.
+
+    Examples:
+        vswin models list
+
+        vswin models list --json
+    """
+    from vswin_cli.catalogue import installed_models
+    from vswin_cli.registry import all_specs
+
+    here = {model.folder.name: model for model in installed_models()}
+    specs = all_specs()
+    others = [model for name, model in here.items() if name not in {s.name for s in specs}]
+    if json:
+        body = {
+            "schema": "vswin.models/1",
+            "models": [_spec_json(spec, here.get(spec.name)) for spec in specs],
+            "others": [_other_json(model) for model in others],
+        }
+        console.write(json_module.dumps(body, indent=2, ensure_ascii=False))
+    else:
+        _draw_table(specs, here, others)
+
+
+@models.command("show")
+def show_model(
+    name: Annotated[str, typer.Argument(help="Named weights.", show_default=False)],
+    json: JsonOption = False,
+) -> None:
+    """Print the card of named weights: origin, input, accuracy with its protocol, licence.
+
+    Examples:
+        vswin models show swin-t-k400
+
+        vswin models show swin-b-ssv2 --json
+    """
+    from vswin_cli.catalogue import installed_models
+    from vswin_cli.registry import get_spec
+
+    spec = get_spec(name)
+    here = next((model for model in installed_models() if model.folder.name == name), None)
+    if json:
+        console.write(json_module.dumps(_spec_json(spec, here), indent=2, ensure_ascii=False))
+    else:
+        console.write("\n".join(f"{key:13}{text}" for key, text in _card_lines(spec, here)))
+
+
+def labels(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|FILE",
+            help="Named weights, downloaded weights, a bundled list such as kinetics-600, "
+            "or a label file.",
+            show_default=False,
+        ),
+    ],
+    grep: Annotated[
+        str | None, typer.Option("--grep", "-g", help="Only labels that contain this text.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Print the labels of weights or of a file as index<TAB>label.
+
+    Examples:
+        vswin labels swin-t-k400 --grep football
+
+        vswin labels kinetics-710 > labels.txt
+    """
+    from vswin_cli.catalogue import labels_of
+
+    found = labels_of(name).search(grep or "")
+    if json:
+        entries = [{"class_id": index, "label": label} for index, label in found]
+        console.write(json_module.dumps(entries, indent=2, ensure_ascii=False))
+    elif found:
+        console.write("\n".join(f"{index}\t{label}" for index, label in found))
+    else:
+        console.note(f"no label of {name} contains {grep!r}")
+
+
+def _spec_json(spec: WeightsSpec, here: InstalledModel | None) -> dict[str, Any]:
+    body = asdict(spec)
+    body["download_bytes"] = spec.sources[0].download_bytes
+    body["folder"] = None if here is None else str(here.folder)
+    for source, record in zip(spec.sources, body["sources"], strict=True):
+        record["uri"] = source.uri
+    return body
+
+
+def _other_json(model: InstalledModel) -> dict[str, Any]:
+    return {"card": asdict(model.card), "folder": str(model.folder), "size_bytes": model.size_bytes}
+
+
+def _draw_table(
+    specs: tuple[WeightsSpec, ...], here: dict[str, InstalledModel], others: list[InstalledModel]
+) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("name", "dataset"):
+        table.add_column(title, no_wrap=True)
+    for title in ("params", "top-1", "download"):
+        table.add_column(title, no_wrap=True, justify="right")
+    table.add_column("here", no_wrap=True)
+    for spec in specs:
+        table.add_row(
+            spec.name,
+            spec.dataset,
+            f"{spec.parameters / 1e6:.1f} M",
+            f"{spec.accuracy[0].top1:.1f}",
+            f"{spec.sources[0].download_bytes / 1e6:.0f} MB",
+            "yes" if spec.name in here else "",
+        )
+    for model in others:
+        table.add_row(
+            model.card.id,
+            model.card.dataset or "",
+            f"{model.size_bytes / 4e6:.1f} M",
+            "",
+            "",
+            "yes",
+        )
+    console.show(table)
+
+
+def _card_lines(spec: WeightsSpec, here: InstalledModel | None) -> list[tuple[str, str]]:
+    arch, pixels = spec.architecture, spec.input
+    flops = f", {spec.flops_per_view / 1e9:.1f} GFLOPs per view" if spec.flops_per_view else ""
+    how = "spread over the clip" if pixels.sampling == "uniform" else "in a row"
+    lines = [
+        ("name", spec.name),
+        ("classes", f"{spec.num_classes} of {spec.dataset}"),
+        (
+            "network",
+            f"{arch.name}, window {arch.window_size}, {spec.parameters:,} parameters{flops}",
+        ),
+        (
+            "input",
+            f"{pixels.num_frames} frames {how} ({pixels.clip_seconds:.1f} s), "
+            f"{pixels.crop_size}x{pixels.crop_size}",
+        ),
+        ("trained by", f"{spec.origin}, starting from {spec.pretrained_on}"),
+        ("licence", spec.licence),
+    ]
+    for result in spec.accuracy:
+        lines.append(
+            ("accuracy", f"{result.top1} / {result.top5} top-1 / top-5 ({result.protocol})")
+        )
+        lines.append(("", f"stated by {result.by}"))
+    for source in spec.sources:
+        size = f"{source.download_bytes / 1e6:.0f} MB"
+        lines.append(("source", f"{source.key}, {size}: {source.uri}"))
+        lines.append(("", f"licence: {source.licence}"))
+        if source.other_training:
+            lines.append(("", f"only with --source: {source.other_training}"))
+    if spec.notes:
+        lines.append(("note", spec.notes))
+    lines.append(("here", str(here.folder) if here else f"no; `vswin download {spec.name}`"))
+    return lines

@@ -1,0 +1,218 @@
+"""`vswin tag`: what happens when in one video or several."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal, cast
+
+import typer
+
+from vswin_cli.cli import console
+from vswin_cli.cli.options import (
+    BatchSizeOption,
+    CropsOption,
+    DeviceOption,
+    EndOption,
+    ExcludeOption,
+    FormatOption,
+    FrameIntervalOption,
+    FrameRateOption,
+    GroupOption,
+    IncludeOption,
+    JsonOption,
+    LabelsOption,
+    MaxEntropyOption,
+    MaxLabelsOption,
+    MergeGapOption,
+    MinCoverageOption,
+    MinDurationOption,
+    MinMarginOption,
+    ModelOption,
+    OffsetOption,
+    OnsetOption,
+    OutOption,
+    PrecisionOption,
+    QuietOption,
+    SaveScoresOption,
+    SmoothOption,
+    StartOption,
+    StrictOption,
+    StrideOption,
+    WeightsOption,
+)
+from vswin_cli.config import (
+    EngineOptions,
+    LabelGroup,
+    Precision,
+    SamplingOptions,
+    SegmentOptions,
+    Stride,
+    parse_seconds,
+)
+from vswin_cli.errors import CoverageError, OptionError, SourceError
+
+if TYPE_CHECKING:
+    from vswin_cli.engine import Engine
+    from vswin_cli.sources import VideoSource
+    from vswin_cli.timeline import Timeline
+
+__all__ = ["tag"]
+
+_SOME_FAILED = 3
+_SAMPLING = SamplingOptions()
+_SEGMENTS = SegmentOptions()
+
+
+def tag(
+    videos: Annotated[list[str], typer.Argument(metavar="VIDEO...", help="Video files or URLs.")],
+    model: ModelOption = None,
+    weights: WeightsOption = None,
+    labels: LabelsOption = None,
+    fps: FrameRateOption = None,
+    frame_interval: FrameIntervalOption = None,
+    stride: StrideOption = str(_SAMPLING.stride),
+    crops: CropsOption = 1,
+    start: StartOption = None,
+    end: EndOption = None,
+    onset: OnsetOption = _SEGMENTS.onset,
+    offset: OffsetOption = _SEGMENTS.offset,
+    min_duration: MinDurationOption = _SEGMENTS.min_duration_seconds,
+    merge_gap: MergeGapOption = _SEGMENTS.merge_gap_seconds,
+    max_labels: MaxLabelsOption = _SEGMENTS.max_labels,
+    include: IncludeOption = None,
+    exclude: ExcludeOption = None,
+    group: GroupOption = None,
+    smooth: SmoothOption = _SEGMENTS.smooth_seconds,
+    min_margin: MinMarginOption = _SEGMENTS.min_margin,
+    max_entropy: MaxEntropyOption = _SEGMENTS.max_entropy,
+    format: FormatOption = None,
+    out: OutOption = None,
+    json: JsonOption = False,
+    save_scores: SaveScoresOption = None,
+    strict: StrictOption = False,
+    min_coverage: MinCoverageOption = 0.98,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    batch_size: BatchSizeOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Tag videos: print or write what happens when.
+
+    Examples:
+        vswin tag movie.mp4
+
+        vswin tag movie.mp4 --model swin-b-k600 --stride 50% -o movie.srt
+
+        vswin tag movie.mp4 --weights mine.pth --labels mine.txt --json | jq .segments
+    """
+    import contextlib
+
+    from vswin_cli.cli.model_choice import ModelChoice, make_engine
+    from vswin_cli.cli.output import choose_output
+    from vswin_cli.files import check_destination
+    from vswin_cli.sources import VideoSource
+
+    sampling = SamplingOptions(
+        frame_rate=fps,
+        frame_interval=frame_interval,
+        stride=Stride.parse(stride),
+        crops=_crops(crops),
+        start_seconds=None if start is None else parse_seconds(start),
+        end_seconds=None if end is None else parse_seconds(end),
+    )
+    segments = SegmentOptions(
+        onset=onset,
+        offset=offset,
+        min_duration_seconds=min_duration,
+        merge_gap_seconds=merge_gap,
+        max_labels=max_labels,
+        include=tuple(include or ()),
+        exclude=tuple(exclude or ()),
+        groups=tuple(LabelGroup.parse(text) for text in group or ()),
+        smooth_seconds=smooth,
+        min_margin=min_margin,
+        max_entropy=max_entropy,
+    )
+    running = EngineOptions(device, cast(Precision, precision), batch_size)
+    output = choose_output(out, "json" if json else format)
+    if save_scores is not None:
+        check_destination(save_scores)
+    choice = ModelChoice(model, weights, labels)
+    with contextlib.nullcontext([VideoSource(v, Path(v)) for v in videos]) as sources:
+        engine = make_engine(choice, running, crops=sampling.crops, quiet=quiet)
+        job = _Job(engine, sampling, segments, save_scores, quiet)
+        timelines: list[Timeline] = []
+        try:
+            num_failed = _tag_all(sources, job, timelines)
+        finally:  # whatever ends the run, what was finished is written
+            if timelines:
+                output.write(timelines)
+    if strict:
+        _require_coverage(timelines, min_coverage)
+    if num_failed:
+        raise typer.Exit(_SOME_FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What is the same for every video of one call."""
+
+    engine: Engine
+    sampling: SamplingOptions
+    segments: SegmentOptions
+    save_scores: Path | None
+    quiet: bool
+
+
+def _tag_all(sources: Sequence[VideoSource], job: _Job, timelines: list[Timeline]) -> int:
+    """Append a timeline per video; returns how many failed.
+
+    Raises:
+        SourceError: the only video, or every video, failed.
+    """
+    problems: list[SourceError] = []
+    for source in sources:
+        try:
+            timelines.append(_tag_one(source, job))
+        except SourceError as problem:
+            problems.append(problem)
+            if len(problems) == len(sources):
+                raise
+            console.error(problem)
+    return len(problems)
+
+
+def _tag_one(source: VideoSource, job: _Job) -> Timeline:
+    from vswin_cli.pipeline import analyze_video
+
+    with console.progress(source.uri, quiet=job.quiet) as on_progress:
+        timeline = analyze_video(
+            source,
+            job.engine,
+            job.sampling,
+            job.segments,
+            on_progress=on_progress,
+            save_scores=job.save_scores,
+        )
+    if not job.quiet:
+        for notice in timeline.warnings:
+            console.warn(f"{source.uri}: {notice.message}")
+    return timeline
+
+
+def _require_coverage(timelines: Sequence[Timeline], minimum: float) -> None:
+    short = [t for t in timelines if t.coverage.fraction < minimum or t.status != "ok"]
+    if short:
+        listed = ", ".join(f"{t.video.uri} ({t.coverage.fraction:.1%})" for t in short)
+        raise CoverageError(
+            f"analysed less than asked for: {listed}",
+            hint="`vswin probe --scan` lists what is damaged; --min-coverage sets the limit",
+        )
+
+
+def _crops(number: int) -> Literal[1, 3]:
+    if number not in (1, 3):
+        raise OptionError(f"--crops takes 1 or 3, got {number}")
+    return cast(Literal[1, 3], number)

@@ -1,0 +1,174 @@
+"""One video from end to end: the only place where the stages meet.
+
+source → clips → logits → score track → segments → timeline. Nothing here decodes, computes or
+writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+from vswin_cli.clips import Clip, ClipStream, open_clips
+from vswin_cli.config import SamplingOptions, SegmentOptions
+from vswin_cli.engine import Engine
+from vswin_cli.errors import DecodeError
+from vswin_cli.media import DecodeReport, VideoInfo
+from vswin_cli.models.checkpoint import LoadedModel
+from vswin_cli.sampling import SamplingPlan
+from vswin_cli.scores import Gap, ScoreTrack, TrackBuilder
+from vswin_cli.sources import VideoSource
+from vswin_cli.timeline import (
+    Coverage,
+    GapRecord,
+    ModelRecord,
+    Notice,
+    PostprocessRecord,
+    SamplingRecord,
+    Timeline,
+    VideoRecord,
+    with_segments,
+)
+
+__all__ = ["OnProgress", "analyze_video"]
+
+OnProgress = Callable[[float, "float | None"], None]
+"""Called with the seconds of video analysed and, if the container says, their total."""
+
+
+def analyze_video(
+    source: VideoSource,
+    engine: Engine,
+    sampling: SamplingOptions,
+    segments: SegmentOptions,
+    *,
+    on_progress: OnProgress | None = None,
+    save_scores: Path | None = None,
+) -> Timeline:
+    """Tag one video.
+
+    Args:
+        source: the video.
+        engine: the model, ready to run.
+        sampling: which clips to take.
+        segments: how scores become segments.
+        on_progress: called as the video is worked through.
+        save_scores: where to keep the score track, to be segmented again later.
+
+    Raises:
+        SourceError: the video cannot be opened, or not one frame could be decoded.
+        OptionError: the options do not fit the weights.
+        DeviceError: the device is out of memory.
+        OutputError: the scores cannot be saved.
+    """
+    card = engine.model.card
+    with open_clips(source, card.input, sampling) as stream:
+        step_seconds = _step_seconds(stream.plan, stream.info)
+        builder = TrackBuilder(
+            card.labels,
+            card.activation,
+            step_seconds,
+            start_seconds=sampling.start_seconds or 0.0,
+        )
+        for logits in engine.score(_watched(stream, on_progress)):
+            builder.add(logits)
+        report = stream.report
+    if report.status == "failed":
+        raise DecodeError(
+            f"no frame of {source.uri} could be decoded",
+            hint=f"`vswin probe --scan {source.uri}` tells what is wrong with the file",
+        )
+    gaps = [Gap(gap.start_seconds, gap.end_seconds, gap.reason) for gap in report.gaps]
+    with builder.finish(report.end_seconds, gaps) as track:
+        bare = Timeline(
+            video=_video_record(source, stream.info, report),
+            model=_model_record(engine.model),
+            sampling=_sampling_record(engine, sampling, stream.plan, step_seconds),
+            postprocess=PostprocessRecord.of(card.activation, segments),
+            coverage=_coverage(report, track),
+            warnings=tuple(Notice(w.code, w.message) for w in report.warnings),
+            status=report.status,
+        )
+        timeline = with_segments(bare, track, segments)
+        if save_scores is not None:
+            from vswin_cli.score_files import save_track
+
+            save_track(track, timeline, save_scores)
+    return timeline
+
+
+def _watched(stream: ClipStream, on_progress: OnProgress | None) -> Iterator[Clip]:
+    total = stream.plan.end_seconds or stream.info.declared_duration_seconds
+    for clip in stream:
+        yield clip
+        if on_progress is not None:
+            on_progress(float(clip.step_edges_seconds[-1]), total)
+
+
+def _step_seconds(plan: SamplingPlan, info: VideoInfo) -> float:
+    """Length of one model time step, which becomes the resolution of the score track."""
+    rate = plan.positions_per_second if plan.by == "time" else info.frame_rate or 25.0
+    return plan.alignment / rate
+
+
+def _video_record(source: VideoSource, info: VideoInfo, report: DecodeReport) -> VideoRecord:
+    rate = info.declared_frame_rate
+    return VideoRecord(
+        uri=source.uri,
+        size_bytes=info.size_bytes,
+        container=info.container,
+        codec=info.codec,
+        width=info.width,
+        height=info.height,
+        rotation=info.rotation_degrees,
+        duration_seconds=report.duration_seconds,
+        start_time_seconds=info.start_seconds,
+        average_frame_rate=float(Fraction(rate)) if rate else info.frame_rate,
+        frame_rate_rational=rate,
+        variable_frame_rate=report.variable_frame_rate,
+        frames_decoded=report.frames_decoded,
+    )
+
+
+def _model_record(model: LoadedModel) -> ModelRecord:
+    card = model.card
+    return ModelRecord(
+        id=card.id,
+        architecture=card.architecture.name,
+        dataset=card.dataset,
+        num_classes=len(card.labels),
+        weights_sha256=model.weights_sha256,
+        labels_sha256=card.labels_sha256,
+        source=card.provenance.source,
+    )
+
+
+def _sampling_record(
+    engine: Engine, options: SamplingOptions, plan: SamplingPlan, step_seconds: float
+) -> SamplingRecord:
+    ticks_to_seconds = step_seconds / 2
+    return SamplingRecord(
+        num_frames=plan.num_frames,
+        frame_rate=1 / ticks_to_seconds if plan.by == "time" else None,
+        clip_seconds=plan.num_frames * ticks_to_seconds,
+        stride_seconds=plan.stride * ticks_to_seconds,
+        resize=plan.short_side,
+        crops=engine.crops,
+        short=plan.short,
+        precision=engine.precision,
+        frame_interval=options.frame_interval,
+        step_seconds=step_seconds,
+        start_seconds=options.start_seconds,
+        end_seconds=options.end_seconds,
+    )
+
+
+def _coverage(report: DecodeReport, track: ScoreTrack) -> Coverage:
+    return Coverage(
+        fraction=report.coverage,
+        analysed_seconds=track.analysed_seconds,
+        num_clips=len(track.clip_starts_seconds),
+        bad_packets=report.bad_packets,
+        gaps=tuple(GapRecord.of(gap) for gap in track.gaps),
+    )
