@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from tests.golden import golden_input
 from vswin_cli.specs import Architecture
 
 DATA = Path(__file__).parent / "data" / "reference_logits.json"
@@ -25,15 +26,6 @@ NETWORKS = {
     "one-stage": (Architecture("one-stage", 16, (4,), (4,), (8, 7, 7), (1, 8, 8)), 3),
 }
 SIZES = [(32, 112, 112), (16, 96, 100), (33, 40, 70), (6, 61, 33), (64, 32, 32), (1, 4, 4)]
-
-
-def formula_input(size: tuple[int, int, int]) -> Tensor:
-    """(1, 3, T, H, W) float32: the input of every golden case (its formula is theirs)."""
-    t, h, w = (torch.arange(n, dtype=torch.float64) for n in size)
-    t, h, w = t[:, None, None], h[None, :, None], w[None, None, :]
-    c = torch.arange(3, dtype=torch.float64)[:, None, None, None]
-    wave = torch.sin(0.31 * (c + 1) * t + 0.07 * h) * torch.cos(0.11 * w - 0.13 * c * t)
-    return (wave + 0.5 * torch.sin(0.9 * t * (c + 1) + 0.013 * h * w)).float()[None]
 
 
 def formula_weights(shapes: dict[str, torch.Size]) -> dict[str, Tensor]:
@@ -90,7 +82,7 @@ def main() -> None:
         oracle = reference(architecture, num_classes, state)
         with torch.inference_mode():
             answers[key] = [
-                {"size": size, "logits": oracle(formula_input(size))[0].tolist()} for size in SIZES
+                {"size": size, "logits": oracle(golden_input(size))[0].tolist()} for size in SIZES
             ]
     DATA.write_text(json.dumps(answers, indent=1) + "\n")
 

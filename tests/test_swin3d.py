@@ -3,26 +3,24 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
-from tests.reference_logits import NETWORKS, SIZES, formula_input, formula_weights
+from tests.golden import TOLERANCE, GoldenNetwork, golden_input, golden_network, golden_state
+from tests.reference_logits import NETWORKS, SIZES, formula_weights
 from vswin_cli.models.swin3d import VideoSwin
 from vswin_cli.specs import Architecture
 
-DATA = Path(__file__).parent / "data"
-GOLDEN = json.loads((DATA / "w877.logits.json").read_text())
-REFERENCE = json.loads((DATA / "reference_logits.json").read_text())
-TOLERANCE = 1e-4
+REFERENCE = json.loads((Path(__file__).parent / "data" / "reference_logits.json").read_text())
+
+
+def build(golden: GoldenNetwork) -> VideoSwin:
+    network = VideoSwin(golden.architecture, golden.num_classes).eval()
+    network.load_state_dict(golden_state(golden.name))
+    return network
 
 
 @pytest.fixture(scope="module")
 def golden() -> VideoSwin:
-    architecture = Architecture(
-        "golden", GOLDEN["embed_dim"], tuple(GOLDEN["depths"]), tuple(GOLDEN["num_heads"])
-    )
-    network = VideoSwin(architecture, GOLDEN["num_classes"]).eval()
-    network.load_state_dict(load_file(DATA / "w877.safetensors"))
-    return network
+    return build(golden_network("w877"))
 
 
 def formula_network(key: str) -> VideoSwin:
@@ -32,18 +30,15 @@ def formula_network(key: str) -> VideoSwin:
     return network
 
 
-@pytest.mark.parametrize("case", GOLDEN["cases"], ids=lambda case: "x".join(map(str, case["size"])))
-def test_logits_and_features_equal_the_authors(golden, case):
-    clip = formula_input(case["size"])
+@pytest.mark.parametrize(
+    ("name", "case"),
+    [(name, case) for name in ("w877", "w1677") for case in golden_network(name).cases],
+    ids=lambda value: value if isinstance(value, str) else value.id,
+)
+def test_logits_equal_the_authors(name, case):
     with torch.inference_mode():
-        features = golden.forward_features(clip)
-        logits = golden(clip)[0]
-    assert list(features.shape) == case["feature_shape"]
-    torch.testing.assert_close(
-        features.mean((2, 3, 4))[0], torch.tensor(case["pooled"]), atol=TOLERANCE, rtol=0
-    )
-    assert features.std().item() == pytest.approx(case["feature_std"], abs=TOLERANCE)
-    torch.testing.assert_close(logits, torch.tensor(case["logits"]), atol=TOLERANCE, rtol=0)
+        logits = build(golden_network(name))(golden_input(case.size))[0]
+    torch.testing.assert_close(logits, case.logits, atol=TOLERANCE, rtol=0)
 
 
 @pytest.mark.parametrize("key", NETWORKS)
@@ -51,13 +46,13 @@ def test_logits_and_features_equal_the_authors(golden, case):
 def test_logits_equal_torchvision_for_other_windows_and_stages(key, number):
     case = REFERENCE[key][number]
     with torch.inference_mode():
-        logits = formula_network(key)(formula_input(case["size"]))[0]
+        logits = formula_network(key)(golden_input(case["size"]))[0]
     torch.testing.assert_close(logits, torch.tensor(case["logits"]), atol=TOLERANCE, rtol=0)
 
 
 @pytest.mark.parametrize("size", [(32, 64, 64), (18, 90, 70), (5, 33, 47)])
 def test_a_clip_scores_the_same_alone_and_in_a_batch(golden, size):
-    clip = formula_input(size)
+    clip = golden_input(size)
     with torch.inference_mode():
         alone = golden(clip)
         batch = golden(torch.cat([clip.flip(3), clip, clip.roll(3, 2)]))
@@ -65,7 +60,7 @@ def test_a_clip_scores_the_same_alone_and_in_a_batch(golden, size):
 
 
 def test_clip_logits_are_the_mean_of_the_step_logits(golden):
-    clip = formula_input((18, 90, 70))
+    clip = golden_input((18, 90, 70))
     with torch.inference_mode():
         steps = golden.forward_steps(clip)
         pooled = golden.head(golden.forward_features(clip).mean((2, 3, 4)))
@@ -76,7 +71,7 @@ def test_clip_logits_are_the_mean_of_the_step_logits(golden):
 
 def test_changed_weights_change_the_cached_bias(golden):
     network = formula_network("w1677")
-    clip = formula_input((16, 32, 32))
+    clip = golden_input((16, 32, 32))
     with torch.no_grad():
         before = network(clip)
         network.layers[0].blocks[0].attn.relative_position_bias_table.uniform_(-3, 3)
@@ -89,7 +84,7 @@ def test_changed_weights_change_the_cached_bias(golden):
 
 def test_gradients_reach_every_parameter():
     network = formula_network("three-stages").train()
-    network(formula_input((9, 20, 25))).square().sum().backward()
+    network(golden_input((9, 20, 25))).square().sum().backward()
     silent = [name for name, p in network.named_parameters() if not p.grad.abs().sum() > 0]
     # A key's bias moves all scores of a query alike, so that only padding can see its gradient.
     assert silent == []
@@ -101,6 +96,6 @@ def test_state_dict_holds_no_derived_tables(golden):
 
 def test_network_without_head_still_gives_features():
     network = VideoSwin(Architecture("x", 8, (1,), (1,)), 0).eval()
-    assert network.forward_features(formula_input((2, 8, 8))).shape == (1, 8, 1, 2, 2)
+    assert network.forward_features(golden_input((2, 8, 8))).shape == (1, 8, 1, 2, 2)
     with pytest.raises(ValueError, match="no head"):
-        network(formula_input((2, 8, 8)))
+        network(golden_input((2, 8, 8)))
