@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,10 +30,11 @@ class InstalledModel:
 def installed_models() -> tuple[InstalledModel, ...]:
     """All weights in the cache, by name; folders that are no weights are passed over."""
     found = []
-    for folder in sorted((cache_folder() / "models").glob("*")):
-        if is_model_folder(folder) and not folder.name.startswith("."):
+    for folder in sorted((cache_folder() / "models").glob("[!.]*")):
+        if is_model_folder(folder):
             size_bytes = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
-            found.append(InstalledModel(folder, read_card(folder), size_bytes))
+            with suppress(CheckpointError):  # a damaged card must not hide the others
+                found.append(InstalledModel(folder, read_card(folder), size_bytes))
     return tuple(found)
 
 

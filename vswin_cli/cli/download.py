@@ -16,7 +16,7 @@ def download(
     names: Annotated[
         list[str],
         typer.Argument(
-            metavar="NAME...",
+            metavar="NAME",
             help="Named weights (see `vswin models`), USER/REPO[@REV] or hf://USER/REPO/PATH.",
             show_default=False,
         ),

@@ -1,0 +1,158 @@
+"""`vswin models` and `vswin labels` as a user sees them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from tests.golden import golden_network, golden_state
+from vswin_cli.card import ModelCard
+from vswin_cli.cli.app import run
+from vswin_cli.labels import LabelMap
+from vswin_cli.registry import all_specs, get_spec
+from vswin_cli.weights_store import model_folder
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("VSWIN_CACHE", str(tmp_path / "vswin"))
+
+
+def install(name: str, labels: tuple[str, ...] = tuple("abcdefghij")) -> ModelCard:
+    from vswin_cli.models.checkpoint import save_model
+
+    network = golden_network("w877")
+    card = ModelCard(name, network.architecture, network.num_classes, labels, dataset="ten")
+    save_model(model_folder(name), golden_state("w877"), card)
+    return card
+
+
+def read(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    assert run(list(arguments)) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    return out
+
+
+def test_list_has_a_row_for_every_name(capsys):
+    out = read(capsys, "models")
+    assert out == read(capsys, "models", "list")
+    header, *rows = out.splitlines()
+    assert header.split() == ["name", "dataset", "params", "top-1", "download", "here"]
+    assert [row.split()[0] for row in rows] == [spec.name for spec in all_specs()]
+    assert "28.2 M" in rows[0]
+    assert "78.8" in rows[0]
+    assert "113 MB" in rows[0]
+    assert not rows[0].rstrip().endswith("yes")
+
+
+def test_list_marks_what_is_here_and_shows_other_weights(capsys):
+    install("swin-t-k400")
+    install("user/repo@" + "c" * 40)
+    rows = read(capsys, "models").splitlines()
+    assert rows[1].rstrip().endswith("yes")
+    assert rows[-1].startswith("user/repo@ccc")
+    assert rows[-1].rstrip().endswith("yes")
+
+
+def test_damaged_card_does_not_hide_the_others(capsys):
+    install("one")
+    install("two")
+    (model_folder("one") / "config.json").write_text("{")
+    rows = read(capsys, "models").splitlines()
+    assert rows[-1].startswith("two")
+    assert not any(row.startswith("one") for row in rows)
+
+
+def test_list_as_json_holds_the_whole_table(capsys):
+    install("swin-t-k400")
+    install("other")
+    body = json.loads(read(capsys, "models", "--json"))
+    assert body == json.loads(read(capsys, "models", "list", "--json"))
+    assert body["schema"] == "vswin.models/1"
+    tiny = body["models"][0]
+    assert tiny["parameters"] == 28_158_070
+    assert tiny["folder"] == str(model_folder("swin-t-k400"))
+    assert body["models"][1]["folder"] is None
+    assert tiny["sources"][1]["files"][0]["sha256"]["hex"].startswith("9950e3be")
+    assert tiny["accuracy"][0]["protocol"]
+    assert [other["card"]["id"] for other in body["others"]] == ["other"]
+
+
+@pytest.mark.parametrize("spec", all_specs(), ids=lambda spec: spec.name)
+def test_card_of_every_name_prints(capsys, spec):
+    out = read(capsys, "models", "show", spec.name)
+    assert spec.name in out
+    assert f"{spec.parameters:,}" in out
+    assert spec.licence in out
+    for result in spec.accuracy:
+        assert result.protocol in out
+    for source in spec.sources:
+        assert source.uri in out
+    assert f"`vswin download {spec.name}`" in out
+
+
+def test_card_tells_how_something_something_is_sampled(capsys):
+    assert "spread over the clip" in read(capsys, "models", "show", "swin-b-ssv2")
+
+
+def test_card_as_json_names_the_folder(capsys):
+    install("swin-t-k400")
+    body = json.loads(read(capsys, "models", "show", "swin-t-k400", "--json"))
+    assert body["name"] == "swin-t-k400"
+    assert body["folder"] == str(model_folder("swin-t-k400"))
+    assert body["sources"][0]["uri"].startswith("hf://innat/videoswin/")
+
+
+def test_card_of_an_unknown_name_suggests(capsys):
+    assert run(["models", "show", "swin-t-k4000"]) == 5
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "did you mean swin-t-k400" in err
+
+
+def test_labels_are_numbered_lines(capsys):
+    lines = read(capsys, "labels", "swin-b-k600").splitlines()
+    assert lines[0] == "0\tabseiling"
+    assert len(lines) == 600
+    expected = LabelMap.bundled(get_spec("swin-b-k600").labels).names
+    assert tuple(line.split("\t")[1] for line in lines) == expected
+
+
+def test_labels_can_be_searched(capsys):
+    out = read(capsys, "labels", "swin-b-k600", "--grep", "AMERICAN")
+    assert len(out.splitlines()) == 3
+    assert "308\tpassing American football (in game)" in out
+
+
+def test_labels_as_json(capsys):
+    body = json.loads(read(capsys, "labels", "kinetics-400", "--grep", "yoga", "--json"))
+    assert body == [{"class_id": 398, "label": "yoga"}]
+
+
+def test_search_without_a_hit_says_so_on_stderr(capsys):
+    assert run(["labels", "kinetics-400", "--grep", "zebra crossing"]) == 0
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "no label of kinetics-400 contains 'zebra crossing'" in err
+
+
+def test_labels_of_a_file_and_of_a_model_folder(capsys, tmp_path):
+    (tmp_path / "mine.txt").write_text("walk\nrun\n")
+    assert read(capsys, "labels", str(tmp_path / "mine.txt")) == "0\twalk\n1\trun\n"
+    install("ten")
+    assert read(capsys, "labels", str(model_folder("ten"))).startswith("0\ta\n1\tb\n")
+
+
+def test_labels_of_nothing_known_fails(capsys):
+    assert run(["labels", "kinetics-40"]) == 5
+    assert "no weights are called" in capsys.readouterr().err
+
+
+def test_weights_without_labels_say_so(capsys):
+    card = install("unnamed", ())
+    assert replace(card, labels=()) == card
+    assert run(["labels", str(model_folder("unnamed"))]) == 5
+    assert "nobody said what its 10 classes are called" in capsys.readouterr().err
