@@ -2,7 +2,7 @@
 
 Two origins, as in reality: the Hub answers questions and redirects large files to a store, which
 knows ranges and entity tags. Faults can be set per blob. Every request is logged with the bytes
-that were sent for it.
+that the answer carried.
 """
 
 from __future__ import annotations
@@ -171,16 +171,8 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in (headers or {}).items():
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        sent = 0
-        if self.command != "HEAD":
-            part = body if cut_after_bytes is None else body[:cut_after_bytes]
-            with suppress(ConnectionError):
-                self.wfile.write(part)
-                sent = len(part)
-            if len(part) < len(body):
-                self.close_connection = True
-        self.owner.log.append(
+        part = b"" if self.command == "HEAD" else body[:cut_after_bytes]
+        self.owner.log.append(  # before the body, so that the order is that of the requests
             Request(
                 self.command,
                 self.path,
@@ -188,9 +180,14 @@ class _Handler(BaseHTTPRequestHandler):
                 self.headers.get("Range"),
                 self.headers.get("Authorization"),
                 status,
-                sent,
+                len(part),
             )
         )
+        self.end_headers()
+        with suppress(ConnectionError):
+            self.wfile.write(part)
+        if self.command != "HEAD" and len(part) < len(body):
+            self.close_connection = True
 
     def refuse(self, status: int, code: str, message: str, commit: str = "") -> None:
         headers = {"X-Error-Code": code, "X-Error-Message": message}

@@ -232,14 +232,6 @@ def test_file_size_limit_keeps_what_has_arrived(server, url, unfinished):
     assert server.bodies()[-1].status == 206
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the superuser may write anywhere")
-def test_folder_that_may_not_be_written_is_named(url, tmp_path):
-    locked = tmp_path / "locked"
-    locked.mkdir(mode=0o500)
-    with pytest.raises(DownloadError, match="cannot be written"):
-        transfer(url, locked / "w.part")
-
-
 def test_path_below_a_file_is_named(url, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DownloadError, match="cannot be written"):
