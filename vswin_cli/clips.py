@@ -20,8 +20,9 @@ A run shorter than a clip starts again from its first picture, as the reference 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
-from types import TracebackType
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +34,7 @@ from vswin_cli.media import DecodeReport, VideoInfo
 from vswin_cli.sampling import Progress, RunEnd, SampledFrame, SamplingPlan, plan_sampling
 from vswin_cli.sources import VideoSource
 from vswin_cli.specs import InputSpec
+from vswin_cli.wire import Event
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -214,14 +216,27 @@ class ClipStream(Iterator[Clip]):
     """The clips of one video, with what is known of it before and after.
 
     Use as a context manager, or call `close`, to end the decoder when not all clips are taken.
+
+    Args:
+        events: what a decoder says, `VideoInfo` first.
+        plan: what the decoder was asked for.
+        resources: closed after the decoder, such as a temporary copy of the video.
     """
 
-    def __init__(self, events: Iterator[object], plan: SamplingPlan) -> None:
+    def __init__(
+        self, events: Generator[Event, None, None], plan: SamplingPlan, resources: ExitStack
+    ) -> None:
         self.plan = plan
+        self._resources = resources
+        self._resources.callback(events.close)
         self._events = events
         self._report: DecodeReport | None = None
         self.position_seconds = plan.start_seconds
-        info = next(self._events)
+        try:
+            info = next(events)
+        except BaseException:
+            resources.close()
+            raise
         assert isinstance(info, VideoInfo)
         self.info: VideoInfo = info
         self._clips = self._assemble()
@@ -243,20 +258,13 @@ class ClipStream(Iterator[Clip]):
     def __enter__(self) -> ClipStream:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
         """End the decoder and release the file."""
         self._clips.close()
-        close = getattr(self._events, "close", None)
-        if close is not None:
-            close()
+        self._resources.close()
 
     def _assemble(self) -> Generator[Clip, None, None]:
         assembler = ClipAssembler(self.plan)
@@ -270,6 +278,7 @@ class ClipStream(Iterator[Clip]):
                 self.position_seconds = event.seconds
             elif isinstance(event, DecodeReport):
                 self._report = event
+        self._resources.close()
 
 
 def open_clips(
@@ -278,7 +287,7 @@ def open_clips(
     """Open a video and give its clips one after the other.
 
     Args:
-        source: what to open.
+        source: what to open; an address is copied to a temporary file first.
         spec: what the weights expect.
         options: what the user chose.
         isolate: decode in a child process, so that a decoder that hangs or crashes costs this
@@ -289,8 +298,15 @@ def open_clips(
         OptionError: the options do not fit the weights.
     """
     plan = plan_sampling(spec, options)
+    with ExitStack() as resources:
+        path = resources.enter_context(source.local())
+        stream = ClipStream(_events(path, plan, isolate=isolate), plan, resources.pop_all())
+    return stream
+
+
+def _events(path: Path, plan: SamplingPlan, *, isolate: bool) -> Generator[Event, None, None]:
     if isolate:
-        return ClipStream(decode_isolated(source.path, plan), plan)
+        return decode_isolated(path, plan)
     from vswin_cli.decoding import decode_samples  # loads PyAV
 
-    return ClipStream(decode_samples(source.path, plan), plan)
+    return decode_samples(path, plan)

@@ -31,7 +31,7 @@ _FALLBACK_RATE = 25.0
 _GAP_REASONS: dict[EndReason, GapReason] = {"truncated": "truncated", "read_error": "read_error"}
 
 
-def decode_samples(path: Path, plan: SamplingPlan) -> Iterator[Event]:
+def decode_samples(path: Path, plan: SamplingPlan) -> Generator[Event, None, None]:
     """Decode a video, or the part that the plan names, into sampled pictures.
 
     Raises:
@@ -63,6 +63,7 @@ class _Sampler:
         self._last_sign = time.monotonic()
         self._stopped = False
         self._sought = False
+        self._last_target: float | None = None  # so that a seek is not tried twice
 
     def events(self) -> Iterator[Event]:
         """Everything after the `VideoInfo`."""
@@ -98,7 +99,10 @@ class _Sampler:
         if not plan.sparse or plan.by == "index" or self._walker.run_is_open:
             return None
         target = self._walker.wanted_from_seconds
-        return target if self._reader.worth_seeking(here_seconds, target) else None
+        if target == self._last_target or not self._reader.worth_seeking(here_seconds, target):
+            return None
+        self._last_target = target
+        return target
 
     def _take(self, frame: TimedFrame, start_seconds: float) -> Iterator[Event]:
         """Deliver the held frame, now that its end is known, and hold the new one."""

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Literal
 
@@ -54,7 +54,7 @@ def decode_isolated(
     *,
     stall_timeout_seconds: float = STALL_TIMEOUT_SECONDS,
     command: Sequence[str] | None = None,
-) -> Iterator[Event]:
+) -> Generator[Event, None, None]:
     """As `decode_samples`, in a child process.
 
     A child that stops half-way does not raise: the events end with a `DecodeReport` whose

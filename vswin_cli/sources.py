@@ -2,10 +2,31 @@
 
 from __future__ import annotations
 
+import glob
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
-__all__ = ["VideoSource"]
+from vswin_cli.errors import SourceError, SourceNotFoundError
+from vswin_cli.remote import as_local_path, has_wildcard, is_remote, list_remote, local_copy
+
+__all__ = ["VIDEO_SUFFIXES", "VideoSource", "expand_sources"]
+
+_SUFFIXES = """
+    264 265 3g2 3gp amv asf avi av1 divx dv f4v flv gif h264 h265 hevc ivf m1v m2t m2ts m2v m4v
+    mjpeg mjpg mk3d mkv mod mov mp4 mpe mpeg mpg mpv mts mxf nut obu ogm ogv qt rm rmvb swf tod ts
+    vob webm wmv y4m
+"""
+VIDEO_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
+"""Files of a folder with one of these names are taken for videos."""
+
+_T = TypeVar("_T")
+_NUMBER = re.compile(r"(\d+)")
+_ID_DIGITS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +34,112 @@ class VideoSource:
     """One video as the user named it."""
 
     uri: str
-    """What the user wrote, or the path found in a folder."""
-    path: Path
-    """Where its bytes are on this machine."""
+    """What the user wrote, or the path found in a folder; what results show."""
+    path: Path | None = None
+    """Where its bytes are on this machine; `None` for an address."""
+
+    @classmethod
+    def of(cls, uri: str) -> VideoSource:
+        """The source that a path or an address names; nothing is looked at."""
+        return cls(uri, None if is_remote(uri) else as_local_path(uri))
+
+    @property
+    def id(self) -> str:
+        """A file name's stem and a digest of the full place: unique, the same on every run."""
+        place = self.uri if self.path is None else str(self.path.resolve())
+        digest = hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()
+        return f"{PurePosixPath(self.path or self.uri).stem}-{digest[:_ID_DIGITS]}"
+
+    @contextmanager
+    def local(self) -> Iterator[Path]:
+        """The video's bytes as a local file: itself, or a copy that lasts as long as the block.
+
+        Raises:
+            SourceError: an address cannot be fetched.
+        """
+        if self.path is not None:
+            yield self.path
+        else:
+            with local_copy(self.uri) as path:
+                yield path
+
+
+def expand_sources(
+    inputs: Iterable[str], *, recursive: bool = False, folders: bool = True
+) -> list[VideoSource]:
+    """Turn arguments into videos.
+
+    Args:
+        inputs: paths, folders, patterns (`day*/*.mp4`, `**` for any depth) and addresses.
+        recursive: look into the folders of a folder, too.
+        folders: whether a folder stands for the videos in it; otherwise it is refused.
+
+    Returns:
+        Videos in the order of the arguments, those of one argument sorted by name with numbers
+        by value, each once. A file that is named is taken whatever its name ends with.
+
+    Raises:
+        SourceNotFoundError: an argument names nothing.
+        SourceError: a folder where none is wanted, or one without videos.
+        OptionError: an address whose protocol is not supported.
+    """
+    found: dict[str, VideoSource] = {}
+    for argument in inputs:
+        for source in _expand(argument, recursive=recursive, folders=folders):
+            place = source.uri if source.path is None else str(source.path.resolve())
+            found.setdefault(place, source)
+    return list(found.values())
+
+
+def _expand(argument: str, *, recursive: bool, folders: bool) -> list[VideoSource]:
+    if is_remote(argument):
+        if not has_wildcard(argument):
+            return [VideoSource(argument)]
+        return [VideoSource(uri) for uri in _some(list_remote(argument), argument)]
+    path = as_local_path(argument)
+    if path.is_dir():
+        if not folders:
+            raise SourceError(
+                f"{argument} is a folder",
+                hint="name a file in it, or use `vswin batch` for all of them",
+            )
+        return _in_folder(path, recursive=recursive)
+    if not path.exists() and has_wildcard(argument):
+        matches = glob.glob(str(path), recursive=True)  # noqa: PTH207  # Path.glob: no absolutes
+        files = [Path(match) for match in matches if Path(match).is_file()]
+        return [_local(file) for file in sorted(_some(files, argument), key=_by_name)]
+    if not path.exists() and not path.is_symlink():
+        raise SourceNotFoundError(f"no such file: {argument}", hint="check the spelling")
+    return [VideoSource(argument, path)]
+
+
+def _in_folder(folder: Path, *, recursive: bool) -> list[VideoSource]:
+    entries = folder.rglob("*") if recursive else folder.iterdir()
+    videos = [path for path in entries if _looks_like_video(path, folder)]
+    if not videos:
+        raise SourceError(
+            f"no videos in {folder}",
+            hint="name the files" if recursive else "add --recursive to look into its folders",
+        )
+    return [_local(path) for path in sorted(videos, key=_by_name)]
+
+
+def _looks_like_video(path: Path, folder: Path) -> bool:
+    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    return path.suffix.lower() in VIDEO_SUFFIXES and not hidden and path.is_file()
+
+
+def _local(path: Path) -> VideoSource:
+    return VideoSource(str(path), path)
+
+
+def _some(found: list[_T], pattern: str) -> list[_T]:
+    if not found:
+        raise SourceNotFoundError(f"nothing matches {pattern}", hint="check the pattern")
+    return found
+
+
+def _by_name(path: Path) -> list[tuple[int, int, str]]:
+    """Sort key under which `clip 2` comes before `clip 10`."""
+    parts = _NUMBER.split(str(path).casefold())
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts]

@@ -208,7 +208,8 @@ class VideoReader:
         if not len(index) or index[len(index) - 1].timestamp < target:
             return way > _BLIND_SEEK_SECONDS
         keyframe = index.search_timestamp(target)
-        return keyframe >= 0 and index[keyframe].timestamp > self._timestamp(here_seconds)
+        beyond = self._timestamp(here_seconds + self._interval)
+        return keyframe >= 0 and index[keyframe].timestamp > beyond
 
     def _seek_once(self, landing_seconds: float, latest_seconds: float) -> bool:
         """Seek and decode one frame; whether it comes no later than asked."""
@@ -239,7 +240,7 @@ class VideoReader:
         self._pending = deque(islice(self._decoded, 1))
 
     def _timestamp(self, seconds: float) -> int:
-        return int((Fraction(seconds) + self._origin) / self._time_base)
+        return round((Fraction(seconds) + self._origin) / self._time_base)
 
     def _demux(self) -> Iterator[av.Packet[av.VideoStream]]:
         """Packets of the stream; read errors end it only when they do not stop."""

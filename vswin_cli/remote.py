@@ -1,0 +1,161 @@
+"""Videos at an address: list them and bring them here.
+
+`http` and `https` are fetched directly, everything else (`s3`, `gs`, `hf`, ...) through fsspec.
+A video is copied before it is decoded: decoders seek, and each seek on a remote file is a
+request. The copy's length is checked, because a cut download looks like a damaged video.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
+
+from vswin_cli.errors import (
+    DownloadError,
+    OptionError,
+    SourceError,
+    SourceNotFoundError,
+    VswinError,
+)
+
+__all__ = ["as_local_path", "has_wildcard", "is_remote", "list_remote", "local_copy"]
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters at least: C:// is a disk
+_WILDCARD = re.compile(r"[*?\[]")
+_DIRECT = ("http", "https")
+_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
+_CHUNK_BYTES = 1 << 20
+
+
+def is_remote(uri: str) -> bool:
+    """Whether a source is an address and not a path on this machine."""
+    return _ADDRESS.match(uri) is not None and _scheme(uri) != "file"
+
+
+def as_local_path(uri: str) -> Path:
+    """The path that a source without an address, or a `file://` address, names."""
+    if _ADDRESS.match(uri):
+        return Path(url2pathname(urlsplit(uri).path))
+    return Path(uri)
+
+
+def has_wildcard(text: str) -> bool:
+    """Whether a path is a pattern."""
+    return _WILDCARD.search(text) is not None
+
+
+def list_remote(pattern: str) -> list[str]:
+    """Addresses that match a pattern such as `s3://bucket/day1/*.mp4`, sorted.
+
+    Raises:
+        OptionError: the protocol cannot be listed, is unknown, or its package is missing.
+        SourceError: the place cannot be reached.
+    """
+    scheme = _scheme(pattern)
+    if scheme in _DIRECT:
+        raise OptionError(
+            f"cannot list {pattern}: {scheme} addresses have no wildcards",
+            hint="name each file",
+        )
+    system = _file_system(pattern)
+    with _as_source_errors(pattern):
+        return sorted(system.unstrip_protocol(path) for path in system.glob(pattern))
+
+
+@contextmanager
+def local_copy(uri: str) -> Iterator[Path]:
+    """A temporary copy of a remote video; removed at the end of the block.
+
+    Raises:
+        SourceNotFoundError: nothing there, or no permission.
+        SourceError: unreachable, cut short, or the disk is full.
+        OptionError: the protocol is unknown or its package is missing.
+    """
+    with tempfile.TemporaryDirectory(prefix="vswin-") as folder:
+        name = PurePosixPath(unquote(urlsplit(uri).path)).name or "video"
+        target = Path(folder) / name
+        if _scheme(uri) in _DIRECT:
+            _fetch_directly(uri, target)
+        else:
+            _fetch_by_fsspec(uri, target)
+        yield target
+
+
+def _scheme(uri: str) -> str:
+    return uri.partition("://")[0].lower()
+
+
+def _fetch_directly(uri: str, target: Path) -> None:
+    from vswin_cli.transfer import transfer
+
+    try:
+        transfer(uri, target)
+    except DownloadError as error:
+        raise SourceError(f"cannot fetch {uri}: {error.message}", hint=error.hint) from error
+
+
+def _fetch_by_fsspec(uri: str, target: Path) -> None:
+    system = _file_system(uri)
+    with _as_source_errors(uri):
+        expected = system.info(uri).get("size")
+        with system.open(uri, "rb") as remote, target.open("wb") as local:
+            _copy(remote, local)
+        received = target.stat().st_size
+        if expected is not None and received != expected:
+            raise SourceError(
+                f"{uri} arrived incomplete: {received} of {expected} bytes",
+                hint="run the same command again",
+            )
+
+
+def _copy(remote: IO[bytes], local: IO[bytes]) -> None:
+    shutil.copyfileobj(remote, local, _CHUNK_BYTES)
+
+
+def _file_system(uri: str) -> Any:  # noqa: ANN401  # fsspec is untyped
+    import fsspec  # type: ignore[import-untyped]
+
+    scheme = _scheme(uri)
+    try:
+        return fsspec.filesystem(scheme)
+    except ImportError as error:
+        extra = _EXTRAS.get(scheme)
+        raise OptionError(
+            f"{scheme}:// addresses need a package that is not installed ({error.name or error})",
+            hint=f'pip install "vswin[{extra}]"' if extra else "install it beside vswin",
+        ) from error
+    except ValueError as error:
+        raise OptionError(
+            f"unknown protocol {scheme}:// in {uri}",
+            hint="use a path, or an http, https, s3, gs or hf address",
+        ) from error
+
+
+@contextmanager
+def _as_source_errors(uri: str) -> Iterator[None]:
+    """Name the address in whatever a file system raises.
+
+    The back ends have no common base for their errors, so everything is caught.
+    """
+    try:
+        yield
+    except VswinError:
+        raise
+    except FileNotFoundError as error:
+        raise SourceNotFoundError(f"nothing at {uri}", hint="check the address") from error
+    except PermissionError as error:
+        raise SourceNotFoundError(
+            f"no permission to read {uri}", hint="log in, or check your credentials"
+        ) from error
+    except Exception as error:
+        raise SourceError(
+            f"cannot fetch {uri}: {type(error).__name__}: {error}",
+            hint="check the address, the connection and your credentials",
+        ) from error
