@@ -8,11 +8,11 @@ folder with `model.safetensors` and `config.json`. Downloads and names are not i
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from secrets import token_hex
 
 import torch
 from safetensors.torch import save
@@ -153,13 +153,13 @@ def save_model(folder: Path, state: Mapping[str, Tensor], card: ModelCard) -> No
         OutputError: the folder holds something else, or cannot be written.
     """
     _check_complete(state, card.architecture, card.num_classes, folder)
-    folder = Path(os.path.abspath(folder))  # noqa: PTH100, links in the path stay as they are
-    if folder.exists() and not _may_replace(folder):
-        raise OutputError(
-            f"{folder}: exists and is not a model folder", hint="give a path of its own"
-        )
-    unfinished = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    folder = folder.absolute()
+    unfinished = folder.with_name(f".{folder.name}.{token_hex(4)}.part")
     try:
+        if folder.exists() and not _may_replace(folder):
+            raise OutputError(
+                f"{folder}: exists and is not a model folder", hint="give a path of its own"
+            )
         unfinished.mkdir(parents=True)
         (unfinished / WEIGHTS_FILE).write_bytes(_serialise(state))
         (unfinished / CARD_FILE).write_text(card.to_json(), encoding="utf-8")

@@ -120,7 +120,7 @@ def run_pickle(file: IO[bytes], where: str) -> InertContent:
         for opcode, argument, _ in pickletools.genops(file):
             machine.step(opcode.name, argument)
         root = machine.stack.pop()
-    except (IndexError, KeyError, TypeError, ValueError, OverflowError) as error:
+    except (IndexError, KeyError, TypeError, ValueError, OverflowError, MemoryError) as error:
         raise CheckpointError(
             f"{where}: its pickle is cut off or damaged", hint="download the file again"
         ) from error

@@ -72,7 +72,14 @@ def read_tensor_file(path: Path) -> TensorFile:
         raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
     if not head:
         raise CheckpointError(f"{path}: the file is empty", hint=_AGAIN)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of pickle modules, about the file's inner workings
+        return _read(path, head)
+
+
+def _read(path: Path, head: bytes) -> TensorFile:
     if head.startswith(b"PK"):
+        _check_zip(path)
         return _find_tensors(*_read_pickle(path, _read_zip), path)
     if head[8:9] == b"{":
         return TensorFile(_read_safetensors(path), None)
@@ -119,51 +126,53 @@ def _read_pickle(
 ) -> tuple[object, tuple[str, ...]]:
     """Top-level object of a PyTorch file and the names of what was left out."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about pickle protocols, none of a user's concern
-            return torch.load(path, map_location="cpu", weights_only=True), ()
+        with path.open("rb") as file:  # given a path, PyTorch would judge by the name's ending
+            return torch.load(file, map_location="cpu", weights_only=True), ()
     except pickle.UnpicklingError:
         return read_inert(path)
     except Exception as error:  # PyTorch documents none of what a damaged file raises
-        raise _damaged(path) from error
+        raise CheckpointError(f"{path}: damaged or cut off PyTorch file", hint=_AGAIN) from error
 
 
-def _damaged(path: Path) -> CheckpointError:
-    """Say what is wrong with a PyTorch file that does not load."""
-    with path.open("rb") as file:
-        is_zip = file.read(2) == b"PK"
-    if not is_zip:
-        return CheckpointError(f"{path}: cut off or damaged PyTorch file", hint=_AGAIN)
+def _check_zip(path: Path) -> None:
+    """Tell apart what comes in zip archives, and verify checksums, which PyTorch does not.
+
+    Raises:
+        CheckpointError: damaged, cut off, or not written by `torch.save`.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError):
-        return CheckpointError(f"{path}: cut off or damaged zip archive", hint=_AGAIN)
+            damaged = archive.testzip()
+    except Exception as error:  # zipfile documents few of those that a damaged file raises
+        raise CheckpointError(f"{path}: cut off or damaged zip archive", hint=_AGAIN) from error
+    if damaged is not None:
+        raise CheckpointError(f"{path}: damaged (checksum of {damaged} differs)", hint=_AGAIN)
     if any(name.endswith("/constants.pkl") for name in names):
-        return CheckpointError(
+        raise CheckpointError(
             f"{path}: a TorchScript program, expected weights",
             hint="save the `state_dict()` of the model that it was made from",
         )
     if not any(name.endswith("data.pkl") for name in names):
-        return CheckpointError(
+        raise CheckpointError(
             f"{path}: a zip archive, but not one that PyTorch wrote", hint=_SUPPORTED
         )
-    return CheckpointError(f"{path}: damaged PyTorch file", hint=_AGAIN)
 
 
 def _read_zip(path: Path) -> tuple[object, tuple[str, ...]]:
     """Read a zip file of `torch.save` without its objects."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-            prefix = next(name for name in names if name.endswith("data.pkl"))[: -len("data.pkl")]
-            if f"{prefix}byteorder" in names and archive.read(f"{prefix}byteorder") != b"little":
-                raise CheckpointError(f"{path}: big-endian files are not supported")
-            content = run_pickle(io.BytesIO(archive.read(f"{prefix}data.pkl")), str(path))
-            root = _build(content.root, lambda s: archive.read(f"{prefix}data/{s.key}"), path)
-            return root, tuple(sorted(content.ignored))
-    except (zipfile.BadZipFile, StopIteration, KeyError, EOFError, OSError) as error:
-        raise _damaged(path) from error
+    with zipfile.ZipFile(path) as archive:
+        names = set(archive.namelist())
+        prefix = next(name for name in names if name.endswith("data.pkl"))[: -len("data.pkl")]
+        if f"{prefix}byteorder" in names and archive.read(f"{prefix}byteorder") != b"little":
+            raise CheckpointError(f"{path}: big-endian files are not supported")
+        content = run_pickle(io.BytesIO(archive.read(f"{prefix}data.pkl")), str(path))
+        data = {
+            key: archive.read(f"{prefix}data/{key}")
+            for key in content.storages
+            if f"{prefix}data/{key}" in names
+        }
+    return _build(content.root, data, path), tuple(sorted(content.ignored))
 
 
 def _read_legacy(path: Path) -> tuple[object, tuple[str, ...]]:
@@ -173,7 +182,7 @@ def _read_legacy(path: Path) -> tuple[object, tuple[str, ...]]:
         if not isinstance(keys.root, list) or set(keys.root) != set(content.storages):
             raise CheckpointError(f"{path}: damaged PyTorch file", hint=_AGAIN)
         data = {key: _read_run(file, content.storages[key], path) for key in keys.root}
-    return _build(content.root, lambda s: data[s.key], path), tuple(sorted(content.ignored))
+    return _build(content.root, data, path), tuple(sorted(content.ignored))
 
 
 def _read_run(file: IO[bytes], storage: Storage, path: Path) -> bytes:
@@ -185,14 +194,14 @@ def _read_run(file: IO[bytes], storage: Storage, path: Path) -> bytes:
     return data
 
 
-def _build(value: object, read: Callable[[Storage], bytes], path: Path, depth: int = 0) -> object:
+def _build(value: object, data: Mapping[str, bytes], path: Path, depth: int = 0) -> object:
     """Replace descriptions by tensors in nested dictionaries."""
     if isinstance(value, dict) and depth < 4:
-        return {key: _build(item, read, path, depth + 1) for key, item in value.items()}
-    return _build_tensor(value, read, path) if isinstance(value, PendingTensor) else value
+        return {key: _build(item, data, path, depth + 1) for key, item in value.items()}
+    return _build_tensor(value, data, path) if isinstance(value, PendingTensor) else value
 
 
-def _build_tensor(pending: PendingTensor, read: Callable[[Storage], bytes], path: Path) -> Tensor:
+def _build_tensor(pending: PendingTensor, data: Mapping[str, bytes], path: Path) -> Tensor:
     match pending:
         case PendingTensor(Storage() as storage, int(offset), tuple(size), tuple(stride)):
             numbers = [offset, *size, *stride]
@@ -200,15 +209,15 @@ def _build_tensor(pending: PendingTensor, read: Callable[[Storage], bytes], path
             raise CheckpointError(f"{path}: damaged PyTorch file", hint=_AGAIN)
     if not all(isinstance(n, int) and n >= 0 for n in numbers) or len(size) != len(stride):
         raise CheckpointError(f"{path}: a tensor of impossible shape {size}", hint=_AGAIN)
-    data = read(storage)
+    numbers_of = data.get(storage.key, b"")
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
-    if len(data) != storage.count * storage.dtype.itemsize or last >= storage.count > 0:
+    if len(numbers_of) != storage.count * storage.dtype.itemsize or last >= storage.count > 0:
         raise CheckpointError(
             f"{path}: cut off, a tensor of shape {size} lacks its numbers", hint=_AGAIN
         )
     if prod(size) == 0:
         return torch.empty(size, dtype=storage.dtype)
-    whole = torch.frombuffer(bytearray(data), dtype=storage.dtype)
+    whole = torch.frombuffer(bytearray(numbers_of), dtype=storage.dtype)
     return whole.as_strided(size, stride, offset).clone()
 
 

@@ -142,7 +142,8 @@ def _read_tensor(index: BundleIndex, name: str, key: str) -> Tensor:
         )
     values = np.frombuffer(data, "<f4").reshape(entry.shape)
     order = _KERNEL_ORDERS.get(values.ndim) if name.endswith(".weight") else None
-    return torch.from_numpy(np.array(values.transpose(order) if order else values, np.float32))
+    values = values.transpose(order) if order else values
+    return torch.from_numpy(np.array(values, np.float32, order="C"))
 
 
 def graph_names(graph: bytes, where: str) -> dict[str, str]:
