@@ -137,8 +137,9 @@ class Engine:
     def _flush(self, pending: list[_Pending]) -> Iterator[ClipLogits]:
         steps = self._forward(torch.cat([p.views for p in pending]))
         logits = steps.float().cpu().numpy()  # (n·V, D, K)
-        for p, views in zip(pending, np.split(logits, len(pending)), strict=True):
-            yield ClipLogits(p.clip.index, p.clip.step_edges_seconds, views, p.clip.num_valid_steps)
+        for i, clip in enumerate(p.clip for p in pending):
+            views = logits[i * self.crops : (i + 1) * self.crops]  # (V, D, K)
+            yield ClipLogits(clip.index, clip.step_edges_seconds, views, clip.num_valid_steps)
 
     def _forward(self, views: Tensor) -> Tensor:
         """Logits (n, D, K) of (n, 3, T, S, S), in smaller batches once memory has run out."""

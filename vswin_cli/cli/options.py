@@ -75,7 +75,8 @@ FrameRateOption = Annotated[
     float | None,
     typer.Option(
         "--fps",
-        help="Sampled frames per second of video. [default: as the weights were trained]",
+        help="Sampled frames per second of video.",
+        show_default="as the weights were trained",
         rich_help_panel=_SAMPLING,
     ),
 ]
@@ -197,7 +198,8 @@ FormatOption = Annotated[
     typer.Option(
         "--format",
         "-f",
-        help="Output format. [default: by the ending of --out, else a table]",
+        help="Output format: table, json, csv, srt, vtt, edl, otio, ...",
+        show_default="by the ending of --out, else a table",
         rich_help_panel=_OUTPUT,
     ),
 ]
@@ -255,7 +257,8 @@ BatchSizeOption = Annotated[
     typer.Option(
         "--batch-size",
         min=1,
-        help="Views per forward pass. [default: by device]",
+        help="Views per forward pass.",
+        show_default="by device",
         rich_help_panel=_RUN,
     ),
 ]

@@ -66,7 +66,7 @@ _SEGMENTS = SegmentOptions()
 
 
 def tag(
-    videos: Annotated[list[str], typer.Argument(metavar="VIDEO...", help="Video files or URLs.")],
+    videos: Annotated[list[str], typer.Argument(metavar="VIDEO", help="Video files or URLs.")],
     model: ModelOption = None,
     weights: WeightsOption = None,
     labels: LabelsOption = None,
