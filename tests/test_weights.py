@@ -440,6 +440,16 @@ class TestPaths:
         path.write_bytes(official)
         assert load_model(path).card.labels == ()
 
+    @pytest.mark.usefixtures("spec")
+    def test_note_tells_what_was_borrowed_from_published_weights(self, tmp_path, official):
+        path = tmp_path / "mine.pth"
+        path.write_bytes(official)
+        assert load_model(path).card.labels == LABELS
+        assert load_model(path).card.notes[0].startswith("Labels and input are those of swin-x-ten")
+        named = load_model(path, labels=LabelMap("mine", tuple("abcdefghij"))).card
+        assert named.labels[0] == "a"
+        assert named.notes[0].startswith("Input is that of swin-x-ten")
+
     def test_path_needs_no_download(self, tmp_path):
         with pytest.raises(OptionError, match="a path needs no download"):
             ensure_weights(str(tmp_path / "w.pth"))

@@ -110,10 +110,12 @@ def load_model(
     else:
         path = ensure_weights(str(reference), on_bytes=on_bytes, on_note=on_note)
     checkpoint = read_checkpoint(path)
-    card = checkpoint.card or _card_of_unknown(
-        path.stem, checkpoint, _file_origin(path, checkpoint)
-    )
-    return build_model(checkpoint, card if labels is None else card.with_labels(labels))
+    card = checkpoint.card
+    if card is None:
+        card = _card_of_unknown(path.stem, checkpoint, _file_origin(path, checkpoint), labels)
+    elif labels is not None:
+        card = card.with_labels(labels)
+    return build_model(checkpoint, card)
 
 
 def ensure_weights(
@@ -300,27 +302,29 @@ def _card_of_spec(spec: WeightsSpec, source: WeightsSource, provenance: Provenan
     )
 
 
-def _card_of_unknown(name: str, checkpoint: Checkpoint, provenance: Provenance) -> ModelCard:
+def _card_of_unknown(
+    name: str, checkpoint: Checkpoint, provenance: Provenance, labels: LabelMap | None = None
+) -> ModelCard:
     """A card for weights that say nothing of themselves, from published ones of the same shape.
 
-    Without such, the classes stay unnamed and the input is the usual one.
+    Without such, the input is the usual one and the classes stay unnamed if nobody names them.
     """
-    bare = ModelCard(
+    card = ModelCard(
         id=name,
         architecture=checkpoint.architecture,
         num_classes=checkpoint.num_classes,
         provenance=provenance,
     )
     like = _published_like(checkpoint.architecture, checkpoint.num_classes)
-    if like is None:
-        return bare
-    return replace(
-        bare,
-        labels=LabelMap.bundled(like.labels).names,
-        input=like.input,
-        activation=like.activation,
-        notes=(f"Labels and input are those of {like.name}, which has the same shape.",),
-    )
+    if like is not None:
+        borrowed = "Input is that" if labels else "Labels and input are those"
+        card = replace(
+            card.with_labels(LabelMap.bundled(like.labels)),
+            input=like.input,
+            activation=like.activation,
+            notes=(f"{borrowed} of {like.name}, which has the same shape.",),
+        )
+    return card if labels is None else card.with_labels(labels)
 
 
 def _published_like(architecture: Architecture, num_classes: int) -> WeightsSpec | None:
