@@ -57,7 +57,7 @@ def save_track(track: ScoreTrack, timeline: Timeline, path: Path) -> None:
         with _member(archive, "scores.npy") as out:
             _write_header(out, np.dtype(np.float16), (track.num_cells, len(track.labels)))
             for _, rows in track.chunks():
-                out.write(rows.astype(np.float16).tobytes())
+                out.write(rows.tobytes())
         _write_array(archive, "valid", track.valid)
         _write_array(archive, "spans", np.array(track.spans, np.float64).reshape(-1, 2))
         _write_array(archive, "clip_starts", track.clip_starts_seconds)

@@ -140,13 +140,15 @@ class ScoreTrack:
 
     def read(self, start: int, stop: int) -> Floats:
         """Cells `[start, stop)` as (n, K)."""
-        return self.spool.read(start, stop)
+        return self.spool.read(start, stop).astype(np.float32)
 
-    def chunks(self, start: int = 0, stop: int | None = None) -> Iterator[tuple[int, Floats]]:
-        """Yield (first cell, rows) over `[start, stop)` in bounded pieces."""
+    def chunks(
+        self, start: int = 0, stop: int | None = None
+    ) -> Iterator[tuple[int, NDArray[np.float16]]]:
+        """Yield (first cell, rows as stored) over `[start, stop)` in bounded pieces."""
         stop = self.num_cells if stop is None else stop
         for first in range(start, stop, _CHUNK_ROWS):
-            yield first, self.read(first, min(first + _CHUNK_ROWS, stop))
+            yield first, self.spool.read(first, min(first + _CHUNK_ROWS, stop))
 
     def cell_start_seconds(self, cell: int) -> float:
         """Left edge of a cell; also the right edge of the one before."""

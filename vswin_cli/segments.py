@@ -35,7 +35,7 @@ Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
 _EPSILON = 1e-6  # of a cell: absorbs rounding when seconds become cells
-_LABEL_BATCH = 16  # columns held at once
+_LABEL_BATCH = 8  # columns held at once
 _MIN_ALTERNATIVE = 0.005  # runners-up below this say nothing
 
 
@@ -195,7 +195,7 @@ def _columns(
         return out
     for first, rows in track.chunks(int(cells[0]), int(cells[-1]) + 1):
         low, high = np.searchsorted(cells, [first, first + len(rows)])
-        out[low:high] = view.apply(rows)[cells[low:high] - first][:, wanted]
+        out[low:high] = view.apply(rows[cells[low:high] - first], wanted)
     out = smooth(out, _cells_at_most(options.smooth_seconds, track))
     out[gated[cells]] = 0.0
     return out
@@ -223,10 +223,13 @@ def _settle(
     cluster: Sequence[tuple[int, Run]],
     options: SegmentOptions,
 ) -> Iterator[tuple[int, Run]]:
-    """The runs of a cluster after `limit_labels`; what becomes too short gives way to others."""
+    """The runs of a cluster after `limit_labels`; what is left too short or weak gives way."""
     start, stop = min(run[0] for _, run in cluster), max(run[1] for _, run in cluster)
     columns = np.array(sorted({column for column, _ in cluster}))
-    scores = _columns(track, view, gated, cells[start:stop], columns, options)
+    margin = _cells_at_most(options.smooth_seconds, track)  # smoothing looks past the cluster
+    low, high = max(0, start - margin), stop + margin
+    scores = _columns(track, view, gated, cells[low:high], columns, options)[start - low :]
+    scores = scores[: stop - start]
     active = np.zeros(scores.shape, np.bool_)
     for column, (a, b) in cluster:
         active[a - start : b - start, np.searchsorted(columns, column)] = True
@@ -237,10 +240,14 @@ def _settle(
     while True:
         kept = limit_labels(scores, active, options.max_labels, cost)
         runs = [(i, run) for i in range(len(columns)) for run in runs_of(kept[:, i])]
-        short = [(i, run) for i, run in runs if run[1] - run[0] < shortest]
-        if not short:
+        poor = [
+            (i, (a, b))
+            for i, (a, b) in runs
+            if b - a < shortest or scores[a:b, i].max() < options.onset
+        ]
+        if not poor:
             break
-        for i, (a, b) in short:
+        for i, (a, b) in poor:
             active[a:b, i] = False
     for i, (a, b) in runs:
         yield int(columns[i]), (a + start, b + start)
@@ -264,7 +271,7 @@ def _describe(
     peak_score, peak_cell = -1.0, int(inside[0])
     for first, rows in track.chunks(int(inside[0]), int(inside[-1]) + 1):
         low, high = np.searchsorted(inside, [first, first + len(rows)])
-        values = view.apply(rows)[inside[low:high] - first]
+        values = view.apply(rows[inside[low:high] - first])
         total += values.sum(axis=0, dtype=np.float64)
         if len(values) and values[:, column].max() > peak_score:
             peak_score = float(values[:, column].max())

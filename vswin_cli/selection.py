@@ -67,18 +67,28 @@ class LabelView:
         ids = (*(int(i) for i in singles), *(None for _ in members))
         return cls(names, ids, reported, members, singles, activation)
 
-    def apply(self, rows: Floats) -> Floats:
-        """Scores of the columns (n, L) from those of the classes (n, K).
+    def apply(self, rows: NDArray[np.floating], wanted: NDArray[np.intp] | None = None) -> Floats:
+        """Scores of columns (n, L) from those of classes (n, K).
 
         A group's score is the sum of its members' where scores share one unit among them
         (softmax), and the largest where each stands alone (sigmoid).
+
+        Args:
+            rows: scores of all classes.
+            wanted: columns to compute, rising; by default all.
         """
-        if not self.members:
-            return rows
+        if wanted is None:
+            wanted = np.arange(self.num_columns)
+        alone = wanted[wanted < len(self.singles)]
+        plain = rows[:, self.singles[alone]].astype(np.float32)
+        if len(alone) == len(wanted):
+            return plain
         combine = np.sum if self.activation == "softmax" else np.max
-        groups = [combine(rows[:, ids], axis=1, keepdims=True) for ids in self.members]
-        columns = np.concatenate([rows[:, self.singles], *groups], axis=1)
-        return np.asarray(np.minimum(columns, 1.0), np.float32)
+        groups = [
+            combine(rows[:, self.members[i]].astype(np.float32), axis=1, keepdims=True)
+            for i in wanted[len(alone) :] - len(self.singles)
+        ]
+        return np.asarray(np.minimum(np.concatenate([plain, *groups], axis=1), 1.0), np.float32)
 
 
 def match_labels(patterns: Sequence[str], names: Sequence[str]) -> list[int]:

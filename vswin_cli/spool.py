@@ -47,12 +47,12 @@ class ScoreSpool:
         for start in range(0, count, _ZERO_ROWS):
             self.append(block[: min(_ZERO_ROWS, count - start)])
 
-    def read(self, start: int, stop: int) -> NDArray[np.float32]:
-        """Rows `[start, stop)` as float32 (n, K)."""
+    def read(self, start: int, stop: int) -> NDArray[np.float16]:
+        """Rows `[start, stop)` as stored (n, K)."""
         row_bytes = 2 * self.width
         self._file.seek(start * row_bytes)
         data = self._file.read((stop - start) * row_bytes)
-        return np.frombuffer(data, np.float16).reshape(-1, self.width).astype(np.float32)
+        return np.frombuffer(data, np.float16).reshape(-1, self.width)
 
     def close(self) -> None:
         """Give the memory and the temporary file back; idempotent."""

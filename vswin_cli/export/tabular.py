@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Sequence
 
+from vswin_cli.export.naming import one_line
 from vswin_cli.export.timecodes import clock, milliseconds
 from vswin_cli.segments import Segment
 from vswin_cli.timeline import Timeline
@@ -55,10 +56,10 @@ def tsv_rows(timelines: Sequence[Timeline]) -> str:
     """Whole milliseconds and per mille, which no locale reads differently."""
     rows = [
         (
-            timeline.video.uri,
+            one_line(timeline.video.uri),
             milliseconds(one.start_seconds),
             milliseconds(one.end_seconds),
-            one.label,
+            one_line(one.label),
             "" if one.class_id is None else one.class_id,
             round(one.score * 1000),
         )
@@ -74,7 +75,7 @@ def table_rows(timeline: Timeline) -> list[tuple[str, str, str, str]]:
         (
             clock(one.start_seconds),
             clock(one.end_seconds),
-            one.label,
+            one_line(one.label),
             f"{one.score:.2f}",
         )
         for one in timeline.segments
@@ -92,20 +93,20 @@ def table(timelines: Sequence[Timeline]) -> str:
             for row in rows
         ]
         if len(timelines) > 1:
-            lines.insert(0, timeline.video.uri)
+            lines.insert(0, one_line(timeline.video.uri))
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
 
 
 def _csv_row(timeline: Timeline, one: Segment) -> tuple[object, ...]:
     return (
-        timeline.video.uri,
+        one_line(timeline.video.uri),
         _number(one.start_seconds),
         _number(one.end_seconds),
         _number(one.duration_seconds),
         clock(one.start_seconds),
         clock(one.end_seconds),
-        one.label,
+        one_line(one.label),
         "" if one.class_id is None else one.class_id,
         f"{one.score:.4f}",
         f"{one.score_max:.4f}",

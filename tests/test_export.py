@@ -1,0 +1,260 @@
+"""The table of formats, our own ones, and what all share: paths, handles, names, errors."""
+
+import csv
+import io
+import json
+import os
+import stat
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.timelines import GOLDEN, segment, timeline
+from vswin_cli.errors import OptionError, OutputError
+from vswin_cli.export import (
+    FORMATS,
+    caveats,
+    format_by_name,
+    get_format,
+    write_timeline,
+    write_timelines,
+)
+from vswin_cli.export.naming import media_url, video_ids
+from vswin_cli.export.tabular import TABLE_COLUMNS, table_rows
+from vswin_cli.timeline import VideoRecord
+
+
+def written(fmt, *timelines):
+    text = io.StringIO()
+    write_timelines(timelines or [timeline()], fmt, text)
+    return text.getvalue()
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_format_matches_its_golden_file(fmt):
+    """To renew them after a wanted change: VSWIN_RENEW_GOLDEN=1 pytest tests/test_export.py."""
+    path = GOLDEN / f"sample{FORMATS[fmt].suffix}"
+    text = written(fmt)
+    if os.environ.get("VSWIN_RENEW_GOLDEN"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(text.encode())
+    assert text.encode() == path.read_bytes()
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_timeline_without_segments_is_written_too(fmt):
+    text = written(fmt, timeline(segments=(), warnings=()))
+    assert "archery" not in text
+    if fmt in ("table", "csv", "tsv"):
+        assert len(text.splitlines()) == 1
+    elif fmt not in ("srt", "audacity"):
+        assert text
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_path_and_handle_get_the_same_text_with_line_feeds(fmt, tmp_path):
+    path = tmp_path / "out"
+    write_timeline(timeline(), fmt, path)
+    assert path.read_bytes() == written(fmt).encode()
+    assert b"\r" not in path.read_bytes()
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_labels_with_line_ends_and_markup_break_no_format(fmt):
+    nasty = segment(1.0, 2.0, 'a\nb\t<c> & "d" --> e\u2028f\x00', 1)
+    text = written(fmt, timeline(segments=(nasty,)))
+    assert "\x00" not in text
+    if fmt in ("srt", "vtt", "vtt-metadata"):
+        assert text.count("-->") == 1
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_times_past_ten_hours_and_of_zero_length_are_written(fmt):
+    far = segment(36000.0, 36000.0, "a")
+    written(fmt, timeline(segments=(far,), video=replace(timeline().video, duration_seconds=4e4)))
+
+
+def test_csv_has_the_documented_columns_and_exact_times():
+    rows = list(csv.DictReader(io.StringIO(written("csv"))))
+    columns = "video,start,end,duration,start_tc,end_tc,label,class_id,score,score_max,peak"
+    assert ",".join(rows[0]) == f"{columns},windows,model"
+    assert rows[2]["end"] == "3661.033"
+    assert rows[2]["end_tc"] == "01:01:01.033"
+    assert rows[2]["label"] == "schöne Grüße"
+    assert rows[0]["score"] == "0.8341"
+
+
+def test_csv_reads_in_pandas():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.read_csv(io.StringIO(written("csv", timeline(), other("b.mp4"))))
+    assert len(frame) == 6
+    assert frame["end"].tolist()[:3] == [3.5, 5.0, 3661.033]
+    assert frame["class_id"].dtype.kind == "i"
+    assert set(frame["video"]) == {"/films/a b.mp4", "b.mp4"}
+
+
+def test_csv_quotes_what_needs_it_and_leaves_groups_without_class():
+    one = segment(0.0, 1.0, 'say "hi", then\nleave', None)
+    (row,) = csv.DictReader(io.StringIO(written("csv", timeline(segments=(one,)))))
+    assert row["label"] == 'say "hi", then leave'
+    assert row["class_id"] == ""
+
+
+def test_tsv_is_whole_milliseconds():
+    rows = list(csv.reader(io.StringIO(written("tsv")), delimiter="\t"))
+    assert rows[0] == ["video", "start", "end", "label", "class_id", "score"]
+    assert rows[1][1:3] == ["1000", "3500"]
+    assert rows[3][2] == "3661033"
+
+
+def test_json_lines_hold_one_video_per_line():
+    lines = written("jsonl", timeline(), other("b.mp4")).splitlines()
+    assert [json.loads(line)["video"]["uri"] for line in lines] == ["/films/a b.mp4", "b.mp4"]
+
+
+def test_table_names_videos_only_when_there_are_several():
+    assert "a b.mp4" not in written("table")
+    assert "b.mp4" in written("table", timeline(), other("b.mp4"))
+    assert table_rows(timeline())[0] == ("00:00:01.000", "00:00:03.500", "archery", "0.83")
+    assert len(TABLE_COLUMNS) == 4
+
+
+def other(uri):
+    return timeline(video=replace(timeline().video, uri=uri))
+
+
+@pytest.mark.parametrize("fmt", [name for name, form in FORMATS.items() if not form.holds_many])
+def test_formats_of_one_video_refuse_several(fmt):
+    with pytest.raises(OptionError, match="one video per file") as caught:
+        written(fmt, timeline(), other("b.mp4"))
+    assert "folder" in (caught.value.hint or "")
+
+
+def test_unknown_format_names_the_nearest():
+    with pytest.raises(OptionError, match="`strt`") as caught:
+        get_format("strt")
+    assert "`srt`" in (caught.value.hint or "")
+    assert "labelstudio" in (caught.value.hint or "")
+
+
+def test_endings_find_their_format_longest_first():
+    assert format_by_name("a.JSON").name == "json"
+    assert format_by_name("a.activitynet.json").name == "activitynet"
+    assert format_by_name("a.meta.vtt").name == "vtt-metadata"
+    assert format_by_name("a.eaf").name == "elan"
+    assert format_by_name("a.mp4") is None
+    assert len({form.suffix for form in FORMATS.values()}) == len(FORMATS)
+
+
+def test_formats_that_count_frames_warn_on_a_variable_rate():
+    steady, varying = timeline(), timeline(video=vary(average_frame_rate=20.2))
+    for fmt, form in FORMATS.items():
+        if fmt == "edl-df":
+            continue
+        assert caveats(steady, fmt) == ()
+        notices = caveats(varying, fmt)
+        assert bool(notices) == form.counts_frames
+        if notices:
+            assert "variable frame rate" in notices[0].message
+            assert "23.976" in notices[0].message
+
+
+def vary(**changes):
+    return replace(timeline().video, variable_frame_rate=True, **changes)
+
+
+def test_formats_that_count_frames_refuse_a_timeline_without_a_rate():
+    unknown = timeline(video=VideoRecord("a.mp4", duration_seconds=9.0))
+    for fmt, form in FORMATS.items():
+        if form.counts_frames:
+            with pytest.raises(OptionError, match="knows no frame rate"):
+                written(fmt, unknown)
+            with pytest.raises(OptionError, match="knows no frame rate"):
+                caveats(unknown, fmt)
+        else:
+            written(fmt, unknown)
+
+
+def test_ids_are_stems_with_as_many_folders_as_tell_them_apart():
+    uris = ["x/a.mp4", "y/a.mp4", "y/b.c.mp4", "s3://bucket/z/d.mkv?versionId=3"]
+    assert video_ids([other(uri) for uri in uris]) == ["x/a", "y/a", "b.c", "d"]
+
+
+def test_the_same_video_twice_has_no_id():
+    with pytest.raises(OptionError, match="comes twice"):
+        video_ids([other("a.mp4"), other("a.mkv")])
+
+
+def test_media_urls_are_absolute_and_quoted():
+    assert media_url("/films/a b#1.mp4") == "file:///films/a%20b%231.mp4"
+    assert media_url("s3://bucket/a b.mp4") == "s3://bucket/a b.mp4"
+    assert media_url("a.mp4") == f"file://{Path.cwd().as_posix()}/a.mp4".replace(" ", "%20")
+
+
+def test_missing_folder_is_an_output_error(tmp_path):
+    with pytest.raises(OutputError, match="none") as caught:
+        write_timeline(timeline(), "json", tmp_path / "none" / "a.json")
+    assert "folder" in (caught.value.hint or "")
+
+
+def test_folder_as_file_is_an_output_error(tmp_path):
+    with pytest.raises(OutputError, match="directory") as caught:
+        write_timeline(timeline(), "json", tmp_path)
+    assert "file name" in (caught.value.hint or "")
+
+
+@pytest.mark.skipif(
+    sys.platform == "win32" or os.geteuid() == 0, reason="root may write everywhere"
+)
+def test_folder_that_may_not_be_written_is_an_output_error(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(OutputError, match="denied"):
+        write_timeline(timeline(), "json", tmp_path / "a.json")
+    tmp_path.chmod(0o700)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_full_disk_leaves_the_old_file_and_no_rubbish(tmp_path, monkeypatch):
+    path = tmp_path / "a.json"
+    path.write_text("old")
+    real = os.fdopen
+
+    def full(handle, mode):
+        os.close(handle)
+        return real(os.open("/dev/full", os.O_WRONLY), mode)
+
+    monkeypatch.setattr(os, "fdopen", full)
+    with pytest.raises(OutputError, match="No space left") as caught:
+        write_timeline(timeline(), "json", path)
+    assert "space" in (caught.value.hint or "")
+    assert path.read_text() == "old"
+    assert [one.name for one in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_failing_half_way_leaves_nothing(tmp_path):
+    from vswin_cli.files import replacing_text
+
+    def half(path):
+        with replacing_text(path) as file:
+            file.write("half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        half(tmp_path / "a.json")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes are POSIX")
+def test_new_files_follow_the_umask_and_old_ones_keep_their_mode(tmp_path):
+    path = tmp_path / "a.json"
+    old = os.umask(0o027)
+    try:
+        write_timeline(timeline(), "json", path)
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    path.chmod(0o600)
+    write_timeline(timeline(), "json", path)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
