@@ -111,9 +111,7 @@ def test_the_format_is_told_by_content_not_by_name(save, is_zip):
 
 
 def test_reads_safetensors_under_any_name(tmp_path):
-    plain: dict[object, object] = {
-        name: t.detach().contiguous() for name, t in TENSORS.items() if t.numel()
-    }
+    plain = {name: t.detach().contiguous() for name, t in TENSORS.items() if t.numel()}
     save_file(plain, tmp_path / "file.pth")
     found = read_tensor_file(tmp_path / "file.pth").tensors
     assert_tensors({name: found[name] for name in plain}, plain)
