@@ -155,10 +155,19 @@ def test_formats_that_count_frames_warn_on_a_variable_rate():
             continue
         assert caveats(steady, fmt) == ()
         notices = caveats(varying, fmt)
-        assert bool(notices) == form.counts_frames
+        assert bool(notices) == (form.rate_of is not None)
         if notices:
             assert "variable frame rate" in notices[0].message
             assert "23.976" in notices[0].message
+
+
+def test_an_unusual_constant_rate_is_rounded_for_editing_and_kept_for_annotation():
+    video = replace(timeline().video, frame_rate_rational="28", average_frame_rate=28.0)
+    one = timeline(video=video)
+    assert "no constant standard frame rate" in caveats(one, "edl")[0].message
+    assert caveats(one, "labelstudio") == ()
+    (task,) = json.loads(written("labelstudio", one))
+    assert task["predictions"][0]["result"][0]["value"]["ranges"] == [{"start": 29, "end": 98}]
 
 
 def vary(**changes):
@@ -168,7 +177,7 @@ def vary(**changes):
 def test_formats_that_count_frames_refuse_a_timeline_without_a_rate():
     unknown = timeline(video=VideoRecord("a.mp4", duration_seconds=9.0))
     for fmt, form in FORMATS.items():
-        if form.counts_frames:
+        if form.rate_of is not None:
             with pytest.raises(OptionError, match="knows no frame rate"):
                 written(fmt, unknown)
             with pytest.raises(OptionError, match="knows no frame rate"):

@@ -175,6 +175,16 @@ def test_with_segments_replaces_segments_and_tells_of_gating():
     assert again.postprocess.gated_seconds == 0
 
 
+def test_windows_hold_the_best_classes_of_each_clip():
+    with track_of(columns((2, 0.9), (2, 0.1))) as track:
+        found = with_segments(timeline(), track, SegmentOptions(), top_classes=2)
+    assert [window.start_seconds for window in found.windows] == [0.0, 0.125, 0.25, 0.375]
+    assert [score.class_id for score in found.windows[0].top] == [0, 1]
+    assert found.windows[3].top[0].class_id == 1
+    assert found.windows[0].top[0].score == pytest.approx(0.9, abs=2e-3)
+    jsonschema.validate(found.to_json(), SCHEMA)
+
+
 def test_frames_stay_unknown_when_the_rate_varies():
     video = VideoRecord("a.mp4", variable_frame_rate=True, frame_rate_rational="30/1")
     with track_of(columns((20, 0.9))) as track:

@@ -154,6 +154,12 @@ class ScoreTrack:
         """Left edge of a cell; also the right edge of the one before."""
         return self.start_seconds + cell * self.step_seconds
 
+    def cells_of(self, start_seconds: float, end_seconds: float) -> tuple[int, int]:
+        """Half-open range of the cells that `[start_seconds, end_seconds)` touches."""
+        first = math.floor((start_seconds - self.start_seconds) / self.step_seconds + _SLIVER)
+        stop = math.ceil((end_seconds - self.start_seconds) / self.step_seconds - _SLIVER)
+        return max(0, first), min(self.num_cells, stop)
+
     def stretches(self) -> list[Stretch]:
         """Parts that no decode gap interrupts, in order; sparse sampling does not divide them."""
         parts: list[tuple[float, float]] = []
@@ -189,9 +195,7 @@ class ScoreTrack:
         )
 
     def _stretch(self, start: float, end: float) -> Stretch:
-        first = math.floor((start - self.start_seconds) / self.step_seconds + _SLIVER)
-        stop = math.ceil((end - self.start_seconds) / self.step_seconds - _SLIVER)
-        return Stretch(start, end, max(0, first), min(self.num_cells, stop))
+        return Stretch(start, end, *self.cells_of(start, end))
 
 
 class TrackBuilder:
@@ -268,6 +272,8 @@ class TrackBuilder:
         self._finalise(max(cells, len(self._valid)))
         valid = np.frombuffer(bytes(self._valid[:cells]), np.bool_)
         spans = [(a, min(b, end)) for a, b in self._spans if a < end]
+        clip_starts = np.array(self._clip_starts, np.float64)
+        clip_ends = np.minimum(np.array(self._clip_ends, np.float64), end)[clip_starts < end]
         return ScoreTrack(
             labels=self._labels,
             activation=self._activation,
@@ -277,8 +283,8 @@ class TrackBuilder:
             valid=valid,
             spans=tuple(spans),
             gaps=tuple(sorted(gaps, key=lambda gap: (gap.start_seconds, gap.end_seconds))),
-            clip_starts_seconds=np.array(self._clip_starts),
-            clip_ends_seconds=np.array(self._clip_ends),
+            clip_starts_seconds=clip_starts[clip_starts < end],
+            clip_ends_seconds=clip_ends,
             spool=self._spool,
         )
 

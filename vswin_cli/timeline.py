@@ -37,6 +37,7 @@ __all__ = [
     "VideoRecord",
     "WindowRecord",
     "WindowScore",
+    "clip_windows",
     "summarise",
     "with_segments",
 ]
@@ -338,8 +339,16 @@ def summarise(segments: Iterable[Segment]) -> tuple[LabelSummary, ...]:
     return tuple(sorted(rows, key=lambda row: (-round(row.seconds, 6), row.label)))
 
 
-def with_segments(timeline: Timeline, track: ScoreTrack, options: SegmentOptions) -> Timeline:
+def with_segments(
+    timeline: Timeline, track: ScoreTrack, options: SegmentOptions, *, top_classes: int = 0
+) -> Timeline:
     """The timeline with its segments, and all that follows from them, found anew in the track.
+
+    Args:
+        timeline: what is known of the video, the model and the sampling.
+        track: the scores.
+        options: how they become segments.
+        top_classes: fill `windows` anew with this many classes per clip.
 
     Raises:
         OptionError: see `segment_track`.
@@ -353,11 +362,24 @@ def with_segments(timeline: Timeline, track: ScoreTrack, options: SegmentOptions
         timeline,
         segments=tuple(segments),
         warnings=tuple(others),
+        windows=clip_windows(track, top_classes) if top_classes else timeline.windows,
         postprocess=replace(
             PostprocessRecord.of(track.activation, options, found.gated_seconds),
             weighting=timeline.postprocess.weighting,
         ),
     )
+
+
+def clip_windows(track: ScoreTrack, count: int) -> tuple[WindowRecord, ...]:
+    """The best classes of each clip, by the mean of the track's scores over its time."""
+    windows = []
+    for start, end in zip(track.clip_starts_seconds, track.clip_ends_seconds, strict=True):
+        first, stop = track.cells_of(float(start), float(end))
+        means = track.read(first, stop)[track.valid[first:stop]].mean(axis=0)
+        best = (-means).argsort(kind="stable")[:count]
+        top = tuple(WindowScore(int(i), float(means[i])) for i in best)
+        windows.append(WindowRecord(round(float(start), 6), round(float(end), 6), top))
+    return tuple(windows)
 
 
 _GATED = "NOTHING_DECIDED"

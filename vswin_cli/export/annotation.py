@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 
 from vswin_cli.export.naming import caption, media_url, one_line, video_ids, video_name
-from vswin_cli.export.timecodes import EditRate, edit_rate, frame_range, milliseconds
+from vswin_cli.export.timecodes import EditRate, frame_range, milliseconds, own_rate
 from vswin_cli.records import JsonValue
 from vswin_cli.segments import Segment
 from vswin_cli.timeline import Timeline
@@ -60,7 +60,7 @@ def label_studio(timelines: Sequence[Timeline]) -> str:
 
 
 def _label_studio_task(timeline: Timeline) -> dict[str, JsonValue]:
-    rate = edit_rate(timeline)
+    rate = own_rate(timeline)
     scores = [one.score for one in timeline.segments]
     prediction = {
         "model_version": f"vswin {timeline.tool.version} {timeline.model.id}",

@@ -18,7 +18,7 @@ from vswin_cli.records import JsonValue
 from vswin_cli.segments import Segment
 from vswin_cli.timeline import Timeline
 
-__all__ = ["edl", "edl_drop_frame", "fcpxml", "otio"]
+__all__ = ["edl", "edl_drop", "fcpxml", "otio"]
 
 _EDL_COLOURS = ("RED", "GREEN", "BLUE", "CYAN", "MAGENTA", "YELLOW", "WHITE")
 _OTIO_COLOURS = ("PINK", "RED", "ORANGE", "YELLOW", "GREEN", "CYAN", "BLUE", "PURPLE", "MAGENTA")
@@ -30,7 +30,7 @@ def edl(timelines: Sequence[Timeline]) -> str:
     return _edl(timeline, edit_rate(timeline), drop=False)
 
 
-def edl_drop_frame(timelines: Sequence[Timeline]) -> str:
+def edl_drop(timelines: Sequence[Timeline]) -> str:
     """The same in drop-frame timecode, which keeps real time at 29.97 and 59.94.
 
     Raises:

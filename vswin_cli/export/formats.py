@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from vswin_cli.errors import OptionError
 from vswin_cli.export import annotation, editorial, subtitles, tabular
-from vswin_cli.export.timecodes import edit_rate
+from vswin_cli.export.timecodes import EditRate, edit_rate, own_rate
 from vswin_cli.timeline import Notice, Timeline
 
 __all__ = ["FORMATS", "Format", "caveats", "format_by_name", "get_format"]
@@ -28,30 +28,29 @@ class Format:
     """Timelines to text."""
     holds_many: bool = False
     """Whether one file can hold several videos."""
-    counts_frames: bool = False
-    """Whether its times are frames at one constant rate."""
+    rate_of: Callable[[Timeline], EditRate] | None = None
+    """For formats whose times are frames at one constant rate: which."""
 
-
-_MANY = {"holds_many": True}
-_FRAMES = {"counts_frames": True}
 
 FORMATS: Mapping[str, Format] = {
     form.name: form
     for form in (
-        Format("table", ".txt", "columns for reading", tabular.table, **_MANY),
+        Format("table", ".txt", "columns for reading", tabular.table, True),
         Format("json", ".json", "everything, schema vswin.timeline/1", tabular.json_document),
-        Format("jsonl", ".jsonl", "the same, one line per video", tabular.json_lines, **_MANY),
-        Format("csv", ".csv", "a row per segment, seconds", tabular.csv_rows, **_MANY),
-        Format("tsv", ".tsv", "a row per segment, whole milliseconds", tabular.tsv_rows, **_MANY),
+        Format("jsonl", ".jsonl", "the same, one line per video", tabular.json_lines, True),
+        Format("csv", ".csv", "a row per segment, seconds", tabular.csv_rows, True),
+        Format("tsv", ".tsv", "a row per segment, whole milliseconds", tabular.tsv_rows, True),
         Format("srt", ".srt", "SubRip subtitles", subtitles.srt),
         Format("vtt", ".vtt", "WebVTT subtitles", subtitles.vtt),
         Format("vtt-metadata", ".meta.vtt", "WebVTT, JSON in each cue", subtitles.vtt_metadata),
-        Format("edl", ".edl", "CMX3600 events and locators", editorial.edl, **_FRAMES),
-        Format("edl-df", ".df.edl", "in drop-frame time", editorial.edl_drop_frame, **_FRAMES),
-        Format("otio", ".otio", "OpenTimelineIO markers", editorial.otio),
-        Format("fcpxml", ".fcpxml", "Final Cut Pro markers", editorial.fcpxml, **_FRAMES),
+        Format("edl", ".edl", "CMX3600 events and locators", editorial.edl, rate_of=edit_rate),
         Format(
-            "activitynet", ".activitynet.json", "detection results", annotation.activitynet, **_MANY
+            "edl-df", ".df.edl", "in drop-frame time", editorial.edl_drop_frame, rate_of=edit_rate
+        ),
+        Format("otio", ".otio", "OpenTimelineIO markers", editorial.otio),
+        Format("fcpxml", ".fcpxml", "Final Cut Pro markers", editorial.fcpxml, rate_of=edit_rate),
+        Format(
+            "activitynet", ".activitynet.json", "detection results", annotation.activitynet, True
         ),
         Format(
             "labelstudio",
@@ -59,9 +58,9 @@ FORMATS: Mapping[str, Format] = {
             "predictions for TimelineLabels",
             annotation.label_studio,
             holds_many=True,
-            counts_frames=True,
+            rate_of=own_rate,
         ),
-        Format("fiftyone", ".fiftyone.json", "temporal detections", annotation.fiftyone, **_MANY),
+        Format("fiftyone", ".fiftyone.json", "temporal detections", annotation.fiftyone, True),
         Format("elan", ".eaf", "ELAN, a tier per label", annotation.elan),
         Format("audacity", ".labels.txt", "Audacity label track", annotation.audacity),
     )
@@ -95,9 +94,9 @@ def caveats(timeline: Timeline, name: str) -> tuple[Notice, ...]:
         OptionError: no such format, or one that cannot hold the timeline.
     """
     form = get_format(name)
-    if not form.counts_frames or not timeline.segments:
+    if form.rate_of is None or not timeline.segments:
         return ()
-    rate = edit_rate(timeline)
+    rate = form.rate_of(timeline)
     if rate.exact:
         return ()
     shown = f"{float(rate.frames_per_second):.3f}".rstrip("0").rstrip(".")

@@ -10,7 +10,7 @@ from vswin_cli.errors import OptionError
 from vswin_cli.segments import Segment
 from vswin_cli.timeline import Timeline
 
-__all__ = ["EditRate", "clock", "edit_rate", "frame_range", "milliseconds", "timecode"]
+__all__ = ["EditRate", "clock", "edit_rate", "frame_range", "milliseconds", "own_rate", "timecode"]
 
 _STANDARD_RATES = (
     Fraction(24000, 1001),
@@ -75,6 +75,16 @@ def edit_rate(timeline: Timeline) -> EditRate:
         )
     nearest = min(_STANDARD_RATES, key=lambda rate: abs(math.log(float(rate) / wanted)))
     return EditRate(nearest, exact=False)
+
+
+def own_rate(timeline: Timeline) -> EditRate:
+    """The video's own rate if it is constant, whatever it is, else as `edit_rate`.
+
+    Raises:
+        OptionError: the timeline knows no rate at all.
+    """
+    constant = timeline.video.constant_frame_rate
+    return edit_rate(timeline) if constant is None else EditRate(constant, exact=True)
 
 
 def frame_range(segment: Segment, rate: EditRate) -> tuple[int, int]:
