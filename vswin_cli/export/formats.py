@@ -44,9 +44,7 @@ FORMATS: Mapping[str, Format] = {
         Format("vtt", ".vtt", "WebVTT subtitles", subtitles.vtt),
         Format("vtt-metadata", ".meta.vtt", "WebVTT, JSON in each cue", subtitles.vtt_metadata),
         Format("edl", ".edl", "CMX3600 events and locators", editorial.edl, rate_of=edit_rate),
-        Format(
-            "edl-df", ".df.edl", "in drop-frame time", editorial.edl_drop_frame, rate_of=edit_rate
-        ),
+        Format("edl-df", ".df.edl", "in drop-frame time", editorial.edl_drop, rate_of=edit_rate),
         Format("otio", ".otio", "OpenTimelineIO markers", editorial.otio),
         Format("fcpxml", ".fcpxml", "Final Cut Pro markers", editorial.fcpxml, rate_of=edit_rate),
         Format(
