@@ -224,7 +224,8 @@ class _Sampler:
             return "end", last_end
         if self._reader.bad_packets > self._bad_packets_explained:
             return "end", declared
-        return ("truncated", declared) if info.cut_off is None else ("end", last_end)
+        cut_short = info.cut_off is None and info.duration_is_stated
+        return ("truncated", declared) if cut_short else ("end", last_end)
 
     def _report(self, end_reason: EndReason, end: float) -> DecodeReport:
         plan, reader = self._plan, self._reader
@@ -258,7 +259,8 @@ class _Sampler:
             found.append(
                 MediaWarning("OUT_OF_ORDER", f"{left_out} frames left out: time did not advance")
             )
-        declared = self._reader.info.declared_duration_seconds
+        info = self._reader.info
+        declared = info.declared_duration_seconds if info.duration_is_stated else None
         if not self._stopped and declared is not None and abs(declared - end) > GAP_SECONDS:
             found.append(
                 MediaWarning(

@@ -89,7 +89,9 @@ class VideoInfo:
     measured_frame_rate: float | None
     """From the timestamps of the first packets."""
     declared_duration_seconds: float | None
-    """What the container says; often wrong."""
+    """What the container says, or FFmpeg's estimate; often wrong."""
+    duration_is_stated: bool
+    """Whether the format writes durations down, so that the one above is no estimate."""
     seekable: bool
     """Whether decoding may begin elsewhere than at the start."""
     cut_off: bool | None

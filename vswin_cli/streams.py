@@ -19,16 +19,19 @@ if TYPE_CHECKING:
 
 __all__ = [
     "best_stream",
+    "container_name",
     "declared_duration",
     "media_warnings",
     "median_interval",
     "moving_streams",
     "nominal_interval",
     "open_container",
+    "states_duration",
 ]
 
 _FALLBACK_RATE = Fraction(25)  # for raw streams that state no rate at all
 _HDR_TRANSFERS = (16, 18)  # PQ and HLG, ITU-T H.273
+_STATING_DURATION = {"mov", "matroska", "avi", "flv", "asf", "mxf", "rm", "ivf"}
 _MICROSECONDS = 1_000_000  # FFmpeg's unit for the duration of a container
 
 
@@ -107,10 +110,25 @@ def best_stream(container: InputContainer, path: Path) -> VideoStream:
 
 
 def declared_duration(container: InputContainer, stream: VideoStream) -> float | None:
-    """Seconds that the stream, or else the container, claims to last."""
+    """Seconds that the stream, or else the container, claims to last, or FFmpeg's estimate."""
     if stream.duration is not None and stream.time_base is not None and stream.duration > 0:
         return float(stream.duration * stream.time_base)
-    return container.duration / _MICROSECONDS if container.duration else None
+    if not container.duration:
+        return None
+    duration = container.duration
+    if container_name(container) == "matroska":
+        duration -= max(0, container.start_time or 0)  # it counts from 0, not from the start
+    return duration / _MICROSECONDS if duration > 0 else None
+
+
+def states_duration(container: InputContainer) -> bool:
+    """Whether files of this format carry their duration; of others FFmpeg gives an estimate."""
+    return container_name(container) in _STATING_DURATION
+
+
+def container_name(container: InputContainer) -> str:
+    """Short name of the format: the first of the names that FFmpeg gives it."""
+    return container.format.name.split(",")[0]
 
 
 def nominal_interval(stream: VideoStream) -> float:

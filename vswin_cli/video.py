@@ -22,12 +22,14 @@ from vswin_cli.errors import DecodeError
 from vswin_cli.media import MediaWarning, VideoInfo
 from vswin_cli.streams import (
     best_stream,
+    container_name,
     declared_duration,
     media_warnings,
     median_interval,
     moving_streams,
     nominal_interval,
     open_container,
+    states_duration,
 )
 from vswin_cli.structure import is_cut_off
 
@@ -150,7 +152,7 @@ class VideoReader:
         presentation times at all and what the demuxer guesses can be swapped among neighbours:
         there the decoder's order is right, so that the sorted times are given out anew.
         """
-        guessed = self._container.format.name == "avi"
+        guessed = container_name(self._container) == "avi"
         window: list[TimedFrame] = []
         for frame in self._timed():
             if frame.is_break:
@@ -308,7 +310,7 @@ class VideoReader:
         rate = stream.average_rate or stream.guessed_rate
         info = VideoInfo(
             size_bytes=self._path.stat().st_size,
-            container=container.format.name.split(",")[0],
+            container=container_name(container),
             codec=stream.codec_context.codec.canonical_name,
             width=first.width,
             height=first.height,
@@ -321,6 +323,7 @@ class VideoReader:
             declared_frame_rate=str(rate) if rate else None,
             measured_frame_rate=1.0 / self._head_interval if self._head_interval else None,
             declared_duration_seconds=declared_duration(container, stream),
+            duration_is_stated=states_duration(container),
             seekable=self._is_seekable(first),
             cut_off=is_cut_off(self._path),
             num_video_streams=len(moving_streams(container)),

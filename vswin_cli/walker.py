@@ -110,8 +110,9 @@ class GridWalker:
         plan = self._plan
         before = self._stretch_stop
         start = self._stretch_start + plan.stride * plan.positions_per_tick
-        if self._final_start is not None and start > self._final_start >= before:
-            start = self._final_start
+        final = self._final_start
+        if final is not None and before <= final < start < final + plan.clip_positions:
+            start = final
         self._stretch_start = start
         self._stretch_stop = start + plan.clip_positions
 

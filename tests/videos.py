@@ -1,0 +1,202 @@
+"""Videos made at test time, each frame painted with its own number.
+
+A decoded frame thus proves which one it is, through any codec and scaling, and that it is upright.
+The number is written as 16 dark or light blocks, 4 × 4, row by row, lowest bit first.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+BLOCKS = 4
+MAX_FRAMES = 1 << BLOCKS * BLOCKS
+MILLISECONDS = Fraction(1, 1000)
+
+
+@dataclass(frozen=True)
+class VideoRecipe:
+    """What to make; the defaults give two seconds of H.264 at 30 frames per second."""
+
+    num_frames: int = 60
+    rate: Fraction = Fraction(30)
+    codec: str = "libx264"
+    width: int = 64
+    height: int = 64
+    pixel_format: str = "yuv420p"
+    gop: int = 12
+    b_frames: int = 0
+    rotation: float = 0  # counter-clockwise turn that puts the stored picture upright
+    start: float = 0.0  # seconds before the first frame
+    times: Sequence[float] | None = None  # of each frame, instead of the rate
+    time_base: Fraction = Fraction(1, 90_000)
+    container: str | None = None
+    first_index: int = 0
+    options: dict[str, str] = field(default_factory=dict)
+    container_options: dict[str, str] = field(default_factory=dict)
+
+
+def paint(index: int, width: int, height: int) -> np.ndarray:
+    """An RGB picture (height, width, 3) that shows a number."""
+    bits = (index >> np.arange(BLOCKS * BLOCKS)) & 1
+    rows = np.arange(height) * BLOCKS // height
+    columns = np.arange(width) * BLOCKS // width
+    grey = 40 + 180 * bits.reshape(BLOCKS, BLOCKS)[rows][:, columns]
+    return np.repeat(grey[:, :, None], 3, axis=2).astype(np.uint8)
+
+
+def read_index(picture: np.ndarray) -> int:
+    """The number that a picture shows."""
+    height, width = picture.shape[:2]
+    index = 0
+    for bit in range(BLOCKS * BLOCKS):
+        row, column = divmod(bit, BLOCKS)
+        top, left = (row + 0.25) * height / BLOCKS, (column + 0.25) * width / BLOCKS
+        block = picture[
+            int(top) : int(top + height / BLOCKS / 2) + 1,
+            int(left) : int(left + width / BLOCKS / 2) + 1,
+        ]
+        index |= int(block.mean() > 130) << bit
+    return index
+
+
+def read_indices(pictures: Iterable[np.ndarray]) -> list[int]:
+    return [read_index(picture) for picture in pictures]
+
+
+def make_video(path: Path, recipe: VideoRecipe = VideoRecipe()) -> Path:
+    """Encode a video; the container follows from the name unless the recipe says."""
+    with av.open(
+        str(path), "w", format=recipe.container, options=recipe.container_options
+    ) as output:
+        _write_stream(output, recipe)
+    return path
+
+
+def _write_stream(output, recipe: VideoRecipe) -> None:
+    stream = _add_stream(output, recipe)
+    for number in range(recipe.num_frames):
+        output.mux(stream.encode(_frame(recipe, number)))
+    output.mux(stream.encode(None))
+
+
+def _add_stream(output, recipe: VideoRecipe):
+    stream = output.add_stream(recipe.codec, rate=recipe.rate, options=recipe.options)
+    stream.width, stream.height = recipe.width, recipe.height
+    stream.pix_fmt = recipe.pixel_format
+    stream.codec_context.gop_size = recipe.gop
+    stream.codec_context.time_base = recipe.time_base if recipe.times else 1 / recipe.rate
+    stream.codec_context.thread_count = 1  # the same bytes on every machine
+    if recipe.codec in ("libx264", "libx265", "mpeg4", "mpeg2video", "mpeg1video"):
+        stream.codec_context.max_b_frames = recipe.b_frames
+    if recipe.rotation:
+        stream.set_display_rotation(recipe.rotation)
+    return stream
+
+
+def _frame(recipe: VideoRecipe, number: int):
+    turns = round(recipe.rotation / 90)
+    size = (recipe.height, recipe.width) if turns % 2 else (recipe.width, recipe.height)
+    picture = np.rot90(paint(recipe.first_index + number, *size), -turns)
+    picture = np.ascontiguousarray(picture)
+    frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+    frame = frame.reformat(format=recipe.pixel_format)
+    if recipe.times:
+        frame.time_base = recipe.time_base
+        frame.pts = round((recipe.start + recipe.times[number]) / recipe.time_base)
+    else:
+        frame.time_base = 1 / recipe.rate
+        frame.pts = number + round(recipe.start * recipe.rate)
+    return frame
+
+
+def make_audio(path: Path, *, seconds: float = 1.0) -> Path:
+    """A video container without video."""
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("aac", rate=16_000, layout="mono")
+        for start in range(0, int(seconds * 16_000), 1024):
+            frame = av.AudioFrame.from_ndarray(
+                np.zeros((1, 1024), np.float32), format="fltp", layout="mono"
+            )
+            frame.sample_rate, frame.pts = 16_000, start
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode(None))
+    return path
+
+
+def make_several_streams(path: Path, recipes: Sequence[VideoRecipe]) -> Path:
+    """One container with a video stream per recipe, of equal length."""
+    with av.open(str(path), "w") as output:
+        streams = [_add_stream(output, recipe) for recipe in recipes]
+        for number in range(recipes[0].num_frames):
+            for stream, recipe in zip(streams, recipes, strict=True):
+                output.mux(stream.encode(_frame(recipe, number)))
+        for stream in streams:
+            output.mux(stream.encode(None))
+    return path
+
+
+def make_with_cover(path: Path, recipe: VideoRecipe = VideoRecipe()) -> Path:
+    """A video with cover art, which is a video stream of one picture; Matroska or MP4."""
+    plain = make_video(path.with_name(f"plain-{path.name}"), recipe)
+    with av.open(str(plain)) as source, av.open(str(path), "w") as output:
+        cover = output.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 320, 240, "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        video = output.add_stream_from_template(source.streams.video[0])
+        picture = av.VideoFrame.from_ndarray(paint(9999, 320, 240), format="rgb24")
+        output.mux(cover.encode(picture.reformat(format="yuvj420p")))
+        output.mux(cover.encode(None))
+        for packet in source.demux(source.streams.video[0]):
+            if packet.dts is not None:
+                packet.stream = video
+                output.mux(packet)
+    return path
+
+
+def make_still_and_audio(path: Path) -> Path:
+    """Audio with cover art only: nothing moves."""
+    with av.open(str(path), "w") as output:
+        cover = output.add_stream("mjpeg", rate=1)
+        cover.width, cover.height, cover.pix_fmt = 64, 64, "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        audio = output.add_stream("aac", rate=16_000, layout="mono")
+        picture = av.VideoFrame.from_ndarray(paint(1, 64, 64), format="rgb24")
+        output.mux(cover.encode(picture.reformat(format="yuvj420p")))
+        output.mux(cover.encode(None))
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        frame.sample_rate, frame.pts = 16_000, 0
+        output.mux(audio.encode(frame))
+        output.mux(audio.encode(None))
+    return path
+
+
+def cut_short(path: Path, share: float) -> Path:
+    """Keep only the first part of a file."""
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    return path
+
+
+def overwrite(path: Path, begin: float, end: float, *, seed: int = 0) -> Path:
+    """Replace a share of a file's bytes with noise."""
+    content = bytearray(path.read_bytes())
+    first, last = int(len(content) * begin), int(len(content) * end)
+    noise = np.random.default_rng(seed).integers(0, 256, last - first, dtype=np.uint8)
+    content[first:last] = noise.tobytes()
+    path.write_bytes(content)
+    return path
+
+
+def drop_packets(source: Path, target: Path, lost: range) -> Path:
+    """Copy a video without some of its packets, as a recording with drop-outs would be."""
+    with av.open(str(source)) as opened, av.open(str(target), "w") as output:
+        stream = output.add_stream_from_template(opened.streams.video[0])
+        for number, packet in enumerate(opened.demux(opened.streams.video[0])):
+            if packet.dts is not None and number not in lost:
+                packet.stream = stream
+                output.mux(packet)
+    return target
