@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from tests.golden import golden_input, golden_network, golden_state
 from tests.layout_files import LAYOUT_WRITERS, mmaction2_file, official_file
@@ -75,6 +77,14 @@ def test_saving_twice_gives_the_same_bytes(tmp_path):
     save_model(tmp_path / "b", backwards, CARD)
     for name in (WEIGHTS_FILE, CARD_FILE):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+
+
+def test_our_weights_are_a_safetensors_file_as_the_library_writes_it(saved, tmp_path):
+    with safe_open(saved / WEIGHTS_FILE, framework="pt") as file:
+        assert set(file.keys()) == set(golden_state("w877"))
+        assert file.metadata() == {"format": "pt"}
+    save_file(golden_state("w877"), tmp_path / "theirs", {"format": "pt"})
+    assert (saved / WEIGHTS_FILE).stat().st_size == (tmp_path / "theirs").stat().st_size
 
 
 def test_a_built_model_runs_and_knows_the_hash_of_its_file(saved, official):

@@ -8,14 +8,15 @@ folder with `model.safetensors` and `config.json`. Downloads and names are not i
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from secrets import token_hex
 
+import numpy as np
 import torch
-from safetensors.torch import save
 from torch import Tensor
 
 from vswin_cli.card import ModelCard
@@ -46,7 +47,6 @@ _FOLDER_HINT = (
     f"expected {WEIGHTS_FILE} and {CARD_FILE}, or a TensorFlow model's `variables`; give the "
     "checkpoint file itself"
 )
-_SAFETENSORS_METADATA = {"format": "pt"}  # one key only: their order is not fixed
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,7 +140,10 @@ def build_model(checkpoint: Checkpoint, card: ModelCard) -> LoadedModel:
         network = VideoSwin(checkpoint.architecture, checkpoint.num_classes)
     network.load_state_dict(checkpoint.state, assign=True)
     network.eval().requires_grad_(False)
-    return LoadedModel(network, card, hashlib.sha256(_serialise(checkpoint.state)).hexdigest())
+    digest = hashlib.sha256()
+    for part in _serialised(checkpoint.state):
+        digest.update(part)
+    return LoadedModel(network, card, digest.hexdigest())
 
 
 def save_model(folder: Path, state: Mapping[str, Tensor], card: ModelCard) -> None:
@@ -161,7 +164,8 @@ def save_model(folder: Path, state: Mapping[str, Tensor], card: ModelCard) -> No
                 f"{folder}: exists and is not a model folder", hint="give a path of its own"
             )
         unfinished.mkdir(parents=True)
-        (unfinished / WEIGHTS_FILE).write_bytes(_serialise(state))
+        with (unfinished / WEIGHTS_FILE).open("wb") as file:
+            file.writelines(_serialised(state))
         (unfinished / CARD_FILE).write_text(card.to_json(), encoding="utf-8")
         _put_in_place(unfinished, folder)
     except OSError as error:
@@ -194,8 +198,23 @@ def _put_in_place(finished: Path, folder: Path) -> None:
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def _serialise(state: Mapping[str, Tensor]) -> bytes:
-    return save(dict(state), _SAFETENSORS_METADATA)
+def _serialised(state: Mapping[str, Tensor]) -> Iterator[bytes | memoryview]:
+    """The safetensors file of float32 tensors, piece by piece: header, then each one's numbers.
+
+    Written out here so that the bytes, and with them the hash, depend on nothing but the weights,
+    and so that no second copy of them is needed.
+    """
+    header: dict[str, object] = {"__metadata__": {"format": "pt"}}
+    end = 0
+    for name, tensor in sorted(state.items()):
+        start, end = end, end + 4 * tensor.numel()
+        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [start, end]}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # numbers start at a multiple of 8
+    yield len(text).to_bytes(8, "little") + text
+    for _, tensor in sorted(state.items()):
+        numbers = tensor.detach().to("cpu", torch.float32).contiguous()
+        yield numbers.numpy().astype("<f4", copy=False).reshape(-1).view(np.uint8).data
 
 
 def _read_folder(folder: Path) -> Checkpoint:
