@@ -107,7 +107,9 @@ def test_a_card_of_another_width_does_not_fit(official):
 
 def test_objects_left_out_are_reported(tmp_path):
     file = mmaction2_file(tmp_path / "file.pth", golden_state("w877"), meta={"log": Log()})
-    assert read_checkpoint(file).ignored == (f"{__name__}.Log",)
+    checkpoint = read_checkpoint(file)
+    assert checkpoint.ignored == (f"{__name__}.Log",)
+    assert build_model(checkpoint, CARD).card.notes == (f"Left out of file.pth: {__name__}.Log.",)
 
 
 @pytest.mark.parametrize("layout", LAYOUT_WRITERS)

@@ -135,7 +135,15 @@ def build_model(checkpoint: Checkpoint, card: ModelCard) -> LoadedModel:
     Raises:
         LabelsError: the card names classes, but not one for each output.
     """
-    card = replace(card, architecture=checkpoint.architecture, num_classes=checkpoint.num_classes)
+    notes = card.notes
+    if checkpoint.ignored:
+        notes += (f"Left out of {checkpoint.path.name}: {', '.join(checkpoint.ignored)}.",)
+    card = replace(
+        card,
+        architecture=checkpoint.architecture,
+        num_classes=checkpoint.num_classes,
+        notes=notes,
+    )
     with torch.device("meta"):
         network = VideoSwin(checkpoint.architecture, checkpoint.num_classes)
     network.load_state_dict(checkpoint.state, assign=True)

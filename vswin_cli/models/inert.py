@@ -41,9 +41,10 @@ _PLAIN_MODULES = {
     "_codecs", "argparse", "collections", "copyreg", "datetime", "decimal", "enum",
     "fractions", "logging", "pathlib", "uuid", "zoneinfo",
 }  # fmt: skip
+# `getattr` is how older pickles name a class's method, as MMEngine's training logs do.
 _PLAIN_BUILTINS = {
-    "bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "int", "list",
-    "object", "range", "set", "slice", "str", "tuple",
+    "bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "getattr", "int",
+    "list", "object", "range", "set", "slice", "str", "tuple",
 }  # fmt: skip
 _BUILTINS = {"builtins", "__builtin__"}
 
