@@ -270,7 +270,8 @@ def test_part_beyond_the_end_gives_no_clips(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.ts"])
 def test_sparse_clips_are_sought_and_show_the_same_pictures(tmp_path, name):
-    path = make_video(tmp_path / name, VideoRecipe(num_frames=1500, gop=30))
+    recipe = VideoRecipe(num_frames=1500, gop=30, width=160, height=160)
+    path = make_video(tmp_path / name, recipe)
     dense, everything = clips_of(path)
     sparse, report = clips_of(path, stride=Stride(12.0, "s"))
     assert starts(sparse) == [0.0, 12.0, 24.0, 36.0, 48.0]
@@ -278,7 +279,7 @@ def test_sparse_clips_are_sought_and_show_the_same_pictures(tmp_path, name):
         same = dense[starts(dense).index(starts([clip])[0])]
         assert np.array_equal(clip.frames, same.frames)
     assert everything.frames_decoded == 1500
-    assert report.frames_decoded < 500
+    assert report.frames_decoded < 600
     assert report.sampled_sparsely
 
 

@@ -40,8 +40,10 @@ _MAX_DEMUX_ERRORS = 16  # in a row, before a file counts as unreadable from ther
 _MAX_PIXELS = 1 << 28  # a damaged header must not ask for tens of gigabytes
 _RESET_SECONDS = 0.5  # a step back in time by more than this is a new clock, not reordering
 _REORDER_FRAMES = 3  # window in which frames are put into the order of their times
-_SEEK_MARGINS_SECONDS = (0.0, 2.0, 10.0, 60.0)  # further back each time a seek lands too late
-_BLIND_SEEK_SECONDS = 10.0  # without an index, shorter ways are decoded
+_SEEK_MARGINS_SECONDS = (0.0, 1.0, 3.0, 10.0, 60.0)  # further back each time a seek lands too late
+_BLIND_SEEK_SECONDS = 10.0  # without an index, shorter ways are decoded ...
+_BLIND_SEEK_PENALTY = 4.0  # ... and this much longer ones after a seek that went backwards
+_INDEXED = ("mov", "matroska", "avi")  # in others FFmpeg's index holds what it came across
 _SHORTEST_SEEK_SECONDS = 2.0
 
 
@@ -95,6 +97,8 @@ class VideoReader:
         self.out_of_order_frames = 0
         self.read_failed = False
         self.warnings: list[MediaWarning] = []
+        self._newest_seconds = 0.0
+        self._blind_seek_seconds = _BLIND_SEEK_SECONDS
         self._configure()
         self._time_base = self._stream.time_base or Fraction(1, 90_000)
         packets = self._demux()
@@ -184,6 +188,7 @@ class VideoReader:
                 seconds = newest + self._interval
                 self._note_reset(seconds)
             newest = seconds if newest is None else max(newest, seconds)
+            self._newest_seconds = newest
             rotation = frame.rotation % 360
             yield TimedFrame(seconds, self._declared(frame), rotation, frame, is_break)
 
@@ -193,22 +198,24 @@ class VideoReader:
         Call `frames` anew afterwards. Some containers land after the time that was asked for;
         then the seek is repeated from further back.
         """
-        for margin in _SEEK_MARGINS_SECONDS:
-            if seconds - margin <= 0:
-                break
-            if self._seek_once(seconds - margin, seconds):
-                return
-        self._reopen()
+        here = self._newest_seconds
+        margins = (margin for margin in _SEEK_MARGINS_SECONDS if margin < seconds)
+        if not any(self._seek_once(seconds - margin, seconds) for margin in margins):
+            self._reopen()
+        if self._pending and self._seconds(self._pending[0], None, 0.0) < here:
+            self._blind_seek_seconds *= _BLIND_SEEK_PENALTY
 
     def worth_seeking(self, here_seconds: float, target_seconds: float) -> bool:
         """Whether seeking is likely to be cheaper than decoding on from `here_seconds`."""
         way = target_seconds - here_seconds
-        if not self.info.seekable or way < _SHORTEST_SEEK_SECONDS:
+        near_end = target_seconds >= (self.info.declared_duration_seconds or 0.0)
+        if not self.info.seekable or way < _SHORTEST_SEEK_SECONDS or near_end:
             return False
         index = self._stream.index_entries
         target = self._timestamp(target_seconds)
-        if not len(index) or index[len(index) - 1].timestamp < target:
-            return way > _BLIND_SEEK_SECONDS
+        is_complete = len(index) and index[len(index) - 1].timestamp >= target
+        if not is_complete or self.info.container not in _INDEXED:
+            return way > self._blind_seek_seconds
         keyframe = index.search_timestamp(target)
         beyond = self._timestamp(here_seconds + self._interval)
         return keyframe >= 0 and index[keyframe].timestamp > beyond
