@@ -1,5 +1,6 @@
 """The table of formats, our own ones, and what all share: paths, handles, names, errors."""
 
+import contextlib
 import csv
 import io
 import json
@@ -10,9 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tests.timelines import GOLDEN, segment, timeline
-from vswin_cli.errors import OptionError, OutputError
+from vswin_cli.errors import OptionError, OutputError, VswinError
 from vswin_cli.export import (
     FORMATS,
     caveats,
@@ -24,6 +27,7 @@ from vswin_cli.export import (
 from vswin_cli.export.naming import media_url, video_ids
 from vswin_cli.export.tabular import TABLE_COLUMNS, table_rows
 from vswin_cli.timeline import VideoRecord
+from vswin_cli.timeline_files import parse_timelines, read_timelines
 
 
 def written(fmt, *timelines):
@@ -189,6 +193,57 @@ def test_formats_that_count_frames_refuse_a_timeline_without_a_rate():
 def test_ids_are_stems_with_as_many_folders_as_tell_them_apart():
     uris = ["x/a.mp4", "y/a.mp4", "y/b.c.mp4", "s3://bucket/z/d.mkv?versionId=3"]
     assert video_ids([other(uri) for uri in uris]) == ["x/a", "y/a", "b.c", "d"]
+
+
+def test_file_names_that_are_no_utf8_survive_in_json(tmp_path):
+    one = other("films/caf\udce9.mp4")
+    write_timeline(one, "json", tmp_path / "a.json")
+    assert read_timelines(tmp_path / "a.json") == [one]
+    assert media_url("/caf\udce9.mp4") == "file:///caf%E9.mp4"
+    for fmt in FORMATS:
+        written(fmt, one).encode()
+
+
+def places(value, path=()):
+    """Every place in a JSON document."""
+    yield path
+    if isinstance(value, (dict, list)):
+        keys = value if isinstance(value, dict) else range(len(value))
+        for key in keys:
+            yield from places(value[key], (*path, key))
+
+
+json_values = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**30), 10**30),
+    st.floats(),
+    st.text(max_size=5),
+    st.just([]),
+    st.just({}),
+    st.just(1e300),
+    st.sampled_from(["0/0", "caf\udce9.mp4", "s3://\udce9/\x00", "\ufffe\u2028"]),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.data())
+def test_any_change_to_a_document_ends_in_output_or_a_clear_error(data):
+    document = timeline().to_json()
+    for _ in range(data.draw(st.integers(1, 3))):
+        path = data.draw(st.sampled_from(list(places(document))[1:]))
+        inner = document
+        for key in path[:-1]:
+            inner = inner[key]
+        if data.draw(st.booleans()) or isinstance(inner, list):
+            inner[path[-1]] = data.draw(json_values)
+        else:
+            del inner[path[-1]]
+    text = json.dumps(document)
+    fmt = data.draw(st.sampled_from(list(FORMATS)))
+    with contextlib.suppress(VswinError):
+        for one in parse_timelines(text, "x.json"):
+            written(fmt, one).encode()
 
 
 def test_the_same_video_twice_has_no_id():

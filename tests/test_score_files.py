@@ -90,8 +90,8 @@ def rewrite(path, name, data):
     [
         ("meta.json", lambda data: b"{}"),
         ("meta.json", lambda data: b"nonsense"),
-        ("meta.json", lambda data: data.replace(b'"step": 0.125', b'"step": 0')),
-        ("meta.json", lambda data: data.replace(b'"label 0", ', b"")),
+        ("meta.json", lambda data: data.replace(b'"step":0.125', b'"step":0')),
+        ("meta.json", lambda data: data.replace(b'"label 0",', b"")),
         ("meta.json", lambda data: data.replace(b"vswin.timeline/1", b"other")),
         ("scores.npy", lambda data: data[:-50]),
         ("scores.npy", lambda data: data[:-2] + b"\x00\x7c"),  # infinity

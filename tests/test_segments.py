@@ -191,6 +191,12 @@ def test_margin_silences_cells_where_two_labels_tie():
     assert result.gated_seconds == 10 * STEP
 
 
+def test_silenced_cells_hold_nothing_even_with_an_offset_of_zero():
+    scores = np.concatenate([columns((10, 0.9)), np.tile([[0.5, 0.48, 0.02]], (10, 1))])
+    found = spans(track_of(scores), min_margin=0.1, offset=0.0, include=("label 0",))
+    assert found == [(0, 10, "label 0")]
+
+
 def test_entropy_silences_cells_where_scores_spread():
     spread = np.tile([[0.42] + [0.58 / 99] * 99], (10, 1))
     sure = np.tile([[0.9] + [0.1 / 99] * 99], (10, 1))

@@ -128,6 +128,10 @@ def test_unknown_keys_are_ignored_and_defaults_filled():
         (lambda d: d.update(status="great"), "one of ok, partial, failed"),
         (lambda d: d["coverage"].update(windows=True), "whole number"),
         (lambda d: d.update(video=3), "`video` must be an object"),
+        (lambda d: d["video"].update(fps_rational="30/0"), "fraction"),
+        (lambda d: d["video"].update(duration=float("inf")), "must be a number"),
+        (lambda d: d["segments"][0].update(end=0.5), r"`segments\[0\]` ends before"),
+        (lambda d: d["segments"][0].update(start=float("nan")), "must be a number"),
     ],
 )
 def test_wrong_document_fails_and_names_the_field(change, message):

@@ -7,6 +7,8 @@ Reading checks types, names the field that is wrong, fills defaults and ignores 
 from __future__ import annotations
 
 import dataclasses
+import json
+import math
 import types
 from collections.abc import Hashable, Mapping, Sequence
 from functools import cache
@@ -14,11 +16,12 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from vswin_cli.errors import SourceError
 
-__all__ = ["JsonValue", "from_json", "json_key", "named", "to_json"]
+__all__ = ["JsonValue", "from_json", "json_key", "json_text", "named", "to_json"]
 
 JsonValue = Any
 Record = TypeVar("Record")
 
+_EXACT = 2**53  # larger whole numbers would change as floats
 _SCALARS = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
 
 
@@ -67,6 +70,19 @@ def from_json(cls: type[Record], data: JsonValue, where: str = "") -> Record:
     return cls(**values)
 
 
+def json_text(document: JsonValue, *, indent: int | None = None) -> str:
+    """JSON that is valid UTF-8 whatever the strings hold.
+
+    File names that are no UTF-8 reach Python as lone surrogates; they are escaped, and reading
+    gives them back.
+    """
+    separators = (",", ":") if indent is None else None
+    text = json.dumps(
+        document, indent=indent, separators=separators, ensure_ascii=False, allow_nan=False
+    )
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 @cache
 def _hints(cls: Hashable) -> dict[str, Any]:
     return get_type_hints(cls)
@@ -110,9 +126,9 @@ def _parse(hint: Any, value: JsonValue, where: str) -> Any:  # noqa: ANN401
 
 
 def _scalar(hint: type, value: JsonValue, where: str) -> object:
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+    if hint is float and type(value) is int and abs(value) < _EXACT:
         return float(value)
-    if type(value) is not hint:
+    if type(value) is not hint or (isinstance(value, float) and not math.isfinite(value)):
         raise _wrong(where, _SCALARS[hint], value)
     return value
 

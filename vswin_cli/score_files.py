@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from vswin_cli.errors import SourceError, SourceNotFoundError
 from vswin_cli.files import replacing_binary
-from vswin_cli.records import from_json, named, to_json
+from vswin_cli.records import from_json, json_text, named, to_json
 from vswin_cli.scores import Gap, ScoreTrack
 from vswin_cli.specs import Activation
 from vswin_cli.spool import ScoreSpool
@@ -72,7 +72,7 @@ def save_track(track: ScoreTrack, timeline: Timeline, path: Path) -> None:
         )
         document = {"schema": SCHEMA, **to_json(meta), "timeline": timeline.to_json()}
         with _member(archive, "meta.json") as out:
-            out.write(json.dumps(document, ensure_ascii=False, allow_nan=False).encode())
+            out.write(json_text(document).encode())
 
 
 def load_track(path: Path) -> tuple[ScoreTrack, Timeline]:

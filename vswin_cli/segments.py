@@ -189,7 +189,10 @@ def _columns(
     wanted: NDArray[np.intp],
     options: SegmentOptions,
 ) -> Floats:
-    """Smoothed scores (n, len(wanted)) of a stretch's valid cells; undecided cells are 0."""
+    """Smoothed scores (n, len(wanted)) of a stretch's valid cells; undecided cells are -1.
+
+    That is below any offset, even one of 0.
+    """
     out = np.zeros((len(cells), len(wanted)), np.float32)
     if not len(cells):
         return out
@@ -197,7 +200,7 @@ def _columns(
         low, high = np.searchsorted(cells, [first, first + len(rows)])
         out[low:high] = view.apply(rows[cells[low:high] - first], wanted)
     out = smooth(out, _cells_at_most(options.smooth_seconds, track))
-    out[gated[cells]] = 0.0
+    out[gated[cells]] = -1.0
     return out
 
 
@@ -229,7 +232,7 @@ def _settle(
     margin = _cells_at_most(options.smooth_seconds, track)  # smoothing looks past the cluster
     low, high = max(0, start - margin), stop + margin
     scores = _columns(track, view, gated, cells[low:high], columns, options)[start - low :]
-    scores = scores[: stop - start]
+    scores = np.maximum(scores[: stop - start], 0.0)  # undecided cells may have been bridged
     active = np.zeros(scores.shape, np.bool_)
     for column, (a, b) in cluster:
         active[a - start : b - start, np.searchsorted(columns, column)] = True

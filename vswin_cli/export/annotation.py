@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 
 from vswin_cli.export.naming import caption, media_url, one_line, video_ids, video_name
 from vswin_cli.export.timecodes import EditRate, frame_range, milliseconds, own_rate
-from vswin_cli.records import JsonValue
+from vswin_cli.records import JsonValue, json_text
 from vswin_cli.segments import Segment
 from vswin_cli.timeline import Timeline
 
@@ -173,4 +172,4 @@ def audacity(timelines: Sequence[Timeline]) -> str:
 
 
 def _json(document: JsonValue) -> str:
-    return json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json_text(document, indent=1) + "\n"

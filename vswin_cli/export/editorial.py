@@ -6,7 +6,6 @@ nearest standard one, by time, as an editing program conforms it.
 
 from __future__ import annotations
 
-import json
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from fractions import Fraction
@@ -14,7 +13,7 @@ from fractions import Fraction
 from vswin_cli.errors import OptionError
 from vswin_cli.export.naming import caption, colour_index, media_url, one_line, video_name
 from vswin_cli.export.timecodes import EditRate, edit_rate, frame_range, timecode
-from vswin_cli.records import JsonValue
+from vswin_cli.records import JsonValue, json_text
 from vswin_cli.segments import Segment
 from vswin_cli.timeline import Timeline
 
@@ -113,7 +112,7 @@ def otio(timelines: Sequence[Timeline]) -> str:
         },
         "metadata": {},
     }
-    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    return json_text(document, indent=1) + "\n"
 
 
 def _otio_marker(one: Segment, rate: EditRate) -> dict[str, JsonValue]:

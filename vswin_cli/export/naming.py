@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import zlib
 from collections.abc import Sequence
@@ -65,8 +66,8 @@ def video_ids(timelines: Sequence[Timeline]) -> list[str]:
 def media_url(uri: str) -> str:
     """A URL of the video: as given if it is one, else `file:` and the absolute path."""
     if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", uri):
-        return uri
-    return "file://" + quote(Path(uri).absolute().as_posix())
+        return one_line(uri)
+    return "file://" + quote(os.fsencode(Path(uri).absolute().as_posix()))
 
 
 def _without_suffix(uri: str) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Sequence
 
 from vswin_cli.export.naming import one_line
 from vswin_cli.export.timecodes import clock, milliseconds
+from vswin_cli.records import json_text
 from vswin_cli.segments import Segment
 from vswin_cli.timeline import Timeline
 
@@ -35,15 +35,12 @@ TABLE_COLUMNS = ("start", "end", "label", "score")
 def json_document(timelines: Sequence[Timeline]) -> str:
     """One timeline, indented for people and diffs."""
     (timeline,) = timelines
-    return json.dumps(timeline.to_json(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json_text(timeline.to_json(), indent=1) + "\n"
 
 
 def json_lines(timelines: Sequence[Timeline]) -> str:
     """One line per timeline."""
-    return "".join(
-        json.dumps(one.to_json(), ensure_ascii=False, allow_nan=False, separators=(",", ":")) + "\n"
-        for one in timelines
-    )
+    return "".join(json_text(one.to_json()) + "\n" for one in timelines)
 
 
 def csv_rows(timelines: Sequence[Timeline]) -> str:

@@ -1,0 +1,187 @@
+"""Where a timeline comes from: tool, video, model, sampling and post-processing.
+
+Parts of the schema `vswin.timeline/1`; the record of the whole is in `vswin_cli.timeline`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from importlib.metadata import PackageNotFoundError, version
+
+from vswin_cli.config import LabelGroup, SegmentOptions
+from vswin_cli.errors import SourceError
+from vswin_cli.records import named
+from vswin_cli.specs import Activation
+
+__all__ = [
+    "GroupRecord",
+    "ModelRecord",
+    "PostprocessRecord",
+    "SamplingRecord",
+    "ToolRecord",
+    "VideoRecord",
+]
+
+
+def _tool_version() -> str:
+    try:
+        return version("vswin")
+    except PackageNotFoundError:  # run from a source tree
+        return "0"
+
+
+@dataclass(frozen=True, slots=True)
+class ToolRecord:
+    """What wrote the timeline."""
+
+    name: str = "vswin"
+    version: str = field(default_factory=_tool_version)
+
+
+@dataclass(frozen=True, slots=True)
+class VideoRecord:
+    """The analysed file, as its container says and the decoder found. `None`: not known."""
+
+    uri: str
+    """Path or address as the user gave it."""
+    size_bytes: int | None = field(default=None, metadata=named("size"))
+    container: str | None = None
+    codec: str | None = None
+    width: int | None = None
+    """Pixels, before rotation."""
+    height: int | None = None
+    rotation: int = 0
+    """Degrees counter-clockwise that a player turns the picture by."""
+    duration_seconds: float = field(default=0.0, metadata=named("duration", digits=6))
+    start_time_seconds: float = field(default=0.0, metadata=named("start_time", digits=6))
+    """First presentation time in the file, subtracted from all other times here."""
+    average_frame_rate: float | None = field(default=None, metadata=named("fps", digits=6))
+    frame_rate_rational: str | None = field(default=None, metadata=named("fps_rational"))
+    variable_frame_rate: bool | None = field(default=None, metadata=named("vfr"))
+    frames_decoded: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.frame_rate_rational is not None:
+            try:
+                positive = Fraction(self.frame_rate_rational) > 0
+            except (ValueError, ZeroDivisionError):
+                positive = False
+            if not positive:
+                raise SourceError(
+                    f"`video.fps_rational` must be a fraction, got {self.frame_rate_rational!r}"
+                )
+
+    @property
+    def constant_frame_rate(self) -> Fraction | None:
+        """The rate, if one rate numbers all frames by time."""
+        if self.variable_frame_rate is not False or self.frame_rate_rational is None:
+            return None
+        return Fraction(self.frame_rate_rational)
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRecord:
+    """The weights, well enough named to find them again."""
+
+    id: str
+    architecture: str | None = field(default=None, metadata=named("arch"))
+    dataset: str | None = None
+    num_classes: int | None = None
+    weights_sha256: str | None = None
+    labels_sha256: str | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingRecord:
+    """How clips were taken and run."""
+
+    num_frames: int = field(metadata=named("clip_len"))
+    frame_rate: float | None = field(default=None, metadata=named("sample_fps", digits=6))
+    """Sampled frames per second; `None` when sampling by frame index."""
+    clip_seconds: float | None = field(default=None, metadata=named("window", digits=6))
+    stride_seconds: float | None = field(default=None, metadata=named("stride", digits=6))
+    resize: int | None = None
+    crops: int = 1
+    tail: str = "shift"
+    short: str = "loop"
+    precision: str | None = None
+    frame_interval: int | None = None
+    """Source frames between sampled ones, when sampling by frame index."""
+    step_seconds: float | None = field(default=None, metadata=named("step", digits=6))
+    """Resolution of the score track."""
+    start_seconds: float | None = field(default=None, metadata=named("start", digits=6))
+    """Start of the part that the user asked for."""
+    end_seconds: float | None = field(default=None, metadata=named("end", digits=6))
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRecord:
+    """Labels that were reported as one."""
+
+    name: str
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PostprocessRecord:
+    """How scores became segments."""
+
+    activation: Activation
+    weighting: str = field(default="hamming", metadata=named("smooth"))
+    """Weight of a clip's steps where clips overlap."""
+    smooth_seconds: float = field(default=0.0, metadata=named(digits=6))
+    """Width of the moving average along time."""
+    onset: float = field(default=0.4, metadata=named("on", digits=6))
+    offset: float = field(default=0.2, metadata=named("off", digits=6))
+    min_duration_seconds: float = field(default=1.0, metadata=named("min_duration", digits=6))
+    merge_gap_seconds: float = field(default=1.0, metadata=named("merge_gap", digits=6))
+    max_labels: int = 1
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    groups: tuple[GroupRecord, ...] = ()
+    min_margin: float = field(default=0.0, metadata=named(digits=6))
+    max_entropy: float = field(default=1.0, metadata=named(digits=6))
+    max_alternatives: int = field(default=3, metadata=named("alternatives"))
+    gated_seconds: float = field(default=0.0, metadata=named("gated", digits=6))
+    """Analysed time that margin or entropy declared empty."""
+
+    @classmethod
+    def of(
+        cls, activation: Activation, options: SegmentOptions, gated_seconds: float = 0.0
+    ) -> PostprocessRecord:
+        """The record of a run with these options."""
+        return cls(
+            activation=activation,
+            smooth_seconds=options.smooth_seconds,
+            onset=options.onset,
+            offset=options.offset,
+            min_duration_seconds=options.min_duration_seconds,
+            merge_gap_seconds=options.merge_gap_seconds,
+            max_labels=options.max_labels,
+            include=options.include,
+            exclude=options.exclude,
+            groups=tuple(GroupRecord(group.name, group.members) for group in options.groups),
+            min_margin=options.min_margin,
+            max_entropy=options.max_entropy,
+            max_alternatives=options.max_alternatives,
+            gated_seconds=gated_seconds,
+        )
+
+    def options(self) -> SegmentOptions:
+        """The options that give this record, to run again with the same ones."""
+        return SegmentOptions(
+            onset=self.onset,
+            offset=self.offset,
+            min_duration_seconds=self.min_duration_seconds,
+            merge_gap_seconds=self.merge_gap_seconds,
+            max_labels=self.max_labels,
+            include=self.include,
+            exclude=self.exclude,
+            groups=tuple(LabelGroup(group.name, group.members) for group in self.groups),
+            smooth_seconds=self.smooth_seconds,
+            min_margin=self.min_margin,
+            max_entropy=self.max_entropy,
+            max_alternatives=self.max_alternatives,
+        )
