@@ -39,7 +39,7 @@ def segment(
     scores: Annotated[
         list[Path],
         typer.Argument(
-            metavar="SCORES...",
+            metavar="SCORES",
             help="Files written by `vswin tag --save-scores`.",
             show_default=False,
         ),

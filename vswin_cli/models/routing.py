@@ -6,7 +6,8 @@ call reads one contiguous slice whatever the batch size.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from itertools import accumulate
 
 import torch
@@ -15,17 +16,17 @@ from torch import Tensor
 from vswin_cli.models.partition import Grid, Partition, StagePlan, plan_stage
 from vswin_cli.specs import Architecture
 
-__all__ = ["Groups", "StageRoute", "route_stages"]
+__all__ = ["Groups", "StageRoute", "Tile", "route_stages"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Groups:
-    """Rows of the equal groups of one neighbourhood, ready for one attention call."""
+    """Rows of equal groups of one neighbourhood, ready for one attention call."""
 
     rows: slice
-    """Where they lie; g·B·n rows."""
+    """Where they lie in their tile; batch·n rows."""
     batch: int
-    """Groups in the whole batch, g·B."""
+    """How many."""
     size: int
     """Tokens n per group."""
     relative_index: Tensor
@@ -35,15 +36,27 @@ class Groups:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Tile:
+    """Rows that a block can work through without looking at any other row."""
+
+    rows: slice
+    """Where they lie in the stage."""
+    groups: tuple[Groups, ...]
+    """What attends together; covers the rows, in order."""
+    real: Tensor | None
+    """(rows, 1) bool, false where a row is padding; none without padding."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class StageRoute:
     """One stage's index tables for one batch size, on the device. R = B·L rows."""
 
     grid: Grid
     """Tokens D×H×W."""
-    regular: tuple[Groups, ...]
-    """What attends together in even blocks."""
-    shifted: tuple[Groups, ...]
-    """What attends together in odd blocks."""
+    regular: tuple[Tile, ...]
+    """Even blocks' tiles."""
+    shifted: tuple[Tile, ...]
+    """Odd blocks' tiles."""
     enter: Tensor
     """First stage: (R,) rows of the row-major grid. Later: (R·4,) rows of the stage before, four
     per merged token, with one past its last row standing for zero padding."""
@@ -51,31 +64,45 @@ class StageRoute:
     """(R,) regular row for each shifted row; none if the orders are the same."""
     to_regular: Tensor | None
     """(R,) shifted row for each regular row."""
-    real_regular: Tensor | None
-    """(R, 1) bool, false where a row is padding; none without padding."""
-    real_shifted: Tensor | None
-    """The same in shifted order."""
     leave: Tensor
     """(B·D·H·W,) regular row of each token in row-major grid order."""
 
 
 def route_stages(
-    architecture: Architecture, grid: Grid, batch: int, device: torch.device
+    architecture: Architecture,
+    grid: Grid,
+    batch: int,
+    device: torch.device,
+    tile_values: int | None = None,
 ) -> tuple[StageRoute, ...]:
-    """Build the routes of all stages for `batch` clips of D×H×W tokens in the first stage."""
+    """Build the routes of all stages.
+
+    Args:
+        architecture: shape of the network.
+        grid: tokens D×H×W of the first stage.
+        batch: clips B.
+        device: where the tables are needed.
+        tile_values: rows times channels that a tile should hold; none for one tile per stage.
+    """
     routes: list[StageRoute] = []
     before: StagePlan | None = None
-    for _ in architecture.depths:
+    for stage in range(len(architecture.depths)):
         if before is not None:
             grid = (grid[0], -(-grid[1] // 2), -(-grid[2] // 2))
         plan = plan_stage(grid, architecture.window_size)
-        routes.append(_route(plan, before, batch, device))
+        channels = architecture.embed_dim << stage
+        tile_rows = None if tile_values is None else tile_values // channels
+        routes.append(_route(plan, before, batch, device, tile_rows))
         before = plan
     return tuple(routes)
 
 
 def _route(
-    plan: StagePlan, before: StagePlan | None, batch: int, device: torch.device
+    plan: StagePlan,
+    before: StagePlan | None,
+    batch: int,
+    device: torch.device,
+    tile_rows: int | None,
 ) -> StageRoute:
     regular, shifted = _rows(plan.regular, batch), _rows(plan.shifted, batch)
     moves, pads = plan.shifted is not plan.regular, plan.grid != plan.padded
@@ -88,15 +115,18 @@ def _route(
         placed[order.flatten()] = table.flatten(0, 1)
         return placed.to(device)
 
+    def tiles(partition: Partition, rows: Tensor) -> tuple[Tile, ...]:
+        padding = place(real, rows)[:, None] if pads else None
+        groups = _groups(plan, partition, batch, device)
+        return tuple(_tiles(groups, padding, tile_rows))
+
     return StageRoute(
         grid=plan.grid,
-        regular=_groups(plan, plan.regular, batch, device),
-        shifted=_groups(plan, plan.shifted, batch, device),
+        regular=tiles(plan.regular, regular),
+        shifted=tiles(plan.shifted, shifted),
         enter=place(_sources(plan, before, batch), regular).flatten(),
         to_shifted=place(regular, shifted) if moves else None,
         to_regular=place(shifted, regular) if moves else None,
-        real_regular=place(real, regular)[:, None] if pads else None,
-        real_shifted=place(real, shifted)[:, None] if pads else None,
         leave=leave.to(device),
     )
 
@@ -151,3 +181,31 @@ def _groups(
         )
         for number, (hood, stop) in enumerate(zip(hoods, stops, strict=True))
     )
+
+
+def _tiles(
+    groups: tuple[Groups, ...], real: Tensor | None, tile_rows: int | None
+) -> Iterator[Tile]:
+    """Cut groups into tiles of at most `tile_rows` rows, but at least one group each."""
+    taken: list[Groups] = []
+    start = stop = 0
+    for piece in _pieces(groups, tile_rows):
+        length = piece.batch * piece.size
+        if taken and tile_rows is not None and stop - start + length > tile_rows:
+            yield _tile(taken, start, stop, real)
+            taken, start = [], stop
+        taken.append(replace(piece, rows=slice(stop - start, stop - start + length)))
+        stop += length
+    yield _tile(taken, start, stop, real)
+
+
+def _pieces(groups: tuple[Groups, ...], tile_rows: int | None) -> Iterator[Groups]:
+    for whole in groups:
+        most = whole.batch if tile_rows is None else max(1, tile_rows // whole.size)
+        for first in range(0, whole.batch, most):
+            yield replace(whole, batch=min(most, whole.batch - first))
+
+
+def _tile(groups: list[Groups], start: int, stop: int, real: Tensor | None) -> Tile:
+    rows = slice(start, stop)
+    return Tile(rows, tuple(groups), None if real is None else real[rows])

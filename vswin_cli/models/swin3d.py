@@ -16,10 +16,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vswin_cli.models.partition import Grid
-from vswin_cli.models.routing import Groups, StageRoute, route_stages
+from vswin_cli.models.routing import Groups, StageRoute, Tile, route_stages
 from vswin_cli.specs import Architecture
 
 __all__ = ["VideoSwin"]
+
+_TILE_BYTES = 1_200_000
+"""Rows that a CPU takes through a whole block at a time: with the nine times as much that a block
+makes of them on the way, they stay in the cache."""
 
 
 class _Attention(nn.Module):
@@ -88,12 +92,12 @@ class _Block(nn.Module):
         self.norm2 = nn.LayerNorm(dim)
         self.mlp = _Mlp(dim, int(dim * mlp_ratio))
 
-    def forward(self, x: Tensor, groups: tuple[Groups, ...], real: Tensor | None) -> Tensor:
-        """(R, C) -> (R, C); `real` zeroes padding where the reference pads: after `norm1`."""
+    def forward(self, x: Tensor, tile: Tile) -> Tensor:
+        """Work on one tile's rows: (R, C) -> (R, C)."""
         y = self.norm1(x)
-        if real is not None:
-            y = y * real
-        x = x + self.attn(y, groups)
+        if tile.real is not None:
+            y = y * tile.real  # the reference pads here, behind the norm
+        x = x + self.attn(y, tile.groups)
         return x + self.mlp(self.norm2(x))  # type: ignore[no-any-return]
 
 
@@ -134,8 +138,12 @@ class _Stage(nn.Module):
             if wants_shifted != is_shifted:
                 x = _reorder(x, route.to_shifted if wants_shifted else route.to_regular)
             is_shifted = wants_shifted
-            groups = route.shifted if is_shifted else route.regular
-            x = block(x, groups, route.real_shifted if is_shifted else route.real_regular)
+            tiles = route.shifted if is_shifted else route.regular
+            if len(tiles) == 1:
+                x = block(x, tiles[0])
+                continue
+            for tile in tiles:  # in place: no tile reads another's rows
+                x[tile.rows] = block(x[tile.rows], tile)
         return _reorder(x, route.to_regular) if is_shifted else x
 
 
@@ -219,8 +227,12 @@ class VideoSwin(nn.Module):
         return features.permute(0, 4, 1, 2, 3)
 
     def _routes_for(self, x: Tensor) -> tuple[StageRoute, ...]:
-        key = (tuple(x.shape), x.device)
+        tiled = x.device.type == "cpu" and not torch.is_grad_enabled()
+        tile_values = _TILE_BYTES // x.element_size() if tiled else None
+        key = (tuple(x.shape), x.device, tile_values)
         if key not in self._routes:
             grid = self.patch_embed.grid((x.shape[2], x.shape[3], x.shape[4]))
-            self._routes[key] = route_stages(self.architecture, grid, x.shape[0], x.device)
+            self._routes[key] = route_stages(
+                self.architecture, grid, x.shape[0], x.device, tile_values
+            )
         return self._routes[key]
