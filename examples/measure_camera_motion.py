@@ -19,15 +19,8 @@ from typing import Any
 import av
 import numpy as np
 import torch
-from camera_motion_synthesis import (
-    FRAME_RATE,
-    FRAMES,
-    LABELS,
-    SIDE,
-    STEPS,
-    load_library,
-    make_sample,
-)
+from camera_motion_shots import FRAME_RATE, FRAMES, SIDE, STEPS, load_library
+from camera_motion_synthesis import LABELS, make_sample
 from train_camera_motion import network, normalised
 
 from vswin_cli.models.swin3d import VideoSwin
@@ -84,26 +77,38 @@ def _decoded(path: Path) -> Iterator[tuple[float, av.VideoFrame]]:
             yield last, frame
 
 
+def _square(frame: av.VideoFrame) -> Array:
+    """The upright centre square (SIDE, SIDE, 3) of a frame."""
+    factor = SIDE / min(frame.width, frame.height)
+    width, height = int(frame.width * factor + 0.5), int(frame.height * factor + 0.5)
+    picture = frame.reformat(width, height, "rgb24", interpolation="BILINEAR").to_ndarray()
+    picture = np.rot90(picture, round(frame.rotation / 90))
+    top, left = (picture.shape[0] - SIDE) // 2, (picture.shape[1] - SIDE) // 2
+    return picture[top : top + SIDE, left : left + SIDE]
+
+
 def sample(path: Path, start: float = 0, end: float = 1e9) -> tuple[Array, Array]:
-    """Times (N,) and square frames (N, SIDE, SIDE, 3) at FRAME_RATE from [start, end) seconds."""
-    times, squares, first, due = [], [], None, start
+    """Times (N,) and squares (N, SIDE, SIDE, 3) shown at FRAME_RATE in [start, end) seconds."""
+    times: list[float] = []
+    squares: list[Array] = []
+    shown, shown_square, first = None, None, None
+
+    def show_until(instant: float) -> None:
+        nonlocal shown_square
+        while shown is not None and (due := start + len(times) / FRAME_RATE) < instant - 1e-4:
+            if shown_square is None:
+                shown_square = _square(shown)
+            times.append(due)
+            squares.append(shown_square)
+
     for stamp, frame in _decoded(path):
         first = stamp if first is None else first
-        at = stamp - first
-        if at >= end:
+        show_until(min(stamp - first, end))
+        if stamp - first >= end:
             break
-        if at + 1e-4 < due:
-            continue
-        factor = SIDE / min(frame.width, frame.height)
-        width, height = round(frame.width * factor), round(frame.height * factor)
-        picture = frame.reformat(width, height, "rgb24", interpolation="AREA").to_ndarray()
-        picture = np.rot90(picture, round(frame.rotation / 90))
-        top, left = (picture.shape[0] - SIDE) // 2, (picture.shape[1] - SIDE) // 2
-        square = picture[top : top + SIDE, left : left + SIDE]
-        while due <= at + 1e-4:  # a slow source repeats its frame
-            times.append(max(at, due))
-            squares.append(square)
-            due += 1 / FRAME_RATE
+        shown, shown_square = frame, None
+    else:
+        show_until(stamp - (first or 0) + 0.02)
     return np.array(times), np.stack(squares)
 
 
@@ -191,7 +196,11 @@ def report_windows(net: VideoSwin, table: Path, hop: int) -> None:
 
 
 def cut_times(track: Track, threshold: float) -> list[float]:
-    """Middles of the peaks of the cut score; neighbouring steps are one cut."""
+    """Starts of the steps where the cut score peaks; neighbouring steps are one cut.
+
+    The first new frame of a step's cut is one of its two, so the cut is within a frame's distance
+    of the step's start.
+    """
     found, column = [], track.peaks[:, CUT]
     step = 0
     while step < len(column):
@@ -200,7 +209,7 @@ def cut_times(track: Track, threshold: float) -> list[float]:
             while run + 1 < len(column) and column[run + 1] >= threshold and run - step < 2:
                 run += 1
             best = step + int(column[step : run + 1].argmax())
-            found.append(float(track.times_seconds[2 * best + 1]) - 0.5 / FRAME_RATE)
+            found.append(float(track.times_seconds[2 * best]))
             step = run
         step += 1
     return found
@@ -242,25 +251,42 @@ def matched(found: Sequence[float], truth: Sequence[float], tolerance: float) ->
 
 
 def report_cuts(net: VideoSwin, path: Path, times: Path, hop: int) -> None:
-    """Recall and precision of cuts, and those of PySceneDetect's content detector beside them."""
-    truth = [float(line) for line in times.read_text(encoding="utf-8").split()]
+    """Recall and precision of cuts, and those of PySceneDetect's content detector beside them.
+
+    A line `? TIME` of the file marks a doubtful cut: nothing found within 0.3 s of it counts.
+    """
+    lines = times.read_text(encoding="utf-8").splitlines()
+    doubtful = [float(line[1:]) for line in lines if line.startswith("?")]
+    truth = [float(line) for line in lines if not line.startswith("?")]
     track = score(net, *sample(path), hop)
-    for threshold in (0.3, ONSET, 0.5, 0.6, 0.7):
-        _print_cuts(f"{path.name} ours at {threshold}", cut_times(track, threshold), truth)
+    for threshold in (0.2, 0.3, ONSET, 0.5, 0.6, 0.7):
+        found = cut_times(track, threshold)
+        _print_cuts(f"{path.name} ours at {threshold}", found, truth, doubtful)
     try:
         from scenedetect import ContentDetector, detect  # type: ignore[import-not-found]
     except ImportError:
         print("  (install scenedetect and opencv-python-headless to compare)")
         return
     scenes = detect(str(path), ContentDetector())
-    _print_cuts(f"{path.name} PySceneDetect", [s.seconds for s, _ in scenes][1:], truth)
+    found = [start.seconds for start, _ in scenes][1:]
+    _print_cuts(f"{path.name} PySceneDetect", found, truth, doubtful)
 
 
-def _print_cuts(name: str, found: Sequence[float], truth: Sequence[float]) -> None:
+def _print_cuts(
+    name: str, found: Sequence[float], truth: Sequence[float], doubtful: Sequence[float]
+) -> None:
     hits = matched(found, truth, 0.15)
-    recall, precision = hits / max(len(truth), 1), hits / max(len(found), 1)
-    counts = f"{hits} of {len(truth)}, {len(found)} found"
+    counted = [
+        t
+        for t in found
+        if any(abs(t - c) <= 0.15 for c in truth) or all(abs(t - d) > 0.3 for d in doubtful)
+    ]
+    missed = [t for t in truth if all(abs(t - f) > 0.15 for f in found)]
+    wrong = [round(t, 2) for t in counted if all(abs(t - c) > 0.15 for c in truth)]
+    recall, precision = hits / max(len(truth), 1), hits / max(len(counted), 1)
+    counts = f"{hits} of {len(truth)}, {len(counted)} found"
     print(f"  {name}: recall {recall:.1%} precision {precision:.1%} ({counts})")
+    print(f"    missed {missed[:12]} wrong {wrong[:12]}")
 
 
 def main() -> None:

@@ -21,19 +21,18 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from camera_motion_synthesis import (
+from camera_motion_shots import (
     FRAME_RATE,
     FRAMES,
     GRID,
-    LABELS,
     PATCH,
     SIDE,
     STEPS,
     Library,
     build_library,
     load_library,
-    make_sample,
 )
+from camera_motion_synthesis import LABELS, make_sample
 from torch import Tensor, nn
 
 from vswin_cli.models.swin3d import VideoSwin
@@ -53,6 +52,7 @@ RING_CLIPS = 30_000
 EASY_CLIPS = 12_000  # over which the difficulty rises
 HELD_OUT_EVERY = 13  # photos; fixed-camera clips: every third
 EMA_STEPS = 600
+LABEL_WEIGHTS = (1.0,) * 10 + (3.0, 2.0, 2.0)  # edits are rare steps
 MOTION_UNITS = (0.3, 0.3, 0.01, 0.01)  # pixels, pixels, log scale, rad: where asinh bends
 
 
@@ -76,9 +76,7 @@ class Pupil(nn.Module):
         """(B, 3, T, H, W) -> logits (B, D, K), motion (B, D, 4), flow (B, D, GRID, GRID, 2)."""
         self._rows.clear()
         features = self.net.forward_features(x).mean((3, 4)).transpose(1, 2)  # (B, D, C)
-        enter = self.net._routes_for(x)[0].enter
-        order = torch.empty_like(enter).scatter_(0, enter, torch.arange(len(enter)))
-        tokens = self._rows[0].index_select(0, order)
+        tokens = self._rows[0].index_select(0, self.net._routes_for(x)[0].leave)
         flow = self.flow(tokens).view(len(x), STEPS, GRID, GRID, 2)
         assert self.net.head is not None
         return self.net.head(features), self.motion(features), flow
@@ -117,6 +115,30 @@ def initialise(pupil: Pupil, clips: Tensor) -> None:
             nn.init.trunc_normal_(parameter, std=(1 / parameter.shape[1]) ** 0.5)
         if name.endswith(("attn.proj.weight", "fc2.weight")):
             parameter.data.mul_(0.5)
+    look_at_neighbours(pupil.net)
+
+
+def look_at_neighbours(net: VideoSwin) -> None:
+    """Let two heads of most blocks start by reading the same place one step before and after.
+
+    Without it attention over time stays diffuse for long, and a cut between two steps, or a slow
+    move, is only to be seen by comparing steps.
+    """
+    p, m, n = ARCHITECTURE.window_size
+    full_rows, side = m * n, GRID
+    for stage, heads in ((0, (0, 1)), (1, (1, 2)), (2, (0, 7))):
+        name = f"layers.{stage}.blocks.0.attn.relative_position_bias_table"
+        table = net.get_parameter(name).data.view(2 * p - 1, 2 * m - 1, 2 * n - 1, -1)
+        in_step = min(m, side >> stage) * min(n, side >> stage)  # tokens of a step in a window
+        for head, sign in zip(heads, (1, -1), strict=True):
+            # A window smaller than the full one numbers its tokens as the full one's first.
+            for steps, rows in {
+                (in_step // full_rows, 0),
+                (0, in_step // n),
+                (1, in_step // n - m),
+            }:
+                if steps * full_rows + rows * n == in_step and abs(rows) < m:
+                    table[p - 1 + sign * steps, m - 1 + sign * rows, n - 1, head] += 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +221,7 @@ def mirrored(batch: Batch, axis: str) -> Batch:
 def normalised(frames: Tensor) -> Tensor:
     """uint8 (B, 3, T, H, W) as the network reads it."""
     mean, std = (torch.tensor(v).view(3, 1, 1, 1) for v in (INPUT.mean, INPUT.std))
-    return (frames.float() / 255 - mean) / std
+    return frames.float().mul_(1 / (255 * std)).sub_(mean / std)
 
 
 def draw(ring: Ring, rng: np.random.Generator, size: int) -> Batch:
@@ -208,7 +230,7 @@ def draw(ring: Ring, rng: np.random.Generator, size: int) -> Batch:
     for _ in range(4):
         where = np.sort(rng.integers(min(int(ring.written[0]), len(ring.labels)), size=size // 4))
         part = Batch(
-            normalised(torch.from_numpy(ring.frames[where])),
+            torch.from_numpy(ring.frames[where]),
             torch.from_numpy(ring.labels[where]).float(),
             torch.from_numpy(ring.motion[where]),
             torch.from_numpy(ring.flow[where].astype(np.float32)),
@@ -217,7 +239,10 @@ def draw(ring: Ring, rng: np.random.Generator, size: int) -> Batch:
             if rng.random() < 0.5:
                 part = mirrored(part, axis)
         parts.append(part)
-    return Batch(*(torch.cat([getattr(p, f) for p in parts]) for f in Batch.__slots__))
+    x, labels, motion, flow = (
+        torch.cat([getattr(part, name) for part in parts]) for name in Batch.__slots__
+    )
+    return Batch(normalised(x), labels, motion, flow)
 
 
 def _squeeze(motion: Tensor) -> Tensor:
@@ -237,8 +262,13 @@ def _known_error(guess: Tensor, truth: Tensor) -> tuple[Tensor, float]:
 def losses(pupil: Pupil, batch: Batch) -> tuple[Tensor, dict[str, float]]:
     """Total loss and what to print."""
     logits, motion, flow = (out.float() for out in pupil(batch.x))
-    decided = batch.labels >= 0
-    labels = F.binary_cross_entropy_with_logits(logits[decided], batch.labels[decided])
+    decided = (batch.labels >= 0) * torch.tensor(LABEL_WEIGHTS)
+    labels = (
+        F.binary_cross_entropy_with_logits(
+            logits, batch.labels.clamp(min=0), decided, reduction="sum"
+        )
+        / decided.sum()
+    )
     motion_loss, motion_r2 = _known_error(motion, batch.motion)
     flow_loss, flow_r2 = _known_error(flow, batch.flow)
     total = 4 * labels + 0.5 * motion_loss + 0.5 * flow_loss
