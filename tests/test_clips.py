@@ -38,7 +38,7 @@ def starts(clips):
 def assemble(plan, num_positions, end_seconds):
     """Clips of one run whose pictures show their position."""
     assembler = ClipAssembler(plan)
-    clips = []
+    clips: list[Clip] = []
     for position in range(num_positions):
         picture = np.full((2, 2, 3), position % 256, np.uint8)
         clips += assembler.add(SampledFrame(position, 1, position / 10, picture))
@@ -180,7 +180,7 @@ def test_variable_frame_rate_is_sampled_by_time(tmp_path):
     times = [i / 30 if i < 30 else 1 + (i - 30) / 5 for i in range(40)]
     path = make_video(tmp_path / "a.mp4", VideoRecipe(times=times, num_frames=40))
     clips, report = clips_of(path)
-    shown = {}
+    shown: dict[int, int] = {}
     for clip in clips:
         first = round(clip.step_edges_seconds[0] * 10)
         shown |= dict(zip(range(first, first + 8), read_indices(clip.frames), strict=True))

@@ -89,7 +89,7 @@ def test_rotation_is_told_counter_clockwise(tmp_path, name, turn):
 
 def test_info_tells_what_is_in_the_file(tmp_path):
     info = probe(make_video(tmp_path / "a.mp4", VideoRecipe(width=96, start=2.0)))
-    assert (info.container, info.codec, info.pixel_format) == ("mov", "h264", "yuv420p")
+    assert (info.container, info.codec, info.pixel_format) == ("mp4", "h264", "yuv420p")
     assert (info.width, info.height, info.bit_depth) == (96, 64, 8)
     assert (info.declared_frame_rate, info.sample_aspect_ratio) == ("30", "1:1")
     assert info.measured_frame_rate == pytest.approx(30)
@@ -223,7 +223,7 @@ def test_unreadable_file_fails(tmp_path):
 def test_folder_fails(tmp_path):
     with pytest.raises(NotAVideoError, match="is a folder") as caught:
         probe(tmp_path)
-    assert "vswin batch" in caught.value.hint
+    assert "vswin batch" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("content", [b"", b"just text", bytes(5000), b"\x1aE\xdf\xa3broken"])
@@ -238,7 +238,7 @@ def test_mp4_without_its_index_fails_with_the_cause(tmp_path):
     path = cut_short(make_video(tmp_path / "a.mp4", VideoRecipe(num_frames=300)), 0.5)
     with pytest.raises(NotAVideoError) as caught:
         probe(path)
-    assert "end of the file is missing" in caught.value.hint
+    assert "end of the file is missing" in str(caught.value.hint)
 
 
 def test_audio_alone_fails(tmp_path):

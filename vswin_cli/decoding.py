@@ -114,7 +114,7 @@ class _Sampler:
         if frame.is_break or self._shape_changes(frame):
             yield from self._end_run(frame.seconds)
         elif self._intervals.is_gap(step, held.declared_seconds):
-            lost_since = held.seconds + self._intervals.median_seconds
+            lost_since = held.seconds + self._intervals.usual_seconds
             yield from self._end_run(lost_since)
             yield from self._gap(lost_since, frame.seconds, self._loss_reason())
         else:
@@ -242,7 +242,7 @@ class _Sampler:
             corrupt_frames=reader.corrupt_frames,
             out_of_order_frames=reader.out_of_order_frames,
             gaps=tuple(self._gaps),
-            median_interval_seconds=self._intervals.median_seconds,
+            usual_interval_seconds=self._intervals.usual_seconds,
             variable_frame_rate=self._intervals.are_variable,
             sampled_sparsely=self._sought,
             warnings=(*reader.info.warnings, *reader.warnings, *self._warnings(end)),

@@ -8,21 +8,36 @@ from __future__ import annotations
 
 import statistics
 from collections import deque
+from collections.abc import Collection
 
 from vswin_cli.sampling import ROUNDING_SECONDS
 
-__all__ = ["GAP_SECONDS", "Intervals"]
+__all__ = ["GAP_SECONDS", "Intervals", "usual_interval"]
 
 GAP_SECONDS = 0.5
 """A shorter step between two frames is never a gap."""
 
 _GAP_FACTOR = 4.0  # nor is one of up to this many usual intervals
 _LONGEST_HOLD_SECONDS = 60.0  # of a still that the container declares; more is taken for damage
-_MEMORY = 121  # intervals that the running median looks back on
-_MEDIAN_EVERY = 8  # intervals between two computations of the median
+_MEMORY = 121  # intervals that the running statistics look back on
+_MEDIAN_EVERY = 8  # intervals between two computations of the usual one
 _FEW = 3  # with fewer intervals the first guess holds
 _RATE_JITTER = 0.1  # share of the usual interval by which others may differ
 _VARIABLE_SHARE = 0.02  # more unusual intervals than this make a frame rate variable
+
+
+def usual_interval(intervals_seconds: Collection[float]) -> float:
+    """The mean of those intervals that are about as long as the median.
+
+    The median alone would be one of the rounded values that containers with coarse timestamps
+    hold, 33 ms for 30 frames per second.
+    """
+    median = statistics.median(intervals_seconds)
+    return statistics.fmean(step for step in intervals_seconds if _is_usual(step, median))
+
+
+def _is_usual(seconds: float, usual: float) -> bool:
+    return abs(seconds - usual) <= max(2 * ROUNDING_SECONDS, _RATE_JITTER * usual)
 
 
 class Intervals:
@@ -33,7 +48,7 @@ class Intervals:
     """
 
     def __init__(self, first_guess_seconds: float) -> None:
-        self._median = first_guess_seconds
+        self._usual = first_guess_seconds
         self._recent: deque[float] = deque(maxlen=_MEMORY)
         self._num_intervals = 0
         self._num_unusual = 0
@@ -44,19 +59,18 @@ class Intervals:
         self._num_intervals += 1
         known = self._num_intervals
         if known >= _FEW and (known < 2 * _MEDIAN_EVERY or known % _MEDIAN_EVERY == 0):
-            self._median = statistics.median(self._recent)
-        rounding = max(2 * ROUNDING_SECONDS, _RATE_JITTER * self._median)
-        self._num_unusual += abs(seconds - self._median) > rounding
+            self._usual = usual_interval(self._recent)
+        self._num_unusual += not _is_usual(seconds, self._usual)
 
     @property
-    def median_seconds(self) -> float:
+    def usual_seconds(self) -> float:
         """The usual interval."""
-        return self._median
+        return self._usual
 
     @property
     def longest_step_seconds(self) -> float:
         """The longest step from frame to frame that is not a gap."""
-        return max(_GAP_FACTOR * self._median, GAP_SECONDS)
+        return max(_GAP_FACTOR * self._usual, GAP_SECONDS)
 
     @property
     def are_variable(self) -> bool:
@@ -73,7 +87,7 @@ class Intervals:
         """
         if step_seconds <= self.longest_step_seconds:
             return False
-        is_still = declared_seconds >= step_seconds - 2 * self._median
+        is_still = declared_seconds >= step_seconds - 2 * self._usual
         return not (is_still and step_seconds <= _LONGEST_HOLD_SECONDS)
 
     def last_frame_seconds(self, declared_seconds: float, declared_left_seconds: float) -> float:
@@ -85,7 +99,5 @@ class Intervals:
                 is believed only if the two declarations agree.
         """
         short = declared_seconds <= self.longest_step_seconds
-        agreed = declared_seconds <= min(
-            declared_left_seconds + self._median, _LONGEST_HOLD_SECONDS
-        )
-        return declared_seconds if declared_seconds > 0 and (short or agreed) else self._median
+        agreed = declared_seconds <= min(declared_left_seconds + self._usual, _LONGEST_HOLD_SECONDS)
+        return declared_seconds if declared_seconds > 0 and (short or agreed) else self._usual

@@ -147,7 +147,7 @@ class DecodeReport:
     """Pictures whose time did not advance; they are left out."""
     gaps: tuple[Gap, ...] = ()
     """Sorted, disjoint, inside `[start_seconds, end_seconds)`."""
-    median_interval_seconds: float | None = None
+    usual_interval_seconds: float | None = None
     """Usual time between two frames."""
     variable_frame_rate: bool = False
     """Whether intervals differ by more than rounding explains."""
@@ -182,5 +182,5 @@ class DecodeReport:
     @property
     def frame_rate(self) -> float | None:
         """Usual frames per second, measured."""
-        median = self.median_interval_seconds
-        return 1.0 / median if median else None
+        usual = self.usual_interval_seconds
+        return 1.0 / usual if usual else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vswin_cli.errors import NotAVideoError, NoVideoStreamError, SourceNotFoundError
+from vswin_cli.intervals import usual_interval
 from vswin_cli.media import MediaWarning, VideoInfo
 from vswin_cli.structure import is_cut_off
 
@@ -21,8 +21,9 @@ __all__ = [
     "best_stream",
     "container_name",
     "declared_duration",
+    "displayed_container_name",
+    "measured_interval",
     "media_warnings",
-    "median_interval",
     "moving_streams",
     "nominal_interval",
     "open_container",
@@ -131,19 +132,25 @@ def container_name(container: InputContainer) -> str:
     return container.format.name.split(",")[0]
 
 
+def displayed_container_name(container: InputContainer, path: Path) -> str:
+    """Of the names of a format the one that the file's name ends with, or the first."""
+    names = container.format.name.split(",")
+    suffix = path.suffix.lower().removeprefix(".")
+    return suffix if suffix in names else names[0]
+
+
 def nominal_interval(stream: VideoStream) -> float:
     """Seconds between frames according to the header, or a common value."""
     rate = stream.guessed_rate or stream.average_rate or _FALLBACK_RATE
     return float(1 / rate) if rate > 0 else float(1 / _FALLBACK_RATE)
 
 
-def median_interval(timestamps: Sequence[int], time_base: Fraction) -> float | None:
+def measured_interval(timestamps: Sequence[int], time_base: Fraction) -> float | None:
     """Usual distance between timestamps of packets, in seconds; `None` for fewer than three."""
     distinct = sorted(set(timestamps))
     if len(distinct) < 3:
         return None
-    steps = [after - before for before, after in pairwise(distinct)]
-    return float(statistics.median(steps) * time_base)
+    return usual_interval([float((b - a) * time_base) for a, b in pairwise(distinct)])
 
 
 def media_warnings(info: VideoInfo, first: VideoFrame) -> tuple[MediaWarning, ...]:

@@ -24,8 +24,9 @@ from vswin_cli.streams import (
     best_stream,
     container_name,
     declared_duration,
+    displayed_container_name,
+    measured_interval,
     media_warnings,
-    median_interval,
     moving_streams,
     nominal_interval,
     open_container,
@@ -105,7 +106,7 @@ class VideoReader:
         head = deque(islice(packets, _HEAD_PACKETS))
         times = [packet.pts for packet in head if packet.pts is not None and not packet.is_discard]
         self._first_packet_pts = min(times, default=None)
-        self._head_interval = median_interval(times, self._time_base)
+        self._head_interval = measured_interval(times, self._time_base)
         self._interval = self._head_interval or nominal_interval(self._stream)
         self._decoded = self._decode(_chain(head, packets))
         self._pending = deque(islice(self._decoded, 1))
@@ -214,7 +215,7 @@ class VideoReader:
         index = self._stream.index_entries
         target = self._timestamp(target_seconds)
         is_complete = len(index) and index[len(index) - 1].timestamp >= target
-        if not is_complete or self.info.container not in _INDEXED:
+        if not is_complete or container_name(self._container) not in _INDEXED:
             return way > self._blind_seek_seconds
         keyframe = index.search_timestamp(target)
         beyond = self._timestamp(here_seconds + self._interval)
@@ -317,7 +318,7 @@ class VideoReader:
         rate = stream.average_rate or stream.guessed_rate
         info = VideoInfo(
             size_bytes=self._path.stat().st_size,
-            container=container_name(container),
+            container=displayed_container_name(container, self._path),
             codec=stream.codec_context.codec.canonical_name,
             width=first.width,
             height=first.height,

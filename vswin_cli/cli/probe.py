@@ -1,0 +1,197 @@
+"""`vswin probe`: what is in a video and what is wrong with it."""
+
+from __future__ import annotations
+
+import json as json_module
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from vswin_cli.cli import console
+from vswin_cli.cli.options import JsonOption, QuietOption
+from vswin_cli.errors import SourceError
+
+if TYPE_CHECKING:
+    from vswin_cli.inspection import Inspection
+    from vswin_cli.media import DecodeReport, VideoInfo
+    from vswin_cli.sources import VideoSource
+
+    Finding = Inspection | SourceError
+
+__all__ = ["probe"]
+
+_SOME_FAILED = 3
+
+
+def probe(
+    videos: Annotated[
+        list[str], typer.Argument(metavar="VIDEO...", help="Video files, folders or URLs.")
+    ],
+    scan: Annotated[
+        bool, typer.Option("--scan", help="Decode everything: finds damage and gaps.")
+    ] = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Tell what is in videos and what is wrong with them.
+
+    Examples:
+        vswin probe movie.mp4
+
+        vswin probe --scan recordings/ --json
+    """
+    from vswin_cli.sources import expand_sources
+
+    sources = expand_sources(videos)
+    findings = [_inspect(source, scan=scan, quiet=quiet) for source in sources]
+    failures = [finding for finding in findings if isinstance(finding, SourceError)]
+    if len(failures) == len(findings) and (len(failures) == 1 or not json):
+        for failure in failures[:-1]:
+            console.error(failure)
+        raise failures[-1]
+    if json:
+        _write_json(sources, findings)
+    else:
+        _write_text(sources, findings)
+    if failures:
+        raise typer.Exit(_SOME_FAILED)
+
+
+def _inspect(source: VideoSource, *, scan: bool, quiet: bool) -> Finding:
+    from vswin_cli.inspection import inspect
+
+    try:
+        with console.progress(source.uri, quiet=quiet or not scan) as on_progress:
+            return inspect(source, scan=scan, on_progress=on_progress)
+    except SourceError as failure:
+        return failure
+
+
+def _write_json(
+    sources: Sequence[VideoSource], findings: Sequence[Inspection | SourceError]
+) -> None:
+    entries = [
+        {"uri": source.uri, **_entry(finding)}
+        for source, finding in zip(sources, findings, strict=True)
+    ]
+    body = {"schema": "vswin.probe/1", "videos": entries}
+    console.write(json_module.dumps(body, indent=2, ensure_ascii=False))
+
+
+def _entry(finding: Finding) -> dict[str, Any]:
+    if isinstance(finding, SourceError):
+        error = {"code": finding.code, "message": finding.message, "hint": finding.hint}
+        return {"status": "failed", "error": error}
+    info, report = finding.info, finding.report
+    warnings = info.warnings if report is None else report.warnings
+    return {
+        "status": report.status if report else None,
+        "video": _info_json(info),
+        "scan": _report_json(report) if report else None,
+        "warnings": [{"code": item.code, "message": item.message} for item in warnings],
+    }
+
+
+def _info_json(info: VideoInfo) -> dict[str, Any]:
+    rate = info.declared_frame_rate
+    return {
+        "size": info.size_bytes,
+        "container": info.container,
+        "codec": info.codec,
+        "width": info.width,
+        "height": info.height,
+        "rotation": info.rotation_degrees,
+        "sample_aspect_ratio": info.sample_aspect_ratio,
+        "pixel_format": info.pixel_format,
+        "bit_depth": info.bit_depth,
+        "fps": float(Fraction(rate)) if rate else None,
+        "fps_rational": rate,
+        "fps_measured": info.measured_frame_rate,
+        "duration_declared": info.declared_duration_seconds,
+        "start_time": info.start_seconds,
+        "video_streams": info.num_video_streams,
+        "stream": info.stream_index,
+        "cut_off": info.cut_off,
+    }
+
+
+def _report_json(report: DecodeReport) -> dict[str, Any]:
+    return {
+        "duration": report.duration_seconds,
+        "fps": report.frame_rate,
+        "vfr": report.variable_frame_rate,
+        "frames_decoded": report.frames_decoded,
+        "bad_packets": report.bad_packets,
+        "corrupt_frames": report.corrupt_frames,
+        "out_of_order_frames": report.out_of_order_frames,
+        "coverage": report.coverage,
+        "end": report.end_reason,
+        "gaps": [
+            {"start": gap.start_seconds, "end": gap.end_seconds, "reason": gap.reason}
+            for gap in report.gaps
+        ],
+    }
+
+
+def _write_text(
+    sources: Sequence[VideoSource], findings: Sequence[Inspection | SourceError]
+) -> None:
+    blocks = []
+    for source, finding in zip(sources, findings, strict=True):
+        if isinstance(finding, SourceError):
+            console.error(finding)
+            continue
+        lines = [*_info_lines(finding.info)]
+        if finding.report is not None:
+            lines += _report_lines(finding.report)
+        warnings = finding.report.warnings if finding.report else finding.info.warnings
+        lines += [("warning", f"{item.code}: {item.message}") for item in warnings]
+        blocks.append("\n".join([source.uri, *(f"  {name:<11} {value}" for name, value in lines)]))
+    console.write("\n\n".join(blocks))
+
+
+def _info_lines(info: VideoInfo) -> list[tuple[str, str]]:
+    picture = f"{info.codec} {info.width}×{info.height}, {info.pixel_format} {info.bit_depth} bit"
+    if info.rotation_degrees:
+        upright = f"{info.display_width}×{info.display_height}"
+        picture += f", turned by {info.rotation_degrees}° to {upright}"
+    if info.sample_aspect_ratio != "1:1":
+        picture += f", pixels {info.sample_aspect_ratio}"
+    duration = info.declared_duration_seconds
+    end = ", the end of the file is missing" if info.cut_off else ""
+    return [
+        ("container", f"{info.container}, {info.size_bytes:,} bytes{end}"),
+        ("video", picture),
+        ("frame rate", f"{_rate(info)} declared, {_number(info.measured_frame_rate)} measured"),
+        ("duration", f"{_clock(duration)} declared" if duration else "not declared"),
+    ]
+
+
+def _report_lines(report: DecodeReport) -> list[tuple[str, str]]:
+    lines = [
+        ("status", report.status),
+        ("found", f"{_clock(report.duration_seconds)}, {report.frames_decoded:,} frames"),
+        ("coverage", f"{100 * report.coverage:.1f} %, {report.bad_packets} damaged packets"),
+    ]
+    for gap in report.gaps:
+        span = f"{_clock(gap.start_seconds)} to {_clock(gap.end_seconds)}"
+        lines.append(("gap", f"{span}, {gap.reason.replace('_', ' ')}"))
+    return lines
+
+
+def _rate(info: VideoInfo) -> str:
+    rate = info.declared_frame_rate
+    return "nothing" if rate is None else _number(float(Fraction(rate)))
+
+
+def _number(value: float | None) -> str:
+    return "nothing" if value is None else f"{value:.3f}".rstrip("0").rstrip(".")
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds * 1000), 60_000)
+    hours, minutes = divmod(minutes, 60)
+    clock = f"{minutes:02}:{rest / 1000:06.3f}"
+    return f"{hours}:{clock}" if hours else clock
