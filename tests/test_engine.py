@@ -111,7 +111,7 @@ def test_unknown_devices_and_precisions_are_refused():
     with pytest.raises(OptionError, match="unknown device 'gpu0'"):
         resolve_device("gpu0")
     with pytest.raises(OptionError, match="unknown precision 'int3'"):
-        resolve_precision("int3", torch.device("cpu"))  # type: ignore[arg-type]
+        resolve_precision("int3", torch.device("cpu"))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="asks for a device that is not there")

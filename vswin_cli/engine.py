@@ -145,7 +145,7 @@ class Engine:
         """Logits (n, D, K) of (n, 3, T, S, S), in smaller batches once memory has run out."""
         while True:
             try:
-                parts = [self._network.forward_steps(v) for v in views.split(self.batch_size)]
+                parts = [self._network.forward_steps(v) for v in torch.split(views, self.batch_size)]
                 return torch.cat(parts)
             except torch.OutOfMemoryError as cause:
                 if self.batch_size == 1:

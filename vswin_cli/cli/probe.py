@@ -187,7 +187,7 @@ def _rate(info: VideoInfo) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "nothing" if value is None else f"{value:.3f}".rstrip("0").rstrip(".")
+    return "nothing" if value is None else f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 def _clock(seconds: float) -> str:

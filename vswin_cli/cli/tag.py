@@ -107,12 +107,10 @@ def tag(
 
         vswin tag movie.mp4 --weights mine.pth --labels mine.txt --json | jq .segments
     """
-    import contextlib
-
     from vswin_cli.cli.model_choice import ModelChoice, make_engine
     from vswin_cli.cli.output import choose_output
     from vswin_cli.files import check_destination
-    from vswin_cli.sources import VideoSource
+    from vswin_cli.sources import expand_sources
 
     sampling = SamplingOptions(
         frame_rate=fps,
@@ -140,15 +138,15 @@ def tag(
     if save_scores is not None:
         check_destination(save_scores)
     choice = ModelChoice(model, weights, labels)
-    with contextlib.nullcontext([VideoSource(v, Path(v)) for v in videos]) as sources:
-        engine = make_engine(choice, running, crops=sampling.crops, quiet=quiet)
-        job = _Job(engine, sampling, segments, save_scores, quiet)
-        timelines: list[Timeline] = []
-        try:
-            num_failed = _tag_all(sources, job, timelines)
-        finally:  # whatever ends the run, what was finished is written
-            if timelines:
-                output.write(timelines)
+    sources = expand_sources(videos, folders=False)
+    engine = make_engine(choice, running, crops=sampling.crops, quiet=quiet)
+    job = _Job(engine, sampling, segments, save_scores, quiet)
+    timelines: list[Timeline] = []
+    try:
+        num_failed = _tag_all(sources, job, timelines)
+    finally:  # whatever ends the run, what was finished is written
+        if timelines:
+            output.write(timelines)
     if strict:
         _require_coverage(timelines, min_coverage)
     if num_failed:
