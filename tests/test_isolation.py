@@ -1,0 +1,283 @@
+"""A decoder in its own process: what it costs when it crashes, hangs or is left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.videos import VideoRecipe, make_video, read_indices
+from vswin_cli.clips import ClipStream, open_clips
+from vswin_cli.config import SamplingOptions
+from vswin_cli.decoding import decode_samples
+from vswin_cli.errors import DecodeError, NoVideoStreamError
+from vswin_cli.isolation import decode_isolated, decoder_command
+from vswin_cli.media import DecodeReport, VideoInfo
+from vswin_cli.sampling import RunEnd, SampledFrame, SamplingPlan
+from vswin_cli.sources import VideoSource
+from vswin_cli.specs import InputSpec
+
+PLAN = SamplingPlan(num_frames=8, stride=8, short_side=32, positions_per_second=10.0)
+ROOT = Path(__file__).parent.parent
+
+# Decodes as usual until 20 pictures are out, then misbehaves.
+FAULTY_DECODER = """
+import ctypes, os, signal, sys, time
+sys.path[:0] = [{root!r}]
+from vswin_cli import decoding, decoder_process
+
+real = decoding.decode_samples
+
+def faulty(path, plan):
+    sampled = 0
+    for event in real(path, plan):
+        yield event
+        sampled += type(event).__name__ == "SampledFrame"
+        if sampled == {after}:
+            {fault}
+
+decoding.decode_samples = faulty
+decoder_process.main({limit})
+"""
+
+
+def faulty_command(fault, *, after=20, limit=60.0):
+    script = FAULTY_DECODER.format(root=str(ROOT), after=after, fault=fault, limit=limit)
+    return [sys.executable, "-c", script]
+
+
+@pytest.fixture
+def video(tmp_path):
+    return make_video(tmp_path / "a.mp4", VideoRecipe(num_frames=150))
+
+
+def is_running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = Path(f"/proc/{pid}/stat")
+    return not (state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z")
+
+
+def wait_until_gone(pid, seconds=10.0):
+    deadline = time.monotonic() + seconds
+    while is_running(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return not is_running(pid)
+
+
+def test_events_are_those_of_decoding_in_place(video):
+    here = list(decode_samples(video, PLAN))
+    there = list(decode_isolated(video, PLAN))
+    assert [type(event) for event in there] == [type(event) for event in here]
+    for ours, theirs in zip(here, there, strict=True):
+        if isinstance(ours, SampledFrame) and isinstance(theirs, SampledFrame):
+            assert np.array_equal(ours.picture, theirs.picture)
+            assert (ours.position, ours.count, ours.seconds) == (
+                theirs.position,
+                theirs.count,
+                theirs.seconds,
+            )
+        else:
+            assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    ("fault", "sign"),
+    [
+        ("os.kill(os.getpid(), signal.SIGSEGV)", "SIGSEGV"),
+        ("ctypes.string_at(0)", "SIGSEGV"),
+        ("os._exit(3)", "exit code 3"),
+        ("raise MemoryError('no room')", "MemoryError: no room"),
+    ],
+)
+def test_crash_keeps_what_came_before(video, fault, sign):
+    events = list(decode_isolated(video, PLAN, command=faulty_command(fault)))
+    report = events[-1]
+    assert isinstance(report, DecodeReport)
+    assert isinstance(events[-2], RunEnd)
+    assert (report.end_reason, report.status, report.frames_sampled) == (
+        "decode_crashed",
+        "partial",
+        20,
+    )
+    (gap,) = report.gaps
+    assert (gap.start_seconds, gap.end_seconds) == pytest.approx((2.0, 5.0))
+    assert gap.reason == "decode_crashed"
+    assert report.coverage == pytest.approx(0.4)
+    assert sign in report.warnings[-1].message
+
+
+def test_clips_before_a_crash_are_given_with_a_tail(video):
+    events = decode_isolated(
+        video, PLAN, command=faulty_command("os.kill(os.getpid(), signal.SIGKILL)")
+    )
+    from contextlib import ExitStack
+
+    with ClipStream(events, PLAN, ExitStack()) as stream:
+        clips = list(stream)
+    assert [round(float(clip.step_edges_seconds[0]), 3) for clip in clips] == [0.0, 0.8, 1.2]
+    assert read_indices(clips[-1].frames) == list(range(36, 60, 3))
+    assert stream.report.end_reason == "decode_crashed"
+
+
+@pytest.mark.parametrize("fault", ["time.sleep(600)", "os.kill(os.getpid(), signal.SIGSTOP)"])
+def test_hang_is_ended_and_keeps_what_came_before(video, fault):
+    events = decode_isolated(video, PLAN, command=faulty_command(fault), stall_timeout_seconds=1.5)
+    began = time.monotonic()
+    report = list(events)[-1]
+    assert time.monotonic() - began < 20
+    assert isinstance(report, DecodeReport)
+    assert (report.end_reason, report.status) == ("decode_timeout", "partial")
+    assert report.gaps[-1].reason == "decode_timeout"
+    assert "no sign of life for 1.5 s" in report.warnings[-1].message
+
+
+def test_crash_before_the_first_word_is_an_error(video):
+    command = [sys.executable, "-c", "import os; os.abort()"]
+    with pytest.raises(DecodeError, match="SIGABRT"):
+        next(decode_isolated(video, PLAN, command=command))
+
+
+def test_hang_before_the_first_word_is_an_error(video):
+    command = [sys.executable, "-c", "import time; time.sleep(600)"]
+    with pytest.raises(DecodeError, match="no sign of life"):
+        next(decode_isolated(video, PLAN, command=command, stall_timeout_seconds=0.5))
+
+
+def test_errors_of_the_decoder_arrive_as_they_were(tmp_path):
+    from tests.videos import make_audio
+
+    with pytest.raises(NoVideoStreamError, match="audio") as caught:
+        list(decode_isolated(make_audio(tmp_path / "a.mp4"), PLAN))
+    assert caught.value.hint
+
+
+def test_slow_reader_is_no_hang(tmp_path):
+    path = make_video(tmp_path / "a.mp4", VideoRecipe(num_frames=900))
+    plan = SamplingPlan(num_frames=8, stride=8, short_side=512, positions_per_second=30.0)
+    events = decode_isolated(path, plan, stall_timeout_seconds=1.0)
+    assert isinstance(next(events), VideoInfo)
+    time.sleep(3.0)  # far more pictures than queue and pipe hold; the decoder must wait
+    report = list(events)[-1]
+    assert isinstance(report, DecodeReport)
+    assert (report.end_reason, report.frames_sampled) == ("end", 900)
+
+
+def test_closing_early_ends_the_process(video):
+    events = decode_isolated(video, PLAN)
+    next(events)
+    frame = events.gi_yieldfrom
+    assert frame is not None
+    pid = frame.gi_frame.f_locals["self"]._child.pid
+    assert is_running(pid)
+    events.close()
+    assert wait_until_gone(pid)
+
+
+@pytest.mark.parametrize("fault", ["pass", "time.sleep(600)"])
+def test_no_process_is_left_when_the_parent_is_killed(video, fault):
+    script = f"""
+        import sys
+        sys.path[:0] = [{str(ROOT)!r}]
+        from pathlib import Path
+        from vswin_cli.isolation import decode_isolated
+        from tests.test_isolation import PLAN, faulty_command
+        events = decode_isolated(
+            Path({str(video)!r}), PLAN, command=faulty_command({fault!r}, after=2)
+        )
+        next(events)
+        print(events.gi_yieldfrom.gi_frame.f_locals["self"]._child.pid, flush=True)
+        import time
+        time.sleep(600)
+    """
+    parent = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True
+    )
+    assert parent.stdout is not None
+    pid = int(parent.stdout.readline())
+    parent.send_signal(signal.SIGKILL)
+    parent.wait()
+    parent.stdout.close()
+    assert wait_until_gone(pid)
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs POSIX timers")
+def test_decoder_ends_itself_when_a_native_call_does_not_return(video):
+    # A native call that keeps the interpreter's lock: neither threads nor handlers can run.
+    fault = "ctypes.PyDLL(None).sleep(600)"
+    command = faulty_command(fault, after=2, limit=1.0)
+    events = decode_isolated(video, PLAN, command=command, stall_timeout_seconds=30.0)
+    report = list(events)[-1]
+    assert isinstance(report, DecodeReport)
+    assert report.end_reason == "decode_crashed"
+    assert "SIGALRM" in report.warnings[-1].message
+
+
+def test_decoder_loads_nothing_heavy(video):
+    script = (
+        "import sys\n"
+        "from vswin_cli import decoder_process, decoding, wire\n"
+        "print(sorted({'torch', 'typer', 'rich', 'huggingface_hub'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_parent_does_not_load_the_decoder(video):
+    script = (
+        "import sys\n"
+        "from vswin_cli.clips import open_clips\n"
+        "from vswin_cli.config import SamplingOptions\n"
+        "from vswin_cli.sources import VideoSource\n"
+        "from vswin_cli.specs import InputSpec\n"
+        f"source = VideoSource.of({str(video)!r})\n"
+        "with open_clips(source, InputSpec(), SamplingOptions()) as stream:\n"
+        "    print(len(list(stream)))\n"
+        "print('av' in sys.modules)"
+    )
+    # A script without a `__main__` guard, which multiprocessing's spawn would run again.
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["3", "False"]
+    assert done.stderr == ""
+
+
+def test_script_without_main_guard_runs_once(tmp_path, video):
+    script = tmp_path / "script.py"
+    script.write_text(
+        f"import sys; sys.path[:0] = [{str(ROOT)!r}]\n"
+        "print('started')\n"
+        "from pathlib import Path\n"
+        "from vswin_cli.isolation import decode_isolated\n"
+        "from vswin_cli.sampling import SamplingPlan\n"
+        f"print(len(list(decode_isolated(Path({str(video)!r}), SamplingPlan(8, 8, 32)))) > 2)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert done.stdout.split() == ["started", "True"]
+
+
+def test_name_that_is_not_utf8_is_passed_on(tmp_path, video):
+    strange = Path(os.fsdecode(bytes(tmp_path) + b"/caf\xe9.mp4"))
+    try:
+        strange.write_bytes(video.read_bytes())
+    except OSError:
+        pytest.skip("this file system wants UTF-8 names")
+    with open_clips(VideoSource.of(str(strange)), InputSpec(), SamplingOptions()) as stream:
+        assert len(list(stream)) == 3
+
+
+def test_decoder_command_sees_the_same_packages():
+    assert decoder_command(60.0)[0] == sys.executable
+    assert float(decoder_command(60.0)[3]) > 60.0
