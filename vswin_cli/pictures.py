@@ -114,12 +114,12 @@ def _neighbours(
     source: int, target: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.int32]]:
     """For each target index: its two source indices and their weights (2, target)."""
-    centres = (np.arange(target) + 0.5) * (source / target) - 0.5
+    exact = (np.arange(target) + 0.5) * (source / target) - 0.5
+    centres = exact.astype(np.float32)  # as OpenCV does, before the fraction is taken
     lower = np.floor(centres).astype(np.intp)
-    fraction = (centres - lower).astype(np.float32)
-    fraction[(lower < 0) | (lower >= source - 1)] = 0.0
+    fraction = centres - lower.astype(np.float32)
+    upper = np.clip(lower + 1, 0, source - 1)
     lower = np.clip(lower, 0, source - 1)
-    upper = np.minimum(lower + 1, source - 1)
     one = 1 << _COEFFICIENT_BITS
     weights = np.stack([np.rint((1.0 - fraction) * one), np.rint(fraction * one)])
     return lower, upper, weights.astype(np.int32)
