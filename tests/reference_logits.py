@@ -54,7 +54,9 @@ def torchvision_name(name: str) -> str:
 def reference(architecture: Architecture, num_classes: int, state: dict[str, Tensor]) -> Any:
     """Torchvision's network with the given weights."""
     sys.modules.setdefault("torchvision._meta_registrations", types.ModuleType("stand_in"))
-    from torchvision.models.video.swin_transformer import SwinTransformer3d
+    from torchvision.models.video.swin_transformer import (  # type: ignore[import-untyped,import-not-found,unused-ignore]
+        SwinTransformer3d,
+    )
 
     network = SwinTransformer3d(
         list(architecture.patch_size),

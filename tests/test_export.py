@@ -26,8 +26,8 @@ from vswin_cli.export import (
 )
 from vswin_cli.export.naming import media_url, video_ids
 from vswin_cli.export.tabular import TABLE_COLUMNS, table_rows
-from vswin_cli.timeline import VideoRecord
-from vswin_cli.timeline_files import parse_timelines, read_timelines
+from vswin_cli.timeline.files import parse_timelines, read_timelines
+from vswin_cli.timeline.record import VideoRecord
 
 
 def written(fmt, *timelines):

@@ -14,8 +14,8 @@ from vswin_cli.cli.schema import schema
 from vswin_cli.cli.segment import segment
 from vswin_cli.errors import OptionError, OutputError, SourceError
 from vswin_cli.export import write_timeline
-from vswin_cli.score_files import save_track
-from vswin_cli.timeline_files import read_timelines, schema_text
+from vswin_cli.timeline.files import read_timelines, schema_text
+from vswin_cli.timeline.score_files import save_track
 
 
 def call(command, *arguments):

@@ -18,7 +18,7 @@ from tests.timelines import segment, timeline
 from vswin_cli.errors import OptionError
 from vswin_cli.export import write_timelines
 from vswin_cli.export.timecodes import EditRate, edit_rate, frame_range, timecode
-from vswin_cli.timeline import VideoRecord
+from vswin_cli.timeline.record import VideoRecord
 
 NTSC = EditRate(Fraction(30000, 1001), exact=True)
 
@@ -304,7 +304,7 @@ def test_editing_rate_is_the_videos_own_or_the_nearest_standard_one(
 
 
 def test_frames_of_an_export_are_the_frames_of_the_segment():
-    from vswin_cli.segments import number_frames
+    from vswin_cli.timeline.segments import number_frames
 
     for seconds in np.arange(0, 20, 2 / 15):
         one = segment(round(float(seconds), 6), round(float(seconds) + 1.2, 6), "a")

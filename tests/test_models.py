@@ -11,8 +11,8 @@ from tests.golden import golden_network, golden_state
 from vswin_cli.card import ModelCard
 from vswin_cli.cli.app import run
 from vswin_cli.labels import LabelMap
-from vswin_cli.registry import all_specs, get_spec
-from vswin_cli.weights_store import model_folder
+from vswin_cli.weights.registry import all_specs, get_spec
+from vswin_cli.weights.store import model_folder
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,14 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vswin_cli.runs import drop_short, hysteresis, limit_labels, merge_runs, runs_of, smooth
+from vswin_cli.timeline.runs import (
+    drop_short,
+    hysteresis,
+    limit_labels,
+    merge_runs,
+    runs_of,
+    smooth,
+)
 
 scores_strategy = st.lists(st.floats(0, 1, width=16), max_size=40).map(
     lambda values: np.array(values, np.float32)

@@ -9,9 +9,9 @@ import pytest
 from tests.timelines import STEP, columns, timeline, track_of
 from vswin_cli.config import SegmentOptions
 from vswin_cli.errors import OutputError, SourceError, SourceNotFoundError
-from vswin_cli.score_files import load_track, save_track
-from vswin_cli.scores import Gap
-from vswin_cli.segments import find_segments
+from vswin_cli.timeline.score_files import load_track, save_track
+from vswin_cli.timeline.scores import Gap
+from vswin_cli.timeline.segments import find_segments
 
 
 @pytest.fixture
@@ -126,8 +126,8 @@ def test_loading_and_exporting_need_neither_torch_nor_a_decoder(tmp_path, track)
     save_track(track, timeline(), tmp_path / "scores.npz")
     code = (
         "import sys, pathlib\n"
-        "from vswin_cli.score_files import load_track\n"
-        "from vswin_cli.timeline import with_segments\n"
+        "from vswin_cli.timeline.score_files import load_track\n"
+        "from vswin_cli.timeline.record import with_segments\n"
         "from vswin_cli.config import SegmentOptions\n"
         "from vswin_cli.export import write_timeline, FORMATS\n"
         "track, header = load_track(pathlib.Path(sys.argv[1]))\n"

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tests.timelines import STEP, clip, columns, track_of
 from vswin_cli.errors import OutputError, VswinError
-from vswin_cli.scores import ClipLogits, Gap, TrackBuilder, activate
-from vswin_cli.spool import ScoreSpool
+from vswin_cli.timeline.scores import ClipLogits, Gap, TrackBuilder, activate
+from vswin_cli.timeline.spool import ScoreSpool
 
 HALF = 2e-3  # what half precision may cost a score
 
@@ -267,8 +267,8 @@ MEMORY = """
 import resource, sys
 import numpy as np
 from vswin_cli.config import SegmentOptions
-from vswin_cli.scores import ClipLogits, TrackBuilder
-from vswin_cli.segments import find_segments
+from vswin_cli.timeline.scores import ClipLogits, TrackBuilder
+from vswin_cli.timeline.segments import find_segments
 
 step, classes = 2 / 15, 600
 def run(seconds):

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from tests.timelines import STEP, columns, segment, track_of
 from vswin_cli.config import LabelGroup, SegmentOptions
 from vswin_cli.errors import OptionError
-from vswin_cli.scores import Gap
-from vswin_cli.segments import find_segments, number_frames, segment_track
+from vswin_cli.timeline.scores import Gap
+from vswin_cli.timeline.segments import find_segments, number_frames, segment_track
 
 PLAIN = {"smooth_seconds": 0.0, "min_duration_seconds": 0.0, "merge_gap_seconds": 0.0}
 
@@ -88,7 +88,7 @@ def test_times_are_clamped_to_the_video():
 def test_unsampled_time_does_not_count_against_merging():
     """Sparse sampling: three clips a while apart, all saying the same."""
     from tests.timelines import clip
-    from vswin_cli.scores import TrackBuilder
+    from vswin_cli.timeline.scores import TrackBuilder
 
     builder = TrackBuilder(("a", "b"), "softmax", STEP)
     for index in range(3):

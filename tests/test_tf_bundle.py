@@ -9,7 +9,7 @@ from vswin_cli.errors import CheckpointError
 from vswin_cli.models.crc32c import masked_crc32c
 from vswin_cli.models.tf_bundle import find_bundle_index, graph_names, read_bundle
 from vswin_cli.models.tf_index import BundleIndex, Cursor, message_fields
-from vswin_cli.registry import get_spec
+from vswin_cli.weights.registry import get_spec
 
 DATA_FILE = "variables.data-00000-of-00001"
 

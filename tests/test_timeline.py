@@ -10,7 +10,8 @@ from vswin_cli import records
 from vswin_cli.config import LabelGroup, SegmentOptions
 from vswin_cli.errors import SourceError, SourceNotFoundError
 from vswin_cli.export import write_timeline
-from vswin_cli.timeline import (
+from vswin_cli.timeline.files import parse_timelines, read_timelines, schema_text
+from vswin_cli.timeline.record import (
     PostprocessRecord,
     Timeline,
     VideoRecord,
@@ -19,7 +20,6 @@ from vswin_cli.timeline import (
     summarise,
     with_segments,
 )
-from vswin_cli.timeline_files import parse_timelines, read_timelines, schema_text
 
 SCHEMA = json.loads(schema_text())
 

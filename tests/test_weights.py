@@ -18,7 +18,6 @@ import torch
 import vswin_cli
 from tests.golden import golden_input, golden_network, golden_state, write_tf_bundle
 from tests.hub_server import HubServer, Repo, hub_environment, sha256
-from vswin_cli.catalogue import installed_folder, installed_models, labels_of
 from vswin_cli.errors import (
     CheckpointError,
     DownloadError,
@@ -31,8 +30,9 @@ from vswin_cli.errors import (
 from vswin_cli.labels import LabelMap
 from vswin_cli.specs import InputSpec
 from vswin_cli.transfer import DiskFullError
-from vswin_cli.weights import ensure_weights, load_model, plan_download
-from vswin_cli.weights_spec import (
+from vswin_cli.weights.catalogue import installed_folder, installed_models, labels_of
+from vswin_cli.weights.loading import ensure_weights, load_model, plan_download
+from vswin_cli.weights.spec import (
     Accuracy,
     FileHash,
     RemoteFile,
@@ -40,7 +40,7 @@ from vswin_cli.weights_spec import (
     WeightsSpec,
     parameter_count,
 )
-from vswin_cli.weights_store import cache_folder, record_path
+from vswin_cli.weights.store import cache_folder, record_path
 
 NETWORK = golden_network("w877")
 PARAMETERS = parameter_count(NETWORK.architecture, NETWORK.num_classes)
@@ -130,8 +130,8 @@ def spec(monkeypatch, tmp_path, server, official) -> WeightsSpec:
         pretrained_on="nothing",
         accuracy=(Accuracy(50.0, 90.0, "1 clip", "the tests"),),
     )
-    monkeypatch.setattr("vswin_cli.registry.TABLE", (spec,))
-    monkeypatch.setattr("vswin_cli.weights.all_specs", lambda: (spec,))
+    monkeypatch.setattr("vswin_cli.weights.registry.TABLE", (spec,))
+    monkeypatch.setattr("vswin_cli.weights.loading.all_specs", lambda: (spec,))
     return spec
 
 
@@ -286,7 +286,7 @@ class TestNames:
 
     def test_another_network_under_the_name_is_refused(self, server, official, spec, monkeypatch):
         smaller = replace(spec, architecture=replace(spec.architecture, mlp_ratio=2.0))
-        monkeypatch.setattr("vswin_cli.registry.TABLE", (smaller,))
+        monkeypatch.setattr("vswin_cli.weights.registry.TABLE", (smaller,))
         with pytest.raises(CheckpointError, match="not the network of swin-x-ten"):
             ensure_weights("swin-x-ten", source="authors")
 
@@ -367,7 +367,7 @@ class TestRepositories:
         assert model.card.licence is None
 
     def test_unknown_shape_stays_unnamed(self, monkeypatch):
-        monkeypatch.setattr("vswin_cli.weights.all_specs", tuple)
+        monkeypatch.setattr("vswin_cli.weights.loading.all_specs", tuple)
         ensure_weights("user/tf")
         (model,) = installed_models()
         assert model.card.labels == ()
@@ -476,7 +476,7 @@ class TestLabels:
 def test_two_processes_install_one_copy(server, tmp_path):
     """The real table's names need the real network, so the processes share a repository."""
     code = """
-        from vswin_cli.weights import ensure_weights
+        from vswin_cli.weights.loading import ensure_weights
         print(ensure_weights("user/tf"))
     """
     command = [sys.executable, "-c", textwrap.dedent(code)]

@@ -5,9 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from vswin_cli.scores import ClipLogits, Gap, ScoreTrack, TrackBuilder
-from vswin_cli.segments import Alternative, Segment
-from vswin_cli.timeline import (
+from vswin_cli.timeline.record import (
     Coverage,
     GapRecord,
     ModelRecord,
@@ -18,6 +16,8 @@ from vswin_cli.timeline import (
     ToolRecord,
     VideoRecord,
 )
+from vswin_cli.timeline.scores import ClipLogits, Gap, ScoreTrack, TrackBuilder
+from vswin_cli.timeline.segments import Alternative, Segment
 
 GOLDEN = Path(__file__).parent / "data" / "export"
 STEP = 0.125

@@ -94,8 +94,9 @@ class SamplingOptions:
     """Sampled frames per second of presentation time."""
     frame_interval: int | None = None
     """Sample every n-th source frame instead (the paper's protocol)."""
-    stride: Stride = Stride(100.0)
-    """Distance between clip starts."""
+    stride: Stride = Stride(75.0)
+    """Distance between clip starts. Two thirds of the work of the usual half clip: with scores
+    per time step no synthetic event was found worse, see examples/timeline_resolution.py."""
     crops: Literal[1, 3] = 1
     """Spatial crops per clip: the centre, or three along the longer side."""
     start_seconds: float | None = None

@@ -17,7 +17,7 @@ from vswin_cli.clips import Clip
 from vswin_cli.config import EngineOptions, Precision
 from vswin_cli.errors import DeviceError, OptionError
 from vswin_cli.models.checkpoint import LoadedModel
-from vswin_cli.scores import ClipLogits
+from vswin_cli.timeline.scores import ClipLogits
 from vswin_cli.transforms import make_views
 
 __all__ = ["Engine", "resolve_device", "resolve_precision"]
@@ -145,7 +145,9 @@ class Engine:
         """Logits (n, D, K) of (n, 3, T, S, S), in smaller batches once memory has run out."""
         while True:
             try:
-                parts = [self._network.forward_steps(v) for v in torch.split(views, self.batch_size)]
+                parts = [
+                    self._network.forward_steps(v) for v in torch.split(views, self.batch_size)
+                ]
                 return torch.cat(parts)
             except torch.OutOfMemoryError as cause:
                 if self.batch_size == 1:

@@ -17,9 +17,8 @@ from vswin_cli.errors import DecodeError
 from vswin_cli.media import DecodeReport, VideoInfo
 from vswin_cli.models.checkpoint import LoadedModel
 from vswin_cli.sampling import SamplingPlan
-from vswin_cli.scores import Gap, ScoreTrack, TrackBuilder
 from vswin_cli.sources import VideoSource
-from vswin_cli.timeline import (
+from vswin_cli.timeline.record import (
     Coverage,
     GapRecord,
     ModelRecord,
@@ -30,6 +29,7 @@ from vswin_cli.timeline import (
     VideoRecord,
     with_segments,
 )
+from vswin_cli.timeline.scores import Gap, ScoreTrack, TrackBuilder
 
 __all__ = ["OnProgress", "analyze_video"]
 
@@ -92,7 +92,7 @@ def analyze_video(
         )
         timeline = with_segments(bare, track, segments)
         if save_scores is not None:
-            from vswin_cli.score_files import save_track
+            from vswin_cli.timeline.score_files import save_track
 
             save_track(track, timeline, save_scores)
     return timeline

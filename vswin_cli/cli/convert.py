@@ -109,7 +109,7 @@ def convert(
 
 
 def _loaded(checkpoint: Path, labels: LabelMap | None) -> tuple[dict[str, Tensor], ModelCard]:
-    from vswin_cli.weights import load_model
+    from vswin_cli.weights.loading import load_model
 
     model = load_model(checkpoint.absolute(), labels=labels)
     return model.network.state_dict(), model.card
@@ -119,8 +119,8 @@ def _inflated(
     checkpoint: Path, window_size: tuple[int, int, int]
 ) -> tuple[dict[str, Tensor], ModelCard]:
     from vswin_cli.card import ModelCard, Provenance
-    from vswin_cli.hub import sha256_of
     from vswin_cli.models.checkpoint import inflate_checkpoint
+    from vswin_cli.weights.hub import sha256_of
 
     inflated = inflate_checkpoint(checkpoint, window_size)
     provenance = Provenance(str(checkpoint), sha256_of(checkpoint), inflated.layout)

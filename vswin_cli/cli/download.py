@@ -51,7 +51,7 @@ def download(
 
         vswin download USER/REPO@v1.0
     """
-    from vswin_cli.references import parse_reference
+    from vswin_cli.weights.references import parse_reference
 
     for name in names:
         parse_reference(name)  # a typing error in the last name should not cost the first download
@@ -63,7 +63,7 @@ def download(
 
 
 def _announce(name: str, source: str | None, *, force: bool) -> None:
-    from vswin_cli.weights import plan_download
+    from vswin_cli.weights.loading import plan_download
 
     plan = plan_download(name, source=source, force=force)
     if plan.installed:
@@ -74,7 +74,7 @@ def _announce(name: str, source: str | None, *, force: bool) -> None:
 
 def _fetch(name: str, source: str | None, *, force: bool, quiet: bool) -> str:
     """Returns the folder, for stdout."""
-    from vswin_cli.weights import ensure_weights, plan_download
+    from vswin_cli.weights.loading import ensure_weights, plan_download
 
     plan = plan_download(name, source=source, force=force)
     if not plan.installed and not quiet:

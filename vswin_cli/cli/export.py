@@ -11,7 +11,7 @@ import typer
 from vswin_cli.cli.options import FormatOption, JsonOption, OutOption
 
 if TYPE_CHECKING:
-    from vswin_cli.timeline import Timeline
+    from vswin_cli.timeline.record import Timeline
 
 __all__ = ["export"]
 
@@ -47,7 +47,7 @@ def export(
 
 
 def _read(path: Path) -> list[Timeline]:
-    from vswin_cli.timeline_files import parse_timelines, read_timelines
+    from vswin_cli.timeline.files import parse_timelines, read_timelines
 
     if str(path) == "-":
         return parse_timelines(sys.stdin.read(), "stdin")

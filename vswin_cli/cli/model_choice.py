@@ -61,7 +61,7 @@ def make_engine(
 
 def _load(choice: ModelChoice, *, quiet: bool) -> LoadedModel:
     from vswin_cli.labels import LabelMap
-    from vswin_cli.weights import ensure_weights, load_model, plan_download
+    from vswin_cli.weights.loading import ensure_weights, load_model, plan_download
 
     labels = None if choice.labels is None else LabelMap.from_file(choice.labels)
     if choice.weights is None:

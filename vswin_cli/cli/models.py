@@ -12,8 +12,8 @@ from vswin_cli.cli import console
 from vswin_cli.cli.options import JsonOption
 
 if TYPE_CHECKING:
-    from vswin_cli.catalogue import InstalledModel
-    from vswin_cli.weights_spec import WeightsSpec
+    from vswin_cli.weights.catalogue import InstalledModel
+    from vswin_cli.weights.spec import WeightsSpec
 
 __all__ = ["labels", "models"]
 
@@ -48,8 +48,8 @@ def list_models(json: JsonOption = False) -> None:
 
         vswin models list --json
     """
-    from vswin_cli.catalogue import installed_models
-    from vswin_cli.registry import all_specs
+    from vswin_cli.weights.catalogue import installed_models
+    from vswin_cli.weights.registry import all_specs
 
     here = {model.folder.name: model for model in installed_models()}
     specs = all_specs()
@@ -77,8 +77,8 @@ def show_model(
 
         vswin models show swin-b-ssv2 --json
     """
-    from vswin_cli.catalogue import installed_models
-    from vswin_cli.registry import get_spec
+    from vswin_cli.weights.catalogue import installed_models
+    from vswin_cli.weights.registry import get_spec
 
     spec = get_spec(name)
     here = next((model for model in installed_models() if model.folder.name == name), None)
@@ -110,7 +110,7 @@ def labels(
 
         vswin labels kinetics-710 > labels.txt
     """
-    from vswin_cli.catalogue import labels_of
+    from vswin_cli.weights.catalogue import labels_of
 
     found = labels_of(name).search(grep or "")
     if json:

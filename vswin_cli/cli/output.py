@@ -14,7 +14,7 @@ from vswin_cli.export import FORMATS, get_format, write_timelines
 from vswin_cli.files import check_destination
 
 if TYPE_CHECKING:
-    from vswin_cli.timeline import Timeline
+    from vswin_cli.timeline.record import Timeline
 
 __all__ = ["Output", "choose_output"]
 

@@ -13,6 +13,6 @@ def schema() -> None:
     Examples:
         vswin schema > timeline.schema.json
     """
-    from vswin_cli.timeline_files import schema_text
+    from vswin_cli.timeline.files import schema_text
 
     console.write(schema_text())

@@ -28,7 +28,7 @@ from vswin_cli.cli.options import (
 from vswin_cli.config import LabelGroup, SegmentOptions
 
 if TYPE_CHECKING:
-    from vswin_cli.timeline import Timeline
+    from vswin_cli.timeline.record import Timeline
 
 __all__ = ["segment"]
 
@@ -94,8 +94,8 @@ def segment(
 
 
 def _segment_one(path: Path, options: SegmentOptions) -> Timeline:
-    from vswin_cli.score_files import load_track
-    from vswin_cli.timeline import with_segments
+    from vswin_cli.timeline.record import with_segments
+    from vswin_cli.timeline.score_files import load_track
 
     track, timeline = load_track(path)
     with track:

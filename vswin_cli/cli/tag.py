@@ -56,7 +56,7 @@ from vswin_cli.errors import CoverageError, OptionError, SourceError
 if TYPE_CHECKING:
     from vswin_cli.engine import Engine
     from vswin_cli.sources import VideoSource
-    from vswin_cli.timeline import Timeline
+    from vswin_cli.timeline.record import Timeline
 
 __all__ = ["tag"]
 

@@ -13,7 +13,7 @@ from typing import TextIO
 from vswin_cli.errors import OptionError
 from vswin_cli.export.formats import FORMATS, Format, caveats, format_by_name, get_format
 from vswin_cli.files import replacing_text
-from vswin_cli.timeline import Timeline
+from vswin_cli.timeline.record import Timeline
 
 __all__ = [
     "FORMATS",

@@ -14,8 +14,8 @@ from vswin_cli.errors import OptionError
 from vswin_cli.export.naming import caption, colour_index, media_url, one_line, video_name
 from vswin_cli.export.timecodes import EditRate, edit_rate, frame_range, timecode
 from vswin_cli.records import JsonValue, json_text
-from vswin_cli.segments import Segment
-from vswin_cli.timeline import Timeline
+from vswin_cli.timeline.record import Timeline
+from vswin_cli.timeline.segments import Segment
 
 __all__ = ["edl", "edl_drop", "fcpxml", "otio"]
 

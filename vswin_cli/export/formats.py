@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from vswin_cli.errors import OptionError
 from vswin_cli.export import annotation, editorial, subtitles, tabular
 from vswin_cli.export.timecodes import EditRate, edit_rate, own_rate
-from vswin_cli.timeline import Notice, Timeline
+from vswin_cli.timeline.record import Notice, Timeline
 
 __all__ = ["FORMATS", "Format", "caveats", "format_by_name", "get_format"]
 

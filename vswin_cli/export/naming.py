@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 from vswin_cli.errors import OptionError
-from vswin_cli.segments import Segment
-from vswin_cli.timeline import Timeline
+from vswin_cli.timeline.record import Timeline
+from vswin_cli.timeline.segments import Segment
 
 __all__ = ["caption", "colour_index", "media_url", "one_line", "video_ids", "video_name"]
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from vswin_cli import records
 from vswin_cli.export.naming import caption
 from vswin_cli.export.timecodes import clock, milliseconds
-from vswin_cli.segments import Segment
-from vswin_cli.timeline import Timeline
+from vswin_cli.timeline.record import Timeline
+from vswin_cli.timeline.segments import Segment
 
 __all__ = ["srt", "vtt", "vtt_metadata"]
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from vswin_cli.export.naming import one_line
 from vswin_cli.export.timecodes import clock, milliseconds
 from vswin_cli.records import json_text
-from vswin_cli.segments import Segment
-from vswin_cli.timeline import Timeline
+from vswin_cli.timeline.record import Timeline
+from vswin_cli.timeline.segments import Segment
 
 __all__ = [
     "CSV_COLUMNS",

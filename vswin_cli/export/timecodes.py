@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from vswin_cli.errors import OptionError
-from vswin_cli.segments import Segment
-from vswin_cli.timeline import Timeline
+from vswin_cli.timeline.record import Timeline
+from vswin_cli.timeline.segments import Segment
 
 __all__ = ["EditRate", "clock", "edit_rate", "frame_range", "milliseconds", "own_rate", "timecode"]
 

@@ -15,7 +15,8 @@ from typing import Literal
 from vswin_cli import records
 from vswin_cli.config import SegmentOptions
 from vswin_cli.errors import SourceError
-from vswin_cli.provenance import (
+from vswin_cli.records import JsonValue, named
+from vswin_cli.timeline.provenance import (
     GroupRecord,
     ModelRecord,
     PostprocessRecord,
@@ -23,9 +24,8 @@ from vswin_cli.provenance import (
     ToolRecord,
     VideoRecord,
 )
-from vswin_cli.records import JsonValue, named
-from vswin_cli.scores import Gap, ScoreTrack
-from vswin_cli.segments import Segment, number_frames, segment_track
+from vswin_cli.timeline.scores import Gap, ScoreTrack
+from vswin_cli.timeline.segments import Segment, number_frames, segment_track
 
 __all__ = [
     "SCHEMA",

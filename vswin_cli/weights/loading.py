@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from vswin_cli import __version__
 from vswin_cli.card import ModelCard, Provenance
-from vswin_cli.catalogue import installed_folder, read_card
 from vswin_cli.errors import (
     CheckpointError,
     DownloadError,
@@ -24,19 +23,20 @@ from vswin_cli.errors import (
     OfflineError,
     OptionError,
 )
-from vswin_cli.hub import FetchedFile, fetch, list_repo, sha256_of
 from vswin_cli.labels import LabelMap
-from vswin_cli.references import (
+from vswin_cli.specs import Architecture
+from vswin_cli.transfer import DiskFullError, OnBytes, check_free_space
+from vswin_cli.weights.catalogue import installed_folder, read_card
+from vswin_cli.weights.hub import FetchedFile, fetch, list_repo, sha256_of
+from vswin_cli.weights.references import (
     HubReference,
     LocalReference,
     choose_files,
     parse_reference,
 )
-from vswin_cli.registry import all_specs, find_source
-from vswin_cli.specs import Architecture
-from vswin_cli.transfer import DiskFullError, OnBytes, check_free_space
-from vswin_cli.weights_spec import WeightsSource, WeightsSpec, parameter_count
-from vswin_cli.weights_store import (
+from vswin_cli.weights.registry import all_specs, find_source
+from vswin_cli.weights.spec import WeightsSource, WeightsSpec, parameter_count
+from vswin_cli.weights.store import (
     download_folder,
     is_model_folder,
     locked,

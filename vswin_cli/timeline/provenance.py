@@ -1,6 +1,6 @@
 """Where a timeline comes from: tool, video, model, sampling and post-processing.
 
-Parts of the schema `vswin.timeline/1`; the record of the whole is in `vswin_cli.timeline`.
+Parts of the schema `vswin.timeline/1`; the record of the whole is in `vswin_cli.timeline.record`.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from vswin_cli.errors import DownloadError, IntegrityError
 from vswin_cli.transfer import OnBytes, network_errors, network_failure, transfer
-from vswin_cli.weights_spec import RemoteFile, WeightsSource
-from vswin_cli.weights_store import download_folder, locked
+from vswin_cli.weights.spec import RemoteFile, WeightsSource
+from vswin_cli.weights.store import download_folder, locked
 
 if TYPE_CHECKING:
     from huggingface_hub import HfFileMetadata

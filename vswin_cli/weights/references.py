@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from vswin_cli.errors import CheckpointError, UnknownModelError
-from vswin_cli.hub import RepoFile, RepoListing
-from vswin_cli.registry import get_spec
-from vswin_cli.weights_spec import RemoteFile, WeightsSource, WeightsSpec
-from vswin_cli.weights_store import model_folder
+from vswin_cli.weights.hub import RepoFile, RepoListing
+from vswin_cli.weights.registry import get_spec
+from vswin_cli.weights.spec import RemoteFile, WeightsSource, WeightsSpec
+from vswin_cli.weights.store import model_folder
 
 __all__ = ["HubReference", "LocalReference", "Reference", "choose_files", "parse_reference"]
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from vswin_cli.config import SegmentOptions
 from vswin_cli.errors import OptionError
-from vswin_cli.scores import ScoreTrack
 from vswin_cli.specs import Activation
+from vswin_cli.timeline.scores import ScoreTrack
 
 __all__ = ["LabelView", "match_labels", "normalised_entropy", "top_margin", "undecided"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from vswin_cli.specs import Architecture, InputSpec
-from vswin_cli.weights_spec import Accuracy, FileHash, RemoteFile, WeightsSource, WeightsSpec
+from vswin_cli.weights.spec import Accuracy, FileHash, RemoteFile, WeightsSource, WeightsSpec
 
 __all__ = ["TABLE"]
 

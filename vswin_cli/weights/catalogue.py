@@ -9,9 +9,9 @@ from pathlib import Path
 from vswin_cli.card import ModelCard
 from vswin_cli.errors import CheckpointError, LabelsError
 from vswin_cli.labels import LabelMap, bundled_label_sets
-from vswin_cli.references import HubReference, LocalReference, parse_reference
-from vswin_cli.weights_spec import WeightsSpec
-from vswin_cli.weights_store import cache_folder, is_model_folder, model_folder, recall_commit
+from vswin_cli.weights.references import HubReference, LocalReference, parse_reference
+from vswin_cli.weights.spec import WeightsSpec
+from vswin_cli.weights.store import cache_folder, is_model_folder, model_folder, recall_commit
 
 __all__ = ["InstalledModel", "installed_folder", "installed_models", "labels_of", "read_card"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vswin_cli.errors import SourceError, SourceNotFoundError
 from vswin_cli.records import JsonValue
-from vswin_cli.timeline import Timeline
+from vswin_cli.timeline.record import Timeline
 
 __all__ = ["parse_timelines", "read_timelines", "schema_text"]
 

@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from vswin_cli.errors import SourceError, SourceNotFoundError
 from vswin_cli.files import replacing_binary
 from vswin_cli.records import from_json, json_text, named, to_json
-from vswin_cli.scores import Gap, ScoreTrack
 from vswin_cli.specs import Activation
-from vswin_cli.spool import ScoreSpool
-from vswin_cli.timeline import GapRecord, Timeline
+from vswin_cli.timeline.record import GapRecord, Timeline
+from vswin_cli.timeline.scores import Gap, ScoreTrack
+from vswin_cli.timeline.spool import ScoreSpool
 
 __all__ = ["load_track", "save_track"]
 

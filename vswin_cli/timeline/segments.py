@@ -18,9 +18,17 @@ from numpy.typing import NDArray
 
 from vswin_cli.config import SegmentOptions
 from vswin_cli.records import named
-from vswin_cli.runs import Run, drop_short, hysteresis, limit_labels, merge_runs, runs_of, smooth
-from vswin_cli.scores import ScoreTrack, Stretch
-from vswin_cli.selection import LabelView, undecided
+from vswin_cli.timeline.runs import (
+    Run,
+    drop_short,
+    hysteresis,
+    limit_labels,
+    merge_runs,
+    runs_of,
+    smooth,
+)
+from vswin_cli.timeline.scores import ScoreTrack, Stretch
+from vswin_cli.timeline.selection import LabelView, undecided
 
 __all__ = [
     "Alternative",

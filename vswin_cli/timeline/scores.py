@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from vswin_cli.errors import VswinError
 from vswin_cli.specs import Activation
-from vswin_cli.spool import ScoreSpool
+from vswin_cli.timeline.spool import ScoreSpool
 
 __all__ = [
     "ClipLogits",

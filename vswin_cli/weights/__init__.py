@@ -1,0 +1,1 @@
+"""Published weights: what there is, where it comes from, and how it gets here."""
