@@ -29,8 +29,15 @@ def stdout_is_terminal() -> bool:
 
 
 def write(text: str) -> None:
-    """Put data on stdout, with exactly one line end behind it."""
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    """Put data on stdout as UTF-8, whatever the locale, with a line end behind it."""
+    text = text if text.endswith("\n") else text + "\n"
+    sys.stdout.flush()
+    binary = getattr(sys.stdout, "buffer", None)
+    if binary is None:
+        sys.stdout.write(text)
+    else:
+        binary.write(text.encode("utf-8", "surrogateescape"))
+        binary.flush()
     sys.stdout.flush()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from vswin_cli.cli import console
 from vswin_cli.errors import OptionError
-from vswin_cli.export import FORMATS, get_format, write_timelines
+from vswin_cli.export import FORMATS, caveats, format_by_name, get_format, write_timelines
 from vswin_cli.files import check_destination
 
 if TYPE_CHECKING:
@@ -35,9 +35,13 @@ class Output:
             OutputError: the file cannot be written.
             OptionError: the format holds one video per file, and there are several.
         """
+        for timeline in timelines:
+            for notice in caveats(timeline, self.format):
+                console.warn(f"{timeline.video.uri}: {notice.message}")
         if self.path is None:
-            write_timelines(timelines, self.format, sys.stdout)
-            sys.stdout.flush()
+            text = io.StringIO()
+            write_timelines(timelines, self.format, text)
+            console.write(text.getvalue())
             return
         for path, group in self._files(timelines):
             write_timelines(group, self.format, path)
@@ -76,13 +80,13 @@ def choose_output(out: Path | None, format: str | None, *, default: str = "table
 
 
 def _format_of(path: Path) -> str:
-    for form in FORMATS.values():
-        if path.name.lower().endswith(form.suffix):
-            return form.name
-    raise OptionError(
-        f"the ending of {path} does not tell the format",
-        hint=f"add --format with one of {', '.join(FORMATS)}",
-    )
+    form = format_by_name(path.name)
+    if form is None:
+        raise OptionError(
+            f"the ending of {path} does not tell the format",
+            hint=f"add --format with one of {', '.join(FORMATS)}",
+        )
+    return form.name
 
 
 def _unique_names(uris: Sequence[str]) -> list[str]:

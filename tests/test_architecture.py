@@ -1,0 +1,134 @@
+"""The house rules that a reader relies on: direction of imports, a light start, short files."""
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "vswin_cli"
+
+# Lowest first. A module imports only from rows above its own.
+LAYERS = [
+    "errors specs structure media models.partition models.crc32c timeline.runs",
+    "config files records labels models.inert models.tf_index models.layouts models.inflate "
+    "models.routing transforms transfer weights.spec",
+    "card remote sampling models.pickles models.tf_bundle models.swin3d timeline.spool "
+    "timeline.provenance weights.store weights.table",
+    "intervals pictures sources walker wire models.checkpoint timeline.scores weights.hub "
+    "weights.registry",
+    "isolation streams timeline.selection weights.references",
+    "inspection video timeline.segments weights.catalogue",
+    "decoding timeline.record weights.loading",
+    "clips decoder_process export.naming export.timecodes timeline.files timeline.score_files",
+    "engine export.annotation export.editorial export.subtitles export.tabular",
+    "pipeline export.formats",
+    "export",
+    "cli.options cli.console",
+    "cli.output cli.model_choice",
+    "cli.convert cli.download cli.export cli.models cli.probe cli.schema cli.segment cli.tag",
+    "cli.app",
+]
+RANK = {module: row for row, modules in enumerate(LAYERS) for module in modules.split()}
+ROOMS = {"", "models", "weights", "timeline", "cli"}  # packages whose own file holds no code
+ENTRY = {"__main__"}
+
+HEAVY = {"torch", "av", "ray", "huggingface_hub", "fsspec", "safetensors"}
+HEAVY_AT_TOP = {
+    "torch": {"engine", "transforms"},
+    "av": {"inspection", "pictures", "streams", "video"},
+}
+
+FILES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts)
+    .removesuffix("__init__")
+    .strip("."): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
+
+
+def imports_of(path: Path) -> Iterator[tuple[str, bool]]:
+    """Every import of a file: its absolute name, and whether importing the file runs it."""
+    for node, is_eager in walk(ast.parse(path.read_text()).body, True):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, is_eager) for alias in node.names)
+        elif node.module:
+            yield from ((f"{node.module}.{alias.name}", is_eager) for alias in node.names)
+
+
+def walk(body, is_eager):
+    for node in body:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            yield node, is_eager
+        inner = is_eager and not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        for block in ("body", "orelse", "finalbody"):
+            yield from walk(getattr(node, block, None) or [], inner)
+        for handler in getattr(node, "handlers", []):
+            yield from walk(handler.body, inner)
+
+
+def own_module(name: str) -> str | None:
+    """The module of this package that an imported name lives in."""
+    if not name.startswith("vswin_cli"):
+        return None
+    inside = name.removeprefix("vswin_cli").strip(".")
+    while inside and inside not in FILES:
+        inside = inside.rpartition(".")[0]
+    return inside
+
+
+def test_every_module_has_its_place():
+    assert set(FILES) - ROOMS - ENTRY == set(RANK)
+
+
+@pytest.mark.parametrize("module", sorted(set(FILES) - ROOMS - ENTRY))
+def test_imports_point_down(module):
+    targets = {own_module(name) for name, _ in imports_of(FILES[module])} - {None, "", module}
+    wrong = {target for target in targets - ROOMS if RANK[target] >= RANK[module]}
+    assert not wrong, f"{module} must not import from {wrong}"
+
+
+@pytest.mark.parametrize("module", sorted(FILES))
+def test_heavy_libraries_load_late(module):
+    tops = {name.split(".")[0] for name, is_eager in imports_of(FILES[module]) if is_eager}
+    allowed = {lib for lib in HEAVY if module in HEAVY_AT_TOP.get(lib, set())}
+    if module.startswith("models."):
+        allowed |= {"torch", "safetensors"}
+    assert not (tops & HEAVY) - allowed
+
+
+@pytest.mark.parametrize("module", sorted(FILES))
+def test_files_stay_short(module):
+    assert len(FILES[module].read_text().splitlines()) < 400
+
+
+def loaded_after(*arguments: str) -> set[str]:
+    """Top-level packages in `sys.modules` after one command line in a fresh interpreter."""
+    script = (
+        "import json, sys; from vswin_cli.cli.app import run; run(sys.argv[1:]); "
+        "print(json.dumps(sorted({m.split('.')[0] for m in sys.modules})), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True
+    )
+    return set(json.loads(done.stderr.splitlines()[-1]))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["--help"], ["--version"], ["tag", "--help"], ["download", "--help"], ["probe", "--help"]],
+    ids=" ".join,
+)
+def test_help_loads_nothing_heavy(command):
+    assert not loaded_after(*command) & {*HEAVY, "numpy"}
+
+
+@pytest.mark.parametrize("command", [["schema"], ["models"], ["labels", "swin-t-k400"]])
+def test_looking_things_up_loads_no_torch(command, tmp_path, monkeypatch):
+    monkeypatch.setenv("VSWIN_CACHE", str(tmp_path))
+    assert not loaded_after(*command) & {"torch", "av"}
