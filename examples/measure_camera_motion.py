@@ -19,9 +19,10 @@ from typing import Any
 import av
 import numpy as np
 import torch
+from camera_motion_ring import normalised
 from camera_motion_shots import FRAME_RATE, FRAMES, SIDE, STEPS, load_library
 from camera_motion_synthesis import LABELS, make_sample
-from train_camera_motion import network, normalised
+from train_camera_motion import network
 
 from vswin_cli.models.swin3d import VideoSwin
 

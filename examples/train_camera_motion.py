@@ -12,15 +12,13 @@ side tasks that only training sees: the motion of each step, and the displacemen
 from __future__ import annotations
 
 import argparse
-import json
 import time
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from camera_motion_ring import Batch, Ring, draw
 from camera_motion_shots import (
     FRAME_RATE,
     FRAMES,
@@ -28,13 +26,13 @@ from camera_motion_shots import (
     PATCH,
     SIDE,
     STEPS,
-    Library,
     build_library,
     load_library,
 )
-from camera_motion_synthesis import LABELS, make_sample
+from camera_motion_synthesis import LABELS
 from torch import Tensor, nn
 
+from vswin_cli.card import ModelCard, Provenance
 from vswin_cli.models.swin3d import VideoSwin
 from vswin_cli.specs import Architecture, InputSpec
 
@@ -47,11 +45,18 @@ ARCHITECTURE = Architecture(
     patch_size=(2, PATCH, PATCH),
     mlp_ratio=4.0,
 )
-INPUT = InputSpec(num_frames=FRAMES, frame_rate=FRAME_RATE, resize_short_side=SIDE, crop_size=SIDE)
+INPUT = InputSpec(
+    num_frames=FRAMES,
+    frame_rate=FRAME_RATE,
+    resize_short_side=SIDE,
+    crop_size=SIDE,
+)
 RING_CLIPS = 30_000
 EASY_CLIPS = 12_000  # over which the difficulty rises
 HELD_OUT_EVERY = 13  # photos; fixed-camera clips: every third
 EMA_STEPS = 600
+BETWEEN_STEPS_WEIGHT = 5.0
+EDITS = 3  # cut, fade, dissolve: the last labels
 LABEL_WEIGHTS = (1.0,) * 10 + (3.0, 2.0, 2.0)  # edits are rare steps
 MOTION_UNITS = (0.3, 0.3, 0.01, 0.01)  # pixels, pixels, log scale, rad: where asinh bends
 
@@ -68,18 +73,21 @@ class Pupil(nn.Module):
         super().__init__()
         self.net = network()
         self.motion = nn.Linear(ARCHITECTURE.num_features, 4)
-        self.flow = nn.Linear(ARCHITECTURE.embed_dim, 2)
+        self.local = nn.Linear(ARCHITECTURE.embed_dim, 2 + EDITS)
         self._rows: list[Tensor] = []
         self.net.layers[0].register_forward_hook(lambda _m, _i, rows: self._rows.append(rows))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, 3, T, H, W) -> logits (B, D, K), motion (B, D, 4), flow (B, D, GRID, GRID, 2)."""
+        """(B, 3, T, H, W) -> logits (B, D, K), motion (B, D, 4), local (B, D, GRID, GRID, 5).
+
+        The last holds, for each token of the first stage, its displacement and the edits' logits.
+        """
         self._rows.clear()
         features = self.net.forward_features(x).mean((3, 4)).transpose(1, 2)  # (B, D, C)
         tokens = self._rows[0].index_select(0, self.net._routes_for(x)[0].leave)
-        flow = self.flow(tokens).view(len(x), STEPS, GRID, GRID, 2)
+        local = self.local(tokens).view(len(x), STEPS, GRID, GRID, -1)
         assert self.net.head is not None
-        return self.net.head(features), self.motion(features), flow
+        return self.net.head(features), self.motion(features), local
 
 
 def initialise(pupil: Pupil, clips: Tensor) -> None:
@@ -141,110 +149,6 @@ def look_at_neighbours(net: VideoSwin) -> None:
                     table[p - 1 + sign * steps, m - 1 + sign * rows, n - 1, head] += 6
 
 
-@dataclass(frozen=True, slots=True)
-class Ring:
-    """Synthesised clips on disk, written round and round by the generator."""
-
-    frames: Any
-    labels: Any
-    motion: Any
-    flow: Any
-    written: Any
-    """(1,) int64: clips written so far."""
-
-    @staticmethod
-    def open(folder: Path, clips: int) -> Ring:
-        """Map the ring, creating it where there is none."""
-        folder.mkdir(parents=True, exist_ok=True)
-
-        def mapped(name: str, kind: str, *shape: int) -> Any:  # noqa: ANN401 - a memory map
-            path = folder / f"{name}.npy"
-            if not path.exists():
-                np.lib.format.open_memmap(path, "w+", kind, shape).flush()
-            return np.load(path, mmap_mode="r+")
-
-        return Ring(
-            mapped("frames", "u1", clips, 3, FRAMES, SIDE, SIDE),
-            mapped("labels", "i1", clips, STEPS, len(LABELS)),
-            mapped("motion", "f4", clips, STEPS, 4),
-            mapped("flow", "f2", clips, STEPS, GRID, GRID, 2),
-            mapped("written", "i8", 1),
-        )
-
-    def put(self, place: int, library: Library, seed: tuple[int, int], hard: float) -> None:
-        """Synthesise a clip into one place."""
-        sample = make_sample(np.random.default_rng(seed), library, hard)
-        self.frames[place], self.labels[place] = sample.frames, sample.labels
-        self.motion[place], self.flow[place] = sample.motion, sample.flow
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Clips and truth as tensors."""
-
-    x: Tensor
-    labels: Tensor
-    motion: Tensor
-    flow: Tensor
-
-
-_SWAPS = {"x": ((1, 2), (7, 8)), "y": ((3, 4), (7, 8)), "t": ((1, 3), (2, 4), (7, 8))}
-
-
-def _swap(labels: Tensor, axis: str) -> Tensor:
-    order = list(range(len(LABELS)))
-    for a, b in _SWAPS[axis]:
-        order[a], order[b] = b, a
-    return labels[..., order]
-
-
-def mirrored(batch: Batch, axis: str) -> Batch:
-    """The clip flipped in x, in y, or transposed (t), with its truth."""
-    if axis == "t":
-        return Batch(
-            batch.x.transpose(3, 4),
-            _swap(batch.labels, "t"),
-            batch.motion[..., [1, 0, 2, 3]] * torch.tensor([1, 1, 1, -1]),
-            batch.flow.transpose(2, 3)[..., [1, 0]],
-        )
-    pixels, tokens, column = (4, 3, 0) if axis == "x" else (3, 2, 1)
-    sign = torch.ones(4)
-    sign[[column, 3]] = -1
-    return Batch(
-        batch.x.flip(pixels),
-        _swap(batch.labels, axis),
-        batch.motion * sign,
-        batch.flow.flip(tokens) * sign[:2],
-    )
-
-
-def normalised(frames: Tensor) -> Tensor:
-    """uint8 (B, 3, T, H, W) as the network reads it."""
-    mean, std = (torch.tensor(v).view(3, 1, 1, 1) for v in (INPUT.mean, INPUT.std))
-    return frames.float().mul_(1 / (255 * std)).sub_(mean / std)
-
-
-def draw(ring: Ring, rng: np.random.Generator, size: int) -> Batch:
-    """A random batch from the ring, each quarter under its own mirror."""
-    parts = []
-    for _ in range(4):
-        where = np.sort(rng.integers(min(int(ring.written[0]), len(ring.labels)), size=size // 4))
-        part = Batch(
-            torch.from_numpy(ring.frames[where]),
-            torch.from_numpy(ring.labels[where]).float(),
-            torch.from_numpy(ring.motion[where]),
-            torch.from_numpy(ring.flow[where].astype(np.float32)),
-        )
-        for axis in "xyt":
-            if rng.random() < 0.5:
-                part = mirrored(part, axis)
-        parts.append(part)
-    x, labels, motion, flow = (
-        torch.cat([getattr(part, name) for part in parts]) for name in Batch.__slots__
-    )
-    return Batch(normalised(x), labels, motion, flow)
-
-
 def _squeeze(motion: Tensor) -> Tensor:
     """Bend motion so that slow and fast both count; (..., 4) or (..., 2)."""
     return torch.asinh(motion / torch.tensor(MOTION_UNITS[: motion.shape[-1]]))
@@ -259,20 +163,28 @@ def _known_error(guess: Tensor, truth: Tensor) -> tuple[Tensor, float]:
     return loss, float(1 - error / bent.sub(bent.mean()).square().sum().clamp(min=1e-6))
 
 
+def _label_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    """Binary cross entropy over the labels that are decided; (B, D, ..., K), `weights` (K)."""
+    decided = (labels >= 0) * weights
+    # A cut between two steps leaves the first undecided. It is the harder one to see.
+    is_between = (labels[:, 1:] == 1) & (labels[:, :-1] < 0)
+    decided[:, 1:] *= torch.where(is_between, BETWEEN_STEPS_WEIGHT, 1.0)
+    loss = F.binary_cross_entropy_with_logits(logits, labels.clamp(min=0), decided, reduction="sum")
+    return loss / decided.sum()
+
+
 def losses(pupil: Pupil, batch: Batch) -> tuple[Tensor, dict[str, float]]:
     """Total loss and what to print."""
-    logits, motion, flow = (out.float() for out in pupil(batch.x))
-    decided = (batch.labels >= 0) * torch.tensor(LABEL_WEIGHTS)
-    labels = (
-        F.binary_cross_entropy_with_logits(
-            logits, batch.labels.clamp(min=0), decided, reduction="sum"
-        )
-        / decided.sum()
-    )
+    logits, motion, local = (out.float() for out in pupil(batch.x))
+    labels = _label_loss(logits, batch.labels, torch.tensor(LABEL_WEIGHTS))
+    # Edits are asked of each early token too, else cuts between two steps are learnt very late.
+    here = batch.labels[:, :, None, None, -EDITS:].expand(-1, -1, GRID, GRID, -1)
+    edits = _label_loss(local[..., 2:], here, torch.ones(EDITS))
     motion_loss, motion_r2 = _known_error(motion, batch.motion)
-    flow_loss, flow_r2 = _known_error(flow, batch.flow)
-    total = 4 * labels + 0.5 * motion_loss + 0.5 * flow_loss
-    return total, {"bce": float(labels.detach()), "motion_r2": motion_r2, "flow_r2": flow_r2}
+    flow_loss, flow_r2 = _known_error(local[..., :2], batch.flow)
+    total = 4 * labels + 2 * edits + 0.5 * motion_loss + 0.5 * flow_loss
+    shown = {"bce": float(labels.detach()), "edits": float(edits.detach())}
+    return total, shown | {"motion_r2": motion_r2, "flow_r2": flow_r2}
 
 
 def rate_at(step: int, peak: float, steps: int, decay: int) -> float:
@@ -362,17 +274,21 @@ def export(options: argparse.Namespace) -> None:
 
     state = torch.load(options.run / "checkpoint.pt", weights_only=True)["average"]
     weights = {k[4:]: v.half().contiguous() for k, v in state.items() if k.startswith("net.")}
+    card = ModelCard(
+        id="camera-motion",
+        architecture=ARCHITECTURE,
+        num_classes=len(LABELS),
+        labels=LABELS,
+        input=INPUT,
+        activation="sigmoid",
+        dataset="clips synthesised from 492 photographs and 26 fixed-camera clips",
+        licence="Apache-2.0",
+        provenance=Provenance("examples/train_camera_motion.py"),
+        notes=tuple(options.note),
+    )
     options.to.mkdir(parents=True, exist_ok=True)
-    save_file(weights, options.to / "model.safetensors")
-    card = {
-        "schema": "vswin.model/1",
-        "id": "camera-motion",
-        "architecture": asdict(ARCHITECTURE),
-        "input": asdict(INPUT),
-        "activation": "sigmoid",
-        "labels": LABELS,
-    }
-    (options.to / "config.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    save_file(weights, options.to / "model.safetensors", metadata={"format": "pt"})
+    (options.to / "config.json").write_text(card.to_json(), encoding="utf-8")
 
 
 def main() -> None:
@@ -383,6 +299,7 @@ def main() -> None:
     parser.add_argument("--footage", type=Path, help="folder of fixed-camera clips")
     parser.add_argument("--run", type=Path, default=Path("runs/camera"))
     parser.add_argument("--to", type=Path, default=Path("vswin_cli/data/camera-motion"))
+    parser.add_argument("--note", action="append", default=[], help="export: a line of the card")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--clips", type=int, default=10**9, help="generate: stop after so many")
     parser.add_argument("--steps", type=int, default=20_000, help="train: up to this step")

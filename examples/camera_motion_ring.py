@@ -1,0 +1,127 @@
+"""Synthesised clips in store: a ring on disk, filled by one process and drawn from by another.
+
+Each batch is drawn under mirrors (left-right, up-down, transposed), with its truth, so that a clip
+serves eight times. Nothing here knows the network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from camera_motion_shots import FRAMES, GRID, SIDE, STEPS, Library
+from camera_motion_synthesis import LABELS, make_sample
+from torch import Tensor
+
+from vswin_cli.specs import InputSpec
+
+__all__ = ["Batch", "Ring", "draw", "mirrored", "normalised"]
+
+MEAN, STD = InputSpec().mean, InputSpec().std
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """Synthesised clips on disk, written round and round by the generator."""
+
+    frames: Any
+    labels: Any
+    motion: Any
+    flow: Any
+    written: Any
+    """(1,) int64: clips written so far."""
+
+    @staticmethod
+    def open(folder: Path, clips: int) -> Ring:
+        """Map the ring, creating it where there is none."""
+        folder.mkdir(parents=True, exist_ok=True)
+
+        def mapped(name: str, kind: str, *shape: int) -> Any:  # noqa: ANN401 - a memory map
+            path = folder / f"{name}.npy"
+            if not path.exists():
+                np.lib.format.open_memmap(path, "w+", kind, shape).flush()
+            return np.load(path, mmap_mode="r+")
+
+        return Ring(
+            mapped("frames", "u1", clips, 3, FRAMES, SIDE, SIDE),
+            mapped("labels", "i1", clips, STEPS, len(LABELS)),
+            mapped("motion", "f4", clips, STEPS, 4),
+            mapped("flow", "f2", clips, STEPS, GRID, GRID, 2),
+            mapped("written", "i8", 1),
+        )
+
+    def put(self, place: int, library: Library, seed: tuple[int, int], hard: float) -> None:
+        """Synthesise a clip into one place."""
+        sample = make_sample(np.random.default_rng(seed), library, hard)
+        self.frames[place], self.labels[place] = sample.frames, sample.labels
+        self.motion[place], self.flow[place] = sample.motion, sample.flow
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Clips and truth as tensors."""
+
+    x: Tensor
+    labels: Tensor
+    motion: Tensor
+    flow: Tensor
+
+
+_SWAPS = {"x": ((1, 2), (7, 8)), "y": ((3, 4), (7, 8)), "t": ((1, 3), (2, 4), (7, 8))}
+
+
+def _swap(labels: Tensor, axis: str) -> Tensor:
+    order = list(range(len(LABELS)))
+    for a, b in _SWAPS[axis]:
+        order[a], order[b] = b, a
+    return labels[..., order]
+
+
+def mirrored(batch: Batch, axis: str) -> Batch:
+    """The clip flipped in x, in y, or transposed (t), with its truth."""
+    if axis == "t":
+        return Batch(
+            batch.x.transpose(3, 4),
+            _swap(batch.labels, "t"),
+            batch.motion[..., [1, 0, 2, 3]] * torch.tensor([1, 1, 1, -1]),
+            batch.flow.transpose(2, 3)[..., [1, 0]],
+        )
+    pixels, tokens, column = (4, 3, 0) if axis == "x" else (3, 2, 1)
+    sign = torch.ones(4)
+    sign[[column, 3]] = -1
+    return Batch(
+        batch.x.flip(pixels),
+        _swap(batch.labels, axis),
+        batch.motion * sign,
+        batch.flow.flip(tokens) * sign[:2],
+    )
+
+
+def normalised(frames: Tensor) -> Tensor:
+    """uint8 (B, 3, T, H, W) as the network reads it."""
+    mean, std = (torch.tensor(v).view(3, 1, 1, 1) for v in (MEAN, STD))
+    return frames.float().mul_(1 / (255 * std)).sub_(mean / std)
+
+
+def draw(ring: Ring, rng: np.random.Generator, size: int) -> Batch:
+    """A random batch from the ring, each quarter under its own mirror."""
+    parts = []
+    for _ in range(4):
+        where = np.sort(rng.integers(min(int(ring.written[0]), len(ring.labels)), size=size // 4))
+        part = Batch(
+            torch.from_numpy(ring.frames[where]),
+            torch.from_numpy(ring.labels[where]).float(),
+            torch.from_numpy(ring.motion[where]),
+            torch.from_numpy(ring.flow[where].astype(np.float32)),
+        )
+        for axis in "xyt":
+            if rng.random() < 0.5:
+                part = mirrored(part, axis)
+        parts.append(part)
+    x, labels, motion, flow = (
+        torch.cat([getattr(part, name) for part in parts]) for name in Batch.__slots__
+    )
+    return Batch(normalised(x), labels, motion, flow)
