@@ -74,7 +74,7 @@ def run(arguments: list[str]) -> int:
     except KeyboardInterrupt:
         console.note("interrupted")
         return 128 + signal.SIGINT
-    except BrokenPipeError:
+    except console.ReaderGoneError:
         _close_stdout()
         return 128 + signal.SIGPIPE
     except Exception as problem:  # the user gets a sentence, whoever asks gets the traceback

@@ -17,10 +17,24 @@ from vswin_cli.errors import VswinError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-__all__ = ["OnProgress", "error", "note", "progress", "show", "stdout_is_terminal", "warn", "write"]
+__all__ = [
+    "OnProgress",
+    "ReaderGoneError",
+    "error",
+    "note",
+    "progress",
+    "show",
+    "stdout_is_terminal",
+    "warn",
+    "write",
+]
 
 OnProgress = Callable[[float, "float | None"], None]
 """Called with the amount done so far and the total, or None while it is unknown."""
+
+
+class ReaderGoneError(Exception):
+    """Whoever read our stdout has closed it; Typer would turn the plain error into code 1."""
 
 
 def stdout_is_terminal() -> bool:
@@ -31,14 +45,16 @@ def stdout_is_terminal() -> bool:
 def write(text: str) -> None:
     """Put data on stdout as UTF-8, whatever the locale, with a line end behind it."""
     text = text if text.endswith("\n") else text + "\n"
-    sys.stdout.flush()
     binary = getattr(sys.stdout, "buffer", None)
-    if binary is None:
-        sys.stdout.write(text)
-    else:
-        binary.write(text.encode("utf-8", "surrogateescape"))
-        binary.flush()
-    sys.stdout.flush()
+    try:
+        sys.stdout.flush()
+        if binary is None:
+            sys.stdout.write(text)
+        else:
+            binary.write(text.encode("utf-8", "surrogateescape"))
+        sys.stdout.flush()
+    except BrokenPipeError as cause:
+        raise ReaderGoneError from cause
 
 
 def show(renderable: RenderableType, *, width: int | None = None) -> None:

@@ -1,0 +1,25 @@
+from pathlib import Path
+
+import pytest
+
+from tests.golden import golden_network, golden_state
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a real network of ten classes that takes clips of 8 frames of 32 pixels."""
+    from vswin_cli.card import ModelCard
+    from vswin_cli.models.checkpoint import save_model
+    from vswin_cli.specs import InputSpec
+
+    golden = golden_network("w877")
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    card = ModelCard(
+        id="tiny",
+        architecture=golden.architecture,
+        num_classes=golden.num_classes,
+        labels=tuple(f"label {letter}" for letter in "abcdefghij"),
+        input=InputSpec(num_frames=8, resize_short_side=32, crop_size=32),
+    )
+    save_model(folder, golden_state("w877"), card)
+    return folder

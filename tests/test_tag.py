@@ -1,0 +1,323 @@
+"""`vswin tag` as a user meets it: real videos, a real small network, every way to go wrong."""
+
+import csv
+import io
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.golden import golden_state
+from tests.videos import VideoRecipe, cut_short, make_audio, make_video
+from vswin_cli.cli.app import run
+
+
+@pytest.fixture(scope="module")
+def movie(tmp_path_factory) -> Path:
+    return make_video(tmp_path_factory.mktemp("videos") / "movie.mp4", VideoRecipe(num_frames=90))
+
+
+@pytest.fixture
+def tag(tiny_model, capfd):
+    """Run `vswin tag` with the tiny network; returns exit code, stdout and stderr."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        code = run(["tag", "--weights", str(tiny_model), *map(str, arguments)])
+        captured = capfd.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+def test_a_table_is_the_default(tag, movie):
+    code, out, err = tag(movie, "--onset", "0", "--offset", "0")
+    assert code == 0, err
+    lines = out.splitlines()
+    assert lines[0].split() == ["start", "end", "label", "score"]
+    assert lines[1].startswith("00:00:00.000  00:00:03.000")
+
+
+def test_json_says_everything_and_is_the_same_twice(tag, movie):
+    documents = []
+    for _ in range(2):
+        code, out, _ = tag(movie, "--json", "--onset", "0.2")
+        assert code == 0
+        documents.append(json.loads(out))
+    first, second = documents
+    assert first.pop("created")
+    second.pop("created")
+    assert first == second
+    assert first["schema"] == "vswin.timeline/1"
+    assert first["status"] == "ok"
+    assert first["video"]["duration"] == pytest.approx(3.0)
+    assert first["video"]["frames_decoded"] == 90
+    assert first["model"]["id"] == "tiny"
+    assert first["model"]["num_classes"] == 10
+    assert first["sampling"]["clip_len"] == 8
+    assert first["sampling"]["step"] == pytest.approx(2 / 15, abs=1e-6)
+    assert first["coverage"]["fraction"] == 1.0
+    assert first["coverage"]["analysed"] == pytest.approx(3.0)
+    for segment in first["segments"]:
+        assert 0 <= segment["start"] < segment["end"] <= 3.0
+
+
+def test_the_ending_of_the_output_decides_the_format(tag, movie, tmp_path):
+    target = tmp_path / "movie.csv"
+    code, out, err = tag(movie, "-o", target, "--onset", "0", "--offset", "0")
+    assert (code, out) == (0, "")
+    assert str(target) in err
+    rows = list(csv.DictReader(io.StringIO(target.read_text())))
+    assert rows
+    assert rows[0]["video"] == str(movie)
+
+
+def test_saved_scores_segment_to_the_same_timeline(tag, movie, tmp_path, capfd):
+    scores = tmp_path / "movie.npz"
+    code, out, _ = tag(movie, "--json", "--onset", "0.2", "--save-scores", scores)
+    assert code == 0
+    assert run(["segment", str(scores), "--json", "--onset", "0.2"]) == 0
+    again = json.loads(capfd.readouterr().out)
+    assert again["segments"] == json.loads(out)["segments"]
+
+
+def test_a_part_keeps_the_videos_own_clock(tag, movie):
+    code, out, _ = tag(
+        movie, "--json", "--start", "1", "--end", "0:02.5", "--onset", "0", "--offset", "0"
+    )
+    assert code == 0
+    document = json.loads(out)
+    assert document["segments"][0]["start"] == pytest.approx(1.0)
+    assert document["segments"][-1]["end"] == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize("options", [["--stride", "50%"], ["--crops", "3"], ["--fps", "7.5"]])
+def test_sampling_options_reach_the_result(tag, movie, options):
+    plain = json.loads(tag(movie, "--json")[1])["sampling"]
+    code, out, _ = tag(movie, "--json", *options)
+    assert code == 0
+    assert json.loads(out)["sampling"] != plain
+
+
+def test_frame_interval_samples_by_index(tag, movie):
+    code, out, err = tag(movie, "--json", "--frame-interval", "2")
+    assert code == 0, err
+    sampling = json.loads(out)["sampling"]
+    assert sampling["frame_interval"] == 2
+    assert sampling["step"] == pytest.approx(4 / 30, abs=1e-3)
+
+
+def test_several_videos_one_of_them_broken(tag, movie, tmp_path):
+    text = tmp_path / "notes.mp4"
+    text.write_text("not a video at all")
+    code, out, err = tag(text, movie, "-f", "jsonl")
+    assert code == 3
+    assert [json.loads(line)["video"]["uri"] for line in out.splitlines()] == [str(movie)]
+    assert "notes.mp4" in err
+
+
+def test_a_folder_as_output_gets_one_file_per_video(tag, movie, tmp_path):
+    other = tmp_path / "in" / "movie.mp4"
+    other.parent.mkdir()
+    shutil.copy(movie, other)
+    target = tmp_path / "out"
+    target.mkdir()
+    code, _, err = tag(movie, other, "-f", "srt", "-o", target)
+    assert code == 0, err
+    assert sorted(path.name for path in target.iterdir()) == ["movie-2.srt", "movie.srt"]
+
+
+def test_a_truncated_video_is_partial_and_strict_says_so(tag, tmp_path):
+    whole = make_video(
+        tmp_path / "whole.mp4",
+        VideoRecipe(num_frames=240, container_options={"movflags": "faststart"}),
+    )
+    short = cut_short(whole, 0.6)
+    code, out, _ = tag(short, "--json")
+    assert code == 0
+    document = json.loads(out)
+    assert document["status"] == "partial"
+    assert document["coverage"]["fraction"] < 0.9
+    assert document["coverage"]["gaps"][-1]["end"] == pytest.approx(8.0, abs=0.1)
+    code, out, err = tag(short, "--json", "--strict")
+    assert code == 7
+    assert json.loads(out)["status"] == "partial"
+    assert json.loads(err.splitlines()[-1])["error"]["code"] == "LOW_COVERAGE"
+
+
+def write(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+BAD_INPUTS = {
+    "no such file": lambda d: d / "missing.mp4",
+    "is a folder": lambda d: d,
+    "not a video": lambda d: write(d / "text.mp4", b"just some text\n" * 50),
+    "empty": lambda d: write(d / "empty.mp4", b""),
+    "no video": lambda d: make_audio(d / "audio.mp4"),
+}
+
+
+@pytest.mark.parametrize("problem", BAD_INPUTS)
+def test_bad_inputs_end_with_4_and_a_next_step(tag, tmp_path, problem):
+    path = BAD_INPUTS[problem](tmp_path)
+    code, out, err = tag(path)
+    assert (code, out) == (4, "")
+    assert str(path) in err
+    assert "error: " in err
+    assert "hint: " in err
+    assert "Traceback" not in err
+
+
+def save_2d_swin(path: Path) -> Path:
+    state = {
+        "patch_embed.proj.weight": torch.zeros(96, 3, 4, 4),
+        "patch_embed.proj.bias": torch.zeros(96),
+        "layers.0.blocks.0.attn.relative_position_bias_table": torch.zeros(169, 3),
+        "layers.0.blocks.0.attn.qkv.weight": torch.zeros(288, 96),
+    }
+    torch.save({"model": state}, path)
+    return path
+
+
+class Evil:
+    def __reduce__(self):
+        return os.system, ("touch was_run",)
+
+
+def save_evil(path: Path) -> Path:
+    torch.save({"state_dict": golden_state("w877"), "meta": Evil()}, path)
+    return path
+
+
+def save_truncated(path: Path) -> Path:
+    torch.save({"state_dict": golden_state("w877")}, path)
+    return cut_short(path, 0.5)
+
+
+def save_other_network(path: Path) -> Path:
+    torch.save({"state_dict": {"conv1.weight": torch.zeros(64, 3, 7, 7)}}, path)
+    return path
+
+
+BAD_WEIGHTS = {
+    "--inflate": save_2d_swin,
+    "posix.system|os.system|nt.system": save_evil,
+    "truncated|damaged|incomplete|cut": save_truncated,
+    "conv1.weight": save_other_network,
+    "no such|does not exist|nothing": lambda path: path,
+    "a Python pickle": lambda path: write(path, pickle.dumps([1, 2, 3])),
+}
+
+
+@pytest.mark.parametrize("expected", BAD_WEIGHTS)
+def test_bad_weights_end_with_5_and_run_nothing(movie, tmp_path, monkeypatch, capfd, expected):
+    monkeypatch.chdir(tmp_path)
+    path = BAD_WEIGHTS[expected](tmp_path / "weights.pth")
+    code = run(["tag", str(movie), "--weights", str(path)])
+    err = capfd.readouterr().err
+    assert code == 5, err
+    assert any(word in err for word in expected.split("|")), err
+    assert "hint: " in err
+    assert "Traceback" not in err
+    assert not (tmp_path / "was_run").exists()
+
+
+def test_labels_must_be_as_many_as_the_head_is_wide(tag, movie, tmp_path):
+    labels = tmp_path / "labels.txt"
+    labels.write_text("running\njumping\n")
+    code, _, err = tag(movie, "--labels", labels)
+    assert code == 5
+    assert "10" in err
+    assert "2" in err
+    assert "labels.txt" in err
+
+
+def test_an_unknown_name_suggests_the_nearest(movie, capfd):
+    assert run(["tag", str(movie), "--model", "swin-b-k60"]) == 5
+    assert "swin-b-k600" in capfd.readouterr().err
+
+
+def test_weights_that_are_not_here_and_a_hub_that_does_not_answer(movie, tmp_path):
+    environment = {
+        **os.environ,
+        "HF_ENDPOINT": "http://127.0.0.1:9",
+        "HF_HOME": str(tmp_path / "hf"),
+        "VSWIN_CACHE": str(tmp_path / "vswin"),
+        "HF_HUB_OFFLINE": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "vswin_cli", "tag", str(movie), "--model", "swin-t-k400"],
+        capture_output=True,
+        text=True,
+        env=environment,
+    )
+    assert done.returncode == 5
+    assert "downloading swin-t-k400 (" in done.stderr
+    assert "hint: " in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="asks for a device that is not there")
+def test_a_missing_device_ends_with_6(tag, movie):
+    code, _, err = tag(movie, "--device", "cuda")
+    assert code == 6
+    assert "--device cpu" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (["-o", "nowhere/out.json"], 8),
+        (["-o", "out.unknown"], 2),
+        (["-f", "jsn"], 2),
+        (["--stride", "often"], 2),
+        (["--start", "9", "--end", "3"], 2),
+        (["--onset", "0.1", "--offset", "0.5"], 2),
+        (["--crops", "2"], 2),
+        (["--include", "no such label"], 2),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_wrong_options_are_refused(tag, movie, tmp_path, monkeypatch, options, code):
+    monkeypatch.chdir(tmp_path)
+    got, out, err = tag(movie, *options)
+    assert (got, out) == (code, ""), err
+    assert "Traceback" not in err
+
+
+def test_json_errors_are_json(tag, tmp_path):
+    code, out, err = tag(tmp_path / "missing.mp4", "--json")
+    assert (code, out) == (4, "")
+    assert json.loads(err)["error"]["code"] == "SOURCE_NOT_FOUND"
+
+
+def test_a_closed_pipe_is_no_error(tiny_model, movie):
+    command = [sys.executable, "-m", "vswin_cli", "tag", str(movie), "--weights", str(tiny_model)]
+    process = subprocess.Popen([*command, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    process.stdout = None
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 141
+    assert err == b""
+
+
+def test_variable_rate_start_offset_and_rotation_together(tag, tmp_path):
+    times = [0.04 * i if i < 40 else 1.6 + 0.1 * (i - 40) for i in range(60)]
+    path = make_video(
+        tmp_path / "odd.mkv",
+        VideoRecipe(num_frames=60, times=times, start=5.0, width=98, height=66, rate=Fraction(25)),
+    )
+    code, out, err = tag(path, "--json", "--onset", "0", "--offset", "0")
+    assert code == 0, err
+    document = json.loads(out)
+    assert document["video"]["vfr"] is True
+    assert document["video"]["duration"] == pytest.approx(3.6, abs=0.11)
+    assert document["segments"][0]["start"] == 0.0
