@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from vswin_cli.card import CARD_SCHEMA, ModelCard, Provenance
+from vswin_cli.config import SegmentOptions
 from vswin_cli.errors import CheckpointError, LabelsError
 from vswin_cli.labels import LabelMap
 from vswin_cli.specs import Architecture, InputSpec
@@ -19,6 +20,7 @@ CARD = ModelCard(
     dataset="mine",
     licence="CC-BY-4.0",
     provenance=Provenance("https://example.org/a.pth", "ab" * 32, "official", "vswin 0.1.0"),
+    segments=SegmentOptions(onset=0.6, offset=0.3, max_labels=0, instants=("archery",)),
     notes=("one", "two"),
 )
 
@@ -52,6 +54,26 @@ def test_defaults_are_the_usual_kinetics_input():
     assert ModelCard.from_json(card.to_json(), "f") == card
     assert card.input == InputSpec()
     assert card.activation == "softmax"
+
+
+def test_advice_on_segments_may_be_partial_or_absent():
+    partial = ModelCard.from_json(changed(segments={"onset": 0.9}), "f")
+    assert partial.segments == SegmentOptions(onset=0.9)
+    assert ModelCard.from_json(changed(segments=...), "f").segments == SegmentOptions()
+
+
+@pytest.mark.parametrize(
+    ("advice", "problem"),
+    [
+        ({"onset": "high"}, "`segments.onset` must be a number"),
+        ({"onset": 0.1, "offset": 0.2}, "`segments`: thresholds must satisfy"),
+        ({"instants": "cut"}, "`segments.instants` must be a list"),
+    ],
+)
+def test_wrong_advice_is_refused(advice, problem):
+    with pytest.raises(CheckpointError) as caught:
+        ModelCard.from_json(changed(segments=advice), "f")
+    assert problem in caught.value.message
 
 
 def test_unknown_fields_are_ignored():

@@ -62,6 +62,24 @@ def test_smoothing_removes_a_spike():
     assert spans(track_of(scores), include=("label 0",), smooth_seconds=5 * STEP) == []
 
 
+def test_instants_are_kept_as_they_are_beside_a_state():
+    cut = columns((10, 0.01), (1, 0.9), (3, 0.01), (1, 0.9), (10, 0.01))[:, 0]
+    scores = np.column_stack([np.full(25, 0.8), cut])
+    options = {
+        "smooth_seconds": 5 * STEP,
+        "min_duration_seconds": 10 * STEP,
+        "merge_gap_seconds": 10 * STEP,
+        "max_labels": 1,
+    }
+
+    def find(**more):
+        track = track_of(scores, labels=["pan", "cut"], activation="sigmoid")
+        return spans(track, **options, **more)
+
+    assert find() == [(0, 25, "pan")]
+    assert find(instants=("cut",)) == [(0, 25, "pan"), (10, 11, "cut"), (14, 15, "cut")]
+
+
 def test_segments_end_at_a_gap_and_are_not_merged_across_it():
     scores = columns((30, 0.9))
     gap = Gap(10 * STEP, 12 * STEP)

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from vswin_cli.errors import CheckpointError, LabelsError
+from vswin_cli.config import SegmentOptions
+from vswin_cli.errors import CheckpointError, LabelsError, OptionError
 from vswin_cli.labels import LabelMap
 from vswin_cli.specs import Activation, Architecture, InputSpec, Sampling
 
@@ -20,6 +21,15 @@ __all__ = ["CARD_SCHEMA", "ModelCard", "Provenance"]
 
 CARD_SCHEMA = "vswin.model/1"
 
+_ADVICE = (
+    "onset",
+    "offset",
+    "min_duration_seconds",
+    "merge_gap_seconds",
+    "smooth_seconds",
+    "max_labels",
+    "instants",
+)
 _HINT = "convert the original checkpoint again with `vswin convert`"
 
 
@@ -63,6 +73,8 @@ class ModelCard:
     """Of the weights, as their publisher states it."""
     provenance: Provenance = field(default_factory=lambda: Provenance("unknown"))
     """Where the weights come from."""
+    segments: SegmentOptions = field(default_factory=SegmentOptions)
+    """How its scores are best turned into segments, where the user does not say."""
     notes: tuple[str, ...] = ()
     """What else a user should know."""
 
@@ -108,7 +120,9 @@ class ModelCard:
 
     def to_json(self) -> str:
         """The card as text, the same for the same card."""
-        return json.dumps({"schema": CARD_SCHEMA, **asdict(self)}, indent=2) + "\n"
+        content = asdict(self)
+        content["segments"] = {name: content["segments"][name] for name in _ADVICE}
+        return json.dumps({"schema": CARD_SCHEMA, **content}, indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str, where: Path | str) -> ModelCard:
@@ -239,6 +253,25 @@ class _Reader:
             std=self.three_numbers("std"),
         )
 
+    def segments(self) -> SegmentOptions:
+        """What the weights advise; a card that says nothing, or not all, gets the defaults."""
+        try:
+            return SegmentOptions(
+                **{name: self._advice(name) for name in _ADVICE if name in self._content}
+            )
+        except OptionError as error:
+            raise CheckpointError(f"{self._where}: `segments`: {error}", hint=_HINT) from error
+
+    def _advice(self, name: str) -> Any:  # noqa: ANN401
+        if name == "instants":
+            return self.texts(name)
+        if name == "max_labels":
+            return self.integer(name, at_least=0)
+        value = self._get(name)
+        if not _is_number(value):
+            raise self._wrong(name, "a number", value)
+        return value
+
     def provenance(self) -> Provenance:
         return Provenance(
             source=self.text("source"),
@@ -258,6 +291,9 @@ class _Reader:
             dataset=self.optional_text("dataset"),
             licence=self.optional_text("licence"),
             provenance=self.part("provenance").provenance(),
+            segments=self.part("segments").segments()
+            if "segments" in self._content
+            else SegmentOptions(),
             notes=self.texts("notes"),
         )
 

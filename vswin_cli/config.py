@@ -170,7 +170,7 @@ class LabelGroup:
 
 @dataclass(frozen=True, slots=True)
 class SegmentOptions:
-    """How scores over time become segments. `None` for a threshold: as the weights advise."""
+    """How scores over time become segments."""
 
     onset: float = 0.4
     """Score at which a segment begins."""
@@ -196,6 +196,9 @@ class SegmentOptions:
     """Nothing holds where the scores' entropy, as a part of its maximum, exceeds this."""
     max_alternatives: int = 3
     """Runners-up kept with each segment."""
+    instants: tuple[str, ...] = ()
+    """Labels of moments, such as a cut: neither smoothed nor merged, kept however short, and not
+    counted by `max_labels`."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.offset <= self.onset <= 1:

@@ -5,10 +5,14 @@ A command adds an option by annotating a parameter with one of these aliases.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from vswin_cli.config import LabelGroup, SegmentOptions
 
 __all__ = [
     "BatchSizeOption",
@@ -41,6 +45,7 @@ __all__ = [
     "StrictOption",
     "StrideOption",
     "WeightsOption",
+    "segment_options",
 ]
 
 _MODEL = "Model"
@@ -115,32 +120,47 @@ EndOption = Annotated[
     typer.Option("--end", help="End here, exclusive.", rich_help_panel=_SAMPLING),
 ]
 OnsetOption = Annotated[
-    float,
-    typer.Option("--onset", help="Score at which a segment begins.", rich_help_panel=_SEGMENTS),
+    float | None,
+    typer.Option(
+        "--onset",
+        help="Score at which a segment begins.",
+        show_default="as the weights advise",
+        rich_help_panel=_SEGMENTS,
+    ),
 ]
 OffsetOption = Annotated[
-    float,
-    typer.Option("--offset", help="Score below which it ends.", rich_help_panel=_SEGMENTS),
+    float | None,
+    typer.Option(
+        "--offset",
+        help="Score below which it ends.",
+        show_default="as the weights advise",
+        rich_help_panel=_SEGMENTS,
+    ),
 ]
 MinDurationOption = Annotated[
-    float,
+    float | None,
     typer.Option(
-        "--min-duration", help="Drop shorter segments (seconds).", rich_help_panel=_SEGMENTS
+        "--min-duration",
+        help="Drop shorter segments (seconds).",
+        show_default="as the weights advise",
+        rich_help_panel=_SEGMENTS,
     ),
 ]
 MergeGapOption = Annotated[
-    float,
+    float | None,
     typer.Option(
         "--merge-gap",
         help="Join segments of one label closer than this (seconds).",
+        show_default="as the weights advise",
         rich_help_panel=_SEGMENTS,
     ),
 ]
 MaxLabelsOption = Annotated[
-    int,
+    int | None,
     typer.Option(
         "--max-labels",
         help="Labels that may hold at the same instant; 0 for any number.",
+        show_default="as the weights advise",
         rich_help_panel=_SEGMENTS,
     ),
 ]
@@ -170,26 +190,29 @@ GroupOption = Annotated[
     ),
 ]
 SmoothOption = Annotated[
-    float,
+    float | None,
     typer.Option(
         "--smooth",
         help="Average scores over this many seconds; 0 for none.",
+        show_default="as the weights advise",
         rich_help_panel=_SEGMENTS,
     ),
 ]
 MinMarginOption = Annotated[
-    float,
+    float | None,
     typer.Option(
         "--min-margin",
         help="Report nothing where the best label leads by less than this.",
+        show_default="no limit",
         rich_help_panel=_SEGMENTS,
     ),
 ]
 MaxEntropyOption = Annotated[
-    float,
+    float | None,
     typer.Option(
         "--max-entropy",
         help="Report nothing where scores spread more than this: 0 sure, 1 no idea.",
+        show_default="no limit",
         rich_help_panel=_SEGMENTS,
     ),
 ]
@@ -262,3 +285,47 @@ BatchSizeOption = Annotated[
         rich_help_panel=_RUN,
     ),
 ]
+
+
+def segment_options(
+    advised: SegmentOptions,
+    *,
+    onset: float | None,
+    offset: float | None,
+    min_duration: float | None,
+    merge_gap: float | None,
+    max_labels: int | None,
+    include: Sequence[str] | None,
+    exclude: Sequence[str] | None,
+    group: Sequence[str] | None,
+    smooth: float | None,
+    min_margin: float | None,
+    max_entropy: float | None,
+) -> SegmentOptions:
+    """What the user chose; where nothing was chosen, what the weights or an earlier run advise.
+
+    An onset below the advised offset, or an offset above the advised onset, takes the other
+    along.
+
+    Raises:
+        OptionError: the choices make no sense together.
+    """
+    low = advised.offset if onset is None else min(advised.offset, onset)
+    high = advised.onset if offset is None else max(advised.onset, offset)
+    chosen: dict[str, Any] = {
+        "onset": high if onset is None else onset,
+        "offset": low if offset is None else offset,
+        "min_duration_seconds": min_duration,
+        "merge_gap_seconds": merge_gap,
+        "max_labels": max_labels,
+        "smooth_seconds": smooth,
+        "min_margin": min_margin,
+        "max_entropy": max_entropy,
+    }
+    return replace(
+        advised,
+        **{name: value for name, value in chosen.items() if value is not None},
+        include=tuple(include or advised.include),
+        exclude=tuple(exclude or advised.exclude),
+        groups=tuple(LabelGroup.parse(text) for text in group) if group else advised.groups,
+    )

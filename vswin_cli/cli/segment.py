@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,15 +26,14 @@ from vswin_cli.cli.options import (
     OutOption,
     QuietOption,
     SmoothOption,
+    segment_options,
 )
-from vswin_cli.config import LabelGroup, SegmentOptions
 
 if TYPE_CHECKING:
+    from vswin_cli.config import SegmentOptions
     from vswin_cli.timeline.record import Timeline
 
 __all__ = ["segment"]
-
-_DEFAULTS = SegmentOptions()
 
 
 def segment(
@@ -44,17 +45,17 @@ def segment(
             show_default=False,
         ),
     ],
-    onset: OnsetOption = _DEFAULTS.onset,
-    offset: OffsetOption = _DEFAULTS.offset,
-    min_duration: MinDurationOption = _DEFAULTS.min_duration_seconds,
-    merge_gap: MergeGapOption = _DEFAULTS.merge_gap_seconds,
-    max_labels: MaxLabelsOption = _DEFAULTS.max_labels,
+    onset: OnsetOption = None,
+    offset: OffsetOption = None,
+    min_duration: MinDurationOption = None,
+    merge_gap: MergeGapOption = None,
+    max_labels: MaxLabelsOption = None,
     include: IncludeOption = None,
     exclude: ExcludeOption = None,
     group: GroupOption = None,
-    smooth: SmoothOption = _DEFAULTS.smooth_seconds,
-    min_margin: MinMarginOption = _DEFAULTS.min_margin,
-    max_entropy: MaxEntropyOption = _DEFAULTS.max_entropy,
+    smooth: SmoothOption = None,
+    min_margin: MinMarginOption = None,
+    max_entropy: MaxEntropyOption = None,
     format: FormatOption = None,
     out: OutOption = None,
     json: JsonOption = False,
@@ -71,21 +72,22 @@ def segment(
     """
     from vswin_cli.cli.output import choose_output
 
-    options = SegmentOptions(
+    choose = partial(
+        segment_options,
         onset=onset,
         offset=offset,
-        min_duration_seconds=min_duration,
-        merge_gap_seconds=merge_gap,
+        min_duration=min_duration,
+        merge_gap=merge_gap,
         max_labels=max_labels,
-        include=tuple(include or ()),
-        exclude=tuple(exclude or ()),
-        groups=tuple(LabelGroup.parse(text) for text in group or ()),
-        smooth_seconds=smooth,
+        include=include,
+        exclude=exclude,
+        group=group,
+        smooth=smooth,
         min_margin=min_margin,
         max_entropy=max_entropy,
     )
     output = choose_output(out, "json" if json else format)
-    timelines = [_segment_one(path, options) for path in scores]
+    timelines = [_segment_one(path, choose) for path in scores]
     if not quiet:
         for timeline in timelines:
             for notice in timeline.warnings:
@@ -93,10 +95,10 @@ def segment(
     output.write(timelines)
 
 
-def _segment_one(path: Path, options: SegmentOptions) -> Timeline:
+def _segment_one(path: Path, choose: Callable[[SegmentOptions], SegmentOptions]) -> Timeline:
     from vswin_cli.timeline.record import with_segments
     from vswin_cli.timeline.score_files import load_track
 
     track, timeline = load_track(path)
     with track:
-        return with_segments(timeline, track, options)
+        return with_segments(timeline, track, choose(timeline.postprocess.options()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
@@ -41,10 +42,10 @@ from vswin_cli.cli.options import (
     StrictOption,
     StrideOption,
     WeightsOption,
+    segment_options,
 )
 from vswin_cli.config import (
     EngineOptions,
-    LabelGroup,
     Precision,
     SamplingOptions,
     SegmentOptions,
@@ -62,7 +63,6 @@ __all__ = ["tag"]
 
 _SOME_FAILED = 3
 _SAMPLING = SamplingOptions()
-_SEGMENTS = SegmentOptions()
 
 
 def tag(
@@ -76,17 +76,17 @@ def tag(
     crops: CropsOption = 1,
     start: StartOption = None,
     end: EndOption = None,
-    onset: OnsetOption = _SEGMENTS.onset,
-    offset: OffsetOption = _SEGMENTS.offset,
-    min_duration: MinDurationOption = _SEGMENTS.min_duration_seconds,
-    merge_gap: MergeGapOption = _SEGMENTS.merge_gap_seconds,
-    max_labels: MaxLabelsOption = _SEGMENTS.max_labels,
+    onset: OnsetOption = None,
+    offset: OffsetOption = None,
+    min_duration: MinDurationOption = None,
+    merge_gap: MergeGapOption = None,
+    max_labels: MaxLabelsOption = None,
     include: IncludeOption = None,
     exclude: ExcludeOption = None,
     group: GroupOption = None,
-    smooth: SmoothOption = _SEGMENTS.smooth_seconds,
-    min_margin: MinMarginOption = _SEGMENTS.min_margin,
-    max_entropy: MaxEntropyOption = _SEGMENTS.max_entropy,
+    smooth: SmoothOption = None,
+    min_margin: MinMarginOption = None,
+    max_entropy: MaxEntropyOption = None,
     format: FormatOption = None,
     out: OutOption = None,
     json: JsonOption = False,
@@ -120,19 +120,21 @@ def tag(
         start_seconds=None if start is None else parse_seconds(start),
         end_seconds=None if end is None else parse_seconds(end),
     )
-    segments = SegmentOptions(
+    choose_segments = partial(
+        segment_options,
         onset=onset,
         offset=offset,
-        min_duration_seconds=min_duration,
-        merge_gap_seconds=merge_gap,
+        min_duration=min_duration,
+        merge_gap=merge_gap,
         max_labels=max_labels,
-        include=tuple(include or ()),
-        exclude=tuple(exclude or ()),
-        groups=tuple(LabelGroup.parse(text) for text in group or ()),
-        smooth_seconds=smooth,
+        include=include,
+        exclude=exclude,
+        group=group,
+        smooth=smooth,
         min_margin=min_margin,
         max_entropy=max_entropy,
     )
+    choose_segments(SegmentOptions())  # what makes no sense is refused before any work
     running = EngineOptions(device, cast(Precision, precision), batch_size)
     output = choose_output(out, "json" if json else format)
     if save_scores is not None:
@@ -140,6 +142,7 @@ def tag(
     choice = ModelChoice(model, weights, labels)
     sources = expand_sources(videos, folders=False)
     engine = make_engine(choice, running, crops=sampling.crops, quiet=quiet)
+    segments = choose_segments(engine.model.card.segments)
     job = _Job(engine, sampling, segments, save_scores, quiet)
     timelines: list[Timeline] = []
     try:

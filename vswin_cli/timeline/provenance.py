@@ -144,6 +144,8 @@ class PostprocessRecord:
     min_margin: float = field(default=0.0, metadata=named(digits=6))
     max_entropy: float = field(default=1.0, metadata=named(digits=6))
     max_alternatives: int = field(default=3, metadata=named("alternatives"))
+    instants: tuple[str, ...] = ()
+    """Labels of moments: neither smoothed nor merged, kept however short."""
     gated_seconds: float = field(default=0.0, metadata=named("gated", digits=6))
     """Analysed time that margin or entropy declared empty."""
 
@@ -166,6 +168,7 @@ class PostprocessRecord:
             min_margin=options.min_margin,
             max_entropy=options.max_entropy,
             max_alternatives=options.max_alternatives,
+            instants=options.instants,
             gated_seconds=gated_seconds,
         )
 
@@ -184,4 +187,5 @@ class PostprocessRecord:
             min_margin=self.min_margin,
             max_entropy=self.max_entropy,
             max_alternatives=self.max_alternatives,
+            instants=self.instants,
         )

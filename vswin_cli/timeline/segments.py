@@ -171,14 +171,18 @@ def _find_runs(
 ) -> Iterator[tuple[int, Run]]:
     """(column, run) over the stretch's cells; runs count valid cells only."""
     shortest = _min_cells(track, options)
+    gap = _cells_at_most(options.merge_gap_seconds, track)
     found: list[tuple[int, Run]] = []
     for first in range(0, len(candidates), _LABEL_BATCH):
         batch = candidates[first : first + _LABEL_BATCH]
         columns = _columns(track, view, gated, cells, batch, options)
         for i, column in enumerate(batch):
             runs = hysteresis(columns[:, i], options.onset, options.offset)
-            runs = merge_runs(runs, _cells_at_most(options.merge_gap_seconds, track))
-            found += [(int(column), run) for run in drop_short(runs, shortest)]
+            if view.names[column] in options.instants:
+                yield from ((int(column), run) for run in runs)
+                continue
+            runs = drop_short(merge_runs(runs, gap), shortest)
+            found += [(int(column), run) for run in runs]
     if options.max_labels == 0:
         yield from found
         return
@@ -207,7 +211,8 @@ def _columns(
     for first, rows in track.chunks(int(cells[0]), int(cells[-1]) + 1):
         low, high = np.searchsorted(cells, [first, first + len(rows)])
         out[low:high] = view.apply(rows[cells[low:high] - first], wanted)
-    out = smooth(out, _cells_at_most(options.smooth_seconds, track))
+    states = [i for i, column in enumerate(wanted) if view.names[column] not in options.instants]
+    out[:, states] = smooth(out[:, states], _cells_at_most(options.smooth_seconds, track))
     out[gated[cells]] = -1.0
     return out
 
