@@ -10,6 +10,7 @@ from tests.videos import (
     cut_short,
     drop_packets,
     make_video,
+    make_with_long_sound,
     overwrite,
     read_indices,
 )
@@ -24,9 +25,12 @@ SPEC = InputSpec(num_frames=8, frame_rate=10.0, resize_short_side=32, crop_size=
 WHOLE_CLIPS = st.integers(1, 8).map(lambda half: 2 * half)
 
 
-def clips_of(path, *, spec=SPEC, isolate=False, **options):
+def clips_of(path, *, spec=SPEC, isolate=False, stride=Stride(100.0, "%"), **options):  # noqa: B008
     with open_clips(
-        VideoSource.of(str(path)), spec, SamplingOptions(**options), isolate=isolate
+        VideoSource.of(str(path)),
+        spec,
+        SamplingOptions(stride=stride, **options),
+        isolate=isolate,
     ) as stream:
         return list(stream), stream.report
 
@@ -363,3 +367,34 @@ def test_errors_come_before_the_first_clip(tmp_path, isolate):
 def test_run_end_without_pictures_gives_nothing():
     assembler = ClipAssembler(SamplingPlan(8, 8, 2))
     assert list(assembler.end_run(RunEnd(1.0).end_seconds)) == []
+
+
+def test_complete_file_whose_pictures_end_early_is_partial(tmp_path):
+    """Noise makes the Matroska reader give up in the middle without an error."""
+    path = make_video(tmp_path / "a.mkv", VideoRecipe(num_frames=300))
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 3
+    content[middle : middle + 2000] = bytes(2000)
+    path.write_bytes(content)
+    _, report = clips_of(path)
+    assert report.status == "partial"
+    assert report.coverage < 0.9
+    assert sum(gap.seconds for gap in report.gaps) > 1.0
+
+
+def test_packets_lost_from_a_transport_stream_make_it_partial(tmp_path):
+    path = make_video(tmp_path / "a.ts", VideoRecipe(num_frames=120, width=320, height=240))
+    content = path.read_bytes()
+    middle = len(content) // 188 // 2 * 188
+    path.write_bytes(content[:middle] + content[middle + 5 * 188 :])
+    _, report = clips_of(path)
+    assert report.bad_packets > 0
+    assert report.status == "partial"
+
+
+def test_sound_that_lasts_longer_than_the_pictures_is_no_loss(tmp_path):
+    path = tmp_path / "a.mkv"
+    make_with_long_sound(path, VideoRecipe(num_frames=60), sound_seconds=6.0)
+    _, report = clips_of(path)
+    assert report.duration_seconds == pytest.approx(2.0, abs=0.01)
+    assert report.status == "ok"

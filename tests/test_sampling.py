@@ -32,7 +32,7 @@ def walk(plan, times, end, **arguments):
 
 
 def test_weights_decide_what_the_user_leaves_open():
-    chosen = plan_sampling(SPEC, SamplingOptions())
+    chosen = plan_sampling(SPEC, SamplingOptions(stride=Stride(100.0, "%")))
     assert (chosen.num_frames, chosen.positions_per_second, chosen.stride) == (32, 15.0, 32)
     assert (chosen.by, chosen.short, chosen.short_side) == ("time", "loop", 224)
 

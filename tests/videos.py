@@ -116,15 +116,26 @@ def _frame(recipe: VideoRecipe, number: int):
 def make_audio(path: Path, *, seconds: float = 1.0) -> Path:
     """A video container without video."""
     with av.open(str(path), "w") as output:
-        stream = output.add_stream("aac", rate=16_000, layout="mono")
-        for start in range(0, int(seconds * 16_000), 1024):
-            frame = av.AudioFrame.from_ndarray(
-                np.zeros((1, 1024), np.float32), format="fltp", layout="mono"
-            )
-            frame.sample_rate, frame.pts = 16_000, start
-            output.mux(stream.encode(frame))
-        output.mux(stream.encode(None))
+        _write_sound(output, output.add_stream("aac", rate=16_000, layout="mono"), seconds)
     return path
+
+
+def make_with_long_sound(path: Path, recipe: VideoRecipe, *, sound_seconds: float) -> Path:
+    """A video whose sound goes on after the last picture."""
+    with av.open(str(path), "w") as output:
+        sound = output.add_stream("aac", rate=16_000, layout="mono")
+        _write_stream(output, recipe)
+        _write_sound(output, sound, sound_seconds)
+    return path
+
+
+def _write_sound(output, stream, seconds: float) -> None:
+    for start in range(0, int(seconds * 16_000), 1024):
+        silence = np.zeros((1, 1024), np.float32)
+        frame = av.AudioFrame.from_ndarray(silence, format="fltp", layout="mono")
+        frame.sample_rate, frame.pts = 16_000, start
+        output.mux(stream.encode(frame))
+    output.mux(stream.encode(None))
 
 
 def make_several_streams(path: Path, recipes: Sequence[VideoRecipe]) -> Path:
@@ -167,10 +178,7 @@ def make_still_and_audio(path: Path) -> Path:
         picture = av.VideoFrame.from_ndarray(paint(1, 64, 64), format="rgb24")
         output.mux(cover.encode(picture.reformat(format="yuvj420p")))
         output.mux(cover.encode(None))
-        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
-        frame.sample_rate, frame.pts = 16_000, 0
-        output.mux(audio.encode(frame))
-        output.mux(audio.encode(None))
+        _write_sound(output, audio, 0.1)
     return path
 
 

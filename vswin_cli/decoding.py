@@ -28,6 +28,7 @@ __all__ = ["decode_samples"]
 _PROGRESS_SECONDS = 0.5  # of wall time between signs of life
 _SAME_SHAPE = 0.02  # relative difference of aspect that still counts as the same picture shape
 _FALLBACK_RATE = 25.0
+_UNREAD_SHARE = 0.5  # of the bytes that the missing time would take at the average rate
 _GAP_REASONS: dict[EndReason, GapReason] = {"truncated": "truncated", "read_error": "read_error"}
 
 
@@ -196,7 +197,8 @@ class _Sampler:
         end = last_end
         if not self._stopped:
             end_reason, end = self._missing_end(last_end)
-            yield from self._gap(last_end, end, _GAP_REASONS.get(end_reason, "decode_error"))
+            reason = _GAP_REASONS.get(end_reason) or self._loss_reason()
+            yield from self._gap(last_end, end, reason)
         yield self._report(end_reason, end)
 
     def _last_end(self) -> float:
@@ -209,23 +211,30 @@ class _Sampler:
         return held.seconds + self._intervals.last_frame_seconds(held.declared_seconds, left)
 
     def _missing_end(self, last_end: float) -> tuple[EndReason, float]:
-        """Why the stream ended where it did, and where it should have ended.
-
-        A declared duration that was not reached counts as loss where bytes are missing, packets
-        were refused, or the container cannot tell; otherwise the declaration is wrong.
-        """
+        """Why the stream ended where it did, and where it should have ended."""
         info = self._reader.info
         declared = info.declared_duration_seconds or 0.0
         if self._reader.read_failed:
             return "read_error", max(declared, last_end)
         if info.cut_off:
             return "truncated", max(declared, last_end)
-        if declared - last_end <= self._intervals.longest_step_seconds:
+        if not self._ends_early(last_end):
             return "end", last_end
-        if self._reader.bad_packets > self._bad_packets_explained:
-            return "end", declared
-        cut_short = info.cut_off is None and info.duration_is_stated
-        return ("truncated", declared) if cut_short else ("end", last_end)
+        return ("truncated" if info.cut_off is None else "end"), declared
+
+    def _ends_early(self, last_end: float) -> bool:
+        """Whether a declared duration that was not reached counts as loss.
+
+        Not if it is an estimate. Where it is that of the whole container, sound may last longer:
+        then little of the file lies behind the last picture.
+        """
+        info = self._reader.info
+        declared = info.declared_duration_seconds or 0.0
+        if declared - last_end <= self._intervals.longest_step_seconds:
+            return False
+        if info.duration_source == "container":
+            return self._reader.unread_share > _UNREAD_SHARE * (1 - last_end / declared)
+        return info.duration_source == "stream"
 
     def _report(self, end_reason: EndReason, end: float) -> DecodeReport:
         plan, reader = self._plan, self._reader
@@ -254,13 +263,18 @@ class _Sampler:
             found.append(
                 MediaWarning("VARIABLE_FRAME_RATE", "frames are not equally spaced in time")
             )
+        damaged = self._reader.corrupt_frames
+        if damaged:
+            found.append(MediaWarning("DAMAGED_PICTURES", f"{damaged} pictures are damaged"))
         left_out = self._reader.out_of_order_frames
         if left_out:
             found.append(
                 MediaWarning("OUT_OF_ORDER", f"{left_out} frames left out: time did not advance")
             )
         info = self._reader.info
-        declared = info.declared_duration_seconds if info.duration_is_stated else None
+        declared = info.declared_duration_seconds
+        if info.duration_source == "estimate":
+            declared = None
         if not self._stopped and declared is not None and abs(declared - end) > GAP_SECONDS:
             found.append(
                 MediaWarning(

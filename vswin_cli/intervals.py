@@ -32,7 +32,7 @@ def usual_interval(intervals_seconds: Collection[float]) -> float:
     The median alone would be one of the rounded values that containers with coarse timestamps
     hold, 33 ms for 30 frames per second.
     """
-    median = statistics.median(intervals_seconds)
+    median = statistics.median_low(intervals_seconds)  # one of them, so that the mean exists
     return statistics.fmean(step for step in intervals_seconds if _is_usual(step, median))
 
 

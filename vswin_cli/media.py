@@ -13,6 +13,7 @@ from typing import Literal
 __all__ = [
     "DecodeReport",
     "DecodeStatus",
+    "DurationSource",
     "EndReason",
     "Gap",
     "GapReason",
@@ -24,6 +25,7 @@ GapReason = Literal[
     "decode_error", "missing_frames", "truncated", "read_error", "decode_timeout", "decode_crashed"
 ]
 EndReason = Literal["end", "stopped", "truncated", "read_error", "decode_timeout", "decode_crashed"]
+DurationSource = Literal["stream", "container", "estimate"]
 DecodeStatus = Literal["ok", "partial", "failed"]
 
 ENOUGH_COVERAGE = 0.98
@@ -90,8 +92,9 @@ class VideoInfo:
     """From the timestamps of the first packets."""
     declared_duration_seconds: float | None
     """What the container says, or FFmpeg's estimate; often wrong."""
-    duration_is_stated: bool
-    """Whether the format writes durations down, so that the one above is no estimate."""
+    duration_source: DurationSource | None
+    """Who says so: the header of the video stream, that of the container (then it may be the
+    sound that lasts so long), or an estimate from a format that does not write it down."""
     seekable: bool
     """Whether decoding may begin elsewhere than at the start."""
     cut_off: bool | None
@@ -140,7 +143,7 @@ class DecodeReport:
     frames_sampled: int = 0
     """Pictures that were converted for clips."""
     bad_packets: int = 0
-    """Packets that the decoder refused."""
+    """Packets that the container calls damaged or the decoder refused."""
     corrupt_frames: int = 0
     """Pictures that the decoder marked as damaged; they are used."""
     out_of_order_frames: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from vswin_cli.errors import NotAVideoError, NoVideoStreamError, SourceNotFoundError
 from vswin_cli.intervals import usual_interval
-from vswin_cli.media import MediaWarning, VideoInfo
+from vswin_cli.media import DurationSource, MediaWarning, VideoInfo
 from vswin_cli.structure import is_cut_off
 
 if TYPE_CHECKING:
@@ -27,12 +28,12 @@ __all__ = [
     "moving_streams",
     "nominal_interval",
     "open_container",
-    "states_duration",
 ]
 
 _FALLBACK_RATE = Fraction(25)  # for raw streams that state no rate at all
 _HDR_TRANSFERS = (16, 18)  # PQ and HLG, ITU-T H.273
 _STATING_DURATION = {"mov", "matroska", "avi", "flv", "asf", "mxf", "rm", "ivf"}
+_DURATION_TAG = re.compile(r"(\d+):(\d{2}):(\d{2}(?:\.\d+)?)")
 _MICROSECONDS = 1_000_000  # FFmpeg's unit for the duration of a container
 
 
@@ -110,21 +111,32 @@ def best_stream(container: InputContainer, path: Path) -> VideoStream:
     return max(streams, key=lambda stream: stream.width * stream.height)
 
 
-def declared_duration(container: InputContainer, stream: VideoStream) -> float | None:
-    """Seconds that the stream, or else the container, claims to last, or FFmpeg's estimate."""
+def declared_duration(
+    container: InputContainer, stream: VideoStream
+) -> tuple[float, DurationSource] | None:
+    """Seconds that a video claims to last, and who claims it."""
     if stream.duration is not None and stream.time_base is not None and stream.duration > 0:
-        return float(stream.duration * stream.time_base)
-    if not container.duration:
-        return None
-    duration = container.duration
+        is_stated = container_name(container) in _STATING_DURATION
+        return float(stream.duration * stream.time_base), "stream" if is_stated else "estimate"
     if container_name(container) == "matroska":
-        duration -= max(0, container.start_time or 0)  # it counts from 0, not from the start
-    return duration / _MICROSECONDS if duration > 0 else None
+        return _declared_by_matroska(container, stream)
+    if not container.duration or container.duration < 0:
+        return None
+    is_stated = container_name(container) in _STATING_DURATION
+    return container.duration / _MICROSECONDS, "container" if is_stated else "estimate"
 
 
-def states_duration(container: InputContainer) -> bool:
-    """Whether files of this format carry their duration; of others FFmpeg gives an estimate."""
-    return container_name(container) in _STATING_DURATION
+def _declared_by_matroska(
+    container: InputContainer, stream: VideoStream
+) -> tuple[float, DurationSource] | None:
+    """Matroska counts durations from 0, not from the start, and keeps those of streams in tags."""
+    offset = max(0, container.start_time or 0) / _MICROSECONDS
+    tag = _DURATION_TAG.fullmatch(stream.metadata.get("DURATION", ""))
+    if tag is not None:
+        seconds = 3600 * int(tag[1]) + 60 * int(tag[2]) + float(tag[3]) - offset
+        return (seconds, "stream") if seconds > 0 else None
+    seconds = (container.duration or 0) / _MICROSECONDS - offset
+    return (seconds, "container") if seconds > 0 else None
 
 
 def container_name(container: InputContainer) -> str:

@@ -30,7 +30,6 @@ from vswin_cli.streams import (
     moving_streams,
     nominal_interval,
     open_container,
-    states_duration,
 )
 from vswin_cli.structure import is_cut_off
 
@@ -69,7 +68,7 @@ class VideoReader:
 
     Attributes:
         info: what is known before decoding.
-        bad_packets: packets refused so far.
+        bad_packets: packets marked as damaged or refused so far.
         corrupt_frames: pictures marked as damaged so far.
         out_of_order_frames: pictures left out so far because time did not advance.
         read_failed: whether the container broke off with an error.
@@ -99,6 +98,7 @@ class VideoReader:
         self.read_failed = False
         self.warnings: list[MediaWarning] = []
         self._newest_seconds = 0.0
+        self._read_bytes = 0  # where in the file the furthest packet ended
         self._blind_seek_seconds = _BLIND_SEEK_SECONDS
         self._configure()
         self._time_base = self._stream.time_base or Fraction(1, 90_000)
@@ -139,6 +139,11 @@ class VideoReader:
         """Release the decoder and the file; PyAV leaks both otherwise."""
         self._decoded.close()
         self._container.close()
+
+    @property
+    def unread_share(self) -> float:
+        """Share of the file behind the last packet of the stream."""
+        return max(0.0, 1.0 - self._read_bytes / self.info.size_bytes)
 
     def frames(self) -> Iterator[TimedFrame]:
         """Frames in presentation order, from where the reader stands to the end."""
@@ -260,6 +265,8 @@ class VideoReader:
                 for packet in self._container.demux(self._stream):
                     if packet.size:
                         errors = 0
+                        self.bad_packets += packet.is_corrupt
+                        self._read_bytes = max(self._read_bytes, (packet.pos or 0) + packet.size)
                         yield packet
                 return
             except av.error.FFmpegError:
@@ -316,6 +323,7 @@ class VideoReader:
         stream, container = self._stream, self._container
         ratio = stream.sample_aspect_ratio or Fraction(1)
         rate = stream.average_rate or stream.guessed_rate
+        declared = declared_duration(container, stream)
         info = VideoInfo(
             size_bytes=self._path.stat().st_size,
             container=displayed_container_name(container, self._path),
@@ -330,8 +338,8 @@ class VideoReader:
             start_seconds=float(self._origin),
             declared_frame_rate=str(rate) if rate else None,
             measured_frame_rate=1.0 / self._head_interval if self._head_interval else None,
-            declared_duration_seconds=declared_duration(container, stream),
-            duration_is_stated=states_duration(container),
+            declared_duration_seconds=declared[0] if declared else None,
+            duration_source=declared[1] if declared else None,
             seekable=self._is_seekable(first),
             cut_off=is_cut_off(self._path),
             num_video_streams=len(moving_streams(container)),
