@@ -16,7 +16,7 @@ LAYERS = [
     "errors specs structure media models.partition models.crc32c timeline.runs",
     "config files records labels models.inert models.tf_index models.layouts models.inflate "
     "models.routing transforms transfer weights.spec",
-    "card remote sampling models.pickles models.tf_bundle models.swin3d timeline.spool "
+    "card remote sampling settings models.pickles models.tf_bundle models.swin3d timeline.spool "
     "timeline.provenance weights.store weights.table",
     "intervals pictures sources walker wire models.checkpoint timeline.scores weights.hub "
     "weights.registry",

@@ -35,7 +35,9 @@ def test_folder_goes_to_stdout_and_the_rest_to_stderr(server, capsys):
     assert out == f"{folder}\n"
     assert (folder / "model.safetensors").is_file()
     assert err.startswith("user/tf: 3 MB from hf://user/tf@")
-    assert len(err.splitlines()) == 1
+    size, default = err.splitlines()
+    assert size.startswith("user/tf: 3 MB from ")
+    assert default.startswith("user/tf is now the default model (")
 
 
 def test_second_download_says_nothing_but_the_folder(server, capsys):

@@ -60,6 +60,19 @@ def download(
             _announce(name, source, force=force)
         else:
             console.write(_fetch(name, source, force=force, quiet=quiet))
+            _settle_default(name, quiet=quiet)
+
+
+def _settle_default(name: str, *, quiet: bool) -> None:
+    """The first weights that a user asks for become the ones that `vswin tag` takes."""
+    from vswin_cli.settings import default_model, set_default_model
+
+    if default_model() is None:
+        path = set_default_model(name)
+        if not quiet:
+            console.note(
+                f"{name} is now the default model ({path}); `vswin models default` changes it"
+            )
 
 
 def _announce(name: str, source: str | None, *, force: bool) -> None:

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelChoice", "make_engine"]
 
-DEFAULT_MODEL = "swin-t-k400"
-
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
@@ -40,8 +38,13 @@ class ModelChoice:
 
     @property
     def reference(self) -> str:
-        """Name, Hub repository or path to load from."""
-        return str(self.weights) if self.weights is not None else self.model or DEFAULT_MODEL
+        """Name, Hub repository or path to load from: as said here, as settled, or built in."""
+        from vswin_cli.settings import default_model
+        from vswin_cli.weights.store import EMBEDDED_MODEL
+
+        if self.weights is not None:
+            return str(self.weights)
+        return self.model or default_model() or EMBEDDED_MODEL
 
 
 def make_engine(

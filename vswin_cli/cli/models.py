@@ -79,13 +79,42 @@ def show_model(
     """
     from vswin_cli.weights.catalogue import installed_models
     from vswin_cli.weights.registry import get_spec
+    from vswin_cli.weights.store import EMBEDDED_MODEL
 
-    spec = get_spec(name)
     here = next((model for model in installed_models() if model.folder.name == name), None)
+    if name == EMBEDDED_MODEL and here is not None:
+        console.write(here.card.to_json() if json else _own_card(here))
+        return
+    spec = get_spec(name)
     if json:
         console.write(json_module.dumps(_spec_json(spec, here), indent=2, ensure_ascii=False))
     else:
         console.write("\n".join(f"{key:13}{text}" for key, text in _card_lines(spec, here)))
+
+
+@models.command("default")
+def choose_default(
+    name: Annotated[
+        str | None,
+        typer.Argument(help="Named weights or USER/REPO; nothing to see the present one."),
+    ] = None,
+) -> None:
+    """Print the model that `vswin tag` takes when not told, or set it.
+
+    Examples:
+        vswin models default
+
+        vswin models default camera-motion
+    """
+    from vswin_cli.settings import default_model, set_default_model
+    from vswin_cli.weights.references import parse_reference
+    from vswin_cli.weights.store import EMBEDDED_MODEL
+
+    if name is None:
+        console.write(default_model() or EMBEDDED_MODEL)
+        return
+    parse_reference(name)
+    console.note(f"{name} is the default model from now on ({set_default_model(name)})")
 
 
 def labels(
@@ -120,6 +149,26 @@ def labels(
         console.write("\n".join(f"{index}\t{label}" for index, label in found))
     else:
         console.note(f"no label of {name} contains {grep!r}")
+
+
+def _own_card(model: InstalledModel) -> str:
+    """What is known of weights that are in no table."""
+    card = model.card
+    lines = [
+        ("name", card.id),
+        ("labels", ", ".join(card.labels)),
+        ("network", f"{card.architecture.name}, window {card.architecture.window_size}"),
+        (
+            "input",
+            f"{card.input.num_frames} frames ({card.input.clip_seconds:.1f} s), "
+            f"{card.input.crop_size}x{card.input.crop_size}",
+        ),
+        ("trained on", card.dataset or "not stated"),
+        ("licence", card.licence or "not stated"),
+        *(("note", note) for note in card.notes),
+        ("here", str(model.folder)),
+    ]
+    return "\n".join(f"{key:13}{text}" for key, text in lines)
 
 
 def _spec_json(spec: WeightsSpec, here: InstalledModel | None) -> dict[str, Any]:

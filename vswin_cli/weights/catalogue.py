@@ -11,7 +11,13 @@ from vswin_cli.errors import CheckpointError, LabelsError
 from vswin_cli.labels import LabelMap, bundled_label_sets
 from vswin_cli.weights.references import HubReference, LocalReference, parse_reference
 from vswin_cli.weights.spec import WeightsSpec
-from vswin_cli.weights.store import cache_folder, is_model_folder, model_folder, recall_commit
+from vswin_cli.weights.store import (
+    cache_folder,
+    embedded_folder,
+    is_model_folder,
+    model_folder,
+    recall_commit,
+)
 
 __all__ = ["InstalledModel", "installed_folder", "installed_models", "labels_of", "read_card"]
 
@@ -20,7 +26,7 @@ _LIST_ENDINGS = (".txt", ".csv", ".tsv", ".json")
 
 @dataclass(frozen=True, slots=True)
 class InstalledModel:
-    """Weights in our format in the cache."""
+    """Weights in our format, in the package or in the cache."""
 
     folder: Path
     card: ModelCard
@@ -28,9 +34,12 @@ class InstalledModel:
 
 
 def installed_models() -> tuple[InstalledModel, ...]:
-    """All weights in the cache, by name; folders that are no weights are passed over."""
+    """The weights inside the package, then all in the cache by name.
+
+    Folders that are no weights are passed over.
+    """
     found = []
-    for folder in sorted((cache_folder() / "models").glob("[!.]*")):
+    for folder in (embedded_folder(), *sorted((cache_folder() / "models").glob("[!.]*"))):
         if is_model_folder(folder):
             size_bytes = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
             with suppress(CheckpointError):  # a damaged card must not hide the others

@@ -1,6 +1,7 @@
 """What a user may write where a model is wanted, and which files of a Hub repository it means.
 
 swin-t-k400                    a name of the registry
+camera-motion                  the weights inside the package
 USER/REPO[@REV]                a Hub repository
 hf://USER/REPO[@REV][/PATH]    the same, or one checkpoint of several in it
 ./weights.pth, folder/         a file or folder here
@@ -16,7 +17,7 @@ from vswin_cli.errors import CheckpointError, UnknownModelError
 from vswin_cli.weights.hub import RepoFile, RepoListing
 from vswin_cli.weights.registry import get_spec
 from vswin_cli.weights.spec import RemoteFile, WeightsSource, WeightsSpec
-from vswin_cli.weights.store import model_folder
+from vswin_cli.weights.store import EMBEDDED_MODEL, embedded_folder, model_folder
 
 __all__ = ["HubReference", "LocalReference", "Reference", "choose_files", "parse_reference"]
 
@@ -69,6 +70,8 @@ def parse_reference(text: str) -> Reference:
     Raises:
         UnknownModelError: none of the three.
     """
+    if text == EMBEDDED_MODEL:
+        return LocalReference(embedded_folder())
     if text.startswith("hf://"):
         return _hub_reference(text, text.removeprefix("hf://"))
     if _looks_like_path(text):

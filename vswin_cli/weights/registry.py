@@ -6,6 +6,7 @@ import difflib
 
 from vswin_cli.errors import OptionError, UnknownModelError
 from vswin_cli.weights.spec import WeightsSource, WeightsSpec
+from vswin_cli.weights.store import EMBEDDED_MODEL
 from vswin_cli.weights.table import TABLE
 
 __all__ = ["all_specs", "find_source", "get_spec", "nearest_names"]
@@ -25,7 +26,7 @@ def get_spec(name: str) -> WeightsSpec:
     for spec in TABLE:
         if spec.name == name:
             return spec
-    names = tuple(spec.name for spec in TABLE)
+    names = (EMBEDDED_MODEL, *(spec.name for spec in TABLE))
     near = nearest_names(name, names)
     advice = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(names)};"
     raise UnknownModelError(

@@ -26,9 +26,11 @@ from vswin_cli.errors import DownloadError
 from vswin_cli.files import replacing_text, writing
 
 __all__ = [
+    "EMBEDDED_MODEL",
     "SeenFile",
     "cache_folder",
     "download_folder",
+    "embedded_folder",
     "is_model_folder",
     "locked",
     "model_folder",
@@ -38,6 +40,9 @@ __all__ = [
     "remember_commit",
     "remember_file",
 ]
+
+EMBEDDED_MODEL = "camera-motion"
+"""Name of the weights that come inside the package and need no download."""
 
 _MODEL_FILES = ("model.safetensors", "config.json")
 
@@ -60,6 +65,11 @@ def cache_folder() -> Path:
         return Path(own).expanduser().absolute()
     shared = os.environ.get("XDG_CACHE_HOME")
     return (Path(shared).expanduser() if shared else Path.home() / ".cache") / "vswin"
+
+
+def embedded_folder() -> Path:
+    """Where the weights that come with the package are."""
+    return Path(__file__).parent.parent / "data" / EMBEDDED_MODEL
 
 
 def model_folder(name: str) -> Path:

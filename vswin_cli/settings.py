@@ -1,0 +1,81 @@
+"""The user's configuration file: choices that outlive a command.
+
+`$XDG_CONFIG_HOME/vswin/config.toml`, else `~/.config/vswin/config.toml`. Command-line options and
+`VSWIN_*` variables come before it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from vswin_cli.errors import OptionError
+from vswin_cli.files import replacing_text, writing
+
+__all__ = ["default_model", "set_default_model", "settings_path"]
+
+
+def settings_path() -> Path:
+    """Where the file is or would be."""
+    shared = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(shared).expanduser() if shared else Path.home() / ".config") / "vswin/config.toml"
+
+
+def default_model() -> str | None:
+    """The model that the user has settled on, if any.
+
+    Raises:
+        OptionError: the file cannot be read, or its `model` is no text.
+    """
+    model = _read(settings_path()).get("model")
+    if model is not None and not isinstance(model, str):
+        raise OptionError(
+            f"{settings_path()}: `model` must be a name in quotes, got {model!r}",
+            hint="`vswin models default NAME` sets it",
+        )
+    return model
+
+
+def set_default_model(reference: str) -> Path:
+    """Keep a model as the user's default; the rest of the file stays as it is.
+
+    Returns:
+        The file.
+
+    Raises:
+        OptionError: the file that is there cannot be read.
+        OutputError: the file cannot be written.
+    """
+    path = settings_path()
+    _read(path)  # never overwrite what cannot be understood
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    line = f"model = {json.dumps(reference)}"  # a JSON text is a TOML text
+    own = [i for i, text in enumerate(lines) if text.partition("=")[0].strip() == "model"]
+    if own:
+        lines[own[0]] = line
+    else:
+        lines.insert(0, line)  # above any [table]
+    with writing(str(path)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing_text(path) as file:
+        file.write("\n".join(lines) + "\n")
+    return path
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+        return content
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise OptionError(
+            f"cannot read the configuration file {path}: {error}", hint="mend or remove it"
+        ) from error
