@@ -87,6 +87,17 @@ def test_rotation_is_told_counter_clockwise(tmp_path, name, turn):
     assert (info.display_width, info.display_height) == upright
 
 
+def test_rotation_by_any_angle_becomes_the_nearest_quarter_turn(tmp_path):
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("libx264", rate=30)
+        stream.width, stream.height, stream.pix_fmt = 96, 64, "yuv420p"
+        stream.set_display_rotation(-80)
+        output.mux(stream.encode(av.VideoFrame(96, 64, "yuv420p")))
+        output.mux(stream.encode(None))
+    assert probe(path).rotation_degrees == 270
+
+
 def test_info_tells_what_is_in_the_file(tmp_path):
     info = probe(make_video(tmp_path / "a.mp4", VideoRecipe(width=96, start=2.0)))
     assert (info.container, info.codec, info.pixel_format) == ("mp4", "h264", "yuv420p")

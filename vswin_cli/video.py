@@ -195,8 +195,7 @@ class VideoReader:
                 self._note_reset(seconds)
             newest = seconds if newest is None else max(newest, seconds)
             self._newest_seconds = newest
-            rotation = frame.rotation % 360
-            yield TimedFrame(seconds, self._declared(frame), rotation, frame, is_break)
+            yield TimedFrame(seconds, self._declared(frame), _quarter_turn(frame), frame, is_break)
 
     def seek(self, seconds: float) -> None:
         """Continue from a frame at or before `seconds`, or from the start if need be.
@@ -330,7 +329,7 @@ class VideoReader:
             codec=stream.codec_context.codec.canonical_name,
             width=first.width,
             height=first.height,
-            rotation_degrees=first.rotation % 360,
+            rotation_degrees=_quarter_turn(first),
             sample_aspect_ratio=f"{ratio.numerator}:{ratio.denominator}",
             pixel_format=first.format.name,
             bit_depth=first.format.components[0].bits,
@@ -368,6 +367,11 @@ def _chain(
     while head:
         yield head.popleft()
     yield from rest
+
+
+def _quarter_turn(frame: av.VideoFrame) -> int:
+    """Counter-clockwise turn that puts a frame upright, to the nearest quarter."""
+    return round(frame.rotation / 90) * 90 % 360
 
 
 def _keep_order(window: list[TimedFrame], at: int) -> list[TimedFrame]:
