@@ -14,9 +14,11 @@ from vswin_cli import __version__
 from vswin_cli.cli import console
 from vswin_cli.cli.convert import convert
 from vswin_cli.cli.download import download
+from vswin_cli.cli.evaluate import evaluate
 from vswin_cli.cli.export import export
 from vswin_cli.cli.models import labels, models
 from vswin_cli.cli.probe import probe
+from vswin_cli.cli.report import report
 from vswin_cli.cli.schema import schema
 from vswin_cli.cli.segment import segment
 from vswin_cli.cli.tag import tag
@@ -39,9 +41,10 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (tag, probe, segment, export, download, labels, convert, schema):
+for command in (tag, probe, segment, export, report, download, labels, convert, schema):
     app.command()(command)
 app.add_typer(models, name="models")
+app.add_typer(evaluate, name="evaluate")
 
 
 def _version(wanted: bool) -> None:

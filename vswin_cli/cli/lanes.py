@@ -1,0 +1,171 @@
+"""A timeline as lanes for the terminal: a row per label, from left to right as time goes.
+
+Readable without colour: what is there is told by characters, and by ASCII where the terminal
+knows no others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.segment import Segment as Piece
+from rich.style import Style
+
+from vswin_cli.export.naming import one_line, video_name
+from vswin_cli.timeline.record import LabelSummary, Timeline
+
+__all__ = ["Lanes"]
+
+_MAX_LANES = 24
+_MIN_WIDTH = 20
+_NAME_SHARE = 0.3
+_TICK_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 36000)
+_BAR = Style(color="cyan", bold=True)
+_GAP = Style(color="red")
+_QUIET = Style(dim=True)
+
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Marks:
+    """The characters of a kind of terminal."""
+
+    full: str
+    left: str
+    """The left half of a column."""
+    right: str
+    gap: str
+    empty: str
+    more: str
+
+
+_UNICODE = _Marks("█", "▌", "▐", "░", "·", "…")
+_ASCII = _Marks("#", "+", "+", "/", ".", "...")
+
+
+@dataclass(frozen=True, slots=True)
+class Lanes:
+    """A rich renderable; as wide as the terminal, at most `max_lanes` labels, longest first."""
+
+    timeline: Timeline
+    max_lanes: int = _MAX_LANES
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Draw the title, the lanes, the time axis and the legend."""
+        marks = _ASCII if options.ascii_only else _UNICODE
+        width = max(_MIN_WIDTH, options.max_width)
+        rows = self.timeline.summary[: self.max_lanes]
+        names = [one_line(row.label) for row in rows]
+        sums = [f"{row.seconds:.1f} s" for row in rows]
+        name_width = min(int(width * _NAME_SHARE), max(map(cell_len, names), default=0))
+        sum_width = max(map(len, sums), default=0)
+        axis = _Axis(self.timeline, max(8, width - name_width - sum_width - 4), marks)
+        yield from _line((_title(self.timeline), Style(bold=True)))
+        for row, name, total in zip(rows, names, sums, strict=True):
+            yield from _line(
+                (_fitted(name, name_width, marks.more), Style.null()),
+                ("  ", Style.null()),
+                *axis.lane(row),
+                (f"  {total:>{sum_width}}", _QUIET),
+            )
+        yield from _line((" " * (name_width + 2) + axis.ticks(), _QUIET))
+        for text in _remarks(self.timeline, len(rows), marks, has_gap=axis.has_gap):
+            yield from _line((text, _QUIET))
+
+
+class _Axis:
+    """Columns of characters that share the video's time."""
+
+    def __init__(self, timeline: Timeline, width: int, marks: _Marks) -> None:
+        ends = [one.end_seconds for one in timeline.segments]
+        self._seconds = max(timeline.video.duration_seconds, *ends, 0.001)
+        self._width = width
+        self._marks = marks
+        self._segments = timeline.segments
+        gaps = [(gap.start_seconds, gap.end_seconds) for gap in timeline.coverage.gaps]
+        self._gaps = self._shares(gaps)
+        self.has_gap = bool(gaps)
+
+    def lane(self, row: LabelSummary) -> list[tuple[str, Style]]:
+        """A character per column: covered, covered in part, lost, empty."""
+        spans = [
+            (one.start_seconds, one.end_seconds)
+            for one in self._segments
+            if (one.label, one.class_id) == (row.label, row.class_id)
+        ]
+        pieces = []
+        shares = self._shares(spans)
+        goes_on = [*(share > 0 for share in shares[1:]), False]
+        for share, next_too, lost in zip(shares, goes_on, self._gaps, strict=True):
+            if share >= 0.5:
+                pieces.append((self._marks.full, _BAR))
+            elif share > 0:
+                pieces.append((self._marks.right if next_too else self._marks.left, _BAR))
+            elif lost > 0:
+                pieces.append((self._marks.gap, _GAP))
+            else:
+                pieces.append((self._marks.empty, _QUIET))
+        return pieces
+
+    def ticks(self) -> str:
+        """Times below their columns, where there is room for them."""
+        room = 10 * self._seconds / self._width
+        step = next((one for one in _TICK_STEPS if one >= room), 36000)
+        text = ""
+        for number in range(int(self._seconds / step) + 1):
+            column = int(number * step / self._seconds * self._width)
+            label = _clock(number * step)
+            if column + len(label) <= self._width:
+                text = f"{text:<{column}}{label}"
+        return text
+
+    def _shares(self, spans: Sequence[Span]) -> list[float]:
+        """How much of each column the spans cover, 0 to 1."""
+        shares = [0.0] * self._width
+        for start, end in spans:
+            left = max(0.0, start / self._seconds * self._width)
+            right = min(float(self._width), end / self._seconds * self._width)
+            for column in range(int(left), min(self._width, int(right) + 1)):
+                shares[column] += max(0.0, min(right, column + 1) - max(left, column))
+        return shares
+
+
+def _title(timeline: Timeline) -> str:
+    seconds = timeline.video.duration_seconds
+    count = len(timeline.segments)
+    segments = f"{count} segment{'' if count == 1 else 's'}" if count else "no segments"
+    return f"{video_name(timeline)}  {_clock(seconds)}  {segments}"
+
+
+def _remarks(timeline: Timeline, drawn: int, marks: _Marks, *, has_gap: bool) -> list[str]:
+    """What the lanes do not show."""
+    texts = []
+    hidden = len(timeline.summary) - drawn
+    if hidden > 0:
+        texts.append(f"{marks.more} {hidden} more label{'' if hidden == 1 else 's'}")
+    if has_gap:
+        fraction = timeline.coverage.fraction
+        texts.append(f"{marks.gap} could not be decoded ({fraction:.1%} of the video was)")
+    return texts
+
+
+def _fitted(text: str, width: int, more: str) -> str:
+    if cell_len(text) > width:
+        text = set_cell_size(text, max(0, width - len(more))) + more
+    return set_cell_size(text, width)
+
+
+def _clock(seconds: float) -> str:
+    minutes, secs = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{secs:02d}" if hours else f"{minutes}:{secs:02d}"
+
+
+def _line(*pieces: tuple[str, Style]) -> RenderResult:
+    for text, style in pieces:
+        yield Piece(text, style)
+    yield Piece.line()

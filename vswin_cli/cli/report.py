@@ -1,0 +1,146 @@
+"""`vswin report`: a page to look at, with curves, pictures and thresholds that can be moved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vswin_cli.cli import console
+from vswin_cli.cli.options import QuietOption
+from vswin_cli.errors import OptionError
+
+if TYPE_CHECKING:
+    from vswin_cli.report import ReportSource
+    from vswin_cli.timeline.record import Timeline
+
+__all__ = ["report", "report_sources"]
+
+_ZIP = b"PK\x03\x04"
+
+
+def report(
+    timelines: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="TIMELINE...",
+            help="Files written by `vswin tag -f json`, `-f jsonl` or `--save-scores`.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="HTML file to write.")],
+    scores: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--scores",
+            help="What `--save-scores` kept for a TIMELINE. Repeatable, in the same order.",
+        ),
+    ] = None,
+    video: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--video",
+            help="The video of a TIMELINE. Repeatable, in the same order.",
+            show_default="where the timeline says",
+        ),
+    ] = None,
+    thumbnails: Annotated[
+        bool,
+        typer.Option(
+            "--thumbnails/--no-thumbnails", help="Take pictures from the video, if it is there."
+        ),
+    ] = True,
+    quiet: QuietOption = False,
+) -> None:
+    """Write a page that shows what happens when, for any browser, without a network.
+
+    Saved scores add their curves and thresholds that can be moved in the page. The video is not
+    copied: the page plays it from where it lies. Several timelines give a table of videos and a
+    page for each in a folder beside it.
+
+    Examples:
+        vswin tag movie.mp4 --save-scores movie.npz
+
+        vswin report movie.npz -o movie.html
+
+        vswin report day1.json day2.json -o days.html --no-thumbnails
+    """
+    from vswin_cli.files import check_destination
+    from vswin_cli.report import write_report
+
+    check_destination(out)
+    sources = report_sources(timelines, scores or [], video or [])
+    with console.progress("report", unit="videos", quiet=quiet) as on_progress:
+        written = write_report(sources, out, thumbnails=thumbnails, on_progress=on_progress)
+    if not quiet:
+        more = f" and {len(written) - 1} more" if len(written) > 1 else ""
+        console.note(f"wrote {written[0]}{more}")
+
+
+def report_sources(
+    timelines: list[Path], scores: list[Path], videos: list[Path]
+) -> list[ReportSource]:
+    """What belongs together: each timeline with its scores and its video.
+
+    Raises:
+        OptionError: numbers of files that do not fit each other.
+        SourceError: a file cannot be read.
+    """
+    from vswin_cli.report import ReportSource
+
+    found: list[tuple[Timeline, Path | None, Path]] = [
+        (timeline, kept, path) for path in timelines for timeline, kept in _read(path)
+    ]
+    for name, given in (("--scores", scores), ("--video", videos)):
+        if given and len(given) != len(found):
+            raise OptionError(
+                f"{len(found)} timelines, but {len(given)} times {name}",
+                hint=f"give {name} once per timeline, in the same order",
+            )
+    return [
+        ReportSource(
+            timeline,
+            scores=scores[i] if scores else kept,
+            video=_existing(videos[i]) if videos else _beside(timeline, path),
+        )
+        for i, (timeline, kept, path) in enumerate(found)
+    ]
+
+
+def _read(path: Path) -> list[tuple[Timeline, Path | None]]:
+    """The timelines of a file, each with the file itself if it holds scores."""
+    from vswin_cli.timeline.files import read_timelines
+    from vswin_cli.timeline.score_files import load_track
+
+    if _is_archive(path):
+        track, timeline = load_track(path)
+        track.close()
+        return [(timeline, path)]
+    return [(timeline, None) for timeline in read_timelines(path)]
+
+
+def _is_archive(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_ZIP)) == _ZIP
+    except OSError:
+        return False  # the reader of timelines says why
+
+
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise OptionError(f"no such video: {path}", hint="check the spelling of --video")
+    return path
+
+
+def _beside(timeline: Timeline, path: Path) -> Path | None:
+    """The video where the timeline says, seen from here or from the timeline's folder."""
+    from vswin_cli.export.naming import video_name
+    from vswin_cli.remote import is_remote
+
+    uri = timeline.video.uri
+    if is_remote(uri):
+        return None
+    candidates = [Path(uri), path.parent / uri, path.parent / video_name(timeline)]
+    return next((one for one in candidates if one.is_file()), None)

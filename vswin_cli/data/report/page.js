@@ -1,0 +1,190 @@
+// One video's page: what its reader does with it.
+
+// --- moving about -----------------------------------------------------------------------------
+
+function show(from, to) {
+  const total = content.duration_seconds;
+  const span = Math.min(total, Math.max(to - from, Math.min(1, total)));
+  state.from = Math.min(Math.max(0, from), total - span);
+  state.to = state.from + span;
+  draw();
+}
+
+function zoom(factor, at = player.time()) {
+  const share = at >= state.from && at <= state.to ? at : (state.from + state.to) / 2;
+  show(share - (share - state.from) * factor, share + (state.to - share) * factor);
+}
+
+/** Keep a time on screen, as far as possible in the middle. */
+function reveal(start, end) {
+  const span = state.to - state.from;
+  if (start >= state.from && end <= state.to) return;
+  const middle = (start + Math.min(end, start + span)) / 2;
+  show(middle - span / 2, middle + span / 2);
+}
+
+function select(index, { seek = true } = {}) {
+  const one = state.segments[index];
+  if (!one) return;
+  state.selected = index;
+  reveal(one.start, one.end);
+  draw();
+  if (seek) player.seek(one.start);
+}
+
+function step(direction) {
+  const indices = state.segments.map((_, i) => i).filter((i) => shown(state.segments[i].label));
+  const now = player.time();
+  let at = indices.indexOf(state.selected);
+  if (at < 0) {
+    at = direction > 0 ? indices.findIndex((i) => state.segments[i].start >= now) - 1 : indices.length;
+    if (at === -2) at = indices.length - 1;
+  }
+  const next = Math.min(Math.max(at + direction, 0), indices.length - 1);
+  if (indices.length) select(indices[next]);
+}
+
+function move(seconds) {
+  player.seek(player.time() + seconds);
+  reveal(player.time(), player.time());
+}
+
+const KEYS = {
+  " ": () => player.toggle(),
+  ArrowLeft: (event) => move(event.shiftKey ? -1 : -5),
+  ArrowRight: (event) => move(event.shiftKey ? 1 : 5),
+  j: () => step(1),
+  k: () => step(-1),
+  ArrowDown: () => step(1),
+  ArrowUp: () => step(-1),
+  Home: () => player.seek(0),
+  "+": () => zoom(0.5),
+  "=": () => zoom(0.5),
+  "-": () => zoom(2),
+  0: () => show(0, content.duration_seconds),
+  "/": () => byId("filter").focus(),
+};
+
+function onKey(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const field = event.target.closest("input, select, textarea, video, summary, a");
+  if (event.key === "Escape") document.activeElement.blur();
+  const button = event.target.closest("button");
+  if (field || !KEYS[event.key] || (button && event.key === " ")) return;
+  event.preventDefault();
+  KEYS[event.key](event);
+}
+
+// --- wiring -----------------------------------------------------------------------------------
+
+function secondsAt(event) {
+  const box = byId("ruler").getBoundingClientRect();
+  const share = Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1);
+  return state.from + share * (state.to - state.from);
+}
+
+function onTimelineClick(event) {
+  const target = event.target;
+  const button = target.closest(".segment");
+  if (button) select(Number(button.dataset.index));
+  else if (target.closest("#overview")) {
+    const box = byId("overview").getBoundingClientRect();
+    const at = ((event.clientX - box.left) / box.width) * content.duration_seconds;
+    player.seek(at);
+    reveal(at, at);
+  } else if (target.dataset.seconds) player.seek(Number(target.dataset.seconds));
+  else if (target.closest(".track, #ruler, #strip")) player.seek(secondsAt(event));
+}
+
+function onWheel(event) {
+  const sideways = event.shiftKey ? event.deltaY : event.deltaX;
+  if (event.ctrlKey) zoom(event.deltaY > 0 ? 1.25 : 0.8, secondsAt(event));
+  else if (Math.abs(sideways) > Math.abs(event.shiftKey ? event.deltaX : event.deltaY)) {
+    const seconds = (sideways / axisWidth()) * (state.to - state.from);
+    show(state.from + seconds, state.to + seconds);
+  } else return;
+  event.preventDefault();
+}
+
+let pending = 0;
+function soon(work) {
+  cancelAnimationFrame(pending);
+  pending = requestAnimationFrame(work);
+}
+
+function onOption(event) {
+  const name = event.target.id;
+  const value = Number(event.target.value);
+  if (event.target.value === "" || !(value >= 0)) return;
+  state.options[name] = value;
+  if (name === "onset" && state.options.offset > value) state.options.offset = value;
+  if (name === "offset" && state.options.onset < value) state.options.onset = value;
+  showOptions(event.target);
+  soon(segmentAgain);
+}
+
+/** Put the options into their fields, but for the one that is being typed into. */
+function showOptions(except) {
+  for (const name of NUMBERS) {
+    if (byId(name) !== except) byId(name).value = state.options[name];
+    const output = byId(`${name}-value`);
+    if (output) output.textContent = state.options[name].toFixed(2);
+  }
+}
+
+function reset() {
+  state.options = { ...content.options };
+  showOptions();
+  segmentAgain();
+}
+
+function wireControls() {
+  for (const name of NUMBERS) byId(name).addEventListener("input", onOption);
+  byId("reset").addEventListener("click", reset);
+  byId("filter").addEventListener("input", (event) => {
+    state.filter = event.target.value;
+    draw();
+  });
+  byId("order").addEventListener("change", (event) => {
+    state.order = event.target.value;
+    draw();
+  });
+  byId("all-labels").addEventListener("change", (event) => {
+    state.allLabels = event.target.checked;
+    draw();
+  });
+  byId("zoom-in").addEventListener("click", () => zoom(0.5));
+  byId("zoom-out").addEventListener("click", () => zoom(2));
+  byId("zoom-all").addEventListener("click", () => show(0, content.duration_seconds));
+  byId("over").addEventListener("click", onTimelineClick);
+  byId("over").addEventListener("wheel", onWheel, { passive: false });
+  byId("rows").addEventListener("click", (event) => {
+    const row = event.target.closest("tr");
+    if (row) select(Number(row.dataset.index));
+  });
+  document.addEventListener("keydown", onKey);
+  new ResizeObserver(() => soon(draw)).observe(byId("ruler"));
+}
+
+async function start() {
+  player = createPlayer(content, drawPlayhead);
+  wireControls();
+  showOptions();
+  draw();
+  track = await unpackTrack(content.track);
+  byId("tuning").hidden = !track;
+  byId("no-scores").hidden = Boolean(track);
+  for (const node of document.querySelectorAll(".needs-scores")) node.hidden = !track;
+  if (track) {
+    const least = content.track.lowest_onset;
+    byId("onset").min = Math.min(least, content.options.onset);
+    byId("low-note").textContent = content.track.num_left_out
+      ? `${content.track.num_left_out} labels that never reach ${least.toFixed(2)} are not in this file.`
+      : "";
+    byId("exact-note").textContent = content.track.bits === 16 ? "" : "Scores in this file are rounded to 1/256.";
+  }
+  draw();
+  document.body.dataset.ready = "yes";
+}
+
+start();

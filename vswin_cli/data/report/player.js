@@ -1,0 +1,60 @@
+// Where the reader is in the video: the playhead, the player if the video lies beside the page.
+
+/**
+ * A clock that a video drives when there is one, and that stands alone when there is none.
+ *
+ * onTime(seconds) is called whenever it moves.
+ */
+function createPlayer(content, onTime) {
+  const video = document.getElementById("video");
+  const note = document.getElementById("video-note");
+  const picker = document.getElementById("video-file");
+  let usable = false;
+  let now = 0;
+
+  function show(seconds) {
+    now = Math.min(Math.max(seconds, 0), content.duration_seconds);
+    onTime(now);
+  }
+
+  function seek(seconds) {
+    show(seconds);
+    if (usable) video.currentTime = Math.min(now, video.duration || now);
+  }
+
+  function setUsable(state) {
+    usable = state;
+    video.hidden = !state;
+    document.body.classList.toggle("has-video", state);
+    note.hidden = state;
+  }
+
+  video.addEventListener("loadedmetadata", () => {
+    setUsable(video.videoWidth > 0);
+    seek(now);
+  });
+  video.addEventListener("error", () => setUsable(false));
+  video.addEventListener("timeupdate", () => {
+    if (usable && !video.seeking) show(video.currentTime);
+  });
+  function follow() {
+    if (usable && !video.paused && !video.seeking) show(video.currentTime);
+    requestAnimationFrame(follow);
+  }
+  video.addEventListener("play", follow, { once: true });
+  picker.addEventListener("change", () => {
+    if (picker.files.length) video.src = URL.createObjectURL(picker.files[0]);
+  });
+  setUsable(false);
+  if (content.video_url) video.src = content.video_url;
+
+  return {
+    seek,
+    time: () => now,
+    toggle() {
+      if (!usable) return;
+      if (video.paused) video.play().catch(() => {});
+      else video.pause();
+    },
+  };
+}

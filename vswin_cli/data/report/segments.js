@@ -1,0 +1,277 @@
+// Scores in, segments out, by the rules of vswin_cli/timeline/segments.py and runs.py.
+//
+// A port, not a variant: arithmetic that the command does in single precision is rounded to it
+// here too, so that equal scores and options give equal segments.
+
+const EPSILON = 1e-6; // of a cell: absorbs rounding when seconds become cells
+const single = Math.fround;
+
+/** Maximal runs of true cells as half-open [start, stop) pairs. */
+function runsOf(count, isActive) {
+  const runs = [];
+  let start = -1;
+  for (let i = 0; i <= count; i++) {
+    const active = i < count && isActive(i);
+    if (active && start < 0) start = i;
+    if (!active && start >= 0) {
+      runs.push([start, i]);
+      start = -1;
+    }
+  }
+  return runs;
+}
+
+/** Centred moving average with raised-cosine weights over `width` cells. */
+function smooth(values, width) {
+  const n = values.length;
+  width = Math.min(width | 1, 2 * n - 1);
+  if (width <= 1 || n === 0) return values;
+  const half = (width - 1) / 2;
+  const weights = Array.from(
+    { length: width },
+    (_, i) => 0.5 - 0.5 * Math.cos((2 * Math.PI * (i + 1)) / (width + 1)),
+  );
+  const out = new Float32Array(n);
+  for (let i = 0; i < n; i++) {
+    let sum = 0;
+    let total = 0;
+    for (let k = Math.max(0, i - half); k <= Math.min(n - 1, i + half); k++) {
+      const weight = weights[half + i - k];
+      sum += values[k] * weight;
+      total += weight;
+    }
+    out[i] = sum / total;
+  }
+  return out;
+}
+
+/** Maximal runs that stay at `offset` or above and reach `onset` somewhere. */
+function hysteresis(values, onset, offset) {
+  const [high, low] = [single(onset), single(offset)];
+  return runsOf(values.length, (i) => values[i] >= low).filter(([start, stop]) => {
+    for (let i = start; i < stop; i++) if (values[i] >= high) return true;
+    return false;
+  });
+}
+
+/** Join neighbours that are at most `maxGap` cells apart. */
+function mergeRuns(runs, maxGap) {
+  const merged = [];
+  for (const [start, stop] of runs) {
+    const last = merged[merged.length - 1];
+    if (last && start - last[1] <= maxGap) last[1] = Math.max(last[1], stop);
+    else merged.push([start, stop]);
+  }
+  return merged;
+}
+
+/** Of the active labels, let at most `maxLabels` hold in each cell. */
+function limitLabels(scores, active, maxLabels, switchCost) {
+  const count = scores[0].length;
+  const left = active.map((flags) => flags.slice());
+  const kept = active.map((flags) => new Uint8Array(flags.length));
+  for (let round = 0; round < maxLabels; round++) {
+    for (const [start, stop] of runsOf(count, (i) => left.some((flags) => flags[i]))) {
+      const path = bestPath(scores, left, start, stop, switchCost);
+      for (let i = start; i < stop; i++) kept[path[i - start]][i] = 1;
+    }
+    for (let l = 0; l < left.length; l++) {
+      for (let i = 0; i < count; i++) if (kept[l][i]) left[l][i] = 0;
+    }
+  }
+  return kept;
+}
+
+/** One active label per cell of [start, stop) with the largest total score (Viterbi). */
+function bestPath(scores, active, start, stop, switchCost) {
+  const labels = [];
+  for (let l = 0; l < active.length; l++) {
+    for (let i = start; i < stop; i++) {
+      if (active[l][i]) {
+        labels.push(l);
+        break;
+      }
+    }
+  }
+  const cost = single(switchCost);
+  const gain = (k, i) => (active[labels[k]][i] ? scores[labels[k]][i] : -Infinity);
+  let total = Float32Array.from(labels, (_, k) => gain(k, start));
+  const cameFrom = [];
+  for (let i = start + 1; i < stop; i++) {
+    const best = argmax(total);
+    const switched = single(total[best] - cost);
+    const from = new Int32Array(labels.length);
+    const next = new Float32Array(labels.length);
+    for (let k = 0; k < labels.length; k++) {
+      const changes = switched > total[k];
+      from[k] = changes ? best : k;
+      next[k] = single(changes ? switched : total[k]) + gain(k, i);
+    }
+    cameFrom.push(from);
+    total = next;
+  }
+  const path = new Int32Array(stop - start);
+  let at = argmax(total);
+  for (let i = path.length - 1; i > 0; i--) {
+    path[i] = labels[at];
+    at = cameFrom[i - 1][at];
+  }
+  path[0] = labels[at];
+  return path;
+}
+
+function argmax(values) {
+  let best = 0;
+  for (let k = 1; k < values.length; k++) if (values[k] > values[best]) best = k;
+  return best;
+}
+
+/**
+ * Segments of a track, sorted by start, then label.
+ *
+ * track: {start, step, labels, classes, columns (Float32Array per label, over all cells), valid,
+ *   gated (Uint8Array), stretches ([start, end, first cell, stop cell])}.
+ * options: {onset, offset, minDuration, mergeGap, smooth, maxLabels, alternatives}.
+ */
+function findSegments(track, options) {
+  const atMost = (seconds) => Math.floor(seconds / track.step + EPSILON);
+  const numValid = track.valid.reduce((sum, flag) => sum + flag, 0);
+  const wanted = Math.max(1, Math.ceil(options.minDuration / track.step - EPSILON));
+  const rules = {
+    ...options,
+    smoothCells: atMost(options.smooth),
+    mergeCells: atMost(options.mergeGap),
+    minCells: Math.min(wanted, Math.max(1, numValid)),
+  };
+  const candidates = candidateColumns(track, options.onset);
+  const found = [];
+  for (const stretch of track.stretches) {
+    const cells = [];
+    for (let i = stretch[2]; i < stretch[3]; i++) if (track.valid[i]) cells.push(i);
+    for (const [column, run] of stretchRuns(track, cells, candidates, rules)) {
+      found.push(describe(track, stretch, cells, column, run, options));
+    }
+  }
+  return found.sort((a, b) => a.start - b.start || byCodePoint(a.label, b.label));
+}
+
+/** Columns whose largest score anywhere reaches the onset. */
+function candidateColumns(track, onset) {
+  const least = single(onset);
+  const columns = [];
+  track.columns.forEach((values, column) => {
+    for (let i = 0; i < values.length; i++) {
+      if (!track.gated[i] && values[i] >= least) {
+        columns.push(column);
+        return;
+      }
+    }
+  });
+  return columns;
+}
+
+/** [column, run] pairs over a stretch's valid cells. */
+function stretchRuns(track, cells, candidates, rules) {
+  const smoothed = new Map();
+  const found = [];
+  for (const column of candidates) {
+    const values = smooth(
+      Float32Array.from(cells, (cell) => track.columns[column][cell]),
+      rules.smoothCells,
+    ).slice();
+    cells.forEach((cell, i) => {
+      if (track.gated[cell]) values[i] = -1; // below any offset, even one of 0
+    });
+    const runs = mergeRuns(hysteresis(values, rules.onset, rules.offset), rules.mergeCells);
+    for (const run of runs) if (run[1] - run[0] >= rules.minCells) found.push([column, run]);
+    if (runs.length) smoothed.set(column, values);
+  }
+  if (rules.maxLabels === 0) return found;
+  return clustersOf(found).flatMap((cluster) =>
+    cluster.length <= rules.maxLabels ? cluster : settle(smoothed, cluster, rules),
+  );
+}
+
+/** Groups of runs that overlap directly or through others. */
+function clustersOf(found) {
+  const sorted = found
+    .slice()
+    .sort((a, b) => a[1][0] - b[1][0] || a[1][1] - b[1][1] || a[0] - b[0]);
+  const clusters = [];
+  let until = 0;
+  for (const item of sorted) {
+    if (!clusters.length || item[1][0] >= until) clusters.push([]);
+    clusters[clusters.length - 1].push(item);
+    until = Math.max(until, item[1][1]);
+  }
+  return clusters;
+}
+
+/** The runs of a cluster after `limitLabels`; what is left too short or weak gives way. */
+function settle(smoothed, cluster, rules) {
+  const start = Math.min(...cluster.map((item) => item[1][0]));
+  const stop = Math.max(...cluster.map((item) => item[1][1]));
+  const columns = [...new Set(cluster.map((item) => item[0]))].sort((a, b) => a - b);
+  const scores = columns.map((column) =>
+    smoothed.get(column).slice(start, stop).map((value) => Math.max(value, 0)),
+  );
+  const active = columns.map(() => new Uint8Array(stop - start));
+  for (const [column, [a, b]] of cluster) {
+    active[columns.indexOf(column)].fill(1, a - start, b - start);
+  }
+  const cost = (rules.minCells * Math.max(rules.onset - rules.offset, 0.05)) / 2;
+  for (;;) {
+    const kept = limitLabels(scores, active, rules.maxLabels, cost);
+    const runs = columns.flatMap((_, l) =>
+      runsOf(stop - start, (i) => kept[l][i]).map((run) => [l, run]),
+    );
+    const poor = runs.filter(([l, [a, b]]) => {
+      if (b - a < rules.minCells) return true;
+      return scores[l].subarray(a, b).every((value) => value < single(rules.onset));
+    });
+    if (!poor.length) return runs.map(([l, [a, b]]) => [columns[l], [a + start, b + start]]);
+    for (const [l, [a, b]] of poor) active[l].fill(0, a, b);
+  }
+}
+
+/** Times, clamped to what was analysed, and statistics of one run. */
+function describe(track, stretch, cells, column, run, options) {
+  const inside = cells.slice(run[0], run[1]);
+  const values = track.columns[column];
+  const mean = (l) => inside.reduce((sum, cell) => sum + track.columns[l][cell], 0) / inside.length;
+  let peak = inside[0];
+  for (const cell of inside) if (values[cell] > values[peak]) peak = cell;
+  const edge = (cell) => track.start + cell * track.step;
+  const start = Math.max(stretch[0], edge(inside[0]));
+  const end = Math.min(stretch[1], edge(inside[inside.length - 1] + 1));
+  const others = [];
+  if (options.alternatives > 0) {
+    track.columns.forEach((_, l) => {
+      if (l !== column) others.push({ label: track.labels[l], score: mean(l) });
+    });
+    others.sort((a, b) => b.score - a.score);
+  }
+  return {
+    start: micro(start),
+    end: micro(end),
+    label: track.labels[column],
+    score: mean(column),
+    score_max: values[peak],
+    peak: micro(Math.min(Math.max(edge(peak) + track.step / 2, start), end)),
+    alternatives: others.slice(0, options.alternatives).filter((other) => other.score >= 0.005),
+  };
+}
+
+function micro(seconds) {
+  return Math.round(seconds * 1e6) / 1e6;
+}
+
+/** Order of Python's strings, which JavaScript's own comparison leaves beyond the BMP. */
+function byCodePoint(a, b) {
+  const [left, right] = [Array.from(a), Array.from(b)];
+  for (let i = 0; i < Math.min(left.length, right.length); i++) {
+    const difference = left[i].codePointAt(0) - right[i].codePointAt(0);
+    if (difference) return difference;
+  }
+  return left.length - right.length;
+}

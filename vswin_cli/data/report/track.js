@@ -1,0 +1,75 @@
+// From the text in the page to arrays of scores; the counterpart of vswin_cli/report/tracks.py.
+
+/** Unpack a track, or null if the browser is too old to inflate. */
+async function unpackTrack(packed) {
+  if (!packed || typeof DecompressionStream === "undefined") return null;
+  const [valid, gated, columns] = await Promise.all([
+    unpackFlags(packed.valid, packed.num_cells),
+    unpackFlags(packed.gated, packed.num_cells),
+    unpackColumns(packed),
+  ]);
+  return {
+    start: packed.start_seconds,
+    step: packed.step_seconds,
+    labels: packed.labels,
+    stretches: packed.stretches,
+    columns,
+    valid,
+    gated,
+  };
+}
+
+async function unpackColumns(packed) {
+  const bytes = bytesOf(packed.scores);
+  const view = new DataView(bytes.buffer);
+  const values = packed.bits === 16 ? halfPrecisionValues() : steppedValues();
+  const parts = [];
+  for (let at = 0; at < bytes.length; ) {
+    const length = view.getUint32(at, true);
+    parts.push(bytes.subarray(at + 4, at + 4 + length));
+    at += 4 + length;
+  }
+  const columns = [];
+  for (const part of parts) {
+    columns.push(undoSteps(await inflate(part), packed.num_cells, packed.bits, values));
+  }
+  return columns;
+}
+
+/** Differences along time, high bytes ahead of low ones, to scores. */
+function undoSteps(planes, count, bits, values) {
+  const out = new Float32Array(count);
+  let code = 0;
+  for (let i = 0; i < count; i++) {
+    const step = bits === 16 ? (planes[i] << 8) | planes[count + i] : planes[i];
+    code = (code + step) & (bits === 16 ? 0xffff : 0xff);
+    out[i] = values[code];
+  }
+  return out;
+}
+
+/** What each pattern of 16 bits means in half precision, for scores: no sign, no infinities. */
+function halfPrecisionValues() {
+  return Float32Array.from({ length: 0x7c00 }, (_, code) => {
+    const [exponent, fraction] = [code >> 10, code & 0x3ff];
+    return exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -24 * fraction;
+  });
+}
+
+function steppedValues() {
+  return Float32Array.from({ length: 256 }, (_, code) => code / 256);
+}
+
+async function unpackFlags(text, count) {
+  const bytes = await inflate(bytesOf(text));
+  return Uint8Array.from({ length: count }, (_, i) => (bytes[i >> 3] >> (i & 7)) & 1);
+}
+
+function bytesOf(text) {
+  return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+}
+
+async function inflate(bytes) {
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}

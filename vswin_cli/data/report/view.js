@@ -1,0 +1,272 @@
+// One video's page: its state, and everything drawn from it.
+
+const content = JSON.parse(document.getElementById("content").textContent);
+const byId = (id) => document.getElementById(id);
+const LANE_HEIGHT = 34;
+const NUMBERS = ["onset", "offset", "min_duration", "merge_gap", "smooth", "max_labels"];
+
+const state = {
+  options: { ...content.options },
+  segments: content.segments,
+  from: 0,
+  to: content.duration_seconds,
+  selected: -1,
+  filter: "",
+  order: "length",
+  allLabels: false,
+};
+let track = null;
+let player = null;
+
+// --- segments ---------------------------------------------------------------------------------
+
+function isAsSaved() {
+  return NUMBERS.every((name) => state.options[name] === content.options[name]);
+}
+
+/** The saved segments under the saved options, else those that the page finds. */
+function segmentAgain() {
+  const at = state.segments[state.selected];
+  if (isAsSaved() || !track) {
+    state.segments = content.segments;
+  } else {
+    const { min_duration: minDuration, merge_gap: mergeGap, max_labels: maxLabels } = state.options;
+    state.segments = findSegments(track, { ...state.options, minDuration, mergeGap, maxLabels });
+  }
+  state.selected = at
+    ? state.segments.findIndex((one) => one.label === at.label && one.start < at.end && one.end > at.start)
+    : -1;
+  draw();
+}
+
+function shown(label) {
+  const words = state.filter.toLowerCase().split(/\s+/).filter(Boolean);
+  return words.every((word) => label.toLowerCase().includes(word));
+}
+
+/** Labels with their segments, in the wanted order. */
+function lanes() {
+  const found = new Map();
+  state.segments.forEach((one, index) => {
+    if (!found.has(one.label)) found.set(one.label, { label: one.label, items: [], seconds: 0 });
+    const lane = found.get(one.label);
+    lane.items.push({ one, index });
+    lane.seconds += one.end - one.start;
+  });
+  if (track && state.allLabels) {
+    for (const label of track.labels) {
+      if (!found.has(label)) found.set(label, { label, items: [], seconds: 0 });
+    }
+  }
+  const orders = {
+    length: (a, b) => b.seconds - a.seconds || byCodePoint(a.label, b.label),
+    time: (a, b) => firstStart(a) - firstStart(b) || byCodePoint(a.label, b.label),
+    name: (a, b) => byCodePoint(a.label, b.label),
+  };
+  return [...found.values()].filter((lane) => shown(lane.label)).sort(orders[state.order]);
+}
+
+const firstStart = (lane) => (lane.items.length ? lane.items[0].one.start : Infinity);
+
+// --- drawing ----------------------------------------------------------------------------------
+
+function axisWidth() {
+  return Math.max(50, Math.round(byId("ruler").getBoundingClientRect().width));
+}
+
+const scaleFor = (width) => (seconds) => ((seconds - state.from) / (state.to - state.from)) * width;
+
+function place(node, start, end) {
+  const percent = (seconds) => (100 * (seconds - state.from)) / (state.to - state.from);
+  node.style.left = `${percent(start)}%`;
+  if (end !== undefined) node.style.width = `${percent(end) - percent(start)}%`;
+}
+
+function gapParts() {
+  return content.gaps.map((gap) => [gap.start, gap.end]);
+}
+
+function backdrop(width, height) {
+  const scale = scaleFor(width);
+  return [
+    ...boxes(content.unseen, "unseen", scale, width, height),
+    ...boxes(gapParts(), "gap", scale, width, height),
+  ];
+}
+
+function laneTrack(lane, width) {
+  const picture = svg("svg", {
+    viewBox: `0 0 ${width} ${LANE_HEIGHT}`,
+    preserveAspectRatio: "none",
+    "aria-hidden": "true",
+  });
+  picture.append(...backdrop(width, LANE_HEIGHT));
+  const column = track ? track.labels.indexOf(lane.label) : -1;
+  if (column >= 0) {
+    const heights = envelope(track, track.columns[column], state.from, state.to, width);
+    picture.append(curve(heights, LANE_HEIGHT), ...thresholdLines(state.options, width, LANE_HEIGHT));
+  }
+  const box = element("div", { class: "track" }, picture);
+  for (const { one, index } of lane.items) {
+    if (one.end >= state.from && one.start <= state.to) box.append(segmentButton(one, index, width));
+  }
+  return box;
+}
+
+function segmentButton(one, index, width) {
+  const what = `${one.label}, ${clock(one.start)} to ${clock(one.end)}, score ${one.score.toFixed(2)}`;
+  const button = element("button", {
+    type: "button",
+    class: "segment",
+    tabindex: index === Math.max(0, state.selected) ? 0 : -1,
+    title: what,
+    "aria-label": what,
+    "data-index": index,
+  });
+  const scale = scaleFor(width);
+  if (scale(one.end) - scale(one.start) > 36) button.append(element("span", {}, one.score.toFixed(2)));
+  button.classList.toggle("selected", index === state.selected);
+  place(button, one.start, one.end);
+  return button;
+}
+
+function drawLanes() {
+  const [width, rows] = [axisWidth(), lanes()];
+  byId("lanes").replaceChildren(
+    ...rows.map((lane) => {
+      const count = lane.items.length;
+      const sum = count ? `${length(lane.seconds)} in ${count}` : "below the thresholds";
+      const name = element("div", { class: "name", title: lane.label });
+      name.append(element("b", {}, lane.label), element("small", {}, sum));
+      return element("div", { class: "lane" }, name, laneTrack(lane, width));
+    }),
+  );
+  byId("no-lanes").hidden = rows.length > 0;
+  byId("no-lanes").textContent = state.segments.length
+    ? "No label matches the filter."
+    : "Nothing reaches these thresholds.";
+  const hidden = new Set(state.segments.map((one) => one.label)).size - rows.filter((r) => r.items.length).length;
+  byId("filter-note").textContent = hidden > 0 ? `${hidden} more hidden by the filter` : "";
+}
+
+function drawRuler() {
+  const width = axisWidth();
+  const picture = svg("svg", { viewBox: `0 0 ${width} 24`, preserveAspectRatio: "none", "aria-hidden": "true" });
+  picture.append(...ticks(state.from, state.to, width));
+  byId("ruler").replaceChildren(picture);
+}
+
+/** As many pictures as have room, at their own times. */
+function drawStrip() {
+  const [strip, width] = [byId("strip"), axisWidth()];
+  const pictures = [];
+  let free = 0;
+  for (const one of content.thumbnails) {
+    const pixels = (54 * one.width) / one.height;
+    const left = scaleFor(width)(one.seconds) - pixels / 2;
+    const x = Math.min(Math.max(left, 0), width - pixels);
+    if (one.seconds < state.from || one.seconds > state.to || x < free) continue;
+    free = x + pixels + 2;
+    const image = element("img", { src: one.url, alt: "", title: clock(one.seconds), height: 54, width: pixels });
+    image.dataset.seconds = one.seconds;
+    image.style.left = `${(100 * x) / width}%`;
+    pictures.push(image);
+  }
+  strip.replaceChildren(...pictures);
+  strip.hidden = !content.thumbnails.length;
+  byId("strip-name").hidden = strip.hidden;
+}
+
+function drawOverview() {
+  const width = axisWidth();
+  const all = (seconds) => (seconds / content.duration_seconds) * width;
+  const picture = svg("svg", { viewBox: `0 0 ${width} 14`, preserveAspectRatio: "none", "aria-hidden": "true" });
+  picture.append(...boxes(content.unseen, "unseen", all, width, 14), ...boxes(gapParts(), "gap", all, width, 14));
+  for (const one of state.segments) {
+    if (!shown(one.label)) continue;
+    const x = all(one.start);
+    picture.append(svg("rect", { class: "mark", x, y: 3, width: Math.max(1, all(one.end) - x), height: 8 }));
+  }
+  const left = all(state.from);
+  picture.append(svg("rect", { class: "view", x: left + 0.5, y: 0.5, width: Math.max(3, all(state.to) - left - 1), height: 13 }));
+  byId("overview").replaceChildren(picture);
+}
+
+function drawTable() {
+  byId("picture-head").hidden = !content.thumbnails.length;
+  byId("rows").replaceChildren(
+    ...state.segments.flatMap((one, index) => {
+      if (!shown(one.label)) return [];
+      const cells = [clock(one.start), clock(one.end), length(one.end - one.start), one.label, one.score.toFixed(2)];
+      const row = element("tr", { "data-index": index }, ...cells.map((text) => element("td", {}, text)));
+      if (content.thumbnails.length) row.append(element("td", {}, peakPicture(one)));
+      row.classList.toggle("selected", index === state.selected);
+      return [row];
+    }),
+  );
+  const changed = isAsSaved() ? "as saved" : "found here, with other thresholds";
+  byId("count").textContent = `${state.segments.length} ${state.segments.length === 1 ? "segment" : "segments"}, ${changed}`;
+}
+
+/** What the video shows where a segment is at its best, or nothing. */
+function peakPicture(one) {
+  const picture = pictureNear(one.peak, 0.5);
+  if (!picture) return "";
+  const title = `at ${clock(picture.seconds)}`;
+  return element("img", { src: picture.url, alt: "", title, loading: "lazy" });
+}
+
+/** The picture nearest to a time, if it is near enough to mean it. */
+function pictureNear(seconds, reach) {
+  let best = null;
+  for (const one of content.thumbnails) {
+    if (!best || Math.abs(one.seconds - seconds) < Math.abs(best.seconds - seconds)) best = one;
+  }
+  return best && Math.abs(best.seconds - seconds) <= reach ? best : null;
+}
+
+function drawDetail() {
+  const one = state.segments[state.selected];
+  byId("detail").hidden = !one;
+  if (!one) return;
+  const picture = pictureNear(one.peak, 0.5);
+  byId("detail-picture").hidden = !picture;
+  if (picture) byId("detail-picture").src = picture.url;
+  byId("detail-label").textContent = one.label;
+  byId("detail-time").textContent = `${clock(one.start)} – ${clock(one.end)} (${length(one.end - one.start)})`;
+  byId("detail-score").textContent = `mean ${one.score.toFixed(2)}, best ${one.score_max.toFixed(2)} at ${clock(one.peak)}`;
+  const others = one.alternatives.map((other) => `${other.label} ${other.score.toFixed(2)}`).join(", ");
+  byId("detail-others").textContent = others ? `or: ${others}` : "";
+}
+
+function draw() {
+  drawOverview();
+  drawStrip();
+  drawRuler();
+  drawLanes();
+  drawTable();
+  drawDetail();
+  drawCommand();
+  drawPlayhead();
+}
+
+function drawPlayhead() {
+  const now = player ? player.time() : 0;
+  const head = byId("playhead");
+  head.hidden = now < state.from || now > state.to;
+  byId("over").style.setProperty("--at", String((now - state.from) / (state.to - state.from)));
+  byId("now").textContent = clock(now);
+  for (const button of byId("lanes").querySelectorAll(".segment")) {
+    const one = state.segments[button.dataset.index];
+    button.classList.toggle("playing", one.start <= now && now < one.end);
+  }
+}
+
+/** The command that gives the same segments. */
+function drawCommand() {
+  const flags = { onset: "onset", offset: "offset", min_duration: "min-duration", merge_gap: "merge-gap", smooth: "smooth", max_labels: "max-labels" };
+  const changed = NUMBERS.filter((name) => state.options[name] !== content.options[name]);
+  byId("command").hidden = !changed.length;
+  const given = NUMBERS.map((name) => `--${flags[name]} ${state.options[name]}`);
+  byId("command-text").textContent = `vswin segment SCORES ${given.join(" ")}`;
+}

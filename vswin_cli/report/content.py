@@ -1,0 +1,111 @@
+"""What a page is told about one video, in the words of its script; JSON keys are field names."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import quote
+
+from vswin_cli.config import SegmentOptions
+from vswin_cli.export.naming import one_line, video_name
+from vswin_cli.report.thumbnails import Thumbnail
+from vswin_cli.report.tracks import PackedTrack
+from vswin_cli.timeline.record import GapRecord, Timeline
+from vswin_cli.timeline.scores import ScoreTrack
+from vswin_cli.timeline.segments import Segment
+
+__all__ = ["PageContent", "PageOptions", "page_content", "relative_url"]
+
+
+@dataclass(frozen=True, slots=True)
+class PageOptions:
+    """The options that the page can change, as they were."""
+
+    onset: float
+    offset: float
+    min_duration: float
+    merge_gap: float
+    smooth: float
+    max_labels: int
+    alternatives: int
+
+    @classmethod
+    def of(cls, options: SegmentOptions) -> PageOptions:
+        """Those of a run."""
+        return cls(
+            onset=options.onset,
+            offset=options.offset,
+            min_duration=options.min_duration_seconds,
+            merge_gap=options.merge_gap_seconds,
+            smooth=options.smooth_seconds,
+            max_labels=options.max_labels,
+            alternatives=options.max_alternatives,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PageContent:
+    """Everything that the page's script works with."""
+
+    name: str
+    """Of the video, without folders."""
+    video_url: str | None
+    """Where the page finds the video, relative to itself."""
+    duration_seconds: float
+    """Length of the time axis."""
+    options: PageOptions
+    segments: tuple[Segment, ...]
+    gaps: tuple[GapRecord, ...]
+    unseen: tuple[tuple[float, float], ...]
+    """Parts outside the gaps that no clip has seen, if the scores tell."""
+    track: PackedTrack | None = None
+    thumbnails: tuple[Thumbnail, ...] = ()
+
+
+def page_content(
+    timeline: Timeline, track: ScoreTrack | None, packed: PackedTrack | None, url: str | None
+) -> PageContent:
+    """The content of a page, still without pictures."""
+    segments = tuple(replace(one, label=one_line(one.label)) for one in timeline.segments)
+    if packed is not None:
+        packed = replace(packed, labels=tuple(one_line(label) for label in packed.labels))
+    return PageContent(
+        name=video_name(timeline),
+        video_url=url,
+        duration_seconds=_axis_seconds(timeline, track),
+        options=PageOptions.of(timeline.postprocess.options()),
+        segments=segments,
+        gaps=timeline.coverage.gaps,
+        unseen=_unseen(track) if track is not None else (),
+        track=packed,
+    )
+
+
+def relative_url(target: Path, folder: Path) -> str:
+    """The address of a file from a page in `folder`, whatever characters its name holds."""
+    try:
+        relative = os.path.relpath(target.absolute(), folder.absolute())
+    except ValueError:  # another drive
+        return target.absolute().as_uri()
+    # `./` keeps a colon in the first name from being read as a scheme
+    return "./" + quote(os.fsencode(Path(relative).as_posix()))
+
+
+def _axis_seconds(timeline: Timeline, track: ScoreTrack | None) -> float:
+    ends = [timeline.video.duration_seconds, *(one.end_seconds for one in timeline.segments)]
+    if track is not None:
+        ends.append(track.end_seconds)
+    return max(*ends, 0.001)
+
+
+def _unseen(track: ScoreTrack) -> tuple[tuple[float, float], ...]:
+    """Parts between clips and gaps that are too wide to be rounding."""
+    parts = []
+    at = track.start_seconds
+    gaps = [(gap.start_seconds, gap.end_seconds) for gap in track.gaps]
+    for start, end in sorted([*track.spans, *gaps, (track.end_seconds, track.end_seconds)]):
+        if start - at > track.step_seconds:
+            parts.append((round(at, 3), round(start, 3)))
+        at = max(at, end)
+    return tuple(parts)

@@ -1,0 +1,127 @@
+"""From contents to HTML: one file with everything in it and nothing that it may load or run.
+
+The policy in each page names its script and its style by their hashes, so nothing that sneaks in
+with a file name or a label can run; the templates escape all of it in any case.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from vswin_cli.export.naming import one_line, video_name
+from vswin_cli.export.timecodes import clock
+from vswin_cli.records import to_json
+from vswin_cli.report.content import PageContent
+from vswin_cli.timeline.record import Timeline
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+__all__ = ["IndexRow", "index_page", "video_page"]
+
+_PAGE_SCRIPTS = ("segments.js", "track.js", "drawing.js", "player.js", "view.js", "page.js")
+_INDEX_SCRIPTS = ("index.js",)
+_POLICY = (
+    "default-src 'none'; script-src '{script}'; style-src '{style}'; img-src data:; "
+    "media-src 'self' file: blob:; base-uri 'none'; form-action 'none'"
+)
+_STRIP_MARKS = 400  # segments drawn in a row of the index
+
+
+@dataclass(frozen=True, slots=True)
+class IndexRow:
+    """A video in the table of several."""
+
+    timeline: Timeline
+    url: str
+    """Of the video's own page."""
+
+    @property
+    def name(self) -> str:
+        """Of the video, without folders."""
+        return video_name(self.timeline)
+
+    @property
+    def marks(self) -> list[tuple[float, float]]:
+        """Start and width of the longest segments in percent of the video."""
+        total = max(self.timeline.video.duration_seconds, 0.001)
+        longest = sorted(self.timeline.segments, key=lambda one: -one.duration_seconds)
+        return [
+            (100 * one.start_seconds / total, max(0.3, 100 * one.duration_seconds / total))
+            for one in longest[:_STRIP_MARKS]
+        ]
+
+
+def video_page(timeline: Timeline, content: PageContent, index_url: str | None = None) -> str:
+    """The page of one video.
+
+    Args:
+        timeline: what to say about it.
+        content: what the page's script works with.
+        index_url: of the table that it belongs to.
+    """
+    return _render(
+        "page.html.j2",
+        _PAGE_SCRIPTS,
+        timeline=timeline,
+        content=content,
+        data=to_json(content),
+        index_url=index_url,
+    )
+
+
+def index_page(rows: Sequence[IndexRow]) -> str:
+    """The table of several videos."""
+    return _render("index.html.j2", _INDEX_SCRIPTS, rows=rows)
+
+
+def _render(template: str, scripts: Sequence[str], **values: object) -> str:
+    from markupsafe import Markup
+
+    body = "\n".join(_resource(name) for name in scripts)
+    script = f'(() => {{\n"use strict";\n{body}\n}})();'
+    style = _resource("style.css")
+    policy = _POLICY.format(script=_hash(script), style=_hash(style))
+    html = (
+        _environment()
+        .get_template(template)
+        .render(policy=policy, script=Markup(script), style=Markup(style), **values)
+    )
+    # lone surrogates stand for bytes of a file name that are no UTF-8
+    return html.encode("utf-8", "replace").decode("utf-8")
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode("utf-8")).digest()
+    return f"sha256-{base64.b64encode(digest).decode('ascii')}"
+
+
+@cache
+def _resource(name: str) -> str:
+    return files("vswin_cli").joinpath(f"data/report/{name}").read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FunctionLoader(_resource),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"clock": _short_clock, "clean": one_line}
+    return environment
+
+
+def _short_clock(seconds: float) -> str:
+    """`1:02:03.4`, as the page's script writes it."""
+    return clock(round(seconds, 1))[:-2].removeprefix("00:").removeprefix("0")

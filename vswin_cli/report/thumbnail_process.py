@@ -1,0 +1,104 @@
+"""The child of `vswin_cli.report.thumbnails`: an order on stdin, pictures on stdout.
+
+Each picture is a line of JSON (seconds, width, height, MIME type, bytes) and the bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, cast
+
+from vswin_cli.errors import SourceError
+from vswin_cli.pictures import PictureMaker
+from vswin_cli.video import TimedFrame, VideoReader
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["main"]
+
+_AREA_PIXELS = 160 * 90
+_ENCODERS = (  # the first that this FFmpeg has: name, pixels, options, MIME type
+    ("libwebp", "yuv420p", {"quality": "50", "compression_level": "6"}, "image/webp"),
+    ("mjpeg", "yuvj420p", {"qmin": "7", "qmax": "7"}, "image/jpeg"),
+)
+
+
+def main() -> None:
+    """Fulfil one order."""
+    order = json.load(sys.stdin)
+    try:
+        with VideoReader(Path(order["path"])) as reader:
+            _take(reader, order["requests"], sys.stdout.buffer)
+    except (SourceError, BrokenPipeError):
+        return  # no pictures, or nobody wants more
+
+
+def _take(reader: VideoReader, requests: list[tuple[float, float]], out: IO[bytes]) -> None:
+    frames = reader.frames()
+    here = 0.0
+    for seconds, earliest in requests:
+        if seconds < here or reader.worth_seeking(here, earliest):
+            reader.seek(seconds)
+            frames = reader.frames()
+        frame = _frame_at(frames, seconds, earliest)
+        if frame is None:
+            reader.seek(0.0)
+            frames, here = reader.frames(), 0.0
+            continue
+        here = frame.seconds
+        _send(out, frame, _picture(reader, frame))
+
+
+def _frame_at(frames: Iterator[TimedFrame], seconds: float, earliest: float) -> TimedFrame | None:
+    """The first frame in `[earliest, seconds]`, else the first after, else the last."""
+    frame = None
+    for frame in frames:
+        if frame.seconds >= earliest:
+            return frame
+    return frame
+
+
+def _picture(reader: VideoReader, frame: TimedFrame) -> NDArray[np.uint8]:
+    """Upright, of the shape that a player shows, with about `_AREA_PIXELS`; (H, W, 3)."""
+    ratio = Fraction(reader.info.sample_aspect_ratio.replace(":", "/")) or Fraction(1)
+    width, height = frame.frame.width * float(ratio), float(frame.frame.height)
+    scale = math.sqrt(_AREA_PIXELS / (width * height))
+    shape = (_even(height * scale), _even(width * scale))
+    return PictureMaker(min(shape)).make(frame.frame, frame.rotation_degrees, shape)
+
+
+def _even(pixels: float) -> int:
+    return max(16, 2 * round(pixels / 2))
+
+
+def _send(out: IO[bytes], frame: TimedFrame, picture: NDArray[np.uint8]) -> None:
+    data, kind = _encode(picture)
+    height, width = picture.shape[:2]
+    head = [round(frame.seconds, 3), width, height, kind, len(data)]
+    out.write(json.dumps(head).encode() + b"\n" + data)
+    out.flush()
+
+
+def _encode(picture: NDArray[np.uint8]) -> tuple[bytes, str]:
+    import av
+
+    frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+    for name, pixels, options, kind in _ENCODERS:
+        try:
+            encoder = cast("av.VideoCodecContext", av.CodecContext.create(name, "w"))
+        except av.codec.codec.UnknownCodecError:
+            continue
+        encoder.width, encoder.height = frame.width, frame.height
+        encoder.pix_fmt = pixels
+        encoder.time_base = Fraction(1, 25)
+        encoder.options = options
+        packets = [*encoder.encode(frame.reformat(format=pixels)), *encoder.encode(None)]
+        return b"".join(bytes(packet) for packet in packets), kind
+    raise SourceError("FFmpeg can write neither WebP nor JPEG pictures")

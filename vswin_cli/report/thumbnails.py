@@ -1,0 +1,133 @@
+"""Small pictures for a page: along the whole video, and where segments are at their best.
+
+Decoding happens in a child process under a time limit, so that a damaged or enormous video costs
+a page some of its pictures and never the page. What arrived before the limit is used.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from vswin_cli.timeline.segments import Segment
+
+__all__ = ["Thumbnail", "ThumbnailRequest", "plan_requests", "take_thumbnails"]
+
+TIME_LIMIT_SECONDS = 120.0
+_AXIS_COUNT = 48
+_AXIS_SHORTEST_STEP_SECONDS = 0.5
+_PEAK_COUNT = 240
+_PEAK_GROUP = 40  # peaks of one sweep over the video; the weightiest come in the first
+_START_SECONDS = 10.0  # for the child to start and open the video
+_BOOTSTRAP = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+    "from vswin_cli.report.thumbnail_process import main; main()"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ThumbnailRequest:
+    """A picture that is wanted."""
+
+    seconds: float
+    """When it is on display."""
+    earliest_seconds: float
+    """A picture from here on does as well, if it comes cheaper."""
+
+
+@dataclass(frozen=True, slots=True)
+class Thumbnail:
+    """A picture."""
+
+    seconds: float
+    """When the video shows it."""
+    width: int
+    height: int
+    url: str
+    """A `data:` address with the picture itself."""
+
+
+def plan_requests(duration_seconds: float, segments: Sequence[Segment]) -> list[ThumbnailRequest]:
+    """What to ask for, in the order in which to give up.
+
+    Along the axis any picture of each part of the video does; a peak is shown as it is.
+    """
+    count = min(_AXIS_COUNT, max(1, int(duration_seconds / _AXIS_SHORTEST_STEP_SECONDS)))
+    step = duration_seconds / count
+    requests = [ThumbnailRequest((i + 0.5) * step, i * step) for i in range(count)]
+    by_weight = sorted(segments, key=lambda one: -one.duration_seconds * one.score)
+    peaks = list(dict.fromkeys(one.peak_seconds for one in by_weight))[:_PEAK_COUNT]
+    for first in range(0, len(peaks), _PEAK_GROUP):
+        group = sorted(peaks[first : first + _PEAK_GROUP])
+        requests += [ThumbnailRequest(seconds, seconds) for seconds in group]
+    return requests
+
+
+def take_thumbnails(
+    video: Path,
+    requests: Sequence[ThumbnailRequest],
+    max_bytes: int,
+    *,
+    time_limit_seconds: float = TIME_LIMIT_SECONDS,
+) -> list[Thumbnail]:
+    """Pictures of a video, sorted by time; fewer than asked for where something runs out.
+
+    Args:
+        video: the file.
+        requests: what to show, the most important ahead.
+        max_bytes: of all addresses together.
+        time_limit_seconds: when to go without the rest.
+    """
+    order = {
+        "path": str(video.absolute()),
+        "requests": [(one.seconds, one.earliest_seconds) for one in requests],
+    }
+    found: dict[float, Thumbnail] = {}
+    for thumbnail in _from_child(json.dumps(order).encode(), time_limit_seconds):
+        max_bytes -= len(thumbnail.url)
+        if max_bytes < 0:
+            break
+        found[thumbnail.seconds] = thumbnail
+    return [found[seconds] for seconds in sorted(found)]
+
+
+def _from_child(order: bytes, time_limit_seconds: float) -> Iterator[Thumbnail]:
+    command = [sys.executable, "-c", _BOOTSTRAP]
+    command.append(json.dumps([str(Path(path).resolve()) for path in sys.path]))
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as child:
+        alarm = threading.Timer(time_limit_seconds + _START_SECONDS, child.kill)
+        alarm.daemon = True
+        alarm.start()
+        try:
+            assert child.stdin is not None
+            assert child.stdout is not None
+            _send(child.stdin, order)
+            for line in child.stdout:
+                if not line.endswith(b"\n"):
+                    return
+                seconds, width, height, kind, size = json.loads(line)
+                data = child.stdout.read(size)
+                if len(data) < size:
+                    return
+                text = base64.b64encode(data).decode("ascii")
+                yield Thumbnail(seconds, width, height, f"data:{kind};base64,{text}")
+        finally:
+            alarm.cancel()
+            child.kill()
+
+
+def _send(pipe: IO[bytes], order: bytes) -> None:
+    try:
+        pipe.write(order)
+        pipe.close()
+    except BrokenPipeError:
+        pass  # the child is gone; its silence says the rest

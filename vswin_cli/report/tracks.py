@@ -1,0 +1,168 @@
+"""A score track made small enough to travel inside a page, and still exact where it fits.
+
+Scores are stored in half precision. They are carried over bit by bit if the space allows,
+otherwise in steps of 1/256, which half precision also holds exactly. If even that is too much,
+the labels with the lowest best scores stay behind and the page's thresholds stop above them, so
+that what it shows is complete.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vswin_cli.config import SegmentOptions
+from vswin_cli.timeline.scores import ScoreTrack
+from vswin_cli.timeline.selection import LabelView, undecided
+
+__all__ = ["LOWEST_ONSET", "PackedTrack", "pack_track"]
+
+LOWEST_ONSET = 0.05
+"""Labels that never score this much are left out in any case."""
+
+_BATCH = 16  # columns held at once
+_MAX_LABELS = 256  # more would make a page slow rather than informative
+_STEP = 1 / 256
+_BASE64 = 4 / 3
+
+Bits = Literal[8, 16]
+
+
+@dataclass(frozen=True, slots=True)
+class PackedTrack:
+    """What the page needs of a track to segment it again."""
+
+    labels: tuple[str, ...]
+    """Labels and groups that a threshold in the page can reach, in the order of the columns."""
+    start_seconds: float
+    step_seconds: float
+    num_cells: int
+    bits: Bits
+    """16: the stored scores themselves; 8: rounded to 1/256."""
+    scores: str
+    """Column by column, differences along time, high bytes ahead of low ones; deflated."""
+    valid: str
+    """A bit per cell, lowest first; deflated."""
+    gated: str
+    """The same for cells where nothing is decided."""
+    stretches: tuple[tuple[float, float, int, int], ...]
+    """Start and end in seconds, first and stop cell."""
+    lowest_onset: float
+    """From here on no label is missing."""
+    num_left_out: int
+    """Labels that reach `LOWEST_ONSET` and had no room."""
+
+
+def pack_track(track: ScoreTrack, options: SegmentOptions, max_bytes: int) -> PackedTrack:
+    """Take along what fits into `max_bytes` of base64 text.
+
+    Args:
+        track: all scores.
+        options: which labels are reported, alone or in groups, and what counts as undecided.
+        max_bytes: for the scores; the rest is a few kilobytes.
+
+    Raises:
+        OptionError: the options name labels that the track does not have.
+    """
+    view = LabelView.of(track.labels, track.activation, options)
+    gated = undecided(track, view, options)
+    largest = _largest(track, view, gated)
+    wanted = np.flatnonzero(view.reported & (largest >= LOWEST_ONSET))
+    ordered = wanted[np.argsort(-largest[wanted], kind="stable")]
+    bits: Bits = 16
+    count, text = _pack(track, view, ordered, bits, max_bytes)
+    if count < len(ordered):
+        bits = 8
+        count, text = _pack(track, view, ordered, bits, max_bytes)
+    missing = largest[ordered[count:]]
+    return PackedTrack(
+        labels=tuple(view.names[i] for i in np.sort(ordered[:count])),
+        start_seconds=track.start_seconds,
+        step_seconds=track.step_seconds,
+        num_cells=track.num_cells,
+        bits=bits,
+        scores=text,
+        valid=_packed_bits(track.valid),
+        gated=_packed_bits(gated),
+        stretches=tuple(
+            (one.start_seconds, one.end_seconds, one.first_cell, one.stop_cell)
+            for one in track.stretches()
+        ),
+        lowest_onset=_above(float(missing.max())) if len(missing) else LOWEST_ONSET,
+        num_left_out=len(missing),
+    )
+
+
+def _largest(track: ScoreTrack, view: LabelView, gated: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Best score of each column where anything may be reported."""
+    largest = np.zeros(view.num_columns, np.float32)
+    for first, rows in track.chunks():
+        open_cells = ~gated[first : first + len(rows)]
+        if open_cells.any():
+            np.maximum(largest, view.apply(rows[open_cells]).max(axis=0), out=largest)
+    return largest
+
+
+def _pack(
+    track: ScoreTrack, view: LabelView, ordered: NDArray[np.intp], bits: Bits, max_bytes: int
+) -> tuple[int, str]:
+    """How many of the ordered columns fit, and those in their own order as text."""
+    room = max_bytes / _BASE64
+    packed: dict[int, bytes] = {}
+    for first in range(0, min(len(ordered), _MAX_LABELS), _BATCH):
+        batch = np.sort(ordered[first : first + _BATCH])
+        codes = dict(zip(batch.tolist(), _codes(track, view, batch, bits), strict=True))
+        for column in ordered[first : first + _BATCH].tolist():
+            data = _deflated_column(codes[column])
+            room -= len(data) + 4
+            if room < 0:
+                return len(packed), _joined(packed)
+            packed[column] = data
+    return len(packed), _joined(packed)
+
+
+def _codes(
+    track: ScoreTrack, view: LabelView, columns: NDArray[np.intp], bits: Bits
+) -> Iterator[NDArray[np.uint8] | NDArray[np.uint16]]:
+    """Scores of each column as whole numbers that rise with them (N,)."""
+    out = np.empty((len(columns), track.num_cells), np.uint16 if bits == 16 else np.uint8)
+    for first, rows in track.chunks():
+        values = view.apply(rows, columns).T
+        if bits == 16:
+            codes = values.astype(np.float16).view(np.uint16)
+        else:
+            codes = np.minimum(np.rint(values / _STEP), 255).astype(np.uint8)
+        out[:, first : first + len(rows)] = codes
+    yield from out
+
+
+def _deflated_column(codes: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
+    steps = np.diff(codes, prepend=codes.dtype.type(0))  # wraps around, as adding up does
+    planes = steps.astype(steps.dtype.newbyteorder(">")).view(np.uint8)
+    return zlib.compress(planes.reshape(len(codes), -1).T.tobytes(), 9)
+
+
+def _joined(packed: dict[int, bytes]) -> str:
+    """Columns in rising order, each behind its length in four bytes, lowest first."""
+    parts = (packed[column] for column in sorted(packed))
+    return _text(b"".join(len(part).to_bytes(4, "little") + part for part in parts))
+
+
+def _packed_bits(flags: NDArray[np.bool_]) -> str:
+    return _text(zlib.compress(np.packbits(flags, bitorder="little").tobytes(), 9))
+
+
+def _text(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _above(score: float) -> float:
+    """The next hundredth that a score does not reach."""
+    return min(1.0, (math.floor(score * 100 + 1e-4) + 1) / 100)
