@@ -1,5 +1,9 @@
 """vswin: what happens when in a video.
 
+    from vswin_cli import Engine, analyze_video, load_model
+
+    timeline = analyze_video("movie.mp4", Engine(load_model("camera-motion")))
+
 The names below load on first use, so that importing the package costs nothing.
 """
 
@@ -9,18 +13,53 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vswin_cli.config import EngineOptions, SamplingOptions, SegmentOptions, Stride
+    from vswin_cli.engine import Engine
     from vswin_cli.errors import VswinError
+    from vswin_cli.labels import LabelMap
+    from vswin_cli.pipeline import analyze_video
+    from vswin_cli.sources import VideoSource, expand_sources
+    from vswin_cli.timeline.record import Timeline
+    from vswin_cli.timeline.segments import Segment
+    from vswin_cli.weights.loading import load_model
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "VswinError": "vswin_cli.errors",
+    "Engine": "engine",
+    "EngineOptions": "config",
+    "LabelMap": "labels",
+    "SamplingOptions": "config",
+    "Segment": "timeline.segments",
+    "SegmentOptions": "config",
+    "Stride": "config",
+    "Timeline": "timeline.record",
+    "VideoSource": "sources",
+    "VswinError": "errors",
+    "analyze_video": "pipeline",
+    "expand_sources": "sources",
+    "load_model": "weights.loading",
 }
 
-__all__ = ["VswinError", "__version__"]
+__all__ = [
+    "Engine",
+    "EngineOptions",
+    "LabelMap",
+    "SamplingOptions",
+    "Segment",
+    "SegmentOptions",
+    "Stride",
+    "Timeline",
+    "VideoSource",
+    "VswinError",
+    "__version__",
+    "analyze_video",
+    "expand_sources",
+    "load_model",
+]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(f"vswin_cli.{_HOMES[name]}"), name)

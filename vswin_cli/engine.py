@@ -98,7 +98,11 @@ class Engine:
     """
 
     def __init__(
-        self, model: LoadedModel, options: EngineOptions, *, crops: Literal[1, 3] = 1
+        self,
+        model: LoadedModel,
+        options: EngineOptions = EngineOptions(),
+        *,
+        crops: Literal[1, 3] = 1,
     ) -> None:
         self.model = model
         self.crops = crops

@@ -38,10 +38,10 @@ OnProgress = Callable[[float, "float | None"], None]
 
 
 def analyze_video(
-    source: VideoSource,
+    source: VideoSource | str,
     engine: Engine,
-    sampling: SamplingOptions,
-    segments: SegmentOptions,
+    sampling: SamplingOptions = SamplingOptions(),
+    segments: SegmentOptions | None = None,
     *,
     on_progress: OnProgress | None = None,
     save_scores: Path | None = None,
@@ -49,10 +49,10 @@ def analyze_video(
     """Tag one video.
 
     Args:
-        source: the video.
+        source: the video, its path or its address.
         engine: the model, ready to run.
         sampling: which clips to take.
-        segments: how scores become segments.
+        segments: how scores become segments; by default as the weights advise.
         on_progress: called as the video is worked through.
         save_scores: where to keep the score track, to be segmented again later.
 
@@ -63,6 +63,8 @@ def analyze_video(
         OutputError: the scores cannot be saved.
     """
     card = engine.model.card
+    segments = card.segments if segments is None else segments
+    source = VideoSource.of(source) if isinstance(source, str) else source
     with open_clips(source, card.input, sampling) as stream:
         step_seconds = _step_seconds(stream.plan, stream.info)
         builder = TrackBuilder(
