@@ -1,0 +1,323 @@
+"""Labelled intervals of several videos, predicted or true, from whatever file holds them.
+
+Told apart by content: ActivityNet's ground truth (`database`) and results (`results`), our
+timelines as JSON or JSON Lines, and CSV with `video,start,end,label` and maybe `score`. Videos
+are matched by file name: folders, a known ending and ActivityNet's `v_` do not count.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path, PurePosixPath
+
+from vswin_cli.config import parse_seconds
+from vswin_cli.errors import OptionError, SourceError
+from vswin_cli.evaluation.video_list import read_text
+from vswin_cli.records import JsonValue
+from vswin_cli.sources import VIDEO_SUFFIXES
+from vswin_cli.timeline.files import parse_timelines
+from vswin_cli.timeline.record import Timeline
+
+__all__ = [
+    "AnnotatedVideo",
+    "Annotations",
+    "Interval",
+    "annotations_of",
+    "read_annotations",
+    "video_id",
+]
+
+_COLUMNS = {
+    "video": ("video", "video_id", "video-id", "filename", "file", "path", "uri"),
+    "start": ("start", "start_seconds", "t_start", "t-start", "onset", "begin"),
+    "end": ("end", "end_seconds", "t_end", "t-end", "offset"),
+    "label": ("label", "event_label", "class", "activity", "name"),
+    "score": ("score", "confidence"),
+}
+_REQUIRED = ("video", "start", "end", "label")
+_HINT = (
+    "give ActivityNet JSON, a timeline of `vswin tag -f json`, or CSV with the columns "
+    "video,start,end,label"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A label that holds over `[start_seconds, end_seconds)`."""
+
+    start_seconds: float
+    end_seconds: float
+    label: str
+    score: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """Length."""
+        return self.end_seconds - self.start_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotatedVideo:
+    """What is said about one video."""
+
+    id: str
+    """File name without folders and ending."""
+    intervals: tuple[Interval, ...] = ()
+    """Sorted by start, then end, then label."""
+    duration_seconds: float | None = None
+    """Length of the video, where the file tells."""
+    gaps: tuple[tuple[float, float], ...] = ()
+    """Parts that could not be decoded, so that nothing is said about them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Annotations:
+    """What a file says, video by video."""
+
+    source: str
+    """The file, for messages."""
+    videos: Mapping[str, AnnotatedVideo] = field(default_factory=dict)
+    """By id."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """All labels, sorted."""
+        return tuple(sorted({one.label for v in self.videos.values() for one in v.intervals}))
+
+    def renamed(self, names: Mapping[str, str]) -> Annotations:
+        """The same with labels replaced where `names` has them."""
+        videos = {
+            key: replace(
+                video,
+                intervals=_sorted(
+                    replace(one, label=names.get(one.label, one.label)) for one in video.intervals
+                ),
+            )
+            for key, video in self.videos.items()
+        }
+        return replace(self, videos=videos)
+
+
+def video_id(name: str) -> str:
+    """What a video is matched by: `clips/v_abc.mp4` and `abc` are the same video."""
+    base = PurePosixPath(name.replace("\\", "/").split("?")[0]).name
+    stem, dot, ending = base.rpartition(".")
+    if dot and f".{ending.lower()}" in VIDEO_SUFFIXES:
+        base = stem
+    return base.removeprefix("v_")
+
+
+def read_annotations(path: Path, *, subset: str | None = None) -> Annotations:
+    """Read intervals from a file of any of the known kinds.
+
+    Args:
+        path: the file.
+        subset: take only these videos of an ActivityNet ground truth.
+
+    Raises:
+        SourceNotFoundError: no such file, or not readable.
+        SourceError: another kind of file, a bad line or entry (it is named), or two videos of
+            one name.
+        OptionError: a subset is needed, unknown, or the file has none.
+    """
+    text = read_text(path)
+    name = str(path)
+    if not text.lstrip().startswith(("{", "[")):
+        return _without_subset(_from_csv(text, name), subset)
+    try:
+        document: JsonValue = json.loads(text)
+    except json.JSONDecodeError:
+        document = None  # JSON Lines, or broken: the reader of timelines says where
+    if isinstance(document, dict) and isinstance(document.get("database"), dict):
+        return _from_database(document["database"], name, subset)
+    if isinstance(document, dict) and isinstance(document.get("results"), dict):
+        return _without_subset(_from_results(document["results"], name), subset)
+    if document is None or (isinstance(document, dict) and "schema" in document):
+        return _without_subset(annotations_of(parse_timelines(text, name), name), subset)
+    raise SourceError(f"{name} holds no labelled intervals", hint=_HINT)
+
+
+def _without_subset(annotations: Annotations, subset: str | None) -> Annotations:
+    if subset is not None:
+        raise OptionError(
+            f"--subset {subset}: {annotations.source} has no subsets",
+            hint="leave it out; only ActivityNet's ground truth has them",
+        )
+    return annotations
+
+
+def _sorted(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
+    return tuple(sorted(intervals, key=lambda one: (one.start_seconds, one.end_seconds, one.label)))
+
+
+def _gather(videos: Iterable[tuple[str, AnnotatedVideo]], source: str) -> Annotations:
+    """Videos by id; two names that come to the same id are refused."""
+    names: dict[str, str] = {}
+    found: dict[str, AnnotatedVideo] = {}
+    for name, video in videos:
+        if video.id in found:
+            raise SourceError(
+                f"{source}: {names[video.id]!r} and {name!r} would both be the video {video.id!r}",
+                hint="videos are told apart by file name; rename one of them",
+            )
+        names[video.id], found[video.id] = name, video
+    return Annotations(source, found)
+
+
+def annotations_of(timelines: Sequence[Timeline], source: str) -> Annotations:
+    """The segments of timelines.
+
+    Raises:
+        SourceError: two videos of one name.
+    """
+    return _gather(((one.video.uri, _of_timeline(one)) for one in timelines), source)
+
+
+def _of_timeline(timeline: Timeline) -> AnnotatedVideo:
+    return AnnotatedVideo(
+        id=video_id(timeline.video.uri),
+        intervals=_sorted(
+            Interval(one.start_seconds, one.end_seconds, one.label, one.score)
+            for one in timeline.segments
+        ),
+        duration_seconds=timeline.video.duration_seconds,
+        gaps=tuple((one.start_seconds, one.end_seconds) for one in timeline.coverage.gaps),
+    )
+
+
+def _from_database(
+    database: Mapping[str, JsonValue], source: str, subset: str | None
+) -> Annotations:
+    """ActivityNet's ground truth: durations and annotations by video."""
+    subsets = {str(entry["subset"]) for entry in database.values() if _has(entry, "subset")}
+    if subset is None and len(subsets) > 1:
+        raise OptionError(
+            f"{source} has the subsets {', '.join(sorted(subsets))}",
+            hint="choose one by --subset, usually validation",
+        )
+    if subset is not None and subset not in subsets:
+        known = ", ".join(sorted(subsets)) or "none"
+        raise OptionError(f"{source} has no subset {subset!r}", hint=f"it has: {known}")
+    videos = []
+    for name, entry in database.items():
+        if subset is None or (_has(entry, "subset") and entry["subset"] == subset):
+            notes = entry.get("annotations", []) if isinstance(entry, dict) else entry
+            duration = _optional_number(entry, "duration", f"{source}: `{name}`")
+            intervals = _entries(notes, f"{source}: `{name}`")
+            videos.append((name, AnnotatedVideo(video_id(name), intervals, duration)))
+    return _gather(videos, source)
+
+
+def _from_results(results: Mapping[str, JsonValue], source: str) -> Annotations:
+    """ActivityNet's results: scored intervals by video."""
+    videos = (
+        (name, AnnotatedVideo(video_id(name), _entries(entries, f"{source}: `{name}`")))
+        for name, entries in results.items()
+    )
+    return _gather(videos, source)
+
+
+def _has(entry: JsonValue, key: str) -> bool:
+    return isinstance(entry, dict) and key in entry
+
+
+def _optional_number(entry: JsonValue, key: str, where: str) -> float | None:
+    if not _has(entry, key) or entry[key] is None:
+        return None
+    value = entry[key]
+    if type(value) not in (int, float) or not math.isfinite(value):
+        raise SourceError(f"{where}: `{key}` must be a number, got {value!r}")
+    return float(value)
+
+
+def _entries(entries: JsonValue, where: str) -> tuple[Interval, ...]:
+    if not isinstance(entries, list):
+        raise SourceError(f"{where} must hold a list of intervals", hint=_HINT)
+    return _sorted(_entry(one, f"{where}, entry {i}") for i, one in enumerate(entries))
+
+
+def _entry(entry: JsonValue, where: str) -> Interval:
+    span = entry.get("segment") if isinstance(entry, dict) else None
+    label = entry.get("label") if isinstance(entry, dict) else None
+    if not isinstance(span, list) or len(span) != 2 or not isinstance(label, str):
+        raise SourceError(f"{where}: expected `label` and `segment: [start, end]`", hint=_HINT)
+    times = dict(zip(("start", "end"), span, strict=True))
+    start, end = (_optional_number(times, key, where) for key in times)
+    return _interval(start, end, label, _optional_number(entry, "score", where), where)
+
+
+def _interval(
+    start: float | None, end: float | None, label: str, score: float | None, where: str
+) -> Interval:
+    if start is None or end is None or end < start:
+        raise SourceError(f"{where}: the interval from {start} to {end} s ends before it starts")
+    return Interval(start, end, label, score)
+
+
+def _from_csv(text: str, source: str) -> Annotations:
+    reader = csv.reader(text.splitlines(keepends=True), strict=True)
+    by_name: dict[str, list[Interval]] = {}
+    try:
+        for name, interval in _csv_intervals(reader, lambda: f"{source}, line {reader.line_num}"):
+            by_name.setdefault(name, []).append(interval)
+    except csv.Error as error:
+        raise SourceError(f"{source}, line {reader.line_num}: {error}", hint=_HINT) from error
+    videos = (
+        (name, AnnotatedVideo(video_id(name), _sorted(group))) for name, group in by_name.items()
+    )
+    return _gather(videos, source)
+
+
+def _csv_intervals(
+    rows: Iterable[list[str]], where: Callable[[], str]
+) -> Iterator[tuple[str, Interval]]:
+    columns: dict[str, int] | None = None
+    for row in rows:
+        cells = [cell.strip() for cell in row]
+        if not any(cells):
+            continue
+        if columns is None:
+            columns = _header(cells)
+            if columns is not None:
+                continue
+            columns = {name: i for i, name in enumerate(_COLUMNS) if i < len(cells)}
+        if len(cells) <= max(columns[name] for name in _REQUIRED if name in columns):
+            raise SourceError(f"{where()}: {len(cells)} columns are too few", hint=_HINT)
+        if len(columns) < len(_REQUIRED):
+            raise SourceError(f"{where()}: got {len(cells)} columns", hint=_HINT)
+        yield cells[columns["video"]], _csv_interval(cells, columns, where())
+
+
+def _header(cells: Sequence[str]) -> dict[str, int] | None:
+    """Column numbers if the row names them."""
+    names = [cell.casefold() for cell in cells]
+    found = {
+        column: next(names.index(alias) for alias in aliases if alias in names)
+        for column, aliases in _COLUMNS.items()
+        if any(alias in names for alias in aliases)
+    }
+    return found if all(column in found for column in _REQUIRED) else None
+
+
+def _csv_interval(cells: Sequence[str], columns: Mapping[str, int], where: str) -> Interval:
+    start, end = (_seconds(cells[columns[name]], where) for name in ("start", "end"))
+    place = columns.get("score")
+    text = "" if place is None or place >= len(cells) else cells[place]
+    score: float | None = None
+    if text:
+        try:
+            score = float(text)
+        except ValueError as error:
+            raise SourceError(f"{where}: the score {text!r} is no number") from error
+    return _interval(start, end, cells[columns["label"]], score, where)
+
+
+def _seconds(text: str, where: str) -> float:
+    try:
+        return parse_seconds(text)
+    except OptionError as error:
+        raise SourceError(f"{where}: {error.message}", hint=error.hint or _HINT) from error

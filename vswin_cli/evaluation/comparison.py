@@ -1,0 +1,200 @@
+"""Two results for the same videos side by side: where they agree, where they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from vswin_cli.errors import SourceError
+from vswin_cli.evaluation.annotations import AnnotatedVideo, Annotations
+from vswin_cli.evaluation.overlay import Moment, common_end, moments, united
+from vswin_cli.records import named
+
+__all__ = [
+    "ComparisonReport",
+    "Difference",
+    "LabelAgreement",
+    "VideoComparison",
+    "compare_annotations",
+    "compare_videos",
+]
+
+_FUZZ = 1e-6  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class LabelAgreement:
+    """How much of a label's time both results have."""
+
+    label: str
+    seconds_a: float = field(metadata=named(digits=3))
+    seconds_b: float = field(metadata=named(digits=3))
+    seconds_both: float = field(metadata=named(digits=3))
+    agreement: float = field(metadata=named(digits=6))
+    """Time in both over time in either."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A stretch `[start_seconds, end_seconds)` on which the two do not say the same."""
+
+    start_seconds: float = field(metadata=named("start", digits=6))
+    end_seconds: float = field(metadata=named("end", digits=6))
+    only_a: tuple[str, ...]
+    """Labels that only the first has here."""
+    only_b: tuple[str, ...]
+    both: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VideoComparison:
+    """One video."""
+
+    video: str
+    seconds: float = field(metadata=named(digits=3))
+    """Time compared: that of the video without what either could not decode."""
+    agreement: float = field(metadata=named(digits=6))
+    """Share of that time on which both say the same; 1 for an empty video."""
+    over_time: tuple[float | None, ...] = field(metadata=named(digits=4))
+    """The same in equal parts of the video; nothing where neither could look."""
+    part_seconds: float = field(metadata=named(digits=6))
+    """Length of such a part."""
+    labels: tuple[LabelAgreement, ...]
+    """Those that disagree for the longest time first."""
+    differences: tuple[Difference, ...]
+    """In the order of time."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonReport:
+    """All videos that both files have."""
+
+    a: str
+    b: str
+    agreement: float = field(metadata=named(digits=6))
+    """Over the time of all videos."""
+    seconds: float = field(metadata=named(digits=3))
+    videos: tuple[VideoComparison, ...]
+    only_in_a: tuple[str, ...]
+    """Videos that the other file lacks."""
+    only_in_b: tuple[str, ...]
+
+
+def compare_annotations(a: Annotations, b: Annotations, *, parts: int = 40) -> ComparisonReport:
+    """Compare the videos that both files have.
+
+    If each file has one video, they are compared whatever their names.
+
+    Args:
+        a: one result.
+        b: the other.
+        parts: into how many equal parts to cut each video for agreement over time.
+
+    Raises:
+        SourceError: the files have no video in common.
+    """
+    common = [name for name in a.videos if name in b.videos]
+    pairs = [(a.videos[name], b.videos[name]) for name in common]
+    if not pairs and len(a.videos) == len(b.videos) == 1:
+        pairs = list(zip(a.videos.values(), b.videos.values(), strict=True))
+    if not pairs:
+        raise SourceError(
+            f"{a.source} and {b.source} have no video in common",
+            hint="videos are matched by file name",
+        )
+    compared = tuple(compare_videos(first, second, parts=parts) for first, second in pairs)
+    seconds = sum(one.seconds for one in compared)
+    agreed = sum(one.seconds * one.agreement for one in compared)
+    matched = {one.id for pair in pairs for one in pair}
+    return ComparisonReport(
+        a=a.source,
+        b=b.source,
+        agreement=agreed / seconds if seconds else 1.0,
+        seconds=seconds,
+        videos=compared,
+        only_in_a=tuple(name for name in a.videos if name not in matched),
+        only_in_b=tuple(name for name in b.videos if name not in matched),
+    )
+
+
+def compare_videos(a: AnnotatedVideo, b: AnnotatedVideo, *, parts: int = 40) -> VideoComparison:
+    """Compare two results for one video."""
+    end = common_end(a, b)
+    spoken = list(
+        moments(united(a.intervals), united(b.intervals), end, left_out=[*a.gaps, *b.gaps])
+    )
+    seconds = sum(one.seconds for one in spoken)
+    agreed = sum(one.seconds for one in spoken if one.agrees)
+    return VideoComparison(
+        video=a.id,
+        seconds=seconds,
+        agreement=agreed / seconds if seconds else 1.0,
+        over_time=_over_time(spoken, end, parts),
+        part_seconds=end / parts,
+        labels=_by_label(spoken),
+        differences=tuple(_differences(spoken)),
+    )
+
+
+def _over_time(spoken: Sequence[Moment], end: float, parts: int) -> tuple[float | None, ...]:
+    """Agreement in each of `parts` equal parts of `[0, end)`."""
+    edges = np.linspace(0.0, end, parts + 1)
+    agreed, total = np.zeros(parts), np.zeros(parts)
+    for one in spoken:
+        left = np.maximum(edges[:-1], one.start_seconds)
+        shared = np.clip(np.minimum(edges[1:], one.end_seconds) - left, 0.0, None)
+        total += shared
+        agreed += shared * one.agrees
+    return tuple(
+        float(min(1.0, right / all_)) if all_ > _FUZZ else None
+        for right, all_ in zip(agreed, total, strict=True)
+    )
+
+
+def _by_label(spoken: Iterable[Moment]) -> tuple[LabelAgreement, ...]:
+    sums: dict[str, list[float]] = {}
+    for one in spoken:
+        for label in one.first | one.second:
+            times = sums.setdefault(label, [0.0, 0.0, 0.0])
+            times[0] += one.seconds * (label in one.first)
+            times[1] += one.seconds * (label in one.second)
+            times[2] += one.seconds * (label in one.first and label in one.second)
+    rows = [
+        LabelAgreement(label, in_a, in_b, both, both / (in_a + in_b - both))
+        for label, (in_a, in_b, both) in sums.items()
+    ]
+    return tuple(
+        sorted(rows, key=lambda r: (2 * r.seconds_both - r.seconds_a - r.seconds_b, r.label))
+    )
+
+
+def _differences(spoken: Iterable[Moment]) -> Iterable[Difference]:
+    """Moments that disagree; neighbours that disagree in the same way are one."""
+    held: Difference | None = None
+    for one in spoken:
+        if one.agrees:
+            continue
+        found = Difference(
+            one.start_seconds,
+            one.end_seconds,
+            tuple(sorted(one.first - one.second)),
+            tuple(sorted(one.second - one.first)),
+            tuple(sorted(one.first & one.second)),
+        )
+        if held is not None and _continues(held, found):
+            held = Difference(
+                held.start_seconds, found.end_seconds, held.only_a, held.only_b, held.both
+            )
+            continue
+        if held is not None:
+            yield held
+        held = found
+    if held is not None:
+        yield held
+
+
+def _continues(held: Difference, found: Difference) -> bool:
+    same = (held.only_a, held.only_b, held.both) == (found.only_a, found.only_b, found.both)
+    return same and found.start_seconds - held.end_seconds < _FUZZ

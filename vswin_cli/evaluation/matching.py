@@ -1,0 +1,107 @@
+"""Do predictions and ground truth speak of the same videos and labels?
+
+Two files that share nothing give a score of zero that looks like a bad model; they are refused.
+What is only partly shared is said.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from vswin_cli.errors import SourceError
+from vswin_cli.evaluation.annotations import Annotations
+from vswin_cli.evaluation.video_list import read_text
+
+__all__ = ["check_comparable", "read_label_map"]
+
+_SHOWN = 3
+
+
+def check_comparable(prediction: Annotations, truth: Annotations) -> list[str]:
+    """Refuse files that cannot be compared; tell what does not fit.
+
+    Returns:
+        Sentences for the user, none if everything fits.
+
+    Raises:
+        SourceError: no video or no label in common, or nothing to find.
+    """
+    if not truth.labels:
+        raise SourceError(f"{truth.source} holds no labelled interval, so there is nothing to find")
+    _check_overlap("video", prediction.videos, truth.videos, prediction.source, truth.source)
+    if prediction.labels:
+        hint = "if they name the same things, say which is which by --label-map"
+        _check_overlap(
+            "label", prediction.labels, truth.labels, prediction.source, truth.source, hint
+        )
+    return [
+        *_notes("video", prediction.videos, truth.videos, "whatever is predicted there is wrong"),
+        *_notes("label", prediction.labels, truth.labels, "they can never be right"),
+    ]
+
+
+def _check_overlap(
+    what: str,
+    predicted: Collection[str],
+    true: Collection[str],
+    predicted_in: str,
+    true_in: str,
+    hint: str = "is it the right pair of files? Videos are matched by file name",
+) -> None:
+    if not set(predicted) & set(true):
+        raise SourceError(
+            f"no {what} in common: {predicted_in} has {_some(predicted)}; "
+            f"{true_in} has {_some(true)}",
+            hint=hint,
+        )
+
+
+def _notes(
+    what: str, predicted: Collection[str], true: Collection[str], consequence: str
+) -> list[str]:
+    extra, missing = set(predicted) - set(true), set(true) - set(predicted)
+    notes = []
+    if extra:
+        notes.append(
+            f"{len(extra)} {what}s of the prediction are not in the ground truth, {consequence}: "
+            f"{_some(extra)}"
+        )
+    if missing:
+        notes.append(
+            f"{len(missing)} of {len(true)} {what}s of the ground truth are never predicted: "
+            f"{_some(missing)}"
+        )
+    return notes
+
+
+def _some(names: Iterable[str]) -> str:
+    ordered = sorted(names)
+    if not ordered:
+        return "none"
+    more = f" and {len(ordered) - _SHOWN} more" if len(ordered) > _SHOWN else ""
+    return ", ".join(repr(name) for name in ordered[:_SHOWN]) + more
+
+
+def read_label_map(path: Path) -> dict[str, str]:
+    """Which label of the ground truth each label of the prediction stands for.
+
+    The file is CSV without header: `predicted,true`. Several may stand for the same one.
+
+    Raises:
+        SourceNotFoundError: no such file, or not readable.
+        SourceError: a line without two names, or a label mapped twice.
+    """
+    names: dict[str, str] = {}
+    reader = csv.reader(read_text(path).splitlines(keepends=True))
+    for row in reader:
+        cells = [cell.strip() for cell in row]
+        if not any(cells):
+            continue
+        where = f"{path}, line {reader.line_num}"
+        if len(cells) != 2 or not all(cells):
+            raise SourceError(f"{where}: expected `predicted label,true label`")
+        if names.setdefault(cells[0], cells[1]) != cells[1]:
+            raise SourceError(f"{where}: {cells[0]!r} already stands for {names[cells[0]]!r}")
+    return names

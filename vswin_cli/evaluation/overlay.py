@@ -1,0 +1,107 @@
+"""Two sets of labelled intervals laid over each other: who says what, instant by instant.
+
+Exact: time is cut where any interval begins or ends, so no frame rate is involved.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from vswin_cli.evaluation.annotations import AnnotatedVideo, Interval
+
+__all__ = ["Moment", "common_end", "moments", "united"]
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A stretch `[start_seconds, end_seconds)` over which nothing changes."""
+
+    start_seconds: float
+    end_seconds: float
+    first: frozenset[str]
+    """Labels that hold in the first set."""
+    second: frozenset[str]
+    """Labels that hold in the second."""
+
+    @property
+    def seconds(self) -> float:
+        """Length."""
+        return self.end_seconds - self.start_seconds
+
+    @property
+    def agrees(self) -> bool:
+        """Whether both say the same, be it nothing."""
+        return self.first == self.second
+
+
+def moments(
+    first: Sequence[Interval],
+    second: Sequence[Interval],
+    end_seconds: float,
+    *,
+    left_out: Iterable[tuple[float, float]] = (),
+) -> Iterator[Moment]:
+    """Cut `[0, end_seconds)` into moments, without the parts `left_out`.
+
+    Neighbouring moments may hold the same labels.
+    """
+    limit = max(end_seconds, 0.0)
+    changes: dict[float, list[tuple[int, str, int]]] = {0.0: [], limit: []}
+    sides = [(first, 0), (second, 1)]
+    spans = [(a.start_seconds, a.end_seconds, side, a.label) for one, side in sides for a in one]
+    spans += [(start, end, 2, "") for start, end in left_out]
+    for start, end, side, label in spans:
+        start, end = min(max(start, 0.0), limit), min(end, limit)
+        if end > start:
+            changes.setdefault(start, []).append((side, label, 1))
+            changes.setdefault(end, []).append((side, label, -1))
+    held: tuple[Counter[str], Counter[str], Counter[str]] = (Counter(), Counter(), Counter())
+    times = sorted(changes)
+    for time, following in pairwise(times):
+        for side, label, step in changes[time]:
+            held[side][label] += step
+        if not any(held[2].values()):
+            yield Moment(time, following, _present(held[0]), _present(held[1]))
+
+
+def _present(held: Counter[str]) -> frozenset[str]:
+    return frozenset(label for label, count in held.items() if count > 0)
+
+
+def common_end(first: AnnotatedVideo, second: AnnotatedVideo) -> float:
+    """Where the time that both speak of ends.
+
+    The longer of the known durations; without any, the end of the last interval.
+    """
+    known = [one.duration_seconds for one in (first, second) if one.duration_seconds]
+    if known:
+        return max(known)
+    ends = (one.end_seconds for video in (first, second) for one in video.intervals)
+    return max(ends, default=0.0)
+
+
+def united(intervals: Iterable[Interval]) -> list[Interval]:
+    """Intervals of one label that touch or overlap made one; sorted by start.
+
+    The score of a union is the largest of its parts.
+    """
+    by_label: dict[str, list[Interval]] = {}
+    for one in sorted(intervals, key=lambda one: one.start_seconds):
+        group = by_label.setdefault(one.label, [])
+        if group and one.start_seconds <= group[-1].end_seconds:
+            last = group[-1]
+            end = max(last.end_seconds, one.end_seconds)
+            group[-1] = Interval(last.start_seconds, end, one.label, _larger(last, one))
+        else:
+            group.append(one)
+    merged = [one for group in by_label.values() for one in group]
+    return sorted(merged, key=lambda one: (one.start_seconds, one.end_seconds, one.label))
+
+
+def _larger(first: Interval, second: Interval) -> float | None:
+    scores = [one.score for one in (first, second) if one.score is not None]
+    return max(scores, default=-math.inf) if scores else None

@@ -1,0 +1,205 @@
+"""A labelled list of videos and a model in, top-1 and top-5 accuracy out.
+
+A video that cannot be decoded is counted and named and never ends the run. While the network
+works on one video, the next ones are decoded.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vswin_cli.errors import VswinError
+from vswin_cli.evaluation.accuracy import (
+    Confusion,
+    Rate,
+    confusions,
+    mean_class_accuracy,
+    rank_of,
+)
+from vswin_cli.evaluation.protocols import Protocol
+from vswin_cli.evaluation.video_list import LabelledVideo
+from vswin_cli.evaluation.views import VideoViews, read_views
+from vswin_cli.records import named
+from vswin_cli.specs import Activation, InputSpec
+from vswin_cli.timeline.scores import activate
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from vswin_cli.engine import Engine
+
+__all__ = ["Outcome", "TopkReport", "classify", "evaluate_videos", "summarise", "view_logits"]
+
+_KEPT_CLASSES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one video of the list."""
+
+    uri: str
+    truth: int
+    """Right class."""
+    rank: int | None = None
+    """Its place in the model's order, from 1; `None` if the video failed."""
+    best: tuple[int, ...] = ()
+    """The five best classes, or fewer."""
+    scores: tuple[float, ...] = ()
+    """Theirs."""
+    problem: str | None = None
+    """Why the video failed, or what was missing from it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A video without a result."""
+
+    video: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class TopkReport:
+    """Accuracy on a list, with all that one must know to repeat it."""
+
+    model: str
+    weights_sha256: str
+    protocol: str
+    description: str
+    """The protocol in words."""
+    precision: str
+    """Arithmetic of the network."""
+    num_videos: int = field(metadata=named("videos"))
+    top1: Rate
+    """Over the videos that could be decoded."""
+    top5: Rate
+    mean_class_accuracy: float = field(metadata=named(digits=6))
+    confusions: tuple[Confusion, ...]
+    damaged: tuple[Failure, ...]
+    """Videos that were scored although something was missing from them."""
+    failures: tuple[Failure, ...]
+
+
+def evaluate_videos(
+    videos: Sequence[LabelledVideo], engine: Engine, protocol: Protocol, *, workers: int = 2
+) -> Iterator[Outcome]:
+    """Test the model on each video, in order.
+
+    Args:
+        videos: the list.
+        engine: the model, with as many crops as the protocol has.
+        protocol: which views.
+        workers: videos that are decoded at the same time.
+
+    Raises:
+        DeviceError: the device is out of memory.
+    """
+    if engine.crops != protocol.crops:
+        raise ValueError(f"{engine.crops = } differs from {protocol.crops = }")
+    spec, activation = engine.model.card.input, engine.model.card.activation
+    loaded = _read_ahead(videos, spec, protocol, workers)
+    for video, views in zip(videos, loaded, strict=True):
+        if isinstance(views, VideoViews):
+            scores = classify(view_logits(views, engine), activation)
+            yield _scored(video, scores, _damage(views))
+        else:
+            yield Outcome(video.source.uri, video.class_id, problem=views)
+
+
+def view_logits(views: VideoViews, engine: Engine) -> NDArray[np.float32]:
+    """Run a video's clips through the network: (num_clips, crops, K)."""
+    logits = [one.logits.mean(axis=1) for one in engine.score(views.clips)]  # each (V, K)
+    return np.stack(logits)
+
+
+def classify(logits: NDArray[np.float32], activation: Activation) -> NDArray[np.float32]:
+    """Mean over views of their scores, (K,): the authors' `average_clips='prob'`."""
+    scores = activate(logits, activation)
+    return np.asarray(scores.mean(axis=(0, 1)), np.float32)
+
+
+def summarise(
+    outcomes: Iterable[Outcome],
+    engine: Engine,
+    protocol: Protocol,
+    *,
+    num_confusions: int = 10,
+) -> TopkReport:
+    """Accuracy and mistakes of outcomes."""
+    outcomes = list(outcomes)
+    labels = engine.model.card.labels
+    scored = [one for one in outcomes if one.rank is not None]
+    ranks = [one.rank for one in scored if one.rank is not None]
+    pairs = [(labels[one.truth], labels[one.best[0]]) for one in scored]
+    return TopkReport(
+        model=engine.model.card.id,
+        weights_sha256=engine.model.weights_sha256,
+        protocol=protocol.name,
+        description=protocol.description,
+        precision=engine.precision,
+        num_videos=len(outcomes),
+        top1=Rate.within(ranks, 1),
+        top5=Rate.within(ranks, 5),
+        mean_class_accuracy=mean_class_accuracy(
+            [one.truth for one in scored], [rank == 1 for rank in ranks]
+        ),
+        confusions=confusions(pairs, num_confusions),
+        damaged=tuple(Failure(one.uri, one.problem) for one in scored if one.problem),
+        failures=tuple(Failure(one.uri, one.problem or "") for one in outcomes if one.rank is None),
+    )
+
+
+def _read_ahead(
+    videos: Sequence[LabelledVideo], spec: InputSpec, protocol: Protocol, workers: int
+) -> Iterator[VideoViews | str]:
+    """Views of each video in order, or why there are none; a few are decoded ahead."""
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="vswin-views")
+    try:
+        ahead: deque[Future[VideoViews | str]] = deque()
+        rest = iter(videos)
+        for video in islice(rest, workers + 1):
+            ahead.append(pool.submit(_read, video, spec, protocol))
+        while ahead:
+            yield ahead.popleft().result()
+            for video in islice(rest, 1):
+                ahead.append(pool.submit(_read, video, spec, protocol))
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _read(video: LabelledVideo, spec: InputSpec, protocol: Protocol) -> VideoViews | str:
+    try:
+        return read_views(video.source, spec, protocol)
+    except VswinError as error:
+        return error.message
+    except Exception as error:  # one odd file must not cost the other 20,000
+        return f"internal error: {type(error).__name__}: {error}"
+
+
+def _damage(views: VideoViews) -> str | None:
+    report = views.report
+    if report.status == "ok":
+        return None
+    return (
+        f"{100 * report.coverage:.1f} % of it could be decoded, "
+        f"{report.bad_packets} damaged packets"
+    )
+
+
+def _scored(video: LabelledVideo, scores: NDArray[np.float32], problem: str | None) -> Outcome:
+    best = np.argsort(-scores, kind="stable")[:_KEPT_CLASSES]
+    return Outcome(
+        uri=video.source.uri,
+        truth=video.class_id,
+        rank=rank_of(scores, video.class_id),
+        best=tuple(int(i) for i in best),
+        scores=tuple(float(scores[i]) for i in best),
+        problem=problem,
+    )

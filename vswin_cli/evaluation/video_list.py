@@ -1,0 +1,132 @@
+"""A list of videos with their right labels, as people keep them: CSV, tabs or spaces."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vswin_cli.errors import SourceError, SourceNotFoundError
+from vswin_cli.remote import is_remote
+from vswin_cli.sources import VideoSource
+
+__all__ = ["LabelledVideo", "read_text", "read_video_list"]
+
+_PATH_HEADERS = {"path", "video", "file", "filename", "file_name", "uri", "video_path"}
+_HINT = "one video per line: `path,label`, the label by name or by index"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledVideo:
+    """A video and what it shows."""
+
+    source: VideoSource
+    class_id: int
+    """Row of the head."""
+
+
+def read_text(path: Path) -> str:
+    """A UTF-8 file, with or without byte order mark.
+
+    Raises:
+        SourceNotFoundError: no such file, or not readable.
+        SourceError: not text.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise SourceNotFoundError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{path} is not UTF-8 text") from error
+
+
+def read_video_list(
+    path: Path, labels: Sequence[str], *, root: Path | None = None
+) -> list[LabelledVideo]:
+    """Read a list of `path,label`; a header is optional.
+
+    A label is a name of the model, else an index from 0. Where a name is not found as it is
+    written, upper case and underscores for spaces do not matter.
+
+    Args:
+        path: the list; fields are separated by commas, tabs, or by the last space in the line,
+            as in the lists of MMAction.
+        labels: names of the model's classes, in order.
+        root: what relative paths are relative to; by default the list's own folder.
+
+    Raises:
+        SourceNotFoundError: the list is not there.
+        SourceError: a line cannot be read or names an unknown label, or there is none.
+    """
+    rows = list(_rows(read_text(path)))
+    if rows and rows[0][1][0].casefold() in _PATH_HEADERS:
+        del rows[0]
+    if not rows:
+        raise SourceError(f"{path} lists no video", hint=_HINT)
+    known = _LabelIndex(labels)
+    folder = path.parent if root is None else root
+    return [
+        LabelledVideo(_source(name, folder), known.find(label, f"{path}, line {number}"))
+        for number, (name, label) in ((n, _pair(cells, path, n)) for n, cells in rows)
+    ]
+
+
+def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
+    """Line numbers and fields; empty lines are passed over."""
+    head = text.split("\n", 1)[0]
+    separator = "," if "," in head else "\t" if "\t" in head else None
+    if separator is None:
+        for number, line in enumerate(text.split("\n"), 1):
+            if line.strip():
+                yield number, [cell.strip() for cell in line.rsplit(None, 1)]
+        return
+    reader = csv.reader(text.splitlines(keepends=True), delimiter=separator)
+    for row in reader:
+        if any(cell.strip() for cell in row):
+            yield reader.line_num, [cell.strip() for cell in row]
+
+
+def _pair(cells: list[str], path: Path, number: int) -> tuple[str, str]:
+    if len(cells) < 2 or not cells[0] or not cells[1]:
+        raise SourceError(f"{path}, line {number}: a path and a label are needed", hint=_HINT)
+    return cells[0], cells[1]
+
+
+def _source(name: str, folder: Path) -> VideoSource:
+    return VideoSource.of(name) if is_remote(name) else VideoSource.of(str(folder / name))
+
+
+class _LabelIndex:
+    """From what a list says to the row of the head."""
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self._count = len(labels)
+        self._exact = {name: i for i, name in enumerate(labels)}
+        loose: dict[str, list[int]] = {}
+        for i, name in enumerate(labels):
+            loose.setdefault(_plain(name), []).append(i)
+        self._loose = loose
+
+    def find(self, label: str, where: str) -> int:
+        """The class that a label means.
+
+        Raises:
+            SourceError: none, or several.
+        """
+        if label in self._exact:
+            return self._exact[label]
+        if label.isdecimal() and int(label) < self._count:
+            return int(label)
+        matches = self._loose.get(_plain(label), [])
+        if len(matches) != 1:
+            problem = "is not a label of the model" if not matches else "fits several labels"
+            raise SourceError(
+                f"{where}: {label!r} {problem}, nor an index below {self._count}",
+                hint="`vswin labels MODEL` lists them; are list and model of the same data set?",
+            )
+        return matches[0]
+
+
+def _plain(label: str) -> str:
+    return " ".join(label.replace("_", " ").casefold().split())
