@@ -266,10 +266,22 @@ def test_part_may_begin_between_frames(tmp_path):
     assert starts(clips)[0] == 1.05
 
 
-def test_part_beyond_the_end_gives_no_clips(tmp_path):
-    clips, report = clips_of(make_video(tmp_path / "a.mp4"), start_seconds=100.0)
-    assert clips == []
-    assert report.coverage == 0.0
+def test_part_beyond_the_end_is_refused(tmp_path):
+    with pytest.raises(OptionError, match=r"starts at 100 s, but the video ends at 2\.000 s"):
+        clips_of(make_video(tmp_path / "a.mp4"), start_seconds=100.0)
+
+
+def test_errors_about_a_remote_video_name_its_address(tmp_path):
+    fsspec = pytest.importorskip("fsspec")
+    system = fsspec.filesystem("memory")
+    system.pipe("/films/a.mp4", b"nothing")
+    source = VideoSource.of("memory://films/a.mp4")
+    with pytest.raises(NotAVideoError, match=r"^memory://films/a\.mp4 is not a video"):
+        open_clips(source, SPEC, SamplingOptions())
+    system.pipe("/films/b.mp4", make_video(tmp_path / "b.mp4").read_bytes())
+    with open_clips(VideoSource.of("memory://films/b.mp4"), SPEC, SamplingOptions()) as stream:
+        assert len(list(stream)) > 0
+    system.store.clear()
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.ts"])

@@ -108,7 +108,7 @@ def memory():
     system.pipe("/films/b.mp4", b"second")
     system.pipe("/films/a.mp4", b"first")
     yield system
-    system.rm("/films", recursive=True)
+    system.store.clear()
 
 
 def test_pattern_of_addresses_is_listed(memory):

@@ -22,17 +22,23 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vswin_cli.config import SamplingOptions
-from vswin_cli.errors import VswinError
-from vswin_cli.isolation import decode_isolated
+from vswin_cli.errors import OptionError, VswinError
+from vswin_cli.isolation import STALL_TIMEOUT_SECONDS, decode_isolated
 from vswin_cli.media import DecodeReport, VideoInfo
-from vswin_cli.sampling import Progress, RunEnd, SampledFrame, SamplingPlan, plan_sampling
-from vswin_cli.sources import VideoSource
+from vswin_cli.sampling import (
+    Progress,
+    Resize,
+    RunEnd,
+    SampledFrame,
+    SamplingPlan,
+    plan_sampling,
+)
+from vswin_cli.sources import VideoSource, naming_source
 from vswin_cli.specs import InputSpec
 from vswin_cli.wire import Event
 
@@ -279,10 +285,26 @@ class ClipStream(Iterator[Clip]):
             elif isinstance(event, DecodeReport):
                 self._report = event
         self._resources.close()
+        _check_start(self.plan, self._report)
+
+
+def _check_start(plan: SamplingPlan, report: DecodeReport | None) -> None:
+    """Refuse a part that begins after the end; only decoding tells where that is."""
+    if report and report.frames_decoded and plan.start_seconds >= report.duration_seconds:
+        raise OptionError(
+            f"the part to analyse starts at {plan.start_seconds:g} s, "
+            f"but the video ends at {report.duration_seconds:.3f} s"
+        )
 
 
 def open_clips(
-    source: VideoSource, spec: InputSpec, options: SamplingOptions, *, isolate: bool = True
+    source: VideoSource,
+    spec: InputSpec,
+    options: SamplingOptions,
+    *,
+    resize: Resize = "fast",
+    isolate: bool = True,
+    stall_timeout_seconds: float = STALL_TIMEOUT_SECONDS,
 ) -> ClipStream:
     """Open a video and give its clips one after the other.
 
@@ -290,23 +312,24 @@ def open_clips(
         source: what to open; an address is copied to a temporary file first.
         spec: what the weights expect.
         options: what the user chose.
+        resize: how pictures are scaled, see `SamplingPlan.resize`.
         isolate: decode in a child process, so that a decoder that hangs or crashes costs this
             video only. Without it decoding happens in this process.
+        stall_timeout_seconds: how long to wait for a sign of life from the child process.
 
     Raises:
         SourceError: the source cannot be opened or holds no video.
         OptionError: the options do not fit the weights.
     """
-    plan = plan_sampling(spec, options)
+    plan = plan_sampling(spec, options, resize=resize)
     with ExitStack() as resources:
         path = resources.enter_context(source.local())
-        stream = ClipStream(_events(path, plan, isolate=isolate), plan, resources.pop_all())
+        if isolate:
+            events = decode_isolated(path, plan, stall_timeout_seconds=stall_timeout_seconds)
+        else:
+            from vswin_cli.decoding import decode_samples  # loads PyAV
+
+            events = decode_samples(path, plan)
+        with naming_source(source, path):
+            stream = ClipStream(events, plan, resources.pop_all())
     return stream
-
-
-def _events(path: Path, plan: SamplingPlan, *, isolate: bool) -> Generator[Event, None, None]:
-    if isolate:
-        return decode_isolated(path, plan)
-    from vswin_cli.decoding import decode_samples  # loads PyAV
-
-    return decode_samples(path, plan)

@@ -100,6 +100,8 @@ class _Sampler:
         if not plan.sparse or plan.by == "index" or self._walker.run_is_open:
             return None
         target = self._walker.wanted_from_seconds
+        if plan.end_seconds is not None and target >= plan.end_seconds:
+            return None
         if target == self._last_target or not self._reader.worth_seeking(here_seconds, target):
             return None
         self._last_target = target

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from vswin_cli.isolation import decode_isolated
 from vswin_cli.media import DecodeReport, VideoInfo
 from vswin_cli.sampling import Progress, SampledFrame, SamplingPlan
-from vswin_cli.sources import VideoSource
+from vswin_cli.sources import VideoSource, naming_source
 
 __all__ = ["Inspection", "inspect"]
 
@@ -43,7 +43,7 @@ def inspect(
     """
     info: VideoInfo | None = None
     report: DecodeReport | None = None
-    with source.local() as path:
+    with source.local() as path, naming_source(source, path):
         events = decode_isolated(path, _SCAN_PLAN)
         try:
             for event in events:

@@ -14,7 +14,7 @@ from typing import TypeVar
 from vswin_cli.errors import SourceError, SourceNotFoundError
 from vswin_cli.remote import as_local_path, has_wildcard, is_remote, list_remote, local_copy
 
-__all__ = ["VIDEO_SUFFIXES", "VideoSource", "expand_sources"]
+__all__ = ["VIDEO_SUFFIXES", "VideoSource", "expand_sources", "naming_source"]
 
 _SUFFIXES = """
     264 265 3g2 3gp amv asf avi av1 divx dv f4v flv gif h264 h265 hevc ivf m1v m2t m2ts m2v m4v
@@ -62,6 +62,18 @@ class VideoSource:
         else:
             with local_copy(self.uri) as path:
                 yield path
+
+
+@contextmanager
+def naming_source(source: VideoSource, path: Path) -> Iterator[None]:
+    """In errors about a temporary copy, name what the user wrote."""
+    try:
+        yield
+    except SourceError as error:
+        if source.path is not None:
+            raise
+        message = error.message.replace(str(path), source.uri)
+        raise type(error)(message, hint=error.hint) from error
 
 
 def expand_sources(
