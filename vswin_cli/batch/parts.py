@@ -1,0 +1,182 @@
+"""Long videos in parts: where to cut, and one score track out of many.
+
+Parts overlap by two clips and a seam lies in the middle of each overlap, so that on its side of
+the seam every part has seen all clips that one pass over the whole video would have seen. Parts
+begin on the grid of clip starts and end where a clip does; their rows are those of one pass.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vswin_cli.batch.job import Part, TooLong
+from vswin_cli.config import SegmentOptions
+from vswin_cli.errors import SourceError
+from vswin_cli.timeline.record import Coverage, GapRecord, Notice, Timeline, with_segments
+from vswin_cli.timeline.score_files import load_track, save_track
+from vswin_cli.timeline.scores import ScoreTrack
+from vswin_cli.timeline.spool import ScoreSpool
+
+__all__ = ["join_parts", "plan_parts"]
+
+_FUZZ = 1e-6
+_GATED = "NOTHING_DECIDED"
+
+
+def plan_parts(video: TooLong, target_seconds: float) -> list[Part]:
+    """Divide a video.
+
+    Args:
+        video: its length and the grid of its clips.
+        target_seconds: how long a part should be.
+
+    Returns:
+        Parts in order; one alone if the video is too short to be divided.
+    """
+    stride, clip = video.stride_seconds, video.clip_seconds
+    margin = math.ceil(clip / stride - _FUZZ)  # strides that a clip reaches over
+    per_part = max(2 * margin, round(target_seconds / stride))
+    count = max(1, int(video.duration_seconds / stride) // per_part)
+    parts = []
+    for index in range(count):
+        first = index * per_part  # in strides: where this part begins to count
+        start = 0.0 if index == 0 else (first - margin) * stride
+        last_start = (first + per_part + margin) * stride  # of a clip
+        end = None if index == count - 1 else last_start + clip
+        parts.append(Part(index, count, start, end, first * stride))
+    return parts
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """A part's track, and the cells of it that count."""
+
+    track: ScoreTrack
+    timeline: Timeline
+    first: int
+    stop: int
+    since_seconds: float
+    until_seconds: float
+
+
+def join_parts(
+    parts: Sequence[Part], paths: Sequence[Path], options: SegmentOptions, scores: Path | None
+) -> Timeline:
+    """The timeline of a whole video from the scores of its parts.
+
+    Args:
+        parts: as planned.
+        paths: score file of each part.
+        options: how scores become segments.
+        scores: where to keep the joined track.
+
+    Raises:
+        SourceError: a score file is missing, or the video is damaged: behind damage the clips
+            of one pass lie elsewhere than those of a part.
+        OutputError: the scores cannot be written.
+    """
+    opened = [load_track(path) for path in paths]
+    try:
+        if any(one.status != "ok" or one.coverage.gaps for _, one in opened):
+            raise SourceError("a damaged video cannot be joined from parts")
+        pieces = [_piece(parts, i, *opened[i]) for i in range(len(parts))]
+        with _joined(pieces) as track:
+            timeline = with_segments(_record(pieces, track), track, options)
+            if scores is not None:
+                save_track(track, timeline, scores)
+            return timeline
+    finally:
+        for track, _ in opened:
+            track.close()
+
+
+def _piece(parts: Sequence[Part], index: int, track: ScoreTrack, timeline: Timeline) -> _Piece:
+    since = parts[index].seam_seconds
+    is_last = index + 1 == len(parts)
+    until = track.end_seconds if is_last else parts[index + 1].seam_seconds
+    step = track.step_seconds
+    first = round((since - track.start_seconds) / step)
+    stop = track.num_cells if is_last else round((until - track.start_seconds) / step)
+    return _Piece(track, timeline, first, stop, since, until)
+
+
+def _joined(pieces: Sequence[_Piece]) -> ScoreTrack:
+    head, tail = pieces[0].track, pieces[-1].track
+    spool = ScoreSpool(len(head.labels))
+    for piece in pieces:
+        for _, rows in piece.track.chunks(piece.first, piece.stop):
+            spool.append(rows)
+    starts = np.concatenate([_clips(p, p.track.clip_starts_seconds) for p in pieces])
+    ends = np.concatenate([_clips(p, p.track.clip_ends_seconds) for p in pieces])
+    return replace(
+        head,
+        end_seconds=tail.end_seconds,
+        valid=np.concatenate([p.track.valid[p.first : p.stop] for p in pieces]),
+        spans=_merged([span for p in pieces for span in _spans(p)]),
+        gaps=(),
+        clip_starts_seconds=starts,
+        clip_ends_seconds=ends,
+        spool=spool,
+    )
+
+
+def _clips(piece: _Piece, times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of the clips, those that begin on this side of both seams."""
+    starts = piece.track.clip_starts_seconds
+    is_last = piece.stop == piece.track.num_cells
+    before_end = starts < (math.inf if is_last else piece.until_seconds - _FUZZ)
+    return np.asarray(times[(starts >= piece.since_seconds - _FUZZ) & before_end])
+
+
+def _spans(piece: _Piece) -> list[tuple[float, float]]:
+    cut = [
+        (max(start, piece.since_seconds), min(end, piece.until_seconds))
+        for start, end in piece.track.spans
+    ]
+    return [(start, end) for start, end in cut if start < end]
+
+
+def _merged(spans: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    """Spans that touch become one."""
+    merged: list[tuple[float, float]] = []
+    for start, end in spans:
+        if merged and start <= merged[-1][1] + _FUZZ:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return tuple(merged)
+
+
+def _record(pieces: Sequence[_Piece], track: ScoreTrack) -> Timeline:
+    """What is known of the video, from what its parts say."""
+    timelines = [piece.timeline for piece in pieces]
+    last = timelines[-1]
+    is_variable = any(one.video.variable_frame_rate for one in timelines)
+    video = replace(
+        last.video,
+        variable_frame_rate=is_variable,
+        frames_decoded=None,  # parts overlap, so their sum would be too large
+    )
+    coverage = Coverage(
+        fraction=min(one.coverage.fraction for one in timelines),
+        analysed_seconds=track.analysed_seconds,
+        num_clips=len(track.clip_starts_seconds),
+        gaps=tuple(GapRecord.of(gap) for gap in track.gaps),
+    )
+    notices: dict[str, Notice] = {}
+    for one in timelines:
+        notices |= {notice.code: notice for notice in one.warnings if notice.code != _GATED}
+    return replace(
+        last,
+        video=video,
+        sampling=replace(last.sampling, start_seconds=None, end_seconds=None),
+        coverage=coverage,
+        warnings=tuple(notices.values()),
+        segments=(),
+    )

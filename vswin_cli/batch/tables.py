@@ -1,0 +1,252 @@
+"""What a batch leaves behind for others: a table or a file per video, a row per file.
+
+All of it is made from the journal, in the order of the inputs, so it depends on neither the order
+of work nor on interruptions.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from vswin_cli.batch.inputs import BatchInput, Shard
+from vswin_cli.batch.journal import Journal
+from vswin_cli.batch.outcome import Outcome
+from vswin_cli.errors import OptionError
+from vswin_cli.export import format_by_name, get_format, write_timeline, write_timelines
+from vswin_cli.export.naming import one_line
+from vswin_cli.files import replacing_text, writing
+from vswin_cli.timeline.record import Timeline
+
+__all__ = [
+    "FILES_COLUMNS",
+    "Target",
+    "choose_target",
+    "video_paths",
+    "write_files_table",
+    "write_results",
+    "write_video",
+]
+
+FILES_COLUMNS = (
+    "video", "status", "duration", "coverage", "segments", "error_code", "error", "elapsed",
+    "attempts", "device",
+)  # fmt: skip
+_PENDING = "pending"
+_LINE_BY_LINE = ("csv", "tsv", "jsonl")  # a header, then lines per video
+_PARQUET = "parquet"
+_STATE_SUFFIX = ".vswin"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where results go."""
+
+    path: Path
+    """The table of segments, or the folder for one file per video."""
+    format: str
+    """A name of `FORMATS`, or `parquet`."""
+    is_folder: bool
+    stem: str
+    """Of the files beside the results."""
+    shard: Shard | None = None
+
+    @property
+    def state(self) -> Path:
+        """Folder of the journal; the same for all shards and for all formats."""
+        return (self.path if self.is_folder else self.path.parent) / f".{self.stem}{_STATE_SUFFIX}"
+
+    @property
+    def table(self) -> Path:
+        """The table of segments; each shard has its own."""
+        return self.path if self.shard is None else self._beside(self.path.name[len(self.stem) :])
+
+    @property
+    def files_table(self) -> Path:
+        """The table of files."""
+        return self._beside(".files.csv")
+
+    def _beside(self, ending: str) -> Path:
+        part = "" if self.shard is None else f".{self.shard}"
+        folder = self.path if self.is_folder else self.path.parent
+        return folder / f"{self.stem}{part}{ending}"
+
+    def sweep(self) -> None:
+        """Remove half-written tables that a killed run has left."""
+        for path in (self.table, self.files_table):
+            for left in path.parent.glob(f".{path.name}.*.tmp"):
+                with suppress(OSError):
+                    left.unlink()
+
+
+def choose_target(out: str, format: str | None, shard: Shard | None = None) -> Target:
+    """Tell from `--out` and `--format` what to write.
+
+    A name that ends with a slash, has no ending, or is a folder already, means a folder.
+
+    Raises:
+        OptionError: the ending belongs to no format, or the format holds one video per file.
+    """
+    path = Path(out)
+    if path.is_dir() or out.endswith(("/", "\\")) or not path.suffix:
+        name = get_format(format or "json").name
+        return Target(path, name, True, "results", shard)
+    form = format_by_name(path.name)
+    if (format or path.suffix.lower()).lstrip(".") == _PARQUET:
+        return Target(path, _PARQUET, False, path.stem, shard)
+    if format is None and form is None:
+        raise OptionError(
+            f"the ending of {out} does not tell the format",
+            hint="name it .csv, .jsonl or .parquet, or give a folder for one file per video",
+        )
+    name = get_format(format).name if format is not None else form.name if form else ""
+    if not get_format(name).holds_many:
+        raise OptionError(
+            f"`{name}` holds one video per file",
+            hint=f"give a folder: --out {path.with_suffix('')}/ --format {name}",
+        )
+    suffix = form.suffix if form is not None else path.suffix
+    return Target(path, name, False, path.name[: -len(suffix)], shard)
+
+
+def write_results(
+    target: Target,
+    inputs: Sequence[BatchInput],
+    outcomes: Mapping[str, Outcome],
+    journal: Journal,
+) -> None:
+    """Write the table, or the files per video that are missing or older than their entries.
+
+    Args:
+        target: where, and as what.
+        inputs: all of them, in order.
+        outcomes: by entry, of those that are done.
+        journal: what holds their timelines.
+
+    Raises:
+        OutputError: the place cannot be written; what was there before still is.
+    """
+    done = [
+        one for one in inputs if one.entry in outcomes and outcomes[one.entry].status != "failed"
+    ]
+    if target.is_folder:
+        paths = video_paths(target, inputs)
+        for one in done:
+            write_video(target, journal, one.entry, paths[one.entry])
+    elif target.format == _PARQUET:
+        from vswin_cli.batch.columns import write_parquet
+
+        write_parquet(target.table, _timelines(done, journal))
+    elif target.format in _LINE_BY_LINE:
+        _write_lines(target, _timelines(done, journal))
+    else:
+        write_timelines(list(_timelines(done, journal)), target.format, target.table)
+
+
+def video_paths(target: Target, inputs: Sequence[BatchInput]) -> dict[str, Path]:
+    """A file for each entry, in folders as the inputs are; never two the same."""
+    suffix = get_format(target.format).suffix
+    common = _common_folder(inputs)
+    wanted = {one.entry: _relative(one, common) for one in inputs}
+    counts = Counter(wanted.values())
+    paths = {}
+    for one in inputs:
+        path = wanted[one.entry]
+        name = path.name if counts[path] == 1 else one.source.id
+        paths[one.entry] = target.path / path.parent / f"{name}{suffix}"
+    return paths
+
+
+def _common_folder(inputs: Sequence[BatchInput]) -> tuple[str, ...]:
+    """Parts of the folder that holds all local inputs."""
+    folders = [PurePosixPath(one.place).parent.parts for one in inputs if one.source.path]
+    if not folders:
+        return ()
+    low, high = min(folders), max(folders)
+    num_same = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), None)
+    return low if num_same is None else low[:num_same]
+
+
+def _relative(one: BatchInput, common: tuple[str, ...]) -> PurePosixPath:
+    if one.source.path is None:
+        return PurePosixPath(PurePosixPath(one.source.uri.split("?")[0]).stem or "video")
+    path = PurePosixPath(*PurePosixPath(one.place).parts[len(common) :])
+    return path.with_suffix("") if path.suffix else path
+
+
+def write_video(target: Target, journal: Journal, entry: str, path: Path) -> None:
+    """Write the file of one video, unless it is there already.
+
+    Raises:
+        OutputError: the place cannot be written.
+    """
+    source = journal.entry_path(entry)
+    with suppress(OSError):
+        if path.stat().st_mtime_ns >= source.stat().st_mtime_ns:
+            return
+    timeline = journal.timeline(entry)
+    if timeline is not None:
+        with writing(f"{path.parent}"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        write_timeline(timeline, target.format, path)
+
+
+def _timelines(inputs: Iterable[BatchInput], journal: Journal) -> Iterator[Timeline]:
+    for one in inputs:
+        timeline = journal.timeline(one.entry)
+        if timeline is not None:
+            yield timeline
+
+
+def _write_lines(target: Target, timelines: Iterable[Timeline]) -> None:
+    """One video in memory at a time."""
+    form = get_format(target.format)
+    header = form.render([])
+    with replacing_text(target.table) as file:
+        file.write(header)
+        for timeline in timelines:
+            file.write(form.render([timeline]).removeprefix(header))
+
+
+def write_files_table(
+    path: Path, inputs: Sequence[BatchInput], outcomes: Mapping[str, Outcome]
+) -> None:
+    """One row per input: what it came to, or that it waits.
+
+    Raises:
+        OutputError: the place cannot be written.
+    """
+    with replacing_text(path) as file:
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(FILES_COLUMNS)
+        for one in inputs:
+            writer.writerow(_row(one, outcomes.get(one.entry)))
+        file.write(text.getvalue())
+
+
+def _row(one: BatchInput, outcome: Outcome | None) -> list[object]:
+    video = one_line(one.source.uri)
+    if outcome is None:
+        return [video, _PENDING, *[""] * (len(FILES_COLUMNS) - 2)]
+    return [
+        video,
+        outcome.status,
+        _number(outcome.duration_seconds),
+        _number(outcome.coverage),
+        "" if outcome.num_segments is None else outcome.num_segments,
+        outcome.error_code or "",
+        one_line(outcome.error or ""),
+        f"{outcome.elapsed_seconds:.3f}",
+        outcome.attempts,
+        outcome.device,
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value + 0.0:.6f}".rstrip("0").rstrip(".")

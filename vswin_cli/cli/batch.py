@@ -1,0 +1,408 @@
+"""`vswin batch`: a folder, a night, a cluster."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from vswin_cli.cli import console
+from vswin_cli.cli.batch_summary import summarise
+from vswin_cli.cli.crews import make_task
+from vswin_cli.cli.options import (
+    BatchSizeOption,
+    CropsOption,
+    DeviceOption,
+    EndOption,
+    ExcludeOption,
+    FormatOption,
+    FrameIntervalOption,
+    FrameRateOption,
+    GroupOption,
+    IncludeOption,
+    JsonOption,
+    LabelsOption,
+    MaxEntropyOption,
+    MaxLabelsOption,
+    MergeGapOption,
+    MinCoverageOption,
+    MinDurationOption,
+    MinMarginOption,
+    ModelOption,
+    OffsetOption,
+    OnsetOption,
+    PrecisionOption,
+    QuietOption,
+    SmoothOption,
+    StartOption,
+    StrictOption,
+    StrideOption,
+    WeightsOption,
+    segment_options,
+)
+from vswin_cli.config import (
+    EngineOptions,
+    Precision,
+    SamplingOptions,
+    SegmentOptions,
+    Stride,
+    parse_seconds,
+)
+from vswin_cli.errors import CoverageError, OptionError, SourceError
+
+if TYPE_CHECKING:
+    from vswin_cli.batch.inputs import BatchInput, Shard
+    from vswin_cli.batch.run import BatchReport, Policy
+    from vswin_cli.batch.scheduler import StopRequest
+    from vswin_cli.batch.tables import Target
+    from vswin_cli.cli.crews import Staff
+
+__all__ = ["batch"]
+
+_SOME_FAILED = 3
+_INTERRUPTED = 128 + signal.SIGINT
+_SAMPLING = SamplingOptions()
+_INPUTS = "Inputs"
+_RESULTS = "Results"
+_WORK = "Work"
+
+
+def batch(
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT",
+            help="Folders, files, patterns, URLs, @LIST, or - for a list on stdin.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        str,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE|FOLDER",
+            help="Table (.csv, .jsonl, .parquet, ...) or folder with one file per video.",
+            rich_help_panel=_RESULTS,
+        ),
+    ],
+    format: FormatOption = None,
+    save_scores: Annotated[
+        Path | None,
+        typer.Option(
+            "--save-scores",
+            metavar="FOLDER",
+            help="Keep the scores for `vswin segment` here.",
+            show_default="beside the results, hidden",
+            rich_help_panel=_RESULTS,
+        ),
+    ] = None,
+    keep_scores: Annotated[
+        bool,
+        typer.Option(
+            "--scores/--no-scores",
+            help="Keep scores, so that other thresholds need no video (4 MB an hour).",
+            rich_help_panel=_RESULTS,
+        ),
+    ] = True,
+    files: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--files",
+            metavar="PATTERN",
+            help="Only files like this: *.mkv or day1/*. Repeatable.",
+            rich_help_panel=_INPUTS,
+        ),
+    ] = None,
+    skip_files: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--skip-files",
+            metavar="PATTERN",
+            help="No files like this. Repeatable.",
+            rich_help_panel=_INPUTS,
+        ),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard",
+            metavar="I/N",
+            help="Only the i-th of n parts of the inputs, for job arrays.",
+            rich_help_panel=_INPUTS,
+        ),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume/--no-resume",
+            help="Keep what earlier runs have done.",
+            rich_help_panel=_WORK,
+        ),
+    ] = True,
+    retry_failed: Annotated[
+        bool,
+        typer.Option("--retry-failed", help="Try again what failed before.", rich_help_panel=_WORK),
+    ] = False,
+    workers: Annotated[
+        str,
+        typer.Option(
+            "--workers",
+            metavar="auto|N|local|ray[:N]",
+            help="Who works: this process or one per GPU, N processes, or a Ray cluster.",
+            rich_help_panel=_WORK,
+        ),
+    ] = "auto",
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            "--ray-address",
+            help="Ray cluster to join.",
+            show_default="RAY_ADDRESS, else one on this machine",
+            rich_help_panel=_WORK,
+        ),
+    ] = None,
+    split: Annotated[
+        str,
+        typer.Option(
+            "--split",
+            metavar="TIME|never",
+            help="Divide much longer videos among workers into parts of this length.",
+            rich_help_panel=_WORK,
+        ),
+    ] = "30:00",
+    timeout: Annotated[
+        str,
+        typer.Option(
+            "--timeout",
+            metavar="TIME",
+            help="End a worker that makes no progress for this long.",
+            rich_help_panel=_WORK,
+        ),
+    ] = "10:00",
+    model: ModelOption = None,
+    weights: WeightsOption = None,
+    labels: LabelsOption = None,
+    fps: FrameRateOption = None,
+    frame_interval: FrameIntervalOption = None,
+    stride: StrideOption = str(_SAMPLING.stride),
+    crops: CropsOption = 1,
+    start: StartOption = None,
+    end: EndOption = None,
+    onset: OnsetOption = None,
+    offset: OffsetOption = None,
+    min_duration: MinDurationOption = None,
+    merge_gap: MergeGapOption = None,
+    max_labels: MaxLabelsOption = None,
+    include: IncludeOption = None,
+    exclude: ExcludeOption = None,
+    group: GroupOption = None,
+    smooth: SmoothOption = None,
+    min_margin: MinMarginOption = None,
+    max_entropy: MaxEntropyOption = None,
+    json: JsonOption = False,
+    strict: StrictOption = False,
+    min_coverage: MinCoverageOption = 0.98,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    batch_size: BatchSizeOption = None,
+    quiet: QuietOption = False,
+) -> None:
+    """Tag many videos into one table; interrupted, it goes on where it was.
+
+    Beside RESULTS.csv lie RESULTS.files.csv, a row per input, and .RESULTS.vswin, its memory.
+
+    Examples:
+        vswin batch recordings/ --out results.csv
+
+        vswin batch recordings/ --files "*.mkv" --out results/ --format srt --workers 4
+
+        find . -name "*.mp4" | vswin batch - --out results.jsonl --shard 3/16
+    """
+    from vswin_cli.batch.inputs import Shard
+    from vswin_cli.batch.tables import choose_target
+    from vswin_cli.cli.crews import Workers, hire_staff
+    from vswin_cli.cli.model_choice import ModelChoice
+
+    sampling = SamplingOptions(
+        frame_rate=fps,
+        frame_interval=frame_interval,
+        stride=Stride.parse(stride),
+        crops=1 if crops == 1 else 3,
+        start_seconds=None if start is None else parse_seconds(start),
+        end_seconds=None if end is None else parse_seconds(end),
+    )
+    choose_segments = partial(
+        segment_options,
+        onset=onset,
+        offset=offset,
+        min_duration=min_duration,
+        merge_gap=merge_gap,
+        max_labels=max_labels,
+        include=include,
+        exclude=exclude,
+        group=group,
+        smooth=smooth,
+        min_margin=min_margin,
+        max_entropy=max_entropy,
+    )
+    choose_segments(SegmentOptions())  # what makes no sense is refused before any work
+    target = choose_target(out, format, None if shard is None else Shard.parse(shard))
+    staff_wanted = Workers.parse(workers)
+    running = EngineOptions(device, cast(Precision, precision), batch_size)
+    orders = _Orders(
+        target=target,
+        scores=_scores_folder(target, save_scores, keep=keep_scores),
+        split_seconds=None if split == "never" else _seconds(split, "--split"),
+        policy=_policy(resume, retry_failed, save_scores is not None, timeout),
+        quiet=quiet,
+    )
+    found = _find(inputs, files or (), skip_files or (), target.shard)
+    choice = ModelChoice(model, weights, labels)
+    staff = hire_staff(
+        staff_wanted, choice, running, crops=sampling.crops, ray_address=ray_address, quiet=quiet
+    )
+    segments = choose_segments(staff.engine.model.card.segments)
+    report = _run(found, orders, staff, sampling, segments)
+    summarise(report, target, as_json=json, quiet=quiet)
+    _finish(report, strict=strict, min_coverage=min_coverage)
+
+
+@dataclass(frozen=True, slots=True)
+class _Orders:
+    """What the user wants done beside the analysis itself."""
+
+    target: Target
+    scores: Path | None
+    split_seconds: float | None
+    policy: Policy
+    quiet: bool
+
+
+def _seconds(text: str, option: str) -> float:
+    seconds = parse_seconds(text)
+    if seconds <= 0:
+        raise OptionError(f"{option} must be positive, got {text}")
+    return seconds
+
+
+def _policy(resume: bool, retry_failed: bool, needs_scores: bool, timeout: str) -> Policy:
+    from vswin_cli.batch.run import Policy
+    from vswin_cli.batch.scheduler import Limits
+
+    limits = Limits(silence_seconds=_seconds(timeout, "--timeout"))
+    return Policy(
+        resume=resume, retry_failed=retry_failed, needs_scores=needs_scores, limits=limits
+    )
+
+
+def _scores_folder(target: Target, wanted: Path | None, *, keep: bool) -> Path | None:
+    """Where score tracks go; makes all folders, so that it is known early that it can be done."""
+    from vswin_cli.files import check_destination, writing
+
+    if not keep and wanted is not None:
+        raise OptionError("--save-scores and --no-scores exclude each other")
+    folders = [target.state, *([] if wanted is None else [wanted])]
+    for folder in folders:
+        with writing(f"{folder}"):
+            folder.mkdir(parents=True, exist_ok=True)
+        check_destination(folder)
+    if target.format == "parquet":
+        from vswin_cli.batch.columns import check_parquet
+
+        check_parquet()
+    scores = target.state / "scores" if wanted is None else wanted
+    return scores.absolute() if keep else None
+
+
+def _find(
+    arguments: Sequence[str], files: Sequence[str], skip_files: Sequence[str], shard: Shard | None
+) -> list[BatchInput]:
+    from vswin_cli.batch.inputs import collect_inputs
+
+    standard_input = sys.stdin if "-" in arguments else ()
+    found = collect_inputs(
+        arguments, files=files, skip_files=skip_files, standard_input=standard_input
+    )
+    if not found:
+        raise SourceError("nothing to tag", hint="see the list, --files and --skip-files")
+    return found if shard is None else shard.of(found)
+
+
+def _run(
+    found: Sequence[BatchInput],
+    orders: _Orders,
+    staff: Staff,
+    sampling: SamplingOptions,
+    segments: SegmentOptions,
+) -> BatchReport:
+    from vswin_cli.batch.run import run_batch
+    from vswin_cli.cli.batch_progress import BatchProgress
+
+    task = replace(
+        make_task(staff, sampling, segments),
+        journal=orders.target.state.absolute(),
+        scores=orders.scores,
+        split_seconds=orders.split_seconds if staff.is_many else None,
+    )
+    with BatchProgress(quiet=orders.quiet) as progress, _stop_on_interrupt() as stop:
+        return run_batch(
+            found,
+            orders.target,
+            task,
+            staff.crew_for(task),
+            policy=replace(orders.policy, largest_first=staff.is_many),
+            stop=stop,
+            on_standing=progress,
+        )
+
+
+@contextmanager
+def _stop_on_interrupt() -> Iterator[StopRequest]:
+    """Make the first Ctrl-C a request and the second an end."""
+    from vswin_cli.batch.scheduler import StopRequest
+
+    stop = StopRequest()
+
+    def on_signal(_number: int, _frame: object) -> None:
+        if stop.is_set:
+            raise KeyboardInterrupt
+        stop.is_set = True
+        console.note("finishing what is in flight; press Ctrl-C again to stop at once")
+
+    before = signal.signal(signal.SIGINT, on_signal)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _finish(report: BatchReport, *, strict: bool, min_coverage: float) -> None:
+    """End with the exit code that fits.
+
+    Raises:
+        CoverageError: less was analysed than asked for.
+    """
+    if report.num_pending:
+        raise typer.Exit(_INTERRUPTED)
+    if len(report.failures) == len(report.inputs):
+        raise typer.Exit(SourceError.exit_code)
+    if report.failures:
+        raise typer.Exit(_SOME_FAILED)
+    short = [
+        one
+        for one in report.outcomes.values()
+        if one.status != "ok" or (one.coverage or 0.0) < min_coverage
+    ]
+    if strict and short:
+        raise CoverageError(
+            f"analysed less than asked for of {len(short)} videos, such as {short[0].uri}",
+            hint="the table of files says how much; --min-coverage sets the limit",
+        )

@@ -1,0 +1,92 @@
+"""How a batch is shown while it runs: a live table for people, now and then a line for logs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+from vswin_cli.cli import console
+
+if TYPE_CHECKING:
+    from rich.live import Live
+    from rich.table import Table
+
+    from vswin_cli.batch.run import Standing
+
+__all__ = ["BatchProgress", "clock_text", "describe"]
+
+_LINE_EVERY_SECONDS = 30.0
+_DRAW_EVERY_SECONDS = 0.25
+_MAX_SHOWN_WORKERS = 16
+
+
+class BatchProgress:
+    """Draws on stderr while the block lasts; call it with each new standing."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._live: Live | None = None
+        self._stack = ExitStack()
+        self._last = time.monotonic()
+
+    def __enter__(self) -> BatchProgress:
+        if not self._quiet and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.live import Live
+
+            self._live = self._stack.enter_context(
+                Live(console=Console(stderr=True), transient=True, refresh_per_second=4)
+            )
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def __call__(self, standing: Standing) -> None:
+        """Show how far the batch is, unless that was done a moment ago."""
+        every = _LINE_EVERY_SECONDS if self._live is None else _DRAW_EVERY_SECONDS
+        if self._quiet or time.monotonic() - self._last < every:
+            return
+        self._last = time.monotonic()
+        if self._live is None:
+            console.note(describe(standing))
+        else:
+            self._live.update(_table(standing))
+
+
+def describe(standing: Standing) -> str:
+    """One line: files, failures, hours of video, speed, time left."""
+    speed = standing.video_seconds / max(standing.elapsed_seconds, 1e-9)
+    parts = [f"{standing.num_done} of {standing.num_inputs} files"]
+    if standing.num_failed:
+        parts.append(f"{standing.num_failed} failed")
+    parts.append(f"{standing.video_seconds / 3600:.2f} h of video, {speed:.1f}x real time")
+    if standing.left_seconds is not None:
+        parts.append(f"about {clock_text(standing.left_seconds)} left")
+    return ", ".join(parts)
+
+
+def clock_text(seconds: float) -> str:
+    """`2:03:04` or `3:04`."""
+    whole = round(seconds)
+    hours, minutes = whole // 3600, whole // 60 % 60
+    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
+
+
+def _table(standing: Standing) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(describe(standing)), title_justify="left", box=None)
+    table.add_column("worker")
+    table.add_column("at", justify="right")
+    table.add_column("video", no_wrap=True, overflow="ellipsis")
+    for one in standing.activities[:_MAX_SHOWN_WORKERS]:
+        doing = one.uri if one.uri is not None else "waiting" if one.device else "starting"
+        table.add_row(one.device, clock_text(one.position_seconds), Text(doing))
+    hidden = len(standing.activities) - _MAX_SHOWN_WORKERS
+    if hidden > 0:
+        table.add_row("", "", f"and {hidden} more workers")
+    return table

@@ -1,0 +1,73 @@
+"""What a batch says at its end."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from vswin_cli.cli import console
+from vswin_cli.cli.batch_progress import clock_text
+
+if TYPE_CHECKING:
+    from vswin_cli.batch.run import BatchReport
+    from vswin_cli.batch.tables import Target
+
+__all__ = ["summarise"]
+
+_SHOWN_FAILURES = 10
+
+
+def summarise(report: BatchReport, target: Target, *, as_json: bool, quiet: bool) -> None:
+    """Tell how a batch ended: for programs on stdout, for people on stderr."""
+    if as_json:
+        console.write(json.dumps(_document(report, target), ensure_ascii=False))
+        return
+    failures = report.failures
+    for outcome in failures[:_SHOWN_FAILURES]:
+        console.note(f"failed: {outcome.uri}: {outcome.error_code}: {outcome.error}")
+    if len(failures) > _SHOWN_FAILURES:
+        console.note(f"and {len(failures) - _SHOWN_FAILURES} more, see {target.files_table}")
+    if quiet:
+        return
+    console.note(_totals(report))
+    if failures:
+        console.note("hint: the same command with --retry-failed tries only those again")
+    if report.num_pending:
+        console.note(f"{report.num_pending} files are left; the same command goes on with them")
+    console.note(f"wrote {target.table} and {target.files_table}")
+
+
+def _totals(report: BatchReport) -> str:
+    statuses = [outcome.status for outcome in report.outcomes.values()]
+    parts = [f"{len(statuses)} of {len(report.inputs)} files done"]
+    if report.num_resumed:
+        parts.append(f"{report.num_resumed} by earlier runs")
+    if statuses.count("partial"):
+        parts.append(f"{statuses.count('partial')} in part")
+    if statuses.count("failed"):
+        parts.append(f"{statuses.count('failed')} failed")
+    parts.append(f"{report.num_segments} segments")
+    if report.video_seconds:
+        speed = report.video_seconds / max(report.elapsed_seconds, 1e-9)
+        parts.append(
+            f"{clock_text(report.video_seconds)} of video in "
+            f"{clock_text(report.elapsed_seconds)} ({speed:.1f}x real time)"
+        )
+    return ", ".join(parts)
+
+
+def _document(report: BatchReport, target: Target) -> dict[str, object]:
+    statuses = [outcome.status for outcome in report.outcomes.values()]
+    return {
+        "inputs": len(report.inputs),
+        "ok": statuses.count("ok"),
+        "partial": statuses.count("partial"),
+        "failed": statuses.count("failed"),
+        "pending": report.num_pending,
+        "resumed": report.num_resumed,
+        "segments": report.num_segments,
+        "video_seconds": round(report.video_seconds, 3),
+        "elapsed_seconds": round(report.elapsed_seconds, 3),
+        "table": str(target.table),
+        "files_table": str(target.files_table),
+    }

@@ -1,0 +1,185 @@
+"""From `--workers` and the model's options to a crew and the description of its work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from vswin_cli.cli.model_choice import ModelChoice, make_engine
+from vswin_cli.config import EngineOptions, SamplingOptions, SegmentOptions
+from vswin_cli.errors import OptionError
+
+if TYPE_CHECKING:
+    from vswin_cli.batch.crew import Crew
+    from vswin_cli.batch.job import Setup, Task
+    from vswin_cli.engine import Engine
+
+__all__ = ["Staff", "Workers", "hire_staff", "make_task"]
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """What the user said about workers."""
+
+    kind: Literal["auto", "local", "ray"]
+    count: int | None = None
+    """How many; `None` for as many as there is room for."""
+
+    @classmethod
+    def parse(cls, text: str) -> Workers:
+        """Read `auto`, a number of processes, `local`, `ray` or `ray:8`.
+
+        Raises:
+            OptionError: it is none of these.
+        """
+        kind, _, count = text.partition(":")
+        if kind.isdecimal() and not count:
+            kind, count = "local", kind
+        known = kind in ("auto", "local", "ray") and not (kind == "auto" and count)
+        if not known or (count and not count.isdecimal()) or count == "0":
+            raise OptionError(
+                f"cannot read the workers {text!r}",
+                hint="give auto, a number of processes, local, ray or ray:8",
+            )
+        return cls(kind, int(count) if count else None)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """Who will work, before anybody is hired."""
+
+    engine: Engine
+    """In this process: what it says of the weights holds for all."""
+    precision: str
+    """Of all workers."""
+    setup: Setup
+    devices: tuple[str, ...]
+    """One per worker; empty if this process does the work itself."""
+    workers: Workers
+    ray_address: str | None
+
+    @property
+    def is_many(self) -> bool:
+        """Whether others than this process do the work."""
+        return self.workers.kind == "ray" or bool(self.devices)
+
+    def crew_for(self, task: Task) -> Callable[[int], Crew]:
+        """What makes a crew for a number of jobs."""
+        if self.workers.kind == "ray":
+            from vswin_cli.batch.cluster import RayCrew
+
+            return lambda jobs: RayCrew(
+                self.setup, task, count=self.workers.count, address=self.ray_address
+            )
+        if self.devices:
+            from vswin_cli.batch.local import LocalCrew
+
+            return lambda jobs: LocalCrew(self.setup, task, self.devices)
+        from vswin_cli.batch.analyst import Analyst
+        from vswin_cli.batch.crew import InlineCrew
+
+        return lambda jobs: InlineCrew(Analyst(self.engine, task))
+
+
+def hire_staff(
+    workers: Workers,
+    choice: ModelChoice,
+    options: EngineOptions,
+    *,
+    crops: Literal[1, 3],
+    ray_address: str | None,
+    quiet: bool,
+) -> Staff:
+    """Settle who works with what, and load the model once to know it.
+
+    Raises:
+        DeviceError: the device does not exist here.
+        ModelError: the weights cannot be had, read or used for tagging.
+        OptionError: Ray is asked for and not installed.
+    """
+    from vswin_cli.batch.job import Setup
+    from vswin_cli.engine import resolve_device, resolve_precision
+
+    if workers.kind == "ray":
+        from vswin_cli.batch.cluster import check_ray
+
+        check_ray()
+        devices: tuple[str, ...] = ()
+        precision: str = options.precision
+    else:
+        device = resolve_device(options.device)
+        precision = str(resolve_precision(options.precision, device)).removeprefix("torch.")
+        devices = _devices(workers, options.device, device.type)
+    here = options if not devices and workers.kind != "ray" else replace(options, device="cpu")
+    engine = make_engine(choice, here, crops=crops, quiet=quiet)
+    setup = Setup(
+        reference=_absolute(choice.reference),
+        labels=None if choice.labels is None else choice.labels.absolute(),
+        options=replace(options, precision=precision),  # type: ignore[arg-type]
+        crops=crops,
+        weights_sha256=engine.model.weights_sha256,
+        num_threads=_threads(len(devices)) if devices and devices[0] == "cpu" else None,
+    )
+    return Staff(engine, precision, setup, devices, workers, ray_address)
+
+
+def make_task(staff: Staff, sampling: SamplingOptions, segments: SegmentOptions) -> Task:
+    """What is the same for every video, with fingerprints of what results depend on.
+
+    Raises:
+        OptionError: the options do not fit the weights; found out before any work.
+    """
+    from vswin_cli.batch.job import Task
+    from vswin_cli.batch.journal import fingerprint
+    from vswin_cli.records import to_json
+    from vswin_cli.sampling import plan_sampling
+    from vswin_cli.timeline.selection import LabelView
+
+    model = staff.engine.model
+    card = model.card
+    plan_sampling(card.input, sampling)
+    LabelView.of(card.labels, card.activation, segments)
+    scoring = fingerprint(
+        model.weights_sha256,
+        card.id,
+        card.labels,
+        card.activation,
+        to_json(card.input),
+        to_json(sampling),
+        staff.precision,
+    )
+    segmenting = fingerprint(to_json(segments))
+    return Task(sampling, segments, scoring, segmenting, journal=Path(), scores=None)
+
+
+def _devices(workers: Workers, name: str, kind: str) -> tuple[str, ...]:
+    """A device for each local worker; none if this process is to do the work."""
+    import torch
+
+    if kind == "cuda" and name in ("auto", "cuda"):
+        cards = tuple(f"cuda:{i}" for i in range(torch.cuda.device_count()))
+    else:
+        cards = (name if name != "auto" else kind,)
+    if workers.kind == "auto":
+        return cards if len(cards) > 1 else ()
+    count = workers.count or max(len(cards), 1 if kind == "cuda" else _num_processors() // 4)
+    return tuple(cards[i % len(cards)] for i in range(max(1, count)))
+
+
+def _threads(num_workers: int) -> int:
+    return max(1, _num_processors() // num_workers)
+
+
+def _num_processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _absolute(reference: str) -> str:
+    """A path means the same in every worker, a name stays a name."""
+    path = Path(reference)
+    return str(path.absolute()) if path.exists() else reference
