@@ -301,7 +301,7 @@ def make_shot(
 ) -> Shot:
     """Film a photo, or real footage, along a random camera path."""
     fine = np.arange(round(PATH_SECONDS * PATH_RATE)) / PATH_RATE - LEAD_SECONDS
-    real = bool(library.footage) and rng.random() < 0.22 * hard
+    real = bool(library.footage) and rng.random() < 0.26 * hard
     steady = _steady_rates(rng, fine, hard)
     jitter = _jitter_rates(rng, fine, hard)
     if real and rng.random() < 0.55:
@@ -331,7 +331,9 @@ def make_shot(
     flow = displacement(path, times[0::2], times[1::2], TOKENS, token_depth)
     if real:
         flow = np.full_like(flow, np.nan)
-    for _ in range(rng.choice([0, 1, 2, 3], p=[1 - 0.45 * hard, *(0.15 * hard,) * 3])):
+    # Most fixed cameras watch something move.
+    crowd = 0.8 * hard if not steady.any() and not real else 0.45 * hard
+    for _ in range(rng.choice([0, 1, 2, 3], p=[1 - crowd, *(crowd / 3,) * 3])):
         pixels, flow = _add_subject(rng, library, times, steady, jitter, pixels, flow)
     return Shot(pixels, path, flow)
 

@@ -196,28 +196,29 @@ class Edit:
     """(FRAMES + 1,) share of the second shot in the picture."""
     level: Array
     """(FRAMES + 1,) brightness of the picture over the fade's colour, 0-1."""
-    first_new_frame: int
-    """Of a cut."""
 
 
 def _draw_edit(rng: np.random.Generator, times: Array, hard: float) -> Edit:
     odds = np.array([0.54, 0.26, 0.11, 0.09]) if hard > 0.3 else np.array([0.88, 0.12, 0, 0])
     kind = str(rng.choice(["none", "cut", "dissolve", "fade"], p=odds))
     instants = np.append(times, times[-1] + 1 / FRAME_RATE)
-    second, level, first_new = np.zeros(FRAMES + 1), np.ones(FRAMES + 1), 0
+    second, level = np.zeros(FRAMES + 1), np.ones(FRAMES + 1)
     duration = log_uniform(rng, 0.25, 1.8)
     start = rng.uniform(-0.6 * duration, FRAMES / FRAME_RATE - 0.4 * duration)
     ramp = np.clip((instants - start) / duration, 0, 1)
     if kind == "cut":
-        first_new = int(rng.integers(1, FRAMES))
-        second = (np.arange(FRAMES + 1) >= first_new).astype(float)
+        first_new, last_new = int(rng.integers(1, FRAMES)), FRAMES + 1
+        if rng.random() < 0.3:  # and back again
+            last_new = first_new + int(rng.integers(3, FRAMES))
+        frames = np.arange(FRAMES + 1)
+        second = ((frames >= first_new) & (frames < last_new)).astype(float)
     elif kind == "dissolve":
         second = ramp
     elif kind == "fade":
         shape = rng.choice(["out", "in", "dip"])
         level = {"out": 1 - ramp, "in": ramp, "dip": np.abs(1 - 2 * ramp)}[shape]
         second = (ramp >= 0.5).astype(float) if shape == "dip" else second
-    return Edit(kind, second, level, first_new)
+    return Edit(kind, second, level)
 
 
 def _edit_labels(edit: Edit) -> Array:
@@ -230,10 +231,11 @@ def _edit_labels(edit: Edit) -> Array:
             change = np.abs(np.diff(curve)).reshape(STEPS, 2).sum(1)
             labels[:, column] = np.where(change >= 0.08, 1, np.where(change > 0.005, -1, 0))
     if edit.kind == "cut":
-        step = edit.first_new_frame // 2
-        labels[step, 0] = 1
-        if edit.first_new_frame % 2 == 0:  # between two steps: either may say so
-            labels[step - 1, 0] = -1
+        first_new_frames = np.flatnonzero(np.diff(edit.second[:FRAMES])) + 1
+        for frame in first_new_frames:
+            if frame % 2 == 0 and labels[frame // 2 - 1, 0] == 0:  # between two steps: either may
+                labels[frame // 2 - 1, 0] = -1
+            labels[frame // 2, 0] = 1
     return labels
 
 
