@@ -207,7 +207,8 @@ class Scheduler:
         seat = self._seats.pop(worker)
         if seat.job is None:
             self._failed_starts += not seat.is_ready
-            if self._failed_starts >= _MAX_FAILED_STARTS:
+            nobody_works = not any(other.is_ready for other in self._seats.values())
+            if nobody_works and self._failed_starts >= _MAX_FAILED_STARTS:
                 self._fatal = VswinError(
                     f"workers do not start: {loss.reason}",
                     hint="try --workers 1, or see what the machine's log says of memory",

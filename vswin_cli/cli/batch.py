@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -269,8 +269,9 @@ def batch(
     staff = hire_staff(
         staff_wanted, choice, running, crops=sampling.crops, ray_address=ray_address, quiet=quiet
     )
-    segments = choose_segments(staff.engine.model.card.segments)
-    report = _run(found, orders, staff, sampling, segments)
+    with closing(staff):
+        segments = choose_segments(staff.engine.model.card.segments)
+        report = _run(found, orders, staff, sampling, segments)
     summarise(report, target, as_json=json, quiet=quiet)
     _finish(report, strict=strict, min_coverage=min_coverage)
 

@@ -6,13 +6,15 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
+from vswin_cli.cli import console
 from vswin_cli.cli.model_choice import ModelChoice, make_engine
-from vswin_cli.config import EngineOptions, SamplingOptions, SegmentOptions
+from vswin_cli.config import EngineOptions, Precision, SamplingOptions, SegmentOptions
 from vswin_cli.errors import OptionError
 
 if TYPE_CHECKING:
+    from vswin_cli.batch.cluster import Cluster
     from vswin_cli.batch.crew import Crew
     from vswin_cli.batch.job import Setup, Task
     from vswin_cli.engine import Engine
@@ -53,26 +55,33 @@ class Staff:
 
     engine: Engine
     """In this process: what it says of the weights holds for all."""
-    precision: str
+    precision: Precision
     """Of all workers."""
     setup: Setup
     devices: tuple[str, ...]
     """One per worker; empty if this process does the work itself."""
     workers: Workers
-    ray_address: str | None
+    cluster: Cluster | None
+    """Where Ray's workers will be."""
+
+    def close(self) -> None:
+        """Leave the cluster, if any."""
+        if self.cluster is not None:
+            self.cluster.close()
 
     @property
     def is_many(self) -> bool:
         """Whether others than this process do the work."""
-        return self.workers.kind == "ray" or bool(self.devices)
+        return self.cluster is not None or bool(self.devices)
 
     def crew_for(self, task: Task) -> Callable[[int], Crew]:
         """What makes a crew for a number of jobs."""
-        if self.workers.kind == "ray":
+        cluster = self.cluster
+        if cluster is not None:
             from vswin_cli.batch.cluster import RayCrew
 
             return lambda jobs: RayCrew(
-                self.setup, task, count=self.workers.count, address=self.ray_address
+                cluster, self.setup, task, count=self.workers.count, max_count=jobs
             )
         if self.devices:
             from vswin_cli.batch.local import LocalCrew
@@ -101,29 +110,51 @@ def hire_staff(
         OptionError: Ray is asked for and not installed.
     """
     from vswin_cli.batch.job import Setup
-    from vswin_cli.engine import resolve_device, resolve_precision
+    from vswin_cli.engine import resolve_device
 
+    cluster = None
+    devices: tuple[str, ...] = ()
     if workers.kind == "ray":
-        from vswin_cli.batch.cluster import check_ray
-
-        check_ray()
-        devices: tuple[str, ...] = ()
-        precision: str = options.precision
+        cluster = _join_cluster(ray_address, quiet=quiet)
+        on_gpu = cluster.has_gpus and options.device != "cpu"
     else:
         device = resolve_device(options.device)
-        precision = str(resolve_precision(options.precision, device)).removeprefix("torch.")
+        on_gpu = device.type == "cuda"
         devices = _devices(workers, options.device, device.type)
-    here = options if not devices and workers.kind != "ray" else replace(options, device="cpu")
+    precision = _precision(options.precision, on_gpu)
+    many = cluster is not None or bool(devices)
+    here = replace(options, device="cpu" if many else options.device)
     engine = make_engine(choice, here, crops=crops, quiet=quiet)
     setup = Setup(
         reference=_absolute(choice.reference),
         labels=None if choice.labels is None else choice.labels.absolute(),
-        options=replace(options, precision=precision),  # type: ignore[arg-type]
+        options=replace(options, precision=precision),
         crops=crops,
         weights_sha256=engine.model.weights_sha256,
         num_threads=_threads(len(devices)) if devices and devices[0] == "cpu" else None,
     )
-    return Staff(engine, precision, setup, devices, workers, ray_address)
+    return Staff(engine, precision, setup, devices, workers, cluster)
+
+
+def _join_cluster(address: str | None, *, quiet: bool) -> Cluster:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray warns where it is unset
+    from vswin_cli.batch.cluster import connect
+
+    cluster = connect(address)
+    if not quiet:
+        console.note(f"Ray on {cluster.address}: {cluster.num_nodes} machine(s)")
+    return cluster
+
+
+def _precision(wanted: Precision, on_gpu: bool) -> Precision:
+    """The arithmetic that all workers share, also where the one asking has another device."""
+    import torch
+
+    from vswin_cli.engine import resolve_precision
+
+    dtype = resolve_precision(wanted, torch.device("cuda" if on_gpu else "cpu"))
+    return cast(Precision, str(dtype).removeprefix("torch."))
 
 
 def make_task(staff: Staff, sampling: SamplingOptions, segments: SegmentOptions) -> Task:

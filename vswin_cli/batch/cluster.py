@@ -1,0 +1,280 @@
+"""Workers as Ray actors, on as many machines as a Ray cluster has.
+
+Jobs are handed out one at a time and nothing large travels: workers read videos and write the
+journal themselves, so both must lie on storage that all machines share. Ray's own retries are
+off, because a job that kills its worker would be retried for ever; the scheduler decides.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import time
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from vswin_cli.batch.crew import Deliver
+from vswin_cli.batch.job import Fatal, Job, Lost, Message, Pulse, Ready, Setup, Task
+from vswin_cli.batch.outcome import WORKER_CRASHED
+from vswin_cli.errors import DeviceError, OptionError, VswinError
+
+if TYPE_CHECKING:
+    from vswin_cli.batch.analyst import Analyst
+
+__all__ = ["Cluster", "RayCrew", "connect"]
+
+_PULSE_EVERY_SECONDS = 5.0
+_CPUS_PER_WORKER = 4  # a decoder and what feeds the network
+_STDOUT, _STDERR = 1, 2
+
+
+@dataclass(slots=True)
+class Cluster:
+    """A connection to Ray; close it to have stdout back."""
+
+    has_gpus: bool
+    address: str
+    num_nodes: int
+    stdout: int | None
+    """Duplicate of the real one."""
+
+    def close(self) -> None:
+        """Leave the cluster, or end it if it was started by `connect`; idempotent."""
+        ray = _ray()
+        if self.stdout is not None:
+            ray.shutdown()
+            sys.stdout.flush()
+            os.dup2(self.stdout, _STDOUT)
+            os.close(self.stdout)
+            self.stdout = None
+
+
+def connect(address: str | None) -> Cluster:
+    """Join a cluster, or start one on this machine if there is no address to join.
+
+    Ray's processes write to the standard output that they inherit, whatever Ray is told, so
+    until `close` it leads where errors go.
+
+    Raises:
+        OptionError: Ray is not installed, or nothing answers at the address.
+    """
+    ray = _ray()
+    address = address or os.environ.get("RAY_ADDRESS")
+    sys.stdout.flush()
+    stdout = os.dup(_STDOUT)
+    os.dup2(_STDERR, _STDOUT)
+    quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+    try:
+        if address:
+            ray.init(address=address, **quiet)
+        else:
+            ray.init(include_dashboard=False, **quiet)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        os.dup2(stdout, _STDOUT)
+        os.close(stdout)
+        raise OptionError(
+            f"cannot join the Ray cluster at {address}: {error}",
+            hint="see `ray status`; without an address a cluster on this machine is started",
+        ) from error
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    has_gpus = any(node["Resources"].get("GPU") for node in nodes)
+    return Cluster(has_gpus, address or "this machine", len(nodes), stdout)
+
+
+def _ray() -> Any:  # noqa: ANN401  # its types are half there, and only if it is installed
+    try:
+        return import_module("ray")
+    except ImportError as error:
+        raise OptionError(
+            "--workers ray needs a package that is not installed", hint='pip install "vswin[ray]"'
+        ) from error
+
+
+class _Hand:
+    """What runs in an actor: one analyst, asked one job at a time."""
+
+    def __init__(self, setup: Setup, task: Task) -> None:
+        self._setup = setup
+        self._task = task
+        self._analyst: Analyst | None = None
+        self._seconds = 0.0
+
+    def start(self) -> Message:
+        """Load the network."""
+        from vswin_cli.batch.analyst import make_analyst
+
+        try:
+            self._analyst = make_analyst(self._setup, self._task)
+        except VswinError as error:
+            return Fatal(error)
+        return Ready(f"{self._analyst.device}@{os.uname().nodename}")
+
+    def run(self, job: Job) -> Message:
+        """Do one job; whatever goes wrong is an answer, never an exception."""
+        assert self._analyst is not None
+        self._seconds = 0.0
+        try:
+            return self._analyst.run(job, self._note)
+        except VswinError as error:
+            return Fatal(error)
+        except Exception as error:  # the next job gets a fresh process
+            return Lost("INTERNAL", f"{type(error).__name__}: {error}")
+
+    def position(self) -> float:
+        """Position in the video, asked while `run` runs."""
+        return self._seconds
+
+    def _note(self, seconds: float) -> None:
+        self._seconds = seconds
+
+
+@dataclass(slots=True)
+class _Actor:
+    handle: Any
+    position_seconds: float = 0.0
+
+
+class RayCrew:
+    """Actors of a cluster that pull jobs.
+
+    Args:
+        cluster: where.
+        setup: how each gets its network.
+        task: what the jobs have in common.
+        count: how many; `None` for one per GPU, or as many as processors allow.
+        max_count: more would have nothing to do.
+    """
+
+    def __init__(
+        self, cluster: Cluster, setup: Setup, task: Task, *, count: int | None, max_count: int
+    ) -> None:
+        ray = _ray()
+        self._cluster = cluster
+        num_cpus, room = _room(cluster)
+        device = "cuda" if cluster.has_gpus and setup.options.device == "auto" else None
+        options = replace(setup.options, device=device or setup.options.device)
+        threads = None if cluster.has_gpus else num_cpus
+        self._setup = replace(setup, options=options, num_threads=threads)
+        self._task = task
+        self._size = min(count or room, max_count)
+        num_gpus = 1 if options.device.startswith("cuda") else 0
+        self._actor_class = ray.remote(_Hand).options(
+            num_cpus=num_cpus,
+            num_gpus=num_gpus,
+            max_restarts=0,
+            max_task_retries=0,
+            max_concurrency=2,  # so that `position` answers while `run` runs
+        )
+        self._actors: dict[int, _Actor] = {}
+        self._answers: dict[Any, int] = {}  # reference to the worker that owes it
+        self._positions: dict[Any, int] = {}
+        self._number = 0
+        self._asked = time.monotonic()
+
+    @property
+    def size(self) -> int:
+        """As many as the cluster has room for, or as the user said."""
+        return self._size
+
+    def hire(self) -> int:
+        """Ask for an actor; it comes when the cluster has room."""
+        self._number += 1
+        handle = self._actor_class.remote(self._setup, self._task)
+        self._actors[self._number] = _Actor(handle)
+        self._answers[handle.start.remote()] = self._number
+        return self._number
+
+    def assign(self, worker: int, job: Job) -> None:
+        """Send a job."""
+        actor = self._actors[worker]
+        actor.position_seconds = 0.0
+        self._answers[actor.handle.run.remote(job)] = worker
+
+    def dismiss(self, worker: int) -> None:
+        """Kill an actor."""
+        ray = _ray()
+        actor = self._actors.pop(worker, None)
+        if actor is not None:
+            ray.kill(actor.handle)
+        for owed in (self._answers, self._positions):
+            for reference in [r for r, number in owed.items() if number == worker]:
+                del owed[reference]
+
+    def wait(self, timeout_seconds: float, deliver: Deliver) -> None:
+        """Collect answers that have come, and ask busy actors now and then where they are."""
+        ray = _ray()
+        self._ask_positions()
+        waiting = [*self._answers, *self._positions]
+        if not waiting:
+            time.sleep(timeout_seconds)
+            return
+        come, _ = ray.wait(waiting, num_returns=1, timeout=timeout_seconds)
+        for reference in come:
+            if reference in self._positions:
+                self._take_position(reference, deliver)
+            elif reference in self._answers:
+                self._take_answer(reference, deliver)
+
+    def close(self) -> None:
+        """Kill all actors."""
+        for worker in list(self._actors):
+            self.dismiss(worker)
+
+    def _take_answer(self, reference: Any, deliver: Deliver) -> None:  # noqa: ANN401
+        ray = _ray()
+        worker = self._answers.pop(reference)
+        message: Message
+        try:
+            message = ray.get(reference)
+        except ray.exceptions.RayError as error:
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            message = Lost(WORKER_CRASHED, f"{type(error).__name__}: {reason[0]}")
+        if isinstance(message, (Lost, Fatal)):
+            self.dismiss(worker)
+        deliver(worker, message)
+
+    def _ask_positions(self) -> None:
+        if time.monotonic() - self._asked < _PULSE_EVERY_SECONDS or self._positions:
+            return
+        self._asked = time.monotonic()
+        for worker in set(self._answers.values()):
+            reference = self._actors[worker].handle.position.remote()
+            self._positions[reference] = worker
+
+    def _take_position(self, reference: Any, deliver: Deliver) -> None:  # noqa: ANN401
+        """An actor that lives but makes no progress shows no pulse."""
+        ray = _ray()
+        worker = self._positions.pop(reference)
+        try:
+            seconds: float = ray.get(reference)
+        except ray.exceptions.RayError:
+            return  # its answer will tell
+        actor = self._actors[worker]
+        if seconds != actor.position_seconds:
+            actor.position_seconds = seconds
+            deliver(worker, Pulse(seconds))
+
+
+def _room(cluster: Cluster) -> tuple[int, int]:
+    """Processors for each worker, and for how many workers there is room.
+
+    Raises:
+        DeviceError: the cluster has no processors to give.
+    """
+    ray = _ray()
+    resources = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    processors = [int(one.get("CPU", 0)) for one in resources]
+    per_worker = min([_CPUS_PER_WORKER, *(n for n in processors if n > 0)])
+    room = sum(n // per_worker for n in processors)
+    if cluster.has_gpus:
+        cards = [(int(one.get("GPU", 0)), int(one.get("CPU", 0))) for one in resources]
+        per_worker = max(1, min([per_worker, *(cpus // gpus for gpus, cpus in cards if gpus)]))
+        room = sum(gpus for gpus, _ in cards)
+    if room == 0:
+        raise DeviceError(
+            f"the Ray cluster at {cluster.address} has no processors to give",
+            hint="see `ray status`",
+        )
+    return per_worker, room
