@@ -59,12 +59,12 @@ class Lanes:
         marks = _ASCII if options.ascii_only else _UNICODE
         width = max(_MIN_WIDTH, options.max_width)
         rows = self.timeline.summary[: self.max_lanes]
-        names = [one_line(row.label) for row in rows]
+        names = [_writable(row.label, options) for row in rows]
         sums = [f"{row.seconds:.1f} s" for row in rows]
         name_width = min(int(width * _NAME_SHARE), max(map(cell_len, names), default=0))
         sum_width = max(map(len, sums), default=0)
         axis = _Axis(self.timeline, max(8, width - name_width - sum_width - 4), marks)
-        yield from _line((_title(self.timeline), Style(bold=True)))
+        yield from _line((_writable(_title(self.timeline), options), Style(bold=True)))
         for row, name, total in zip(rows, names, sums, strict=True):
             yield from _line(
                 (_fitted(name, name_width, marks.more), Style.null()),
@@ -151,6 +151,11 @@ def _remarks(timeline: Timeline, drawn: int, marks: _Marks, *, has_gap: bool) ->
         fraction = timeline.coverage.fraction
         texts.append(f"{marks.gap} could not be decoded ({fraction:.1%} of the video was)")
     return texts
+
+
+def _writable(text: str, options: ConsoleOptions) -> str:
+    """One line, with question marks for what the terminal's encoding does not have."""
+    return one_line(text).encode(options.encoding, "replace").decode(options.encoding)
 
 
 def _fitted(text: str, width: int, more: str) -> str:

@@ -44,7 +44,7 @@ def _take(reader: VideoReader, requests: list[tuple[float, float]], out: IO[byte
     frames = reader.frames()
     here = 0.0
     for seconds, earliest in requests:
-        if seconds < here or reader.worth_seeking(here, earliest):
+        if seconds < here or reader.worth_seeking(here, seconds):
             reader.seek(seconds)
             frames = reader.frames()
         frame = _frame_at(frames, seconds, earliest)
