@@ -26,6 +26,8 @@ from vswin_cli.timeline.spool import ScoreSpool
 __all__ = ["join_parts", "plan_parts"]
 
 _FUZZ = 1e-6
+_TICKS_PER_STEP = 2
+_ROUNDING_SECONDS = 1e-9
 _GATED = "NOTHING_DECIDED"
 
 
@@ -120,8 +122,8 @@ def _joined(pieces: Sequence[_Piece]) -> ScoreTrack:
         valid=np.concatenate([p.track.valid[p.first : p.stop] for p in pieces]),
         spans=_merged([span for p in pieces for span in _spans(p)]),
         gaps=(),
-        clip_starts_seconds=starts,
-        clip_ends_seconds=ends,
+        clip_starts_seconds=_on_grid(starts, head.step_seconds),
+        clip_ends_seconds=_on_grid(ends, head.step_seconds),
         spool=spool,
     )
 
@@ -132,6 +134,13 @@ def _clips(piece: _Piece, times: NDArray[np.float64]) -> NDArray[np.float64]:
     is_last = piece.stop == piece.track.num_cells
     before_end = starts < (math.inf if is_last else piece.until_seconds - _FUZZ)
     return np.asarray(times[(starts >= piece.since_seconds - _FUZZ) & before_end])
+
+
+def _on_grid(times: NDArray[np.float64], step_seconds: float) -> NDArray[np.float64]:
+    """Times to the last bit as one pass computes them: whole ticks over the rate."""
+    rate = round(_TICKS_PER_STEP / step_seconds, 10)
+    snapped = np.round(times * rate) / rate
+    return np.where(np.abs(snapped - times) < _ROUNDING_SECONDS, snapped, times)
 
 
 def _spans(piece: _Piece) -> list[tuple[float, float]]:
