@@ -49,7 +49,7 @@ def smooth_pictures(count: int, height: int, width: int) -> np.ndarray:
     """Colourful pictures that move, (count, height, width, 3) uint8."""
     t, y, x, c = np.ogrid[:count, :height, :width, :3]
     waves = np.sin(0.2 * t + 0.09 * x + c) * np.cos(0.13 * y - 0.05 * t * (c + 1))
-    return np.rint(127.5 + 120 * waves).astype(np.uint8)
+    return np.asarray(np.rint(127.5 + 120 * waves), np.uint8)
 
 
 def write_lossless(path: Path, pictures: np.ndarray) -> Path:

@@ -285,10 +285,9 @@ def _csv_intervals(
             if columns is not None:
                 continue
             columns = {name: i for i, name in enumerate(_COLUMNS) if i < len(cells)}
-        if len(cells) <= max(columns[name] for name in _REQUIRED if name in columns):
+        last = max(columns.get(name, len(cells)) for name in _REQUIRED)
+        if len(cells) <= last:
             raise SourceError(f"{where()}: {len(cells)} columns are too few", hint=_HINT)
-        if len(columns) < len(_REQUIRED):
-            raise SourceError(f"{where()}: got {len(cells)} columns", hint=_HINT)
         yield cells[columns["video"]], _csv_interval(cells, columns, where())
 
 

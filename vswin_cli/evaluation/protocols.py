@@ -70,7 +70,7 @@ _RECIPES = {
         4,
         3,
         1.0,
-        "{num_frames} frames, {frame_interval} source frames apart, amid each of {num_clips} parts",
+        "{num_frames} frames, {frame_interval} source frames apart, amid {num_clips} equal parts",
     ),
     "mmaction2": _Recipe(
         "dense",

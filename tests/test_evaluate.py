@@ -1,0 +1,230 @@
+"""`vswin evaluate` as a user calls it."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.golden import golden_network, golden_state
+from tests.timelines import segment, timeline
+from tests.videos import VideoRecipe, make_video
+from vswin_cli.card import ModelCard
+from vswin_cli.cli.app import run
+from vswin_cli.export import write_timeline
+from vswin_cli.models.checkpoint import save_model
+from vswin_cli.specs import InputSpec
+from vswin_cli.timeline.record import Coverage, GapRecord, VideoRecord
+
+LABELS = tuple("abcdefghij")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    golden = golden_network("w877")
+    folder = tmp_path_factory.mktemp("model") / "small"
+    card = ModelCard(
+        id="small",
+        architecture=golden.architecture,
+        num_classes=golden.num_classes,
+        labels=LABELS,
+        input=InputSpec(num_frames=8, resize_short_side=32, crop_size=32),
+    )
+    save_model(folder, golden_state("w877"), card)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def videos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("videos")
+    for i in range(3):
+        make_video(folder / f"{i}.mp4", VideoRecipe(num_frames=40, first_index=1000 * i))
+    (folder / "broken.mp4").write_text("no video")
+    return folder
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """A timeline and ground truth that it half fulfils."""
+    film = timeline(
+        video=VideoRecord(uri="/films/film.mp4", duration_seconds=20.0),
+        segments=(segment(0, 5, "run"), segment(10, 14, "jump")),
+        coverage=Coverage(0.9, 18.0, gaps=(GapRecord(18.0, 20.0),)),
+    )
+    write_timeline(film, "json", tmp_path / "film.json")
+    (tmp_path / "truth.csv").write_text("film.mp4,0,5,run\nfilm.mp4,15,19,jump\n")
+    return str(tmp_path / "film.json"), str(tmp_path / "truth.csv")
+
+
+def call(capsys, *arguments: object) -> tuple[int, str, str]:
+    code = run(["evaluate", *map(str, arguments)])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def write_list(videos, *lines: str):
+    path = videos / "list.csv"
+    path.write_text("path,label\n" + "".join(f"{line}\n" for line in lines))
+    return path
+
+
+def test_topk_names_protocol_and_interval_and_published_form(model, videos, capsys):
+    listed = write_list(videos, "0.mp4,a", "1.mp4,b", "2.mp4,2")
+    code, out, _ = call(capsys, "topk", listed, "--weights", model, "--device", "cpu")
+    assert code == 0
+    assert "protocol    paper: 8 frames, 2 source frames apart" in out
+    assert "mean score of 12 views; float32" in out
+    assert "top-1" in out
+    assert "(95 %:" in out
+    assert "top-5" in out
+
+
+def test_topk_goes_on_after_a_broken_video_and_says_so(model, videos, capsys, tmp_path):
+    listed = write_list(videos, "broken.mp4,a", "0.mp4,a", "gone.mp4,b", "1.mp4,c")
+    predictions = tmp_path / "predictions.csv"
+    code, out, _ = call(
+        capsys,
+        *("topk", listed, "--weights", model, "--device", "cpu", "--json"),
+        *("--predictions", predictions),
+    )
+    body = json.loads(out)
+    assert code == 3
+    assert body["schema"] == "vswin.evaluation.topk/1"
+    assert (body["videos"], body["top1"]["total"], len(body["failures"])) == (4, 2, 2)
+    assert body["failures"][1]["problem"].startswith("no such file")
+    assert body["protocol"] == "paper"
+    rows = list(csv.DictReader(predictions.read_text().splitlines()))
+    assert [row["label"] for row in rows] == ["a", "a", "b", "c"]
+    assert [bool(row["problem"]) for row in rows] == [True, False, True, False]
+    assert rows[1]["predicted"] in LABELS
+
+
+def test_topk_counts_what_the_model_says(model, videos, capsys, tmp_path):
+    predictions = tmp_path / "predictions.csv"
+    options = ("--weights", model, "--device", "cpu", "--json", "--predictions", predictions)
+    call(capsys, "topk", write_list(videos, "0.mp4,a", "1.mp4,a", "2.mp4,a"), *options)
+    best = [row["predicted"] for row in csv.DictReader(predictions.read_text().splitlines())]
+    right = write_list(videos, *(f"{i}.mp4,{name}" for i, name in enumerate(best)))
+    body = json.loads(call(capsys, "topk", right, *options)[1])
+    assert body["top1"]["share"] == 1.0
+    assert body["mean_class_accuracy"] == 1.0
+    assert body["confusions"] == []
+    other = "a" if best[0] != "a" else "b"
+    wrong = write_list(videos, f"0.mp4,{other}")
+    (mistake,) = json.loads(call(capsys, "topk", wrong, *options)[1])["confusions"]
+    assert mistake == {"truth": other, "predicted": best[0], "count": 1, "of": 1}
+
+
+def test_topk_by_torchvisions_protocol(model, videos, capsys):
+    listed = write_list(videos, "0.mp4,a")
+    code, out, _ = call(
+        capsys,
+        *("topk", listed, "--weights", model, "--device", "cpu", "--protocol", "torchvision"),
+    )
+    assert code == 0
+    assert "torchvision: 8 frames at 15 frames per second, 12 clips" in out
+    assert "short side 37" in out
+
+
+def test_topk_without_any_readable_video_fails(model, videos, capsys):
+    listed = write_list(videos, "broken.mp4,a")
+    code, out, err = call(capsys, "topk", listed, "--weights", model, "--device", "cpu")
+    assert (code, out) == (4, "")
+    assert "none of the 1 videos" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "complaint"),
+    [
+        (["--protocol", "ssv2"], 2, "ssv2 samples uniformly"),
+        (["--protocol", "k400"], 2, "unknown protocol"),
+        (["--predictions", "/nowhere/x.csv"], 8, "nowhere"),
+    ],
+)
+def test_topk_refuses_options_without_sense(model, videos, capsys, arguments, code, complaint):
+    listed = write_list(videos, "0.mp4,a")
+    got, _, err = call(capsys, "topk", listed, "--weights", model, "--device", "cpu", *arguments)
+    assert got == code
+    assert complaint in err
+
+
+def test_topk_names_an_unknown_label(model, videos, capsys):
+    listed = write_list(videos, "0.mp4,zebra")
+    code, _, err = call(capsys, "topk", listed, "--weights", model, "--device", "cpu")
+    assert code == 4
+    assert "list.csv, line 2: 'zebra'" in err
+
+
+def test_map_in_words_and_as_json(pair, capsys):
+    code, out, err = call(capsys, "map", *pair)
+    assert (code, err) == (0, "")
+    assert "mAP @ tIoU 0.5     50.00 %" in out
+    body = json.loads(call(capsys, "map", *pair, "--tiou", "0.3,0.5", "--json")[1])
+    assert body["schema"] == "vswin.evaluation.map/1"
+    assert body["tiou"] == [0.3, 0.5]
+    assert body["average_map"] == 0.5
+
+
+def test_f1_in_words_and_as_json(pair, capsys):
+    code, out, _ = call(capsys, "f1", *pair)
+    assert code == 0
+    assert "F1@10         50.00 %" in out
+    assert "edit score   100.00 %" in out
+    assert "event F1      50.00 %" in out
+    body = json.loads(call(capsys, "f1", *pair, "--collar", "5", "--json")[1])
+    assert body["events"]["overall"]["f1"] == 1.0
+    assert body["segments"]["f1"][2]["overlap"] == 0.5
+    assert body["segments"]["accuracy"] == pytest.approx(12 / 20)
+
+
+def test_a_label_map_makes_vocabularies_meet(pair, capsys, tmp_path):
+    prediction, truth = pair
+    names = tmp_path / "names.csv"
+    names.write_text("run,running\n")
+    (tmp_path / "truth.csv").write_text("film.mp4,0,5,running\n")
+    code, _, err = call(capsys, "map", prediction, truth)
+    assert code == 4
+    assert "no label in common" in err
+    code, out, err = call(capsys, "map", prediction, truth, "--label-map", names, "--json")
+    assert code == 0
+    assert "warning" in err
+    assert json.loads(out)["average_map"] == 1.0
+
+
+def test_compare_shows_where_two_results_differ(pair, capsys, tmp_path):
+    prediction, truth = pair
+    code, out, _ = call(capsys, "compare", prediction, truth)
+    assert code == 0
+    assert "the same on 61.1 % of 18.0 s" in out
+    assert "10.00 to     14.00 s  A: jump" in out
+    assert "·" in out  # the end could not be decoded
+    body = json.loads(call(capsys, "compare", prediction, truth, "--json", "--parts", "4")[1])
+    (film,) = body["videos"]
+    assert film["over_time"] == [1.0, 1.0, 0.2, 0.0]
+    assert [one["only_b"] for one in film["differences"]] == [[], ["jump"]]
+
+
+def test_compare_tags_a_video_with_two_models(model, videos, capsys):
+    arguments = ("compare", model, model, "--video", videos / "0.mp4", "--device", "cpu", "--json")
+    code, out, _ = call(capsys, *arguments)
+    assert code == 0
+    assert json.loads(out)["agreement"] == 1.0
+
+
+@pytest.mark.parametrize("command", ["map", "f1", "compare"])
+def test_measuring_files_loads_no_torch(pair, command):
+    script = (
+        "import sys; from vswin_cli.cli.app import run; code = run(sys.argv[1:]); "
+        "sys.exit(code or ('torch' in sys.modules) or ('av' in sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, "evaluate", command, *pair], capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_broken_files_end_with_an_error_as_json(pair, capsys):
+    code, _, err = call(capsys, "map", pair[0], "/nowhere.csv", "--json")
+    assert code == 4
+    assert json.loads(err)["error"]["code"] == "SOURCE_NOT_FOUND"
