@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parent.parent / "vswin_cli"
 
 # Lowest first. A module imports only from rows above its own.
 LAYERS = [
-    "errors specs structure media models.partition models.crc32c timeline.runs",
+    "errors specs structure media models.partition models.crc32c models.threads timeline.runs",
     "config files records labels models.inert models.tf_index models.layouts models.inflate "
     "models.routing transforms transfer weights.spec",
     "card remote sampling settings models.pickles models.tf_bundle models.swin3d timeline.spool "

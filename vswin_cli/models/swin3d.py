@@ -17,13 +17,14 @@ from torch import Tensor, nn
 
 from vswin_cli.models.partition import Grid
 from vswin_cli.models.routing import Groups, StageRoute, Tile, route_stages
+from vswin_cli.models.threads import run_apart
 from vswin_cli.specs import Architecture
 
 __all__ = ["VideoSwin"]
 
-_TILE_BYTES = 1_200_000
-"""Rows that a CPU takes through a whole block at a time: with the nine times as much that a block
-makes of them on the way, they stay in the cache."""
+_TILE_BYTES = 600_000
+"""Rows that a CPU thread takes through a whole block at a time: with the nine times as much that a
+block makes of them on the way, they stay near its cache."""
 
 
 class _Attention(nn.Module):
@@ -139,12 +140,18 @@ class _Stage(nn.Module):
                 x = _reorder(x, route.to_shifted if wants_shifted else route.to_regular)
             is_shifted = wants_shifted
             tiles = route.shifted if is_shifted else route.regular
-            if len(tiles) == 1:
-                x = block(x, tiles[0])
-                continue
-            for tile in tiles:  # in place: no tile reads another's rows
-                x[tile.rows] = block(x[tile.rows], tile)
+            x = block(x, tiles[0]) if len(tiles) == 1 else _through_tiles(block, x, tiles)
         return _reorder(x, route.to_regular) if is_shifted else x
+
+
+def _through_tiles(block: nn.Module, x: Tensor, tiles: tuple[Tile, ...]) -> Tensor:
+    """Apply a block tile by tile, in place: no tile reads another's rows."""
+
+    def work(tile: Tile) -> None:
+        x[tile.rows] = block(x[tile.rows], tile)
+
+    run_apart(work, tiles)
+    return x
 
 
 def _reorder(x: Tensor, rows: Tensor | None) -> Tensor:
@@ -227,7 +234,7 @@ class VideoSwin(nn.Module):
         return features.permute(0, 4, 1, 2, 3)
 
     def _routes_for(self, x: Tensor) -> tuple[StageRoute, ...]:
-        tiled = x.device.type == "cpu" and not torch.is_grad_enabled()
+        tiled = x.device.type == "cpu" and torch.is_inference_mode_enabled()
         tile_values = _TILE_BYTES // x.element_size() if tiled else None
         key = (tuple(x.shape), x.device, tile_values)
         if key not in self._routes:
