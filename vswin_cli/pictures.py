@@ -100,14 +100,18 @@ def resize_bilinear(picture: NDArray[np.uint8], height: int, width: int) -> NDAr
         return picture
     left, right, across = _neighbours(picture.shape[1], width)
     upper, lower, down = _neighbours(picture.shape[0], height)
-    rows = picture.astype(np.int32)
-    across0, across1 = across[:, :, None]
-    rows = rows[:, left] * across0 + rows[:, right] * across1  # (H, width, C), 19 bits
+    needed, places = np.unique(np.concatenate([upper, lower]), return_inverse=True)
+    source = picture[needed]
+    across0, across1 = across[:, None, :, None]
+    rows = np.take(source, left, axis=1) * across0  # (rows, width, C), 19 bits
+    rows += np.take(source, right, axis=1) * across1
     rows >>= 4
     down0, down1 = down[:, :, None, None]
-    mixed = ((rows[upper] * down0) >> 16) + ((rows[lower] * down1) >> 16)
-    rounded: NDArray[np.uint8] = np.clip((mixed + 2) >> 2, 0, 255).astype(np.uint8)
-    return rounded
+    mixed = (rows[places[:height]] * down0) >> 16
+    mixed += (rows[places[height:]] * down1) >> 16
+    mixed += 2
+    mixed >>= 2
+    return np.clip(mixed, 0, 255).astype(np.uint8)
 
 
 def _neighbours(
