@@ -33,6 +33,7 @@ from camera_motion_synthesis import LABELS
 from torch import Tensor, nn
 
 from vswin_cli.card import ModelCard, Provenance
+from vswin_cli.config import SegmentOptions
 from vswin_cli.models.swin3d import VideoSwin
 from vswin_cli.specs import Architecture, InputSpec
 
@@ -284,6 +285,14 @@ def export(options: argparse.Namespace) -> None:
         dataset="clips synthesised from 492 photographs and 26 fixed-camera clips",
         licence="Apache-2.0",
         provenance=Provenance("examples/train_camera_motion.py"),
+        segments=SegmentOptions(
+            onset=0.5,
+            offset=0.35,
+            min_duration_seconds=0.5,
+            merge_gap_seconds=0.35,
+            max_labels=0,
+            instants=("cut",),
+        ),
         notes=tuple(options.note),
     )
     options.to.mkdir(parents=True, exist_ok=True)
