@@ -111,7 +111,8 @@ def resize_bilinear(picture: NDArray[np.uint8], height: int, width: int) -> NDAr
     mixed += (rows[places[height:]] * down1) >> 16
     mixed += 2
     mixed >>= 2
-    return np.clip(mixed, 0, 255).astype(np.uint8)
+    resized: NDArray[np.uint8] = np.clip(mixed, 0, 255).astype(np.uint8)
+    return resized
 
 
 def _neighbours(
