@@ -27,11 +27,11 @@ from vswin_cli.errors import VswinError
 
 __all__ = ["app", "main", "run"]
 
-EXIT_CODES = """\
-Exit codes: 0 all done; 1 internal error; 2 wrong usage; 3 a batch finished but some inputs
-failed; 4 no input could be processed; 5 weights missing or unusable; 6 device missing or out of
-memory; 7 too little could be analysed (--strict); 8 a result cannot be written; 130 interrupted.
-"""
+EXIT_CODES = (
+    "Exit codes: 0 all done; 1 internal error; 2 wrong usage; 3 some inputs failed; 4 no input "
+    "could be processed; 5 weights missing or unusable; 6 device missing or out of memory; 7 too "
+    "little could be analysed (--strict); 8 a result cannot be written; 130 interrupted."
+)
 
 app = typer.Typer(
     name="vswin",
