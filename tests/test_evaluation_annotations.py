@@ -53,6 +53,7 @@ def test_activitynet_results_are_read_with_scores(tmp_path):
     [
         "video,start,end,label\nclips/v_a.mp4,1,2.5,run\n",
         "v_a.mp4,1,2.5,run\n",
+        "a,1.0e0,25e-1,run\n",
         "label,video-id,t-start,t-end\nrun,a,0:01,00:00:02.5\n",
         '\ufeffVideo,Start,End,Label\r\n"a","1.0","2.5","run"\r\n\r\n',
     ],
@@ -116,6 +117,9 @@ def test_videos_are_matched_by_bare_name(name, expected):
         ("a,2,1,run\n", "line 1: the interval from 2.0 to 1.0 s ends before"),
         ("a,one,2,run\n", "line 1: cannot read the time 'one'"),
         ("a,1,2,run,high\n", "the score 'high'"),
+        ("a,1,2,run,nan\n", "the score 'nan'"),
+        ("a,nan,2,run\n", "cannot read the time 'nan'"),
+        ("a,1,2,\n", "the label is empty"),
         ("x/a.mp4,1,2,run\ny/a.mp4,1,2,run\n", "would both be the video 'a'"),
         ({"database": {"a": {"annotations": {}}}}, "`a` must hold a list"),
         ({"results": {"a": [{"label": "run"}]}}, "`a`, entry 0"),

@@ -113,21 +113,26 @@ def test_views_logits_and_scores_are_those_of_the_written_out_protocol(tmp_path,
     np.testing.assert_allclose(classify(logits, "softmax"), scores, atol=1e-5)
 
 
-@pytest.mark.parametrize(("name", "short_side"), [("paper", 32), ("torchvision", 37)])
+@pytest.mark.parametrize(
+    ("name", "short_side", "part"),
+    [
+        ("paper", 32, np.s_[:, :, :]),
+        ("torchvision", 37, np.s_[:, 2:34, 17:49]),  # of 37×66; half pixels go to the even one
+    ],
+)
 def test_pictures_are_resized_without_antialiasing_to_the_protocols_size(
-    tmp_path, name, short_side
+    tmp_path, name, short_side, part
 ):
     pictures = smooth_pictures(20, 60, 107)
     path = write_lossless(tmp_path / "a.mkv", pictures)
     views = read_views(source_of(path), SPEC, choose_protocol(name, SPEC), isolate=False)
     expected = resized(pictures, short_side)
     for clip, row in zip(views.clips, views.indices, strict=True):
-        assert clip.frames.shape == (8, *expected.shape[1:])
-        np.testing.assert_allclose(clip.frames, expected[row], atol=1)
+        np.testing.assert_allclose(clip.frames, expected[row][part], atol=1)
 
 
 @pytest.mark.parametrize("isolate", [False, True])
-@pytest.mark.parametrize("name", ["paper", "mmaction2", "torchvision"])
+@pytest.mark.parametrize("name", ["paper", "mmaction2"])
 def test_clips_hold_exactly_the_frames_that_were_asked_for(tmp_path, name, isolate):
     path = make_video(tmp_path / "a.mkv", LOSSLESS)
     views = read_views(source_of(path), SPEC, choose_protocol(name, SPEC), isolate=isolate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 __all__ = ["compare", "evaluate", "f1", "map_", "topk"]
 
 _SOME_FAILED = 3
+_MOST_WORKERS = 8
 
 evaluate = typer.Typer(
     help="Measure how good results are, or where two differ.",
@@ -106,8 +108,14 @@ def topk(
     precision: PrecisionOption = "float32",
     batch_size: BatchSizeOption = None,
     workers: Annotated[
-        int, typer.Option("--workers", min=1, help="Videos decoded at the same time.")
-    ] = 2,
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            help="Videos decoded at the same time.",
+            show_default="the processors, 8 at most",
+        ),
+    ] = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -121,8 +129,9 @@ def topk(
         vswin evaluate topk val.csv --weights mine.pth --protocol torchvision --json
     """
     from vswin_cli.cli.model_choice import ModelChoice
+    from vswin_cli.evaluation.reading import read_text
     from vswin_cli.evaluation.topk import summarise
-    from vswin_cli.evaluation.video_list import read_text, read_video_list
+    from vswin_cli.evaluation.video_list import read_video_list
     from vswin_cli.files import check_destination
 
     read_text(videos)  # a wrong path should not cost a download first
@@ -132,6 +141,7 @@ def topk(
     options = EngineOptions(device, cast("Precision", precision), batch_size)
     engine, chosen = _prepare(choice, options, protocol, quiet=quiet)
     listed = read_video_list(videos, engine.model.card.labels, root=root)
+    workers = workers or min(_MOST_WORKERS, os.cpu_count() or 1)
     with (
         _prediction_writer(predictions, engine) as write,
         console.progress(f"{len(listed)} videos", quiet=quiet) as on_progress,
@@ -226,6 +236,9 @@ def map_(
     json: JsonOption = False,
 ) -> None:
     """Mean average precision of segments, as the ActivityNet benchmark computes it.
+
+    It rewards many guesses with honest scores: tag with `--onset 0.05 --offset 0.02 --max-labels 0`
+    for it, not with the few clean segments that people like to read.
 
     Examples:
         vswin evaluate map timelines.jsonl activity_net.v1-3.json --subset validation

@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from vswin_cli.config import parse_seconds
 from vswin_cli.errors import OptionError, SourceError
-from vswin_cli.evaluation.video_list import read_text
+from vswin_cli.evaluation.reading import read_text
 from vswin_cli.records import JsonValue
 from vswin_cli.sources import VIDEO_SUFFIXES
 from vswin_cli.timeline.files import parse_timelines
@@ -255,6 +255,8 @@ def _interval(
 ) -> Interval:
     if start is None or end is None or end < start:
         raise SourceError(f"{where}: the interval from {start} to {end} s ends before it starts")
+    if not label:
+        raise SourceError(f"{where}: the label is empty", hint="leave out time without a label")
     return Interval(start, end, label, score)
 
 
@@ -306,16 +308,26 @@ def _csv_interval(cells: Sequence[str], columns: Mapping[str, int], where: str) 
     start, end = (_seconds(cells[columns[name]], where) for name in ("start", "end"))
     place = columns.get("score")
     text = "" if place is None or place >= len(cells) else cells[place]
-    score: float | None = None
-    if text:
-        try:
-            score = float(text)
-        except ValueError as error:
-            raise SourceError(f"{where}: the score {text!r} is no number") from error
+    score = _number(text)
+    if text and score is None:
+        raise SourceError(f"{where}: the score {text!r} is no number")
     return _interval(start, end, cells[columns["label"]], score, where)
 
 
+def _number(text: str) -> float | None:
+    """A finite number, or `None` if the text is none."""
+    try:
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
 def _seconds(text: str, where: str) -> float:
+    """Seconds as any program writes them, or a time on a clock."""
+    value = _number(text)
+    if value is not None:
+        return value
     try:
         return parse_seconds(text)
     except OptionError as error:

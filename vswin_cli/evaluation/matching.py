@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vswin_cli.errors import SourceError
 from vswin_cli.evaluation.annotations import Annotations
-from vswin_cli.evaluation.video_list import read_text
+from vswin_cli.evaluation.reading import read_text
 
 __all__ = ["check_comparable", "read_label_map"]
 

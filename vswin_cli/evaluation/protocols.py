@@ -241,7 +241,9 @@ def _torchvision(
 ) -> Indices:
     """Clips among all those with one start per resampled frame (`UniformClipSampler`).
 
-    That loader leaves out videos shorter than a clip; here they start again.
+    That loader leaves out videos shorter than a clip; here they start again. Its pictures are
+    met to one level of brightness, but for a column where the longer side comes to a half pixel
+    or more, which it rounds down and we round up.
     """
     frames = resampled_indices(num_frames, frame_rate or RESAMPLED_RATE, RESAMPLED_RATE)
     if not len(frames):

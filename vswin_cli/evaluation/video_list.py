@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vswin_cli.errors import SourceError, SourceNotFoundError
+from vswin_cli.errors import SourceError
+from vswin_cli.evaluation.reading import read_text
 from vswin_cli.remote import is_remote
 from vswin_cli.sources import VideoSource
 
-__all__ = ["LabelledVideo", "read_text", "read_video_list"]
+__all__ = ["LabelledVideo", "read_video_list"]
 
 _PATH_HEADERS = {"path", "video", "file", "filename", "file_name", "uri", "video_path"}
 _HINT = "one video per line: `path,label`, the label by name or by index"
@@ -24,21 +25,6 @@ class LabelledVideo:
     source: VideoSource
     class_id: int
     """Row of the head."""
-
-
-def read_text(path: Path) -> str:
-    """A UTF-8 file, with or without byte order mark.
-
-    Raises:
-        SourceNotFoundError: no such file, or not readable.
-        SourceError: not text.
-    """
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise SourceNotFoundError(f"cannot read {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise SourceError(f"{path} is not UTF-8 text") from error
 
 
 def read_video_list(

@@ -8,7 +8,7 @@ the chosen frames are decoded again.
 from __future__ import annotations
 
 from collections.abc import Collection, Generator, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -98,6 +98,8 @@ def read_views(
             if wanted - found.pictures.keys():
                 raise DecodeError(f"{source.uri} gave fewer frames when it was decoded again")
     clips = tuple(_clip(i, row, found.pictures) for i, row in enumerate(indices))
+    if protocol.crops == 1:
+        clips = tuple(_centred(clip, spec.crop_size) for clip in clips)
     return VideoViews(indices, clips, num_frames, info, report)
 
 
@@ -148,3 +150,10 @@ def _clip(number: int, indices: Iterable[int], pictures: dict[int, Picture]) -> 
     frames = np.stack([resize_bilinear(one, height, width) for one in chosen])
     steps = len(chosen) // 2
     return Clip(number, frames, np.zeros(steps + 1), steps)
+
+
+def _centred(clip: Clip, size: int) -> Clip:
+    """The middle of a clip's pictures, its corner rounded to even as torchvision does."""
+    height, width = clip.frames.shape[1:3]
+    y, x = round((height - size) / 2), round((width - size) / 2)
+    return replace(clip, frames=clip.frames[:, y : y + size, x : x + size])

@@ -1,0 +1,24 @@
+"""Text files that people hand in: lists, annotations, label maps."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vswin_cli.errors import SourceError, SourceNotFoundError
+
+__all__ = ["read_text"]
+
+
+def read_text(path: Path) -> str:
+    """A UTF-8 file, with or without byte order mark.
+
+    Raises:
+        SourceNotFoundError: no such file, or not readable.
+        SourceError: not text.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise SourceNotFoundError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SourceError(f"{path} is not UTF-8 text") from error
