@@ -38,13 +38,13 @@ class Outcome:
     segmenting: str
     """Fingerprint of how scores became segments."""
     status: OutcomeStatus
-    duration_seconds: float | None = field(default=None, metadata=named("duration", digits=6))
-    coverage: float | None = field(default=None, metadata=named(digits=6))
+    duration_seconds: float | None = field(default=None, metadata=named("duration"))
+    coverage: float | None = None
     num_segments: int | None = field(default=None, metadata=named("segments"))
     error_code: str | None = None
     error: str | None = None
     hint: str | None = None
-    elapsed_seconds: float = field(default=0.0, metadata=named("elapsed", digits=3))
+    elapsed_seconds: float = field(default=0.0, metadata=named("elapsed"))
     """Wall time of the last attempt."""
     attempts: int = 1
     device: str = ""

@@ -24,8 +24,9 @@ from vswin_cli.batch.tables import (
 )
 from vswin_cli.errors import OutputError, SourceError, VswinError
 from vswin_cli.files import replacing_binary
-from vswin_cli.timeline.record import with_segments
+from vswin_cli.timeline.record import Timeline, with_segments
 from vswin_cli.timeline.score_files import load_track
+from vswin_cli.timeline.scores import ScoreTrack
 
 __all__ = ["BatchReport", "Policy", "Standing", "run_batch"]
 
@@ -254,6 +255,14 @@ class _Batch:
             shutil.copyfileobj(source, copy)
         return True
 
+    def _open_scores(self, old: Outcome) -> tuple[ScoreTrack, Timeline] | None:
+        """Scores from where they would go today, else from where they went then."""
+        for path in (self._task.scores_path(old.entry), old.scores and Path(old.scores)):
+            with suppress(SourceError):
+                if path:
+                    return load_track(path)
+        return None
+
     def _segment_again(self, one: BatchInput, old: Outcome) -> Outcome | None:
         """The result under this run's thresholds and name, from saved scores."""
         before = self._journal.timeline(old.entry)
@@ -261,12 +270,10 @@ class _Batch:
             return None
         timeline = replace(before, video=replace(before.video, uri=one.source.uri))
         if old.segmenting != self._task.segmenting:
-            if old.scores is None:
+            opened = self._open_scores(old)
+            if opened is None:
                 return None
-            try:
-                track, saved = load_track(Path(old.scores))
-            except SourceError:
-                return None
+            track, saved = opened
             with track:
                 if (saved.model, saved.sampling) != (before.model, before.sampling):
                     return None  # scores of another run than the entry's

@@ -393,7 +393,7 @@ def _finish(report: BatchReport, *, strict: bool, min_coverage: float) -> None:
     """
     if report.num_pending:
         raise typer.Exit(_INTERRUPTED)
-    if len(report.failures) == len(report.inputs):
+    if report.inputs and len(report.failures) == len(report.inputs):
         raise typer.Exit(SourceError.exit_code)
     if report.failures:
         raise typer.Exit(_SOME_FAILED)

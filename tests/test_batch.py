@@ -1,0 +1,323 @@
+"""`vswin batch` as a user meets it: real videos, a real small network, interruptions."""
+
+import csv
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.videos import VideoRecipe, make_audio, make_video
+from vswin_cli.cli.app import run
+
+THRESHOLDS = ("--onset", "0.2", "--offset", "0.1")
+NUM_VIDEOS = 5
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Five good videos, one of them in a folder of its own, and two that are none."""
+    place = tmp_path_factory.mktemp("recordings")
+    (place / "day2").mkdir()
+    for i in range(NUM_VIDEOS - 1):
+        make_video(place / f"clip{i}.mp4", VideoRecipe(num_frames=24, first_index=100 * i))
+    make_video(place / "day2" / "clip1.mp4", VideoRecipe(num_frames=30, first_index=900))
+    (place / "broken.mp4").write_bytes(b"nothing")
+    make_audio(place / "sound.mp4")
+    return place
+
+
+@pytest.fixture
+def batch(tiny_model, capfd):
+    """Run `vswin batch` with the tiny network; returns exit code, stdout and stderr."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        code = run(["batch", "--weights", str(tiny_model), *THRESHOLDS, *map(str, arguments)])
+        captured = capfd.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def finished(folder, tiny_model, tmp_path_factory) -> Path:
+    """Results of the folder, with their memory: not to be changed."""
+    place = tmp_path_factory.mktemp("finished")
+    out = place / "results.csv"
+    command = ["batch", str(folder), "--out", str(out), "--weights", str(tiny_model), "-q"]
+    assert run([*command, *THRESHOLDS]) == 3
+    return place
+
+
+@pytest.fixture
+def results(finished, tmp_path) -> Path:
+    """A copy of the finished results: the table of segments."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "results.csv"
+
+
+@pytest.fixture
+def start(tiny_model):
+    """Begin `vswin batch` in a process of its own."""
+    running: list[subprocess.Popen[str]] = []
+
+    def call(*arguments: object) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "vswin_cli", "batch", "--weights", str(tiny_model)]
+        process = subprocess.Popen(
+            [*command, *THRESHOLDS, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)},
+        )
+        running.append(process)
+        return process
+
+    yield call
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def entries(out: Path) -> dict[str, int]:
+    found = (out.parent / f".{out.stem}.vswin" / "entries").glob("*.json")
+    return {path.name: path.stat().st_mtime_ns for path in found}
+
+
+def wait_for_entries(process: subprocess.Popen[str], out: Path, count: int) -> None:
+    while process.poll() is None and len(entries(out)) < count:
+        time.sleep(0.02)
+    assert process.poll() is None, process.communicate()
+
+
+def without_elapsed(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    return [{k: v for k, v in row.items() if k != "elapsed"} for row in rows]
+
+
+def test_a_folder_becomes_a_table_and_a_row_per_file(batch, folder, tmp_path):
+    out = tmp_path / "results.csv"
+    code, stdout, err = batch(folder, "--out", out)
+    assert (code, stdout) == (3, "")
+    rows = {row["video"]: row for row in read_csv(tmp_path / "results.files.csv")}
+    assert len(rows) == NUM_VIDEOS + 2
+    assert list(rows) == sorted(rows)
+    broken = rows.pop(str(folder / "broken.mp4"))
+    assert (broken["status"], broken["error_code"]) == ("failed", "NOT_A_VIDEO")
+    assert "broken.mp4" in broken["error"]
+    assert rows.pop(str(folder / "sound.mp4"))["error_code"] == "NO_VIDEO_STREAM"
+    assert {row["status"] for row in rows.values()} == {"ok"}
+    assert float(rows[str(folder / "day2" / "clip1.mp4")]["duration"]) == pytest.approx(1.0)
+    segments = read_csv(out)
+    assert sum(int(row["segments"]) for row in rows.values()) == len(segments) > 0
+    assert "2 failed" in err
+    assert "--retry-failed" in err
+
+
+def test_results_are_those_of_tag(batch, folder, tiny_model, tmp_path):
+    batch(folder / "clip0.mp4", "--out", tmp_path / "batch.jsonl")
+    single = tmp_path / "tag.json"
+    arguments = ["tag", "--weights", str(tiny_model), *THRESHOLDS, str(folder / "clip0.mp4")]
+    assert run([*arguments, "-o", str(single), "-q"]) == 0
+    ours = json.loads((tmp_path / "batch.jsonl").read_text())
+    theirs = json.loads(single.read_text())
+    del ours["created"], theirs["created"]
+    assert ours == theirs
+
+
+def test_a_second_run_does_nothing_again(batch, folder, results):
+    before, table = entries(results), results.read_bytes()
+    code, stdout, _ = batch(folder, "--out", results, "--json")
+    summary = json.loads(stdout)
+    assert code == 3
+    assert (summary["resumed"], summary["failed"]) == (NUM_VIDEOS + 2, 2)
+    assert entries(results) == before
+    assert results.read_bytes() == table
+
+
+def test_only_what_changed_is_done_again(batch, folder, results):
+    changed = folder / "clip2.mp4"
+    stamp = changed.stat()
+    before = entries(results)
+    os.utime(changed, ns=(stamp.st_atime_ns, stamp.st_mtime_ns + 1))
+    try:
+        code, _, err = batch(folder, "--out", results)
+    finally:
+        os.utime(changed, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert code == 3
+    after = entries(results)
+    assert sum(after[name] != written for name, written in before.items()) == 1
+    assert f"{NUM_VIDEOS + 1} by earlier runs" in err
+
+
+def test_new_thresholds_need_no_video(batch, tmp_path):
+    video = make_video(tmp_path / "video.mp4", VideoRecipe(num_frames=30))
+    batch(video, "--out", tmp_path / "a.csv")
+    batch(video, "--out", tmp_path / "fresh.csv", "--onset", "0.6")
+    stamp = video.stat()
+    video.write_bytes(bytes(stamp.st_size))  # the same size and time, but nothing to decode
+    os.utime(video, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    code, stdout, _ = batch(video, "--out", tmp_path / "a.csv", "--onset", "0.6", "--json")
+    assert code == 0
+    assert json.loads(stdout)["resumed"] == 1
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "fresh.csv").read_bytes()
+
+
+def test_other_sampling_is_done_anew(batch, folder, tmp_path):
+    out = tmp_path / "results.csv"
+    batch(folder / "clip0.mp4", "--out", out)
+    _, stdout, _ = batch(folder / "clip0.mp4", "--out", out, "--stride", "50%", "--json")
+    assert json.loads(stdout)["resumed"] == 0
+
+
+def test_failures_are_tried_again_on_request(batch, folder, results):
+    before = entries(results)
+    _, stdout, _ = batch(folder, "--out", results, "--retry-failed", "--json")
+    assert json.loads(stdout)["resumed"] == NUM_VIDEOS
+    assert sum(entries(results)[name] != written for name, written in before.items()) == 2
+
+
+def test_a_folder_as_output_mirrors_the_input(batch, folder, tmp_path):
+    code, _, _ = batch(folder, "--out", f"{tmp_path}/out/", "--format", "srt")
+    assert code == 3
+    found = {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.srt")}
+    assert found == {*(f"clip{i}.srt" for i in range(NUM_VIDEOS - 1)), "day2/clip1.srt"}
+
+
+def test_parquet_holds_the_same_segments(batch, folder, results):
+    pytest.importorskip("pyarrow")
+    import pyarrow.parquet as pq
+
+    batch(folder, "--out", results.with_suffix(".parquet"))
+    rows = pq.read_table(results.with_suffix(".parquet")).to_pylist()
+    expected = read_csv(results)
+    assert [(r["video"], r["label"]) for r in rows] == [(r["video"], r["label"]) for r in expected]
+    assert [r["start"] for r in rows] == [float(r["start"]) for r in expected]
+
+
+def test_shards_make_up_the_whole(batch, folder, finished, tmp_path):
+    whole = finished / "results.csv"
+    for number in (1, 2, 3):
+        batch(folder, "--out", tmp_path / "r.csv", "--shard", f"{number}/3")
+    parts = [tmp_path / f"r.{number}-of-3.csv" for number in (1, 2, 3)]
+    lines = {line for part in parts for line in part.read_text().splitlines()}
+    assert lines == set(whole.read_text().splitlines())
+    _, stdout, _ = batch(folder, "--out", tmp_path / "r.csv", "--json")
+    assert json.loads(stdout)["resumed"] == NUM_VIDEOS + 2
+    assert (tmp_path / "r.csv").read_bytes() == whole.read_bytes()
+
+
+def test_nothing_processed_has_its_own_exit_code(batch, folder, tmp_path):
+    code, _, err = batch(folder / "broken.mp4", tmp_path / "gone.mp4", "--out", tmp_path / "r.csv")
+    assert code == 4
+    assert "gone.mp4" in err
+    statuses = [row["status"] for row in read_csv(tmp_path / "r.files.csv")]
+    assert statuses == ["failed", "failed"]
+    assert (tmp_path / "r.csv").read_text().count("\n") == 1
+
+
+def test_success_has_exit_code_zero_and_strict_minds_coverage(batch, folder, tmp_path):
+    assert batch(folder / "clip0.mp4", "--out", tmp_path / "r.csv", "--strict")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--out", "r.docx"),
+        ("--out", "r.srt"),
+        ("--out", "r.csv", "--shard", "4/3"),
+        ("--out", "r.csv", "--workers", "many"),
+        ("--out", "r.csv", "--split", "0"),
+        ("--out", "r.csv", "--include", "no such label"),
+        ("--out", "r.csv", "--save-scores", "s", "--no-scores"),
+    ],
+    ids=lambda arguments: " ".join(arguments[2:] or arguments),
+)
+def test_what_makes_no_sense_is_refused_before_any_work(
+    batch, folder, tmp_path, monkeypatch, wrong
+):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = batch(folder, *wrong)
+    assert code == 2, err
+    assert "error:" in err
+    assert not list(tmp_path.glob(".r.vswin/entries/*"))
+
+
+def test_killed_at_any_moment_it_goes_on_where_it_was(batch, start, folder, finished, tmp_path):
+    out = tmp_path / "torn.csv"
+    draw = random.Random(3)
+    seen: dict[str, int] = {}
+    for goal in (2, 4):
+        process = start(folder, "--out", out)
+        wait_for_entries(process, out, goal)
+        time.sleep(draw.uniform(0, 0.2))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        now = entries(out)
+        assert {name: now[name] for name in seen} == seen  # nothing done twice
+        seen = now
+    assert batch(folder, "--out", out)[0] == 3
+    assert {name: entries(out)[name] for name in seen} == seen
+    assert out.read_bytes() == (finished / "results.csv").read_bytes()
+    torn = read_csv(tmp_path / "torn.files.csv")
+    calm = read_csv(finished / "results.files.csv")
+    assert without_elapsed(torn) == without_elapsed(calm)
+    assert not list(tmp_path.glob(".*.tmp"))
+    assert not list((tmp_path / ".torn.vswin").rglob("*.tmp"))
+
+
+def test_ctrl_c_finishes_what_is_in_flight_and_a_second_run_is_told(batch, start, folder, tmp_path):
+    out = tmp_path / "results.csv"
+    process = start(folder, "--out", out)
+    wait_for_entries(process, out, 1)
+    code, _, err = batch(folder, "--out", out)
+    assert code == 8
+    assert "another vswin batch" in err
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    if process.returncode == 3:
+        pytest.skip("the batch was done before it could be interrupted")
+    assert process.returncode == 130, said
+    assert "finishing" in said
+    rows = read_csv(tmp_path / "results.files.csv")
+    assert len(rows) == NUM_VIDEOS + 2
+    pending = [row for row in rows if row["status"] == "pending"]
+    assert len(pending) == NUM_VIDEOS + 2 - len(entries(out)) > 0
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of one megabyte."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting a small disk takes rights that are missing here")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk_ends_the_run_and_keeps_what_was_finished(batch, folder, small_disk):
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(1_000_000))
+    out = small_disk / "results.csv"
+    code, _, err = batch(folder, "--out", out)
+    assert code == 8, err
+    assert "No space left" in err
+    kept = entries(out)
+    assert 0 < len(kept) < NUM_VIDEOS + 2
+    ballast.unlink()
+    code, stdout, _ = batch(folder, "--out", out, "--json")
+    assert code == 3
+    assert json.loads(stdout)["resumed"] == len(kept)
+    assert {name: entries(out)[name] for name in kept} == kept

@@ -1,0 +1,169 @@
+"""Which videos arguments name, and the journal that remembers them."""
+
+import json
+import os
+
+import pytest
+
+from vswin_cli.batch.inputs import BatchInput, Shard, collect_inputs
+from vswin_cli.batch.job import Job, Task
+from vswin_cli.batch.journal import Journal, fingerprint, hold
+from vswin_cli.batch.tables import choose_target, video_paths
+from vswin_cli.config import SamplingOptions, SegmentOptions
+from vswin_cli.errors import OptionError, OutputError, SourceNotFoundError
+from vswin_cli.sources import VideoSource
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    for name in ("a.mp4", "b.mkv", "day1/c.mp4", "day1/deep/d.mov", "notes.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode())
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def uris(found):
+    return [one.source.uri for one in found]
+
+
+def test_a_folder_stands_for_all_videos_in_all_its_folders(folder):
+    assert uris(collect_inputs(["."])) == ["a.mp4", "b.mkv", "day1/c.mp4", "day1/deep/d.mov"]
+
+
+def test_patterns_choose_files_by_name_or_by_folder(folder):
+    assert uris(collect_inputs(["."], files=["*.mp4"])) == ["a.mp4", "day1/c.mp4"]
+    assert uris(collect_inputs(["."], files=["day1/*"])) == ["day1/c.mp4"]
+    assert uris(collect_inputs(["."], skip_files=["*.mp4", "*.mov"])) == ["b.mkv"]
+
+
+def test_lists_name_inputs_line_by_line(folder):
+    (folder / "list.txt").write_text("# today\na.mp4\r\n\nday1\nhttps://host/x.mp4\n")
+    assert uris(collect_inputs(["@list.txt"])) == [
+        "a.mp4", "day1/c.mp4", "day1/deep/d.mov", "https://host/x.mp4",
+    ]  # fmt: skip
+    assert uris(collect_inputs(["-"], standard_input=["b.mkv\n", "a.mp4"])) == ["b.mkv", "a.mp4"]
+    assert uris(collect_inputs(["-"], standard_input=["b.mkv\0a.mp4\0"])) == ["b.mkv", "a.mp4"]
+    with pytest.raises(SourceNotFoundError, match=r"missing\.txt"):
+        collect_inputs(["@missing.txt"])
+
+
+def test_every_place_comes_once(folder):
+    assert uris(collect_inputs(["a.mp4", ".", str(folder / "a.mp4")]))[:2] == ["a.mp4", "b.mkv"]
+    assert len(collect_inputs(["a.mp4", ".", str(folder / "a.mp4")])) == 4
+
+
+def test_what_names_nothing_becomes_an_input_that_failed(folder):
+    (folder / "empty").mkdir()
+    found = collect_inputs(["a.mp4", "gone.mp4", "empty", "*.webm"])
+    assert [one.problem is None for one in found] == [True, False, False, False]
+
+
+def test_the_identity_follows_size_and_time(folder):
+    (before,) = collect_inputs(["a.mp4"])
+    os.utime(folder / "a.mp4", ns=(1, 1))
+    (after,) = collect_inputs(["a.mp4"])
+    assert before.entry == after.entry
+    assert before.identity != after.identity
+
+
+def test_shards_are_disjoint_and_complete(folder):
+    inputs = collect_inputs(["."])
+    parts = [Shard(number, 3).of(inputs) for number in (1, 2, 3)]
+    assert sorted(uris(one for part in parts for one in part)) == sorted(uris(inputs))
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+@pytest.mark.parametrize("text", ["0/3", "4/3", "3", "a/b", "1/", "-1/2"])
+def test_a_shard_that_is_no_part_of_a_whole_is_refused(text):
+    with pytest.raises(OptionError):
+        Shard.parse(text)
+
+
+def test_equal_names_get_different_files(folder):
+    (folder / "a.mkv").touch()
+    inputs = collect_inputs(["."])
+    names = [str(p.name) for p in video_paths(choose_target("out/", "srt"), inputs).values()]
+    assert len(set(names)) == len(names)
+    assert "b.srt" in names
+    assert "a.srt" not in names
+
+
+@pytest.mark.parametrize(
+    ("out", "format", "expected"),
+    [
+        ("r.csv", None, ("csv", False, "r.csv", "r.files.csv")),
+        ("r.jsonl", None, ("jsonl", False, "r.jsonl", "r.files.csv")),
+        ("r.parquet", None, ("parquet", False, "r.parquet", "r.files.csv")),
+        ("r.activitynet.json", None, ("activitynet", False, "r.activitynet.json", "r.files.csv")),
+        ("r", "vtt", ("vtt", True, "r", "results.files.csv")),
+        ("r.d/", None, ("json", True, "r.d", "results.files.csv")),
+    ],
+)
+def test_the_name_tells_what_is_written(out, format, expected):
+    target = choose_target(out, format)
+    found = (target.format, target.is_folder, target.table.name, target.files_table.name)
+    assert found == expected
+
+
+def blank(name="a.mp4"):
+    task = Task(SamplingOptions(), SegmentOptions(), "s", "g", None, None)
+    return Job.of(BatchInput(VideoSource.of(name), "1:1", 1)).blank(task)
+
+
+def test_the_journal_gives_back_what_it_was_told(tmp_path):
+    journal = Journal(tmp_path)
+    journal.create()
+    outcome = blank().failed("X", "bad \udcff name", "look")
+    assert journal.recall(outcome.entry) is None
+    journal.record(outcome)
+    assert journal.recall(outcome.entry) == outcome
+    assert journal.timeline(outcome.entry) is None
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": "other"}', "\x00\xff"])
+def test_a_damaged_entry_is_as_good_as_none(tmp_path, content):
+    journal = Journal(tmp_path)
+    journal.create()
+    journal.entry_path("e").write_bytes(content.encode("latin-1"))
+    assert journal.recall("e") is None
+
+
+def test_an_entry_of_another_kind_is_as_good_as_none(tmp_path):
+    journal = Journal(tmp_path)
+    journal.create()
+    journal.record(blank())
+    path = journal.entry_path(blank().entry)
+    path.write_text(json.dumps({**json.loads(path.read_text()), "status": "perfect"}))
+    assert journal.recall(blank().entry) is None
+
+
+def test_one_run_at_a_time_but_shards_together(tmp_path):
+    journal = Journal(tmp_path)
+    with hold(journal):
+        with pytest.raises(OutputError, match="another vswin batch"), hold(journal):
+            pass
+        with pytest.raises(OutputError), hold(journal, Shard(1, 2)):
+            pass
+    with hold(journal, Shard(1, 2)), hold(journal, Shard(2, 2)):
+        with pytest.raises(OutputError), hold(journal, Shard(2, 2)):
+            pass
+        with pytest.raises(OutputError), hold(journal):
+            pass
+    with hold(journal):
+        pass
+
+
+def test_a_run_clears_what_a_killed_one_left(tmp_path):
+    journal = Journal(tmp_path)
+    journal.create()
+    left = tmp_path / "entries" / ".e.json.x1.tmp"
+    left.touch()
+    with hold(journal):
+        assert not left.exists()
+
+
+def test_fingerprints_tell_settings_apart():
+    assert fingerprint("a", {"b": 1.0}) == fingerprint("a", {"b": 1.0})
+    assert fingerprint("a", {"b": 1.0}) != fingerprint("a", {"b": 1.5})
