@@ -273,6 +273,33 @@ def test_injected_script_does_not_run(page, complaints):
     complaints.clear()
 
 
+def test_without_video_and_scores_the_page_still_shows_and_moves(browser, film, tmp_path):
+    write_report([ReportSource(film.timeline)], tmp_path / "page.html")
+    context = browser.new_context()
+    bare = context.new_page()
+    bare.goto((tmp_path / "page.html").as_uri())
+    until(bare, "document.body.dataset.ready")
+    assert spans(bare) == expected_spans(film.timeline.segments)
+    assert not bare.locator("#tuning").is_visible()
+    assert "--save-scores" in bare.locator("#no-scores").text_content()
+    assert bare.locator("#video-note").is_visible()
+    bare.keyboard.press("j")
+    assert bare.locator("#now").text_content() != "0:00.0"
+    bare.set_input_files("#video-file", film.video)
+    until(bare, "document.body.classList.contains('has-video')")
+    until(bare, f"{TIME} > 0")
+    context.close()
+
+
+def test_without_javascript_the_table_is_there(browser, film):
+    context = browser.new_context(java_script_enabled=False)
+    still = context.new_page()
+    still.goto((film.scores.parent / "page.html").as_uri())
+    assert still.locator("#rows tr:visible").count() == len(film.timeline.segments)
+    assert "need JavaScript" in still.locator("body").text_content()
+    context.close()
+
+
 # --- the rules alone ----------------------------------------------------------------------------
 
 

@@ -55,9 +55,11 @@ def report(
 ) -> None:
     """Write a page that shows what happens when, for any browser, without a network.
 
-    Saved scores add their curves and thresholds that can be moved in the page. The video is not
-    copied: the page plays it from where it lies. Several timelines give a table of videos and a
-    page for each in a folder beside it.
+    Saved scores add curves and thresholds that can be moved in the page.
+
+    The page plays the video from where it lies; it holds no copy.
+
+    Several timelines give a table, and a page for each in a folder beside it.
 
     Examples:
         vswin tag movie.mp4 --save-scores movie.npz

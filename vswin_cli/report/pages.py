@@ -48,14 +48,26 @@ class IndexRow:
         return video_name(self.timeline)
 
     @property
+    def folder(self) -> str:
+        """Where the video is, as the user gave it; nothing for the folder at hand."""
+        place = one_line(self.timeline.video.uri.replace("\\", "/"))
+        return place.rpartition("/")[0]
+
+    @property
     def marks(self) -> list[tuple[float, float]]:
-        """Start and width of the longest segments in percent of the video."""
-        total = max(self.timeline.video.duration_seconds, 0.001)
+        """Start and width of the longest segments, in percent of the video."""
         longest = sorted(self.timeline.segments, key=lambda one: -one.duration_seconds)
-        return [
-            (100 * one.start_seconds / total, max(0.3, 100 * one.duration_seconds / total))
-            for one in longest[:_STRIP_MARKS]
-        ]
+        return [self._share(one.start_seconds, one.end_seconds) for one in longest[:_STRIP_MARKS]]
+
+    @property
+    def gaps(self) -> list[tuple[float, float]]:
+        """The same for what could not be decoded."""
+        gaps = self.timeline.coverage.gaps
+        return [self._share(gap.start_seconds, gap.end_seconds) for gap in gaps[:_STRIP_MARKS]]
+
+    def _share(self, start: float, end: float) -> tuple[float, float]:
+        total = max(self.timeline.video.duration_seconds, 0.001)
+        return 100 * start / total, max(0.3, 100 * (end - start) / total)
 
 
 def video_page(timeline: Timeline, content: PageContent, index_url: str | None = None) -> str:

@@ -1,9 +1,9 @@
 """A score track made small enough to travel inside a page, and still exact where it fits.
 
 Scores are stored in half precision. They are carried over bit by bit if the space allows,
-otherwise in steps of 1/256, which half precision also holds exactly. If even that is too much,
-the labels with the lowest best scores stay behind and the page's thresholds stop above them, so
-that what it shows is complete.
+otherwise in steps of 1/256, which half precision also holds exactly, and as nothing below 1/64.
+If even that is too much, the labels with the lowest best scores stay behind and the page's
+thresholds stop above them, so that what it shows is complete.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ LOWEST_ONSET = 0.05
 _BATCH = 16  # columns held at once
 _MAX_LABELS = 256  # more would make a page slow rather than informative
 _STEP = 1 / 256
+_LEAST_CODE = 4  # what lies below is noise far from any threshold, and most of the bytes
 _BASE64 = 4 / 3
 
 Bits = Literal[8, 16]
@@ -45,7 +46,7 @@ class PackedTrack:
     step_seconds: float
     num_cells: int
     bits: Bits
-    """16: the stored scores themselves; 8: rounded to 1/256."""
+    """16: the stored scores themselves; 8: rounded to 1/256, and to 0 below 1/64."""
     scores: str
     """Column by column, differences along time, high bytes ahead of low ones; deflated."""
     valid: str
@@ -76,11 +77,12 @@ def pack_track(track: ScoreTrack, options: SegmentOptions, max_bytes: int) -> Pa
     largest = _largest(track, view, gated)
     wanted = np.flatnonzero(view.reported & (largest >= LOWEST_ONSET))
     ordered = wanted[np.argsort(-largest[wanted], kind="stable")]
+    carried = ordered[:_MAX_LABELS]
     bits: Bits = 16
-    count, text = _pack(track, view, ordered, bits, max_bytes)
-    if count < len(ordered):
+    count, text = _pack(track, view, carried, bits, max_bytes)
+    if count < len(carried):
         bits = 8
-        count, text = _pack(track, view, ordered, bits, max_bytes)
+        count, text = _pack(track, view, carried, bits, max_bytes)
     missing = largest[ordered[count:]]
     return PackedTrack(
         labels=tuple(view.names[i] for i in np.sort(ordered[:count])),
@@ -116,7 +118,7 @@ def _pack(
     """How many of the ordered columns fit, and those in their own order as text."""
     room = max_bytes / _BASE64
     packed: dict[int, bytes] = {}
-    for first in range(0, min(len(ordered), _MAX_LABELS), _BATCH):
+    for first in range(0, len(ordered), _BATCH):
         batch = np.sort(ordered[first : first + _BATCH])
         codes = dict(zip(batch.tolist(), _codes(track, view, batch, bits), strict=True))
         for column in ordered[first : first + _BATCH].tolist():
@@ -139,6 +141,7 @@ def _codes(
             codes = values.astype(np.float16).view(np.uint16)
         else:
             codes = np.minimum(np.rint(values / _STEP), 255).astype(np.uint8)
+            codes[codes < _LEAST_CODE] = 0
         out[:, first : first + len(rows)] = codes
     yield from out
 

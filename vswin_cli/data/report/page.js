@@ -29,7 +29,18 @@ function select(index, { seek = true } = {}) {
   state.selected = index;
   reveal(one.start, one.end);
   draw();
+  scrollToLane(byId("lanes").querySelector(".segment.selected"));
   if (seek) player.seek(one.start);
+}
+
+/** Scroll inside the box of lanes only, never the page. */
+function scrollToLane(node) {
+  if (!node) return;
+  const [box, lane] = [byId("over"), node.closest(".lane").getBoundingClientRect()];
+  const top = byId("axis").getBoundingClientRect().bottom;
+  const bottom = box.getBoundingClientRect().bottom;
+  if (lane.top < top) box.scrollTop -= top - lane.top;
+  else if (lane.bottom > bottom) box.scrollTop += lane.bottom - bottom;
 }
 
 function step(direction) {
@@ -153,6 +164,10 @@ function wireControls() {
     state.allLabels = event.target.checked;
     draw();
   });
+  byId("in-view").addEventListener("change", (event) => {
+    state.onlyInView = event.target.checked;
+    draw();
+  });
   byId("zoom-in").addEventListener("click", () => zoom(0.5));
   byId("zoom-out").addEventListener("click", () => zoom(2));
   byId("zoom-all").addEventListener("click", () => show(0, content.duration_seconds));
@@ -181,7 +196,7 @@ async function start() {
     byId("low-note").textContent = content.track.num_left_out
       ? `${content.track.num_left_out} labels that never reach ${least.toFixed(2)} are not in this file.`
       : "";
-    byId("exact-note").textContent = content.track.bits === 16 ? "" : "Scores in this file are rounded to 1/256.";
+    byId("exact-note").textContent = content.track.bits === 16 ? "" : "Scores in this file are rounded to 1/256 to keep it small.";
   }
   draw();
   document.body.dataset.ready = "yes";

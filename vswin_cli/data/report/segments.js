@@ -25,8 +25,8 @@ function runsOf(count, isActive) {
 function smooth(values, width) {
   const n = values.length;
   width = Math.min(width | 1, 2 * n - 1);
-  if (width <= 1 || n === 0) return values;
-  const half = (width - 1) / 2;
+  if (width <= 1 || n === 0) return values.slice();
+  const half = (width - 1) / 2; // cells to each side
   const weights = Array.from(
     { length: width },
     (_, i) => 0.5 - 0.5 * Math.cos((2 * Math.PI * (i + 1)) / (width + 1)),
@@ -131,7 +131,8 @@ function argmax(values) {
  *
  * track: {start, step, labels, classes, columns (Float32Array per label, over all cells), valid,
  *   gated (Uint8Array), stretches ([start, end, first cell, stop cell])}.
- * options: {onset, offset, minDuration, mergeGap, smooth, maxLabels, alternatives}.
+ * options: {onset, offset, minDuration, mergeGap, smooth, maxLabels}.
+ * Smoothed columns are kept with the track, since thresholds move more often than smoothing.
  */
 function findSegments(track, options) {
   const atMost = (seconds) => Math.floor(seconds / track.step + EPSILON);
@@ -146,28 +147,46 @@ function findSegments(track, options) {
   const candidates = candidateColumns(track, options.onset);
   const found = [];
   for (const stretch of track.stretches) {
-    const cells = [];
-    for (let i = stretch[2]; i < stretch[3]; i++) if (track.valid[i]) cells.push(i);
+    const cells = validCells(track, stretch);
     for (const [column, run] of stretchRuns(track, cells, candidates, rules)) {
-      found.push(describe(track, stretch, cells, column, run, options));
+      found.push(describe(track, stretch, cells, column, run));
     }
   }
   return found.sort((a, b) => a.start - b.start || byCodePoint(a.label, b.label));
 }
 
+function validCells(track, stretch) {
+  const cells = [];
+  for (let i = stretch[2]; i < stretch[3]; i++) if (track.valid[i]) cells.push(i);
+  return Int32Array.from(cells);
+}
+
 /** Columns whose largest score anywhere reaches the onset. */
 function candidateColumns(track, onset) {
-  const least = single(onset);
-  const columns = [];
-  track.columns.forEach((values, column) => {
+  track.largest ??= track.columns.map((values) => {
+    let largest = -1;
     for (let i = 0; i < values.length; i++) {
-      if (!track.gated[i] && values[i] >= least) {
-        columns.push(column);
-        return;
-      }
+      if (!track.gated[i] && values[i] > largest) largest = values[i];
     }
+    return largest;
   });
-  return columns;
+  const columns = track.columns.keys();
+  return [...columns].filter((column) => track.largest[column] >= single(onset));
+}
+
+/** A column's smoothed scores on cells; undecided ones are -1, below even an offset of 0. */
+function smoothedColumn(track, cells, column, width) {
+  const key = [cells[0], cells.length, column, width].join(" ");
+  track.smoothed ??= new Map();
+  if (!track.smoothed.has(key)) {
+    const plain = new Float32Array(cells.length);
+    for (let i = 0; i < cells.length; i++) plain[i] = track.columns[column][cells[i]];
+    const values = smooth(plain, width);
+    for (let i = 0; i < cells.length; i++) if (track.gated[cells[i]]) values[i] = -1;
+    if (track.smoothed.size > 4096) track.smoothed.clear();
+    track.smoothed.set(key, values);
+  }
+  return track.smoothed.get(key);
 }
 
 /** [column, run] pairs over a stretch's valid cells. */
@@ -175,13 +194,7 @@ function stretchRuns(track, cells, candidates, rules) {
   const smoothed = new Map();
   const found = [];
   for (const column of candidates) {
-    const values = smooth(
-      Float32Array.from(cells, (cell) => track.columns[column][cell]),
-      rules.smoothCells,
-    ).slice();
-    cells.forEach((cell, i) => {
-      if (track.gated[cell]) values[i] = -1; // below any offset, even one of 0
-    });
+    const values = smoothedColumn(track, cells, column, rules.smoothCells);
     const runs = mergeRuns(hysteresis(values, rules.onset, rules.offset), rules.mergeCells);
     for (const run of runs) if (run[1] - run[0] >= rules.minCells) found.push([column, run]);
     if (runs.length) smoothed.set(column, values);
@@ -235,31 +248,38 @@ function settle(smoothed, cluster, rules) {
 }
 
 /** Times, clamped to what was analysed, and statistics of one run. */
-function describe(track, stretch, cells, column, run, options) {
-  const inside = cells.slice(run[0], run[1]);
+function describe(track, stretch, cells, column, run) {
+  const inside = cells.subarray(run[0], run[1]);
   const values = track.columns[column];
-  const mean = (l) => inside.reduce((sum, cell) => sum + track.columns[l][cell], 0) / inside.length;
   let peak = inside[0];
   for (const cell of inside) if (values[cell] > values[peak]) peak = cell;
   const edge = (cell) => track.start + cell * track.step;
   const start = Math.max(stretch[0], edge(inside[0]));
   const end = Math.min(stretch[1], edge(inside[inside.length - 1] + 1));
-  const others = [];
-  if (options.alternatives > 0) {
-    track.columns.forEach((_, l) => {
-      if (l !== column) others.push({ label: track.labels[l], score: mean(l) });
-    });
-    others.sort((a, b) => b.score - a.score);
-  }
   return {
     start: micro(start),
     end: micro(end),
     label: track.labels[column],
-    score: mean(column),
+    score: mean(values, inside),
     score_max: values[peak],
     peak: micro(Math.min(Math.max(edge(peak) + track.step / 2, start), end)),
-    alternatives: others.slice(0, options.alternatives).filter((other) => other.score >= 0.005),
+    cells: inside,
   };
+}
+
+/** The best of the other labels over a segment's cells, best first. */
+function runnersUp(track, segment, count) {
+  return track.labels
+    .map((label, l) => ({ label, score: mean(track.columns[l], segment.cells) }))
+    .filter((other) => other.label !== segment.label && other.score >= 0.005)
+    .sort((a, b) => b.score - a.score)
+    .slice(0, count);
+}
+
+function mean(values, cells) {
+  let sum = 0;
+  for (const cell of cells) sum += values[cell];
+  return sum / cells.length;
 }
 
 function micro(seconds) {

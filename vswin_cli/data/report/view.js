@@ -14,6 +14,7 @@ const state = {
   filter: "",
   order: "length",
   allLabels: false,
+  onlyInView: false,
 };
 let track = null;
 let player = null;
@@ -58,14 +59,16 @@ function lanes() {
       if (!found.has(label)) found.set(label, { label, items: [], seconds: 0 });
     }
   }
+  const wanted = (lane) => shown(lane.label) && (!state.onlyInView || lane.items.some(inView));
   const orders = {
     length: (a, b) => b.seconds - a.seconds || byCodePoint(a.label, b.label),
     time: (a, b) => firstStart(a) - firstStart(b) || byCodePoint(a.label, b.label),
     name: (a, b) => byCodePoint(a.label, b.label),
   };
-  return [...found.values()].filter((lane) => shown(lane.label)).sort(orders[state.order]);
+  return [...found.values()].filter(wanted).sort(orders[state.order]);
 }
 
+const inView = ({ one }) => one.end > state.from && one.start < state.to;
 const firstStart = (lane) => (lane.items.length ? lane.items[0].one.start : Infinity);
 
 // --- drawing ----------------------------------------------------------------------------------
@@ -108,7 +111,7 @@ function laneTrack(lane, width) {
   }
   const box = element("div", { class: "track" }, picture);
   for (const { one, index } of lane.items) {
-    if (one.end >= state.from && one.start <= state.to) box.append(segmentButton(one, index, width));
+    if (inView({ one })) box.append(segmentButton(one, index, width));
   }
   return box;
 }
@@ -143,10 +146,10 @@ function drawLanes() {
   );
   byId("no-lanes").hidden = rows.length > 0;
   byId("no-lanes").textContent = state.segments.length
-    ? "No label matches the filter."
+    ? "No label matches the filter, or none is in view."
     : "Nothing reaches these thresholds.";
   const hidden = new Set(state.segments.map((one) => one.label)).size - rows.filter((r) => r.items.length).length;
-  byId("filter-note").textContent = hidden > 0 ? `${hidden} more hidden by the filter` : "";
+  byId("filter-note").textContent = hidden > 0 ? `${hidden} more labels hidden` : "";
 }
 
 function drawRuler() {
@@ -199,6 +202,7 @@ function drawTable() {
       if (!shown(one.label)) return [];
       const cells = [clock(one.start), clock(one.end), length(one.end - one.start), one.label, one.score.toFixed(2)];
       const row = element("tr", { "data-index": index }, ...cells.map((text) => element("td", {}, text)));
+      row.cells[2].className = "stretch";
       if (content.thumbnails.length) row.append(element("td", {}, peakPicture(one)));
       row.classList.toggle("selected", index === state.selected);
       return [row];
@@ -235,7 +239,8 @@ function drawDetail() {
   byId("detail-label").textContent = one.label;
   byId("detail-time").textContent = `${clock(one.start)} – ${clock(one.end)} (${length(one.end - one.start)})`;
   byId("detail-score").textContent = `mean ${one.score.toFixed(2)}, best ${one.score_max.toFixed(2)} at ${clock(one.peak)}`;
-  const others = one.alternatives.map((other) => `${other.label} ${other.score.toFixed(2)}`).join(", ");
+  const alternatives = one.alternatives || runnersUp(track, one, content.options.alternatives);
+  const others = alternatives.map((other) => `${other.label} ${other.score.toFixed(2)}`).join(", ");
   byId("detail-others").textContent = others ? `or: ${others}` : "";
 }
 
