@@ -7,32 +7,16 @@ import sys
 
 import pytest
 
-from tests.golden import golden_network, golden_state
 from tests.timelines import segment, timeline
 from tests.videos import VideoRecipe, make_video
-from vswin_cli.card import ModelCard
 from vswin_cli.cli.app import run
+from vswin_cli.cli.evaluation_text import topk_text
+from vswin_cli.evaluation.accuracy import Confusion, Rate
+from vswin_cli.evaluation.topk import Failure, TopkReport
 from vswin_cli.export import write_timeline
-from vswin_cli.models.checkpoint import save_model
-from vswin_cli.specs import InputSpec
 from vswin_cli.timeline.record import Coverage, GapRecord, VideoRecord
 
-LABELS = tuple("abcdefghij")
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory):
-    golden = golden_network("w877")
-    folder = tmp_path_factory.mktemp("model") / "small"
-    card = ModelCard(
-        id="small",
-        architecture=golden.architecture,
-        num_classes=golden.num_classes,
-        labels=LABELS,
-        input=InputSpec(num_frames=8, resize_short_side=32, crop_size=32),
-    )
-    save_model(folder, golden_state("w877"), card)
-    return folder
+LABELS = [f"label {letter}" for letter in "abcdefghij"]
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +53,9 @@ def write_list(videos, *lines: str):
     return path
 
 
-def test_topk_names_protocol_and_interval_and_published_form(model, videos, capsys):
-    listed = write_list(videos, "0.mp4,a", "1.mp4,b", "2.mp4,2")
-    code, out, _ = call(capsys, "topk", listed, "--weights", model, "--device", "cpu")
+def test_topk_names_protocol_and_interval_and_published_form(tiny_model, videos, capsys):
+    listed = write_list(videos, "0.mp4,label a", "1.mp4,label b", "2.mp4,2")
+    code, out, _ = call(capsys, "topk", listed, "--weights", tiny_model, "--device", "cpu")
     assert code == 0
     assert "protocol    paper: 8 frames, 2 source frames apart" in out
     assert "mean score of 12 views; float32" in out
@@ -80,12 +64,36 @@ def test_topk_names_protocol_and_interval_and_published_form(model, videos, caps
     assert "top-5" in out
 
 
-def test_topk_goes_on_after_a_broken_video_and_says_so(model, videos, capsys, tmp_path):
-    listed = write_list(videos, "broken.mp4,a", "0.mp4,a", "gone.mp4,b", "1.mp4,c")
+def test_topk_sets_published_numbers_beside_its_own():
+    report = TopkReport(
+        model="swin-t-k400",
+        weights_sha256="0" * 64,
+        protocol="paper",
+        description="12 views",
+        precision="float32",
+        num_videos=11,
+        top1=Rate.of(8, 10),
+        top5=Rate.of(10, 10),
+        mean_class_accuracy=0.75,
+        confusions=(Confusion("archery", "abseiling", 2, 3),),
+        damaged=(),
+        failures=(Failure("gone.mp4", "no such file"),),
+    )
+    text = topk_text(report)
+    assert "top-1       80.00 % (95 %: 49.02 to 94.33)" in text
+    assert "published   78.8 / 93.6" in text
+    assert "2 of 3  archery taken for abseiling" in text
+    assert "failed and left out: 1\n  gone.mp4: no such file" in text
+
+
+def test_topk_goes_on_after_a_broken_video_and_says_so(tiny_model, videos, capsys, tmp_path):
+    listed = write_list(
+        videos, "broken.mp4,label a", "0.mp4,label a", "gone.mp4,label b", "1.mp4,label c"
+    )
     predictions = tmp_path / "predictions.csv"
     code, out, _ = call(
         capsys,
-        *("topk", listed, "--weights", model, "--device", "cpu", "--json"),
+        *("topk", listed, "--weights", tiny_model, "--device", "cpu", "--json"),
         *("--predictions", predictions),
     )
     body = json.loads(out)
@@ -95,41 +103,46 @@ def test_topk_goes_on_after_a_broken_video_and_says_so(model, videos, capsys, tm
     assert body["failures"][1]["problem"].startswith("no such file")
     assert body["protocol"] == "paper"
     rows = list(csv.DictReader(predictions.read_text().splitlines()))
-    assert [row["label"] for row in rows] == ["a", "a", "b", "c"]
+    assert [row["label"] for row in rows] == ["label a", "label a", "label b", "label c"]
     assert [bool(row["problem"]) for row in rows] == [True, False, True, False]
     assert rows[1]["predicted"] in LABELS
 
 
-def test_topk_counts_what_the_model_says(model, videos, capsys, tmp_path):
+def test_topk_counts_what_the_model_says(tiny_model, videos, capsys, tmp_path):
     predictions = tmp_path / "predictions.csv"
-    options = ("--weights", model, "--device", "cpu", "--json", "--predictions", predictions)
-    call(capsys, "topk", write_list(videos, "0.mp4,a", "1.mp4,a", "2.mp4,a"), *options)
+    options = ("--weights", tiny_model, "--device", "cpu", "--json", "--predictions", predictions)
+    call(
+        capsys,
+        "topk",
+        write_list(videos, "0.mp4,label a", "1.mp4,label a", "2.mp4,label a"),
+        *options,
+    )
     best = [row["predicted"] for row in csv.DictReader(predictions.read_text().splitlines())]
     right = write_list(videos, *(f"{i}.mp4,{name}" for i, name in enumerate(best)))
     body = json.loads(call(capsys, "topk", right, *options)[1])
     assert body["top1"]["share"] == 1.0
     assert body["mean_class_accuracy"] == 1.0
     assert body["confusions"] == []
-    other = "a" if best[0] != "a" else "b"
+    other = "label a" if best[0] != "label a" else "label b"
     wrong = write_list(videos, f"0.mp4,{other}")
     (mistake,) = json.loads(call(capsys, "topk", wrong, *options)[1])["confusions"]
     assert mistake == {"truth": other, "predicted": best[0], "count": 1, "of": 1}
 
 
-def test_topk_by_torchvisions_protocol(model, videos, capsys):
-    listed = write_list(videos, "0.mp4,a")
+def test_topk_by_torchvisions_protocol(tiny_model, videos, capsys):
+    listed = write_list(videos, "0.mp4,label a")
     code, out, _ = call(
         capsys,
-        *("topk", listed, "--weights", model, "--device", "cpu", "--protocol", "torchvision"),
+        *("topk", listed, "--weights", tiny_model, "--device", "cpu", "--protocol", "torchvision"),
     )
     assert code == 0
     assert "torchvision: 8 frames at 15 frames per second, 12 clips" in out
     assert "short side 37" in out
 
 
-def test_topk_without_any_readable_video_fails(model, videos, capsys):
-    listed = write_list(videos, "broken.mp4,a")
-    code, out, err = call(capsys, "topk", listed, "--weights", model, "--device", "cpu")
+def test_topk_without_any_readable_video_fails(tiny_model, videos, capsys):
+    listed = write_list(videos, "broken.mp4,label a")
+    code, out, err = call(capsys, "topk", listed, "--weights", tiny_model, "--device", "cpu")
     assert (code, out) == (4, "")
     assert "none of the 1 videos" in err
 
@@ -142,16 +155,18 @@ def test_topk_without_any_readable_video_fails(model, videos, capsys):
         (["--predictions", "/nowhere/x.csv"], 8, "nowhere"),
     ],
 )
-def test_topk_refuses_options_without_sense(model, videos, capsys, arguments, code, complaint):
-    listed = write_list(videos, "0.mp4,a")
-    got, _, err = call(capsys, "topk", listed, "--weights", model, "--device", "cpu", *arguments)
+def test_topk_refuses_options_without_sense(tiny_model, videos, capsys, arguments, code, complaint):
+    listed = write_list(videos, "0.mp4,label a")
+    got, _, err = call(
+        capsys, "topk", listed, "--weights", tiny_model, "--device", "cpu", *arguments
+    )
     assert got == code
     assert complaint in err
 
 
-def test_topk_names_an_unknown_label(model, videos, capsys):
+def test_topk_names_an_unknown_label(tiny_model, videos, capsys):
     listed = write_list(videos, "0.mp4,zebra")
-    code, _, err = call(capsys, "topk", listed, "--weights", model, "--device", "cpu")
+    code, _, err = call(capsys, "topk", listed, "--weights", tiny_model, "--device", "cpu")
     assert code == 4
     assert "list.csv, line 2: 'zebra'" in err
 
@@ -205,8 +220,17 @@ def test_compare_shows_where_two_results_differ(pair, capsys, tmp_path):
     assert [one["only_b"] for one in film["differences"]] == [[], ["jump"]]
 
 
-def test_compare_tags_a_video_with_two_models(model, videos, capsys):
-    arguments = ("compare", model, model, "--video", videos / "0.mp4", "--device", "cpu", "--json")
+def test_compare_tags_a_video_with_two_models(tiny_model, videos, capsys):
+    arguments = (
+        "compare",
+        tiny_model,
+        tiny_model,
+        "--video",
+        videos / "0.mp4",
+        "--device",
+        "cpu",
+        "--json",
+    )
     code, out, _ = call(capsys, *arguments)
     assert code == 0
     assert json.loads(out)["agreement"] == 1.0

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vswin_cli.evaluation.accuracy import (
@@ -29,6 +29,7 @@ def test_interval_has_published_values(hits, total, low, high):
     assert wilson_interval(hits, total) == pytest.approx((low, high), abs=1e-6)
 
 
+@settings(deadline=None, max_examples=80)
 @given(total=st.integers(1, 5000), data=st.data())
 def test_interval_ends_are_the_shares_z_deviations_away(total, data):
     hits = data.draw(st.integers(0, total))
@@ -39,6 +40,7 @@ def test_interval_ends_are_the_shares_z_deviations_away(total, data):
         assert abs(share - end) == pytest.approx(Z * math.sqrt(end * (1 - end) / total), rel=1e-6)
 
 
+@settings(deadline=None, max_examples=80)
 @given(total=st.integers(1, 2000), data=st.data())
 def test_interval_is_symmetric_between_hits_and_misses(total, data):
     hits = data.draw(st.integers(0, total))
@@ -56,6 +58,7 @@ def test_rate_reads_as_percent():
     assert str(Rate.of(8, 10)) == "80.00 % (95 %: 49.02 to 94.33)"
 
 
+@settings(deadline=None, max_examples=80)
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=20), st.data())
 def test_rank_is_the_place_in_a_stable_sort(values, data):
     scores = np.array(values, np.float32) / 6

@@ -3,7 +3,7 @@
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vswin_cli.errors import SourceError
@@ -27,6 +27,7 @@ def labels_at(intervals, time: float) -> set[str]:
     return {one.label for one in intervals if one.start_seconds <= time < one.end_seconds}
 
 
+@settings(deadline=None, max_examples=80)
 @given(sides, sides, st.lists(st.tuples(st.integers(0, 15), st.integers(1, 5)), max_size=2))
 def test_agreement_is_that_of_dense_sampling(a, b, drawn_gaps):
     gaps = [(start * STEP, (start + length) * STEP) for start, length in drawn_gaps]
@@ -46,6 +47,7 @@ def test_agreement_is_that_of_dense_sampling(a, b, drawn_gaps):
     assert wrong == pytest.approx(found.seconds * (1 - found.agreement))
 
 
+@settings(deadline=None, max_examples=80)
 @given(sides, sides)
 def test_swapping_the_sides_changes_nothing_but_names(a, b):
     one, other = compare_videos(video(a), video(b)), compare_videos(video(b), video(a))
@@ -55,6 +57,7 @@ def test_swapping_the_sides_changes_nothing_but_names(a, b):
     ]
 
 
+@settings(deadline=None, max_examples=80)
 @given(sides)
 def test_a_result_agrees_with_itself(a):
     found = compare_videos(video(a), video(a))
@@ -62,6 +65,7 @@ def test_a_result_agrees_with_itself(a):
     assert all(one.agreement == pytest.approx(1.0) for one in found.labels)
 
 
+@settings(deadline=None, max_examples=80)
 @given(sides)
 def test_uniting_keeps_what_holds_when(intervals):
     merged = united(intervals)
@@ -73,6 +77,7 @@ def test_uniting_keeps_what_holds_when(intervals):
         assert all(x.end_seconds < y.start_seconds for x, y in pairwise(own))
 
 
+@settings(deadline=None, max_examples=80)
 @given(sides, sides)
 def test_moments_cover_time_without_overlap(a, b):
     found = list(moments(a, b, 10.0))

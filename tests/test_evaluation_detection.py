@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vswin_cli.errors import OptionError, SourceError
@@ -85,6 +85,7 @@ def random_rows(draw, scored: bool):
     return rows
 
 
+@settings(deadline=None, max_examples=80)
 @given(predicted=random_rows(True), true=random_rows(False))
 def test_precision_is_that_of_the_naive_computation(predicted, true):
     report = detection_map(annotations(predicted), annotations(true), THRESHOLDS)
@@ -96,6 +97,7 @@ def test_precision_is_that_of_the_naive_computation(predicted, true):
         assert row.by_threshold == pytest.approx(expected, abs=1e-9)
 
 
+@settings(deadline=None, max_examples=80)
 @given(true=random_rows(False))
 def test_the_truth_itself_is_perfect(true):
     predicted = [(*row[:4], 0.9) for row in true]
@@ -103,6 +105,7 @@ def test_the_truth_itself_is_perfect(true):
     assert report.by_threshold == pytest.approx((1.0, 1.0))
 
 
+@settings(deadline=None, max_examples=80)
 @given(predicted=random_rows(True), true=random_rows(False))
 def test_only_the_order_of_scores_matters(predicted, true):
     squared = [(*row[:4], row[4] ** 2) for row in predicted]
@@ -111,6 +114,7 @@ def test_only_the_order_of_scores_matters(predicted, true):
     assert one.by_threshold == other.by_threshold
 
 
+@settings(deadline=None, max_examples=80)
 @given(predicted=random_rows(True), true=random_rows(False))
 def test_a_stricter_overlap_never_raises_precision(predicted, true):
     report = detection_map(annotations(predicted), annotations(true), (0.5, 0.999999))

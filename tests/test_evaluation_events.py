@@ -3,7 +3,7 @@
 from itertools import combinations, permutations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vswin_cli.errors import OptionError
@@ -36,6 +36,7 @@ spans = st.tuples(st.integers(0, 6), st.integers(1, 4)).map(
 )
 
 
+@settings(deadline=None, max_examples=80)
 @given(st.lists(spans, max_size=5), st.lists(spans, max_size=5))
 def test_as_many_events_are_matched_as_possible(predicted, true):
     assert most_matches(predicted, true, COLLAR) == most_by_trying(predicted, true)
@@ -81,6 +82,7 @@ def test_labels_and_videos_do_not_mix():
     assert event_report(elsewhere, annotations(*events((0, 2))), COLLAR).overall.true_positives == 0
 
 
+@settings(deadline=None, max_examples=80)
 @given(st.lists(spans, max_size=5), st.lists(spans, max_size=5))
 def test_swapping_the_sides_swaps_precision_and_recall_when_ends_are_strict(predicted, true):
     strict = Collar(0.5, 0.0)

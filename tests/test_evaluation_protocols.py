@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vswin_cli.errors import OptionError
@@ -70,6 +70,7 @@ def test_a_protocol_that_does_not_fit_is_refused(name, spec):
         choose_protocol(name, spec)
 
 
+@settings(deadline=None, max_examples=80)
 @given(
     name=st.sampled_from(PROTOCOL_NAMES),
     num_frames=st.integers(1, 2000),
@@ -84,6 +85,7 @@ def test_every_protocol_stays_inside_any_video(name, num_frames, frame_rate):
     assert indices.max() < num_frames
 
 
+@settings(deadline=None, max_examples=80)
 @given(num_frames=st.integers(64, 3000))
 def test_clips_of_a_long_video_rise_frame_by_frame(num_frames):
     for name in ("paper", "mmaction2"):

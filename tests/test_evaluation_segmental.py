@@ -3,7 +3,7 @@
 from itertools import groupby
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vswin_cli.evaluation.annotations import AnnotatedVideo, Annotations, Interval
@@ -65,6 +65,7 @@ def distance(one: str, other: str) -> int:
 drawn = st.text("-ab", min_size=1, max_size=30)
 
 
+@settings(deadline=None, max_examples=80)
 @given(
     st.lists(
         drawn.flatmap(
@@ -92,6 +93,7 @@ def test_measures_are_those_of_the_frame_by_frame_definition(pairs):
     assert report.accuracy == pytest.approx(right / sum(len(t) for t, _ in pairs))
 
 
+@settings(deadline=None, max_examples=80)
 @given(st.text("abc", max_size=6), st.text("abc", max_size=6))
 def test_edit_similarity_is_one_minus_the_normalised_distance(one, other):
     longest = max(len(one), len(other))

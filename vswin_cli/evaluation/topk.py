@@ -35,7 +35,15 @@ if TYPE_CHECKING:
 
     from vswin_cli.engine import Engine
 
-__all__ = ["Outcome", "TopkReport", "classify", "evaluate_videos", "summarise", "view_logits"]
+__all__ = [
+    "Failure",
+    "Outcome",
+    "TopkReport",
+    "classify",
+    "evaluate_videos",
+    "summarise",
+    "view_logits",
+]
 
 _KEPT_CLASSES = 5
 
