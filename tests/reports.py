@@ -1,6 +1,6 @@
 """Videos with scores for tests of reports: random, but the same on every run."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -36,13 +36,30 @@ def random_scores(rng: np.random.Generator, cells: int, classes: int) -> np.ndar
 
 
 def random_track(seed: int, *, cells: int = 240, classes: int = 5, gaps: bool = True) -> ScoreTrack:
+    """A track that may have a gap, may begin late, and may have cells of no round length."""
     rng = np.random.default_rng(seed)
     scores = random_scores(rng, cells, classes)
     lost = []
     if gaps and rng.random() < 0.7:
         start = float(rng.uniform(0, cells * STEP))
         lost.append(Gap(start, start + float(rng.uniform(0.05, 4))))
-    return track_of(scores, gaps=lost, start=float(rng.choice([0.0, 3.7])))
+    track = track_of(scores, gaps=lost, start=float(rng.choice([0.0, 3.7])))
+    return stretched(track, 16 / 15) if rng.random() < 0.5 else track
+
+
+def stretched(track: ScoreTrack, factor: float) -> ScoreTrack:
+    """The same scores over a time that is longer by a factor."""
+    gaps = [(one.start_seconds * factor, one.end_seconds * factor) for one in track.gaps]
+    return replace(
+        track,
+        start_seconds=track.start_seconds * factor,
+        step_seconds=track.step_seconds * factor,
+        end_seconds=track.end_seconds * factor,
+        spans=tuple((start * factor, end * factor) for start, end in track.spans),
+        gaps=tuple(Gap(*gap) for gap in gaps),
+        clip_starts_seconds=track.clip_starts_seconds * factor,
+        clip_ends_seconds=track.clip_ends_seconds * factor,
+    )
 
 
 def make_film(

@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.reports import NAMES, make_film, random_track
+from tests.timelines import track_of
 from tests.videos import VideoRecipe, make_video
 from vswin_cli.cli.app import app, run
 from vswin_cli.config import LabelGroup, SegmentOptions
@@ -22,6 +23,7 @@ from vswin_cli.report import ReportSource, write_report
 from vswin_cli.report.content import relative_url
 from vswin_cli.report.thumbnails import ThumbnailRequest, plan_requests, take_thumbnails
 from vswin_cli.report.tracks import LOWEST_ONSET, pack_track
+from vswin_cli.timeline.score_files import save_track
 from vswin_cli.timeline.scores import Gap
 
 NO_CUTS = {"sc_threshold": "0"}  # key frames at regular distances only
@@ -114,6 +116,14 @@ def test_without_scores_the_page_has_segments_only(film, tmp_path):
 def test_an_empty_timeline_gives_a_page(film, tmp_path):
     write_report([ReportSource(replace(film.timeline, segments=()))], tmp_path / "page.html")
     assert content_of((tmp_path / "page.html").read_text())["segments"] == []
+
+
+def test_a_video_without_a_single_cell_gives_a_page(film, tmp_path):
+    scores = tmp_path / "none.npz"
+    with track_of(np.zeros((0, 3))) as track:
+        save_track(track, replace(film.timeline, segments=()), scores)
+    write_report([ReportSource(replace(film.timeline, segments=()), scores)], tmp_path / "p.html")
+    assert content_of((tmp_path / "p.html").read_text())["track"]["num_cells"] == 0
 
 
 def test_scores_of_another_video_are_refused(film, tmp_path):

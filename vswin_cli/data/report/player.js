@@ -38,10 +38,11 @@ function createPlayer(content, onTime) {
     if (usable && !video.seeking) show(video.currentTime);
   });
   function follow() {
-    if (usable && !video.paused && !video.seeking) show(video.currentTime);
+    if (video.paused || video.ended) return;
+    if (usable && !video.seeking) show(video.currentTime);
     requestAnimationFrame(follow);
   }
-  video.addEventListener("play", follow, { once: true });
+  video.addEventListener("play", follow);
   picker.addEventListener("change", () => {
     if (picker.files.length) video.src = URL.createObjectURL(picker.files[0]);
   });
