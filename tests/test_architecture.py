@@ -13,27 +13,45 @@ PACKAGE = Path(__file__).parent.parent / "vswin_cli"
 
 # Lowest first. A module imports only from rows above its own.
 LAYERS = [
-    "errors specs structure media models.partition models.crc32c models.threads timeline.runs",
-    "config files records labels models.inert models.tf_index models.layouts models.inflate "
-    "models.routing transforms transfer weights.spec",
-    "card remote sampling settings models.pickles models.tf_bundle models.swin3d timeline.spool "
-    "timeline.provenance weights.store weights.table",
-    "intervals pictures sources walker wire models.checkpoint timeline.scores weights.hub "
-    "weights.registry",
-    "isolation streams timeline.selection weights.references",
-    "inspection video timeline.segments weights.catalogue",
-    "decoding timeline.record weights.loading",
-    "clips decoder_process export.naming export.timecodes timeline.files timeline.score_files",
-    "engine export.annotation export.editorial export.subtitles export.tabular",
-    "pipeline export.formats",
-    "export",
-    "cli.options cli.console",
-    "cli.output cli.model_choice",
-    "cli.convert cli.download cli.export cli.models cli.probe cli.schema cli.segment cli.tag",
+    "errors media models.crc32c models.partition models.threads specs structure timeline.runs",
+    "cli.console config evaluation.protocols evaluation.reading files labels models.inert "
+    "models.inflate models.layouts models.routing models.tf_index records transfer "
+    "transforms weights.spec",
+    "card cli.batch_progress cli.options evaluation.accuracy models.pickles models.swin3d "
+    "models.tf_bundle remote sampling settings timeline.provenance timeline.spool "
+    "weights.store weights.table",
+    "cli.batch_summary intervals models.checkpoint pictures sources timeline.scores walker "
+    "weights.hub weights.registry wire",
+    "batch.inputs cli.evaluation_text evaluation.video_list isolation streams "
+    "timeline.selection weights.references",
+    "inspection report.tracks timeline.segments video weights.catalogue",
+    "cli.models cli.probe decoding report.thumbnail_process report.thumbnails "
+    "timeline.record weights.loading",
+    "batch.columns batch.outcome cli.convert cli.download clips decoder_process "
+    "export.naming export.timecodes timeline.files timeline.score_files",
+    "batch.job batch.journal cli.lanes cli.schema engine evaluation.annotations "
+    "evaluation.views export.annotation export.editorial export.subtitles export.tabular "
+    "report.content",
+    "batch.parts cli.model_choice evaluation.detection evaluation.matching "
+    "evaluation.overlay evaluation.topk export.formats pipeline report.pages",
+    "batch.analyst evaluation.comparison evaluation.segmental export report.writing",
+    "batch.crew batch.tables cli.output evaluation.events report",
+    "batch.cluster batch.local batch.scheduler cli.evaluate cli.export cli.report "
+    "cli.segment cli.tag",
+    "batch.run cli.crews",
+    "cli.batch",
     "cli.app",
 ]
 RANK = {module: row for row, modules in enumerate(LAYERS) for module in modules.split()}
-ROOMS = {"", "models", "weights", "timeline", "cli"}  # packages whose own file holds no code
+ROOMS = {
+    "",
+    "batch",
+    "cli",
+    "evaluation",
+    "models",
+    "timeline",
+    "weights",
+}  # packages whose own file holds no code
 ENTRY = {"__main__"}
 
 HEAVY = {"torch", "av", "ray", "huggingface_hub", "fsspec", "safetensors"}
