@@ -154,7 +154,9 @@ def outcome(path: Path) -> tuple[str, str]:
                 assert last - 0.8 < begin <= end, f"{clip} after {last}"
                 last = max(last, end)
     except SourceError as error:
-        return ("error", type(error).__name__) if error.hint else ("FAULT", "no hint")
+        if not error.hint or ("crashed" in error.message and "SIG" not in error.message):
+            raise AssertionError(error.message) from error
+        return "error", type(error).__name__
     report = stream.report
     assert 0.0 <= report.coverage <= 1.0
     for gap, following in pairwise(report.gaps):
