@@ -21,7 +21,7 @@ NUM_VIDEOS = 5
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(tmp_path_factory):
     """Five good videos, one of them in a folder of its own, and two that are none."""
     place = tmp_path_factory.mktemp("recordings")
     (place / "day2").mkdir()
@@ -46,7 +46,7 @@ def batch(tiny_model, capfd):
 
 
 @pytest.fixture(scope="module")
-def finished(folder, tiny_model, tmp_path_factory) -> Path:
+def finished(folder, tiny_model, tmp_path_factory):
     """Results of the folder, with their memory: not to be changed."""
     place = tmp_path_factory.mktemp("finished")
     out = place / "results.csv"
@@ -56,7 +56,7 @@ def finished(folder, tiny_model, tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def results(finished, tmp_path) -> Path:
+def results(finished, tmp_path):
     """A copy of the finished results: the table of segments."""
     shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
     return tmp_path / "results.csv"
@@ -65,7 +65,7 @@ def results(finished, tmp_path) -> Path:
 @pytest.fixture
 def start(tiny_model):
     """Begin `vswin batch` in a process of its own."""
-    running: list[subprocess.Popen[str]] = []
+    running = []
 
     def call(*arguments: object) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "vswin_cli", "batch", "--weights", str(tiny_model)]
@@ -195,9 +195,7 @@ def test_a_folder_as_output_mirrors_the_input(batch, folder, tmp_path):
 
 
 def test_parquet_holds_the_same_segments(batch, folder, results):
-    pytest.importorskip("pyarrow")
-    import pyarrow.parquet as pq
-
+    pq = pytest.importorskip("pyarrow.parquet")
     batch(folder, "--out", results.with_suffix(".parquet"))
     rows = pq.read_table(results.with_suffix(".parquet")).to_pylist()
     expected = read_csv(results)
@@ -235,6 +233,7 @@ def test_success_has_exit_code_zero_and_strict_minds_coverage(batch, folder, tmp
     [
         ("--out", "r.docx"),
         ("--out", "r.srt"),
+        ("--out", "-"),
         ("--out", "r.csv", "--shard", "4/3"),
         ("--out", "r.csv", "--workers", "many"),
         ("--out", "r.csv", "--split", "0"),

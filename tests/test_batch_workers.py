@@ -36,8 +36,6 @@ class Finder:
                     os.kill(os.getpid(), signal.SIGSEGV)
                 if source.path.stem == "hang":
                     time.sleep(3600)
-                if source.path.stem == "fault":
-                    raise RuntimeError("a fault of ours")
                 return analyze(source, *arguments, **options)
 
             module.analyze_video = poisoned
@@ -62,10 +60,10 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_a_crash_a_hang_and_a_fault_cost_one_file_each(tiny_model, poisoned_environment, tmp_path):
+def test_a_crash_and_a_hang_cost_one_file_each(tiny_model, poisoned_environment, tmp_path):
     videos = tmp_path / "videos"
     videos.mkdir()
-    for name in ("crash", "good1", "good2", "hang", "fault"):
+    for name in ("crash", "good1", "good2", "hang"):
         make_video(videos / f"{name}.mp4", VideoRecipe(num_frames=20))
     command = [sys.executable, "-m", "vswin_cli", "batch", str(videos), "--out", "r.csv"]
     options = ["--weights", str(tiny_model), "--workers", "2", "--timeout", "4"]
@@ -83,11 +81,10 @@ def test_a_crash_a_hang_and_a_fault_cost_one_file_each(tiny_model, poisoned_envi
     assert {name: (row["status"], row["error_code"]) for name, row in rows.items()} == {
         "crash": ("failed", "WORKER_CRASHED"),
         "hang": ("failed", "WORKER_HUNG"),
-        "fault": ("failed", "INTERNAL"),
         "good1": ("ok", ""),
         "good2": ("ok", ""),
     }
-    assert {rows[name]["attempts"] for name in ("crash", "hang", "fault")} == {"2"}
+    assert {rows[name]["attempts"] for name in ("crash", "hang")} == {"2"}
     assert "SIGSEGV" in rows["crash"]["error"]
 
 
@@ -95,15 +92,15 @@ def test_a_crash_a_hang_and_a_fault_cost_one_file_each(tiny_model, poisoned_envi
 def films(tmp_path_factory) -> Path:
     """One long film, and the same with a hole."""
     place = tmp_path_factory.mktemp("films")
-    whole = make_video(place / "film.mp4", VideoRecipe(num_frames=600, gop=25, b_frames=2))
-    drop_packets(whole, place / "hole.mp4", range(240, 290))
+    whole = make_video(place / "film.mp4", VideoRecipe(num_frames=450, gop=25, b_frames=2))
+    drop_packets(whole, place / "hole.mp4", range(200, 240))
     return place
 
 
 def test_a_film_in_parts_gives_the_timeline_of_one_pass(tiny_model, films, tmp_path, capfd):
     command = ["batch", str(films), "--weights", str(tiny_model), *THRESHOLDS, "-q"]
     assert run([*command, "--out", str(tmp_path / "one.jsonl")]) == 0
-    in_parts = ["--workers", "2", "--split", "6"]
+    in_parts = ["--workers", "2", "--split", "5"]
     assert run([*command, "--out", str(tmp_path / "parts.jsonl"), *in_parts]) == 0
     assert capfd.readouterr().out == ""
     one, parts = (

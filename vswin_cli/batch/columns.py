@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ def check_parquet() -> None:
         OptionError: the library is not installed.
     """
     try:
-        import pyarrow  # type: ignore[import-untyped] # noqa: F401
+        import_module("pyarrow")
     except ImportError as error:
         raise OptionError(
             "Parquet needs a package that is not installed",
@@ -37,9 +38,7 @@ def write_parquet(path: Path, timelines: Iterable[Timeline]) -> None:
     Raises:
         OutputError: the path cannot be written; what was there before still is.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq  # type: ignore[import-untyped]
-
+    pa, pq = import_module("pyarrow"), import_module("pyarrow.parquet")
     text, real, whole = pa.string(), pa.float64(), pa.int64()
     schema = pa.schema(
         [

@@ -83,11 +83,21 @@ class Journal:
         return None if document is None else _outcome(document)
 
     def timeline(self, entry: str) -> Timeline | None:
-        """The timeline of an entry, if it has one."""
+        """The timeline of an entry, if it has one.
+
+        Raises:
+            SourceError: it is damaged, or of another version of vswin.
+        """
         document = self._read(entry)
         if document is None or document.get("timeline") is None:
             return None
-        return Timeline.from_json(document["timeline"])
+        try:
+            return Timeline.from_json(document["timeline"])
+        except SourceError as error:
+            raise SourceError(
+                f"{self.entry_path(entry)}: {error.message}",
+                hint="remove that file, and the video will be done again",
+            ) from error
 
     def forget(self, entry: str) -> None:
         """Remove an entry."""
@@ -121,16 +131,17 @@ def hold(journal: Journal, shard: Shard | None = None) -> Iterator[None]:
         OutputError: another run is at work, or the folder cannot be written.
     """
     journal.create()
-    with ExitStack() as stack, writing(f"{journal.folder}"):
-        if shard is None:
-            _take(stack, journal, _WHOLE)
-            for other in sorted(journal.folder.glob("shard-*.lock")):
-                _take(stack, journal, other.stem)
-            _sweep(journal.folder)
-        else:
-            with ExitStack() as brief:
-                _take(brief, journal, _WHOLE)
-                _take(stack, journal, f"shard-{shard}")
+    with ExitStack() as stack:
+        with writing(f"{journal.folder}"):
+            if shard is None:
+                _take(stack, journal, _WHOLE)
+                for other in sorted(journal.folder.glob("shard-*.lock")):
+                    _take(stack, journal, other.stem)
+                _sweep(journal.folder)
+            else:
+                with ExitStack() as brief:
+                    _take(brief, journal, _WHOLE)
+                    _take(stack, journal, f"shard-{shard}")
         yield
 
 

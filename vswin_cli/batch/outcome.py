@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from vswin_cli.errors import SourceError, VswinError
+from vswin_cli.errors import VswinError
 from vswin_cli.records import named
 from vswin_cli.timeline.record import Timeline
 
@@ -69,10 +69,3 @@ class Outcome:
     def failed(self, code: str, message: str, hint: str | None = None) -> Outcome:
         """The same input, failed, for reasons that no error tells."""
         return replace(self, status="failed", error_code=code, error=message, hint=hint)
-
-    @property
-    def problem(self) -> SourceError | None:
-        """What went wrong, to be shown."""
-        if self.status != "failed":
-            return None
-        return SourceError(f"{self.uri}: {self.error}", hint=self.hint)

@@ -92,6 +92,8 @@ def choose_target(out: str, format: str | None, shard: Shard | None = None) -> T
     Raises:
         OptionError: the ending belongs to no format, or the format holds one video per file.
     """
+    if out == "-":
+        raise OptionError("a batch writes files, not stdout", hint="give a file or a folder")
     path = Path(out)
     if path.is_dir() or out.endswith(("/", "\\")) or not path.suffix:
         name = get_format(format or "json").name
