@@ -342,6 +342,7 @@ def random_options(seed: int) -> SegmentOptions:
         min_margin=float(rng.choice([0, 0, 0.1])),
         max_entropy=float(rng.choice([1, 1, 0.8])),
         exclude=("label 3",) if rng.random() < 0.3 else (),
+        instants=("label 1",) if rng.random() < 0.3 else (),
     )
 
 

@@ -29,6 +29,8 @@ class PageOptions:
     smooth: float
     max_labels: int
     alternatives: int
+    instants: tuple[str, ...]
+    """Labels of moments, which are neither smoothed nor merged nor limited."""
 
     @classmethod
     def of(cls, options: SegmentOptions) -> PageOptions:
@@ -41,6 +43,7 @@ class PageOptions:
             smooth=options.smooth_seconds,
             max_labels=options.max_labels,
             alternatives=options.max_alternatives,
+            instants=tuple(one_line(label) for label in options.instants),
         )
 
 

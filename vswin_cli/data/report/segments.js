@@ -131,7 +131,7 @@ function argmax(values) {
  *
  * track: {start, step, labels, classes, columns (Float32Array per label, over all cells), valid,
  *   gated (Uint8Array), stretches ([start, end, first cell, stop cell])}.
- * options: {onset, offset, minDuration, mergeGap, smooth, maxLabels}.
+ * options: {onset, offset, minDuration, mergeGap, smooth, maxLabels, instants (labels)}.
  * Smoothed columns are kept with the track, since thresholds move more often than smoothing.
  */
 function findSegments(track, options) {
@@ -192,17 +192,25 @@ function smoothedColumn(track, cells, column, width) {
 /** [column, run] pairs over a stretch's valid cells. */
 function stretchRuns(track, cells, candidates, rules) {
   const smoothed = new Map();
+  const moments = [];
   const found = [];
   for (const column of candidates) {
-    const values = smoothedColumn(track, cells, column, rules.smoothCells);
-    const runs = mergeRuns(hysteresis(values, rules.onset, rules.offset), rules.mergeCells);
+    const isInstant = rules.instants.includes(track.labels[column]);
+    const values = smoothedColumn(track, cells, column, isInstant ? 0 : rules.smoothCells);
+    const reached = hysteresis(values, rules.onset, rules.offset);
+    if (isInstant) {
+      moments.push(...reached.map((run) => [column, run]));
+      continue;
+    }
+    const runs = mergeRuns(reached, rules.mergeCells);
     for (const run of runs) if (run[1] - run[0] >= rules.minCells) found.push([column, run]);
     if (runs.length) smoothed.set(column, values);
   }
-  if (rules.maxLabels === 0) return found;
-  return clustersOf(found).flatMap((cluster) =>
+  if (rules.maxLabels === 0) return [...moments, ...found];
+  const limited = clustersOf(found).flatMap((cluster) =>
     cluster.length <= rules.maxLabels ? cluster : settle(smoothed, cluster, rules),
   );
+  return [...moments, ...limited];
 }
 
 /** Groups of runs that overlap directly or through others. */
