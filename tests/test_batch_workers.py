@@ -89,7 +89,7 @@ def test_a_crash_and_a_hang_cost_one_file_each(tiny_model, poisoned_environment,
 
 
 @pytest.fixture(scope="module")
-def films(tmp_path_factory) -> Path:
+def films(tmp_path_factory):
     """One long film, and the same with a hole."""
     place = tmp_path_factory.mktemp("films")
     whole = make_video(place / "film.mp4", VideoRecipe(num_frames=450, gop=25, b_frames=2))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from vswin_cli.cli import console
-from vswin_cli.cli.batch_summary import summarise
+from vswin_cli.cli.batch_summary import finish, summarise
 from vswin_cli.cli.crews import make_task
 from vswin_cli.cli.options import (
     BatchSizeOption,
@@ -55,7 +55,7 @@ from vswin_cli.config import (
     Stride,
     parse_seconds,
 )
-from vswin_cli.errors import CoverageError, OptionError, SourceError
+from vswin_cli.errors import OptionError, SourceError
 
 if TYPE_CHECKING:
     from vswin_cli.batch.inputs import BatchInput, Shard
@@ -66,8 +66,6 @@ if TYPE_CHECKING:
 
 __all__ = ["batch"]
 
-_SOME_FAILED = 3
-_INTERRUPTED = 128 + signal.SIGINT
 _SAMPLING = SamplingOptions()
 _INPUTS = "Inputs"
 _RESULTS = "Results"
@@ -273,7 +271,7 @@ def batch(
         segments = choose_segments(staff.engine.model.card.segments)
         report = _run(found, orders, staff, sampling, segments)
     summarise(report, target, as_json=json, quiet=quiet)
-    _finish(report, strict=strict, min_coverage=min_coverage)
+    finish(report, strict=strict, min_coverage=min_coverage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,27 +381,3 @@ def _stop_on_interrupt() -> Iterator[StopRequest]:
         yield stop
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _finish(report: BatchReport, *, strict: bool, min_coverage: float) -> None:
-    """End with the exit code that fits.
-
-    Raises:
-        CoverageError: less was analysed than asked for.
-    """
-    if report.num_pending:
-        raise typer.Exit(_INTERRUPTED)
-    if report.inputs and len(report.failures) == len(report.inputs):
-        raise typer.Exit(SourceError.exit_code)
-    if report.failures:
-        raise typer.Exit(_SOME_FAILED)
-    short = [
-        one
-        for one in report.outcomes.values()
-        if one.status != "ok" or (one.coverage or 0.0) < min_coverage
-    ]
-    if strict and short:
-        raise CoverageError(
-            f"analysed less than asked for of {len(short)} videos, such as {short[0].uri}",
-            hint="the table of files says how much; --min-coverage sets the limit",
-        )

@@ -1,20 +1,26 @@
-"""What a batch says at its end."""
+"""What a batch says at its end, and the exit code that it ends with."""
 
 from __future__ import annotations
 
 import json
+import signal
 from typing import TYPE_CHECKING
+
+import typer
 
 from vswin_cli.cli import console
 from vswin_cli.cli.batch_progress import clock_text
+from vswin_cli.errors import CoverageError, SourceError
 
 if TYPE_CHECKING:
     from vswin_cli.batch.run import BatchReport
     from vswin_cli.batch.tables import Target
 
-__all__ = ["summarise"]
+__all__ = ["finish", "summarise"]
 
 _SHOWN_FAILURES = 10
+_SOME_FAILED = 3
+_INTERRUPTED = 128 + signal.SIGINT
 
 
 def summarise(report: BatchReport, target: Target, *, as_json: bool, quiet: bool) -> None:
@@ -71,3 +77,27 @@ def _document(report: BatchReport, target: Target) -> dict[str, object]:
         "table": str(target.table),
         "files_table": str(target.files_table),
     }
+
+
+def finish(report: BatchReport, *, strict: bool, min_coverage: float) -> None:
+    """End with the exit code that fits.
+
+    Raises:
+        CoverageError: less was analysed than asked for.
+    """
+    if report.num_pending:
+        raise typer.Exit(_INTERRUPTED)
+    if report.inputs and len(report.failures) == len(report.inputs):
+        raise typer.Exit(SourceError.exit_code)
+    if report.failures:
+        raise typer.Exit(_SOME_FAILED)
+    short = [
+        one
+        for one in report.outcomes.values()
+        if one.status != "ok" or (one.coverage or 0.0) < min_coverage
+    ]
+    if strict and short:
+        raise CoverageError(
+            f"analysed less than asked for of {len(short)} videos, such as {short[0].uri}",
+            hint="the table of files says how much; --min-coverage sets the limit",
+        )
