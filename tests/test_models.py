@@ -41,7 +41,8 @@ def test_list_has_a_row_for_every_name(capsys):
     assert out == read(capsys, "models", "list")
     header, *rows = out.splitlines()
     assert header.split() == ["name", "dataset", "params", "top-1", "download", "here"]
-    assert [row.split()[0] for row in rows] == [spec.name for spec in all_specs()]
+    names = [*(spec.name for spec in all_specs()), "camera-motion"]
+    assert [row.split()[0] for row in rows] == names
     assert "28.2 M" in rows[0]
     assert "78.8" in rows[0]
     assert "113 MB" in rows[0]
@@ -78,7 +79,7 @@ def test_list_as_json_holds_the_whole_table(capsys):
     assert body["models"][1]["folder"] is None
     assert tiny["sources"][1]["files"][0]["sha256"]["hex"].startswith("9950e3be")
     assert tiny["accuracy"][0]["protocol"]
-    assert [other["card"]["id"] for other in body["others"]] == ["other"]
+    assert [other["card"]["id"] for other in body["others"]] == ["camera-motion", "other"]
 
 
 @pytest.mark.parametrize("spec", all_specs(), ids=lambda spec: spec.name)

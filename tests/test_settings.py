@@ -11,7 +11,8 @@ from vswin_cli.settings import default_model, set_default_model, settings_path
 @pytest.fixture(autouse=True)
 def own_settings(tmp_path, monkeypatch) -> Path:
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
-    return tmp_path / "vswin" / "config.toml"
+    path: Path = tmp_path / "vswin" / "config.toml"
+    return path
 
 
 def test_without_a_file_nothing_is_settled(own_settings):

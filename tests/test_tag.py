@@ -321,3 +321,52 @@ def test_variable_rate_start_offset_and_rotation_together(tag, tmp_path):
     assert document["video"]["vfr"] is True
     assert document["video"]["duration"] == pytest.approx(3.6, abs=0.11)
     assert document["segments"][0]["start"] == 0.0
+
+
+def test_the_result_never_overwrites_a_film(tag, movie, tmp_path):
+    film = tmp_path / "film.mp4"
+    shutil.copy(movie, film)
+    before = film.read_bytes()
+    for options in (["-f", "srt", "-o", film], ["--save-scores", film]):
+        code, _, err = tag(film, *options)
+        assert code == 2, err
+        assert "would destroy it" in err
+    assert film.read_bytes() == before
+
+
+def test_several_videos_need_a_format_that_holds_them(tag, movie, tmp_path):
+    other = tmp_path / "other.mp4"
+    shutil.copy(movie, other)
+    code, _, err = tag(movie, other, "--json")
+    assert code == 2
+    assert "holds one video per file, and there are 2" in err
+    code, _, err = tag(movie, other, "--save-scores", tmp_path / "scores.npz")
+    assert code == 2
+    assert "is one file for 2 videos" in err
+
+
+def test_scores_of_several_videos_go_into_a_folder(tag, movie, tmp_path):
+    other = tmp_path / "movie.mp4"
+    shutil.copy(movie, other)
+    folder = tmp_path / "scores"
+    folder.mkdir()
+    assert tag(movie, other, "--save-scores", folder)[0] == 0
+    assert len(list(folder.glob("movie-*.npz"))) == 2
+
+
+def test_a_misspelt_path_does_not_stop_the_others(tag, movie, tmp_path):
+    code, out, err = tag(tmp_path / "typo.mp4", movie, "-f", "jsonl")
+    assert code == 3
+    assert len(out.splitlines()) == 1
+    assert "no such file" in err
+
+
+def test_what_is_missing_is_said_beside_the_table(tag, tmp_path):
+    whole = make_video(
+        tmp_path / "whole.mp4",
+        VideoRecipe(num_frames=240, container_options={"movflags": "faststart"}),
+    )
+    code, _, err = tag(cut_short(whole, 0.6))
+    assert code == 0
+    assert "could be analysed; missing: " in err
+    assert "truncated" in err

@@ -89,7 +89,7 @@ def analyze_video(
             sampling=_sampling_record(engine, sampling, stream.plan, step_seconds),
             postprocess=PostprocessRecord.of(card.activation, segments),
             coverage=_coverage(report, track),
-            warnings=tuple(Notice(w.code, w.message) for w in report.warnings),
+            warnings=_notices(report),
             status=report.status,
         )
         timeline = with_segments(bare, track, segments)
@@ -106,6 +106,21 @@ def _watched(stream: ClipStream, on_progress: OnProgress | None) -> Iterator[Cli
         yield clip
         if on_progress is not None:
             on_progress(float(clip.step_edges_seconds[-1]), total)
+
+
+def _notices(report: DecodeReport) -> tuple[Notice, ...]:
+    """What was noticed in decoding; that something is missing comes first."""
+    notices = [Notice(w.code, w.message) for w in report.warnings]
+    if report.status == "ok":
+        return tuple(notices)
+    text = f"{report.coverage:.1%} could be analysed"
+    if report.gaps:
+        shown = [f"{gap.start_seconds:.2f}-{gap.end_seconds:.2f} s" for gap in report.gaps[:3]]
+        more = f" and {len(report.gaps) - 3} more" if len(report.gaps) > 3 else ""
+        text += f"; missing: {', '.join(shown)}{more} ({report.gaps[0].reason.replace('_', ' ')})"
+    elif report.bad_packets:
+        text += f"; {report.bad_packets} damaged packets"
+    return (Notice("PARTIAL", text), *notices)
 
 
 def _step_seconds(plan: SamplingPlan, info: VideoInfo) -> float:

@@ -48,10 +48,10 @@ def list_models(json: JsonOption = False) -> None:
 
         vswin models list --json
     """
-    from vswin_cli.weights.catalogue import installed_models
+    from vswin_cli.weights.catalogue import embedded_model, installed_models
     from vswin_cli.weights.registry import all_specs
 
-    here = {model.folder.name: model for model in installed_models()}
+    here = {model.folder.name: model for model in (embedded_model(), *installed_models())}
     specs = all_specs()
     others = [model for name, model in here.items() if name not in {s.name for s in specs}]
     if json:
@@ -77,15 +77,16 @@ def show_model(
 
         vswin models show swin-b-ssv2 --json
     """
-    from vswin_cli.weights.catalogue import installed_models
+    from vswin_cli.weights.catalogue import embedded_model, installed_models
     from vswin_cli.weights.registry import get_spec
     from vswin_cli.weights.store import EMBEDDED_MODEL
 
-    here = next((model for model in installed_models() if model.folder.name == name), None)
-    if name == EMBEDDED_MODEL and here is not None:
-        console.write(here.card.to_json() if json else _own_card(here))
+    if name == EMBEDDED_MODEL:
+        own = embedded_model()
+        console.write(own.card.to_json() if json else _own_card(own))
         return
     spec = get_spec(name)
+    here = next((model for model in installed_models() if model.folder.name == name), None)
     if json:
         console.write(json_module.dumps(_spec_json(spec, here), indent=2, ensure_ascii=False))
     else:
@@ -107,13 +108,14 @@ def choose_default(
         vswin models default camera-motion
     """
     from vswin_cli.settings import default_model, set_default_model
-    from vswin_cli.weights.references import parse_reference
+    from vswin_cli.weights.catalogue import installed_folder
     from vswin_cli.weights.store import EMBEDDED_MODEL
 
     if name is None:
         console.write(default_model() or EMBEDDED_MODEL)
         return
-    parse_reference(name)
+    if installed_folder(name) is None:
+        console.note(f"{name} is not on disk yet; `vswin download {name}` brings it")
     console.note(f"{name} is the default model from now on ({set_default_model(name)})")
 
 
@@ -207,7 +209,7 @@ def _draw_table(
     for model in others:
         table.add_row(
             model.card.id,
-            model.card.dataset or "",
+            (model.card.dataset or "")[:24],
             f"{model.size_bytes / 4e6:.1f} M",
             "",
             "",

@@ -14,6 +14,7 @@ from vswin_cli.export import FORMATS, caveats, format_by_name, get_format, write
 from vswin_cli.files import check_destination
 
 if TYPE_CHECKING:
+    from vswin_cli.sources import VideoSource
     from vswin_cli.timeline.record import Timeline
 
 __all__ = ["Output", "choose_output"]
@@ -39,6 +40,8 @@ class Output:
             for notice in caveats(timeline, self.format):
                 console.warn(f"{timeline.video.uri}: {notice.message}")
         if self.path is None:
+            if self.format == "table" and console.stdout_is_terminal():
+                _draw(timelines)
             text = io.StringIO()
             write_timelines(timelines, self.format, text)
             console.write(text.getvalue())
@@ -46,6 +49,21 @@ class Output:
         for path, group in self._files(timelines):
             write_timelines(group, self.format, path)
             console.note(f"wrote {path}")
+
+    def check_holds(self, sources: Sequence[VideoSource]) -> None:
+        """Refuse before the work what could not be written, or would destroy an input.
+
+        Raises:
+            OptionError: several videos for a file of one, or a video in the output's place.
+        """
+        if self.path is not None:
+            _check_is_no_input(self.path, sources)
+        many = len(sources) > 1 and not (self.path is not None and self.path.is_dir())
+        if many and not get_format(self.format).holds_many:
+            raise OptionError(
+                f"`{self.format}` holds one video per file, and there are {len(sources)}",
+                hint="give a folder as --out for a file per video, or take jsonl or csv",
+            )
 
     def _files(self, timelines: Sequence[Timeline]) -> list[tuple[Path, Sequence[Timeline]]]:
         assert self.path is not None
@@ -57,6 +75,42 @@ class Output:
             (self.path / f"{name}{suffix}", [timeline])
             for name, timeline in zip(names, timelines, strict=True)
         ]
+
+
+def check_score_place(place: Path | None, sources: Sequence[VideoSource]) -> None:
+    """Refuse before the work a place where the scores of these videos could not be kept.
+
+    Raises:
+        OptionError: one file for several videos, or a video in its place.
+        OutputError: the folder is missing or read-only.
+    """
+    if place is None:
+        return
+    check_destination(place)
+    _check_is_no_input(place, sources)
+    if len(sources) > 1 and not place.is_dir():
+        raise OptionError(
+            f"--save-scores {place} is one file for {len(sources)} videos",
+            hint="give a folder that exists; each video gets a file in it",
+        )
+
+
+def _check_is_no_input(path: Path, sources: Sequence[VideoSource]) -> None:
+    for source in sources:
+        if source.path is not None and path.exists() and path.samefile(source.path):
+            raise OptionError(
+                f"{path} is a video to be tagged; writing there would destroy it",
+                hint="give another place for the result",
+            )
+
+
+def _draw(timelines: Sequence[Timeline]) -> None:
+    """For a person: a lane per label over time, above the table."""
+    from vswin_cli.cli.lanes import Lanes
+
+    for timeline in timelines:
+        if timeline.segments:
+            console.show(Lanes(timeline))
 
 
 def choose_output(out: Path | None, format: str | None, *, default: str = "table") -> Output:

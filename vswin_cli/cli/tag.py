@@ -108,9 +108,7 @@ def tag(
         vswin tag movie.mp4 --weights mine.pth --labels mine.txt --json | jq .segments
     """
     from vswin_cli.cli.model_choice import ModelChoice, make_engine
-    from vswin_cli.cli.output import choose_output
-    from vswin_cli.files import check_destination
-    from vswin_cli.sources import expand_sources
+    from vswin_cli.cli.output import check_score_place, choose_output
 
     sampling = SamplingOptions(
         frame_rate=fps,
@@ -137,16 +135,16 @@ def tag(
     choose_segments(SegmentOptions())  # what makes no sense is refused before any work
     running = EngineOptions(device, cast(Precision, precision), batch_size)
     output = choose_output(out, "json" if json else format)
-    if save_scores is not None:
-        check_destination(save_scores)
     choice = ModelChoice(model, weights, labels)
-    sources = expand_sources(videos, folders=False)
+    sources, num_missing = _expand(videos)
+    output.check_holds(sources)
+    check_score_place(save_scores, sources)
     engine = make_engine(choice, running, crops=sampling.crops, quiet=quiet)
     segments = choose_segments(engine.model.card.segments)
     job = _Job(engine, sampling, segments, save_scores, quiet)
     timelines: list[Timeline] = []
     try:
-        num_failed = _tag_all(sources, job, timelines)
+        num_failed = num_missing + _tag_all(sources, job, timelines)
     finally:  # whatever ends the run, what was finished is written
         if timelines:
             output.write(timelines)
@@ -164,7 +162,37 @@ class _Job:
     sampling: SamplingOptions
     segments: SegmentOptions
     save_scores: Path | None
+    """File, or folder for one file per video."""
     quiet: bool
+
+    def scores_of(self, source: VideoSource) -> Path | None:
+        """Where the scores of one video go."""
+        if self.save_scores is None or not self.save_scores.is_dir():
+            return self.save_scores
+        return self.save_scores / f"{source.id}.npz"
+
+
+def _expand(videos: Sequence[str]) -> tuple[list[VideoSource], int]:
+    """Sources that are there, each once, and the number of arguments that name nothing.
+
+    Raises:
+        SourceError: no argument names anything.
+    """
+    from vswin_cli.sources import expand_sources
+
+    there: list[str] = []
+    problems: list[SourceError] = []
+    for video in videos:
+        try:
+            expand_sources([video], folders=False)
+            there.append(video)
+        except SourceError as problem:
+            problems.append(problem)
+            if len(problems) == len(videos):
+                raise
+    for missing in problems:
+        console.error(missing)
+    return expand_sources(there, folders=False), len(problems)
 
 
 def _tag_all(sources: Sequence[VideoSource], job: _Job, timelines: list[Timeline]) -> int:
@@ -195,7 +223,7 @@ def _tag_one(source: VideoSource, job: _Job) -> Timeline:
             job.sampling,
             job.segments,
             on_progress=on_progress,
-            save_scores=job.save_scores,
+            save_scores=job.scores_of(source),
         )
     if not job.quiet:
         for notice in timeline.warnings:

@@ -26,7 +26,10 @@ def read_timelines(path: Path) -> list[Timeline]:
     except OSError as error:
         raise SourceNotFoundError(f"cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise SourceError(f"{path} is not a timeline: not UTF-8 text") from error
+        raise SourceError(
+            f"{path} is not a timeline: not UTF-8 text",
+            hint="scores kept by `--save-scores` are read by `vswin segment` and `vswin report`",
+        ) from error
     return parse_timelines(text, str(path))
 
 

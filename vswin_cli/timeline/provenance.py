@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
-from importlib.metadata import PackageNotFoundError, version
 
+from vswin_cli import __version__
 from vswin_cli.config import LabelGroup, SegmentOptions
 from vswin_cli.errors import SourceError
 from vswin_cli.records import named
@@ -24,19 +24,12 @@ __all__ = [
 ]
 
 
-def _tool_version() -> str:
-    try:
-        return version("vswin")
-    except PackageNotFoundError:  # run from a source tree
-        return "0"
-
-
 @dataclass(frozen=True, slots=True)
 class ToolRecord:
     """What wrote the timeline."""
 
     name: str = "vswin"
-    version: str = field(default_factory=_tool_version)
+    version: str = __version__
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,14 @@ from vswin_cli.weights.store import (
     recall_commit,
 )
 
-__all__ = ["InstalledModel", "installed_folder", "installed_models", "labels_of", "read_card"]
+__all__ = [
+    "InstalledModel",
+    "embedded_model",
+    "installed_folder",
+    "installed_models",
+    "labels_of",
+    "read_card",
+]
 
 _LIST_ENDINGS = (".txt", ".csv", ".tsv", ".json")
 
@@ -33,13 +40,21 @@ class InstalledModel:
     size_bytes: int
 
 
-def installed_models() -> tuple[InstalledModel, ...]:
-    """The weights inside the package, then all in the cache by name.
+def embedded_model() -> InstalledModel:
+    """The weights inside the package.
 
-    Folders that are no weights are passed over.
+    Raises:
+        CheckpointError: the package is damaged.
     """
+    folder = embedded_folder()
+    size_bytes = (folder / "model.safetensors").stat().st_size
+    return InstalledModel(folder, read_card(folder), size_bytes)
+
+
+def installed_models() -> tuple[InstalledModel, ...]:
+    """All weights in the cache, by name; folders that are no weights are passed over."""
     found = []
-    for folder in (embedded_folder(), *sorted((cache_folder() / "models").glob("[!.]*"))):
+    for folder in sorted((cache_folder() / "models").glob("[!.]*")):
         if is_model_folder(folder):
             size_bytes = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
             with suppress(CheckpointError):  # a damaged card must not hide the others
