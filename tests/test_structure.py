@@ -48,6 +48,7 @@ def test_live_matroska_cannot_tell(tmp_path):
         b"text",
         b"\x1aE\xdf\xa3",
         b"\x1aE\xdf\xa3\xff",
+        b"\x1aE\xdf\xa3\x01\x7f\xff\xff\xff\xff\xff\xff",
         b"RIFF",
         b"RIFF\0\0\0\0AVI ",
         b"\0\0\0\x03ftypabcd",

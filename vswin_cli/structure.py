@@ -71,8 +71,8 @@ def _matroska_cut_off(file: BinaryIO, size: int) -> bool | None:
             return None
         if identifier == _MATROSKA_SEGMENT:
             return None if length is None else file.tell() + length > size
-        if length is None:
-            return None
+        if length is None or file.tell() + length > size:
+            return None  # damaged; the decoder will tell
         file.seek(length, 1)
     return None
 

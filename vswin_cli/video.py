@@ -268,6 +268,8 @@ class VideoReader:
                         self._read_bytes = max(self._read_bytes, (packet.pos or 0) + packet.size)
                         yield packet
                 return
+            except IndexError:
+                return  # PyAV at the end of a file in which more streams turned up on the way
             except av.error.FFmpegError:
                 errors += 1
         self.read_failed = True
