@@ -370,3 +370,14 @@ def test_what_is_missing_is_said_beside_the_table(tag, tmp_path):
     assert code == 0
     assert "could be analysed; missing: " in err
     assert "truncated" in err
+
+
+def test_a_report_is_written_beside_the_table(tag, movie, tmp_path):
+    page = tmp_path / "movie.html"
+    code, out, err = tag(movie, "--onset", "0", "--offset", "0", "--report", page)
+    assert code == 0, err
+    assert out.startswith("start ")
+    html = page.read_text(encoding="utf-8")
+    assert "Content-Security-Policy" in html
+    assert "label" in html
+    assert list(tmp_path.iterdir()) == [page]

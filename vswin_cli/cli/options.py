@@ -39,6 +39,7 @@ __all__ = [
     "OutOption",
     "PrecisionOption",
     "QuietOption",
+    "ReportOption",
     "SaveScoresOption",
     "SmoothOption",
     "StartOption",
@@ -235,6 +236,14 @@ SaveScoresOption = Annotated[
     typer.Option(
         "--save-scores",
         help="Keep the scores for `vswin segment`.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+ReportOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--report",
+        help="Also write a page to look at in a browser (HTML).",
         rich_help_panel=_OUTPUT,
     ),
 ]

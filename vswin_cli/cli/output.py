@@ -95,6 +95,18 @@ def check_score_place(place: Path | None, sources: Sequence[VideoSource]) -> Non
         )
 
 
+def check_report_place(place: Path | None, sources: Sequence[VideoSource]) -> None:
+    """Refuse before the work a place where no page could be written.
+
+    Raises:
+        OptionError: a video lies there.
+        OutputError: the folder is missing or read-only.
+    """
+    if place is not None:
+        check_destination(place)
+        _check_is_no_input(place, sources)
+
+
 def _check_is_no_input(path: Path, sources: Sequence[VideoSource]) -> None:
     for source in sources:
         if source.path is not None and path.exists() and path.samefile(source.path):

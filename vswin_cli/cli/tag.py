@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -36,6 +38,7 @@ from vswin_cli.cli.options import (
     OutOption,
     PrecisionOption,
     QuietOption,
+    ReportOption,
     SaveScoresOption,
     SmoothOption,
     StartOption,
@@ -91,6 +94,7 @@ def tag(
     out: OutOption = None,
     json: JsonOption = False,
     save_scores: SaveScoresOption = None,
+    report: ReportOption = None,
     strict: StrictOption = False,
     min_coverage: MinCoverageOption = 0.98,
     device: DeviceOption = "auto",
@@ -108,7 +112,7 @@ def tag(
         vswin tag movie.mp4 --weights mine.pth --labels mine.txt --json | jq .segments
     """
     from vswin_cli.cli.model_choice import ModelChoice, make_engine
-    from vswin_cli.cli.output import check_score_place, choose_output
+    from vswin_cli.cli.output import check_report_place, check_score_place, choose_output
 
     sampling = SamplingOptions(
         frame_rate=fps,
@@ -139,17 +143,21 @@ def tag(
     sources, num_missing = _expand(videos)
     output.check_holds(sources)
     check_score_place(save_scores, sources)
+    check_report_place(report, sources)
     engine = make_engine(choice, running, crops=sampling.crops, quiet=quiet)
     segments = choose_segments(engine.model.card.segments)
-    job = _Job(engine, sampling, segments, save_scores, quiet)
-    timelines: list[Timeline] = []
-    try:
-        num_failed = num_missing + _tag_all(sources, job, timelines)
-    finally:  # whatever ends the run, what was finished is written
-        if timelines:
-            output.write(timelines)
+    done: list[_Tagged] = []
+    with _place_for_scores(save_scores, wanted=report is not None) as place:
+        job = _Job(engine, sampling, segments, place, quiet)
+        try:
+            num_failed = num_missing + _tag_all(sources, job, done)
+        finally:  # whatever ends the run, what was finished is written
+            if done:
+                output.write([one.timeline for one in done])
+        if report is not None:
+            _write_report(done, report, quiet=quiet)
     if strict:
-        _require_coverage(timelines, min_coverage)
+        _require_coverage([one.timeline for one in done], min_coverage)
     if num_failed:
         raise typer.Exit(_SOME_FAILED)
 
@@ -195,8 +203,37 @@ def _expand(videos: Sequence[str]) -> tuple[list[VideoSource], int]:
     return expand_sources(there, folders=False), len(problems)
 
 
-def _tag_all(sources: Sequence[VideoSource], job: _Job, timelines: list[Timeline]) -> int:
-    """Append a timeline per video; returns how many failed.
+@dataclass(frozen=True, slots=True)
+class _Tagged:
+    """A video that is done."""
+
+    source: VideoSource
+    timeline: Timeline
+    scores: Path | None
+
+
+@contextmanager
+def _place_for_scores(chosen: Path | None, *, wanted: bool) -> Iterator[Path | None]:
+    """Where scores go; a report needs them even if the user does not keep them."""
+    if chosen is not None or not wanted:
+        yield chosen
+        return
+    with tempfile.TemporaryDirectory(prefix="vswin-") as folder:
+        yield Path(folder)
+
+
+def _write_report(done: Sequence[_Tagged], path: Path, *, quiet: bool) -> None:
+    from vswin_cli.report import ReportSource, write_report
+
+    pages = [ReportSource(one.timeline, one.scores, one.source.path) for one in done]
+    with console.progress("report", unit="videos", quiet=quiet) as on_progress:
+        write_report(pages, path, on_progress=on_progress)
+    if not quiet:
+        console.note(f"wrote {path}")
+
+
+def _tag_all(sources: Sequence[VideoSource], job: _Job, done: list[_Tagged]) -> int:
+    """Append what is tagged to `done`; returns how many videos failed.
 
     Raises:
         SourceError: the only video, or every video, failed.
@@ -204,7 +241,7 @@ def _tag_all(sources: Sequence[VideoSource], job: _Job, timelines: list[Timeline
     problems: list[SourceError] = []
     for source in sources:
         try:
-            timelines.append(_tag_one(source, job))
+            done.append(_Tagged(source, _tag_one(source, job), job.scores_of(source)))
         except SourceError as problem:
             problems.append(problem)
             if len(problems) == len(sources):
