@@ -104,6 +104,12 @@ class Journal:
         with writing(f"{self.folder}"):
             self.entry_path(entry).unlink(missing_ok=True)
 
+    def clear_parts(self) -> None:
+        """Drop scores of parts: all videos that they belong to are done."""
+        for path in (self.folder / "parts").glob("*.npz"):
+            with suppress(OSError):
+                path.unlink()
+
     def _read(self, entry: str) -> dict[str, JsonValue] | None:
         try:
             document = json.loads(self.entry_path(entry).read_text(encoding="utf-8"))

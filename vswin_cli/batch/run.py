@@ -132,7 +132,10 @@ def run_batch(
                 batch.write_tables()
             raise
         batch.write_tables()
-        return batch.report()
+        report = batch.report()
+        if target.shard is None and not report.num_pending:
+            journal.clear_parts()
+        return report
 
 
 class _Batch:
