@@ -98,7 +98,8 @@ def films(tmp_path_factory):
 
 
 def test_a_film_in_parts_gives_the_timeline_of_one_pass(tiny_model, films, tmp_path, capfd):
-    command = ["batch", str(films), "--weights", str(tiny_model), *THRESHOLDS, "-q"]
+    many_segments = ("--onset", "0.6", "--offset", "0.5", "--smooth", "0", "--min-duration", "0")
+    command = ["batch", str(films), "--weights", str(tiny_model), *many_segments, "-q"]
     assert run([*command, "--out", str(tmp_path / "one.jsonl")]) == 0
     in_parts = ["--workers", "2", "--split", "5"]
     assert run([*command, "--out", str(tmp_path / "parts.jsonl"), *in_parts]) == 0
