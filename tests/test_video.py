@@ -13,6 +13,7 @@ from tests.videos import (
     make_still_and_audio,
     make_video,
     make_with_cover,
+    make_with_long_sound,
     overwrite,
     read_indices,
 )
@@ -161,6 +162,17 @@ def test_clock_that_starts_anew_goes_on_after_the_last_frame(tmp_path):
     assert numbers == list(range(120))
     assert times == pytest.approx([i / 30 for i in range(120)], abs=0.002)
     assert [warning.code for warning in reader.warnings] == ["TIMESTAMP_RESET"]
+
+
+def test_stream_that_turns_up_in_the_middle_does_no_harm(tmp_path):
+    silent = make_video(tmp_path / "a.ts")
+    recipe = VideoRecipe(first_index=60, start=2.0)
+    sounding = make_with_long_sound(tmp_path / "b.ts", recipe, sound_seconds=2.0)
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(silent.read_bytes() + sounding.read_bytes())
+    numbers, _, _ = decode(joined)
+    assert numbers[:60] == list(range(60))
+    assert numbers[-1] == 119
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts", "a.avi"])
