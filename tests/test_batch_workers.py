@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.videos import VideoRecipe, drop_packets, make_video
@@ -98,7 +99,7 @@ def films(tmp_path_factory):
 
 
 def test_a_film_in_parts_gives_the_timeline_of_one_pass(tiny_model, films, tmp_path, capfd):
-    many_segments = ("--onset", "0.6", "--offset", "0.5", "--smooth", "0", "--min-duration", "0")
+    many_segments = ("--onset", "0.1", "--offset", "0.1", "--smooth", "0", "--max-labels", "0")
     command = ["batch", str(films), "--weights", str(tiny_model), *many_segments, "-q"]
     assert run([*command, "--out", str(tmp_path / "one.jsonl")]) == 0
     in_parts = ["--workers", "2", "--split", "5"]
@@ -115,4 +116,11 @@ def test_a_film_in_parts_gives_the_timeline_of_one_pass(tiny_model, films, tmp_p
     assert len(one[0]["segments"]) > 1
     assert parts[1]["video"]["frames_decoded"] > 0  # behind damage only one pass will do
     assert one[1]["segments"] == parts[1]["segments"]
+    once, joined = (
+        {path.name: np.load(path)["scores"] for path in (tmp_path / place / "scores").iterdir()}
+        for place in (".one.vswin", ".parts.vswin")
+    )
+    assert once.keys() == joined.keys()
+    for name, scores in once.items():
+        np.testing.assert_array_equal(scores, joined[name])
     assert not list((tmp_path / ".parts.vswin" / "parts").iterdir())
