@@ -77,7 +77,10 @@ def make_video(path: Path, recipe: VideoRecipe = VideoRecipe()) -> Path:
 
 
 def _write_stream(output, recipe: VideoRecipe) -> None:
-    stream = _add_stream(output, recipe)
+    _write_pictures(output, _add_stream(output, recipe), recipe)
+
+
+def _write_pictures(output, stream, recipe: VideoRecipe) -> None:
     for number in range(recipe.num_frames):
         output.mux(stream.encode(_frame(recipe, number)))
     output.mux(stream.encode(None))
@@ -123,8 +126,9 @@ def make_audio(path: Path, *, seconds: float = 1.0) -> Path:
 def make_with_long_sound(path: Path, recipe: VideoRecipe, *, sound_seconds: float) -> Path:
     """A video whose sound goes on after the last picture."""
     with av.open(str(path), "w") as output:
+        video = _add_stream(output, recipe)
         sound = output.add_stream("aac", rate=16_000, layout="mono")
-        _write_stream(output, recipe)
+        _write_pictures(output, video, recipe)
         _write_sound(output, sound, sound_seconds)
     return path
 
