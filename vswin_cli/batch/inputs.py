@@ -100,12 +100,16 @@ def collect_inputs(
     Raises:
         OptionError: an address whose protocol is not supported.
         SourceNotFoundError: a list cannot be read.
+        SourceError: not one argument leads anywhere.
     """
     found: dict[str, BatchInput] = {}
     for argument in _arguments(arguments, standard_input):
         for one in _expand(argument):
             if _is_wanted(one, files, skip_files):
                 found.setdefault(one.place, one)
+    problems = [one.problem for one in found.values() if one.problem is not None]
+    if problems and len(problems) == len(found):  # misspelt: an earlier table must not pay for it
+        raise problems[0]
     return list(found.values())
 
 
