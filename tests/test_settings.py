@@ -35,7 +35,7 @@ def test_a_settled_model_is_found_again_and_the_rest_stays(own_settings):
 def test_an_unreadable_file_is_named_and_kept(own_settings, content):
     own_settings.parent.mkdir()
     own_settings.write_bytes(content.encode("latin-1"))
-    with pytest.raises(OptionError, match="config.toml"):
+    with pytest.raises(OptionError, match=r"config\.toml"):
         default_model()
     if content != "model = 3\n":
         with pytest.raises(OptionError):
