@@ -48,7 +48,7 @@ class Gap:
 
     start_seconds: float
     end_seconds: float
-    reason: GapReason
+    reason: GapReason = "decode_error"
 
     @property
     def seconds(self) -> float:

@@ -29,7 +29,7 @@ from vswin_cli.timeline.record import (
     VideoRecord,
     with_segments,
 )
-from vswin_cli.timeline.scores import Gap, ScoreTrack, TrackBuilder
+from vswin_cli.timeline.scores import ScoreTrack, TrackBuilder
 
 __all__ = ["OnProgress", "analyze_video"]
 
@@ -81,8 +81,7 @@ def analyze_video(
             f"no frame of {source.uri} could be decoded",
             hint=f"`vswin probe --scan {source.uri}` tells what is wrong with the file",
         )
-    gaps = [Gap(gap.start_seconds, gap.end_seconds, gap.reason) for gap in report.gaps]
-    with builder.finish(report.end_seconds, gaps) as track:
+    with builder.finish(report.end_seconds, report.gaps) as track:
         bare = Timeline(
             video=_video_record(source, stream.info, report),
             model=_model_record(engine.model),

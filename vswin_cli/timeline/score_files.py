@@ -15,17 +15,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vswin_cli.errors import SourceError, SourceNotFoundError
 from vswin_cli.files import replacing_binary
+from vswin_cli.media import Gap, GapReason
 from vswin_cli.records import from_json, json_text, named, to_json
 from vswin_cli.specs import Activation
 from vswin_cli.timeline.record import GapRecord, Timeline
-from vswin_cli.timeline.scores import Gap, ScoreTrack
+from vswin_cli.timeline.scores import ScoreTrack
 from vswin_cli.timeline.spool import ScoreSpool
 
 __all__ = ["load_track", "save_track"]
@@ -118,7 +119,7 @@ def _read(archive: zipfile.ZipFile) -> tuple[ScoreTrack, Timeline]:
         end_seconds=meta.end_seconds,
         valid=valid,
         spans=tuple((float(a), float(b)) for a, b in _read_array(archive, "spans", np.float64, 2)),
-        gaps=tuple(Gap(one.start_seconds, one.end_seconds, one.reason) for one in meta.gaps),
+        gaps=tuple(_gap(one) for one in meta.gaps),
         clip_starts_seconds=_read_array(archive, "clip_starts", np.float64, 1),
         clip_ends_seconds=_read_array(archive, "clip_ends", np.float64, 1),
         spool=spool,
@@ -183,3 +184,8 @@ def _read_array(archive: zipfile.ZipFile, name: str, kind: type, dims: int) -> N
         count = math.prod(shape)
         data = file.read(count * dtype.itemsize)
         return np.frombuffer(data, dtype, count).reshape(shape)
+
+
+def _gap(record: GapRecord) -> Gap:
+    """A later version may know more reasons; they are passed on as they are."""
+    return Gap(record.start_seconds, record.end_seconds, cast(GapReason, record.reason))

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vswin_cli.errors import VswinError
+from vswin_cli.media import Gap
 from vswin_cli.specs import Activation
 from vswin_cli.timeline.spool import ScoreSpool
 
@@ -73,15 +74,6 @@ class ClipLogits:
             f"ClipLogits(index={self.index}, [{first:.3f}, {last:.3f}) s, {views} views x "
             f"{steps} steps ({self.num_valid_steps} valid) x {classes} classes)"
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """A part `[start_seconds, end_seconds)` of the video that could not be decoded."""
-
-    start_seconds: float
-    end_seconds: float
-    reason: str = "decode_error"
 
 
 @dataclass(frozen=True, slots=True)
