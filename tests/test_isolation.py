@@ -11,12 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.videos import VideoRecipe, make_video, read_indices
+from tests.videos import VideoRecipe, make_video, overwrite, read_indices
+from vswin_cli import isolation
 from vswin_cli.clips import ClipStream, open_clips
 from vswin_cli.config import SamplingOptions
 from vswin_cli.decoding import decode_samples
-from vswin_cli.errors import DecodeError, NoVideoStreamError
-from vswin_cli.isolation import decode_isolated, decoder_command
+from vswin_cli.errors import DecodeError, NoVideoStreamError, SourceError
+from vswin_cli.isolation import decode_isolated, decoder_command, reusing_decoders
 from vswin_cli.media import DecodeReport, VideoInfo
 from vswin_cli.sampling import RunEnd, SampledFrame, SamplingPlan
 from vswin_cli.sources import VideoSource
@@ -25,7 +26,7 @@ from vswin_cli.specs import InputSpec
 PLAN = SamplingPlan(num_frames=8, stride=8, short_side=32, positions_per_second=10.0)
 ROOT = Path(__file__).parent.parent
 
-# Decodes as usual until 20 pictures are out, then misbehaves.
+# Decodes as usual until 20 pictures of its n-th video are out, then misbehaves.
 FAULTY_DECODER = """
 import ctypes, os, signal, sys, time
 sys.path[:0] = [{root!r}]
@@ -33,12 +34,16 @@ from vswin_cli import decoding, decoder_process
 
 real = decoding.decode_samples
 
+videos = 0
+
 def faulty(path, plan):
+    global videos
+    videos += 1
     sampled = 0
     for event in real(path, plan):
         yield event
         sampled += type(event).__name__ == "SampledFrame"
-        if sampled == {after}:
+        if sampled == {after} and videos == {video}:
             {fault}
 
 decoding.decode_samples = faulty
@@ -46,8 +51,10 @@ decoder_process.main({limit})
 """
 
 
-def faulty_command(fault, *, after=20, limit=60.0):
-    script = FAULTY_DECODER.format(root=str(ROOT), after=after, fault=fault, limit=limit)
+def faulty_command(fault, *, after=20, limit=60.0, video=1):
+    script = FAULTY_DECODER.format(
+        root=str(ROOT), after=after, fault=fault, limit=limit, video=video
+    )
     return [sys.executable, "-c", script]
 
 
@@ -137,6 +144,121 @@ def test_hang_is_ended_and_keeps_what_came_before(video, fault):
     assert (report.end_reason, report.status) == ("decode_timeout", "partial")
     assert report.gaps[-1].reason == "decode_timeout"
     assert "no sign of life for 1.5 s" in report.warnings[-1].message
+
+
+def process_of(events):
+    """Take the first event and tell which process gave it."""
+    next(events)
+    return events.gi_yieldfrom.gi_frame.f_locals["self"]._child.pid
+
+
+def test_one_process_serves_several_videos(video, tmp_path):
+    other = make_video(tmp_path / "b.mp4", VideoRecipe(num_frames=60))
+    with reusing_decoders():
+        pids = set()
+        for path in (video, other, video):
+            events = decode_isolated(path, PLAN)
+            pids.add(process_of(events))
+            there = [event for event in events if isinstance(event, SampledFrame)]
+            here = [e for e in decode_samples(path, PLAN) if isinstance(e, SampledFrame)]
+            assert [e.seconds for e in there] == [e.seconds for e in here]
+            for ours, theirs in zip(here, there, strict=True):
+                assert np.array_equal(ours.picture, theirs.picture)
+        (pid,) = pids
+        assert is_running(pid)
+    assert not is_running(pid)
+
+
+def test_without_leave_every_video_has_its_own_process(video):
+    first, second = (decode_isolated(video, PLAN) for _ in range(2))
+    pids = {process_of(first), process_of(second)}
+    assert len(pids) == 2
+    assert len(list(first)) == len(list(second))
+    assert not any(map(is_running, pids))
+
+
+@pytest.mark.parametrize("fault", ["os.kill(os.getpid(), signal.SIGSEGV)", "time.sleep(600)"])
+def test_crash_and_hang_cost_one_video_and_the_next_has_a_fresh_process(video, fault):
+    command = faulty_command(fault)
+    with reusing_decoders():
+        bad = decode_isolated(video, PLAN, command=command, stall_timeout_seconds=2.0)
+        pid = process_of(bad)
+        report = list(bad)[-1]
+        assert isinstance(report, DecodeReport)
+        assert report.status == "partial"
+        assert not is_running(pid)
+        good = decode_isolated(video, PLAN)
+        assert process_of(good) != pid
+        assert list(good)[-1].status == "ok"
+
+
+def test_video_does_not_pay_for_what_another_did_to_the_process(video):
+    command = faulty_command("os.kill(os.getpid(), signal.SIGSEGV)", video=2)
+    alone = list(decode_isolated(video, PLAN, command=command))
+    with reusing_decoders():
+        assert len(list(decode_isolated(video, PLAN, command=command))) == len(alone)
+        events = decode_isolated(video, PLAN, command=command)
+        pid = process_of(events)
+        again = list(events)  # begun anew after 20 pictures, by a process whose first it is
+        assert not is_running(pid)
+    assert [type(event) for event in again] == [type(event) for event in alone[1:]]
+    assert again[-1] == alone[-1]
+    for ours, theirs in zip(alone[1:], again, strict=True):
+        if isinstance(ours, SampledFrame):
+            assert (ours.position, ours.seconds) == (theirs.position, theirs.seconds)
+            assert np.array_equal(ours.picture, theirs.picture)
+
+
+def test_video_that_crashes_every_process_is_given_up(video):
+    command = faulty_command("os.kill(os.getpid(), signal.SIGSEGV)").copy()
+    command[2] = command[2].replace("videos == 1", "path.stem == 'poison'")
+    poison = video.with_name("poison.mp4")
+    poison.write_bytes(video.read_bytes())
+    with reusing_decoders():
+        reasons = [
+            list(decode_isolated(path, PLAN, command=command))[-1].end_reason
+            for path in (video, poison, video)
+        ]
+    assert reasons == ["end", "decode_crashed", "end"]
+
+
+def test_process_that_dies_while_it_waits_is_replaced(video):
+    with reusing_decoders():
+        first = decode_isolated(video, PLAN)
+        pid = process_of(first)
+        list(first)
+        os.kill(pid, signal.SIGKILL)
+        assert list(decode_isolated(video, PLAN))[-1].status == "ok"
+
+
+def test_process_is_replaced_after_some_videos(video, monkeypatch):
+    monkeypatch.setattr(isolation, "VIDEOS_PER_DECODER", 2)
+    pids = []
+    with reusing_decoders():
+        for _ in range(4):
+            events = decode_isolated(video, PLAN)
+            pids.append(process_of(events))
+            list(events)
+    assert pids[0] == pids[1] != pids[2] == pids[3]
+
+
+def test_damage_ends_the_process_but_a_refused_file_does_not(video, tmp_path):
+    damaged = tmp_path / "damaged.mp4"
+    damaged.write_bytes(video.read_bytes())
+    overwrite(damaged, 0.4, 0.6)
+    nothing = tmp_path / "nothing.mp4"
+    nothing.write_bytes(b"nothing" * 100)
+    pids = []
+    with reusing_decoders():
+        for path in (video, nothing, damaged, video):
+            events = decode_isolated(path, PLAN)
+            if path == nothing:
+                with pytest.raises(SourceError):
+                    next(events)
+                continue
+            pids.append(process_of(events))
+            list(events)
+    assert pids[0] == pids[1] != pids[2]
 
 
 def test_crash_before_the_first_word_is_an_error(video):

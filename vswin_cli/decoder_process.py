@@ -1,6 +1,6 @@
-"""The program that decodes one video in a process of its own.
+"""The program that decodes videos, one after the other, in a process of its own.
 
-Started by `vswin_cli.isolation`; reads one line on standard input that says what to decode and
+Started by `vswin_cli.isolation`; reads lines on standard input that say what to decode and
 writes events to standard output. Loads PyAV and NumPy, nothing heavier. Ends by itself when its
 parent is gone or when a native call does not return.
 """
@@ -8,6 +8,7 @@ parent is gone or when a native call does not return.
 from __future__ import annotations
 
 import os
+import queue
 import signal
 import sys
 import threading
@@ -21,10 +22,11 @@ from vswin_cli.wire import decode_plan, write_error, write_event
 __all__ = ["main"]
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
+_CHUNK_BYTES = 1 << 16
 
 
 def main(stall_timeout_seconds: float) -> None:
-    """Decode what standard input asks for, then leave without clean-up.
+    """Decode what standard input asks for, until it ends, then leave without clean-up.
 
     Args:
         stall_timeout_seconds: end the process if decoding makes no step for longer than this.
@@ -32,15 +34,17 @@ def main(stall_timeout_seconds: float) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     pipe = os.fdopen(os.dup(_STDOUT), "wb", buffering=0)
     os.dup2(_STDERR, _STDOUT)  # whatever a library prints must not mix with the events
-    path, plan = decode_plan(_read_line())
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    try:
-        _decode(Path(path), plan, pipe, stall_timeout_seconds)
-    except BrokenPipeError:
-        os._exit(0)
-    except VswinError as error:
-        write_error(pipe, error)
-    os._exit(0)
+    requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
+    while True:
+        path, plan = decode_plan(requests.get())
+        try:
+            _decode(Path(path), plan, pipe, stall_timeout_seconds)
+        except BrokenPipeError:
+            os._exit(0)
+        except VswinError as error:
+            _set_alarm(0)
+            write_error(pipe, error)
 
 
 def _decode(path: Path, plan: SamplingPlan, pipe: IO[bytes], limit_seconds: float) -> None:
@@ -51,23 +55,16 @@ def _decode(path: Path, plan: SamplingPlan, pipe: IO[bytes], limit_seconds: floa
         _set_alarm(0)  # writing may wait for the parent as long as the parent likes
         write_event(pipe, event)
         _set_alarm(limit_seconds)
+    _set_alarm(0)
 
 
-def _read_line() -> bytes:
-    """One line from standard input, without the buffering that would hide its end."""
-    line = bytearray()
-    while not line.endswith(b"\n"):
-        chunk = os.read(_STDIN, 1)
-        if not chunk:
-            os._exit(0)
-        line += chunk
-    return bytes(line)
-
-
-def _end_with_parent() -> None:
-    """Wait for standard input to close, which happens at the latest when the parent dies."""
-    while os.read(_STDIN, 1):
-        pass
+def _read_requests(requests: queue.SimpleQueue[bytes]) -> None:
+    """Pass lines on until standard input closes, at the latest when the parent dies."""
+    unread = b""
+    while chunk := os.read(_STDIN, _CHUNK_BYTES):
+        *lines, unread = (unread + chunk).split(b"\n")
+        for line in lines:
+            requests.put(line)
     os._exit(0)
 
 

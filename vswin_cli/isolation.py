@@ -4,6 +4,12 @@ The child is a plain `python` that runs `vswin_cli.decoder_process`: no fork of 
 threads, no second run of the user's script as `multiprocessing` would do. A thread reads its
 events into a bounded queue, so that decoding goes on while the network computes. What the child
 delivered before it failed is kept.
+
+Starting a child takes longer than decoding a short video. `reusing_decoders` lets one child
+serve several videos in turn, under rules that keep them apart: after anything but a sound video
+or a refused file the next one gets a fresh child, and so it does after `VIDEOS_PER_DECODER`, so
+that leaks cannot grow; and a child that crashes after it has served others is not held against
+the video, which a fresh child begins again.
 """
 
 from __future__ import annotations
@@ -17,18 +23,27 @@ import sys
 import tempfile
 import threading
 from collections.abc import Generator, Iterator, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import IO, Literal
 
-from vswin_cli.errors import DecodeError, VswinError
+from vswin_cli.errors import DecodeError, SourceError, VswinError
 from vswin_cli.media import DecodeReport, Gap, MediaWarning, VideoInfo
 from vswin_cli.sampling import Progress, RunEnd, SampledFrame, SamplingPlan
 from vswin_cli.wire import Event, encode_plan, read_event
 
-__all__ = ["STALL_TIMEOUT_SECONDS", "decode_isolated", "decoder_command"]
+__all__ = [
+    "STALL_TIMEOUT_SECONDS",
+    "VIDEOS_PER_DECODER",
+    "decode_isolated",
+    "decoder_command",
+    "reusing_decoders",
+]
 
 STALL_TIMEOUT_SECONDS = 60.0
 """A decoder that gives no sign of life for this long is ended."""
+VIDEOS_PER_DECODER = 64
+"""A decoder that has served so many videos is replaced."""
 
 _Failure = Literal["decode_timeout", "decode_crashed"]
 
@@ -71,14 +86,65 @@ def decode_isolated(
             said what the video is.
     """
     command = command or decoder_command(stall_timeout_seconds)
-    with _Child(command, encode_plan(str(path), plan)) as child:
-        yield from _Supervisor(child, path, plan, stall_timeout_seconds).events()
+    desk = _DESK.get()
+    if desk is not None:
+        yield from _Supervisor(desk, command, path, plan, stall_timeout_seconds).events()
+        return
+    with contextlib.closing(_Desk()) as own:
+        yield from _Supervisor(own, command, path, plan, stall_timeout_seconds).events()
+
+
+@contextlib.contextmanager
+def reusing_decoders() -> Iterator[None]:
+    """Have one child decode the videos of this block, and of this thread, one after the other."""
+    with contextlib.closing(_Desk()) as desk:
+        token = _DESK.set(desk)
+        try:
+            yield
+        finally:
+            _DESK.reset(token)
+
+
+class _Desk:
+    """Where a child waits for its next video."""
+
+    def __init__(self) -> None:
+        self._idle: _Child | None = None
+        self._is_open = True
+
+    def take(self, command: Sequence[str]) -> _Child:
+        """The child that waits here, if it fits and lives, or else a new one."""
+        idle, self._idle = self._idle, None
+        if idle is not None:
+            if idle.command == command and idle.is_alive:
+                return idle
+            idle.close()
+        return _Child(command)
+
+    def put_back(self, child: _Child) -> None:
+        """Let a child wait for the next video, unless it has served enough."""
+        if self._is_open and self._idle is None and child.num_served < VIDEOS_PER_DECODER:
+            self._idle = child
+        else:
+            child.close()
+
+    def close(self) -> None:
+        """End the child that waits; those at work end with their videos."""
+        self._is_open = False
+        if self._idle is not None:
+            self._idle.close()
+            self._idle = None
+
+
+_DESK: ContextVar[_Desk | None] = ContextVar("vswin_decoder_desk", default=None)
 
 
 class _Child:
     """A decoder process and the thread that reads from it."""
 
-    def __init__(self, command: Sequence[str], request: bytes) -> None:
+    def __init__(self, command: Sequence[str]) -> None:
+        self.command = command
+        self.num_served = 0
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
             command,
@@ -90,8 +156,6 @@ class _Child:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         _widen(self._process.stdout)
-        with contextlib.suppress(BrokenPipeError):
-            self._process.stdin.write(request)
         self._closing = threading.Event()
         self._queue: queue.Queue[Event | VswinError | None] = queue.Queue(_QUEUED_EVENTS)
         self._thread = threading.Thread(
@@ -99,15 +163,22 @@ class _Child:
         )
         self._thread.start()
 
-    def __enter__(self) -> _Child:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     @property
     def pid(self) -> int:
         return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process.poll() is None
+
+    def begin(self, request: bytes) -> None:
+        """Ask for the next video; the events of the one before have all been taken."""
+        assert self._process.stdin is not None
+        self.num_served += 1
+        self._complaints.seek(0)  # the child's offset, too: what it said of other videos goes
+        self._complaints.truncate()
+        with contextlib.suppress(BrokenPipeError):  # it is gone, as its events will tell
+            self._process.stdin.write(request)
 
     def next_event(self, timeout_seconds: float) -> Event | None:
         """The next event, or `None` if the child is gone.
@@ -154,7 +225,7 @@ class _Child:
             except (OSError, ValueError, KeyError, TypeError):
                 event = None  # the pipe broke in the middle of a message
             self._put(event)
-            if event is None or isinstance(event, VswinError):
+            if event is None:
                 return
 
     def _put(self, event: Event | VswinError | None) -> None:
@@ -168,9 +239,15 @@ class _Supervisor:
     """Passes a child's events on and completes them if the child does not."""
 
     def __init__(
-        self, child: _Child, path: Path, plan: SamplingPlan, stall_timeout_seconds: float
+        self,
+        desk: _Desk,
+        command: Sequence[str],
+        path: Path,
+        plan: SamplingPlan,
+        stall_timeout_seconds: float,
     ) -> None:
-        self._child = child
+        self._desk = desk
+        self._command = command
         self._path = path
         self._plan = plan
         self._timeout = stall_timeout_seconds
@@ -180,9 +257,26 @@ class _Supervisor:
         self._seconds = plan.start_seconds  # up to where pictures came
         self._progress = Progress(plan.start_seconds, 0, 0)
         self._sampled = 0
+        self._num_passed_on = 0  # without `Progress`, which depends on the clock
+        self._num_known = 0  # of those to come, passed on already
+        self._is_sound = False
 
     def events(self) -> Iterator[Event]:
         """Events up to and including the report."""
+        self._child = self._desk.take(self._command)
+        try:
+            self._begin()
+            yield from self._supervised()
+        except SourceError:
+            self._is_sound = self._info is None  # refused at once: nothing was decoded
+            raise
+        finally:
+            if self._is_sound:
+                self._desk.put_back(self._child)
+            else:
+                self._child.close()
+
+    def _supervised(self) -> Iterator[Event]:
         while True:
             try:
                 event = self._child.next_event(self._timeout)
@@ -191,13 +285,36 @@ class _Supervisor:
                 what = f"gave no sign of life for {self._timeout:g} s"
                 yield from self._complete("decode_timeout", what)
                 return
-            if event is None:
+            if event is None and self._child.num_served > 1:
+                self._begin_again()
+            elif event is None:
                 yield from self._complete("decode_crashed", f"crashed ({self._child.fate()})")
                 return
-            self._note(event)
-            yield event
-            if isinstance(event, DecodeReport):
-                return
+            elif not self._is_known(event):
+                self._note(event)
+                if isinstance(event, DecodeReport):
+                    self._is_sound = event.status == "ok"
+                    yield event
+                    return
+                yield event
+
+    def _begin(self) -> None:
+        self._child.begin(encode_plan(str(self._path), self._plan))
+
+    def _begin_again(self) -> None:
+        """A child that served others before may have crashed for their sake: ask a fresh one."""
+        self._child.close()
+        self._child = self._desk.take(self._command)
+        self._num_known = self._num_passed_on
+        self._begin()
+
+    def _is_known(self, event: Event) -> bool:
+        """Whether an event was passed on before the video was begun again."""
+        if self._num_known == 0:
+            self._num_passed_on += not isinstance(event, Progress)
+            return False
+        self._num_known -= not isinstance(event, Progress)
+        return True
 
     def _note(self, event: Event) -> None:
         if isinstance(event, VideoInfo):
