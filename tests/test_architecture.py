@@ -13,7 +13,8 @@ PACKAGE = Path(__file__).parent.parent / "vswin_cli"
 
 # Lowest first. A module imports only from rows above its own.
 LAYERS = [
-    "errors media models.crc32c models.partition models.threads specs structure timeline.runs",
+    "counting errors media models.crc32c models.partition models.threads specs structure "
+    "timeline.runs",
     "cli.console config evaluation.protocols evaluation.reading files labels models.inert "
     "models.inflate models.layouts models.routing models.tf_index records transfer "
     "transforms weights.spec",

@@ -11,6 +11,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vswin_cli.counting import counted
 from vswin_cli.intervals import GAP_SECONDS, Intervals
 from vswin_cli.media import DecodeReport, EndReason, Gap, GapReason, MediaWarning
 from vswin_cli.pictures import PictureMaker
@@ -267,11 +268,13 @@ class _Sampler:
             )
         damaged = self._reader.corrupt_frames
         if damaged:
-            found.append(MediaWarning("DAMAGED_PICTURES", f"{damaged} pictures are damaged"))
+            found.append(MediaWarning("DAMAGED_PICTURES", counted(damaged, "damaged picture")))
         left_out = self._reader.out_of_order_frames
         if left_out:
             found.append(
-                MediaWarning("OUT_OF_ORDER", f"{left_out} frames left out: time did not advance")
+                MediaWarning(
+                    "OUT_OF_ORDER", f"{counted(left_out, 'frame')} left out: time did not advance"
+                )
             )
         info = self._reader.info
         declared = info.declared_duration_seconds

@@ -18,6 +18,7 @@ from types import TracebackType
 
 import av
 
+from vswin_cli.counting import counted
 from vswin_cli.errors import DecodeError
 from vswin_cli.media import MediaWarning, VideoInfo
 from vswin_cli.streams import (
@@ -113,7 +114,7 @@ class VideoReader:
         if not self._pending:
             raise DecodeError(
                 f"not one frame of {self._path} could be decoded "
-                f"({self.bad_packets} damaged packets)",
+                f"({counted(self.bad_packets, 'damaged packet')})",
                 hint="the file is damaged or was only partly copied; fetch it again",
             )
         self._origin = self._find_origin(self._pending[0])

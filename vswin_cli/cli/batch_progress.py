@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from vswin_cli.cli import console
+from vswin_cli.counting import counted
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -59,7 +60,7 @@ class BatchProgress:
 def describe(standing: Standing) -> str:
     """One line: files, failures, hours of video, speed, time left."""
     speed = standing.video_seconds / max(standing.elapsed_seconds, 1e-9)
-    parts = [f"{standing.num_done} of {standing.num_inputs} files"]
+    parts = [f"{standing.num_done} of {counted(standing.num_inputs, 'file')}"]
     if standing.num_failed:
         parts.append(f"{standing.num_failed} failed")
     parts.append(f"{standing.video_seconds / 3600:.2f} h of video, {speed:.1f}x real time")

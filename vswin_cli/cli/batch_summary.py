@@ -10,6 +10,7 @@ import typer
 
 from vswin_cli.cli import console
 from vswin_cli.cli.batch_progress import clock_text
+from vswin_cli.counting import counted
 from vswin_cli.errors import CoverageError, SourceError
 
 if TYPE_CHECKING:
@@ -39,20 +40,20 @@ def summarise(report: BatchReport, target: Target, *, as_json: bool, quiet: bool
     if failures:
         console.note("hint: the same command with --retry-failed tries only those again")
     if report.num_pending:
-        console.note(f"{report.num_pending} files are left; the same command goes on with them")
+        console.note(f"{counted(report.num_pending, 'file')} left; the same command goes on there")
     console.note(f"wrote {target.table} and {target.files_table}")
 
 
 def _totals(report: BatchReport) -> str:
     statuses = [outcome.status for outcome in report.outcomes.values()]
-    parts = [f"{len(statuses)} of {len(report.inputs)} files done"]
+    parts = [f"{len(statuses)} of {counted(len(report.inputs), 'file')} done"]
     if report.num_resumed:
         parts.append(f"{report.num_resumed} by earlier runs")
     if statuses.count("partial"):
         parts.append(f"{statuses.count('partial')} in part")
     if statuses.count("failed"):
         parts.append(f"{statuses.count('failed')} failed")
-    parts.append(f"{report.num_segments} segments")
+    parts.append(counted(report.num_segments, "segment"))
     if report.video_seconds:
         speed = report.video_seconds / max(report.elapsed_seconds, 1e-9)
         parts.append(
@@ -98,6 +99,7 @@ def finish(report: BatchReport, *, strict: bool, min_coverage: float) -> None:
     ]
     if strict and short:
         raise CoverageError(
-            f"analysed less than asked for of {len(short)} videos, such as {short[0].uri}",
+            f"analysed less than asked for of {counted(len(short), 'video')}, "
+            f"such as {short[0].uri}",
             hint="the table of files says how much; --min-coverage sets the limit",
         )

@@ -10,6 +10,7 @@ import csv
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from vswin_cli.counting import counted
 from vswin_cli.errors import SourceError
 from vswin_cli.evaluation.annotations import Annotations
 from vswin_cli.evaluation.reading import read_text
@@ -37,8 +38,8 @@ def check_comparable(prediction: Annotations, truth: Annotations) -> list[str]:
             "label", prediction.labels, truth.labels, prediction.source, truth.source, hint
         )
     return [
-        *_notes("video", prediction.videos, truth.videos, "whatever is predicted there is wrong"),
-        *_notes("label", prediction.labels, truth.labels, "they can never be right"),
+        *_notes("video", prediction.videos, truth.videos, "where every prediction is wrong"),
+        *_notes("label", prediction.labels, truth.labels, "so never right"),
     ]
 
 
@@ -65,8 +66,8 @@ def _notes(
     notes = []
     if extra:
         notes.append(
-            f"{len(extra)} {what}s of the prediction are not in the ground truth, {consequence}: "
-            f"{_some(extra)}"
+            f"{counted(len(extra), what)} of the prediction missing from the ground truth, "
+            f"{consequence}: {_some(extra)}"
         )
     if missing:
         notes.append(
