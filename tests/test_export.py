@@ -24,7 +24,7 @@ from vswin_cli.export import (
     write_timeline,
     write_timelines,
 )
-from vswin_cli.export.naming import media_url, video_ids
+from vswin_cli.export.naming import media_url, video_ids, video_name
 from vswin_cli.export.tabular import TABLE_COLUMNS, table_rows
 from vswin_cli.timeline.files import parse_timelines, read_timelines
 from vswin_cli.timeline.record import VideoRecord
@@ -193,6 +193,21 @@ def test_formats_that_count_frames_refuse_a_timeline_without_a_rate():
 def test_ids_are_stems_with_as_many_folders_as_tell_them_apart():
     uris = ["x/a.mp4", "y/a.mp4", "y/b.c.mp4", "s3://bucket/z/d.mkv?versionId=3"]
     assert video_ids([other(uri) for uri in uris]) == ["x/a", "y/a", "b.c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("uri", "name"),
+    [
+        ("films/what?.mp4", "what?.mp4"),
+        ("films\\a?b=c.mp4", "a?b=c.mp4"),
+        ("file:///films/why?.mp4", "why?.mp4"),
+        ("https://host/films/a.mp4?token=x/y.z", "a.mp4"),
+        ("s3://bucket/a.mp4?versionId=3", "a.mp4"),
+    ],
+)
+def test_a_question_mark_ends_the_name_of_an_address_only(uri, name):
+    assert video_name(other(uri)) == name
+    assert video_ids([other(uri)]) == [name.removesuffix(".mp4")]
 
 
 def test_file_names_that_are_no_utf8_survive_in_json(tmp_path):

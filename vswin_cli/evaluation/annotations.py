@@ -18,6 +18,7 @@ from vswin_cli.config import parse_seconds
 from vswin_cli.errors import OptionError, SourceError
 from vswin_cli.evaluation.reading import read_text
 from vswin_cli.records import JsonValue
+from vswin_cli.remote import is_remote
 from vswin_cli.sources import VIDEO_SUFFIXES
 from vswin_cli.timeline.files import parse_timelines
 from vswin_cli.timeline.record import Timeline
@@ -104,7 +105,8 @@ class Annotations:
 
 def video_id(name: str) -> str:
     """What a video is matched by: `clips/v_abc.mp4` and `abc` are the same video."""
-    base = PurePosixPath(name.replace("\\", "/").split("?")[0]).name
+    address = name.split("?")[0] if is_remote(name) else name
+    base = PurePosixPath(address.replace("\\", "/")).name
     stem, dot, ending = base.rpartition(".")
     if dot and f".{ending.lower()}" in VIDEO_SUFFIXES:
         base = stem

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 from vswin_cli.errors import OptionError
+from vswin_cli.remote import is_remote
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.segments import Segment
 
@@ -35,8 +36,7 @@ def colour_index(label: str, count: int) -> int:
 
 def video_name(timeline: Timeline) -> str:
     """The file name without folders."""
-    uri = timeline.video.uri.replace("\\", "/")
-    return one_line(PurePosixPath(uri.split("?")[0]).name) or "video"
+    return one_line(PurePosixPath(_path_of(timeline.video.uri)).name) or "video"
 
 
 def video_ids(timelines: Sequence[Timeline]) -> list[str]:
@@ -70,6 +70,11 @@ def media_url(uri: str) -> str:
     return "file://" + quote(os.fsencode(Path(uri).absolute().as_posix()))
 
 
+def _path_of(uri: str) -> str:
+    """A path with forward slashes, or an address without its query; a file may be `what?.mp4`."""
+    return (uri.split("?")[0] if is_remote(uri) else uri).replace("\\", "/")
+
+
 def _without_suffix(uri: str) -> str:
-    path = PurePosixPath(one_line(uri.split("?")[0].replace("\\", "/")))
+    path = PurePosixPath(one_line(_path_of(uri)))
     return str(path.with_suffix("")) if path.suffix else str(path)
