@@ -60,7 +60,7 @@ def test_topk_names_protocol_and_interval_and_published_form(tiny_model, videos,
     assert "protocol    paper: 8 frames, 2 source frames apart" in out
     assert "mean score of 12 views; float32" in out
     assert "top-1" in out
-    assert "(95 %:" in out
+    assert "(95 % Wilson:" in out
     assert "top-5" in out
 
 
@@ -80,7 +80,7 @@ def test_topk_sets_published_numbers_beside_its_own():
         failures=(Failure("gone.mp4", "no such file"),),
     )
     text = topk_text(report)
-    assert "top-1       80.00 % (95 %: 49.02 to 94.33)" in text
+    assert "top-1       80.00 % (95 % Wilson: 49.02 to 94.33)" in text
     assert "published   78.8 / 93.6" in text
     assert "2 of 3  archery taken for abseiling" in text
     assert "failed and left out: 1\n  gone.mp4: no such file" in text
@@ -101,7 +101,7 @@ def test_topk_goes_on_after_a_broken_video_and_says_so(tiny_model, videos, capsy
     assert body["schema"] == "vswin.evaluation.topk/1"
     assert (body["videos"], body["top1"]["total"], len(body["failures"])) == (4, 2, 2)
     assert body["failures"][1]["problem"].startswith("no such file")
-    assert body["protocol"] == "paper"
+    assert (body["protocol"], body["interval"]) == ("paper", "95 % Wilson")
     rows = list(csv.DictReader(predictions.read_text().splitlines()))
     assert [row["label"] for row in rows] == ["label a", "label a", "label b", "label c"]
     assert [bool(row["problem"]) for row in rows] == [True, False, True, False]
@@ -218,6 +218,17 @@ def test_compare_shows_where_two_results_differ(pair, capsys, tmp_path):
     (film,) = body["videos"]
     assert film["over_time"] == [1.0, 1.0, 0.2, 0.0]
     assert [one["only_b"] for one in film["differences"]] == [[], ["jump"]]
+
+
+def test_compare_doubts_that_two_films_are_one(pair, capsys, tmp_path):
+    other = timeline(video=VideoRecord(uri="other.mp4", duration_seconds=9.0))
+    write_timeline(other, "json", tmp_path / "other.json")
+    code, out, err = call(capsys, "compare", pair[0], tmp_path / "other.json", "--json")
+    assert code == 0
+    (warning,) = err.splitlines()
+    assert "the names differ, film and other; the lengths differ, 20.0 and 9.0 s" in warning
+    assert len(json.loads(out)["videos"][0]["warnings"]) == 2
+    assert call(capsys, "compare", pair[0], pair[0])[2] == ""
 
 
 def test_compare_tags_a_video_with_two_models(tiny_model, videos, capsys):

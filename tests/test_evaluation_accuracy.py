@@ -55,7 +55,7 @@ def test_no_videos_say_nothing():
 
 
 def test_rate_reads_as_percent():
-    assert str(Rate.of(8, 10)) == "80.00 % (95 %: 49.02 to 94.33)"
+    assert str(Rate.of(8, 10)) == "80.00 % (95 % Wilson: 49.02 to 94.33)"
 
 
 @settings(deadline=None, max_examples=80)

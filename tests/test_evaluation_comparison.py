@@ -120,3 +120,24 @@ def test_single_videos_are_compared_whatever_their_names():
 def test_files_without_a_common_video_are_refused():
     with pytest.raises(SourceError, match="no video in common"):
         compare_annotations(annotations("x", "y"), annotations("z"))
+
+
+def whole(name="u", seconds=None, size=None) -> AnnotatedVideo:
+    return AnnotatedVideo(name, (Interval(0, 5, "run"),), seconds, size_bytes=size)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "signs"),
+    [
+        (whole(), whole(), []),
+        (whole(seconds=20.0, size=9), whole(seconds=20.9, size=9), []),
+        (whole(seconds=20.0, size=9), whole(), []),
+        (whole(seconds=20.0), whole(seconds=21.1), ["lengths differ, 20.0 and 21.1 s"]),
+        (whole(size=9), whole(size=1234), ["sizes differ, 9 and 1,234 bytes"]),
+        (whole("a", 5.0, 1), whole("b", 9.0, 2), ["names differ, a and b", "lengths", "sizes"]),
+    ],
+)
+def test_signs_that_two_results_are_for_different_videos_are_named(a, b, signs):
+    found = compare_videos(a, b).warnings
+    assert len(found) == len(signs)
+    assert all(sign in sentence for sign, sentence in zip(signs, found, strict=True))

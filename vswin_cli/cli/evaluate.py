@@ -329,6 +329,9 @@ def compare(
     else:
         first, second = (_tag(video, one, device, quiet=quiet) for one in (a, b))
     report = compare_annotations(first.renamed(names), second, parts=parts)
+    for one in report.videos:
+        if one.warnings:
+            console.warn(f"are both for the same {one.video}? {'; '.join(one.warnings)}")
     if json:
         _write_json("compare", report)
     else:

@@ -12,9 +12,19 @@ from numpy.typing import NDArray
 
 from vswin_cli.records import named
 
-__all__ = ["Confusion", "Rate", "confusions", "mean_class_accuracy", "rank_of", "wilson_interval"]
+__all__ = [
+    "INTERVAL",
+    "Confusion",
+    "Rate",
+    "confusions",
+    "mean_class_accuracy",
+    "rank_of",
+    "wilson_interval",
+]
 
 _Z95 = 1.959963984540054  # 97.5 % quantile of the normal distribution
+INTERVAL = "95 % Wilson"
+"""Confidence and method of the intervals of `Rate`."""
 
 
 def wilson_interval(hits: int, total: int, z: float = _Z95) -> tuple[float, float]:
@@ -39,7 +49,7 @@ def wilson_interval(hits: int, total: int, z: float = _Z95) -> tuple[float, floa
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A share of videos with its 95 % interval."""
+    """A share of videos with its 95 % interval by Wilson's method."""
 
     hits: int
     total: int
@@ -61,7 +71,7 @@ class Rate:
 
     def __str__(self) -> str:
         percent = (100 * value for value in (self.share, self.low, self.high))
-        return "{:.2f} % (95 %: {:.2f} to {:.2f})".format(*percent)
+        return "{:.2f} % ({}: {:.2f} to {:.2f})".format(next(percent), INTERVAL, *percent)
 
 
 def rank_of(scores: NDArray[np.floating], class_id: int) -> int:

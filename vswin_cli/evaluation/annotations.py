@@ -73,6 +73,8 @@ class AnnotatedVideo:
     """Length of the video, where the file tells."""
     gaps: tuple[tuple[float, float], ...] = ()
     """Parts that could not be decoded, so that nothing is said about them."""
+    size_bytes: int | None = None
+    """Of the video's file, where the file tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +190,7 @@ def _of_timeline(timeline: Timeline) -> AnnotatedVideo:
         ),
         duration_seconds=timeline.video.duration_seconds,
         gaps=tuple((one.start_seconds, one.end_seconds) for one in timeline.coverage.gaps),
+        size_bytes=timeline.video.size_bytes,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,6 +22,7 @@ __all__ = [
 ]
 
 _FUZZ = 1e-6  # seconds
+_SAME_SECONDS = 1.0  # by which the stated lengths of one video may differ
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ class VideoComparison:
     """Those that disagree for the longest time first."""
     differences: tuple[Difference, ...]
     """In the order of time."""
+    warnings: tuple[str, ...] = ()
+    """Why the two may be results for different videos."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +138,20 @@ def compare_videos(a: AnnotatedVideo, b: AnnotatedVideo, *, parts: int = 40) -> 
         part_seconds=end / parts,
         labels=_by_label(spoken),
         differences=tuple(_differences(spoken)),
+        warnings=tuple(_doubts(a, b)),
     )
+
+
+def _doubts(a: AnnotatedVideo, b: AnnotatedVideo) -> Iterator[str]:
+    """Signs that two results are for different videos."""
+    if a.id != b.id:
+        yield f"the names differ, {a.id} and {b.id}"
+    lengths = a.duration_seconds, b.duration_seconds
+    if lengths[0] and lengths[1] and abs(lengths[0] - lengths[1]) > _SAME_SECONDS:
+        yield f"the lengths differ, {lengths[0]:.1f} and {lengths[1]:.1f} s"
+    sizes = a.size_bytes, b.size_bytes
+    if sizes[0] and sizes[1] and sizes[0] != sizes[1]:
+        yield f"the files' sizes differ, {sizes[0]:,} and {sizes[1]:,} bytes"
 
 
 def _over_time(spoken: Sequence[Moment], end: float, parts: int) -> tuple[float | None, ...]:

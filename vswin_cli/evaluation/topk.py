@@ -17,6 +17,7 @@ import numpy as np
 
 from vswin_cli.errors import VswinError
 from vswin_cli.evaluation.accuracy import (
+    INTERVAL,
     Confusion,
     Rate,
     confusions,
@@ -93,6 +94,8 @@ class TopkReport:
     damaged: tuple[Failure, ...]
     """Videos that were scored although something was missing from them."""
     failures: tuple[Failure, ...]
+    interval: str = INTERVAL
+    """Confidence and method of the bounds in `top1` and `top5`."""
 
 
 def evaluate_videos(
