@@ -28,6 +28,7 @@ from vswin_cli.errors import (
     UnknownModelError,
 )
 from vswin_cli.labels import LabelMap
+from vswin_cli.settings import cache_folder
 from vswin_cli.specs import InputSpec
 from vswin_cli.transfer import DiskFullError
 from vswin_cli.weights.catalogue import installed_folder, installed_models, labels_of
@@ -40,7 +41,7 @@ from vswin_cli.weights.spec import (
     WeightsSpec,
     parameter_count,
 )
-from vswin_cli.weights.store import cache_folder, record_path
+from vswin_cli.weights.store import record_path
 
 NETWORK = golden_network("w877")
 PARAMETERS = parameter_count(NETWORK.architecture, NETWORK.num_classes)

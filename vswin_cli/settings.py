@@ -1,7 +1,8 @@
-"""The user's configuration file: choices that outlive a command.
+"""What outlives a command: the user's configuration file, and where kept files lie.
 
 `$XDG_CONFIG_HOME/vswin/config.toml`, else `~/.config/vswin/config.toml`. Command-line options and
-`VSWIN_*` variables come before it.
+`VSWIN_*` variables come before it. Kept files are in `$VSWIN_CACHE`, else `$XDG_CACHE_HOME/vswin`,
+else `~/.cache/vswin`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,16 @@ from typing import Any
 from vswin_cli.errors import OptionError
 from vswin_cli.files import replacing_text, writing
 
-__all__ = ["default_model", "set_default_model", "settings_path"]
+__all__ = ["cache_folder", "default_model", "set_default_model", "settings_path"]
+
+
+def cache_folder() -> Path:
+    """Root of everything that vswin keeps between runs; need not exist yet."""
+    own = os.environ.get("VSWIN_CACHE")
+    if own:
+        return Path(own).expanduser().absolute()
+    shared = os.environ.get("XDG_CACHE_HOME")
+    return (Path(shared).expanduser() if shared else Path.home() / ".cache") / "vswin"
 
 
 def settings_path() -> Path:

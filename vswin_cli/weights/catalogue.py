@@ -9,10 +9,10 @@ from pathlib import Path
 from vswin_cli.card import ModelCard
 from vswin_cli.errors import CheckpointError, LabelsError
 from vswin_cli.labels import LabelMap, bundled_label_sets
+from vswin_cli.settings import cache_folder
 from vswin_cli.weights.references import HubReference, LocalReference, parse_reference
 from vswin_cli.weights.spec import WeightsSpec
 from vswin_cli.weights.store import (
-    cache_folder,
     embedded_folder,
     is_model_folder,
     model_folder,

@@ -6,15 +6,14 @@
     <cache>/references/<id>.json which commit a Hub reference meant the last time
     <cache>/locks/               one lock per name being written
 
-The folder is `$VSWIN_CACHE`, else `$XDG_CACHE_HOME/vswin`, else `~/.cache/vswin`. Files from the
-Hub are not here but in the Hub's own cache, which other programs share.
+The folder is `settings.cache_folder()`. Files from the Hub are not here but in the Hub's own cache,
+which other programs share.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -24,11 +23,11 @@ from typing import Any
 
 from vswin_cli.errors import DownloadError
 from vswin_cli.files import replacing_text, writing
+from vswin_cli.settings import cache_folder
 
 __all__ = [
     "EMBEDDED_MODEL",
     "SeenFile",
-    "cache_folder",
     "download_folder",
     "embedded_folder",
     "is_model_folder",
@@ -56,15 +55,6 @@ class SeenFile:
     size_bytes: int
     first_seen: str
     """Date and time in UTC, ISO 8601."""
-
-
-def cache_folder() -> Path:
-    """Root of everything that vswin keeps between runs; need not exist yet."""
-    own = os.environ.get("VSWIN_CACHE")
-    if own:
-        return Path(own).expanduser().absolute()
-    shared = os.environ.get("XDG_CACHE_HOME")
-    return (Path(shared).expanduser() if shared else Path.home() / ".cache") / "vswin"
 
 
 def embedded_folder() -> Path:
