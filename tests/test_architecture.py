@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "vswin_cli"
 # Lowest first. A module imports only from rows above its own.
 LAYERS = [
     "counting errors media models.crc32c models.partition models.threads specs structure "
-    "timeline.runs",
+    "timeline.overlaps timeline.runs",
     "cli.console config evaluation.protocols evaluation.reading files labels models.inert "
     "models.inflate models.layouts models.routing models.tf_index records transfer "
     "transforms weights.spec",
@@ -30,13 +30,15 @@ LAYERS = [
     "timeline.record weights.loading",
     "batch.columns batch.outcome cli.convert cli.download clips decoder_process "
     "export.naming export.timecodes timeline.files timeline.score_files",
-    "batch.job batch.journal cli.lanes cli.schema engine evaluation.annotations "
+    "batch.job batch.journal batch.sharing cli.lanes cli.schema engine evaluation.annotations "
     "evaluation.views export.annotation export.editorial export.subtitles export.tabular "
     "report.content",
     "batch.parts cli.model_choice evaluation.detection evaluation.matching "
     "evaluation.overlay evaluation.topk export.formats pipeline report.pages",
-    "batch.analyst evaluation.comparison evaluation.segmental export report.writing",
-    "batch.crew batch.tables cli.output evaluation.events report",
+    "batch.analyst evaluation.comparison evaluation.ledger evaluation.segmental export "
+    "report.writing",
+    "batch.bench",
+    "batch.crew batch.tables cli.output cli.topk evaluation.events report",
     "batch.cluster batch.local batch.scheduler cli.evaluate cli.export cli.report "
     "cli.segment cli.tag",
     "batch.run cli.crews",

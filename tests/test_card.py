@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from vswin_cli.card import CARD_SCHEMA, ModelCard, Provenance
-from vswin_cli.config import SegmentOptions
+from vswin_cli.config import LabelOnset, SegmentOptions
 from vswin_cli.errors import CheckpointError, LabelsError
 from vswin_cli.labels import LabelMap
 from vswin_cli.specs import Architecture, InputSpec
@@ -15,12 +15,18 @@ CARD = ModelCard(
     architecture=Architecture("swin3d_custom", 16, (2, 2), (1, 2), (16, 7, 7), (2, 4, 4), 3.5),
     num_classes=2,
     labels=("archery", "passing «ball»"),
-    input=InputSpec(num_frames=16, frame_rate=8.0, sampling="uniform"),
+    input=InputSpec(num_frames=16, frame_rate=8.0, sampling="uniform", stride_percent=50.0),
     activation="sigmoid",
     dataset="mine",
     licence="CC-BY-4.0",
     provenance=Provenance("https://example.org/a.pth", "ab" * 32, "official", "vswin 0.1.0"),
-    segments=SegmentOptions(onset=0.6, offset=0.3, max_labels=0, instants=("archery",)),
+    segments=SegmentOptions(
+        onset=0.6,
+        offset=0.3,
+        max_labels=0,
+        instants=("archery",),
+        onsets=(LabelOnset("archery", 0.25),),
+    ),
     notes=("one", "two"),
 )
 
@@ -62,12 +68,20 @@ def test_advice_on_segments_may_be_partial_or_absent():
     assert ModelCard.from_json(changed(segments=...), "f").segments == SegmentOptions()
 
 
+def test_a_card_that_advises_no_stride_gets_the_usual_one():
+    old = ModelCard.from_json(changed(input__stride_percent=...), "f")
+    assert old.input.stride_percent == 75.0
+
+
 @pytest.mark.parametrize(
     ("advice", "problem"),
     [
         ({"onset": "high"}, "`segments.onset` must be a number"),
         ({"onset": 0.1, "offset": 0.2}, "`segments`: thresholds must satisfy"),
         ({"instants": "cut"}, "`segments.instants` must be a list"),
+        ({"onsets": {"cut": 0.3}}, "`segments.onsets` must be a list of objects"),
+        ({"onsets": [{"onset": 0.3}]}, "`segments.onsets[0].label` is missing"),
+        ({"onsets": [{"label": "cut", "onset": 3}]}, "the onset of 'cut' must be in 0..1"),
     ],
 )
 def test_wrong_advice_is_refused(advice, problem):

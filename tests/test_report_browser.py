@@ -10,7 +10,7 @@ from tests.browser import chromium
 from tests.reports import make_film, random_track
 from tests.timelines import STEP
 from tests.videos import read_index
-from vswin_cli.config import LabelGroup, SegmentOptions
+from vswin_cli.config import LabelGroup, LabelOnset, SegmentOptions
 from vswin_cli.records import to_json
 from vswin_cli.report import ReportSource, write_report
 from vswin_cli.report.content import PageOptions
@@ -343,6 +343,11 @@ def random_options(seed: int) -> SegmentOptions:
         max_entropy=float(rng.choice([1, 1, 0.8])),
         exclude=("label 3",) if rng.random() < 0.3 else (),
         instants=("label 1",) if rng.random() < 0.3 else (),
+        onsets=tuple(
+            LabelOnset(f"label {i}", float(rng.choice([0.02, 0.2, 0.6])))
+            for i in range(3)
+            if rng.random() < 0.2
+        ),
     )
 
 

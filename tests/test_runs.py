@@ -9,6 +9,7 @@ from vswin_cli.timeline.runs import (
     hysteresis,
     limit_labels,
     merge_runs,
+    peaks_of,
     runs_of,
     smooth,
 )
@@ -54,6 +55,22 @@ def test_hysteresis_is_bounded_by_its_thresholds_and_monotone(scores, one, two, 
     assert (covered(runs, len(scores)) >= above).all()
     wider = hysteresis(scores, onset, min(lower, offset))
     assert (covered(wider, len(scores)) >= covered(runs, len(scores))).all()
+
+
+def test_peaks_are_single_cells_and_a_plateau_counts_once():
+    scores = np.array([0.5, 0.2, 0.4, 0.9, 0.8, 0.8, 0.3, 0.7, 0.7, 0.1, 0.6], np.float32)
+    assert peaks_of(scores, 0.5) == [(0, 1), (3, 4), (7, 8), (10, 11)]
+    assert peaks_of(scores, 0.8) == [(3, 4)]
+    assert peaks_of(scores[:0], 0.5) == []
+
+
+@given(scores_strategy, st.floats(0, 1))
+def test_peaks_reach_the_onset_never_touch_and_hold_the_largest_score(scores, onset):
+    peaks = peaks_of(scores, onset)
+    assert all(scores[start] >= np.float32(onset) for start, _ in peaks)
+    assert all(b[0] - a[1] >= 1 for a, b in itertools.pairwise(peaks))
+    if len(scores) and scores.max() >= np.float32(onset):
+        assert (int(scores.argmax()), int(scores.argmax()) + 1) in peaks
 
 
 @given(flags_strategy, st.integers(0, 10))

@@ -1,5 +1,7 @@
 """The grid of positions and who fills them: no file, no picture."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,6 +37,13 @@ def test_weights_decide_what_the_user_leaves_open():
     chosen = plan_sampling(SPEC, SamplingOptions(stride=Stride(100.0, "%")))
     assert (chosen.num_frames, chosen.positions_per_second, chosen.stride) == (32, 15.0, 32)
     assert (chosen.by, chosen.short, chosen.short_side) == ("time", "loop", 224)
+
+
+def test_weights_advise_a_stride():
+    assert plan_sampling(SPEC, SamplingOptions()).stride == 24
+    advised = replace(SPEC, stride_percent=50.0)
+    assert plan_sampling(advised, SamplingOptions()).stride == 16
+    assert plan_sampling(advised, SamplingOptions(stride=Stride(100.0))).stride == 32
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.timelines import STEP, columns, segment, track_of
-from vswin_cli.config import LabelGroup, SegmentOptions
+from vswin_cli.config import LabelGroup, LabelOnset, SegmentOptions
 from vswin_cli.errors import OptionError
 from vswin_cli.timeline.scores import Gap
 from vswin_cli.timeline.segments import find_segments, number_frames, segment_track
@@ -78,6 +78,32 @@ def test_instants_are_kept_as_they_are_beside_a_state():
 
     assert find() == [(0, 25, "pan")]
     assert find(instants=("cut",)) == [(0, 25, "pan"), (10, 11, "cut"), (14, 15, "cut")]
+
+
+def test_a_moment_is_the_peak_of_its_score_alone():
+    cut = np.array([0.1, 0.5, 0.9, 0.6, 0.1, 0.5, 0.4, 0.7, 0.1])
+    track = track_of(np.column_stack([cut, 0 * cut]), labels=["cut", "b"], activation="sigmoid")
+    found = spans(track, onset=0.45, offset=0.1, instants=("cut",))
+    assert found == [(2, 3, "cut"), (5, 6, "cut"), (7, 8, "cut")]
+
+
+def test_a_label_may_have_an_onset_of_its_own():
+    scores = np.column_stack([columns((5, 0.02), (10, 0.35), (5, 0.02))[:, 0]] * 2)
+    options = {"max_labels": 0, "onset": 0.4, "offset": 0.2}
+
+    def find(**more):
+        return spans(track_of(scores, labels=["a", "b"], activation="sigmoid"), **options, **more)
+
+    assert find() == []
+    assert find(onsets=(LabelOnset("a", 0.3),)) == [(5, 15, "a")]
+    # an onset below the offset takes it along: the faint ends belong to the segment
+    assert find(onsets=(LabelOnset("b", 0.01),)) == [(0, 20, "b")]
+
+
+def test_labels_that_share_an_instant_are_held_to_their_own_onsets():
+    scores = np.tile([[0.5, 0.45, 0.05]], (20, 1))
+    own = (LabelOnset("label 0", 0.6),)
+    assert spans(track_of(scores), onsets=own) == [(0, 20, "label 1")]
 
 
 def test_segments_end_at_a_gap_and_are_not_merged_across_it():

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from fractions import Fraction
+from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ import torch
 from tests.golden import golden_state
 from tests.videos import VideoRecipe, cut_short, make_audio, make_video
 from vswin_cli.cli.app import run
+from vswin_cli.cli.options import segment_options
+from vswin_cli.config import LabelOnset, SegmentOptions
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +79,18 @@ def test_the_ending_of_the_output_decides_the_format(tag, movie, tmp_path):
     rows = list(csv.DictReader(io.StringIO(target.read_text())))
     assert rows
     assert rows[0]["video"] == str(movie)
+
+
+def test_an_onset_of_the_users_holds_for_all_labels():
+    advised = SegmentOptions(onset=0.5, offset=0.3, onsets=(LabelOnset("cut", 0.2),))
+    names = list(signature(segment_options).parameters)[1:]
+
+    def choose(**choices):
+        return segment_options(advised, **(dict.fromkeys(names) | choices))
+
+    assert choose() == advised
+    assert (choose(onset=0.6).onset_of("cut"), choose(onset=0.6).onset_of("pan")) == (0.6, 0.6)
+    assert choose(offset=0.1).onset_of("cut") == 0.2
 
 
 def test_saved_scores_segment_to_the_same_timeline(tag, movie, tmp_path, capfd):

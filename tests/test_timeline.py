@@ -7,7 +7,7 @@ import pytest
 
 from tests.timelines import columns, segment, timeline, track_of
 from vswin_cli import records
-from vswin_cli.config import LabelGroup, SegmentOptions
+from vswin_cli.config import LabelGroup, LabelOnset, SegmentOptions
 from vswin_cli.errors import SourceError, SourceNotFoundError
 from vswin_cli.export import write_timeline
 from vswin_cli.timeline.files import parse_timelines, read_timelines, schema_text
@@ -58,8 +58,8 @@ def test_schema_names_exactly_the_keys_that_are_written():
         elif isinstance(value, list) and value:
             check(schema["items"], value[0], f"{where}[]")
 
-    groups = (LabelGroup("ab", ("a", "b")),)
-    postprocess = PostprocessRecord.of("softmax", SegmentOptions(groups=groups))
+    groups, onsets = (LabelGroup("ab", ("a", "b")),), (LabelOnset("c", 0.3),)
+    postprocess = PostprocessRecord.of("softmax", SegmentOptions(groups=groups, onsets=onsets))
     check(SCHEMA, replace(full(), postprocess=postprocess).to_json(), "timeline")
 
 
@@ -152,6 +152,7 @@ def test_summary_adds_up_per_label_longest_first():
 def test_postprocess_record_gives_back_its_options():
     options = SegmentOptions(
         onset=0.3, max_labels=2, include=("a*",), groups=(LabelGroup("ab", ("a", "b")),),
+        instants=("a",), onsets=(LabelOnset("b", 0.2),),
         min_margin=0.1, smooth_seconds=1.0, max_alternatives=1,
     )  # fmt: skip
     assert PostprocessRecord.of("softmax", options).options() == options

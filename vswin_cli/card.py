@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from vswin_cli.config import SegmentOptions
+from vswin_cli.config import LabelOnset, SegmentOptions
 from vswin_cli.errors import CheckpointError, LabelsError, OptionError
 from vswin_cli.labels import LabelMap
 from vswin_cli.specs import Activation, Architecture, InputSpec, Sampling
@@ -29,6 +29,7 @@ _ADVICE = (
     "smooth_seconds",
     "max_labels",
     "instants",
+    "onsets",
 )
 _HINT = "convert the original checkpoint again with `vswin convert`"
 
@@ -176,6 +177,15 @@ class _Reader:
     def part(self, name: str) -> _Reader:
         return _Reader(self._get(name), self._where, f"{self._path}{name}.")
 
+    def parts(self, name: str) -> tuple[_Reader, ...]:
+        value = self._get(name)
+        if not isinstance(value, list):
+            raise self._wrong(name, "a list of objects", value)
+        paths = (f"{self._path}{name}[{i}]." for i in range(len(value)))
+        return tuple(
+            _Reader(one, self._where, path) for one, path in zip(value, paths, strict=True)
+        )
+
     def text(self, name: str) -> str:
         value = self._get(name)
         if not isinstance(value, str):
@@ -215,8 +225,8 @@ class _Reader:
             raise self._wrong(name, "three positive whole numbers", list(values))
         return values[0], values[1], values[2]
 
-    def number(self, name: str) -> float:
-        value = self._get(name)
+    def number(self, name: str, default: float | None = None) -> float:
+        value = self._get(name) if default is None else self._content.get(name, default)
         if not _is_number(value) or not 0 < value < float("inf"):  # type: ignore[operator]
             raise self._wrong(name, "a positive number", value)
         return float(value)  # type: ignore[arg-type]
@@ -251,6 +261,7 @@ class _Reader:
             crop_size=self.integer("crop_size"),
             mean=self.three_numbers("mean"),
             std=self.three_numbers("std"),
+            stride_percent=self.number("stride_percent", InputSpec().stride_percent),
         )
 
     def segments(self) -> SegmentOptions:
@@ -265,12 +276,17 @@ class _Reader:
     def _advice(self, name: str) -> Any:  # noqa: ANN401
         if name == "instants":
             return self.texts(name)
+        if name == "onsets":
+            return tuple(one.label_onset() for one in self.parts(name))
         if name == "max_labels":
             return self.integer(name, at_least=0)
         value = self._get(name)
         if not _is_number(value):
             raise self._wrong(name, "a number", value)
         return value
+
+    def label_onset(self) -> LabelOnset:
+        return LabelOnset(self.text("label"), self.number("onset"))
 
     def provenance(self) -> Provenance:
         return Provenance(

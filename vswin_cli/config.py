@@ -15,6 +15,7 @@ from vswin_cli.errors import OptionError
 __all__ = [
     "EngineOptions",
     "LabelGroup",
+    "LabelOnset",
     "Precision",
     "SamplingOptions",
     "SegmentOptions",
@@ -94,10 +95,8 @@ class SamplingOptions:
     """Sampled frames per second of presentation time."""
     frame_interval: int | None = None
     """Sample every n-th source frame instead (the paper's protocol)."""
-    stride: Stride = Stride(75.0)
-    """Distance between clip starts. Two thirds of the work of the usual half clip: with scores
-    per time step it was ahead or level on synthetic tracks, but for a case of strong mixing in time
-    (examples/timeline_resolution.py)."""
+    stride: Stride | None = None
+    """Distance between clip starts."""
     crops: Literal[1, 3] = 1
     """Spatial crops per clip: the centre, or three along the longer side."""
     start_seconds: float | None = None
@@ -169,6 +168,23 @@ class LabelGroup:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelOnset:
+    """A threshold of one label's own.
+
+    Raises:
+        OptionError: the threshold is no score.
+    """
+
+    label: str
+    onset: float
+    """Score at which its segments begin."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.onset <= 1:
+            raise OptionError(f"the onset of {self.label!r} must be in 0..1, got {self.onset:g}")
+
+
+@dataclass(frozen=True, slots=True)
 class SegmentOptions:
     """How scores over time become segments."""
 
@@ -197,8 +213,10 @@ class SegmentOptions:
     max_alternatives: int = 3
     """Runners-up kept with each segment."""
     instants: tuple[str, ...] = ()
-    """Labels of moments, such as a cut: neither smoothed nor merged, kept however short, and not
-    counted by `max_labels`."""
+    """Labels of moments, such as a cut: one segment of one time step at each peak of the score,
+    neither smoothed nor merged, and not counted by `max_labels`."""
+    onsets: tuple[LabelOnset, ...] = ()
+    """Labels with an onset of their own. Where it is below `offset`, it is their offset, too."""
 
     def __post_init__(self) -> None:
         if not 0 <= self.offset <= self.onset <= 1:
@@ -217,3 +235,7 @@ class SegmentOptions:
                 f"minimum margin and maximum entropy must be in 0..1, "
                 f"got {self.min_margin:g} and {self.max_entropy:g}"
             )
+
+    def onset_of(self, label: str) -> float:
+        """Score at which a label's segments begin."""
+        return next((own.onset for own in self.onsets if own.label == label), self.onset)

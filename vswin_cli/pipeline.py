@@ -12,6 +12,7 @@ from pathlib import Path
 
 from vswin_cli.clips import Clip, ClipStream, open_clips
 from vswin_cli.config import SamplingOptions, SegmentOptions
+from vswin_cli.counting import counted
 from vswin_cli.engine import Engine
 from vswin_cli.errors import DecodeError
 from vswin_cli.media import DecodeReport, VideoInfo
@@ -71,6 +72,7 @@ def analyze_video(
             card.labels,
             card.activation,
             step_seconds,
+            instants=card.segments.instants,
             start_seconds=sampling.start_seconds or 0.0,
         )
         for logits in engine.score(_watched(stream, on_progress)):
@@ -118,7 +120,7 @@ def _notices(report: DecodeReport) -> tuple[Notice, ...]:
         more = f" and {len(report.gaps) - 3} more" if len(report.gaps) > 3 else ""
         text += f"; missing: {', '.join(shown)}{more} ({report.gaps[0].reason.replace('_', ' ')})"
     elif report.bad_packets:
-        text += f"; {report.bad_packets} damaged packets"
+        text += f"; {counted(report.bad_packets, 'damaged packet')}"
     return (Notice("PARTIAL", text), *notices)
 
 

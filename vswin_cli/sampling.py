@@ -17,7 +17,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from vswin_cli.config import SamplingOptions
+from vswin_cli.config import SamplingOptions, Stride
 from vswin_cli.errors import OptionError
 from vswin_cli.specs import InputSpec
 
@@ -207,5 +207,6 @@ def _plan_uniform(spec: InputSpec, options: SamplingOptions, resize: Resize) -> 
 
 def _even_stride(spec: InputSpec, options: SamplingOptions, rate: float) -> int:
     """The stride in ticks, rounded to whole time steps."""
-    ticks = options.stride.frames(spec.num_frames, rate)
+    stride = options.stride or Stride(spec.stride_percent)
+    ticks = stride.frames(spec.num_frames, rate)
     return max(1, round(ticks / _FRAMES_PER_STEP)) * _FRAMES_PER_STEP

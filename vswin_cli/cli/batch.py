@@ -66,7 +66,6 @@ if TYPE_CHECKING:
 
 __all__ = ["batch"]
 
-_SAMPLING = SamplingOptions()
 _INPUTS = "Inputs"
 _RESULTS = "Results"
 _WORK = "Work"
@@ -190,7 +189,7 @@ def batch(
     labels: LabelsOption = None,
     fps: FrameRateOption = None,
     frame_interval: FrameIntervalOption = None,
-    stride: StrideOption = str(_SAMPLING.stride),
+    stride: StrideOption = None,
     crops: CropsOption = 1,
     start: StartOption = None,
     end: EndOption = None,
@@ -232,7 +231,7 @@ def batch(
     sampling = SamplingOptions(
         frame_rate=fps,
         frame_interval=frame_interval,
-        stride=Stride.parse(stride),
+        stride=None if stride is None else Stride.parse(stride),
         crops=1 if crops == 1 else 3,
         start_seconds=None if start is None else parse_seconds(start),
         end_seconds=None if end is None else parse_seconds(end),

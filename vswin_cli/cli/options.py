@@ -95,10 +95,11 @@ FrameIntervalOption = Annotated[
     ),
 ]
 StrideOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--stride",
         help="Between clip starts: seconds (1.5s), percent of a clip (50%) or frames (16f).",
+        show_default="as the weights advise",
         rich_help_panel=_SAMPLING,
     ),
 ]
@@ -313,8 +314,8 @@ def segment_options(
 ) -> SegmentOptions:
     """What the user chose; where nothing was chosen, what the weights or an earlier run advise.
 
-    An onset below the advised offset, or an offset above the advised onset, takes the other
-    along.
+    An onset holds for all labels, also for those that the weights advise another for. An onset
+    below the advised offset, or an offset above the advised onset, takes the other along.
 
     Raises:
         OptionError: the choices make no sense together.
@@ -337,4 +338,5 @@ def segment_options(
         include=tuple(include or advised.include),
         exclude=tuple(exclude or advised.exclude),
         groups=tuple(LabelGroup.parse(text) for text in group) if group else advised.groups,
+        onsets=advised.onsets if onset is None else (),
     )

@@ -65,7 +65,6 @@ if TYPE_CHECKING:
 __all__ = ["tag"]
 
 _SOME_FAILED = 3
-_SAMPLING = SamplingOptions()
 
 
 def tag(
@@ -75,7 +74,7 @@ def tag(
     labels: LabelsOption = None,
     fps: FrameRateOption = None,
     frame_interval: FrameIntervalOption = None,
-    stride: StrideOption = str(_SAMPLING.stride),
+    stride: StrideOption = None,
     crops: CropsOption = 1,
     start: StartOption = None,
     end: EndOption = None,
@@ -117,7 +116,7 @@ def tag(
     sampling = SamplingOptions(
         frame_rate=fps,
         frame_interval=frame_interval,
-        stride=Stride.parse(stride),
+        stride=None if stride is None else Stride.parse(stride),
         crops=_crops(crops),
         start_seconds=None if start is None else parse_seconds(start),
         end_seconds=None if end is None else parse_seconds(end),

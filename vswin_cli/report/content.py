@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
-from vswin_cli.config import SegmentOptions
+from vswin_cli.config import LabelOnset, SegmentOptions
 from vswin_cli.export.naming import one_line, video_name
 from vswin_cli.report.thumbnails import Thumbnail
 from vswin_cli.report.tracks import PackedTrack
@@ -31,6 +31,8 @@ class PageOptions:
     alternatives: int
     instants: tuple[str, ...]
     """Labels of moments, which are neither smoothed nor merged nor limited."""
+    onsets: tuple[LabelOnset, ...]
+    """Labels with an onset of their own."""
 
     @classmethod
     def of(cls, options: SegmentOptions) -> PageOptions:
@@ -44,6 +46,7 @@ class PageOptions:
             max_labels=options.max_labels,
             alternatives=options.max_alternatives,
             instants=tuple(one_line(label) for label in options.instants),
+            onsets=tuple(replace(own, label=one_line(own.label)) for own in options.onsets),
         )
 
 

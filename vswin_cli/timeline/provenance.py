@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from vswin_cli import __version__
-from vswin_cli.config import LabelGroup, SegmentOptions
+from vswin_cli.config import LabelGroup, LabelOnset, SegmentOptions
 from vswin_cli.errors import SourceError
 from vswin_cli.records import named
 from vswin_cli.specs import Activation
@@ -17,6 +17,7 @@ from vswin_cli.specs import Activation
 __all__ = [
     "GroupRecord",
     "ModelRecord",
+    "OnsetRecord",
     "PostprocessRecord",
     "SamplingRecord",
     "ToolRecord",
@@ -118,6 +119,14 @@ class GroupRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class OnsetRecord:
+    """A label with a threshold of its own."""
+
+    label: str
+    onset: float = field(metadata=named("on", digits=6))
+
+
+@dataclass(frozen=True, slots=True)
 class PostprocessRecord:
     """How scores became segments."""
 
@@ -138,7 +147,9 @@ class PostprocessRecord:
     max_entropy: float = field(default=1.0, metadata=named(digits=6))
     max_alternatives: int = field(default=3, metadata=named("alternatives"))
     instants: tuple[str, ...] = ()
-    """Labels of moments: neither smoothed nor merged, kept however short."""
+    """Labels of moments: a segment at each peak, neither smoothed nor merged."""
+    onsets: tuple[OnsetRecord, ...] = ()
+    """Labels with an onset of their own."""
     gated_seconds: float = field(default=0.0, metadata=named("gated", digits=6))
     """Analysed time that margin or entropy declared empty."""
 
@@ -162,6 +173,7 @@ class PostprocessRecord:
             max_entropy=options.max_entropy,
             max_alternatives=options.max_alternatives,
             instants=options.instants,
+            onsets=tuple(OnsetRecord(own.label, own.onset) for own in options.onsets),
             gated_seconds=gated_seconds,
         )
 
@@ -181,4 +193,5 @@ class PostprocessRecord:
             max_entropy=self.max_entropy,
             max_alternatives=self.max_alternatives,
             instants=self.instants,
+            onsets=tuple(LabelOnset(own.label, own.onset) for own in self.onsets),
         )

@@ -11,7 +11,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Run", "drop_short", "hysteresis", "limit_labels", "merge_runs", "runs_of", "smooth"]
+__all__ = [
+    "Run",
+    "drop_short",
+    "hysteresis",
+    "limit_labels",
+    "merge_runs",
+    "peaks_of",
+    "runs_of",
+    "smooth",
+]
 
 Run = tuple[int, int]
 """Half-open range of cells."""
@@ -55,6 +64,18 @@ def hysteresis(scores: Floats, onset: float, offset: float) -> list[Run]:
         for start, stop in runs_of(scores >= offset)
         if scores[start:stop].max() >= onset
     ]
+
+
+def peaks_of(scores: Floats, onset: float) -> list[Run]:
+    """The single cells that reach `onset` and are peaks; no two touch.
+
+    A peak rises above the cell before and does not fall short of the one after; of a plateau that
+    is the first cell.
+    """
+    above = np.diff(scores, prepend=-np.inf) > 0
+    holds = np.diff(scores, append=-np.inf) <= 0
+    cells = np.flatnonzero(above & holds & (scores >= onset))
+    return [(int(cell), int(cell) + 1) for cell in cells]
 
 
 def merge_runs(runs: Sequence[Run], max_gap: int) -> list[Run]:

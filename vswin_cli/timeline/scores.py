@@ -2,15 +2,16 @@
 
 The network gives logits for every model time step (two sampled frames) of every clip and crop.
 Here they become scores, are averaged over crops, and are overlap-added onto cells of equal
-length. Rows that no later clip can touch go to a temporary file in half precision, so memory
-does not grow with the video. Knows nothing of the network, the decoder or segments.
+length; of labels of moments the best clip counts in place of the mean. Rows that no later clip
+can touch go to a temporary file in half precision, so memory does not grow with the video. Knows
+nothing of the network, the decoder or segments.
 """
 
 from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from vswin_cli.errors import VswinError
 from vswin_cli.media import Gap
 from vswin_cli.specs import Activation
+from vswin_cli.timeline.overlaps import UNSEEN, half_inside, highest, overlaps_of
 from vswin_cli.timeline.spool import ScoreSpool
 
 __all__ = [
@@ -197,11 +199,16 @@ class TrackBuilder:
     where attention has seen both sides) and by how much of a cell they cover, so step edges may
     fall anywhere.
 
+    A moment, such as a cut, is plain to a clip that has it in the middle and hardly visible to one
+    that it falls to the edge of, so for labels of moments a cell takes the highest score of any
+    clip with a step there, half or more inside.
+
     Args:
         labels: K names.
         activation: how the weights' logits become scores.
         step_seconds: length of a cell; two sampled frames is the network's own resolution.
         weighting: weight of a step by its place in the clip.
+        instants: which labels are moments; other names are ignored.
         start_seconds: left edge of the axis.
     """
 
@@ -212,6 +219,7 @@ class TrackBuilder:
         step_seconds: float,
         *,
         weighting: Weighting = "hamming",
+        instants: Collection[str] = (),
         start_seconds: float = 0.0,
     ) -> None:
         if not step_seconds > 0:
@@ -225,6 +233,8 @@ class TrackBuilder:
         self._valid = bytearray()  # one byte per finished cell
         self._sum = np.zeros((0, len(self._labels)))  # open cells, from len(self._valid) on
         self._weight = np.zeros(0)
+        self._moments = np.flatnonzero([label in instants for label in self._labels])
+        self._best = np.zeros((0, len(self._moments)))  # of the same cells
         self._clip_starts = array("d")
         self._clip_ends = array("d")
         self._spans: list[tuple[float, float]] = []
@@ -245,11 +255,16 @@ class TrackBuilder:
         scores = activate(clip.logits[:, : clip.num_valid_steps], self._activation).mean(axis=0)
         weights = _step_weights(clip.logits.shape[1], self._weighting)[: clip.num_valid_steps]
         cells = self._start + np.arange(first, stop + 1, dtype=np.float64) * self._step
-        shares = _overlaps(cells, edges) * weights
+        overlaps = overlaps_of(cells, edges)
+        shares = overlaps * weights
         shares[shares.sum(axis=1) < _SLIVER * _SLIVER * self._step] = 0.0
         rows = slice(first - len(self._valid), stop - len(self._valid))
         self._sum[rows] += shares @ scores  # (cells, D) @ (D, K)
         self._weight[rows] += shares.sum(axis=1)
+        if len(self._moments):
+            inside = half_inside(overlaps, cells, edges)
+            best = highest(scores[:, self._moments], inside)
+            self._best[rows] = np.maximum(self._best[rows], best)
         self._note_span(float(edges[0]), float(edges[-1]))
 
     def finish(self, duration_seconds: float, gaps: Iterable[Gap] = ()) -> ScoreTrack:
@@ -306,6 +321,8 @@ class TrackBuilder:
         if missing > 0:
             self._sum = np.concatenate([self._sum, np.zeros((missing, len(self._labels)))])
             self._weight = np.concatenate([self._weight, np.zeros(missing)])
+            unseen = np.full((missing, len(self._moments)), UNSEEN)
+            self._best = np.concatenate([self._best, unseen])
 
     def _finalise(self, stop: int) -> None:
         """Send the cells before `stop` to the spool."""
@@ -313,9 +330,13 @@ class TrackBuilder:
         if count > 0:
             weight = self._weight[:count]
             seen = weight > 0
-            self._spool.append(self._sum[:count] / np.where(seen, weight, 1.0)[:, None])
+            rows = self._sum[:count] / np.where(seen, weight, 1.0)[:, None]
+            best = np.where(seen[:, None], self._best[:count], UNSEEN)
+            rows[:, self._moments] = np.where(best >= 0, best, rows[:, self._moments])
+            self._spool.append(rows)
             self._valid += seen.tobytes()
             self._sum, self._weight = self._sum[count:].copy(), self._weight[count:].copy()
+            self._best = self._best[count:].copy()
         unseen = stop - len(self._valid)
         if unseen > 0:
             self._spool.append_zeros(unseen)
@@ -344,13 +365,6 @@ def _step_weights(num_steps: int, weighting: Weighting) -> NDArray[np.float64]:
     """Weight of each of a clip's steps; never zero, so a lone clip fills all of its cells."""
     weights = np.hamming(num_steps) if weighting == "hamming" else np.ones(num_steps)
     return weights.astype(np.float64)
-
-
-def _overlaps(cells: NDArray[np.float64], steps: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Seconds shared by each of n cells and D steps, both given by their edges: (n, D)."""
-    left = np.maximum(cells[:-1, None], steps[None, :-1])
-    right = np.minimum(cells[1:, None], steps[None, 1:])
-    return np.asarray(np.maximum(right - left, 0.0), np.float64)
 
 
 def _outside_gaps(start: float, end: float, gaps: Sequence[Gap]) -> list[tuple[float, float]]:

@@ -1,9 +1,10 @@
 """A score track in, labelled segments out, by small pure steps on cells of the time axis.
 
 Order: labels are selected and grouped, scores are smoothed, cells where nothing is decided are
-silenced, then per label hysteresis, merging and a minimum length, then at most `max_labels` per
-instant, then times and statistics. Every step works inside one stretch of the video, so nothing
-is ever joined across a decode gap. Knows nothing of files, frames or models.
+silenced, then per label hysteresis, merging and a minimum length (or, for moments, the peaks
+alone), then at most `max_labels` per instant, then times and statistics. Every step works inside
+one stretch of the video, so nothing is ever joined across a decode gap. Knows nothing of files,
+frames or models.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from vswin_cli.timeline.runs import (
     hysteresis,
     limit_labels,
     merge_runs,
+    peaks_of,
     runs_of,
     smooth,
 )
@@ -149,7 +151,7 @@ def _min_cells(track: ScoreTrack, options: SegmentOptions) -> int:
 def _candidates(
     track: ScoreTrack, view: LabelView, gated: Flags, options: SegmentOptions
 ) -> NDArray[np.intp]:
-    """Reported columns whose largest score anywhere reaches the onset.
+    """Reported columns whose largest score anywhere reaches their onset.
 
     Smoothing only lowers the largest score, so none is lost by looking before it.
     """
@@ -158,7 +160,8 @@ def _candidates(
         open_cells = ~gated[first : first + len(rows)]
         if open_cells.any():
             np.maximum(largest, view.apply(rows[open_cells]).max(axis=0), out=largest)
-    return np.flatnonzero((largest >= options.onset) & view.reported)
+    onsets = np.array([options.onset_of(name) for name in view.names], np.float32)
+    return np.flatnonzero((largest >= onsets) & view.reported)
 
 
 def _find_runs(
@@ -177,10 +180,11 @@ def _find_runs(
         batch = candidates[first : first + _LABEL_BATCH]
         columns = _columns(track, view, gated, cells, batch, options)
         for i, column in enumerate(batch):
-            runs = hysteresis(columns[:, i], options.onset, options.offset)
+            onset = options.onset_of(view.names[column])
             if view.names[column] in options.instants:
-                yield from ((int(column), run) for run in runs)
+                yield from ((int(column), run) for run in peaks_of(columns[:, i], onset))
                 continue
+            runs = hysteresis(columns[:, i], onset, min(onset, options.offset))
             runs = drop_short(merge_runs(runs, gap), shortest)
             found += [(int(column), run) for run in runs]
     if options.max_labels == 0:
@@ -249,6 +253,7 @@ def _settle(
     active = np.zeros(scores.shape, np.bool_)
     for column, (a, b) in cluster:
         active[a - start : b - start, np.searchsorted(columns, column)] = True
+    onsets = [options.onset_of(view.names[column]) for column in columns]
     shortest = _min_cells(track, options)
     # A brief lead of one label inside another's run must beat it by the hysteresis for the
     # minimum duration, there and back.
@@ -259,7 +264,7 @@ def _settle(
         poor = [
             (i, (a, b))
             for i, (a, b) in runs
-            if b - a < shortest or scores[a:b, i].max() < options.onset
+            if b - a < shortest or scores[a:b, i].max() < onsets[i]
         ]
         if not poor:
             break

@@ -128,6 +128,7 @@ function onOption(event) {
   const value = Number(event.target.value);
   if (event.target.value === "" || !(value >= 0)) return;
   state.options[name] = value;
+  if (name === "onset") state.options.onsets = value === content.options.onset ? content.options.onsets : [];
   if (name === "onset" && state.options.offset > value) state.options.offset = value;
   if (name === "offset" && state.options.onset < value) state.options.onset = value;
   showOptions(event.target);

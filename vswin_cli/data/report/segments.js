@@ -54,6 +54,15 @@ function hysteresis(values, onset, offset) {
   });
 }
 
+/** Single cells that reach `onset`, rise above the one before and hold against the one after. */
+function peaksOf(values, onset) {
+  const isPeak = (i) =>
+    values[i] >= single(onset) &&
+    (i === 0 || values[i] > values[i - 1]) &&
+    (i + 1 === values.length || values[i] >= values[i + 1]);
+  return [...values.keys()].filter(isPeak).map((i) => [i, i + 1]);
+}
+
 /** Join neighbours that are at most `maxGap` cells apart. */
 function mergeRuns(runs, maxGap) {
   const merged = [];
@@ -131,7 +140,8 @@ function argmax(values) {
  *
  * track: {start, step, labels, classes, columns (Float32Array per label, over all cells), valid,
  *   gated (Uint8Array), stretches ([start, end, first cell, stop cell])}.
- * options: {onset, offset, minDuration, mergeGap, smooth, maxLabels, instants (labels)}.
+ * options: {onset, offset, minDuration, mergeGap, smooth, maxLabels, instants (labels),
+ *   onsets ({label, onset} of those with one of their own)}.
  * Smoothed columns are kept with the track, since thresholds move more often than smoothing.
  */
 function findSegments(track, options) {
@@ -144,7 +154,7 @@ function findSegments(track, options) {
     mergeCells: atMost(options.mergeGap),
     minCells: Math.min(wanted, Math.max(1, numValid)),
   };
-  const candidates = candidateColumns(track, options.onset);
+  const candidates = candidateColumns(track, options);
   const found = [];
   for (const stretch of track.stretches) {
     const cells = validCells(track, stretch);
@@ -161,8 +171,12 @@ function validCells(track, stretch) {
   return Int32Array.from(cells);
 }
 
-/** Columns whose largest score anywhere reaches the onset. */
-function candidateColumns(track, onset) {
+function onsetOf(options, label) {
+  return options.onsets.find((own) => own.label === label)?.onset ?? options.onset;
+}
+
+/** Columns whose largest score anywhere reaches their onset. */
+function candidateColumns(track, options) {
   track.largest ??= track.columns.map((values) => {
     let largest = -1;
     for (let i = 0; i < values.length; i++) {
@@ -170,8 +184,8 @@ function candidateColumns(track, onset) {
     }
     return largest;
   });
-  const columns = track.columns.keys();
-  return [...columns].filter((column) => track.largest[column] >= single(onset));
+  const reaches = (label, column) => track.largest[column] >= single(onsetOf(options, label));
+  return [...track.labels.keys()].filter((column) => reaches(track.labels[column], column));
 }
 
 /** A column's smoothed scores on cells; undecided ones are -1, below even an offset of 0. */
@@ -197,18 +211,19 @@ function stretchRuns(track, cells, candidates, rules) {
   for (const column of candidates) {
     const isInstant = rules.instants.includes(track.labels[column]);
     const values = smoothedColumn(track, cells, column, isInstant ? 0 : rules.smoothCells);
-    const reached = hysteresis(values, rules.onset, rules.offset);
+    const onset = onsetOf(rules, track.labels[column]);
     if (isInstant) {
-      moments.push(...reached.map((run) => [column, run]));
+      moments.push(...peaksOf(values, onset).map((run) => [column, run]));
       continue;
     }
+    const reached = hysteresis(values, onset, Math.min(onset, rules.offset));
     const runs = mergeRuns(reached, rules.mergeCells);
     for (const run of runs) if (run[1] - run[0] >= rules.minCells) found.push([column, run]);
     if (runs.length) smoothed.set(column, values);
   }
   if (rules.maxLabels === 0) return [...moments, ...found];
   const limited = clustersOf(found).flatMap((cluster) =>
-    cluster.length <= rules.maxLabels ? cluster : settle(smoothed, cluster, rules),
+    cluster.length <= rules.maxLabels ? cluster : settle(track, smoothed, cluster, rules),
   );
   return [...moments, ...limited];
 }
@@ -229,13 +244,14 @@ function clustersOf(found) {
 }
 
 /** The runs of a cluster after `limitLabels`; what is left too short or weak gives way. */
-function settle(smoothed, cluster, rules) {
+function settle(track, smoothed, cluster, rules) {
   const start = Math.min(...cluster.map((item) => item[1][0]));
   const stop = Math.max(...cluster.map((item) => item[1][1]));
   const columns = [...new Set(cluster.map((item) => item[0]))].sort((a, b) => a - b);
   const scores = columns.map((column) =>
     smoothed.get(column).slice(start, stop).map((value) => Math.max(value, 0)),
   );
+  const onsets = columns.map((column) => single(onsetOf(rules, track.labels[column])));
   const active = columns.map(() => new Uint8Array(stop - start));
   for (const [column, [a, b]] of cluster) {
     active[columns.indexOf(column)].fill(1, a - start, b - start);
@@ -248,7 +264,7 @@ function settle(smoothed, cluster, rules) {
     );
     const poor = runs.filter(([l, [a, b]]) => {
       if (b - a < rules.minCells) return true;
-      return scores[l].subarray(a, b).every((value) => value < single(rules.onset));
+      return scores[l].subarray(a, b).every((value) => value < onsets[l]);
     });
     if (!poor.length) return runs.map(([l, [a, b]]) => [columns[l], [a + start, b + start]]);
     for (const [l, [a, b]] of poor) active[l].fill(0, a, b);

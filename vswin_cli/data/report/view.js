@@ -107,7 +107,9 @@ function laneTrack(lane, width) {
   const column = track ? track.labels.indexOf(lane.label) : -1;
   if (column >= 0) {
     const heights = envelope(track, track.columns[column], state.from, state.to, width);
-    picture.append(curve(heights, LANE_HEIGHT), ...thresholdLines(state.options, width, LANE_HEIGHT));
+    const onset = onsetOf(state.options, lane.label);
+    const limits = { onset, offset: Math.min(onset, state.options.offset) };
+    picture.append(curve(heights, LANE_HEIGHT), ...thresholdLines(limits, width, LANE_HEIGHT));
   }
   const box = element("div", { class: "track" }, picture);
   for (const { one, index } of lane.items) {
