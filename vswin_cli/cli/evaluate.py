@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vswin_cli.cli import console, evaluation_text
 from vswin_cli.cli.options import (
-    BatchSizeOption,
     DeviceOption,
     JsonOption,
-    LabelsOption,
-    ModelOption,
-    PrecisionOption,
     QuietOption,
-    WeightsOption,
 )
-from vswin_cli.config import EngineOptions, Precision
-from vswin_cli.errors import SourceError
+from vswin_cli.cli.topk import topk
+from vswin_cli.config import EngineOptions
 from vswin_cli.records import json_text, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from vswin_cli.cli.model_choice import ModelChoice
-    from vswin_cli.engine import Engine
     from vswin_cli.evaluation.annotations import Annotations
-    from vswin_cli.evaluation.protocols import Protocol
-    from vswin_cli.evaluation.topk import Outcome, TopkReport
-    from vswin_cli.evaluation.video_list import LabelledVideo
 
 __all__ = ["compare", "evaluate", "f1", "map_", "topk"]
 
@@ -46,6 +30,7 @@ evaluate = typer.Typer(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+evaluate.command("topk")(topk)
 
 SubsetOption = Annotated[
     str | None,
@@ -70,155 +55,6 @@ TruthArgument = Annotated[
         metavar="GT", help="ActivityNet ground truth, CSV video,start,end,label, or timelines."
     ),
 ]
-
-
-@evaluate.command("topk")
-def topk(
-    videos: Annotated[
-        Path,
-        typer.Argument(metavar="LIST", help="CSV `path,label`, labels by name or by index."),
-    ],
-    model: ModelOption = None,
-    weights: WeightsOption = None,
-    labels: LabelsOption = None,
-    protocol: Annotated[
-        str | None,
-        typer.Option(
-            "--protocol",
-            help="paper, mmaction2, torchvision or ssv2.",
-            show_default="as the weights were published",
-        ),
-    ] = None,
-    root: Annotated[
-        Path | None,
-        typer.Option(
-            "--root",
-            help="Folder that relative paths start from.",
-            show_default="the list's own",
-        ),
-    ] = None,
-    predictions: Annotated[
-        Path | None,
-        typer.Option("--predictions", help="CSV to write, one line per video as it is done."),
-    ] = None,
-    num_confusions: Annotated[
-        int, typer.Option("--confusions", min=0, help="Commonest mistakes to show.")
-    ] = 10,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "float32",
-    batch_size: BatchSizeOption = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            "--workers",
-            min=1,
-            help="Videos decoded at the same time.",
-            show_default="the processors, 8 at most",
-        ),
-    ] = None,
-    json: JsonOption = False,
-    quiet: QuietOption = False,
-) -> None:
-    """Test a model on labelled, trimmed videos by a published protocol.
-
-    A video that cannot be decoded is named and left out; it never ends the run.
-
-    Examples:
-        vswin evaluate topk k400_val.csv --root videos/ --model swin-t-k400
-
-        vswin evaluate topk val.csv --weights mine.pth --protocol torchvision --json
-    """
-    from vswin_cli.cli.model_choice import ModelChoice
-    from vswin_cli.evaluation.reading import read_text
-    from vswin_cli.evaluation.topk import summarise
-    from vswin_cli.evaluation.video_list import read_video_list
-    from vswin_cli.files import check_destination
-
-    read_text(videos)  # a wrong path should not cost a download first
-    if predictions is not None:
-        check_destination(predictions)
-    choice = ModelChoice(model, weights, labels)
-    options = EngineOptions(device, cast("Precision", precision), batch_size)
-    engine, chosen = _prepare(choice, options, protocol, quiet=quiet)
-    listed = read_video_list(videos, engine.model.card.labels, root=root)
-    workers = workers or min(_MOST_WORKERS, os.cpu_count() or 1)
-    with (
-        _prediction_writer(predictions, engine) as write,
-        console.progress(f"{len(listed)} videos", quiet=quiet) as on_progress,
-    ):
-        outcomes = list(_watched(listed, engine, chosen, workers, (write, on_progress)))
-    report = summarise(outcomes, engine, chosen, num_confusions=num_confusions)
-    _end_topk(report, json=json)
-
-
-def _prepare(
-    choice: ModelChoice, options: EngineOptions, protocol: str | None, *, quiet: bool
-) -> tuple[Engine, Protocol]:
-    """The model with the crops of its protocol."""
-    from vswin_cli.cli.model_choice import make_engine
-    from vswin_cli.engine import Engine
-    from vswin_cli.evaluation.protocols import choose_protocol
-
-    engine = make_engine(choice, options, crops=3, quiet=quiet)
-    chosen = choose_protocol(protocol, engine.model.card.input)
-    return Engine(engine.model, options, crops=chosen.crops), chosen
-
-
-def _watched(
-    listed: Sequence[LabelledVideo],
-    engine: Engine,
-    chosen: Protocol,
-    workers: int,
-    watchers: tuple[Callable[[Outcome], None], console.OnProgress],
-) -> Iterator[Outcome]:
-    from vswin_cli.evaluation.topk import evaluate_videos
-
-    write, on_progress = watchers
-    for done, outcome in enumerate(evaluate_videos(listed, engine, chosen, workers=workers), 1):
-        write(outcome)
-        on_progress(done, len(listed))
-        yield outcome
-
-
-def _end_topk(report: TopkReport, *, json: bool) -> None:
-    """Print the report; failures show in the exit code."""
-    if len(report.failures) == report.num_videos:
-        raise SourceError(
-            f"none of the {report.num_videos} videos could be decoded; "
-            f"{report.failures[0].video}: {report.failures[0].problem}",
-            hint="relative paths start from the list's folder, or from --root",
-        )
-    if json:
-        _write_json("topk", report)
-    else:
-        console.write(evaluation_text.topk_text(report))
-    if report.failures:
-        raise typer.Exit(_SOME_FAILED)
-
-
-@contextmanager
-def _prediction_writer(path: Path | None, engine: Engine) -> Iterator[Callable[[Outcome], None]]:
-    """Something that writes a line per video, so that an interrupted run leaves what it did."""
-    if path is None:
-        yield lambda outcome: None
-        return
-    from vswin_cli.files import writing
-
-    with writing(str(path)), path.open("w", encoding="utf-8", newline="") as file:
-        lines = csv.writer(file, lineterminator="\n")
-        lines.writerow(["path", "label", "rank", "predicted", "score", "problem"])
-
-        names = engine.model.card.labels
-
-        def write(outcome: Outcome) -> None:
-            predicted = names[outcome.best[0]] if outcome.best else ""
-            score = f"{outcome.scores[0]:.6f}" if outcome.scores else ""
-            lines.writerow(
-                [outcome.uri, names[outcome.truth], outcome.rank, predicted, score, outcome.problem]
-            )
-            file.flush()
-
-        yield write
 
 
 @evaluate.command("map")

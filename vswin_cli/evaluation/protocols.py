@@ -24,6 +24,7 @@ __all__ = [
     "PROTOCOL_NAMES",
     "Protocol",
     "centred_starts",
+    "check_protocol_name",
     "choose_protocol",
     "frame_indices",
     "resampled_indices",
@@ -91,6 +92,18 @@ _RECIPES = {
 PROTOCOL_NAMES = tuple(_RECIPES)
 
 
+def check_protocol_name(name: str | None) -> None:
+    """Refuse what is no protocol, before anything is known of the weights.
+
+    Raises:
+        OptionError: no such protocol.
+    """
+    if name is not None and name not in _RECIPES:
+        raise OptionError(
+            f"unknown protocol {name!r}", hint=f"give one of {', '.join(PROTOCOL_NAMES)}"
+        )
+
+
 def choose_protocol(name: str | None, spec: InputSpec) -> Protocol:
     """Fit a protocol to weights.
 
@@ -101,12 +114,9 @@ def choose_protocol(name: str | None, spec: InputSpec) -> Protocol:
     Raises:
         OptionError: no such protocol, or one for weights that sample otherwise.
     """
+    check_protocol_name(name)
     name = name or ("ssv2" if spec.sampling == "uniform" else "paper")
-    recipe = _RECIPES.get(name)
-    if recipe is None:
-        raise OptionError(
-            f"unknown protocol {name!r}", hint=f"give one of {', '.join(PROTOCOL_NAMES)}"
-        )
+    recipe = _RECIPES[name]
     if recipe.sampling != spec.sampling:
         fitting = [known for known, one in _RECIPES.items() if one.sampling == spec.sampling]
         raise OptionError(

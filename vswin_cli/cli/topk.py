@@ -1,0 +1,236 @@
+"""`vswin evaluate topk`: accuracy on labelled videos by a published protocol."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from vswin_cli.cli import console, evaluation_text
+from vswin_cli.cli.options import (
+    BatchSizeOption,
+    DeviceOption,
+    JsonOption,
+    LabelsOption,
+    ModelOption,
+    PrecisionOption,
+    QuietOption,
+    WeightsOption,
+)
+from vswin_cli.config import EngineOptions, Precision
+from vswin_cli.counting import counted
+from vswin_cli.errors import SourceError
+from vswin_cli.records import json_text, to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from vswin_cli.cli.model_choice import ModelChoice
+    from vswin_cli.engine import Engine
+    from vswin_cli.evaluation.ledger import Ledger
+    from vswin_cli.evaluation.protocols import Protocol
+    from vswin_cli.evaluation.topk import Outcome, TopkReport
+    from vswin_cli.evaluation.video_list import LabelledVideo
+
+__all__ = ["topk"]
+
+_SOME_FAILED = 3
+_MOST_WORKERS = 8
+
+
+def topk(
+    videos: Annotated[
+        Path,
+        typer.Argument(metavar="LIST", help="CSV `path,label`, labels by name or by index."),
+    ],
+    model: ModelOption = None,
+    weights: WeightsOption = None,
+    labels: LabelsOption = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            "--protocol",
+            help="paper, mmaction2, torchvision or ssv2.",
+            show_default="as the weights were published",
+        ),
+    ] = None,
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            "--root",
+            help="Folder that relative paths start from.",
+            show_default="the list's own",
+        ),
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option("--predictions", help="CSV to write, one line per video as it is done."),
+    ] = None,
+    num_confusions: Annotated[
+        int, typer.Option("--confusions", min=0, help="Commonest mistakes to show.")
+    ] = 10,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Do again what an earlier run has done.")
+    ] = False,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "float32",
+    batch_size: BatchSizeOption = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            help="Videos decoded at the same time.",
+            show_default="the processors, 8 at most",
+        ),
+    ] = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Test a model on labelled, trimmed videos by a published protocol.
+
+    A video that cannot be decoded is named and left out; it never ends the run.
+
+    Interrupted or killed, the same command goes on where it was.
+
+    Examples:
+        vswin evaluate topk k400_val.csv --root videos/ --model swin-t-k400
+
+        vswin evaluate topk val.csv --weights mine.pth --protocol torchvision --json
+    """
+    from vswin_cli.cli.model_choice import ModelChoice
+    from vswin_cli.evaluation.protocols import check_protocol_name
+    from vswin_cli.evaluation.reading import read_text
+    from vswin_cli.evaluation.topk import summarise
+    from vswin_cli.evaluation.video_list import read_video_list
+    from vswin_cli.files import check_destination
+
+    read_text(videos)  # a wrong path should not cost a download first
+    check_protocol_name(protocol)
+    if predictions is not None:
+        check_destination(predictions)
+    choice = ModelChoice(model, weights, labels)
+    options = EngineOptions(device, cast("Precision", precision), batch_size)
+    engine, chosen = _prepare(choice, options, protocol, quiet=quiet)
+    listed = read_video_list(videos, engine.model.card.labels, root=root)
+    workers = workers or min(_MOST_WORKERS, os.cpu_count() or 1)
+    with (
+        _ledger_of(engine, chosen, fresh=fresh) as ledger,
+        _prediction_writer(predictions, engine) as write,
+        console.progress(counted(len(listed), "video"), quiet=quiet) as on_progress,
+    ):
+        if not quiet:
+            _tell_resumed(ledger, listed)
+        test = _Test(listed, engine, chosen, workers, ledger)
+        outcomes = list(_watched(test, (write, on_progress)))
+    report = summarise(outcomes, engine, chosen, num_confusions=num_confusions)
+    _end(report, json=json)
+
+
+def _prepare(
+    choice: ModelChoice, options: EngineOptions, protocol: str | None, *, quiet: bool
+) -> tuple[Engine, Protocol]:
+    """The model with the crops of its protocol."""
+    from vswin_cli.cli.model_choice import make_engine
+    from vswin_cli.engine import Engine
+    from vswin_cli.evaluation.protocols import choose_protocol
+
+    engine = make_engine(choice, options, crops=3, quiet=quiet)
+    chosen = choose_protocol(protocol, engine.model.card.input)
+    return Engine(engine.model, options, crops=chosen.crops), chosen
+
+
+@contextmanager
+def _ledger_of(engine: Engine, chosen: Protocol, *, fresh: bool) -> Iterator[Ledger]:
+    """What earlier runs of the same test have done."""
+    from vswin_cli.evaluation.ledger import TopkTest, open_ledger
+
+    card = engine.model.card
+    test = TopkTest(
+        engine.model.weights_sha256, chosen, card.input, card.activation, engine.precision
+    )
+    with open_ledger(test, fresh=fresh) as ledger:
+        yield ledger
+
+
+def _tell_resumed(ledger: Ledger, listed: Sequence[LabelledVideo]) -> None:
+    done = sum(ledger.recall(video) is not None for video in listed)
+    if done:
+        console.note(
+            f"{done:,} of {counted(len(listed), 'video')} done by an earlier run; "
+            "--fresh does them again"
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Test:
+    """Everything that a run needs."""
+
+    listed: Sequence[LabelledVideo]
+    engine: Engine
+    chosen: Protocol
+    workers: int
+    ledger: Ledger
+
+
+def _watched(
+    test: _Test, watchers: tuple[Callable[[Outcome], None], console.OnProgress]
+) -> Iterator[Outcome]:
+    from vswin_cli.evaluation.ledger import resumed
+    from vswin_cli.evaluation.topk import evaluate_videos
+
+    def evaluate(videos: Sequence[LabelledVideo]) -> Iterator[Outcome]:
+        return evaluate_videos(videos, test.engine, test.chosen, workers=test.workers)
+
+    write, on_progress = watchers
+    for done, outcome in enumerate(resumed(test.listed, test.ledger, evaluate), 1):
+        write(outcome)
+        on_progress(done, len(test.listed))
+        yield outcome
+
+
+def _end(report: TopkReport, *, json: bool) -> None:
+    """Print the report; failures show in the exit code."""
+    if len(report.failures) == report.num_videos:
+        raise SourceError(
+            f"no video of the list could be decoded; the first: {report.failures[0].problem}",
+            hint="relative paths start from the list's folder, or from --root",
+        )
+    if json:
+        body = {"schema": "vswin.evaluation.topk/1", **to_json(report)}
+        console.write(json_text(body, indent=2))
+    else:
+        console.write(evaluation_text.topk_text(report))
+    if report.failures:
+        raise typer.Exit(_SOME_FAILED)
+
+
+@contextmanager
+def _prediction_writer(path: Path | None, engine: Engine) -> Iterator[Callable[[Outcome], None]]:
+    """Something that writes a line per video, so that an interrupted run leaves what it did."""
+    if path is None:
+        yield lambda outcome: None
+        return
+    from vswin_cli.files import writing
+
+    with writing(str(path)), path.open("w", encoding="utf-8", newline="") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(["path", "label", "rank", "predicted", "score", "problem"])
+
+        names = engine.model.card.labels
+
+        def write(outcome: Outcome) -> None:
+            predicted = names[outcome.best[0]] if outcome.best else ""
+            score = f"{outcome.scores[0]:.6f}" if outcome.scores else ""
+            lines.writerow(
+                [outcome.uri, names[outcome.truth], outcome.rank, predicted, score, outcome.problem]
+            )
+            file.flush()
+
+        yield write
