@@ -5,7 +5,7 @@ import pytest
 from vswin_cli.batch.inputs import BatchInput
 from vswin_cli.batch.job import Fatal, Job, Lost, Pulse, Ready, Task
 from vswin_cli.batch.journal import Journal
-from vswin_cli.batch.outcome import WORKER_CRASHED, WORKER_HUNG
+from vswin_cli.batch.outcome import WORKER_CRASHED, WORKER_HUNG, Outcome
 from vswin_cli.batch.scheduler import Limits, Scheduler, StopRequest
 from vswin_cli.config import SamplingOptions, SegmentOptions
 from vswin_cli.errors import DeviceError, VswinError
@@ -15,34 +15,48 @@ from vswin_cli.sources import VideoSource
 class ScriptedCrew:
     """Workers whose answer to a job is what a script says for its name and attempt."""
 
-    def __init__(self, task, script, size=2, starts=True):
+    def __init__(self, task, script, size=2, starts=True, capacity=1):
         self.task, self.script, self.size, self.starts = task, script, size, starts
+        self.capacity = capacity
         self.number = 0
         self.words = []
         self.dismissed = []
         self.given = []
+        self.in_hand = {}
+        self.most = 0
         self.is_closed = False
 
     def hire(self):
         self.number += 1
-        self.words.append((self.number, Ready("cpu") if self.starts else Lost("X", "no memory")))
+        ready = Ready("cpu", self.capacity)
+        self.words.append((self.number, None, ready if self.starts else Lost("X", "no memory")))
         return self.number
 
     def assign(self, worker, job):
         self.given.append(job.source.uri)
+        self.in_hand[worker] = self.in_hand.get(worker, 0) + 1
+        self.most = max(self.most, self.in_hand[worker])
         answer = self.script.get((job.source.uri, job.attempt), "ok")
         if answer == "ok":
             answer = job.blank(self.task)
-            Journal(self.task.journal).record(answer)
         if answer != "silence":
-            self.words += [(worker, Pulse(0.5)), (worker, answer)]
+            key = None if isinstance(answer, Lost) and answer.code == WORKER_CRASHED else job.key
+            self.words += [(worker, job.key, Pulse(0.5)), (worker, key, answer)]
 
     def dismiss(self, worker):
         self.dismissed.append(worker)
+        self.words = [word for word in self.words if word[0] != worker]
 
     def wait(self, timeout_seconds, deliver):
-        if self.words:
-            deliver(*self.words.pop(0))
+        if not self.words:
+            return
+        worker, key, message = self.words.pop(0)
+        if isinstance(message, Outcome):
+            self.in_hand[worker] -= 1
+            Journal(self.task.journal).record(message)
+        if isinstance(message, Lost):
+            self.words = [word for word in self.words if word[0] != worker]
+        deliver(worker, key, message)
 
     def close(self):
         self.is_closed = True
@@ -103,6 +117,40 @@ def test_a_silent_worker_is_ended(task):
     crew, outcomes = run_script(task, script, "abc", limits=limits)
     assert (outcomes["b"].status, outcomes["b"].error_code) == ("failed", WORKER_HUNG)
     assert len(crew.dismissed) == 2
+
+
+def test_jobs_that_were_lost_together_go_on_one_by_one(task):
+    loss = Lost(WORKER_CRASHED, "SIGSEGV")
+    script = {("b", 1): loss, ("b", 2): loss}
+    crew, outcomes = run_script(task, script, "abcd", size=1, capacity=4)
+    assert {name: one.status for name, one in outcomes.items()} == {
+        "a": "ok", "b": "failed", "c": "ok", "d": "ok",
+    }  # fmt: skip
+    assert {one.attempts for name, one in outcomes.items() if name != "b"} == {1}
+    assert outcomes["b"].attempts == 2
+    assert crew.given == [*"abcd", *"bcd", "b"]  # `a` had been done
+    assert crew.number == 3  # all together, then each alone: `b` ended the second and the third
+
+
+def test_a_worker_gets_as_many_jobs_as_it_takes(task):
+    crew, outcomes = run_script(task, {}, "abcdefgh", size=2, capacity=3)
+    assert len(outcomes) == 8
+    assert crew.most == 3
+
+
+def test_jobs_that_fell_silent_together_cost_the_others_no_attempt(task):
+    script = {("b", 1): "silence", ("b", 2): "silence"}
+    limits = Limits(silence_seconds=0.05)
+    _, outcomes = run_script(task, script, "abc", size=1, capacity=3, limits=limits)
+    assert (outcomes["b"].status, outcomes["b"].error_code) == ("failed", WORKER_HUNG)
+    assert outcomes["a"].attempts == outcomes["c"].attempts == 1
+
+
+def test_a_fault_of_ours_in_one_job_is_not_held_against_the_others(task):
+    script = {("b", 1): Lost("INTERNAL", "KeyError"), ("b", 2): Lost("INTERNAL", "KeyError")}
+    _, outcomes = run_script(task, script, "abc", size=1, capacity=3)
+    assert (outcomes["b"].status, outcomes["b"].error_code) == ("failed", "INTERNAL")
+    assert outcomes["c"].attempts == 1
 
 
 def test_work_that_was_done_before_its_worker_was_lost_counts(task):

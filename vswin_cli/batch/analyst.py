@@ -21,7 +21,7 @@ from vswin_cli.media import VideoInfo
 from vswin_cli.pipeline import analyze_video
 from vswin_cli.sampling import SamplingPlan, plan_sampling
 
-__all__ = ["Analyst", "make_analyst"]
+__all__ = ["Analyst", "load_engine"]
 
 _SPLIT_FROM_BYTES = 16 << 20
 """Smaller files are not looked into: half an hour of video is larger."""
@@ -136,7 +136,7 @@ def _declared_seconds(job: Job, plan: SamplingPlan) -> float | None:
         return info.declared_duration_seconds
 
 
-def make_analyst(setup: Setup, task: Task) -> Analyst:
+def load_engine(setup: Setup) -> Engine:
     """Load the network; takes seconds.
 
     Raises:
@@ -159,4 +159,4 @@ def make_analyst(setup: Setup, task: Task) -> Analyst:
             hint="give all machines the same weights: `vswin download --force`, or --weights on "
             "a shared disk",
         )
-    return Analyst(Engine(model, setup.options, crops=setup.crops), task)
+    return Engine(model, setup.options, crops=setup.crops)

@@ -1,27 +1,29 @@
 """Workers as Ray actors, on as many machines as a Ray cluster has.
 
-Jobs are handed out one at a time and nothing large travels: workers read videos and write the
-journal themselves, so both must lie on storage that all machines share. Ray's own retries are
-off, because a job that kills its worker would be retried for ever; the scheduler decides.
+Jobs are handed out as workers can take them and nothing large travels: workers read videos and
+write the journal themselves, so both must lie on storage that all machines share. Ray's own
+retries are off, because a job that kills its worker would be retried for ever; the scheduler
+decides.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import queue
 import sys
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from vswin_cli.batch.crew import Deliver
-from vswin_cli.batch.job import Fatal, Job, Lost, Message, Pulse, Ready, Setup, Task
+from vswin_cli.batch.job import MAX_CAPACITY, Fatal, Job, Lost, Message, Pulse, Setup, Task
 from vswin_cli.batch.outcome import WORKER_CRASHED
 from vswin_cli.errors import DeviceError, OptionError, VswinError
 
 if TYPE_CHECKING:
-    from vswin_cli.batch.analyst import Analyst
+    from vswin_cli.batch.bench import Bench
 
 __all__ = ["Cluster", "RayCrew", "connect"]
 
@@ -93,47 +95,52 @@ def _ray() -> Any:  # noqa: ANN401  # its types are half there, and only if it i
 
 
 class _Hand:
-    """What runs in an actor: one analyst, asked one job at a time."""
+    """What runs in an actor: a bench, asked from as many threads as it has places."""
 
     def __init__(self, setup: Setup, task: Task) -> None:
         self._setup = setup
         self._task = task
-        self._analyst: Analyst | None = None
-        self._seconds = 0.0
+        self._bench: Bench | None = None
+        self._answers: dict[str, queue.SimpleQueue[Message]] = {}
+        self._seconds: dict[str, float] = {}
 
     def start(self) -> Message:
         """Load the network."""
-        from vswin_cli.batch.analyst import make_analyst
+        from vswin_cli.batch.analyst import load_engine
+        from vswin_cli.batch.bench import Bench
 
         try:
-            self._analyst = make_analyst(self._setup, self._task)
+            self._bench = Bench(load_engine(self._setup), self._task, self._note)
         except VswinError as error:
             return Fatal(error)
-        return Ready(f"{self._analyst.device}@{os.uname().nodename}")
+        ready = self._bench.ready
+        return replace(ready, device=f"{ready.device}@{os.uname().nodename}")
 
     def run(self, job: Job) -> Message:
         """Do one job; whatever goes wrong is an answer, never an exception."""
-        assert self._analyst is not None
-        self._seconds = 0.0
-        try:
-            return self._analyst.run(job, self._note)
-        except VswinError as error:
-            return Fatal(error)
-        except Exception as error:  # the next job gets a fresh process
-            return Lost("INTERNAL", f"{type(error).__name__}: {error}")
+        assert self._bench is not None
+        self._answers[job.key] = queue.SimpleQueue()
+        self._bench.submit(job)
+        answer = self._answers[job.key].get()
+        self._seconds.pop(job.key, None)
+        return answer
 
-    def position(self) -> float:
-        """Position in the video, asked while `run` runs."""
-        return self._seconds
+    def positions(self) -> dict[str, float]:
+        """Positions in the videos by key of the job, asked while `run` runs."""
+        return dict(self._seconds)
 
-    def _note(self, seconds: float) -> None:
-        self._seconds = seconds
+    def _note(self, key: str, message: Message) -> None:
+        if isinstance(message, Pulse):
+            self._seconds[key] = message.seconds
+        else:
+            self._answers[key].put(message)
 
 
 @dataclass(slots=True)
 class _Actor:
     handle: Any
-    position_seconds: float = 0.0
+    positions: dict[str, float] = field(default_factory=dict)
+    """In seconds, by key of the job."""
 
 
 class RayCrew:
@@ -165,10 +172,11 @@ class RayCrew:
             num_gpus=num_gpus,
             max_restarts=0,
             max_task_retries=0,
-            max_concurrency=2,  # so that `position` answers while `run` runs
+            max_concurrency=MAX_CAPACITY + 1,  # so that `positions` answers while `run` runs
         )
         self._actors: dict[int, _Actor] = {}
-        self._answers: dict[Any, int] = {}  # reference to the worker that owes it
+        # Reference to the worker that owes it, and what job it is about.
+        self._answers: dict[Any, tuple[int, str | None]] = {}
         self._positions: dict[Any, int] = {}
         self._number = 0
         self._asked = time.monotonic()
@@ -183,14 +191,12 @@ class RayCrew:
         self._number += 1
         handle = self._actor_class.remote(self._setup, self._task)
         self._actors[self._number] = _Actor(handle)
-        self._answers[handle.start.remote()] = self._number
+        self._answers[handle.start.remote()] = self._number, None
         return self._number
 
     def assign(self, worker: int, job: Job) -> None:
         """Send a job."""
-        actor = self._actors[worker]
-        actor.position_seconds = 0.0
-        self._answers[actor.handle.run.remote(job)] = worker
+        self._answers[self._actors[worker].handle.run.remote(job)] = worker, job.key
 
     def dismiss(self, worker: int) -> None:
         """Kill an actor."""
@@ -198,9 +204,8 @@ class RayCrew:
         actor = self._actors.pop(worker, None)
         if actor is not None:
             ray.kill(actor.handle)
-        for owed in (self._answers, self._positions):
-            for reference in [r for r, number in owed.items() if number == worker]:
-                del owed[reference]
+        self._answers = {r: owed for r, owed in self._answers.items() if owed[0] != worker}
+        self._positions = {r: number for r, number in self._positions.items() if number != worker}
 
     def wait(self, timeout_seconds: float, deliver: Deliver) -> None:
         """Collect answers that have come, and ask busy actors now and then where they are."""
@@ -224,23 +229,25 @@ class RayCrew:
 
     def _take_answer(self, reference: Any, deliver: Deliver) -> None:  # noqa: ANN401
         ray = _ray()
-        worker = self._answers.pop(reference)
+        worker, key = self._answers.pop(reference)
         message: Message
         try:
             message = ray.get(reference)
         except ray.exceptions.RayError as error:
             reason = str(error).strip().splitlines() or [type(error).__name__]
-            message = Lost(WORKER_CRASHED, f"{type(error).__name__}: {reason[0]}")
+            key, message = None, Lost(WORKER_CRASHED, f"{type(error).__name__}: {reason[0]}")
+        if key is not None:
+            self._actors[worker].positions.pop(key, None)
         if isinstance(message, (Lost, Fatal)):
             self.dismiss(worker)
-        deliver(worker, message)
+        deliver(worker, key, message)
 
     def _ask_positions(self) -> None:
         if time.monotonic() - self._asked < _PULSE_EVERY_SECONDS or self._positions:
             return
         self._asked = time.monotonic()
-        for worker in set(self._answers.values()):
-            reference = self._actors[worker].handle.position.remote()
+        for worker in {worker for worker, _ in self._answers.values()}:
+            reference = self._actors[worker].handle.positions.remote()
             self._positions[reference] = worker
 
     def _take_position(self, reference: Any, deliver: Deliver) -> None:  # noqa: ANN401
@@ -248,13 +255,13 @@ class RayCrew:
         ray = _ray()
         worker = self._positions.pop(reference)
         try:
-            seconds: float = ray.get(reference)
+            positions: dict[str, float] = ray.get(reference)
         except ray.exceptions.RayError:
             return  # its answer will tell
-        actor = self._actors[worker]
-        if seconds != actor.position_seconds:
-            actor.position_seconds = seconds
-            deliver(worker, Pulse(seconds))
+        before = self._actors[worker].positions
+        for key in [key for key, seconds in positions.items() if before.get(key) != seconds]:
+            before[key] = positions[key]
+            deliver(worker, key, Pulse(positions[key]))
 
 
 def _room(cluster: Cluster) -> tuple[int, int]:

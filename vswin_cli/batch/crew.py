@@ -1,29 +1,40 @@
 """Who does the work: the small interface of all back-ends, and the one that needs nobody.
 
-A crew hires workers, gives each one job at a time and passes on what they say. It knows nothing
-of queues, retries and journals, which are the scheduler's.
+A crew hires workers, hands jobs to them and passes on what they say. It knows nothing of queues,
+retries and journals, which are the scheduler's.
 """
 
 from __future__ import annotations
 
+import queue
 from collections.abc import Callable
-from typing import Protocol, TypeAlias
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from vswin_cli.batch.analyst import Analyst
-from vswin_cli.batch.job import Fatal, Job, Lost, Message, Pulse, Ready
-from vswin_cli.errors import VswinError
+from vswin_cli.batch.bench import Bench, do_job
+from vswin_cli.batch.job import Job, Message, Ready, Task
+from vswin_cli.batch.sharing import clips_per_batch
+from vswin_cli.isolation import reusing_decoders
+
+if TYPE_CHECKING:
+    from vswin_cli.engine import Engine
 
 __all__ = ["Crew", "Deliver", "InlineCrew"]
 
-Deliver: TypeAlias = Callable[[int, Message], None]
-"""Called with a worker's number and what it says."""
+Deliver: TypeAlias = Callable[[int, "str | None", Message], None]
+"""Called with a worker's number, the key of the job that is spoken of, and what is said.
+
+Without a key it is about the worker itself.
+"""
 
 
 class Crew(Protocol):
     """Workers of one kind, known by number.
 
     A hired worker says `Ready` once, then answers each job with an `Outcome`, `TooLong`,
-    `PartDone` or `Fatal`, with `Pulse`s before. After `Lost` or `Fatal` it is gone.
+    `PartDone` or `Fatal`, with `Pulse`s before. After `Lost` or `Fatal` it is gone, with all
+    its jobs.
     """
 
     @property
@@ -34,7 +45,7 @@ class Crew(Protocol):
         """Begin to start a worker; returns its number at once."""
 
     def assign(self, worker: int, job: Job) -> None:
-        """Give a job to a worker that is ready and has none."""
+        """Give a job to a worker that is ready and has fewer than its capacity."""
 
     def dismiss(self, worker: int) -> None:
         """End a worker, whatever it is doing; it says nothing more."""
@@ -47,48 +58,57 @@ class Crew(Protocol):
 
 
 class InlineCrew:
-    """One worker that is this process: `wait` does the work."""
+    """One worker that is this process.
+
+    Where one clip fills a batch, `wait` does the work and no thread is needed.
+    """
 
     size = 1
 
-    def __init__(self, analyst: Analyst) -> None:
-        self._analyst = analyst
+    def __init__(self, engine: Engine, task: Task) -> None:
+        self._analyst = Analyst(engine, task)
         self._number = 0
-        self._job: Job | None = None
-        self._is_new = False
+        self._jobs: list[Job] = []
+        self._said: queue.SimpleQueue[tuple[str | None, Message]] = queue.SimpleQueue()
+        self._bench: Bench | None = None
+        if clips_per_batch(engine) > 1:
+            self._bench = Bench(engine, task, lambda key, word: self._said.put((key, word)))
+        self._stack = ExitStack()
+        self._stack.enter_context(reusing_decoders())
 
     def hire(self) -> int:
         """This process, again."""
         self._number += 1
-        self._is_new = True
+        ready = self._bench.ready if self._bench is not None else Ready(self._analyst.device)
+        self._said.put((None, ready))
         return self._number
 
     def assign(self, worker: int, job: Job) -> None:
-        """Keep the job for `wait`."""
-        self._job = job
+        """Begin with the job, or keep it for `wait`."""
+        if self._bench is None:
+            self._jobs.append(job)
+        else:
+            self._bench.submit(job)
 
     def dismiss(self, worker: int) -> None:
-        """Drop the job."""
-        self._job = None
+        """Drop the jobs."""
+        self._jobs.clear()
 
     def wait(self, timeout_seconds: float, deliver: Deliver) -> None:
-        """Do the job, if there is one."""
-        if self._is_new:
-            self._is_new = False
-            deliver(self._number, Ready(self._analyst.device))
-        elif self._job is not None:
-            job, self._job = self._job, None
-            deliver(self._number, self._do(job, deliver))
+        """Do the job, if there is one, or see what the threads say."""
+        number = self._number
+        if self._jobs:
+            do_job(self._analyst, self._jobs.pop(), lambda key, word: deliver(number, key, word))
+            return
+        try:
+            key, message = self._said.get(timeout=timeout_seconds)
+        except queue.Empty:
+            return
+        deliver(number, key, message)
 
     def close(self) -> None:
-        """Drop the job."""
-        self._job = None
-
-    def _do(self, job: Job, deliver: Deliver) -> Message:
-        number = self._number
-        try:
-            return self._analyst.run(job, lambda seconds: deliver(number, Pulse(seconds)))
-        except VswinError as error:
-            return Fatal(error)
-        except Exception as error:  # a fault of ours costs one video, not the batch
-            return Lost("INTERNAL", f"{type(error).__name__}: {error}")
+        """End what is still at work."""
+        self._jobs.clear()
+        if self._bench is not None:
+            self._bench.close()
+        self._stack.close()

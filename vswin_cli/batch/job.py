@@ -13,6 +13,7 @@ from vswin_cli.errors import VswinError
 from vswin_cli.sources import VideoSource
 
 __all__ = [
+    "MAX_CAPACITY",
     "Fatal",
     "Job",
     "Lost",
@@ -25,6 +26,10 @@ __all__ = [
     "Task",
     "TooLong",
 ]
+
+
+MAX_CAPACITY = 16
+"""A worker takes no more jobs at a time: each needs a decoder process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,13 @@ class Job:
     """Whether a long video may be given back to be divided."""
     part: Part | None = None
     attempt: int = 1
+    alone: bool = False
+    """Whether a worker should have no other job beside it: a worker with several was lost."""
+
+    @property
+    def key(self) -> str:
+        """Tells jobs in flight apart."""
+        return self.entry if self.part is None else f"{self.entry}/{self.part.index}"
 
     @classmethod
     def of(cls, one: BatchInput) -> Job:
@@ -122,6 +134,8 @@ class Ready:
     """The worker has its network and takes jobs."""
 
     device: str
+    capacity: int = 1
+    """How many jobs it takes at a time: what fills a batch if all videos are short."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Workers as processes of this machine, started afresh (`spawn`), one job at a time over a pipe.
+"""Workers as processes of this machine, started afresh (`spawn`), with a pipe to each.
 
 A worker that crashes takes nobody with it; one that hangs can be killed. It ends by itself when
 the process that hired it is gone.
@@ -11,14 +11,14 @@ import os
 import signal
 import threading
 import time
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from contextlib import closing, suppress
+from dataclasses import dataclass, field, replace
 from multiprocessing import connection as mp_connection
 from multiprocessing import process as mp_process
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from vswin_cli.batch.crew import Deliver
-from vswin_cli.batch.job import Fatal, Job, Lost, Message, Pulse, Ready, Setup, Task
+from vswin_cli.batch.job import Fatal, Job, Lost, Message, Pulse, Setup, Task
 from vswin_cli.batch.outcome import WORKER_CRASHED
 from vswin_cli.errors import VswinError
 
@@ -31,6 +31,9 @@ _PULSE_SECONDS = 0.5
 _FAREWELL_SECONDS = 5.0
 _STDOUT, _STDERR = 1, 2
 
+_Word: TypeAlias = "tuple[str | None, Message]"
+"""What goes over the pipe: the key of the job that is spoken of, and what is said."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Hand:
@@ -39,6 +42,8 @@ class _Hand:
     process: mp_process.BaseProcess
     pipe: Connection
     device: str
+    keys: set[str] = field(default_factory=set)
+    """Of the jobs that it has not yet answered."""
 
 
 class LocalCrew:
@@ -56,7 +61,6 @@ class LocalCrew:
         self._devices = devices
         self._context = multiprocessing.get_context("spawn")
         self._hands: dict[int, _Hand] = {}
-        self._busy: set[int] = set()
         self._number = 0
 
     @property
@@ -80,9 +84,10 @@ class LocalCrew:
 
     def assign(self, worker: int, job: Job) -> None:
         """Send a job."""
-        self._busy.add(worker)
+        hand = self._hands[worker]
+        hand.keys.add(job.key)
         with suppress(OSError):  # it has just died, which `wait` will find out
-            self._hands[worker].pipe.send(job)
+            hand.pipe.send(job)
 
     def dismiss(self, worker: int) -> None:
         """Kill a process."""
@@ -97,18 +102,18 @@ class LocalCrew:
         by_pipe = {hand.pipe: number for number, hand in self._hands.items()}
         for pipe in mp_connection.wait(list(by_pipe), timeout_seconds):
             number = by_pipe[pipe]  # type: ignore[index]
-            message = self._next(number)
-            if not isinstance(message, Pulse):
-                self._busy.discard(number)
+            key, message = self._next(number)
+            if key is not None and not isinstance(message, Pulse):
+                self._hands[number].keys.discard(key)
             if isinstance(message, (Lost, Fatal)):
                 self.dismiss(number)
-            deliver(number, message)
+            deliver(number, key, message)
 
     def close(self) -> None:
         """Let idle processes leave and kill the others."""
-        for number, hand in self._hands.items():
+        for hand in self._hands.values():
             hand.pipe.close()  # an idle worker ends when its pipe does
-            if number in self._busy:
+            if hand.keys:
                 hand.process.kill()
         deadline = time.monotonic() + _FAREWELL_SECONDS
         for hand in self._hands.values():
@@ -121,14 +126,15 @@ class LocalCrew:
         taken = [hand.device for hand in self._hands.values()]
         return min(self._devices, key=taken.count)
 
-    def _next(self, number: int) -> Message:
+    def _next(self, number: int) -> _Word:
         hand = self._hands[number]
         try:
-            message: Message = hand.pipe.recv()
+            word: _Word = hand.pipe.recv()
         except (EOFError, OSError):
             hand.process.join()
-            return Lost(WORKER_CRASHED, f"its process ended with {_fate(hand.process.exitcode)}")
-        return message
+            fate = f"its process ended with {_fate(hand.process.exitcode)}"
+            return None, Lost(WORKER_CRASHED, fate)
+        return word
 
 
 def _fate(code: int | None) -> str:
@@ -141,35 +147,62 @@ def _fate(code: int | None) -> str:
 
 
 def _serve(pipe: Connection, setup: Setup, task: Task) -> None:
-    """What a worker process does: load the network, then one job after the other."""
+    """What a worker process does: load the network, then what comes over the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the scheduler to handle
     os.dup2(_STDERR, _STDOUT)  # whatever a library prints must not mix with results
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        _work(pipe, setup, task)
-    except (EOFError, BrokenPipeError, ConnectionResetError):
+        _work(_Line(pipe), setup, task)
+    except (EOFError, ConnectionResetError):
         pass  # dismissed
     except VswinError as error:
-        pipe.send(Fatal(error))
+        pipe.send((None, Fatal(error)))
     except Exception as error:  # the process may be of no more use: the next job gets a new one
-        pipe.send(Lost("INTERNAL", f"{type(error).__name__}: {error}"))
+        pipe.send((None, Lost("INTERNAL", f"{type(error).__name__}: {error}")))
 
 
-def _work(pipe: Connection, setup: Setup, task: Task) -> None:
-    from vswin_cli.batch.analyst import make_analyst
+class _Line:
+    """The pipe as the worker sees it; many threads may talk into it."""
 
-    analyst = make_analyst(setup, task)
-    pipe.send(Ready(analyst.device))
-    last_pulse = 0.0
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe = pipe
+        self._lock = threading.Lock()
+        self._last_pulse: dict[str, float] = {}
 
-    def on_seconds(seconds: float) -> None:
-        nonlocal last_pulse
-        if time.monotonic() - last_pulse > _PULSE_SECONDS:
-            last_pulse = time.monotonic()
-            pipe.send(Pulse(seconds))
+    def say(self, key: str | None, message: Message) -> None:
+        """Send what is said of a job, but not every pulse.
 
-    while True:
-        pipe.send(analyst.run(pipe.recv(), on_seconds))
+        If nobody listens any more, `next_job` will find out.
+        """
+        with self._lock:
+            if isinstance(message, Pulse) and key is not None:
+                now = time.monotonic()
+                if now - self._last_pulse.get(key, 0.0) < _PULSE_SECONDS:
+                    return
+                self._last_pulse[key] = now
+            elif key is not None:
+                self._last_pulse.pop(key, None)
+            with suppress(OSError):
+                self._pipe.send((key, message))
+
+    def next_job(self) -> Job:
+        """Wait for one.
+
+        Raises:
+            EOFError: there will be no more.
+        """
+        job: Job = self._pipe.recv()
+        return job
+
+
+def _work(line: _Line, setup: Setup, task: Task) -> None:
+    from vswin_cli.batch.analyst import load_engine
+    from vswin_cli.batch.bench import Bench
+
+    with closing(Bench(load_engine(setup), task, line.say)) as bench:
+        line.say(None, bench.ready)
+        while True:
+            bench.submit(line.next_job())
 
 
 def _end_with_parent() -> None:

@@ -1,7 +1,8 @@
-"""Hands jobs to workers, one at a time each, and sees to it that every input ends as an outcome.
+"""Hands jobs to workers and sees to it that every input ends as an outcome.
 
 A worker that is lost, or shows no progress for too long, costs its video one attempt; after the
-second the video is set aside as failed and the rest goes on.
+second the video is set aside as failed and the rest goes on. Where a worker had several videos
+it is not known which one was to blame: each gets a worker for itself, and no attempt is counted.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from vswin_cli.batch.crew import Crew
@@ -65,15 +66,32 @@ class Activity:
 
 
 @dataclass(slots=True)
+class _Duty:
+    """A job in a worker's hands."""
+
+    job: Job
+    began: float
+    last_sign: float
+    position_seconds: float = 0.0
+
+
+@dataclass(slots=True)
 class _Seat:
     """A worker as the scheduler sees it."""
 
     last_sign: float
     is_ready: bool = False
     device: str = ""
-    job: Job | None = None
-    began: float = 0.0
-    position_seconds: float = 0.0
+    capacity: int = 1
+    duties: dict[str, _Duty] = field(default_factory=dict)
+    """By key of the job."""
+
+    def takes(self, job: Job) -> bool:
+        """Whether the worker could begin with this job now."""
+        if not self.is_ready or len(self.duties) >= self.capacity:
+            return False
+        is_alone = job.alone or any(duty.job.alone for duty in self.duties.values())
+        return not (self.duties and is_alone)
 
 
 @dataclass(slots=True)
@@ -143,43 +161,45 @@ class Scheduler:
             self._crew.close()
 
     def _is_busy(self) -> bool:
-        return any(seat.job is not None for seat in self._seats.values())
+        return any(seat.duties for seat in self._seats.values())
 
     def _hire(self) -> None:
-        wanted = min(self._crew.size, len(self._queue) + self._num_busy())
+        num_busy = sum(bool(seat.duties) for seat in self._seats.values())
+        wanted = min(self._crew.size, len(self._queue) + num_busy)
         while len(self._seats) < wanted:
             self._seats[self._crew.hire()] = _Seat(time.monotonic())
 
-    def _num_busy(self) -> int:
-        return sum(seat.job is not None for seat in self._seats.values())
-
     def _hand_out(self) -> None:
-        for worker, seat in self._seats.items():
-            if self._queue and seat.is_ready and seat.job is None:
-                seat.job = self._queue.popleft()
-                seat.began = seat.last_sign = time.monotonic()
-                seat.position_seconds = 0.0
-                self._crew.assign(worker, seat.job)
+        """Give the next jobs to whoever has the fewest."""
+        while self._queue:
+            takers = [w for w, seat in self._seats.items() if seat.takes(self._queue[0])]
+            if not takers:
+                return
+            worker = min(takers, key=lambda w: len(self._seats[w].duties))
+            job, now = self._queue.popleft(), time.monotonic()
+            self._seats[worker].duties[job.key] = _Duty(job, now, now)
+            self._crew.assign(worker, job)
 
-    def _receive(self, worker: int, message: Message) -> None:
+    def _receive(self, worker: int, key: str | None, message: Message) -> None:
         seat = self._seats.get(worker)
         if seat is None:
             return  # it was dismissed
         seat.last_sign = time.monotonic()
         if isinstance(message, Ready):
-            seat.is_ready, seat.device = True, message.device
+            seat.is_ready, seat.device, seat.capacity = True, message.device, message.capacity
             self._failed_starts = 0
-        elif isinstance(message, Pulse):
-            seat.position_seconds = message.seconds
-            self._on_tick(self._activities())
         elif isinstance(message, Fatal):
             self._fatal = message.error
         elif isinstance(message, Lost):
-            self._lose(worker, message)
+            self._lose(worker, key, message)
+        elif isinstance(message, Pulse):
+            if key in seat.duties:
+                seat.duties[key].last_sign = seat.last_sign
+                seat.duties[key].position_seconds = message.seconds
+            self._on_tick(self._activities())
         else:
-            job, seat.job = seat.job, None
-            assert job is not None
-            self._answer(job, message)
+            assert key is not None
+            self._answer(seat.duties.pop(key).job, message)
 
     def _answer(self, job: Job, message: Outcome | TooLong | PartDone) -> None:
         if isinstance(message, Outcome):
@@ -195,17 +215,25 @@ class Scheduler:
     def _end_silent(self) -> None:
         now = time.monotonic()
         for worker, seat in list(self._seats.items()):
-            if seat.is_ready and seat.job is None:
-                continue
-            limit = self._limits.silence_seconds if seat.is_ready else self._limits.start_seconds
-            if now - seat.last_sign > limit:
+            if seat.is_ready:
+                limit = self._limits.silence_seconds
+                last_sign = min((duty.last_sign for duty in seat.duties.values()), default=now)
+            else:
+                limit, last_sign = self._limits.start_seconds, seat.last_sign
+            if now - last_sign > limit:
                 self._crew.dismiss(worker)
-                self._lose(worker, Lost(WORKER_HUNG, f"no progress for {limit:g} s"))
+                self._lose(worker, None, Lost(WORKER_HUNG, f"no progress for {limit:g} s"))
 
-    def _lose(self, worker: int, loss: Lost) -> None:
-        """A worker is gone: its job gets another chance, or is set aside."""
+    def _lose(self, worker: int, culprit: str | None, loss: Lost) -> None:
+        """A worker is gone: its jobs get another chance, or one is set aside.
+
+        Args:
+            worker: which.
+            culprit: key of the job that was its end, if that is known.
+            loss: what is known of it.
+        """
         seat = self._seats.pop(worker)
-        if seat.job is None:
+        if not seat.duties:
             self._failed_starts += not seat.is_ready
             nobody_works = not any(other.is_ready for other in self._seats.values())
             if nobody_works and self._failed_starts >= _MAX_FAILED_STARTS:
@@ -214,13 +242,19 @@ class Scheduler:
                     hint="try --workers 1, or see what the machine's log says of memory",
                 )
             return
-        self._on_lost_job(seat.job, loss, time.monotonic() - seat.began, seat.device)
+        if len(seat.duties) == 1:
+            culprit = next(iter(seat.duties))
+        for key, duty in seat.duties.items():
+            if key == culprit:
+                elapsed = time.monotonic() - duty.began
+                self._on_lost_job(duty.job, loss, elapsed, seat.device)
+            elif not self._is_done(duty.job):
+                self._queue.append(replace(duty.job, alone=culprit is None))
 
     def _on_lost_job(self, job: Job, loss: Lost, elapsed: float, device: str) -> None:
-        done = self._journal.recall(job.entry)
-        if job.part is None and done is not None and done == self._as_wanted(job, done):
-            self._on_outcome(done)  # it was lost after its work was done
-        elif job.attempt < _MAX_ATTEMPTS:
+        if self._is_done(job):
+            return
+        if job.attempt < _MAX_ATTEMPTS:
             self._queue.append(job.again())
         elif job.part is not None:
             self._collect(job, PartDone(False, elapsed, device))
@@ -231,6 +265,14 @@ class Scheduler:
                 "the file may be damaged; `vswin probe --scan` looks into it",
             )
             self._finish(replace(outcome, elapsed_seconds=elapsed, device=device))
+
+    def _is_done(self, job: Job) -> bool:
+        """Whether a worker was lost only after it had written this job's result."""
+        done = self._journal.recall(job.entry)
+        if job.part is not None or done is None or done != self._as_wanted(job, done):
+            return False
+        self._on_outcome(done)
+        return True
 
     def _as_wanted(self, job: Job, done: Outcome) -> Outcome:
         """The outcome as it would have to read to be about this very job."""
@@ -295,11 +337,10 @@ class Scheduler:
         )
 
     def _activities(self) -> list[Activity]:
-        return [
-            Activity(
-                None if seat.job is None else seat.job.source.uri,
-                seat.position_seconds,
-                seat.device,
-            )
-            for seat in self._seats.values()
-        ]
+        found = []
+        for seat in self._seats.values():
+            for duty in seat.duties.values():
+                found.append(Activity(duty.job.source.uri, duty.position_seconds, seat.device))
+            if not seat.duties:
+                found.append(Activity(None, 0.0, seat.device))
+        return found

@@ -87,10 +87,9 @@ class Staff:
             from vswin_cli.batch.local import LocalCrew
 
             return lambda jobs: LocalCrew(self.setup, task, self.devices)
-        from vswin_cli.batch.analyst import Analyst
         from vswin_cli.batch.crew import InlineCrew
 
-        return lambda jobs: InlineCrew(Analyst(self.engine, task))
+        return lambda jobs: InlineCrew(self.engine, task)
 
 
 def hire_staff(

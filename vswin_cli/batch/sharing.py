@@ -1,0 +1,185 @@
+"""One engine for several videos at once: clips of different videos share a batch.
+
+Each video is analysed in a thread of its own, as if the engine were its alone; one more thread
+runs the engine on whatever clips there are and gives every answer to the thread that asked. A
+batch leaves before it is full when no thread can add to it, because all wait for answers, or
+when one that could takes its time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Literal
+
+from vswin_cli.clips import Clip
+from vswin_cli.timeline.scores import ClipLogits
+
+if TYPE_CHECKING:
+    import torch
+
+    from vswin_cli.engine import Engine
+    from vswin_cli.models.checkpoint import LoadedModel
+
+__all__ = ["SharedEngine", "clips_per_batch"]
+
+_PATIENCE_SECONDS = 0.5  # for a batch to become full
+
+
+def clips_per_batch(engine: Engine) -> int:
+    """How many clips it takes to fill a batch."""
+    return -(-engine.batch_size // engine.crops)
+
+
+class _Question:
+    """A clip on its way to the engine, and what came back."""
+
+    __slots__ = ("answer", "clip", "is_awaited")
+
+    def __init__(self, clip: Clip) -> None:
+        self.clip = clip
+        self.answer: ClipLogits | None = None
+        self.is_awaited = False
+
+
+class SharedEngine:
+    """Looks like an `Engine` to many threads; `serve` does the work in one more.
+
+    Args:
+        engine: the real one.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._limit = clips_per_batch(engine)
+        self._changed = threading.Condition()
+        self._questions: deque[_Question] = deque()  # not yet with the engine; at most `_limit`
+        self._num_asking = 0  # threads that may ask more without an answer
+        self._failure: BaseException | None = None
+        self._is_closed = False
+
+    @property
+    def model(self) -> LoadedModel:
+        """As of the engine."""
+        return self._engine.model
+
+    @property
+    def crops(self) -> Literal[1, 3]:
+        """As of the engine."""
+        return self._engine.crops
+
+    @property
+    def device(self) -> torch.device:
+        """As of the engine."""
+        return self._engine.device
+
+    @property
+    def precision(self) -> str:
+        """As of the engine."""
+        return self._engine.precision
+
+    def begin(self) -> None:
+        """A thread sets out on a video, so clips are to be expected."""
+        with self._changed:
+            self._num_asking += 1
+
+    def end(self) -> None:
+        """A thread is done with its video."""
+        with self._changed:
+            self._num_asking -= 1
+            self._changed.notify_all()
+
+    def score(self, clips: Iterable[Clip]) -> Iterator[ClipLogits]:
+        """Have clips scored, in order; called between `begin` and `end`.
+
+        Raises:
+            VswinError: what the engine raised, whichever video's clip it was about.
+        """
+        asked: deque[_Question] = deque()
+        for clip in clips:
+            asked.append(self._ask(clip))
+            while asked and asked[0].answer is not None:
+                yield self._await(asked.popleft())
+        while asked:
+            yield self._await(asked.popleft())
+
+    def serve(self) -> None:
+        """Run the engine until `close`; whatever it raises is raised in the asking threads."""
+        drawn: deque[_Question] = deque()
+        try:
+            while self._has_questions():
+                for logits in self._engine.score(self._draw(drawn)):
+                    self._answer(drawn.popleft(), logits)
+        except BaseException as failure:
+            self.fail(failure)
+
+    def fail(self, failure: BaseException) -> None:
+        """Raise this in all threads that ask or wait."""
+        with self._changed:
+            self._failure = failure
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Let `serve` return once nothing is left to do."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()
+
+    def _ask(self, clip: Clip) -> _Question:
+        question = _Question(clip)
+        with self._changed:
+            self._changed.wait_for(
+                lambda: len(self._questions) < self._limit or self._failure is not None
+            )
+            self._check()
+            self._questions.append(question)
+            self._changed.notify_all()
+        return question
+
+    def _await(self, question: _Question) -> ClipLogits:
+        with self._changed:
+            if question.answer is None:
+                question.is_awaited = True
+                self._num_asking -= 1
+                self._changed.notify_all()
+            while question.answer is None:
+                if self._failure is not None:
+                    self._num_asking += 1
+                    self._check()
+                self._changed.wait()
+            return question.answer
+
+    def _check(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+
+    def _answer(self, question: _Question, logits: ClipLogits) -> None:
+        with self._changed:
+            question.answer = logits
+            # From here on, not from when the thread wakes up: it may ask again.
+            self._num_asking += question.is_awaited
+            self._changed.notify_all()
+
+    def _has_questions(self) -> bool:
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._questions or self._is_closed or self._failure is not None
+            )
+            return bool(self._questions) and self._failure is None
+
+    def _draw(self, drawn: deque[_Question]) -> Iterator[Clip]:
+        """Clips until there are none and no more can be expected soon."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(self._need_not_wait, _PATIENCE_SECONDS)
+                if not self._questions:
+                    if drawn or self._need_not_wait():
+                        return
+                    continue  # nothing is held up by waiting on
+                drawn.append(self._questions.popleft())
+                self._changed.notify_all()
+            yield drawn[-1].clip
+
+    def _need_not_wait(self) -> bool:
+        return bool(self._questions) or not self._num_asking or self._failure is not None
