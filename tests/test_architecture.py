@@ -37,7 +37,7 @@ LAYERS = [
     "evaluation.overlay evaluation.topk export.formats pipeline report.pages",
     "batch.analyst evaluation.comparison evaluation.ledger evaluation.segmental export "
     "report.writing",
-    "batch.bench",
+    "batch.office",
     "batch.crew batch.tables cli.output cli.topk evaluation.events report",
     "batch.cluster batch.local batch.scheduler cli.evaluate cli.export cli.report "
     "cli.segment cli.tag",

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from tests.videos import VideoRecipe, make_video, overwrite
-from vswin_cli.batch.bench import Bench
 from vswin_cli.batch.inputs import collect_inputs
 from vswin_cli.batch.job import Job, Lost, Pulse, Task
 from vswin_cli.batch.journal import Journal
+from vswin_cli.batch.office import Office
 from vswin_cli.batch.outcome import Outcome
 from vswin_cli.batch.sharing import SharedEngine
 from vswin_cli.cli.app import run
@@ -60,7 +60,7 @@ def make_engine(tiny_model):
 
 
 def do_all(engine, folder, place):
-    """Do the videos of a folder on one bench; what they came to by name, and the pass sizes."""
+    """Do the videos of a folder in one office; what they came to by name, and the pass sizes."""
     journal = Journal(place)
     journal.create()
     task = Task(
@@ -75,13 +75,13 @@ def do_all(engine, folder, place):
             done.release()
 
     passes = CountedPasses(engine)
-    bench = Bench(engine, task, say)
+    office = Office(engine, task, say)
     jobs = [Job.of(one) for one in collect_inputs([str(folder)])]
     for job in jobs:
-        bench.submit(job)
+        office.submit(job)
     for _ in jobs:
         assert done.acquire(timeout=120)
-    bench.close()
+    office.close()
     return {Path(job.source.uri).stem: answers[job.key] for job in jobs}, passes.sizes, task
 
 

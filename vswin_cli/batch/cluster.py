@@ -23,7 +23,7 @@ from vswin_cli.batch.outcome import WORKER_CRASHED
 from vswin_cli.errors import DeviceError, OptionError, VswinError
 
 if TYPE_CHECKING:
-    from vswin_cli.batch.bench import Bench
+    from vswin_cli.batch.office import Office
 
 __all__ = ["Cluster", "RayCrew", "connect"]
 
@@ -95,32 +95,32 @@ def _ray() -> Any:  # noqa: ANN401  # its types are half there, and only if it i
 
 
 class _Hand:
-    """What runs in an actor: a bench, asked from as many threads as it has places."""
+    """What runs in an actor: an office, asked from as many threads as it has."""
 
     def __init__(self, setup: Setup, task: Task) -> None:
         self._setup = setup
         self._task = task
-        self._bench: Bench | None = None
+        self._office: Office | None = None
         self._answers: dict[str, queue.SimpleQueue[Message]] = {}
         self._seconds: dict[str, float] = {}
 
     def start(self) -> Message:
         """Load the network."""
         from vswin_cli.batch.analyst import load_engine
-        from vswin_cli.batch.bench import Bench
+        from vswin_cli.batch.office import Office
 
         try:
-            self._bench = Bench(load_engine(self._setup), self._task, self._note)
+            self._office = Office(load_engine(self._setup), self._task, self._note)
         except VswinError as error:
             return Fatal(error)
-        ready = self._bench.ready
+        ready = self._office.ready
         return replace(ready, device=f"{ready.device}@{os.uname().nodename}")
 
     def run(self, job: Job) -> Message:
         """Do one job; whatever goes wrong is an answer, never an exception."""
-        assert self._bench is not None
+        assert self._office is not None
         self._answers[job.key] = queue.SimpleQueue()
-        self._bench.submit(job)
+        self._office.submit(job)
         answer = self._answers[job.key].get()
         self._seconds.pop(job.key, None)
         return answer

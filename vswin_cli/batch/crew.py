@@ -12,8 +12,8 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from vswin_cli.batch.analyst import Analyst
-from vswin_cli.batch.bench import Bench, do_job
 from vswin_cli.batch.job import Job, Message, Ready, Task
+from vswin_cli.batch.office import Office, do_job
 from vswin_cli.batch.sharing import clips_per_batch
 from vswin_cli.isolation import reusing_decoders
 
@@ -70,25 +70,25 @@ class InlineCrew:
         self._number = 0
         self._jobs: list[Job] = []
         self._said: queue.SimpleQueue[tuple[str | None, Message]] = queue.SimpleQueue()
-        self._bench: Bench | None = None
+        self._office: Office | None = None
         if clips_per_batch(engine) > 1:
-            self._bench = Bench(engine, task, lambda key, word: self._said.put((key, word)))
+            self._office = Office(engine, task, lambda key, word: self._said.put((key, word)))
         self._stack = ExitStack()
         self._stack.enter_context(reusing_decoders())
 
     def hire(self) -> int:
         """This process, again."""
         self._number += 1
-        ready = self._bench.ready if self._bench is not None else Ready(self._analyst.device)
+        ready = self._office.ready if self._office is not None else Ready(self._analyst.device)
         self._said.put((None, ready))
         return self._number
 
     def assign(self, worker: int, job: Job) -> None:
         """Begin with the job, or keep it for `wait`."""
-        if self._bench is None:
+        if self._office is None:
             self._jobs.append(job)
         else:
-            self._bench.submit(job)
+            self._office.submit(job)
 
     def dismiss(self, worker: int) -> None:
         """Drop the jobs."""
@@ -109,6 +109,6 @@ class InlineCrew:
     def close(self) -> None:
         """End what is still at work."""
         self._jobs.clear()
-        if self._bench is not None:
-            self._bench.close()
+        if self._office is not None:
+            self._office.close()
         self._stack.close()

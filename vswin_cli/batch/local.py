@@ -197,12 +197,12 @@ class _Line:
 
 def _work(line: _Line, setup: Setup, task: Task) -> None:
     from vswin_cli.batch.analyst import load_engine
-    from vswin_cli.batch.bench import Bench
+    from vswin_cli.batch.office import Office
 
-    with closing(Bench(load_engine(setup), task, line.say)) as bench:
-        line.say(None, bench.ready)
+    with closing(Office(load_engine(setup), task, line.say)) as office:
+        line.say(None, office.ready)
         while True:
-            bench.submit(line.next_job())
+            office.submit(line.next_job())
 
 
 def _end_with_parent() -> None:

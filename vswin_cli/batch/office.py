@@ -20,7 +20,7 @@ from vswin_cli.isolation import reusing_decoders
 if TYPE_CHECKING:
     from vswin_cli.engine import Engine
 
-__all__ = ["Bench", "Say", "do_job"]
+__all__ = ["Office", "Say", "do_job"]
 
 Say: TypeAlias = Callable[[str, Message], None]
 """Called with a job's key and what is to be said of it."""
@@ -29,7 +29,7 @@ _FAREWELL_SECONDS = 5.0
 
 
 class _StoppedError(BaseException):
-    """The bench is closed; not an `Exception`, so that no video is blamed for it."""
+    """The office is closed; not an `Exception`, so that no video is blamed for it."""
 
 
 def do_job(analyst: Analyst, job: Job, say: Say) -> None:
@@ -42,7 +42,7 @@ def do_job(analyst: Analyst, job: Job, say: Say) -> None:
         say(job.key, Lost("INTERNAL", f"{type(error).__name__}: {error}"))
 
 
-class Bench:
+class Office:
     """Threads that do jobs.
 
     Args:
@@ -74,7 +74,7 @@ class Bench:
 
     @property
     def ready(self) -> Ready:
-        """What the bench has to offer."""
+        """What the office has to offer."""
         return Ready(self._analyst.device, self.capacity)
 
     def submit(self, job: Job) -> None:
