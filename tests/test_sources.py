@@ -139,12 +139,15 @@ def test_copy_that_arrives_incomplete_fails(memory, monkeypatch):
         pass
 
 
-def test_protocol_without_its_package_names_the_extra():
-    if importlib.util.find_spec("s3fs"):
-        pytest.skip("s3fs is installed")
+@pytest.mark.parametrize(
+    ("scheme", "package", "extra"), [("s3", "s3fs", "s3"), ("gs", "gcsfs", "gcs")]
+)
+def test_protocol_without_its_package_names_the_extra(scheme, package, extra):
+    if importlib.util.find_spec(package):
+        pytest.skip(f"{package} is installed")
     with pytest.raises(OptionError, match="not installed") as caught:
-        expand_sources(["s3://bucket/*.mp4"])
-    assert 'pip install "vswin[s3]"' in str(caught.value.hint)
+        expand_sources([f"{scheme}://bucket/*.mp4"])
+    assert f'pip install "vswin[{extra}]"' in str(caught.value.hint)
 
 
 def test_unknown_protocol_fails():

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
@@ -25,13 +26,39 @@ from vswin_cli.errors import (
     VswinError,
 )
 
-__all__ = ["as_local_path", "has_wildcard", "is_remote", "list_remote", "local_copy"]
+__all__ = [
+    "RemoteState",
+    "as_local_path",
+    "has_wildcard",
+    "is_remote",
+    "list_remote",
+    "local_copy",
+    "look_at",
+]
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters at least: C:// is a disk
 _WILDCARD = re.compile(r"[*?\[]")
 _DIRECT = ("http", "https")
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 _CHUNK_BYTES = 1 << 20
+_HEADERS = ("ETag", "Last-Modified", "Content-Length")
+# What file systems call a content's hash, its version and its time, `s3`, `gs` and `hf` first.
+_FIELDS = (
+    "ETag", "etag", "md5Hash", "generation", "blob_id", "LastModified", "updated",
+    "last_modified", "mtime", "created",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteState:
+    """What a server says of a file before it is fetched."""
+
+    version: str | None
+    """Changes when the file does; `None` if the server cannot be asked or does not tell."""
+    size_bytes: int | None
+
+
+_UNKNOWN = RemoteState(None, None)
 
 
 def is_remote(uri: str) -> bool:
@@ -67,6 +94,22 @@ def list_remote(pattern: str) -> list[str]:
     system = _file_system(pattern)
     with _as_source_errors(pattern):
         return sorted(system.unstrip_protocol(path) for path in system.glob(pattern))
+
+
+def look_at(uri: str) -> RemoteState:
+    """Ask for the state of a remote file; if that fails, nothing is known.
+
+    Whoever goes on to fetch the file will be told why.
+
+    Raises:
+        OptionError: the protocol is unknown or its package is missing.
+    """
+    if _scheme(uri) not in _DIRECT:
+        return _ask_file_system(uri)
+    try:
+        return _ask_server(uri)
+    except Exception:  # an address may be wrong in ways that HTTP clients have no name for
+        return _UNKNOWN
 
 
 @contextmanager
@@ -113,6 +156,37 @@ def _fetch_by_fsspec(uri: str, target: Path) -> None:
                 f"{uri} arrived incomplete: {received} of {expected} bytes",
                 hint="run the same command again",
             )
+
+
+def _ask_server(uri: str) -> RemoteState:
+    from huggingface_hub import constants, get_session
+
+    response = get_session().head(
+        uri,
+        headers={"Accept-Encoding": "identity"},  # the length is then that of the file
+        follow_redirects=True,
+        timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT,
+    )
+    if response.status_code != 200:
+        return _UNKNOWN  # some servers answer GET only
+    return _state({name: response.headers.get(name) for name in _HEADERS}, "Content-Length")
+
+
+def _ask_file_system(uri: str) -> RemoteState:
+    system = _file_system(uri)
+    try:
+        with _as_source_errors(uri):
+            info = system.info(uri)
+    except SourceError:
+        return _UNKNOWN
+    return _state({name: info.get(name) for name in (*_FIELDS, "size")}, "size")
+
+
+def _state(properties: dict[str, Any], size_name: str) -> RemoteState:
+    told = {name: str(value) for name, value in properties.items() if value is not None}
+    size = told.get(size_name, "")
+    version = " ".join(f"{name}={value}" for name, value in told.items())
+    return RemoteState(version or None, int(size) if size.isdecimal() else None)
 
 
 def _copy(remote: IO[bytes], local: IO[bytes]) -> None:

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from vswin_cli.errors import OptionError, SourceError, SourceNotFoundError
+from vswin_cli.remote import look_at
 from vswin_cli.sources import VideoSource, expand_sources
 
-__all__ = ["BatchInput", "Shard", "collect_inputs"]
+__all__ = ["BatchInput", "Shard", "collect_inputs", "look_at_addresses"]
 
 _ENTRY_DIGITS = 24
+_UNKNOWN = "address"  # the identity of what cannot be looked at before it is fetched
+_REQUESTS_AT_A_TIME = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class BatchInput:
     identity: str | None
     """Changes when the file does; `None` if there is no such file."""
     size_bytes: int = 0
+    """0 if it is not known."""
     problem: SourceError | None = None
     """Why nothing can be done."""
 
@@ -36,6 +41,10 @@ class BatchInput:
         return hashlib.sha256(self.place.encode("utf-8", "surrogateescape")).hexdigest()[
             :_ENTRY_DIGITS
         ]
+
+    def is_as_before(self, identity: str | None) -> bool:
+        """Whether a result for this identity still holds, as far as can be seen from here."""
+        return self.identity in (identity, _UNKNOWN)
 
     @property
     def place(self) -> str:
@@ -113,6 +122,22 @@ def collect_inputs(
     return list(found.values())
 
 
+def look_at_addresses(inputs: Sequence[BatchInput]) -> list[BatchInput]:
+    """Learn from their servers what remote inputs are now, many at a time.
+
+    An input whose server does not tell keeps an identity that every earlier result fits.
+    """
+    with ThreadPoolExecutor(_REQUESTS_AT_A_TIME) as pool:
+        return list(pool.map(_look_at_address, inputs))
+
+
+def _look_at_address(one: BatchInput) -> BatchInput:
+    if one.source.path is not None or one.problem is not None:
+        return one
+    state = look_at(one.source.uri)
+    return replace(one, identity=state.version or _UNKNOWN, size_bytes=state.size_bytes or 0)
+
+
 def _arguments(arguments: Iterable[str], standard_input: Iterable[str]) -> Iterator[str]:
     for argument in arguments:
         if argument == "-":
@@ -151,7 +176,7 @@ def _expand(argument: str) -> list[BatchInput]:
 
 def _look_at(source: VideoSource) -> BatchInput:
     if source.path is None:
-        return BatchInput(source, "address")  # what is behind it is known only after a download
+        return BatchInput(source, _UNKNOWN)
     try:
         status = source.path.stat()
     except OSError as error:

@@ -237,7 +237,7 @@ class _Batch:
         if one.problem is not None:
             return Job.of(one).blank(self._task).of_problem(one.problem)
         old = self._journal.recall(one.entry) if policy.resume else None
-        if old is None or (old.identity, old.scoring) != (one.identity, self._task.scoring):
+        if old is None or old.scoring != self._task.scoring or not one.is_as_before(old.identity):
             return None
         if old.status == "failed":
             return None if policy.retry_failed else replace(old, uri=one.source.uri)

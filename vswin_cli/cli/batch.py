@@ -323,7 +323,7 @@ def _scores_folder(target: Target, wanted: Path | None, *, keep: bool) -> Path |
 def _find(
     arguments: Sequence[str], files: Sequence[str], skip_files: Sequence[str], shard: Shard | None
 ) -> list[BatchInput]:
-    from vswin_cli.batch.inputs import collect_inputs
+    from vswin_cli.batch.inputs import collect_inputs, look_at_addresses
 
     standard_input = sys.stdin if "-" in arguments else ()
     found = collect_inputs(
@@ -331,7 +331,7 @@ def _find(
     )
     if not found:
         raise SourceError("nothing to tag", hint="see the list, --files and --skip-files")
-    return found if shard is None else shard.of(found)
+    return look_at_addresses(found if shard is None else shard.of(found))
 
 
 def _run(
