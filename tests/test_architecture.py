@@ -15,9 +15,11 @@ PACKAGE = Path(__file__).parent.parent / "vswin_cli"
 LAYERS = [
     "counting errors media models.crc32c models.partition models.threads specs structure "
     "timeline.overlaps timeline.runs",
+    "bench.flops bench.record bench.synthesis bench.torchvision_peer cli.bench_text "
     "cli.console config evaluation.protocols evaluation.reading files labels models.inert "
     "models.inflate models.layouts models.routing models.tf_index records transfer "
     "transforms weights.spec",
+    "bench.memory bench.mmaction_peer bench.timing "
     "card cli.batch_progress cli.options evaluation.accuracy models.pickles models.swin3d "
     "models.tf_bundle remote sampling settings timeline.provenance timeline.spool "
     "weights.store weights.table",
@@ -28,17 +30,21 @@ LAYERS = [
     "inspection report.tracks timeline.segments video weights.catalogue",
     "cli.models cli.probe decoding report.thumbnail_process report.thumbnails "
     "timeline.record weights.loading",
+    "bench.subject "
     "batch.columns batch.outcome cli.convert cli.download clips decoder_process "
     "export.naming export.timecodes timeline.files timeline.score_files",
     "batch.job batch.journal batch.sharing cli.lanes cli.schema engine evaluation.annotations "
     "evaluation.views export.annotation export.editorial export.subtitles export.tabular "
     "report.content",
+    "bench.machine "
     "batch.parts cli.model_choice evaluation.detection evaluation.matching "
     "evaluation.overlay evaluation.topk export.formats pipeline report.pages",
+    "bench.ceiling bench.films bench.memory_process "
     "batch.analyst evaluation.comparison evaluation.ledger evaluation.segmental export "
     "report.writing",
-    "batch.office",
-    "batch.crew batch.tables cli.output cli.topk evaluation.events report",
+    "batch.office bench.networks",
+    "bench.run batch.crew batch.tables cli.output cli.topk evaluation.events report",
+    "cli.bench "
     "batch.cluster batch.local batch.scheduler cli.evaluate cli.export cli.report "
     "cli.segment cli.tag",
     "batch.run cli.crews",
@@ -49,6 +55,7 @@ RANK = {module: row for row, modules in enumerate(LAYERS) for module in modules.
 ROOMS = {
     "",
     "batch",
+    "bench",
     "cli",
     "evaluation",
     "models",
@@ -58,8 +65,9 @@ ROOMS = {
 ENTRY = {"__main__"}
 
 HEAVY = {"torch", "av", "ray", "huggingface_hub", "fsspec", "safetensors"}
+MEASURES = "ceiling machine memory_process mmaction_peer networks run subject torchvision_peer"
 HEAVY_AT_TOP = {
-    "torch": {"engine", "transforms"},
+    "torch": {"engine", "transforms", *(f"bench.{name}" for name in MEASURES.split())},
     "av": {"inspection", "pictures", "streams", "video"},
 }
 

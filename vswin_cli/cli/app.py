@@ -13,6 +13,7 @@ import typer
 from vswin_cli import __version__
 from vswin_cli.cli import console
 from vswin_cli.cli.batch import batch
+from vswin_cli.cli.bench import bench
 from vswin_cli.cli.convert import convert
 from vswin_cli.cli.download import download
 from vswin_cli.cli.evaluate import evaluate
@@ -42,7 +43,19 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (tag, batch, probe, segment, export, report, download, labels, convert, schema):
+for command in (
+    tag,
+    batch,
+    probe,
+    segment,
+    export,
+    report,
+    bench,
+    download,
+    labels,
+    convert,
+    schema,
+):
     app.command()(command)
 app.add_typer(models, name="models")
 app.add_typer(evaluate, name="evaluate")

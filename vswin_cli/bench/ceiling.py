@@ -1,0 +1,101 @@
+"""The device's own matrix rate: the ceiling that no network on it can pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from vswin_cli.bench.machine import synchronise
+from vswin_cli.bench.record import Ceiling, Timing
+from vswin_cli.bench.timing import Contender, measure
+from vswin_cli.models.threads import run_apart
+
+__all__ = ["Product", "best_products", "ceiling_of"]
+
+_SQUARES = {"cpu": (1024, 2048)}
+_BIG_SQUARES = (2048, 4096, 8192)
+_KEPT = 3  # products per precision that take part in every pass
+_TRIAL_SECONDS = 0.05
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Product:
+    """One matrix product in one precision."""
+
+    shape: str
+    """Rows × inner × columns, in words."""
+    flops: int
+    """A multiply-add counts two."""
+    contender: Contender
+
+    def gflops(self, timing: Timing) -> float:
+        """Rate of the fastest pass."""
+        return self.flops / timing.fastest_seconds / 1e9
+
+
+def best_products(
+    device: torch.device, dtype: torch.dtype, mlp_shapes: Sequence[tuple[int, int, int]]
+) -> tuple[list[Product], int]:
+    """Try square products and those of the network's own MLPs; keep the fastest few.
+
+    On a CPU each is also tried as one product per thread, which leaves out what threads lose by
+    waiting for each other within one.
+
+    Returns:
+        The products to measure carefully, and how many were tried.
+    """
+    squares = [(n, n, n) for n in _SQUARES.get(device.type, _BIG_SQUARES)]
+    threads = torch.get_num_threads() if device.type == "cpu" else 1
+    tried = [_together(shape, device, dtype) for shape in [*squares, *mlp_shapes]]
+    if threads > 1:
+        tried += [_apart(shape, dtype, threads) for shape in [*squares, *mlp_shapes]]
+    contenders = [product.contender for product in tried]
+    rates = measure(contenders, 1, pass_seconds=_TRIAL_SECONDS)
+    tried.sort(key=lambda product: -product.gflops(rates[product.contender.name]))
+    return tried[:_KEPT], len(tried)
+
+
+def ceiling_of(
+    precision: str, products: Sequence[Product], tried: int, timings: Mapping[str, Timing]
+) -> Ceiling:
+    """The largest rate that was measured."""
+    best = max(products, key=lambda product: product.gflops(timings[product.contender.name]))
+    return Ceiling(precision, best.gflops(timings[best.contender.name]), best.shape, tried)
+
+
+def _together(shape: tuple[int, int, int], device: torch.device, dtype: torch.dtype) -> Product:
+    """One product with all threads, or on the accelerator."""
+    rows, inner, columns = shape
+    a = torch.randn(rows, inner, device=device).to(dtype)
+    weight = torch.randn(columns, inner, device=device).to(dtype)
+
+    def run() -> None:
+        with torch.inference_mode():
+            F.linear(a, weight)
+        synchronise(device)
+
+    return _product(shape, 1, dtype, run)
+
+
+def _apart(shape: tuple[int, int, int], dtype: torch.dtype, threads: int) -> Product:
+    """A product for each thread, of as many rows as its share."""
+    rows, inner, columns = max(1, shape[0] // threads), shape[1], shape[2]
+    weight = torch.randn(columns, inner).to(dtype)
+    pieces = [torch.randn(rows, inner).to(dtype) for _ in range(threads)]
+
+    def work(piece: torch.Tensor) -> None:
+        F.linear(piece, weight)
+
+    return _product((rows, inner, columns), threads, dtype, lambda: run_apart(work, pieces))
+
+
+def _product(
+    shape: tuple[int, int, int], threads: int, dtype: torch.dtype, run: Callable[[], None]
+) -> Product:
+    rows, inner, columns = shape
+    words = f"{rows}×{inner}×{columns}" + (f" on each of {threads} threads" if threads > 1 else "")
+    name = f"{words} in {str(dtype).removeprefix('torch.')}"
+    return Product(words, 2 * threads * rows * inner * columns, Contender(name, run))

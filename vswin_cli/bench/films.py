@@ -1,0 +1,186 @@
+"""A film from the file to the timeline: decoding alone, the network alone, both, other tools."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import cycle, islice
+from typing import TYPE_CHECKING
+
+from vswin_cli.bench.machine import synchronise
+from vswin_cli.bench.memory import MemoryRequest, measure_memory
+from vswin_cli.bench.record import FilmReport, PeerFilm, Stage, Timing
+from vswin_cli.bench.timing import Contender, OnStep, ignore_step, measure
+from vswin_cli.clips import Clip, open_clips
+from vswin_cli.config import SamplingOptions
+from vswin_cli.errors import DecodeError
+from vswin_cli.media import DecodeReport, VideoInfo
+from vswin_cli.pipeline import analyze_video
+from vswin_cli.sources import VideoSource
+
+if TYPE_CHECKING:
+    from vswin_cli.bench.mmaction_peer import LongVideoDemo
+    from vswin_cli.engine import Engine
+    from vswin_cli.specs import InputSpec
+
+__all__ = ["Film", "look_at", "measure_film"]
+
+_KEPT_CLIPS = 16  # decoded clips held for feeding the network alone
+_DECODE, _MODEL, _WHOLE = "decoding alone", "network alone", "end to end"
+_WHOLE_FLOAT32 = "end to end in float32"
+_SAMPLING = SamplingOptions()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Film:
+    """A film that was decoded once."""
+
+    source: VideoSource
+    """On this machine's disk."""
+    synthesised: bool
+    info: VideoInfo
+    report: DecodeReport
+    clips: int
+    """That the defaults of `vswin tag` make of it."""
+    first_clips: tuple[Clip, ...]
+    """Decoded, to be fed to networks."""
+
+    @property
+    def seconds(self) -> float:
+        """Length of the film."""
+        return self.report.duration_seconds
+
+
+def look_at(source: VideoSource, spec: InputSpec, *, synthesised: bool = False) -> Film:
+    """Decode a film once, which also brings the file into memory.
+
+    Args:
+        source: a file on this machine.
+        spec: what the network expects.
+        synthesised: whether the film was made for this.
+
+    Raises:
+        SourceError: it cannot be opened, holds no video, or nothing of it can be decoded.
+    """
+    kept: list[Clip] = []
+    count = 0
+    with open_clips(source, spec, _SAMPLING) as stream:
+        for clip in stream:
+            count += 1
+            if len(kept) < _KEPT_CLIPS:
+                kept.append(clip)
+        info, report = stream.info, stream.report
+    if not kept:
+        raise DecodeError(
+            f"no frame of {source.uri} could be decoded",
+            hint=f"`vswin probe --scan {source.uri}` tells what is wrong with the file",
+        )
+    return Film(source, synthesised, info, report, count, tuple(kept))
+
+
+def measure_film(
+    film: Film,
+    engines: Mapping[str, Engine],
+    precision: str,
+    *,
+    passes: int,
+    demos: Sequence[LongVideoDemo] = (),
+    memory: MemoryRequest | None = None,
+    on_step: OnStep = ignore_step,
+) -> FilmReport:
+    """Measure the stages in turns, and other tools with them.
+
+    Args:
+        film: what to work on.
+        engines: by precision; `float32` among them.
+        precision: the one that `vswin tag` would use.
+        passes: how often each is measured.
+        demos: other tools.
+        memory: what to run for measuring memory, if it is to be measured.
+        on_step: told what comes next.
+    """
+    stages = _stages(film, engines, precision, with_float32=bool(demos))
+    others = [Contender(demo.name, lambda demo=demo: demo.run(film.source.path)) for demo in demos]  # type: ignore[misc]
+    on_step(f"the film, {', '.join(one.name for one in [*stages, *others])}")
+    for _ in engines[precision].score(film.first_clips):
+        pass  # warms up; clips of one film need no more
+    timings = measure([*stages, *others], passes, warm_up=False, on_step=on_step)
+    notes: list[str] = []
+    taken = None
+    if memory is not None:
+        on_step("peak memory")
+        taken = measure_memory(memory, notes)
+    decode, model, whole = (timings[name].fastest_seconds for name in (_DECODE, _MODEL, _WHOLE))
+    return FilmReport(
+        uri=film.source.uri,
+        synthesised=film.synthesised,
+        width=film.info.display_width,
+        height=film.info.display_height,
+        codec=film.info.codec,
+        duration_seconds=film.seconds,
+        frames=film.report.frames_decoded,
+        clips=film.clips,
+        precision=precision,
+        decode=_stage(film, timings[_DECODE]),
+        frames_per_second=film.report.frames_decoded / decode,
+        model=_stage(film, timings[_MODEL]),
+        end_to_end=_stage(film, timings[_WHOLE]),
+        to_slower=whole / max(decode, model),
+        to_sum=whole / (decode + model),
+        memory=taken,
+        float32=_stage(film, timings[_WHOLE_FLOAT32]) if _WHOLE_FLOAT32 in timings else None,
+        peers=tuple(_peer(film, demo, timings, engines["float32"]) for demo in demos),
+        notes=tuple(notes),
+    )
+
+
+def _stages(
+    film: Film, engines: Mapping[str, Engine], precision: str, *, with_float32: bool
+) -> list[Contender]:
+    engine = engines[precision]
+
+    def decode() -> None:
+        with open_clips(film.source, engine.model.card.input, _SAMPLING) as stream:
+            for _ in stream:
+                pass
+
+    def think() -> None:
+        for _ in engine.score(islice(cycle(film.first_clips), film.clips)):
+            pass
+        synchronise(engine.device)
+
+    def tag(engine: Engine) -> None:
+        analyze_video(film.source, engine, _SAMPLING)
+        synchronise(engine.device)
+
+    stages = [
+        Contender(_DECODE, decode),
+        Contender(_MODEL, think),
+        Contender(_WHOLE, lambda: tag(engine)),
+    ]
+    if with_float32 and precision != "float32":
+        stages.append(Contender(_WHOLE_FLOAT32, lambda: tag(engines["float32"])))
+    return stages
+
+
+def _stage(film: Film, timing: Timing) -> Stage:
+    return Stage(timing, film.seconds / timing.fastest_seconds)
+
+
+def _peer(
+    film: Film, demo: LongVideoDemo, timings: Mapping[str, Timing], exact: Engine
+) -> PeerFilm:
+    timing = timings[demo.name]
+    ours = timings[_WHOLE].fastest_seconds
+    ours_float32 = timings.get(_WHOLE_FLOAT32, timings[_WHOLE]).fastest_seconds
+    return PeerFilm(
+        name=demo.name,
+        precision="float32",
+        settings=demo.settings,
+        timing=timing,
+        times_real_time=film.seconds / timing.fastest_seconds,
+        clips=demo.clips,
+        slower=timing.fastest_seconds / ours,
+        slower_float32=timing.fastest_seconds / ours_float32,
+        difference=demo.difference(exact, film.first_clips[0]),
+    )

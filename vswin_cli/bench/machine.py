@@ -1,0 +1,87 @@
+"""What the figures were measured on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+import torch
+
+from vswin_cli.bench.record import Machine
+from vswin_cli.engine import resolve_precision
+
+__all__ = ["describe_machine", "has_bfloat16", "synchronise"]
+
+_CPU_FACTS = Path("/proc/cpuinfo")
+_BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
+
+
+def describe_machine(device: torch.device, peers: tuple[str, ...] = ()) -> Machine:
+    """Look at this machine and at the device that the network runs on."""
+    return Machine(
+        processor=_processor(),
+        logical_cores=os.cpu_count() or 1,
+        usable_cores=_usable_cores(),
+        memory_bytes=_memory_bytes(),
+        system=platform.platform(),
+        python=platform.python_version(),
+        torch=str(torch.__version__),
+        threads=torch.get_num_threads(),
+        device=str(device),
+        device_name=_device_name(device),
+        peers=peers,
+    )
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies bfloat16 in hardware."""
+    if resolve_precision("auto", device) == torch.bfloat16:
+        return True
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    return device.type == "cpu" and not _BFLOAT16_FLAGS.isdisjoint(_cpu_flags())
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until the device has done all that it was asked to do."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def _processor() -> str:
+    names = _cpu_facts("model name")
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _cpu_flags() -> set[str]:
+    return set(" ".join(_cpu_facts("flags")[:1] or _cpu_facts("Features")[:1]).split())
+
+
+def _cpu_facts(key: str) -> list[str]:
+    """What Linux says of each core under a key; nothing elsewhere."""
+    if not _CPU_FACTS.is_file():
+        return []
+    lines = (line.partition(":") for line in _CPU_FACTS.read_text().splitlines())
+    return [value.strip() for name, _, value in lines if name.strip() == key]
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _memory_bytes() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return str(torch.cuda.get_device_name(device))
+    return "Apple GPU" if device.type == "mps" else _processor()

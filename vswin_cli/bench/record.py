@@ -1,0 +1,235 @@
+"""What a benchmark found, as records; free of torch.
+
+Times are kept pass by pass. A rate or a ratio comes from the fastest pass, which is the one that
+other programs disturbed least; the median beside it tells how steady the machine was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from vswin_cli import __version__
+
+__all__ = [
+    "BENCH_SCHEMA",
+    "BenchReport",
+    "Ceiling",
+    "FilmReport",
+    "Machine",
+    "Memory",
+    "NetworkReport",
+    "NetworkRow",
+    "PeerFilm",
+    "PrecisionRow",
+    "Stage",
+    "SubjectRecord",
+    "Timing",
+]
+
+BENCH_SCHEMA = "vswin.bench/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """The same work, done several times."""
+
+    fastest_seconds: float
+    median_seconds: float
+    passes_seconds: tuple[float, ...]
+    """In the order measured."""
+
+    @classmethod
+    def of(cls, seconds: Sequence[float]) -> Timing:
+        """Summarise measured passes, at least one."""
+        return cls(min(seconds), median(seconds), tuple(seconds))
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where the figures hold."""
+
+    processor: str
+    """The CPU's own name."""
+    logical_cores: int
+    """As the system counts them."""
+    usable_cores: int
+    """That this process may run on."""
+    memory_bytes: int | None
+    system: str
+    python: str
+    torch: str
+    threads: int
+    """That PyTorch uses on the CPU."""
+    device: str
+    """Where the network ran, as torch calls it."""
+    device_name: str
+    """The same in words."""
+    peers: tuple[str, ...] = ()
+    """Packages compared with, name and version."""
+    vswin: str = __version__
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectRecord:
+    """The network that was measured."""
+
+    id: str
+    architecture: str
+    random_weights: bool
+    num_classes: int
+    input: tuple[int, ...]
+    """Frames, height and width of a clip."""
+    reference_macs: int
+    """Multiply-adds that the reference implementations do per clip, masked pairs included."""
+    unmasked_macs: int
+    """The same without the pairs of tokens that the attention masks rule out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """The fastest matrix product of the device in one precision."""
+
+    precision: str
+    gflops: float
+    """Of the largest of all shapes; a multiply-add counts two."""
+    shape: str
+    """Rows × inner × columns."""
+    shapes_tried: int
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkRow:
+    """One implementation of the network in one precision."""
+
+    name: str
+    """`vswin`, `torchvision`, or either with `compiled`."""
+    precision: str
+    timing: Timing
+    """Of one forward pass with `batch` clips."""
+    batch: int
+    clips_per_second: float
+    gflops: float
+    """By the reference's multiply-adds, whoever saves some of them."""
+    share: float
+    """Of the ceiling in this precision."""
+    slower: float
+    """How many times as long as `vswin` in this precision."""
+    slower_than_best: float
+    """How many times as long as `vswin` in its fastest precision."""
+    difference: float | None
+    """Largest of its logits' differences from `vswin` in this precision on the same clips."""
+
+
+@dataclass(frozen=True, slots=True)
+class PrecisionRow:
+    """What a faster precision does to the results, over the clips of the film."""
+
+    precision: str
+    largest_difference: float
+    """Of a clip's logits from those in float32."""
+    largest_logit: float
+    """In float32, for scale."""
+    agreement: float
+    """Share of clips with the same best label as in float32."""
+    step_agreement: float
+    """The same over the time steps."""
+    clips: int
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkReport:
+    """The network without a film around it."""
+
+    ceilings: tuple[Ceiling, ...]
+    rows: tuple[NetworkRow, ...]
+    precisions: tuple[PrecisionRow, ...]
+    notes: tuple[str, ...] = ()
+    """What could not be measured, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One part of the work on a film, done alone, or all of it."""
+
+    timing: Timing
+    times_real_time: float
+    """Seconds of film per second, in the fastest pass."""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The most memory that tagging the film took, in processes of its own."""
+
+    main_bytes: int
+    decoder_bytes: int
+    """Of all decoding processes at once."""
+    total_bytes: int
+    """Of both at the same time, at most; shared pages count twice."""
+    device_bytes: int | None = None
+    """Of the accelerator, as PyTorch counts them."""
+
+
+@dataclass(frozen=True, slots=True)
+class PeerFilm:
+    """Another tool's way through the same film."""
+
+    name: str
+    precision: str
+    settings: str
+    """What it was told."""
+    timing: Timing
+    times_real_time: float
+    clips: int
+    """That it gave to the network."""
+    slower: float
+    """How many times as long as `vswin`, end to end, as vswin runs by itself."""
+    slower_float32: float
+    """How many times as long as `vswin` in float32."""
+    difference: float
+    """Largest difference of the logits of one and the same clip in float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class FilmReport:
+    """A film from the file to the timeline."""
+
+    uri: str
+    synthesised: bool
+    width: int
+    height: int
+    codec: str
+    duration_seconds: float
+    frames: int
+    clips: int
+    precision: str
+    """In which the network ran."""
+    decode: Stage
+    """Decoding, scaling and handing over, with nothing else to do."""
+    frames_per_second: float
+    """Of decoding alone."""
+    model: Stage
+    """The same number of clips through the engine, already decoded."""
+    end_to_end: Stage
+    to_slower: float
+    """End to end over the slower of the two; 1 if they overlap perfectly."""
+    to_sum: float
+    """End to end over their sum; 1 if they do not overlap at all."""
+    memory: Memory | None
+    float32: Stage | None = None
+    """End to end in float32, where the network ran in another precision and a peer is there."""
+    peers: tuple[PeerFilm, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BenchReport:
+    """All that one run found."""
+
+    machine: Machine
+    subject: SubjectRecord
+    network: NetworkReport
+    film: FilmReport
+    passes: int
+    """How often each was measured."""

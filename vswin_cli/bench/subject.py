@@ -1,0 +1,77 @@
+"""The network to measure: weights that are here, or an architecture with random ones."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+from vswin_cli.card import ModelCard, Provenance
+from vswin_cli.errors import OptionError
+from vswin_cli.models.checkpoint import LoadedModel
+from vswin_cli.models.swin3d import VideoSwin
+from vswin_cli.weights.loading import load_model
+from vswin_cli.weights.registry import get_spec
+
+__all__ = ["ARCHITECTURES", "Subject", "load_subject", "random_model"]
+
+ARCHITECTURES = {
+    "swin3d_t": "swin-t-k400",
+    "swin3d_s": "swin-s-k400",
+    "swin3d_b": "swin-b-k400",
+    "swin3d_l": "swin-l-k400",
+}
+"""Names that torchvision uses, and the published weights whose shape they mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What to load."""
+
+    name: str
+    """Registry name, Hub repository or path; or one of `ARCHITECTURES`."""
+    random: bool = False
+    """Whether the name is an architecture, to be filled with random weights."""
+
+
+def load_subject(subject: Subject) -> LoadedModel:
+    """Load weights that are here, or draw them.
+
+    Raises:
+        OptionError: no such architecture.
+        ModelError: the weights are not here or unusable.
+    """
+    return random_model(subject.name) if subject.random else load_model(subject.name)
+
+
+def random_model(name: str) -> LoadedModel:
+    """A network of the published shape whose weights are drawn, the same ones every time.
+
+    They are scaled so that activations stay of the size that trained weights give them; speed does
+    not depend on them otherwise.
+
+    Raises:
+        OptionError: no such architecture.
+    """
+    if name not in ARCHITECTURES:
+        raise OptionError(
+            f"no architecture is called {name!r}", hint=f"it can be {', '.join(ARCHITECTURES)}"
+        )
+    spec = get_spec(ARCHITECTURES[name])
+    network = VideoSwin(spec.architecture, spec.num_classes).eval().requires_grad_(False)
+    draw = torch.Generator().manual_seed(0)
+    for key, tensor in network.state_dict().items():
+        matrix = tensor.dim() > 1 and "table" not in key
+        scale = math.prod(tensor.shape[1:]) ** -0.5 if matrix else 0.1
+        offset = 1.0 if "norm" in key and key.endswith("weight") else 0.0
+        tensor.copy_(offset + scale * torch.randn(tensor.shape, generator=draw))
+    card = ModelCard(
+        id=name,
+        architecture=spec.architecture,
+        num_classes=spec.num_classes,
+        labels=tuple(f"class {number}" for number in range(spec.num_classes)),
+        input=spec.input,
+        provenance=Provenance("random numbers"),
+    )
+    return LoadedModel(network, card, "random")

@@ -1,0 +1,147 @@
+"""`vswin bench`: how fast this machine is, and how much of that is used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, cast
+
+import typer
+
+from vswin_cli.cli import console
+from vswin_cli.cli.options import (
+    BatchSizeOption,
+    DeviceOption,
+    JsonOption,
+    ModelOption,
+    PrecisionOption,
+    QuietOption,
+)
+from vswin_cli.config import EngineOptions, Precision
+from vswin_cli.errors import OptionError
+
+if TYPE_CHECKING:
+    from vswin_cli.bench.subject import Subject
+    from vswin_cli.models.checkpoint import LoadedModel
+    from vswin_cli.sources import VideoSource
+
+__all__ = ["bench"]
+
+
+def bench(
+    model: ModelOption = None,
+    architecture: Annotated[
+        str | None,
+        typer.Option(
+            "--architecture",
+            "-a",
+            help="Random weights in this shape instead of a model: swin3d_t, swin3d_s, swin3d_b "
+            "or swin3d_l.",
+            rich_help_panel="Model",
+        ),
+    ] = None,
+    video: Annotated[
+        Path | None,
+        typer.Option("--video", help="Film to work on.", show_default="one that is made for it"),
+    ] = None,
+    film_size: Annotated[
+        str, typer.Option("--film-size", help="Pixels of the film that is made.")
+    ] = "1280x720",
+    film_seconds: Annotated[
+        float, typer.Option("--film-seconds", help="Length of the film that is made.")
+    ] = 20.0,
+    peer: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--peer",
+            help="Measure beside it: torchvision (its network) or mmaction2 (its long-video "
+            "demo). Repeatable.",
+        ),
+    ] = None,
+    compiled: Annotated[
+        bool,
+        typer.Option("--compiled", help="Measure networks after torch.compile, too."),
+    ] = False,
+    passes: Annotated[int, typer.Option("--passes", min=1, help="Measurements of each.")] = 5,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            "--threads", min=1, help="Threads of PyTorch.", show_default="as PyTorch chooses"
+        ),
+    ] = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    batch_size: BatchSizeOption = None,
+    memory: Annotated[
+        bool,
+        typer.Option(help="Measure peak memory, in a process of its own."),
+    ] = True,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Measure network, decoding and both together, against what the machine can do.
+
+    Everything takes turns in one run, so the ratios hold even where the seconds do not. FLOPs are
+    those of the reference implementation, whoever saves some of them, so shares can be compared.
+
+    Examples:
+        vswin bench
+
+        vswin bench --video movie.mp4 --model swin-b-k400 --json
+
+        vswin bench --architecture swin3d_t --peer torchvision --compiled
+    """
+    from vswin_cli.bench.run import BenchOptions, run_bench
+    from vswin_cli.bench.synthesis import FilmSize
+
+    options = BenchOptions(
+        peers=tuple(dict.fromkeys(peer or ())),
+        compiled=compiled,
+        passes=passes,
+        threads=threads,
+        engine=EngineOptions(device, cast("Precision", precision), batch_size),
+        video=None if video is None else _source(str(video)),
+        film=FilmSize.parse(film_size, film_seconds),
+        memory=memory,
+    )
+    subject, loaded = _load(model, architecture, device, quiet=quiet)
+    on_step = _ignore if quiet else console.note
+    report = run_bench(subject, options, model=loaded, on_step=on_step)
+    if json:
+        from vswin_cli.bench.record import BENCH_SCHEMA
+        from vswin_cli.records import json_text, to_json
+
+        console.write(json_text({"schema": BENCH_SCHEMA, **to_json(report)}, indent=2))
+    else:
+        from vswin_cli.cli.bench_text import bench_tables
+
+        console.show(bench_tables(report))
+
+
+def _ignore(_: str) -> None:
+    """Say nothing."""
+
+
+def _source(video: str) -> VideoSource:
+    from vswin_cli.sources import expand_sources
+
+    return expand_sources([video], folders=False)[0]
+
+
+def _load(
+    model: str | None, architecture: str | None, device: str, *, quiet: bool
+) -> tuple[Subject, LoadedModel]:
+    """The network in float32, fetched if it has to be."""
+    from vswin_cli.bench.subject import Subject, load_subject
+    from vswin_cli.cli.model_choice import ModelChoice, make_engine
+
+    if architecture is None:
+        choice = ModelChoice(model, None, None)
+        engine = make_engine(choice, EngineOptions(device, "float32"), crops=1, quiet=quiet)
+        return Subject(choice.reference), engine.model
+    if model is not None:
+        raise OptionError(
+            f"--model {model} and --architecture {architecture} exclude each other",
+            hint="leave one out; VSWIN_MODEL counts as --model",
+        )
+    subject = Subject(architecture, random=True)
+    return subject, load_subject(subject)
