@@ -215,6 +215,24 @@ def test_what_has_no_room_is_left_out_from_the_lowest_on():
     assert max(missing) < packed.lowest_onset
 
 
+def test_labels_that_reach_the_onset_travel_however_many_there_are():
+    each_once = 0.6 * np.eye(300) + 0.001  # a cell per label
+    each_once[270:] /= 3  # some do not reach it
+    with track_of(each_once, activation="sigmoid") as track:
+        packed = pack_track(track, SegmentOptions(onset=0.4), 1_000_000)
+    assert packed.labels == track.labels[:270]
+    assert (packed.num_left_out, packed.lowest_onset) == (30, 0.21)
+
+
+def test_scores_that_do_not_compete_travel_without_margin_and_entropy(film):
+    with random_track(5) as track:
+        competing = pack_track(track, SegmentOptions(), 1_000_000)
+        alone = pack_track(replace(track, activation="sigmoid"), SegmentOptions(), 1_000_000)
+    assert competing.margins
+    assert competing.entropies
+    assert (alone.margins, alone.entropies) == ("", "")
+
+
 def test_only_reported_labels_and_groups_travel():
     options = SegmentOptions(
         groups=(LabelGroup("both", ("label 1", "label 2")),), exclude=("label 0",)

@@ -1,6 +1,7 @@
 """The page of a report in a real browser: drawn, moved, played, and right."""
 
 import re
+from dataclasses import replace
 from importlib.resources import files
 
 import numpy as np
@@ -133,7 +134,9 @@ def test_thresholds_give_what_the_command_gives(page, film):
         set_value(page, "offset", offset)
         assert spans(page) == expected_spans(find_again(film, onset=onset, offset=offset))
         command = page.locator("#command-text").text_content()
-        assert f"--onset {onset} --offset {offset}" in command
+        given = (("onset", onset, 0.4), ("offset", offset, 0.2))
+        changed = " ".join(f"--{name} {value}" for name, value, saved in given if value != saved)
+        assert command == f"vswin segment SCORES {changed}"
     page.click("#reset")
     assert spans(page) == expected_spans(film.timeline.segments)
 
@@ -146,6 +149,23 @@ def test_other_rules_give_what_the_command_gives(page, film):
         film, min_duration_seconds=0, merge_gap_seconds=0.5, smooth_seconds=0, max_labels=2
     )
     assert spans(page) == expected_spans(again)
+
+
+def test_margin_and_entropy_give_what_the_command_gives_and_show_what_they_silence(page, film):
+    page.click("summary >> nth=0")
+    assert not page.locator("#gate-row").is_visible()
+    for margin, entropy in ((0.3, 1), (0, 0.6), (0.15, 0.75), (1, 1)):
+        set_value(page, "min_margin", margin)
+        set_value(page, "max_entropy", entropy)
+        again = find_again(film, min_margin=margin, max_entropy=entropy)
+        assert spans(page) == expected_spans(again)
+        assert page.locator("#undecided path").is_visible()
+        assert page.locator("#gate-key").is_visible()
+        assert " undecided" in page.locator("#count").text_content()
+    assert page.locator("#command-text").text_content() == "vswin segment SCORES --min-margin 1"
+    page.click("#reset")
+    assert spans(page) == expected_spans(film.timeline.segments)
+    assert not page.locator("#gate-row").is_visible()
 
 
 def test_a_slider_moves_with_the_arrow_keys_and_the_other_gives_way(page):
@@ -308,16 +328,19 @@ def rules(browser):
     """A page that holds nothing but the rules and the unpacking of scores."""
     context = browser.new_context()
     blank = context.new_page()
-    blank.add_script_tag(content=f"{RULES}\nObject.assign(window, {{findSegments, unpackTrack}});")
+    blank.add_script_tag(
+        content=f"{RULES}\nObject.assign(window, {{findSegments, setGate, unpackTrack}});"
+    )
     yield blank
     context.close()
 
 
-def in_page(rules, packed, options):
-    """Segments that the page's rules find in a packed track."""
+def in_page(rules, packed, options, saved=None):
+    """Segments that the page's rules find in a track packed under `saved` options."""
     return rules.evaluate(
-        """async ([packed, options]) => {
+        """async ([packed, options, saved]) => {
              const track = await unpackTrack(packed);
+             setGate(track, options, saved);
              return findSegments(track, {
                ...options,
                minDuration: options.min_duration,
@@ -325,7 +348,11 @@ def in_page(rules, packed, options):
                maxLabels: options.max_labels,
              });
            }""",
-        [to_json(packed), to_json(PageOptions.of(options))],
+        [
+            to_json(packed),
+            to_json(PageOptions.of(options)),
+            to_json(PageOptions.of(saved or options)),
+        ],
     )
 
 
@@ -377,6 +404,26 @@ def test_rules_find_what_the_command_finds_on_random_tracks(rules):
         assert_equal(in_page(rules, packed, options), expected)
         total += len(expected)
     assert total > 300
+
+
+def test_rules_find_what_the_command_finds_with_a_gate_moved_in_the_page(rules):
+    """Packed under one choice of margin and entropy, segmented under others."""
+    saved = SegmentOptions(min_margin=0.123, max_entropy=0.777, onset=0.3, smooth_seconds=0.3)
+    total = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        moved = replace(
+            saved,
+            min_margin=float(rng.choice([0.0, 0.123, 0.07, 0.29, 0.58])),
+            max_entropy=float(rng.choice([1.0, 0.777, 0.57, 0.93])),
+        )
+        with random_track(seed) as track:
+            packed = pack_track(track, saved, 1_000_000)
+            expected = find_segments(track, moved)
+        found = in_page(rules, packed, moved, saved)
+        assert_equal(found, expected)
+        total += len(expected)
+    assert total > 60
 
 
 def test_rules_find_the_same_groups(rules):

@@ -28,6 +28,8 @@ class PageOptions:
     merge_gap: float
     smooth: float
     max_labels: int
+    min_margin: float
+    max_entropy: float
     alternatives: int
     instants: tuple[str, ...]
     """Labels of moments, which are neither smoothed nor merged nor limited."""
@@ -44,6 +46,8 @@ class PageOptions:
             merge_gap=options.merge_gap_seconds,
             smooth=options.smooth_seconds,
             max_labels=options.max_labels,
+            min_margin=options.min_margin,
+            max_entropy=options.max_entropy,
             alternatives=options.max_alternatives,
             instants=tuple(one_line(label) for label in options.instants),
             onsets=tuple(replace(own, label=one_line(own.label)) for own in options.onsets),

@@ -3,7 +3,9 @@
 Scores are stored in half precision. They are carried over bit by bit if the space allows,
 otherwise in steps of 1/256, which half precision also holds exactly, and as nothing below 1/64.
 If even that is too much, the labels with the lowest best scores stay behind and the page's
-thresholds stop above them, so that what it shows is complete.
+thresholds stop above them, so that what it shows is complete. Margin and entropy, for which all
+labels count, travel as the thresholds that each cell passes: the steps of the page's sliders and
+what the user chose, so that they are exact where it matters.
 """
 
 from __future__ import annotations
@@ -20,18 +22,19 @@ from numpy.typing import NDArray
 
 from vswin_cli.config import SegmentOptions
 from vswin_cli.timeline.scores import ScoreTrack
-from vswin_cli.timeline.selection import LabelView, undecided
+from vswin_cli.timeline.selection import LabelView, normalised_entropy, top_margin
 
-__all__ = ["LOWEST_ONSET", "PackedTrack", "pack_track"]
+__all__ = ["LOWEST_ONSET", "PackedTrack", "gate_levels", "pack_track"]
 
 LOWEST_ONSET = 0.05
 """Labels that never score this much are left out in any case."""
 
 _BATCH = 16  # columns held at once
-_MAX_LABELS = 256  # more would make a page slow rather than informative
+_MAX_LABELS = 256  # more make a page slow rather than informative, unless they reach the onset
 _STEP = 1 / 256
 _LEAST_CODE = 4  # what lies below is noise far from any threshold, and most of the bytes
 _BASE64 = 4 / 3
+_GATE_STEPS = 100  # of the page's sliders for margin and entropy
 
 Bits = Literal[8, 16]
 
@@ -51,8 +54,11 @@ class PackedTrack:
     """Column by column, differences along time, high bytes ahead of low ones; deflated."""
     valid: str
     """A bit per cell, lowest first; deflated."""
-    gated: str
-    """The same for cells where nothing is decided."""
+    margins: str
+    """For each cell the last of `gate_levels` that its margin reaches, a byte; packed like a column
+    of `scores` in steps. Empty where scores do not compete."""
+    entropies: str
+    """The same for the first of the levels that its entropy does not exceed."""
     stretches: tuple[tuple[float, float, int, int], ...]
     """Start and end in seconds, first and stop cell."""
     lowest_onset: float
@@ -73,17 +79,18 @@ def pack_track(track: ScoreTrack, options: SegmentOptions, max_bytes: int) -> Pa
         OptionError: the options name labels that the track does not have.
     """
     view = LabelView.of(track.labels, track.activation, options)
-    gated = undecided(track, view, options)
-    largest = _largest(track, view, gated)
+    largest = _largest(track, view)
     wanted = np.flatnonzero(view.reported & (largest >= LOWEST_ONSET))
     ordered = wanted[np.argsort(-largest[wanted], kind="stable")]
-    carried = ordered[:_MAX_LABELS]
+    enough = max(_MAX_LABELS, int(np.count_nonzero(largest[wanted] >= options.onset)))
+    carried = ordered[:enough]
     bits: Bits = 16
     count, text = _pack(track, view, carried, bits, max_bytes)
     if count < len(carried):
         bits = 8
         count, text = _pack(track, view, carried, bits, max_bytes)
     missing = largest[ordered[count:]]
+    margins, entropies = _gates(track, view, options)
     return PackedTrack(
         labels=tuple(view.names[i] for i in np.sort(ordered[:count])),
         start_seconds=track.start_seconds,
@@ -92,7 +99,8 @@ def pack_track(track: ScoreTrack, options: SegmentOptions, max_bytes: int) -> Pa
         bits=bits,
         scores=text,
         valid=_packed_bits(track.valid),
-        gated=_packed_bits(gated),
+        margins=margins,
+        entropies=entropies,
         stretches=tuple(
             (one.start_seconds, one.end_seconds, one.first_cell, one.stop_cell)
             for one in track.stretches()
@@ -102,14 +110,35 @@ def pack_track(track: ScoreTrack, options: SegmentOptions, max_bytes: int) -> Pa
     )
 
 
-def _largest(track: ScoreTrack, view: LabelView, gated: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Best score of each column where anything may be reported."""
+def _largest(track: ScoreTrack, view: LabelView) -> NDArray[np.float32]:
+    """Best score of each column, wherever a reader may look for it."""
     largest = np.zeros(view.num_columns, np.float32)
-    for first, rows in track.chunks():
-        open_cells = ~gated[first : first + len(rows)]
-        if open_cells.any():
-            np.maximum(largest, view.apply(rows[open_cells]).max(axis=0), out=largest)
+    for _, rows in track.chunks():
+        if len(rows):
+            np.maximum(largest, view.apply(rows).max(axis=0), out=largest)
     return largest
+
+
+def gate_levels(chosen: float) -> NDArray[np.float64]:
+    """Thresholds of margin or entropy that the page knows, rising: its slider's, and the user's."""
+    return np.unique([*(np.arange(_GATE_STEPS + 1) / _GATE_STEPS), chosen])
+
+
+def _gates(track: ScoreTrack, view: LabelView, options: SegmentOptions) -> tuple[str, str]:
+    """`margins` and `entropies` of a packed track."""
+    if track.activation != "softmax":
+        return "", ""
+    # compared in single precision, as the command does
+    low = gate_levels(options.min_margin).astype(np.float32)
+    high = gate_levels(options.max_entropy).astype(np.float32)
+    margins = np.zeros(track.num_cells, np.uint8)
+    entropies = np.zeros(track.num_cells, np.uint8)
+    for first, rows in track.chunks():
+        scores = view.apply(rows)
+        part = slice(first, first + len(rows))
+        margins[part] = np.searchsorted(low, top_margin(scores), side="right") - 1
+        entropies[part] = np.searchsorted(high, normalised_entropy(scores), side="left")
+    return _text(_deflated_column(margins)), _text(_deflated_column(entropies))
 
 
 def _pack(
@@ -149,7 +178,7 @@ def _codes(
 def _deflated_column(codes: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
     steps = np.diff(codes, prepend=codes.dtype.type(0))  # wraps around, as adding up does
     planes = steps.astype(steps.dtype.newbyteorder(">")).view(np.uint8)
-    return zlib.compress(planes.reshape(len(codes), -1).T.tobytes(), 9)
+    return zlib.compress(planes.reshape(len(codes), codes.itemsize).T.tobytes(), 9)
 
 
 def _joined(packed: dict[int, bytes]) -> str:

@@ -142,6 +142,10 @@ function showOptions(except) {
     const output = byId(`${name}-value`);
     if (output) output.textContent = state.options[name].toFixed(2);
   }
+  const own = state.options.onsets.map((one) => `${one.label} ${one.onset.toFixed(2)}`);
+  byId("own-note").textContent = own.length
+    ? `Begin at a score of their own: ${own.join(", ")}. The first slider sets one for all.`
+    : "";
 }
 
 function reset() {
@@ -190,12 +194,13 @@ async function start() {
   track = await unpackTrack(content.track);
   byId("tuning").hidden = !track;
   byId("no-scores").hidden = Boolean(track);
+  byId("gate").hidden = !track?.margins;
   for (const node of document.querySelectorAll(".needs-scores")) node.hidden = !track;
   if (track) {
     const least = content.track.lowest_onset;
     byId("onset").min = Math.min(least, content.options.onset);
     byId("low-note").textContent = content.track.num_left_out
-      ? `${content.track.num_left_out} labels that never reach ${least.toFixed(2)} are not in this file.`
+      ? `${content.track.num_left_out} labels that never reach ${least.toFixed(2)} are not in this file; below it thresholds find less than the command.`
       : "";
     byId("exact-note").textContent = content.track.bits === 16 ? "" : "Scores in this file are rounded to 1/256 to keep it small.";
   }

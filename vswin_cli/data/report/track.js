@@ -3,9 +3,10 @@
 /** Unpack a track, or null if the browser is too old to inflate. */
 async function unpackTrack(packed) {
   if (!packed || typeof DecompressionStream === "undefined") return null;
-  const [valid, gated, columns] = await Promise.all([
+  const [valid, margins, entropies, columns] = await Promise.all([
     unpackFlags(packed.valid, packed.num_cells),
-    unpackFlags(packed.gated, packed.num_cells),
+    unpackLevels(packed.margins, packed.num_cells),
+    unpackLevels(packed.entropies, packed.num_cells),
     unpackColumns(packed),
   ]);
   return {
@@ -15,8 +16,39 @@ async function unpackTrack(packed) {
     stretches: packed.stretches,
     columns,
     valid,
-    gated,
+    margins,
+    entropies,
+    gated: new Uint8Array(packed.num_cells),
   };
+}
+
+/**
+ * Silence the cells where a margin below `minMargin` or an entropy above `maxEntropy` says that
+ * nothing is decided. Both must be among the levels that `saved` options give.
+ */
+function setGate(track, { min_margin: minMargin, max_entropy: maxEntropy }, saved) {
+  const key = `${minMargin} ${maxEntropy}`;
+  if (track.gate === key || !track.margins) return;
+  const off = minMargin <= 0 && maxEntropy >= 1;
+  const least = gateLevels(saved.min_margin).indexOf(minMargin);
+  const most = gateLevels(saved.max_entropy).indexOf(maxEntropy);
+  for (let i = 0; i < track.gated.length; i++) {
+    track.gated[i] = !off && (track.margins[i] < least || track.entropies[i] > most) ? 1 : 0;
+  }
+  track.gate = key;
+  track.largest = track.smoothed = undefined; // what was kept holds for another gate
+}
+
+/** Thresholds that the levels of a track count; see gate_levels in tracks.py. */
+function gateLevels(chosen) {
+  const grid = Array.from({ length: 101 }, (_, i) => i / 100);
+  return [...new Set([...grid, chosen])].sort((a, b) => a - b);
+}
+
+async function unpackLevels(text, count) {
+  if (!text) return null;
+  const plain = Float32Array.from({ length: 256 }, (_, code) => code);
+  return Uint8Array.from(undoSteps(await inflate(bytesOf(text)), count, 8, plain));
 }
 
 async function unpackColumns(packed) {

@@ -3,7 +3,16 @@
 const content = JSON.parse(document.getElementById("content").textContent);
 const byId = (id) => document.getElementById(id);
 const LANE_HEIGHT = 34;
-const NUMBERS = ["onset", "offset", "min_duration", "merge_gap", "smooth", "max_labels"];
+const NUMBERS = [
+  "onset",
+  "offset",
+  "min_duration",
+  "merge_gap",
+  "smooth",
+  "max_labels",
+  "min_margin",
+  "max_entropy",
+];
 
 const state = {
   options: { ...content.options },
@@ -31,6 +40,7 @@ function segmentAgain() {
   if (isAsSaved() || !track) {
     state.segments = content.segments;
   } else {
+    setGate(track, state.options, content.options);
     const { min_duration: minDuration, merge_gap: mergeGap, max_labels: maxLabels } = state.options;
     state.segments = findSegments(track, { ...state.options, minDuration, mergeGap, maxLabels });
   }
@@ -182,6 +192,29 @@ function drawStrip() {
   byId("strip-name").hidden = strip.hidden;
 }
 
+/** Where margin or entropy says that nothing is decided, in a row of its own. */
+function drawUndecided() {
+  if (track) setGate(track, state.options, content.options);
+  const parts = track ? runsOf(track.gated.length, (i) => track.gated[i] && track.valid[i]) : [];
+  byId("gate-row").hidden = byId("gate-key").hidden = !parts.length;
+  if (!parts.length) return;
+  const [width, scale] = [axisWidth(), scaleFor(axisWidth())];
+  const edge = (cell) => scale(track.start + cell * track.step);
+  const picture = svg("svg", { viewBox: `0 0 ${width} 8`, preserveAspectRatio: "none", "aria-hidden": "true" });
+  const d = parts
+    .map(([start, stop]) => [Math.max(0, edge(start)), Math.min(width, edge(stop))])
+    .filter(([left, right]) => right > left)
+    .map(([left, right]) => `M${left.toFixed(1)} 0H${right.toFixed(1)}V8H${left.toFixed(1)}Z`);
+  picture.append(svg("path", { class: "undecided", d: d.join("") }));
+  byId("undecided").replaceChildren(picture);
+}
+
+/** Seconds that are silenced, in words, or nothing. */
+function undecidedText() {
+  const cells = track ? track.gated.reduce((sum, flag, i) => sum + (flag && track.valid[i]), 0) : 0;
+  return cells ? `, ${length(cells * track.step)} undecided` : "";
+}
+
 function drawOverview() {
   const width = axisWidth();
   const all = (seconds) => (seconds / content.duration_seconds) * width;
@@ -211,7 +244,10 @@ function drawTable() {
     }),
   );
   const changed = isAsSaved() ? "as saved" : "found here, with other thresholds";
-  byId("count").textContent = `${state.segments.length} ${state.segments.length === 1 ? "segment" : "segments"}, ${changed}`;
+  const count = `${state.segments.length} ${state.segments.length === 1 ? "segment" : "segments"}`;
+  byId("count").textContent = `${count}, ${changed}${undecidedText()}`;
+  const isShort = content.track?.num_left_out > 0 && state.options.onset < content.track.lowest_onset;
+  byId("low-note").classList.toggle("bad", isShort && !isAsSaved());
 }
 
 /** What the video shows where a segment is at its best, or nothing. */
@@ -249,6 +285,7 @@ function drawDetail() {
 function draw() {
   drawOverview();
   drawStrip();
+  drawUndecided();
   drawRuler();
   drawLanes();
   drawTable();
@@ -269,11 +306,10 @@ function drawPlayhead() {
   }
 }
 
-/** The command that gives the same segments. */
+/** The command that gives the same segments; it takes what is not given from the scores' file. */
 function drawCommand() {
-  const flags = { onset: "onset", offset: "offset", min_duration: "min-duration", merge_gap: "merge-gap", smooth: "smooth", max_labels: "max-labels" };
   const changed = NUMBERS.filter((name) => state.options[name] !== content.options[name]);
   byId("command").hidden = !changed.length;
-  const given = NUMBERS.map((name) => `--${flags[name]} ${state.options[name]}`);
+  const given = changed.map((name) => `--${name.replaceAll("_", "-")} ${state.options[name]}`);
   byId("command-text").textContent = `vswin segment SCORES ${given.join(" ")}`;
 }
