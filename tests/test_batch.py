@@ -18,6 +18,7 @@ from vswin_cli.cli.app import run
 
 THRESHOLDS = ("--onset", "0.2", "--offset", "0.1")
 NUM_VIDEOS = 5
+NUM_MANY = 400  # more than can be done before a signal arrives
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +122,20 @@ def test_a_folder_becomes_a_table_and_a_row_per_file(batch, folder, tmp_path):
     segments = read_csv(out)
     assert sum(int(row["segments"]) for row in rows.values()) == len(segments) > 0
     assert "2 failed" in err
-    assert "--retry-failed" in err
+    assert "no video is in 2 files: trying again makes no sense" in err
+    assert "--retry-failed" not in err  # for they would fail again
+
+
+def test_only_what_may_turn_out_otherwise_is_worth_another_try(batch, folder, tmp_path):
+    twice = tmp_path / "half.mp4"
+    twice.write_bytes((folder / "clip0.mp4").read_bytes()[:600])
+    code, _, err = batch(folder, twice, tmp_path / "gone.mp4", "--out", tmp_path / "r.csv")
+    assert code == 3
+    rows = {Path(row["video"]).name: row for row in read_csv(tmp_path / "r.files.csv")}
+    assert rows["half.mp4"]["status"] == rows["gone.mp4"]["status"] == "failed"
+    assert "1 input not there; the same command looks again" in err
+    code, stdout, _ = batch(folder, tmp_path / "gone.mp4", "--out", tmp_path / "r.csv", "--json")
+    assert json.loads(stdout)["resumed"] == NUM_VIDEOS + 2  # what is missing now was not done
 
 
 def test_results_are_those_of_tag(batch, folder, tiny_model, tmp_path):
@@ -224,6 +238,15 @@ def test_nothing_processed_has_its_own_exit_code(batch, folder, tmp_path):
     assert (tmp_path / "r.csv").read_text().count("\n") == 1
 
 
+@pytest.mark.parametrize("out", ["none/r.csv", "none/r/"])
+def test_a_folder_that_nobody_named_is_not_made(batch, folder, tmp_path, out):
+    code, _, err = batch(folder / "clip0.mp4", "--out", f"{tmp_path}/{out}")
+    assert code == 8
+    assert f"no folder {tmp_path / 'none'}" in err
+    assert "create the folder first" in err
+    assert not (tmp_path / "none").exists()
+
+
 def test_success_has_exit_code_zero_and_strict_minds_coverage(batch, folder, tmp_path):
     assert batch(folder / "clip0.mp4", "--out", tmp_path / "r.csv", "--strict")[0] == 0
 
@@ -277,21 +300,23 @@ def test_killed_at_any_moment_it_goes_on_where_it_was(batch, start, folder, fini
 
 def test_ctrl_c_finishes_what_is_in_flight_and_a_second_run_is_told(batch, start, folder, tmp_path):
     out = tmp_path / "results.csv"
-    process = start(folder, "--out", out)
+    many = tmp_path / "many"
+    many.mkdir()
+    for i in range(NUM_MANY):
+        os.link(folder / f"clip{i % 4}.mp4", many / f"clip{i}.mp4")
+    process = start(many, "--out", out)
     wait_for_entries(process, out, 1)
-    code, _, err = batch(folder, "--out", out)
+    code, _, err = batch(many, "--out", out)
     assert code == 8
     assert "another vswin batch" in err
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
-    if process.returncode == 3:
-        pytest.skip("the batch was done before it could be interrupted")
     assert process.returncode == 130, said
     assert "finishing" in said
     rows = read_csv(tmp_path / "results.files.csv")
-    assert len(rows) == NUM_VIDEOS + 2
+    assert len(rows) == NUM_MANY
     pending = [row for row in rows if row["status"] == "pending"]
-    assert len(pending) == NUM_VIDEOS + 2 - len(entries(out)) > 0
+    assert len(pending) == NUM_MANY - len(entries(out)) > 0
 
 
 @pytest.fixture

@@ -87,6 +87,7 @@ def test_a_crash_and_a_hang_cost_one_file_each(tiny_model, poisoned_environment,
     }
     assert {rows[name]["attempts"] for name in ("crash", "hang")} == {"2"}
     assert "SIGSEGV" in rows["crash"]["error"]
+    assert "--retry-failed tries 2 failures again" in done.stderr
 
 
 @pytest.fixture(scope="module")

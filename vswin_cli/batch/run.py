@@ -171,7 +171,7 @@ class _Batch:
                 jobs.append(Job.of(one))
             else:
                 self._outcomes[one.entry] = outcome
-        self._num_resumed = len(self._outcomes)
+                self._num_resumed += one.problem is None
         if policy.largest_first:
             jobs.sort(key=lambda job: -job.size_bytes)
         return jobs

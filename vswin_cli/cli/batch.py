@@ -22,7 +22,6 @@ from vswin_cli.cli.options import (
     DeviceOption,
     EndOption,
     ExcludeOption,
-    FormatOption,
     FrameIntervalOption,
     FrameRateOption,
     GroupOption,
@@ -90,7 +89,16 @@ def batch(
             rich_help_panel=_RESULTS,
         ),
     ],
-    format: FormatOption = None,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            "-f",
+            help="Output format: csv, jsonl, parquet, and for folders json, srt, vtt, ...",
+            show_default="by the ending of --out, json for a folder",
+            rich_help_panel=_RESULTS,
+        ),
+    ] = None,
     save_scores: Annotated[
         Path | None,
         typer.Option(
@@ -146,7 +154,11 @@ def batch(
     ] = True,
     retry_failed: Annotated[
         bool,
-        typer.Option("--retry-failed", help="Try again what failed before.", rich_help_panel=_WORK),
+        typer.Option(
+            "--retry-failed",
+            help="Try again what failed before, files that hold no video included.",
+            rich_help_panel=_WORK,
+        ),
     ] = False,
     workers: Annotated[
         str,
@@ -302,13 +314,18 @@ def _policy(resume: bool, retry_failed: bool, needs_scores: bool, timeout: str) 
 
 
 def _scores_folder(target: Target, wanted: Path | None, *, keep: bool) -> Path | None:
-    """Where score tracks go; makes all folders, so that it is known early that it can be done."""
+    """Where score tracks go; makes all folders, so that it is known early that it can be done.
+
+    Only folders that the user named are made, never those that they lie in: a disk that is not
+    mounted must not be mistaken for an empty one.
+    """
     from vswin_cli.files import check_destination, writing
 
     if not keep and wanted is not None:
         raise OptionError("--save-scores and --no-scores exclude each other")
-    folders = [target.state, *([] if wanted is None else [wanted])]
-    for folder in folders:
+    for place in (target.path, *([] if wanted is None else [wanted])):
+        check_destination(place)
+    for folder in (target.state, *([] if wanted is None else [wanted])):
         with writing(f"{folder}"):
             folder.mkdir(parents=True, exist_ok=True)
         check_destination(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import typer
@@ -11,15 +12,25 @@ import typer
 from vswin_cli.cli import console
 from vswin_cli.cli.batch_progress import clock_text
 from vswin_cli.counting import counted
-from vswin_cli.errors import CoverageError, SourceError
+from vswin_cli.errors import (
+    CoverageError,
+    NotAVideoError,
+    NoVideoStreamError,
+    SourceError,
+    SourceNotFoundError,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vswin_cli.batch.outcome import Outcome
     from vswin_cli.batch.run import BatchReport
     from vswin_cli.batch.tables import Target
 
 __all__ = ["finish", "summarise"]
 
 _SHOWN_FAILURES = 10
+_HOPELESS = {error.code for error in (NotAVideoError, NoVideoStreamError)}
 _SOME_FAILED = 3
 _INTERRUPTED = 128 + signal.SIGINT
 
@@ -37,11 +48,30 @@ def summarise(report: BatchReport, target: Target, *, as_json: bool, quiet: bool
     if quiet:
         return
     console.note(_totals(report))
-    if failures:
-        console.note("hint: the same command with --retry-failed tries only those again")
+    for hint in _failure_hints(failures):
+        console.note(f"hint: {hint}")
     if report.num_pending:
         console.note(f"{counted(report.num_pending, 'file')} left; the same command goes on there")
     console.note(f"wrote {target.table} and {target.files_table}")
+
+
+def _failure_hints(failures: Sequence[Outcome]) -> list[str]:
+    """What to do about failures, which depends on whether they would fail again."""
+    codes = Counter(outcome.error_code for outcome in failures)
+    num_hopeless = sum(codes[code] for code in _HOPELESS)
+    num_missing = codes[SourceNotFoundError.code]
+    num_others = len(failures) - num_hopeless - num_missing
+    hints = []
+    if num_hopeless:
+        hints.append(
+            f"no video is in {counted(num_hopeless, 'file')}: trying again makes no sense until "
+            "they change, and --skip-files leaves them out"
+        )
+    if num_missing:
+        hints.append(f"{counted(num_missing, 'input')} not there; the same command looks again")
+    if num_others:
+        hints.append(f"--retry-failed tries {counted(num_others, 'failure')} again")
+    return hints
 
 
 def _totals(report: BatchReport) -> str:
