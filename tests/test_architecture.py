@@ -25,8 +25,8 @@ LAYERS = [
     "weights.store weights.table",
     "cli.batch_summary intervals models.checkpoint pictures sources timeline.scores walker "
     "weights.hub weights.registry wire",
-    "batch.inputs cli.evaluation_text evaluation.video_list isolation streams "
-    "timeline.selection weights.references",
+    "batch.inputs cli.evaluation_text evaluation.video_list evaluation.window_list isolation "
+    "streams timeline.selection weights.references",
     "inspection report.tracks timeline.segments video weights.catalogue",
     "cli.models cli.probe decoding report.thumbnail_process report.thumbnails "
     "timeline.record weights.loading",
@@ -40,10 +40,10 @@ LAYERS = [
     "batch.parts cli.model_choice evaluation.detection evaluation.matching "
     "evaluation.overlay evaluation.topk export.formats pipeline report.pages",
     "bench.ceiling bench.films bench.memory_process "
-    "batch.analyst evaluation.comparison evaluation.ledger evaluation.segmental export "
-    "report.writing",
+    "batch.analyst evaluation.comparison evaluation.ledger evaluation.segmental "
+    "evaluation.windows export report.writing",
     "batch.office bench.networks",
-    "bench.run batch.crew batch.tables cli.output cli.topk evaluation.events report",
+    "bench.run batch.crew batch.tables cli.output cli.topk cli.windows evaluation.events report",
     "cli.bench "
     "batch.cluster batch.local batch.scheduler cli.evaluate cli.export cli.report "
     "cli.segment cli.tag",

@@ -193,6 +193,20 @@ def test_f1_in_words_and_as_json(pair, capsys):
     assert body["segments"]["accuracy"] == pytest.approx(12 / 20)
 
 
+def test_f1_of_moments_with_doubtful_stretches(tmp_path, capsys):
+    prediction, truth = tmp_path / "cuts.csv", tmp_path / "truth.csv"
+    prediction.write_text("a.mp4,2.1,2.2,cut\na.mp4,7,7.1,cut\nb.mp4,1,1.1,cut\n")
+    truth.write_text("a.mp4,2,2,cut\na.mp4,6.5,7.5,doubtful\nb.mp4,1,1,cut\nb.mp4,3,3,cut\n")
+    options = ("--moment", "cut", "--ignore", "doubtful", "--collar", "0.15")
+    code, out, err = call(capsys, "f1", prediction, truth, *options)
+    assert (code, err) == (0, "")
+    assert out.startswith("event F1      80.00 %  (precision 100.00, recall 66.67;")
+    assert "66.67 %  b (1 found, 1 missed, 0 wrong)" in out
+    body = json.loads(call(capsys, "f1", prediction, truth, *options, "--json")[1])
+    assert body["segments"] is None
+    assert [one["video"] for one in body["events"]["videos"]] == ["a", "b"]
+
+
 def test_a_label_map_makes_vocabularies_meet(pair, capsys, tmp_path):
     prediction, truth = pair
     names = tmp_path / "names.csv"

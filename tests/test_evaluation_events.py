@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from vswin_cli.errors import OptionError
 from vswin_cli.evaluation.annotations import AnnotatedVideo, Annotations, Interval
-from vswin_cli.evaluation.events import Collar, event_report, most_matches
+from vswin_cli.evaluation.events import Collar, Doubts, event_report, most_matches
 
 COLLAR = Collar(1.0, 0.5)
 
@@ -95,3 +95,34 @@ def test_swapping_the_sides_swaps_precision_and_recall_when_ends_are_strict(pred
 def test_a_collar_without_sense_is_refused(seconds, share):
     with pytest.raises(OptionError):
         Collar(seconds, share)
+
+
+def test_of_moments_only_the_starts_are_compared():
+    truth = annotations(*events((2, 2), (5, 5), label="cut"))
+    found = annotations(*events((2.1, 9), (5.3, 5.4), label="cut"))
+    collar = Collar(0.2, 0.0)
+    assert event_report(found, truth, collar).overall.true_positives == 0
+    report = event_report(found, truth, collar, Doubts(frozenset({"cut"})))
+    assert (report.overall.true_positives, report.overall.false_positives) == (1, 1)
+
+
+def test_what_begins_where_nothing_is_settled_is_right_or_not_counted():
+    doubtful = Interval(4.0, 6.0, "doubtful")
+    truth = annotations(*events((5, 7)), doubtful)
+    doubts = Doubts(ignored="doubtful")
+
+    def counts(*predicted):
+        one = event_report(annotations(*events(*predicted)), truth, Collar(0.5), doubts).overall
+        return one.true_positives, one.false_positives, one.false_negatives
+
+    assert counts((5, 7)) == (1, 0, 0)
+    assert counts((5, 7), (4.6, 7)) == (1, 0, 0)  # the other of two that fit
+    assert counts((4, 5), (6, 7)) == (0, 1, 1)
+    labels = event_report(annotations(), truth, Collar(0.5), doubts).labels
+    assert [one.label for one in labels] == ["a"]
+
+
+def test_videos_are_counted_apart():
+    truth = Annotations("t", {n: AnnotatedVideo(n, tuple(events((0, 2)))) for n in ("u", "v")})
+    report = event_report(annotations(*events((0, 2))), truth, COLLAR)
+    assert [(one.video, one.recall) for one in report.videos] == [("u", 1.0), ("v", 0.0)]

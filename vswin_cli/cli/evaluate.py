@@ -14,13 +14,14 @@ from vswin_cli.cli.options import (
     QuietOption,
 )
 from vswin_cli.cli.topk import topk
+from vswin_cli.cli.windows import windows
 from vswin_cli.config import EngineOptions
 from vswin_cli.records import json_text, to_json
 
 if TYPE_CHECKING:
     from vswin_cli.evaluation.annotations import Annotations
 
-__all__ = ["compare", "evaluate", "f1", "map_", "topk"]
+__all__ = ["compare", "evaluate", "f1", "map_", "topk", "windows"]
 
 _SOME_FAILED = 3
 _MOST_WORKERS = 8
@@ -31,6 +32,7 @@ evaluate = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 evaluate.command("topk")(topk)
+evaluate.command("windows")(windows)
 
 SubsetOption = Annotated[
     str | None,
@@ -106,6 +108,21 @@ def f1(
         float,
         typer.Option("--collar-share", help="Of an event's length, that its end may be off."),
     ] = 0.5,
+    moment: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--moment",
+            help="Label of moments, such as a cut: only starts are compared. Repeatable.",
+        ),
+    ] = None,
+    ignore: Annotated[
+        str | None,
+        typer.Option(
+            "--ignore",
+            help="Label of doubtful stretches of the ground truth: what is predicted there "
+            "counts as right or not at all.",
+        ),
+    ] = None,
     subset: SubsetOption = None,
     label_map: LabelMapOption = None,
     json: JsonOption = False,
@@ -116,17 +133,22 @@ def f1(
         vswin evaluate f1 movie.json truth.csv
 
         vswin evaluate f1 timelines.jsonl truth.csv --collar 0.5 --json
+
+        vswin evaluate f1 cuts.csv truth.csv --moment cut --collar 0.15 --ignore doubtful
     """
     from vswin_cli.evaluation.detection import parse_thresholds
-    from vswin_cli.evaluation.events import Collar, event_report
+    from vswin_cli.evaluation.events import Collar, Doubts, event_report
     from vswin_cli.evaluation.segmental import segmental_report
 
     overlaps, limits = parse_thresholds(overlap), Collar(collar, collar_share)
-    found, wanted = _read_pair(prediction, truth, subset, label_map)
-    segments = segmental_report(found, wanted, overlaps)
-    events = event_report(found, wanted, limits)
+    doubts = Doubts(frozenset(moment or ()), ignore)
+    found, wanted = _read_pair(prediction, truth, subset, label_map, ignore)
+    left_out = {*doubts.moments, *([ignore] if ignore else [])}
+    states, true_states = found.without(left_out), wanted.without(left_out)
+    segments = segmental_report(states, true_states, overlaps) if true_states.labels else None
+    events = event_report(found, wanted, limits, doubts)
     if json:
-        body = {"segments": to_json(segments), "events": to_json(events)}
+        body = {"segments": segments and to_json(segments), "events": to_json(events)}
         console.write(json_text({"schema": "vswin.evaluation.f1/1", **body}, indent=2))
     else:
         console.write(evaluation_text.f1_text(segments, events))
@@ -194,7 +216,11 @@ def _tag(video: str, reference: str, device: str, *, quiet: bool) -> Annotations
 
 
 def _read_pair(
-    prediction: Path, truth: Path, subset: str | None, label_map: Path | None
+    prediction: Path,
+    truth: Path,
+    subset: str | None,
+    label_map: Path | None,
+    ignore: str | None = None,
 ) -> tuple[Annotations, Annotations]:
     """Both files, made comparable; what does not fit is said on stderr."""
     from vswin_cli.evaluation.annotations import read_annotations
@@ -204,7 +230,8 @@ def _read_pair(
     found = read_annotations(prediction)
     if label_map is not None:
         found = found.renamed(read_label_map(label_map))
-    for sentence in check_comparable(found, wanted):
+    settled = wanted if ignore is None else wanted.without({ignore})
+    for sentence in check_comparable(found, settled):
         console.warn(sentence)
     return found, wanted
 

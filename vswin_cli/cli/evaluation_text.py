@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from vswin_cli.evaluation.comparison import ComparisonReport, Difference, VideoComparison
     from vswin_cli.evaluation.detection import DetectionReport
-    from vswin_cli.evaluation.events import EventReport
+    from vswin_cli.evaluation.events import EventReport, LabelEvents, VideoEvents
     from vswin_cli.evaluation.segmental import SegmentalReport
     from vswin_cli.evaluation.topk import TopkReport
+    from vswin_cli.evaluation.windows import ScoredWindow, WindowReport
     from vswin_cli.weights.spec import Accuracy
 
-__all__ = ["comparison_text", "detection_text", "f1_text", "topk_text"]
+__all__ = ["comparison_text", "detection_text", "f1_text", "topk_text", "windows_text"]
 
 _BARS = "▁▂▃▄▅▆▇█"
 _MOST_LINES = 20
@@ -81,30 +82,77 @@ def detection_text(report: DetectionReport) -> str:
     return "\n".join([*lines, *_section("average precision by label", labels)])
 
 
-def f1_text(segments: SegmentalReport, events: EventReport) -> str:
-    """Segmental measures, then events."""
-    lines = [f"{segments.num_videos} videos, {segments.seconds:.1f} s", ""]
-    lines += [
-        f"F1@{100 * one.overlap:<9g} {100 * one.f1:6.2f} %  (precision {100 * one.precision:.2f}, "
-        f"recall {100 * one.recall:.2f})"
-        for one in segments.f1
-    ]
-    lines += [
-        f"edit score   {100 * segments.edit:6.2f} %",
-        f"accuracy     {100 * segments.accuracy:6.2f} %  (of all time, background included)",
-    ]
+def f1_text(segments: SegmentalReport | None, events: EventReport) -> str:
+    """Segmental measures, unless there are only moments, then events."""
+    lines = [] if segments is None else _segmental_lines(segments)
     whole = events.overall
     lines.append(
         f"event F1     {100 * whole.f1:6.2f} %  (precision {100 * whole.precision:.2f}, recall "
         f"{100 * whole.recall:.2f}; start within {events.collar_seconds:g} s, end within that or "
         f"{events.collar_share:.0%} of the length)"
     )
-    labels = [
-        f"  {100 * one.f1:6.2f} %  {one.label} ({one.true_positives} found, "
+    lines += _section("event F1 by label", [_event_line(one.label, one) for one in events.labels])
+    if len(events.videos) > 1:
+        rows = [_event_line(one.video, one) for one in events.videos]
+        lines += _section("event F1 by video", rows)
+    return "\n".join(lines)
+
+
+def _event_line(name: str, one: LabelEvents | VideoEvents) -> str:
+    return (
+        f"  {100 * one.f1:6.2f} %  {name} ({one.true_positives} found, "
         f"{one.false_negatives} missed, {one.false_positives} wrong)"
-        for one in events.labels
+    )
+
+
+def _segmental_lines(segments: SegmentalReport) -> list[str]:
+    return [
+        f"{segments.num_videos} videos, {segments.seconds:.1f} s",
+        "",
+        *(
+            f"F1@{100 * one.overlap:<9g} {100 * one.f1:6.2f} %  "
+            f"(precision {100 * one.precision:.2f}, recall {100 * one.recall:.2f})"
+            for one in segments.f1
+        ),
+        f"edit score   {100 * segments.edit:6.2f} %",
+        f"accuracy     {100 * segments.accuracy:6.2f} %  (of all time, background included)",
     ]
-    return "\n".join([*lines, *_section("event F1 by label", labels)])
+
+
+def windows_text(report: WindowReport) -> str:
+    """How often the right label leads, and false alarms; then labels and mistakes."""
+    lines = [f"{report.model}: {report.num_windows} windows of {report.num_videos} videos"]
+    if report.num_unsure or report.num_excluded:
+        lines.append(
+            f"left out    {report.num_unsure} unsure, {report.num_excluded} of other labels"
+        )
+    if report.right.total:
+        lines += [
+            f"right       {report.right} of {report.right.total}",
+            f"some true   {report.some_true} (of several that hold)",
+        ]
+    if report.background_right.total:
+        lines += [
+            f"{report.background}: {report.background_right} of {report.background_right.total}",
+            f"false alarm {report.background_alarms} of these",
+        ]
+    labels = [
+        f"  {one.num_windows:5} {one.right:6} {one.some_true:10} {one.false_alarms:12}  {one.label}"
+        for one in report.labels
+    ]
+    lines += _section("windows  right  some true  false alarm  label", labels)
+    lines += _section("mistakes", [_mistake_line(one) for one in report.mistakes])
+    failures = [f"  {one.video}: {one.problem}" for one in report.failures]
+    return "\n".join([*lines, *_section(f"failed and left out: {len(failures)}", failures)])
+
+
+def _mistake_line(one: ScoredWindow) -> str:
+    names = "+".join((one.label, *one.others))
+    alarm = f"; {one.false_alarm} would be reported" if one.false_alarm else ""
+    return (
+        f"  {one.video} {one.start_seconds:g}-{one.end_seconds:g} s: {names} ({one.score:.2f}), "
+        f"got {one.predicted} ({one.predicted_score:.2f}){alarm}"
+    )
 
 
 def comparison_text(report: ComparisonReport) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
@@ -99,6 +99,16 @@ class Annotations:
                 intervals=_sorted(
                     replace(one, label=names.get(one.label, one.label)) for one in video.intervals
                 ),
+            )
+            for key, video in self.videos.items()
+        }
+        return replace(self, videos=videos)
+
+    def without(self, labels: Collection[str]) -> Annotations:
+        """The same videos without the intervals of some labels."""
+        videos = {
+            key: replace(
+                video, intervals=tuple(one for one in video.intervals if one.label not in labels)
             )
             for key, video in self.videos.items()
         }

@@ -1,0 +1,107 @@
+"""`vswin evaluate windows`: which label leads in windows of whole videos."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+
+from vswin_cli.cli import console, evaluation_text
+from vswin_cli.cli.options import (
+    BatchSizeOption,
+    DeviceOption,
+    ExcludeOption,
+    JsonOption,
+    LabelsOption,
+    ModelOption,
+    OnsetOption,
+    PrecisionOption,
+    QuietOption,
+    WeightsOption,
+)
+from vswin_cli.config import EngineOptions, Precision
+from vswin_cli.errors import OptionError, SourceError
+from vswin_cli.records import json_text, to_json
+
+__all__ = ["windows"]
+
+_SOME_FAILED = 3
+
+
+def windows(
+    listed: Annotated[
+        Path,
+        typer.Argument(
+            metavar="LIST", help="CSV or TSV video,start,end,label and perhaps others,sure."
+        ),
+    ],
+    model: ModelOption = None,
+    weights: WeightsOption = None,
+    labels: LabelsOption = None,
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            "--root", help="Folder that relative paths start from.", show_default="the list's own"
+        ),
+    ] = None,
+    exclude: ExcludeOption = None,
+    background: Annotated[
+        str | None,
+        typer.Option("--background", help="The label that says that nothing happens."),
+    ] = None,
+    onset: OnsetOption = None,
+    piece: Annotated[
+        float,
+        typer.Option("--piece", help="Seconds per window of rows about a whole video."),
+    ] = 2.0,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "auto",
+    batch_size: BatchSizeOption = None,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Test a model on labelled windows of videos: does the right label lead, is there a false one?
+
+    The mean score over a window decides. A row without start and end is about a whole video, in
+    windows of --piece seconds. --background sets the windows apart in which nothing happens.
+
+    Examples:
+        vswin evaluate windows labels.tsv --background static --exclude fade --exclude dissolve
+
+        vswin evaluate windows fixed_cameras.csv --background static --json
+    """
+    from vswin_cli.cli.model_choice import ModelChoice, make_engine
+    from vswin_cli.evaluation.reading import read_text
+    from vswin_cli.evaluation.window_list import read_window_list
+    from vswin_cli.evaluation.windows import WindowTest, evaluate_windows
+    from vswin_cli.timeline.selection import match_labels
+
+    read_text(listed)  # a wrong path should not cost a download first
+    if not piece > 0:
+        raise OptionError(f"--piece must be positive, got {piece:g}")
+    options = EngineOptions(device, cast("Precision", precision), batch_size)
+    engine = make_engine(ModelChoice(model, weights, labels), options, crops=1, quiet=quiet)
+    card = engine.model.card
+    if background is not None:
+        match_labels([background], card.labels)
+    excluded = tuple(card.labels[i] for i in match_labels(exclude or (), card.labels))
+    segments = replace(card.segments, exclude=excluded)
+    if onset is not None:
+        segments = replace(segments, onset=onset, offset=min(onset, segments.offset), onsets=())
+    test = WindowTest.of(card.labels, segments, background, piece)
+    left_out = set(card.labels) - set(test.names)
+    found = read_window_list(listed, card.labels, exclude=left_out, root=root)
+    with console.progress(str(listed), unit="videos", quiet=quiet) as on_progress:
+        report = evaluate_windows(found, engine, test, on_done=on_progress)
+    if not report.num_windows:
+        first = report.failures[0]
+        raise SourceError(f"no window could be scored; {first.video}: {first.problem}")
+    if json:
+        body = {"schema": "vswin.evaluation.windows/1", **to_json(report)}
+        console.write(json_text(body, indent=2))
+    else:
+        console.write(evaluation_text.windows_text(report))
+    if report.failures:
+        raise typer.Exit(_SOME_FAILED)

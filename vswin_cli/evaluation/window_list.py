@@ -1,0 +1,150 @@
+"""Parts of videos with the labels that hold there, as CSV or tab-separated text.
+
+The first line names the columns: a video, where its window starts and ends, the label that holds
+above all, and perhaps others that hold as well and whether the viewer was sure.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vswin_cli.config import parse_seconds
+from vswin_cli.errors import OptionError, SourceError
+from vswin_cli.evaluation.reading import read_text
+from vswin_cli.remote import is_remote
+from vswin_cli.sources import VideoSource
+
+__all__ = ["LabelledWindow", "WindowList", "read_window_list"]
+
+_COLUMNS = {
+    "video": ("video", "path", "file", "filename", "clip", "uri"),
+    "start": ("start", "start_seconds", "start_s"),
+    "end": ("end", "end_seconds", "end_s"),
+    "label": ("label", "class"),
+    "others": ("others", "other_labels", "extra_labels"),
+    "sure": ("sure", "verified"),
+}
+_REQUIRED = ("video", "label")
+_YES = {"yes", "true", "1", "y"}
+_HINT = "the first line names the columns: video,start,end,label and perhaps others,sure"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledWindow:
+    """A part `[start_seconds, end_seconds)` of a video and what holds there."""
+
+    source: VideoSource
+    start_seconds: float
+    end_seconds: float | None
+    """`None` for all of the rest, in pieces of equal length."""
+    label: str
+    """What holds above all."""
+    others: tuple[str, ...] = ()
+    """What holds as well."""
+
+    @property
+    def true_labels(self) -> tuple[str, ...]:
+        """All that hold."""
+        return (self.label, *self.others)
+
+
+@dataclass(frozen=True, slots=True)
+class WindowList:
+    """What a file lists."""
+
+    windows: tuple[LabelledWindow, ...]
+    num_unsure: int = 0
+    """Left out because the viewer was not sure."""
+    num_excluded: int = 0
+    """Left out because of their label."""
+
+
+def read_window_list(
+    path: Path,
+    labels: Sequence[str],
+    *,
+    exclude: Collection[str] = (),
+    root: Path | None = None,
+) -> WindowList:
+    """Read a list of labelled windows.
+
+    A row without start and end is about the whole video. Other labels of a row are separated by
+    semicolons. Rows whose column `sure` says anything but yes are left out.
+
+    Args:
+        path: the list; fields are separated by tabs if the first line has one, else by commas.
+        labels: names of the model's classes.
+        exclude: rows with these labels are left out.
+        root: what relative paths are relative to; by default the list's own folder.
+
+    Raises:
+        SourceNotFoundError: the list is not there.
+        SourceError: a line cannot be read or names an unknown label, or nothing is left.
+    """
+    text = read_text(path)
+    delimiter = "\t" if "\t" in text.partition("\n")[0] else ","
+    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter)
+    rows = [[cell.strip() for cell in row] for row in reader]
+    columns = _columns(rows[0] if rows else [], path)
+    folder = path.parent if root is None else root
+    windows: list[LabelledWindow] = []
+    num_unsure = num_excluded = 0
+    for number, row in enumerate(rows[1:], 2):
+        cells = {name: row[i] for name, i in columns.items() if i < len(row)}
+        if not any(row):
+            continue
+        if "sure" in columns and cells.get("sure", "").casefold() not in _YES:
+            num_unsure += 1
+        elif cells.get("label") in exclude:
+            num_excluded += 1
+        else:
+            windows.append(_window(cells, labels, folder, f"{path}, line {number}"))
+    if not windows:
+        raise SourceError(f"{path} lists no window", hint=_HINT)
+    return WindowList(tuple(windows), num_unsure, num_excluded)
+
+
+def _columns(names: Sequence[str], path: Path) -> dict[str, int]:
+    """Where each known column is."""
+    folded = [name.casefold() for name in names]
+    found = {
+        column: next(folded.index(alias) for alias in aliases if alias in folded)
+        for column, aliases in _COLUMNS.items()
+        if any(alias in folded for alias in aliases)
+    }
+    missing = [column for column in _REQUIRED if column not in found]
+    if missing:
+        raise SourceError(f"{path} has no column `{missing[0]}`", hint=_HINT)
+    return found
+
+
+def _window(
+    cells: Mapping[str, str], labels: Collection[str], folder: Path, where: str
+) -> LabelledWindow:
+    name, label = cells.get("video", ""), cells.get("label", "")
+    if not name or not label:
+        raise SourceError(f"{where}: a video and a label are needed", hint=_HINT)
+    others = tuple(one.strip() for one in cells.get("others", "").split(";") if one.strip())
+    for one in (label, *others):
+        if one not in labels:
+            raise SourceError(
+                f"{where}: {one!r} is not a label of the model",
+                hint="`vswin labels MODEL` lists them; --exclude leaves rows of other labels out",
+            )
+    source = VideoSource.of(name) if is_remote(name) else VideoSource.of(str(folder / name))
+    start, end = (_seconds(cells.get(key, ""), where) for key in ("start", "end"))
+    if end is not None and end <= (start or 0.0):
+        raise SourceError(f"{where}: the window ends at {end:g} s, before it starts")
+    return LabelledWindow(source, start or 0.0, end, label, others)
+
+
+def _seconds(text: str, where: str) -> float | None:
+    if not text:
+        return None
+    try:
+        return parse_seconds(text)
+    except OptionError as error:
+        raise SourceError(f"{where}: {error.message}", hint=error.hint) from error

@@ -1,0 +1,305 @@
+"""Labelled windows of whole videos and a model in; which label leads in each window out.
+
+A window's score of a label is the mean of the score track over it, before any threshold or
+smoothing, so the test is of the model and not of how its scores become segments. Videos that fail
+are named and left out.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vswin_cli.errors import SourceError
+from vswin_cli.evaluation.accuracy import INTERVAL, Confusion, Rate, confusions
+from vswin_cli.evaluation.window_list import LabelledWindow, WindowList
+from vswin_cli.records import named
+
+if TYPE_CHECKING:
+    from vswin_cli.config import SegmentOptions
+    from vswin_cli.engine import Engine
+    from vswin_cli.timeline.scores import ScoreTrack
+
+__all__ = [
+    "ScoredWindow",
+    "WindowFailure",
+    "WindowLabel",
+    "WindowReport",
+    "WindowTest",
+    "evaluate_windows",
+    "pieces_of",
+    "score_window",
+]
+
+_FUZZ = 1e-6  # seconds
+
+Floats = NDArray[np.floating[Any]]
+OnDone = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class WindowTest:
+    """What is asked of a window."""
+
+    names: tuple[str, ...]
+    """Labels that may lead, in the order of the model."""
+    columns: tuple[int, ...]
+    """Their rows of the head."""
+    onsets: tuple[float, ...]
+    """Score at which each would be reported."""
+    background: str | None = None
+    """The label that says that nothing happens, such as `static`."""
+    piece_seconds: float = 2.0
+    """Length of the windows of a row about a whole video."""
+
+    @classmethod
+    def of(
+        cls,
+        labels: Sequence[str],
+        segments: SegmentOptions,
+        background: str | None = None,
+        piece_seconds: float = 2.0,
+    ) -> WindowTest:
+        """A test among the labels that `segments` does not exclude and that are no moments."""
+        left_out = {*segments.exclude, *segments.instants}
+        columns = tuple(i for i, label in enumerate(labels) if label not in left_out)
+        names = tuple(labels[i] for i in columns)
+        onsets = tuple(segments.onset_of(name) for name in names)
+        return cls(names, columns, onsets, background, piece_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredWindow:
+    """What the model says about one window."""
+
+    video: str
+    start_seconds: float = field(metadata=named("start", digits=3))
+    end_seconds: float = field(metadata=named("end", digits=3))
+    label: str
+    """What holds above all."""
+    others: tuple[str, ...]
+    """What holds as well."""
+    predicted: str
+    """The label with the highest mean score."""
+    score: float = field(metadata=named(digits=4))
+    """Of the true label."""
+    predicted_score: float = field(metadata=named(digits=4))
+    false_alarm: str | None = None
+    """The highest of the labels that do not hold and would be reported; the background label
+    never counts."""
+
+    @property
+    def is_right(self) -> bool:
+        """Whether the label that holds above all leads."""
+        return self.predicted == self.label
+
+    @property
+    def is_true(self) -> bool:
+        """Whether some label that holds leads."""
+        return self.is_right or self.predicted in self.others
+
+
+@dataclass(frozen=True, slots=True)
+class WindowLabel:
+    """The windows of one label."""
+
+    label: str
+    num_windows: int = field(metadata=named("windows"))
+    right: int
+    """The label leads."""
+    some_true: int
+    """The label or another that holds leads."""
+    false_alarms: int
+    """A label that does not hold would be reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowFailure:
+    """A video without a result, or a window that no clip has seen."""
+
+    video: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
+class WindowReport:
+    """How often the right label leads."""
+
+    model: str
+    weights_sha256: str
+    num_videos: int = field(metadata=named("videos"))
+    num_windows: int = field(metadata=named("windows"))
+    num_unsure: int = field(metadata=named("unsure"))
+    """Left out because the viewer was not sure."""
+    num_excluded: int = field(metadata=named("excluded"))
+    """Left out because of their label."""
+    background: str | None
+    right: Rate
+    """The label that holds above all leads; over the windows that are not background."""
+    some_true: Rate
+    """The same, for any label that holds."""
+    background_right: Rate
+    """The background label leads; over the windows of background."""
+    background_alarms: Rate
+    """A label would be reported in them nevertheless."""
+    labels: tuple[WindowLabel, ...]
+    confusions: tuple[Confusion, ...]
+    mistakes: tuple[ScoredWindow, ...]
+    """Windows where another label leads, or one that does not hold would be reported."""
+    failures: tuple[WindowFailure, ...]
+    interval: str = INTERVAL
+    """Confidence and method of the bounds."""
+
+
+def evaluate_windows(
+    listed: WindowList, engine: Engine, test: WindowTest, *, on_done: OnDone | None = None
+) -> WindowReport:
+    """Score every video of the list once and look at its windows.
+
+    Args:
+        listed: windows, of any number of videos.
+        engine: the model, ready to run.
+        test: which labels compete.
+        on_done: told how many of how many videos are done.
+    """
+    by_video: dict[str, list[LabelledWindow]] = {}
+    for window in listed.windows:
+        by_video.setdefault(window.source.uri, []).append(window)
+    scored: list[ScoredWindow] = []
+    failures: list[WindowFailure] = []
+    for done, (uri, windows) in enumerate(by_video.items(), 1):
+        try:
+            for one in _score_video(windows, engine, test):
+                if isinstance(one, ScoredWindow):
+                    scored.append(one)
+                else:
+                    failures.append(one)
+        except SourceError as error:
+            failures.append(WindowFailure(uri, error.message))
+        if on_done is not None:
+            on_done(done, len(by_video))
+    return _report(listed, engine, test, scored, failures, len(by_video))
+
+
+def _score_video(
+    windows: Sequence[LabelledWindow], engine: Engine, test: WindowTest
+) -> Iterator[ScoredWindow | WindowFailure]:
+    from vswin_cli.pipeline import analyze_video
+    from vswin_cli.timeline.score_files import load_track
+
+    with tempfile.TemporaryDirectory(prefix="vswin-") as folder:
+        path = Path(folder) / "scores.npz"
+        analyze_video(windows[0].source, engine, save_scores=path)
+        track, _ = load_track(path)
+        with track:
+            for window in windows:
+                for piece in pieces_of(window, track.end_seconds, test.piece_seconds):
+                    yield score_window(track, piece, test)
+
+
+def pieces_of(
+    window: LabelledWindow, end_seconds: float, piece_seconds: float
+) -> Iterator[LabelledWindow]:
+    """The window itself, or whole pieces of the rest of its video; at least one."""
+    if window.end_seconds is not None:
+        yield window
+        return
+    start = window.start_seconds
+    count = max(1, int((end_seconds - start) / piece_seconds + _FUZZ))
+    for i in range(count):
+        at = start + i * piece_seconds
+        yield replace(window, start_seconds=at, end_seconds=at + piece_seconds)
+
+
+def score_window(
+    track: ScoreTrack, window: LabelledWindow, test: WindowTest
+) -> ScoredWindow | WindowFailure:
+    """What the track says about one window that has an end."""
+    start, end = window.start_seconds, cast(float, window.end_seconds)
+    means = _means(track, start, end)
+    if means is None:
+        return WindowFailure(window.source.uri, f"no clip has seen {start:g} to {end:g} s")
+    means = means[list(test.columns)]
+    best = int(means.argmax())
+    true = {*window.true_labels, test.background}
+    alarms = [
+        i for i, name in enumerate(test.names) if name not in true and means[i] >= test.onsets[i]
+    ]
+    return ScoredWindow(
+        video=window.source.uri,
+        start_seconds=start,
+        end_seconds=min(end, track.end_seconds),
+        label=window.label,
+        others=window.others,
+        predicted=test.names[best],
+        score=float(means[test.names.index(window.label)]),
+        predicted_score=float(means[best]),
+        false_alarm=test.names[max(alarms, key=lambda i: means[i])] if alarms else None,
+    )
+
+
+def _means(track: ScoreTrack, start_seconds: float, end_seconds: float) -> Floats | None:
+    """Mean scores (K,) of the cells whose middle lies in `[start_seconds, end_seconds)`.
+
+    `None` where no clip has seen any of them.
+    """
+    first, stop = track.cells_of(start_seconds, end_seconds)
+    middles = track.start_seconds + (np.arange(first, stop) + 0.5) * track.step_seconds
+    inside = (middles >= start_seconds) & (middles < end_seconds) & track.valid[first:stop]
+    if not inside.any():
+        return None
+    return np.asarray(track.read(first, stop)[inside].mean(axis=0, dtype=np.float64))
+
+
+def _report(
+    listed: WindowList,
+    engine: Engine,
+    test: WindowTest,
+    scored: Sequence[ScoredWindow],
+    failures: Sequence[WindowFailure],
+    num_videos: int,
+) -> WindowReport:
+    moving = [one for one in scored if one.label != test.background]
+    still = [one for one in scored if one.label == test.background]
+    pairs = ((one.label, one.predicted) for one in scored)
+    return WindowReport(
+        model=engine.model.card.id,
+        weights_sha256=engine.model.weights_sha256,
+        num_videos=num_videos,
+        num_windows=len(scored),
+        num_unsure=listed.num_unsure,
+        num_excluded=listed.num_excluded,
+        background=test.background,
+        right=_rate(one.is_right for one in moving),
+        some_true=_rate(one.is_true for one in moving),
+        background_right=_rate(one.is_right for one in still),
+        background_alarms=_rate(one.false_alarm is not None for one in still),
+        labels=tuple(_by_label(scored, test.names)),
+        confusions=confusions(pairs),
+        mistakes=tuple(one for one in scored if not one.is_right or one.false_alarm),
+        failures=tuple(failures),
+    )
+
+
+def _rate(hits: Iterable[bool]) -> Rate:
+    counted = list(hits)
+    return Rate.of(sum(counted), len(counted))
+
+
+def _by_label(scored: Sequence[ScoredWindow], names: Sequence[str]) -> Iterator[WindowLabel]:
+    for name in names:
+        own = [one for one in scored if one.label == name]
+        if own:
+            yield WindowLabel(
+                label=name,
+                num_windows=len(own),
+                right=sum(one.is_right for one in own),
+                some_true=sum(one.is_true for one in own),
+                false_alarms=sum(one.false_alarm is not None for one in own),
+            )
