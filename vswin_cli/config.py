@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from vswin_cli.errors import OptionError
 
@@ -25,6 +25,7 @@ __all__ = [
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
+_DEVICE = re.compile(r"auto|(cpu|cuda|mps|xpu)(:\d+)?")
 _STRIDE = re.compile(r"(?P<number>\d+(?:\.\d*)?|\.\d+)(?P<unit>s|%|f)?")
 _CLOCK = re.compile(r"(?:(?:(?P<h>\d+):)?(?P<m>\d{1,2}):)?(?P<s>\d+(?:\.\d*)?|\.\d+)")
 
@@ -130,6 +131,15 @@ class EngineOptions:
     """Views per forward pass; `None` picks by device."""
 
     def __post_init__(self) -> None:
+        if not _DEVICE.fullmatch(self.device):
+            raise OptionError(
+                f"unknown device {self.device!r}", hint="give auto, cpu, cuda, cuda:1 or mps"
+            )
+        if self.precision not in get_args(Precision):
+            raise OptionError(
+                f"unknown precision {self.precision!r}",
+                hint=f"give {', '.join(get_args(Precision))}",
+            )
         if self.batch_size is not None and self.batch_size < 1:
             raise OptionError(f"batch size must be at least 1, got {self.batch_size}")
 

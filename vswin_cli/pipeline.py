@@ -31,6 +31,7 @@ from vswin_cli.timeline.record import (
     with_segments,
 )
 from vswin_cli.timeline.scores import ScoreTrack, TrackBuilder
+from vswin_cli.timeline.selection import check_selection
 
 __all__ = ["OnProgress", "analyze_video"]
 
@@ -65,6 +66,7 @@ def analyze_video(
     """
     card = engine.model.card
     segments = card.segments if segments is None else segments
+    check_selection(card.labels, card.activation, segments)
     source = VideoSource.of(source) if isinstance(source, str) else source
     with open_clips(source, card.input, sampling) as stream:
         step_seconds = _step_seconds(stream.plan, stream.info)

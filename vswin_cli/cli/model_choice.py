@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from vswin_cli.cli import console
 from vswin_cli.config import EngineOptions
-from vswin_cli.errors import OptionError
+from vswin_cli.errors import CheckpointError, OptionError
 
 if TYPE_CHECKING:
     from vswin_cli.engine import Engine
@@ -36,6 +36,26 @@ class ModelChoice:
                 hint="leave one out; VSWIN_MODEL counts as --model",
             )
 
+    def check(self) -> None:
+        """Find a slip of the pen at once: before torch is loaded, and long before any work.
+
+        Raises:
+            UnknownModelError: the model has no such name.
+            CheckpointError: there is no such file.
+            LabelsError: the label list cannot be read.
+        """
+        from vswin_cli.labels import LabelMap
+        from vswin_cli.weights.references import LocalReference, parse_reference
+
+        named = self.weights or parse_reference(self.reference)
+        path = named.path if isinstance(named, LocalReference) else named
+        if isinstance(path, Path) and not path.exists():
+            raise CheckpointError(
+                f"{path}: no such file", hint="check the path; names go with --model"
+            )
+        if self.labels is not None:
+            LabelMap.from_file(self.labels)
+
     @property
     def reference(self) -> str:
         """Name, Hub repository or path to load from: as said here, as settled, or built in."""
@@ -56,6 +76,7 @@ def make_engine(
         DeviceError: the device does not exist here; found out before anything is downloaded.
         ModelError: the weights cannot be had, read or used for tagging.
     """
+    choice.check()
     from vswin_cli.engine import Engine, resolve_device
 
     resolve_device(options.device)

@@ -116,6 +116,7 @@ def topk(
     if predictions is not None:
         check_destination(predictions)
     choice = ModelChoice(model, weights, labels)
+    choice.check()
     options = EngineOptions(device, cast("Precision", precision), batch_size)
     engine, chosen = _prepare(choice, options, protocol, quiet=quiet)
     listed = read_video_list(videos, engine.model.card.labels, root=root)

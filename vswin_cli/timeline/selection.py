@@ -15,7 +15,14 @@ from vswin_cli.errors import OptionError
 from vswin_cli.specs import Activation
 from vswin_cli.timeline.scores import ScoreTrack
 
-__all__ = ["LabelView", "match_labels", "normalised_entropy", "top_margin", "undecided"]
+__all__ = [
+    "LabelView",
+    "check_selection",
+    "match_labels",
+    "normalised_entropy",
+    "top_margin",
+    "undecided",
+]
 
 Floats = NDArray[np.float32]
 
@@ -91,6 +98,29 @@ class LabelView:
         return np.asarray(np.minimum(np.concatenate([plain, *groups], axis=1), 1.0), np.float32)
 
 
+def check_selection(labels: Sequence[str], activation: Activation, options: SegmentOptions) -> None:
+    """Find out before the work whether options fit a model.
+
+    Raises:
+        OptionError: they name labels that it does not have, or leave none, or gate by margin or
+            entropy where scores do not compete (sigmoid).
+    """
+    LabelView.of(labels, activation, options)
+    _gates(activation, options)
+
+
+def _gates(activation: Activation, options: SegmentOptions) -> bool:
+    """Whether margin or entropy silences anything."""
+    if options.min_margin <= 0 and options.max_entropy >= 1:
+        return False
+    if activation != "softmax":
+        raise OptionError(
+            "margin and entropy need scores that compete (softmax), these weights use sigmoid",
+            hint="raise `--onset` instead",
+        )
+    return True
+
+
 def match_labels(patterns: Sequence[str], names: Sequence[str]) -> list[int]:
     """Indices of the names that any pattern matches, in order; case does not matter.
 
@@ -142,13 +172,8 @@ def undecided(track: ScoreTrack, view: LabelView, options: SegmentOptions) -> ND
         OptionError: scores do not compete (sigmoid), so a margin or entropy means nothing.
     """
     gated = np.zeros(track.num_cells, np.bool_)
-    if options.min_margin <= 0 and options.max_entropy >= 1:
+    if not _gates(track.activation, options):
         return gated
-    if track.activation != "softmax":
-        raise OptionError(
-            "margin and entropy need scores that compete (softmax), these weights use sigmoid",
-            hint="raise `--onset` instead",
-        )
     for first, rows in track.chunks():
         scores = view.apply(rows)
         gated[first : first + len(rows)] = (top_margin(scores) < options.min_margin) | (
