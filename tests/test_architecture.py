@@ -45,7 +45,8 @@ LAYERS = [
     "batch.office bench.networks",
     "bench.run batch.crew batch.tables cli.output cli.topk cli.windows evaluation.events report",
     "cli.bench "
-    "batch.cluster batch.local batch.scheduler cli.evaluate cli.export cli.report "
+    "batch.cluster batch.local batch.publishing batch.scheduler cli.batch_places cli.evaluate "
+    "cli.export cli.report "
     "cli.segment cli.tag",
     "batch.run cli.crews",
     "cli.batch",

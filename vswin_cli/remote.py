@@ -1,4 +1,4 @@
-"""Videos at an address: list them and bring them here.
+"""Files at an address: list them, bring them here, and take results there.
 
 `http` and `https` are fetched directly, everything else (`s3`, `gs`, `hf`, ...) through fsspec.
 A video is copied before it is decoded: decoders seek, and each seek on a remote file is a
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -21,6 +21,7 @@ from urllib.request import url2pathname
 from vswin_cli.errors import (
     DownloadError,
     OptionError,
+    OutputError,
     SourceError,
     SourceNotFoundError,
     VswinError,
@@ -29,11 +30,13 @@ from vswin_cli.errors import (
 __all__ = [
     "RemoteState",
     "as_local_path",
+    "check_can_upload",
     "has_wildcard",
     "is_remote",
     "list_remote",
     "local_copy",
     "look_at",
+    "upload",
 ]
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters at least: C:// is a disk
@@ -129,6 +132,45 @@ def local_copy(uri: str) -> Iterator[Path]:
         else:
             _fetch_by_fsspec(uri, target)
         yield target
+
+
+def check_can_upload(address: str) -> None:
+    """Refuse before the work an address to which nothing can be written.
+
+    Raises:
+        OptionError: the protocol only reads, is unknown, or its package is missing.
+    """
+    if _scheme(address) in _DIRECT:
+        raise OptionError(
+            f"cannot write to {address}: web servers take no files",
+            hint="give a path, or an s3, gs or other address that fsspec can write to",
+        )
+    _file_system(address)
+
+
+def upload(files: Sequence[tuple[Path, str]]) -> None:
+    """Write local files to addresses of one protocol, several at a time.
+
+    An object store shows a file completely or not at all; other places do what they can.
+
+    Args:
+        files: local path and address of each.
+
+    Raises:
+        OutputError: the place cannot be reached or does not take a file.
+        OptionError: the protocol is unknown or its package is missing.
+    """
+    if not files:
+        return
+    system = _file_system(files[0][1])
+    system.invalidate_cache()
+    try:
+        system.put([str(path) for path, _ in files], [address for _, address in files])
+    except Exception as error:  # the back ends have no common base for their errors
+        raise OutputError(
+            f"cannot write {files[0][1]}: {type(error).__name__}: {error}",
+            hint="check the address, the connection and your credentials",
+        ) from error
 
 
 def _scheme(uri: str) -> str:

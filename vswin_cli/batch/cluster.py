@@ -20,9 +20,11 @@ from typing import TYPE_CHECKING, Any
 from vswin_cli.batch.crew import Deliver
 from vswin_cli.batch.job import MAX_CAPACITY, Fatal, Job, Lost, Message, Pulse, Setup, Task
 from vswin_cli.batch.outcome import WORKER_CRASHED
-from vswin_cli.errors import DeviceError, OptionError, VswinError
+from vswin_cli.errors import DeviceError, OptionError, OutputError, VswinError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from vswin_cli.batch.office import Office
 
 __all__ = ["Cluster", "RayCrew", "connect"]
@@ -110,6 +112,7 @@ class _Hand:
         from vswin_cli.batch.office import Office
 
         try:
+            _check_sees(self._task.journal)
             self._office = Office(load_engine(self._setup), self._task, self._note)
         except VswinError as error:
             return Fatal(error)
@@ -134,6 +137,16 @@ class _Hand:
             self._seconds[key] = message.seconds
         else:
             self._answers[key].put(message)
+
+
+def _check_sees(journal: Path) -> None:
+    """Refuse a machine from which results could not be written."""
+    if not journal.is_dir():
+        raise OutputError(
+            f"{os.uname().nodename} does not see {journal}",
+            hint="workers write where all machines look: give an --out on shared storage, or "
+            "for an address set VSWIN_CACHE to a folder on it",
+        )
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ from vswin_cli.batch.inputs import BatchInput
 from vswin_cli.batch.job import Job, Task
 from vswin_cli.batch.journal import Journal, hold
 from vswin_cli.batch.outcome import Outcome
+from vswin_cli.batch.publishing import publish
 from vswin_cli.batch.scheduler import Activity, Limits, Scheduler, StopRequest
 from vswin_cli.batch.tables import (
     Target,
@@ -24,6 +25,7 @@ from vswin_cli.batch.tables import (
 )
 from vswin_cli.errors import OutputError, SourceError, VswinError
 from vswin_cli.files import replacing_binary
+from vswin_cli.remote import upload
 from vswin_cli.timeline.record import Timeline, with_segments
 from vswin_cli.timeline.score_files import load_track
 from vswin_cli.timeline.scores import ScoreTrack
@@ -124,6 +126,7 @@ def run_batch(
         target.sweep()
         batch = _Batch(inputs, target, task, journal, on_standing)
         jobs = batch.plan(policy)
+        batch.announce()
         try:
             if jobs:
                 batch.work(jobs, make_crew(len(jobs)), policy, stop)
@@ -187,10 +190,23 @@ class _Batch:
         )
         scheduler.run(jobs, stop)
 
+    def announce(self) -> None:
+        """Where results go to an address, show there what is going to be done.
+
+        Only writing something tells whether an address can be written to.
+        """
+        target = self._target
+        if target.address is not None:
+            write_files_table(target.files_table, self._inputs, self._outcomes)
+            upload([(target.files_table, target.place_of(target.files_table))])
+
     def write_tables(self) -> None:
         """Make the tables anew from the journal."""
-        write_results(self._target, self._inputs, self._outcomes, self._journal)
-        write_files_table(self._target.files_table, self._inputs, self._outcomes)
+        target = self._target
+        write_results(target, self._inputs, self._outcomes, self._journal)
+        write_files_table(target.files_table, self._inputs, self._outcomes)
+        results = self._paths.values() if target.is_folder else [target.table]
+        publish(target, [*results, target.files_table])
 
     def report(self) -> BatchReport:
         """How it ended."""

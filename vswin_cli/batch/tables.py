@@ -7,11 +7,12 @@ of work nor on interruptions.
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from vswin_cli.batch.inputs import BatchInput, Shard
@@ -21,6 +22,8 @@ from vswin_cli.errors import OptionError
 from vswin_cli.export import format_by_name, get_format, write_timeline, write_timelines
 from vswin_cli.export.naming import one_line
 from vswin_cli.files import replacing_text, writing
+from vswin_cli.remote import as_local_path, check_can_upload, is_remote
+from vswin_cli.settings import cache_folder
 from vswin_cli.timeline.record import Timeline
 
 __all__ = [
@@ -41,6 +44,7 @@ _PENDING = "pending"
 _LINE_BY_LINE = ("csv", "tsv", "jsonl")  # a header, then lines per video
 _PARQUET = "parquet"
 _STATE_SUFFIX = ".vswin"
+_ADDRESS_DIGITS = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +59,18 @@ class Target:
     stem: str
     """Of the files beside the results."""
     shard: Shard | None = None
+    address: str | None = None
+    """Where the files are taken in the end, the folder without a slash; `None` if they stay."""
+
+    @property
+    def folder(self) -> Path:
+        """What holds the results."""
+        return self.path if self.is_folder else self.path.parent
 
     @property
     def state(self) -> Path:
         """Folder of the journal; the same for all shards and for all formats."""
-        return (self.path if self.is_folder else self.path.parent) / f".{self.stem}{_STATE_SUFFIX}"
+        return self.folder / f".{self.stem}{_STATE_SUFFIX}"
 
     @property
     def table(self) -> Path:
@@ -73,8 +84,14 @@ class Target:
 
     def _beside(self, ending: str) -> Path:
         part = "" if self.shard is None else f".{self.shard}"
-        folder = self.path if self.is_folder else self.path.parent
-        return folder / f"{self.stem}{part}{ending}"
+        return self.folder / f"{self.stem}{part}{ending}"
+
+    def place_of(self, path: Path) -> str:
+        """Where a file of the results is for the user: its path, or its address."""
+        if self.address is None:
+            return str(path)
+        name = path.relative_to(self.folder).as_posix() if path != self.folder else ""
+        return f"{self.address}/{name}"
 
     def sweep(self) -> None:
         """Remove half-written tables that a killed run has left."""
@@ -87,14 +104,18 @@ class Target:
 def choose_target(out: str, format: str | None, shard: Shard | None = None) -> Target:
     """Tell from `--out` and `--format` what to write.
 
-    A name that ends with a slash, has no ending, or is a folder already, means a folder.
+    A name that ends with a slash, has no ending, or is a folder already, means a folder. What
+    is to go to an address is made in a folder of the cache that belongs to the address.
 
     Raises:
-        OptionError: the ending belongs to no format, or the format holds one video per file.
+        OptionError: the ending belongs to no format, the format holds one video per file, or
+            nothing can be written to the address.
     """
     if out == "-":
         raise OptionError("a batch writes files, not stdout", hint="give a file or a folder")
-    path = Path(out)
+    if is_remote(out):
+        return _remote_target(out, format, shard)
+    path = as_local_path(out)
     if path.is_dir() or out.endswith(("/", "\\")) or not path.suffix:
         name = get_format(format or "json").name
         return Target(path, name, True, "results", shard)
@@ -114,6 +135,16 @@ def choose_target(out: str, format: str | None, shard: Shard | None = None) -> T
         )
     suffix = form.suffix if form is not None else path.suffix
     return Target(path, name, False, path.name[: -len(suffix)], shard)
+
+
+def _remote_target(out: str, format: str | None, shard: Shard | None) -> Target:
+    check_can_upload(out)
+    parent, _, name = out.rpartition("/")
+    address = parent if PurePosixPath(name).suffix else out.rstrip("/")
+    digest = hashlib.sha256(address.encode()).hexdigest()[:_ADDRESS_DIGITS]
+    folder = cache_folder() / "batch" / digest
+    local = choose_target(f"{folder}/{out[len(address) + 1 :]}", format, shard)
+    return replace(local, address=address)
 
 
 def write_results(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from vswin_cli.cli import console
+from vswin_cli.cli.batch_places import prepare_places
 from vswin_cli.cli.batch_summary import finish, summarise
 from vswin_cli.cli.crews import make_task
 from vswin_cli.cli.options import (
@@ -268,7 +269,7 @@ def batch(
     running = EngineOptions(device, cast(Precision, precision), batch_size)
     orders = _Orders(
         target=target,
-        scores=_scores_folder(target, save_scores, keep=keep_scores),
+        scores=prepare_places(target, save_scores, keep=keep_scores),
         split_seconds=None if split == "never" else _seconds(split, "--split"),
         policy=_policy(resume, retry_failed, save_scores is not None, timeout),
         quiet=quiet,
@@ -311,30 +312,6 @@ def _policy(resume: bool, retry_failed: bool, needs_scores: bool, timeout: str) 
     return Policy(
         resume=resume, retry_failed=retry_failed, needs_scores=needs_scores, limits=limits
     )
-
-
-def _scores_folder(target: Target, wanted: Path | None, *, keep: bool) -> Path | None:
-    """Where score tracks go; makes all folders, so that it is known early that it can be done.
-
-    Only folders that the user named are made, never those that they lie in: a disk that is not
-    mounted must not be mistaken for an empty one.
-    """
-    from vswin_cli.files import check_destination, writing
-
-    if not keep and wanted is not None:
-        raise OptionError("--save-scores and --no-scores exclude each other")
-    for place in (target.path, *([] if wanted is None else [wanted])):
-        check_destination(place)
-    for folder in (target.state, *([] if wanted is None else [wanted])):
-        with writing(f"{folder}"):
-            folder.mkdir(parents=True, exist_ok=True)
-        check_destination(folder)
-    if target.format == "parquet":
-        from vswin_cli.batch.columns import check_parquet
-
-        check_parquet()
-    scores = target.state / "scores" if wanted is None else wanted
-    return scores.absolute() if keep else None
 
 
 def _find(

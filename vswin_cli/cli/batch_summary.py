@@ -44,7 +44,8 @@ def summarise(report: BatchReport, target: Target, *, as_json: bool, quiet: bool
     for outcome in failures[:_SHOWN_FAILURES]:
         console.note(f"failed: {outcome.uri}: {outcome.error_code}: {outcome.error}")
     if len(failures) > _SHOWN_FAILURES:
-        console.note(f"and {len(failures) - _SHOWN_FAILURES} more, see {target.files_table}")
+        table = target.place_of(target.files_table)
+        console.note(f"and {len(failures) - _SHOWN_FAILURES} more, see {table}")
     if quiet:
         return
     console.note(_totals(report))
@@ -52,7 +53,8 @@ def summarise(report: BatchReport, target: Target, *, as_json: bool, quiet: bool
         console.note(f"hint: {hint}")
     if report.num_pending:
         console.note(f"{counted(report.num_pending, 'file')} left; the same command goes on there")
-    console.note(f"wrote {target.table} and {target.files_table}")
+    places = [target.place_of(path) for path in (target.table, target.files_table)]
+    console.note(f"wrote {' and '.join(places)}")
 
 
 def _failure_hints(failures: Sequence[Outcome]) -> list[str]:
@@ -105,8 +107,8 @@ def _document(report: BatchReport, target: Target) -> dict[str, object]:
         "segments": report.num_segments,
         "video_seconds": round(report.video_seconds, 3),
         "elapsed_seconds": round(report.elapsed_seconds, 3),
-        "table": str(target.table),
-        "files_table": str(target.files_table),
+        "table": target.place_of(target.table),
+        "files_table": target.place_of(target.files_table),
     }
 
 

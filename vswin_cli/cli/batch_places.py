@@ -1,0 +1,67 @@
+"""Where a batch writes: checked, and folders made, before any work begins."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vswin_cli.errors import OptionError
+from vswin_cli.files import check_destination, writing
+
+if TYPE_CHECKING:
+    from vswin_cli.batch.tables import Target
+
+__all__ = ["prepare_places"]
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[\\/]")  # what `Path` leaves of `s3://`
+
+
+def prepare_places(target: Target, wanted_scores: Path | None, *, keep: bool) -> Path | None:
+    """Make the folders for results, and find out early whether they can be written.
+
+    Only folders that the user named are made, never those that they lie in: a disk that is not
+    mounted must not be mistaken for an empty one.
+
+    Args:
+        target: the results.
+        wanted_scores: where the user wants score tracks.
+        keep: whether score tracks are kept.
+
+    Returns:
+        The folder for score tracks, `None` to keep none.
+
+    Raises:
+        OptionError: options that exclude each other, or a package is missing.
+        OutputError: a folder cannot be made or written.
+    """
+    if wanted_scores is not None:
+        _check_scores(wanted_scores, keep=keep)
+        check_destination(wanted_scores)
+        _make(wanted_scores)
+    if target.address is not None:
+        _make(target.folder)  # in our own cache
+    check_destination(target.path)
+    _make(target.state)
+    if target.format == "parquet":
+        from vswin_cli.batch.columns import check_parquet
+
+        check_parquet()
+    scores = target.state / "scores" if wanted_scores is None else wanted_scores
+    return scores.absolute() if keep else None
+
+
+def _check_scores(wanted: Path, *, keep: bool) -> None:
+    if not keep:
+        raise OptionError("--save-scores and --no-scores exclude each other")
+    if _ADDRESS.match(str(wanted)):
+        raise OptionError(
+            f"--save-scores {wanted} is an address; scores are kept on this machine",
+            hint="give a folder, or leave the option out: scores are kept in the cache",
+        )
+
+
+def _make(folder: Path) -> None:
+    with writing(f"{folder}"):
+        folder.mkdir(parents=True, exist_ok=True)
+    check_destination(folder)
