@@ -6,14 +6,30 @@ from tests.golden import golden_network, golden_state
 from vswin_cli.card import ModelCard
 from vswin_cli.clips import Clip
 from vswin_cli.config import EngineOptions
-from vswin_cli.engine import Engine, resolve_device, resolve_precision
-from vswin_cli.errors import DeviceError, OptionError
+from vswin_cli.engine import (
+    PRODUCTS_PER_PASS,
+    Engine,
+    products_per_view,
+    resolve_device,
+    resolve_precision,
+)
+from vswin_cli.errors import DecodeError, DeviceError, OptionError
 from vswin_cli.models.checkpoint import LoadedModel
 from vswin_cli.models.swin3d import VideoSwin
-from vswin_cli.specs import InputSpec
+from vswin_cli.specs import Architecture, InputSpec
 from vswin_cli.transforms import make_views
+from vswin_cli.weights.loading import load_model
 
+BFLOAT16_QUESTIONS = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
 SPEC = InputSpec(num_frames=8, resize_short_side=32, crop_size=32)
+
+
+@pytest.fixture(params=[1, 2, 3])
+def num_threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
 
 
 def load_golden() -> LoadedModel:
@@ -60,17 +76,55 @@ def test_batches_change_nothing_but_speed(crops, batch_size):
         np.testing.assert_array_equal(one.step_edges_seconds, clip.step_edges_seconds)
 
 
-def test_clips_are_drawn_only_as_they_are_needed():
+def test_clips_are_drawn_one_pass_per_core_ahead(num_threads):
     drawn = []
 
     def source():
-        for clip in make_clips(4):
+        for clip in make_clips(8):
             drawn.append(clip.index)
             yield clip
 
     scores = Engine(load_golden(), EngineOptions("cpu", "float32", 1)).score(source())
+    assert next(scores).index == 0
+    assert len(drawn) == num_threads + 1
     next(scores)
-    assert drawn == [0]
+    assert len(drawn) == num_threads + 2
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_number_of_clips_and_cores_changes_nothing(num_threads, count):
+    engine = Engine(load_golden(), EngineOptions("cpu", "float32", 1))
+    together = [next(engine.score([clip])).logits for clip in make_clips(count)]
+    apart = [one.logits for one in engine.score(make_clips(count))]
+    np.testing.assert_array_equal(apart, together)
+
+
+def test_errors_of_the_source_arrive_and_leave_the_engine_usable(num_threads):
+    def source():
+        yield from make_clips(4)
+        raise DecodeError("the file broke off")
+
+    engine = Engine(load_golden(), EngineOptions("cpu", "float32", 1))
+    with pytest.raises(DecodeError, match="broke off"):
+        list(engine.score(source()))
+    assert len(list(engine.score(make_clips(4)))) == 4
+
+
+def test_scoring_may_end_before_the_clips_do(num_threads):
+    engine = Engine(load_golden(), EngineOptions("cpu", "float32", 1))
+    scores = engine.score(make_clips(8))
+    next(scores)
+    scores.close()
+    assert [one.index for one in engine.score(make_clips(3))] == [0, 1, 2]
+
+
+def test_small_networks_get_several_views_per_pass_and_large_ones_one():
+    assert Engine(load_golden(), EngineOptions("cpu", "float32")).batch_size == 8
+    assert 4 <= Engine(load_model("camera-motion"), EngineOptions("cpu", "float32")).batch_size <= 8
+    tiny = Architecture("swin3d_tiny", 96, (2, 2, 6, 2), (3, 6, 12, 24))
+    work = products_per_view(tiny, InputSpec())
+    assert 60e9 < work < 88e9  # the paper's count has attention, too
+    assert work > PRODUCTS_PER_PASS
 
 
 def test_running_out_of_memory_halves_the_batch_and_loses_nothing():
@@ -120,3 +174,18 @@ def test_a_missing_cuda_device_is_named_with_a_way_out():
         resolve_device("cuda")
     assert "--device cpu" in str(caught.value.hint)
     assert resolve_device("auto").type in ("cpu", "mps")
+
+
+@pytest.mark.parametrize("found", [*BFLOAT16_QUESTIONS, None])
+def test_bfloat16_is_chosen_where_the_processor_multiplies_it(monkeypatch, found):
+    for question in BFLOAT16_QUESTIONS:
+        monkeypatch.setattr(torch.cpu, question, lambda q=question: q == found, raising=False)
+    expected = torch.bfloat16 if found else torch.float32
+    assert resolve_precision("auto", torch.device("cpu")) == expected
+    assert resolve_precision("float32", torch.device("cpu")) == torch.float32
+
+
+def test_torch_that_cannot_tell_gets_float32(monkeypatch):
+    for question in BFLOAT16_QUESTIONS:
+        monkeypatch.delattr(torch.cpu, question, raising=False)
+    assert resolve_precision("auto", torch.device("cpu")) == torch.float32

@@ -1,12 +1,16 @@
 """Clips in, logits per time step out: device, precision, batches, memory.
 
-Knows nothing of files or time lines; a clip's times travel through untouched.
+Knows nothing of files or time lines; a clip's times travel through untouched. On a CPU every core
+takes clips of its own: PyTorch's way, all cores on one operation after the other, costs waiting at
+each of them, the more so beside a decoder.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from itertools import chain, islice
 from typing import Literal
 
 import numpy as np
@@ -17,13 +21,24 @@ from vswin_cli.clips import Clip
 from vswin_cli.config import EngineOptions, Precision
 from vswin_cli.errors import DeviceError, OptionError
 from vswin_cli.models.checkpoint import LoadedModel
+from vswin_cli.models.threads import lone_threads
+from vswin_cli.specs import Architecture, InputSpec
 from vswin_cli.timeline.scores import ClipLogits
 from vswin_cli.transforms import make_views
 
-__all__ = ["Engine", "resolve_device", "resolve_precision"]
+__all__ = [
+    "PRODUCTS_PER_PASS",
+    "Engine",
+    "products_per_view",
+    "resolve_device",
+    "resolve_precision",
+]
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-_VIEWS_PER_PASS = {"cuda": 8, "mps": 2, "cpu": 1}  # a CPU is busy with one view
+_VIEWS_PER_PASS = {"cuda": 8, "mps": 2}
+_MAX_VIEWS_PER_PASS = 8  # on a CPU; more gained nothing
+PRODUCTS_PER_PASS = 1_000_000_000
+"""Multiplications that keep a core busy enough for the cost of calling operations to vanish."""
 
 
 def resolve_device(name: str) -> torch.device:
@@ -57,13 +72,17 @@ def resolve_device(name: str) -> torch.device:
 
 
 def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype:
-    """Pick the network's arithmetic: bfloat16 on CUDA, else float32, unless told otherwise.
+    """Pick the network's arithmetic.
+
+    Unless told otherwise, bfloat16 where the hardware multiplies it: on CUDA and on CPUs with
+    AVX512-BF16 or AMX. Else float32.
 
     Raises:
         OptionError: the name is none of the known ones.
     """
     if precision == "auto":
-        return torch.bfloat16 if device.type == "cuda" else torch.float32
+        is_fast = device.type == "cuda" or (device.type == "cpu" and _cpu_multiplies_bfloat16())
+        return torch.bfloat16 if is_fast else torch.float32
     if precision not in _DTYPES:
         raise OptionError(
             f"unknown precision {precision!r}", hint=f"give auto, {', '.join(_DTYPES)}"
@@ -75,13 +94,22 @@ def _has_cuda() -> bool:
     return torch.cuda.is_available() and torch.cuda.device_count() > 0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Pending:
-    """A clip on its way through the network."""
+def _cpu_multiplies_bfloat16() -> bool:
+    """Whether torch finds the instructions; versions that cannot tell count as a no."""
+    questions = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, question, bool)() for question in questions)
 
-    clip: Clip
-    views: Tensor
-    """(V, 3, T, S, S) on the device."""
+
+def products_per_view(architecture: Architecture, spec: InputSpec) -> int:
+    """Multiplications in the linear layers of all blocks, roughly a pass's work."""
+    size = (spec.num_frames, spec.crop_size, spec.crop_size)
+    depth, height, width = (n // p for n, p in zip(size, architecture.patch_size, strict=True))
+    per_value = 4 + 2 * architecture.mlp_ratio  # q, k, v, projection and the MLP
+    products = 0.0
+    for stage, blocks in enumerate(architecture.depths):
+        tokens = depth * (height >> stage) * (width >> stage)
+        products += blocks * tokens * per_value * (architecture.embed_dim << stage) ** 2
+    return int(products)
 
 
 class Engine:
@@ -108,7 +136,7 @@ class Engine:
         self.crops = crops
         self.device = resolve_device(options.device)
         self.dtype = resolve_precision(options.precision, self.device)
-        self.batch_size = options.batch_size or _VIEWS_PER_PASS.get(self.device.type, 1)
+        self.batch_size = options.batch_size or self._usual_batch_size()
         self._network = model.network.to(device=self.device, dtype=self.dtype).eval()
 
     @property
@@ -116,34 +144,66 @@ class Engine:
         """Name of the arithmetic in use, such as `float32`."""
         return str(self.dtype).removeprefix("torch.")
 
-    @torch.inference_mode()
     def score(self, clips: Iterable[Clip]) -> Iterator[ClipLogits]:
         """Run clips through the network, in order, several views at a time.
 
-        Clips are drawn only as they are needed.
+        Clips are drawn while others are computed: on a CPU up to one pass per core ahead, else
+        one pass.
 
         Raises:
             DeviceError: out of memory even with one view at a time.
         """
-        pending: list[_Pending] = []
-        for clip in clips:
-            pending.append(self._prepare(clip))
-            if len(pending) * self.crops >= self.batch_size:
-                yield from self._flush(pending)
-                pending = []
-        if pending:
-            yield from self._flush(pending)
+        workers = torch.get_num_threads() if self.device.type == "cpu" else 1
+        passes = self._passes(iter(clips))
+        head = list(islice(passes, workers))
+        if 2 * len(head) <= workers:  # too few for a pass per core: all cores on each
+            for one in head:
+                yield from self._run(one)
+        else:
+            yield from self._run_apart(chain(head, passes), workers)
 
-    def _prepare(self, clip: Clip) -> _Pending:
+    def _usual_batch_size(self) -> int:
+        """Views per pass: on a CPU one, unless the network is so small that calls would cost."""
+        if self.device.type != "cpu":
+            return _VIEWS_PER_PASS.get(self.device.type, 1)
+        card = self.model.card
+        products = products_per_view(card.architecture, card.input)
+        return max(1, min(_MAX_VIEWS_PER_PASS, PRODUCTS_PER_PASS // max(1, products)))
+
+    def _passes(self, clips: Iterator[Clip]) -> Iterator[list[Clip]]:
+        """Clips in groups of about a batch."""
+        while group := list(islice(clips, -(-self.batch_size // self.crops))):
+            yield group
+
+    def _run_apart(self, passes: Iterator[list[Clip]], workers: int) -> Iterator[ClipLogits]:
+        """Each pass in a thread of its own, with one more waiting for the first that is free."""
+        pool = lone_threads(workers)
+        begun: deque[Future[list[ClipLogits]]] = deque()
+        try:
+            for one in passes:
+                begun.append(pool.submit(self._run, one))
+                if len(begun) > workers:
+                    yield from begun.popleft().result()
+            while begun:
+                yield from begun.popleft().result()
+        finally:
+            for future in begun:
+                future.cancel()
+
+    @torch.inference_mode()
+    def _run(self, clips: Sequence[Clip]) -> list[ClipLogits]:
+        """One pass: (n·V, D, K) logits, given back clip by clip."""
+        steps = self._forward(torch.cat([self._views(clip) for clip in clips]))
+        parts = steps.float().cpu().numpy().reshape(len(clips), self.crops, *steps.shape[1:])
+        return [
+            ClipLogits(clip.index, clip.step_edges_seconds, logits, clip.num_valid_steps)
+            for clip, logits in zip(clips, parts, strict=True)
+        ]
+
+    def _views(self, clip: Clip) -> Tensor:
+        """(V, 3, T, S, S) on the device."""
         frames = torch.from_numpy(np.ascontiguousarray(clip.frames)).to(self.device)
-        return _Pending(clip, make_views(frames, self.model.card.input, self.crops, self.dtype))
-
-    def _flush(self, pending: list[_Pending]) -> Iterator[ClipLogits]:
-        steps = self._forward(torch.cat([p.views for p in pending]))
-        logits = steps.float().cpu().numpy()  # (n·V, D, K)
-        for i, clip in enumerate(p.clip for p in pending):
-            views = logits[i * self.crops : (i + 1) * self.crops]  # (V, D, K)
-            yield ClipLogits(clip.index, clip.step_edges_seconds, views, clip.num_valid_steps)
+        return make_views(frames, self.model.card.input, self.crops, self.dtype)
 
     def _forward(self, views: Tensor) -> Tensor:
         """Logits (n, D, K) of (n, 3, T, S, S), in smaller batches once memory has run out."""

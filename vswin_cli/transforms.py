@@ -46,8 +46,10 @@ def make_views(frames: Tensor, spec: InputSpec, crops: Literal[1, 3], dtype: tor
     """
     size = spec.crop_size
     offsets = crop_offsets(frames.shape[1], frames.shape[2], size, crops)
-    views = torch.stack([frames[:, y : y + size, x : x + size] for y, x in offsets])
     mean = torch.tensor(spec.mean, device=frames.device).view(3, 1, 1, 1) * 255
     std = torch.tensor(spec.std, device=frames.device).view(3, 1, 1, 1) * 255
-    channels_first = views.permute(0, 4, 1, 2, 3).float()  # (V, 3, T, S, S)
-    return ((channels_first - mean) / std).to(dtype).contiguous()
+    shape = (len(offsets), 3, len(frames), size, size)
+    views = torch.empty(shape, dtype=torch.float32, device=frames.device)
+    for view, (y, x) in zip(views, offsets, strict=True):
+        view.copy_(frames[:, y : y + size, x : x + size].permute(3, 0, 1, 2))  # (3, T, S, S)
+    return views.sub_(mean).div_(std).to(dtype)

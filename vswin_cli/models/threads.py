@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import torch
 
-__all__ = ["run_apart"]
+__all__ = ["lone_threads", "run_apart"]
 
 Piece = TypeVar("Piece")
 
@@ -38,13 +38,13 @@ def run_apart(work: Callable[[Piece], None], pieces: Sequence[Piece]) -> None:
         with torch.inference_mode():
             work(piece)
 
-    for _ in _pool(num_threads).map(alone, pieces):
+    for _ in lone_threads(num_threads).map(alone, pieces):
         pass
 
 
 @lru_cache(maxsize=4)
-def _pool(num_threads: int) -> ThreadPoolExecutor:
-    """Threads in which PyTorch's operations run single-threaded."""
+def lone_threads(num_threads: int) -> ThreadPoolExecutor:
+    """Threads in which PyTorch's operations run single-threaded; kept for the next who asks."""
     before = torch.get_num_threads()
     all_here = threading.Barrier(num_threads)
 
