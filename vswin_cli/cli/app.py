@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import traceback
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,9 +24,11 @@ from vswin_cli.cli.report import report
 from vswin_cli.cli.schema import schema
 from vswin_cli.cli.segment import segment
 from vswin_cli.cli.tag import tag
-from vswin_cli.errors import VswinError
+from vswin_cli.errors import OptionError, VswinError
 
 __all__ = ["app", "main", "run"]
+
+_INTERRUPTED = 128 + signal.SIGINT
 
 EXIT_CODES = (
     "Exit codes: 0 all done; 1 internal error; 2 wrong usage; 3 some inputs failed; 4 no input "
@@ -81,25 +83,45 @@ def root(
 
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code; every error ends here."""
+    as_json = "--json" in arguments
     try:
-        app(arguments, prog_name="vswin")
+        code = app(arguments, prog_name="vswin", standalone_mode=False)
     except VswinError as problem:
-        console.error(problem, as_json="--json" in arguments)
+        console.error(problem, as_json=as_json)
         return problem.exit_code
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
-    except KeyboardInterrupt:
-        console.note("interrupted")
-        return 128 + signal.SIGINT
     except console.ReaderGoneError:
         _close_stdout()
         return 128 + signal.SIGPIPE
     except Exception as problem:  # the user gets a sentence, whoever asks gets the traceback
+        if hasattr(problem, "format_message"):
+            return _end_wrong_usage(problem, as_json=as_json)
         if os.environ.get("VSWIN_DEBUG"):
             traceback.print_exc()
-        console.error(_internal(problem), as_json="--json" in arguments)
+        console.error(_internal(problem), as_json=as_json)
         return VswinError.exit_code
-    return 0
+    if code == _INTERRUPTED:
+        console.note("interrupted")
+    return code if isinstance(code, int) else 0
+
+
+def _end_wrong_usage(problem: Any, *, as_json: bool) -> int:  # noqa: ANN401
+    """Say in our own way what the option parser, whose errors Typer keeps to itself, complains of.
+
+    Called without anything it has already printed the help.
+    """
+    message: str = problem.format_message().strip().removesuffix(".")
+    if type(problem).__name__ != "NoArgsIsHelpError" and message:
+        context = getattr(problem, "ctx", None)
+        command = "vswin" if context is None else context.command_path
+        console.error(
+            OptionError(
+                message[0].lower() + message[1:], hint=f"`{command} --help` lists what there is"
+            ),
+            as_json=as_json,
+        )
+    return OptionError.exit_code
 
 
 def _internal(problem: Exception) -> VswinError:
