@@ -5,11 +5,22 @@ import pytest
 from tests.golden import golden_network, golden_state
 
 
+@pytest.fixture(scope="session")
+def native_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where compiled kernels are kept for all tests."""
+    return tmp_path_factory.mktemp("native")
+
+
 @pytest.fixture(autouse=True)
-def own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_folders(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, native_folder: Path
+) -> None:
     """Keep the tests away from the settings and weights of whoever runs them."""
+    cache = tmp_path_factory.mktemp("cache")
+    (cache / "vswin").mkdir()
+    (cache / "vswin" / "native").symlink_to(native_folder)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     for name in ("VSWIN_CACHE", "VSWIN_MODEL"):
         monkeypatch.delenv(name, raising=False)
 

@@ -13,41 +13,35 @@ PACKAGE = Path(__file__).parent.parent / "vswin_cli"
 
 # Lowest first. A module imports only from rows above its own.
 LAYERS = [
-    "counting errors media models.crc32c models.partition models.threads specs structure "
-    "timeline.overlaps timeline.runs",
-    "bench.flops bench.record bench.synthesis bench.torchvision_peer cli.bench_text "
-    "cli.console config evaluation.protocols evaluation.reading files labels models.inert "
-    "models.inflate models.layouts models.routing models.tf_index records transfer "
-    "transforms weights.spec",
-    "bench.memory bench.mmaction_peer bench.timing "
-    "card cli.batch_progress cli.options evaluation.accuracy models.pickles models.swin3d "
-    "models.tf_bundle remote sampling settings timeline.provenance timeline.spool "
-    "weights.store weights.table",
-    "cli.batch_summary intervals models.checkpoint pictures sources timeline.scores walker "
-    "weights.hub weights.registry wire",
-    "batch.inputs cli.evaluation_text evaluation.video_list evaluation.window_list isolation "
-    "streams timeline.selection weights.references",
-    "inspection report.tracks timeline.segments video weights.catalogue",
-    "cli.models cli.probe decoding report.thumbnail_process report.thumbnails "
-    "timeline.record weights.loading",
-    "bench.subject "
-    "batch.columns batch.outcome cli.convert cli.download clips decoder_process "
-    "export.naming export.timecodes timeline.files timeline.score_files",
-    "batch.job batch.journal batch.sharing cli.lanes cli.schema engine evaluation.annotations "
-    "evaluation.views export.annotation export.editorial export.subtitles export.tabular "
-    "report.content",
-    "bench.machine "
-    "batch.parts cli.model_choice evaluation.detection evaluation.matching "
+    "bench.record cli.bench_text counting errors media models.crc32c models.linear "
+    "models.partition models.threads specs structure timeline.overlaps timeline.runs",
+    "bench.flops bench.machine bench.memory bench.synthesis bench.timing "
+    "bench.torchvision_peer cli.console config evaluation.protocols evaluation.reading files "
+    "labels models.inert models.inflate models.layouts models.routing models.tf_index "
+    "records transfer transforms weights.spec",
+    "bench.ceiling bench.mmaction_peer card cli.batch_progress cli.options "
+    "evaluation.accuracy models.pickles models.tf_bundle remote sampling settings "
+    "timeline.provenance timeline.spool weights.table",
+    "cli.batch_summary intervals models.native pictures sources timeline.scores walker "
+    "weights.store wire",
+    "batch.inputs evaluation.video_list evaluation.window_list isolation models.attention "
+    "streams timeline.selection weights.hub weights.registry",
+    "cli.evaluation_text inspection models.swin3d report.tracks timeline.segments video "
+    "weights.references",
+    "cli.probe decoding models.checkpoint report.thumbnail_process report.thumbnails "
+    "timeline.record weights.catalogue",
+    "batch.columns batch.outcome cli.models clips decoder_process export.naming "
+    "export.timecodes timeline.files timeline.score_files weights.loading",
+    "batch.job batch.journal batch.sharing bench.subject cli.batch_places cli.convert "
+    "cli.download cli.lanes cli.schema engine evaluation.annotations evaluation.views "
+    "export.annotation export.editorial export.subtitles export.tabular report.content",
+    "batch.parts bench.networks cli.model_choice evaluation.detection evaluation.matching "
     "evaluation.overlay evaluation.topk export.formats pipeline report.pages",
-    "bench.ceiling bench.films bench.memory_process "
-    "batch.analyst evaluation.comparison evaluation.ledger evaluation.segmental "
-    "evaluation.windows export report.writing",
-    "batch.office bench.networks",
-    "bench.run batch.crew batch.tables cli.output cli.topk cli.windows evaluation.events report",
-    "cli.bench "
-    "batch.cluster batch.local batch.publishing batch.scheduler cli.batch_places cli.evaluate "
-    "cli.export cli.report "
-    "cli.segment cli.tag",
+    "batch.analyst bench.films bench.memory_process evaluation.comparison evaluation.ledger "
+    "evaluation.segmental evaluation.windows export report.writing",
+    "batch.office batch.tables bench.run cli.output cli.topk cli.windows evaluation.events report",
+    "batch.crew batch.publishing cli.bench cli.evaluate cli.export cli.report cli.segment cli.tag",
+    "batch.cluster batch.local batch.scheduler",
     "batch.run cli.crews",
     "cli.batch",
     "cli.app",

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import accumulate
+from math import prod
 
 import torch
 from torch import Tensor
@@ -58,14 +59,16 @@ class StageRoute:
     shifted: tuple[Tile, ...]
     """Odd blocks' tiles."""
     enter: Tensor
-    """First stage: (R,) rows of the row-major grid. Later: (R·4,) rows of the stage before, four
-    per merged token, with one past its last row standing for zero padding."""
+    """First stage: (R, 1) rows of the row-major grid. Later: (R, 4) rows that the stage before
+    leaves, four per merged token, with one past its last row standing for zero padding."""
+    enters_padding: bool
+    """Whether `enter` names that row of zeros."""
     to_shifted: Tensor | None
-    """(R,) regular row for each shifted row; none if the orders are the same."""
+    """(R, 1) regular row for each shifted row; none if the orders are the same."""
     to_regular: Tensor | None
-    """(R,) shifted row for each regular row."""
+    """(R, 1) shifted row for each regular row."""
     leave: Tensor
-    """(B·D·H·W,) regular row of each token in row-major grid order."""
+    """(B·D·H·W,) row of each token in row-major grid order, in the order of the last block."""
 
 
 def route_stages(
@@ -85,21 +88,25 @@ def route_stages(
         tile_values: rows times channels that a tile should hold; none for one tile per stage.
     """
     routes: list[StageRoute] = []
-    before: StagePlan | None = None
-    for stage in range(len(architecture.depths)):
-        if before is not None:
-            grid = (grid[0], -(-grid[1] // 2), -(-grid[2] // 2))
+    sources, left = _grid_rows(plan_stage(grid, architecture.window_size), batch), 0
+    for stage, depth in enumerate(architecture.depths):
         plan = plan_stage(grid, architecture.window_size)
         channels = architecture.embed_dim << stage
         tile_rows = None if tile_values is None else tile_values // channels
-        routes.append(_route(plan, before, batch, device, tile_rows))
-        before = plan
+        last = plan.regular if depth % 2 else plan.shifted
+        pads = stage > 0 and int(sources.max()) == left
+        routes.append(_route(plan, last, sources, pads, batch, device, tile_rows))
+        grid = (grid[0], -(-grid[1] // 2), -(-grid[2] // 2))
+        sources = _merged_rows(plan, last, plan_stage(grid, architecture.window_size), batch)
+        left = batch * prod(plan.padded)
     return tuple(routes)
 
 
 def _route(
     plan: StagePlan,
-    before: StagePlan | None,
+    last: Partition,
+    sources: Tensor,
+    enters_padding: bool,
     batch: int,
     device: torch.device,
     tile_rows: int | None,
@@ -107,7 +114,7 @@ def _route(
     regular, shifted = _rows(plan.regular, batch), _rows(plan.shifted, batch)
     moves, pads = plan.shifted is not plan.regular, plan.grid != plan.padded
     real = plan.real.flatten()[:, None].expand(-1, batch)
-    leave = regular[plan.real.flatten()].t().flatten()  # (B·D·H·W,)
+    leave = _rows(last, batch)[plan.real.flatten()].t().flatten()  # (B·D·H·W,)
 
     def place(table: Tensor, order: Tensor) -> Tensor:
         """Put (L, B, ...) values of padded grid positions where `order` says their rows are."""
@@ -124,9 +131,10 @@ def _route(
         grid=plan.grid,
         regular=tiles(plan.regular, regular),
         shifted=tiles(plan.shifted, shifted),
-        enter=place(_sources(plan, before, batch), regular).flatten(),
-        to_shifted=place(regular, shifted) if moves else None,
-        to_regular=place(shifted, regular) if moves else None,
+        enter=place(sources, regular),
+        enters_padding=enters_padding,
+        to_shifted=place(regular, shifted)[:, None] if moves else None,
+        to_regular=place(shifted, regular)[:, None] if moves else None,
         leave=leave.to(device),
     )
 
@@ -143,18 +151,21 @@ def _rows(partition: Partition, batch: int) -> Tensor:
     return rows
 
 
-def _sources(plan: StagePlan, before: StagePlan | None, batch: int) -> Tensor:
-    """Rows to read for each padded grid position and clip: (L, B) or, merging, (L, B, 4).
+def _grid_rows(plan: StagePlan, batch: int) -> Tensor:
+    """Row of the row-major grid for each padded grid position and clip: (L, B, 1).
 
-    Padding reads row 0 when entering the first stage: its value never reaches a token.
+    Padding reads row 0: its value never reaches a token.
     """
-    if before is None:
-        inside = plan.real.flatten()
-        sources = torch.zeros(len(inside), batch, dtype=torch.int64)
-        count = int(inside.sum())
-        sources[inside] = torch.arange(batch * count).view(batch, count).t()
-        return sources
-    rows = _rows(before.regular, batch)
+    inside = plan.real.flatten()
+    rows = torch.zeros(len(inside), batch, 1, dtype=torch.int64)
+    count = int(inside.sum())
+    rows[inside, :, 0] = torch.arange(batch * count).view(batch, count).t()
+    return rows
+
+
+def _merged_rows(before: StagePlan, last: Partition, plan: StagePlan, batch: int) -> Tensor:
+    """Rows that a stage left for each padded grid position and clip of the next: (L, B, 4)."""
+    rows = _rows(last, batch)
     zero = rows.numel()
     depth, height, width = plan.padded
     table = torch.full((depth, 2 * height, 2 * width, batch), zero)

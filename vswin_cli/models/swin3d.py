@@ -11,10 +11,14 @@ that `vswin_cli.models.routing` lays out: neighbourhood, then group, then clip, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from vswin_cli.models.attention import AttentionKernel, attention_kernel, padded_bias
+from vswin_cli.models.linear import Linear
 from vswin_cli.models.partition import Grid
 from vswin_cli.models.routing import Groups, StageRoute, Tile, route_stages
 from vswin_cli.models.threads import run_apart
@@ -37,32 +41,45 @@ class _Attention(nn.Module):
         self.relative_position_bias_table = nn.Parameter(
             torch.zeros((2 * p - 1) * (2 * m - 1) * (2 * n - 1), num_heads)
         )
-        self.qkv = nn.Linear(dim, 3 * dim)
-        self.proj = nn.Linear(dim, dim)
+        self.qkv = Linear(dim, 3 * dim)
+        self.proj = Linear(dim, dim)
         self._biases: dict[tuple[object, ...], tuple[tuple[object, ...], Tensor]] = {}
 
-    def forward(self, x: Tensor, groups: tuple[Groups, ...]) -> Tensor:
-        """Attend within each group: (R, C) -> (R, C)."""
+    def forward(self, x: Tensor, groups: tuple[Groups, ...], residual: Tensor) -> Tensor:
+        """Attend within each group and add to the residual: (R, C), (R, C) -> (R, C)."""
         qkv = self.qkv(x)  # (R, 3C)
-        parts = [self._attend(qkv[g.rows], g) for g in groups]
-        return self.proj(parts[0] if len(parts) == 1 else torch.cat(parts))  # type: ignore[no-any-return]
+        kernel = self._kernel(qkv)
+        if kernel is None:
+            parts = [self._attend(qkv[g.rows], g) for g in groups]
+            mixed = parts[0] if len(parts) == 1 else torch.cat(parts)
+        else:
+            mixed = torch.empty_like(x)
+            for g in groups:
+                kernel.attend(qkv[g.rows], self._bias(g, padded_bias), mixed[g.rows], g.batch)
+        return self.proj.forward_add(mixed, residual)
+
+    def _kernel(self, qkv: Tensor) -> AttentionKernel | None:
+        if qkv.device.type != "cpu" or not torch.is_inference_mode_enabled():
+            return None
+        return attention_kernel(qkv.dtype, qkv.shape[1] // (3 * self.num_heads))
 
     def _attend(self, qkv: Tensor, g: Groups) -> Tensor:
         heads = qkv.view(g.batch, g.size, 3, self.num_heads, -1)
         q, k, v = heads.permute(2, 0, 3, 1, 4)  # 3 × (g·B, nH, n, hd)
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=self._bias(g, q.dtype))
+        bias = self._bias(g, _as_it_is).to(q.dtype)
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
         return out.transpose(1, 2).reshape(g.batch * g.size, -1)  # (g·B·n, C)
 
-    def _bias(self, g: Groups, dtype: torch.dtype) -> Tensor:
-        """Relative position bias (1, nH, n, n); kept between calls unless gradients flow."""
+    def _bias(self, g: Groups, shape: Callable[[Tensor], Tensor]) -> Tensor:
+        """Relative position bias (1, nH, n, n) in a shape; kept unless gradients flow."""
         table = self.relative_position_bias_table
         if torch.is_grad_enabled() and table.requires_grad:
-            return self._gather_bias(g).to(dtype)
+            return shape(self._gather_bias(g))
         version = 0 if table.is_inference() else table._version
-        state = (dtype, table.data_ptr(), version)
+        state = (shape, table.data_ptr(), version)
         cached = self._biases.get(g.key)
         if cached is None or cached[0] != state:
-            cached = self._biases[g.key] = (state, self._gather_bias(g).to(dtype).contiguous())
+            cached = self._biases[g.key] = (state, shape(self._gather_bias(g)).contiguous())
         return cached[1]
 
     def _gather_bias(self, g: Groups) -> Tensor:
@@ -75,12 +92,12 @@ class _Mlp(nn.Module):
 
     def __init__(self, dim: int, hidden: int) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(dim, hidden)
-        self.fc2 = nn.Linear(hidden, dim)
+        self.fc1 = Linear(dim, hidden)
+        self.fc2 = Linear(hidden, dim)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(R, C) -> (R, C)."""
-        return self.fc2(F.gelu(self.fc1(x)))  # type: ignore[no-any-return]
+    def forward(self, x: Tensor, residual: Tensor) -> Tensor:
+        """Add to the residual: (R, C), (R, C) -> (R, C)."""
+        return self.fc2.forward_add(self.fc1.forward_gelu(x), residual)
 
 
 class _Block(nn.Module):
@@ -98,8 +115,8 @@ class _Block(nn.Module):
         y = self.norm1(x)
         if tile.real is not None:
             y = y * tile.real  # the reference pads here, behind the norm
-        x = x + self.attn(y, tile.groups)
-        return x + self.mlp(self.norm2(x))  # type: ignore[no-any-return]
+        x = self.attn(y, tile.groups, x)
+        return self.mlp(self.norm2(x), x)  # type: ignore[no-any-return]
 
 
 class _PatchMerging(nn.Module):
@@ -108,13 +125,11 @@ class _PatchMerging(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(4 * dim)
-        self.reduction = nn.Linear(4 * dim, 2 * dim, bias=False)
+        self.reduction = Linear(4 * dim, 2 * dim, bias=False)
 
-    def forward(self, x: Tensor, enter: Tensor) -> Tensor:
-        """Merge and reorder for the next stage: (R, C) -> (R', 2C)."""
-        padded = F.pad(x, (0, 0, 0, 1))  # the row behind the last is zero: it pads odd sizes
-        quads = padded.index_select(0, enter).view(-1, 4 * x.shape[1])
-        return self.reduction(self.norm(quads))  # type: ignore[no-any-return]
+    def forward(self, x: Tensor, tile: Tile) -> Tensor:
+        """Merge quads of rows: (R, 4C) -> (R, 2C)."""
+        return self.reduction(self.norm(x))  # type: ignore[no-any-return]
 
 
 class _Stage(nn.Module):
@@ -132,30 +147,46 @@ class _Stage(nn.Module):
         self.downsample = None if is_last else _PatchMerging(dim)
 
     def forward(self, x: Tensor, route: StageRoute) -> Tensor:
-        """(R, C) in regular order -> (R, C) in regular order."""
-        is_shifted = False
+        """(R, C) in regular order -> (R, C) in the order of the last block."""
         for number, block in enumerate(self.blocks):
-            wants_shifted = number % 2 == 1
-            if wants_shifted != is_shifted:
-                x = _reorder(x, route.to_shifted if wants_shifted else route.to_regular)
-            is_shifted = wants_shifted
-            tiles = route.shifted if is_shifted else route.regular
-            x = block(x, tiles[0]) if len(tiles) == 1 else _through_tiles(block, x, tiles)
-        return _reorder(x, route.to_regular) if is_shifted else x
+            tiles = route.shifted if number % 2 else route.regular
+            order = None if number == 0 else route.to_shifted if number % 2 else route.to_regular
+            x = _through_tiles(block, x, tiles, order, x.shape[1])
+        return x
 
 
-def _through_tiles(block: nn.Module, x: Tensor, tiles: tuple[Tile, ...]) -> Tensor:
-    """Apply a block tile by tile, in place: no tile reads another's rows."""
+def _as_it_is(bias: Tensor) -> Tensor:
+    return bias
+
+
+def _through_tiles(
+    part: nn.Module, x: Tensor, tiles: tuple[Tile, ...], order: Tensor | None, channels: int
+) -> Tensor:
+    """Apply a part of the network tile by tile: no tile needs another's result.
+
+    Args:
+        part: takes the rows of a tile, and the tile.
+        x: rows to read; written over if they stay in order.
+        tiles: cover the rows of the result.
+        order: (R, k) rows of `x` that lie side by side in each row that goes in; none if R rows go
+            in as they lie.
+        channels: C of the result (R, C).
+    """
+
+    def rows_of(tile: Tile) -> Tensor:
+        if order is None:
+            return x[tile.rows]
+        return x.index_select(0, order[tile.rows].flatten()).view(-1, order.shape[1] * x.shape[1])
+
+    if len(tiles) == 1:
+        return part(rows_of(tiles[0]), tiles[0])  # type: ignore[no-any-return]
+    out = x if order is None else x.new_empty(tiles[-1].rows.stop, channels)
 
     def work(tile: Tile) -> None:
-        x[tile.rows] = block(x[tile.rows], tile)
+        out[tile.rows] = part(rows_of(tile), tile)
 
     run_apart(work, tiles)
-    return x
-
-
-def _reorder(x: Tensor, rows: Tensor | None) -> Tensor:
-    return x if rows is None else x.index_select(0, rows)
+    return out
 
 
 class _PatchEmbed(nn.Module):
@@ -172,15 +203,18 @@ class _PatchEmbed(nn.Module):
         d, h, w = (-(-n // p) for n, p in zip(clip_size, self.patch_size, strict=True))
         return d, h, w
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Embed patches: (B, 3, T, H, W) -> (B·D·H'·W', C) in row-major grid order."""
+    def patches(self, x: Tensor) -> Tensor:
+        """Cut: (B, 3, T, H, W) -> (B·D·H'·W', 3·p·m·n) in row-major grid order."""
         b = x.shape[0]
         d, h, w = self.grid((x.shape[2], x.shape[3], x.shape[4]))
         p, m, n = self.patch_size
         x = F.pad(x, (0, w * n - x.shape[4], 0, h * m - x.shape[3], 0, d * p - x.shape[2]))
         patches = x.view(b, 3, d, p, h, m, w, n).permute(0, 2, 4, 6, 1, 3, 5, 7)
-        rows = patches.reshape(b * d * h * w, -1)  # (B·D·H'·W', 3·p·m·n)
-        return self.norm(F.linear(rows, self.proj.weight.flatten(1), self.proj.bias))  # type: ignore[no-any-return]
+        return patches.reshape(b * d * h * w, -1)
+
+    def forward(self, x: Tensor, tile: Tile) -> Tensor:
+        """Embed patches: (R, 3·p·m·n) -> (R, C)."""
+        return self.norm(F.linear(x, self.proj.weight.flatten(1), self.proj.bias))  # type: ignore[no-any-return]
 
 
 class VideoSwin(nn.Module):
@@ -223,12 +257,15 @@ class VideoSwin(nn.Module):
     def forward_features(self, x: Tensor) -> Tensor:
         """Normalised features of the last stage: (B, 3, T, H, W) -> (B, C, D, H', W')."""
         routes = self._routes_for(x)
-        rows = self.patch_embed(x).index_select(0, routes[0].enter)  # (R, C)
-        downsample: nn.Module | None = None
-        for stage, route in zip(self.layers, routes, strict=True):
-            rows = rows if downsample is None else downsample(rows, route.enter)  # (R', 2C)
+        rows = self.patch_embed.patches(x)
+        entry: nn.Module = self.patch_embed
+        for number, (stage, route) in enumerate(zip(self.layers, routes, strict=True)):
+            channels = self.architecture.embed_dim << number
+            if route.enters_padding:
+                rows = F.pad(rows, (0, 0, 0, 1))
+            rows = _through_tiles(entry, rows, route.regular, route.enter, channels)  # (R, C)
             rows = stage(rows, route)
-            downsample = stage.downsample  # type: ignore[assignment]
+            entry = stage.downsample  # type: ignore[assignment]
         rows = self.norm(rows.index_select(0, routes[-1].leave))  # (B·D·H'·W', C)
         features: Tensor = rows.view(x.shape[0], *routes[-1].grid, -1)
         return features.permute(0, 4, 1, 2, 3)

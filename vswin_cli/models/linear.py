@@ -1,0 +1,72 @@
+"""A linear layer that, without gradients on a CPU, does what comes after it in the same pass.
+
+oneDNN takes weights arranged for it beforehand and applies GELU, or adds a residual, while a
+result is still in registers: the primitives that PyTorch's own compiler emits. Where they are not
+to be had the same is done in steps.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+__all__ = ["Linear"]
+
+
+def _has_fused(dtype: torch.dtype) -> bool:
+    operators = torch.ops.mkldnn
+    if not torch._C._has_mkldnn or not hasattr(operators, "_linear_pointwise"):
+        return False
+    if dtype == torch.bfloat16:
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return dtype == torch.float32
+
+
+class Linear(nn.Linear):
+    """`torch.nn.Linear` with two more ways forward. Parameters and their names are the same."""
+
+    def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
+        super().__init__(in_features, out_features, bias)
+        self._packed: tuple[tuple[object, ...], Tensor] | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(R, C) -> (R, C')."""
+        packed = self._arranged(x)
+        if packed is None:
+            return super().forward(x)
+        return _fused()(x, packed, self.bias, "none", [], "")  # type: ignore[no-any-return]
+
+    def forward_gelu(self, x: Tensor) -> Tensor:
+        """The exact GELU of the layer: (R, C) -> (R, C')."""
+        packed = self._arranged(x)
+        if packed is None:
+            return F.gelu(super().forward(x))
+        return _fused()(x, packed, self.bias, "gelu", [], "none")  # type: ignore[no-any-return]
+
+    def forward_add(self, x: Tensor, residual: Tensor) -> Tensor:
+        """The layer added to a residual (R, C'): (R, C) -> (R, C')."""
+        packed = self._arranged(x)
+        if packed is None:
+            return residual + super().forward(x)
+        return _fused().binary(x, residual, packed, self.bias, "add")  # type: ignore[no-any-return]
+
+    def _arranged(self, x: Tensor) -> Tensor | None:
+        """The weights as oneDNN wants them, kept until they change; none if it cannot serve."""
+        weight = self.weight
+        if x.device.type != "cpu" or not torch.is_inference_mode_enabled() or x.dim() != 2:
+            return None
+        version = 0 if weight.is_inference() else weight._version
+        state = (weight.dtype, weight.data_ptr(), version)
+        if self._packed is None or self._packed[0] != state:
+            if x.dtype != weight.dtype or not _has_fused(weight.dtype):
+                return None
+            rows = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), len(x))
+            self._packed = (state, rows)
+        return self._packed[1]
+
+
+def _fused() -> Any:  # noqa: ANN401 - an operator of PyTorch's without a type
+    return torch.ops.mkldnn._linear_pointwise

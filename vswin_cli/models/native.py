@@ -1,0 +1,89 @@
+"""C sources of this package, compiled for the CPU at hand on first use and kept.
+
+A wheel has no compiled part, and a machine without a C compiler loses nothing but speed: whoever
+asks for a library gets none. `VSWIN_NATIVE=0` asks for none.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+
+from vswin_cli.settings import cache_folder
+
+__all__ = ["native_library"]
+
+# Not -ffast-math: it would change how the whole process treats the smallest numbers.
+_FLAGS = (
+    "-O3",
+    "-march=native",
+    "-ffp-contract=fast",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-shared",
+    "-fPIC",
+)
+_COMPILE_SECONDS = 60
+_lock = Lock()
+
+
+def native_library(source: Path) -> ctypes.CDLL | None:
+    """The compiled library of a C file; none where it cannot be had.
+
+    Kept in the cache folder under a name that follows from the source and the CPU, so that
+    machines may share the folder.
+    """
+    with _lock:
+        return _load(source)
+
+
+@lru_cache(maxsize=8)
+def _load(source: Path) -> ctypes.CDLL | None:
+    if os.environ.get("VSWIN_NATIVE") == "0":
+        return None
+    text = source.read_bytes()
+    marks = (text, " ".join(_FLAGS).encode(), _cpu().encode())
+    name = f"{source.stem}-{hashlib.sha256(b'|'.join(marks)).hexdigest()[:20]}.so"
+    path = cache_folder() / "native" / name
+    try:
+        if not path.is_file():
+            _compile(source, path)
+        return ctypes.CDLL(str(path))
+    except (OSError, subprocess.SubprocessError):
+        return None  # no compiler, a compiler too old, a CPU too narrow, a full or read-only disk
+
+
+def _compile(source: Path, path: Path) -> None:
+    compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc")
+    if compiler is None:
+        raise FileNotFoundError("no C compiler")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        part = Path(folder) / path.name
+        subprocess.run(
+            [*compiler.split(), *_FLAGS, "-o", str(part), str(source)],
+            check=True,
+            timeout=_COMPILE_SECONDS,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        part.replace(path)
+
+
+def _cpu() -> str:
+    """What the compiler will see of this CPU."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    told = [line for line in lines if line.startswith(("model name", "flags", "Features"))][:2]
+    return "\n".join([platform.system(), platform.machine(), platform.processor(), *told])
