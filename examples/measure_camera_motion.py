@@ -30,8 +30,11 @@ from vswin_cli.card import ModelCard
 from vswin_cli.weights.loading import load_model
 
 CUTS = Path(__file__).with_name("camera_motion_cuts.csv")
-FIXED_CAMERAS = ("videos/bottle-detection.mp4", "videos/one-by-one-person-detection.mp4")
-FIXED_CAMERAS += ("camera_dev/fight__fi026.mp4",)
+FIXED_CAMERAS = (
+    "videos/bottle-detection.mp4",
+    "videos/one-by-one-person-detection.mp4",
+    "camera_dev/fight__fi026.mp4",
+)
 HELD_OUT_EVERY = 3  # of static_clips, as in training
 AMONG_MOTIONS = ("--background", "static", "--exclude", "fade", "--exclude", "dissolve")
 OF_CUTS = ("--moment", "cut", "--ignore", "doubtful", "--collar", "0.15")
