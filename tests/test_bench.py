@@ -1,8 +1,10 @@
 """`vswin bench` from the command line to its report."""
 
+import io
 import json
 import re
 import sys
+from contextlib import redirect_stdout
 
 import pytest
 
@@ -10,15 +12,18 @@ from tests.videos import VideoRecipe, make_video
 from vswin_cli.cli.app import run
 
 
-@pytest.fixture
-def video(tmp_path):
-    return str(make_video(tmp_path / "a.mp4", VideoRecipe(num_frames=75)))
+@pytest.fixture(scope="module")
+def video(tmp_path_factory):
+    path = tmp_path_factory.mktemp("films") / "a.mp4"
+    return str(make_video(path, VideoRecipe(num_frames=75)))
 
 
-@pytest.fixture
-def report(tiny_model, video, capfd):
-    assert run(["bench", "-m", str(tiny_model), "--video", video, "--passes", "2", "--json"]) == 0
-    return json.loads(capfd.readouterr().out)
+@pytest.fixture(scope="module")
+def report(tiny_model, video):
+    arguments = ["bench", "-m", str(tiny_model), "--video", video, "--passes", "2", "--json"]
+    with redirect_stdout(io.StringIO()) as out:
+        assert run(arguments) == 0
+    return json.loads(out.getvalue())
 
 
 def test_the_report_holds_network_film_and_machine(report, video):

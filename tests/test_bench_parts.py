@@ -8,7 +8,7 @@ import torch
 from tests.videos import VideoRecipe, make_video
 from vswin_cli.bench.ceiling import best_products, ceiling_of
 from vswin_cli.bench.films import look_at
-from vswin_cli.bench.machine import describe_machine, has_bfloat16, synchronise
+from vswin_cli.bench.machine import describe_machine, synchronise
 from vswin_cli.bench.memory import MemoryRequest, measure_memory
 from vswin_cli.bench.mmaction_peer import DemoWindow, import_mmaction
 from vswin_cli.bench.networks import measure_networks, measure_precisions
@@ -60,7 +60,6 @@ def test_the_machine_describes_itself():
     assert machine.threads == torch.get_num_threads()
     assert (machine.device, machine.peers) == ("cpu", ("peer 1.0",))
     synchronise(CPU)
-    assert has_bfloat16(CPU) in (True, False)
 
 
 def test_a_synthetic_film_is_what_was_asked_for_every_time(tmp_path):
@@ -153,11 +152,26 @@ def test_rates_shares_and_ratios_belong_together(engines, film):
     ceilings = {ceiling.precision: ceiling for ceiling in report.ceilings}
     best = min(row.timing.fastest_seconds for row in report.rows if row.name == "vswin")
     for row in report.rows:
-        assert row.clips_per_second == pytest.approx(2 / row.timing.fastest_seconds)
+        assert row.clips_per_second == pytest.approx(1 / row.timing.fastest_seconds)
+        assert row.clips_at_once == 2 * (torch.get_num_threads() if row.apart else 1)
+        assert (row.other_way_seconds is None) == (torch.get_num_threads() == 1)
+        assert row.other_way_seconds is None or row.other_way_seconds >= 1 / row.clips_per_second
         assert row.share == pytest.approx(row.gflops / ceilings[row.precision].gflops)
         assert row.slower_than_best == pytest.approx(row.timing.fastest_seconds / best)
         assert row.difference == (None if row.name == "vswin" else 0.0)
     assert {row.slower for row in report.rows if row.name == "vswin"} == {1.0}
+
+
+def test_on_a_cpu_both_ways_of_using_threads_are_tried(engines, film):
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        exact = {"float32": engines["float32"]}
+        (row,) = measure_networks(exact, film.first_clips, {}, batch_size=1, passes=1).rows
+    finally:
+        torch.set_num_threads(before)
+    assert row.clips_at_once == (2 if row.apart else 1)
+    assert row.other_way_seconds >= row.timing.fastest_seconds
 
 
 def test_compiling_that_fails_is_noted_and_costs_nothing_else(engines, film, monkeypatch):
@@ -176,7 +190,8 @@ def test_compiling_that_fails_is_noted_and_costs_nothing_else(engines, film, mon
 
 def test_the_ceiling_is_the_fastest_product():
     products, tried = best_products(CPU, torch.float32, [(300, 16, 64)])
-    assert tried >= 3 >= len(products)
+    assert tried >= 2
+    assert len(products) <= 3
     timings = measure([product.contender for product in products], 1)
     ceiling = ceiling_of("float32", products, tried, timings)
     rates = [product.gflops(timings[product.contender.name]) for product in products]

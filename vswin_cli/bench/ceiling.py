@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil, sqrt
 
 import torch
 import torch.nn.functional as F
@@ -15,8 +16,8 @@ from vswin_cli.models.threads import run_apart
 
 __all__ = ["Product", "best_products", "ceiling_of"]
 
-_SQUARES = {"cpu": (1024, 2048)}
-_BIG_SQUARES = (2048, 4096, 8192)
+_ACCELERATOR_SIDES = (2048, 4096, 8192)
+_CPU_SIDE = 1024  # enough for a core
 _KEPT = 3  # products per precision that take part in every pass
 _TRIAL_SECONDS = 0.05
 
@@ -47,11 +48,11 @@ def best_products(
     Returns:
         The products to measure carefully, and how many were tried.
     """
-    squares = [(n, n, n) for n in _SQUARES.get(device.type, _BIG_SQUARES)]
     threads = torch.get_num_threads() if device.type == "cpu" else 1
-    tried = [_together(shape, device, dtype) for shape in [*squares, *mlp_shapes]]
+    shapes = [(side, side, side) for side in _sides(device, threads)] + list(mlp_shapes)
+    tried = [_together(shape, device, dtype) for shape in shapes]
     if threads > 1:
-        tried += [_apart(shape, dtype, threads) for shape in [*squares, *mlp_shapes]]
+        tried += [_apart(shape, dtype, threads) for shape in shapes]
     contenders = [product.contender for product in tried]
     rates = measure(contenders, 1, pass_seconds=_TRIAL_SECONDS)
     tried.sort(key=lambda product: -product.gflops(rates[product.contender.name]))
@@ -64,6 +65,13 @@ def ceiling_of(
     """The largest rate that was measured."""
     best = max(products, key=lambda product: product.gflops(timings[product.contender.name]))
     return Ceiling(precision, best.gflops(timings[best.contender.name]), best.shape, tried)
+
+
+def _sides(device: torch.device, threads: int) -> set[int]:
+    """Of square matrices; more threads want larger ones."""
+    if device.type != "cpu":
+        return set(_ACCELERATOR_SIDES)
+    return {_CPU_SIDE, _CPU_SIDE * ceil(sqrt(threads))}
 
 
 def _together(shape: tuple[int, int, int], device: torch.device, dtype: torch.dtype) -> Product:

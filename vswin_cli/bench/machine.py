@@ -9,12 +9,10 @@ from pathlib import Path
 import torch
 
 from vswin_cli.bench.record import Machine
-from vswin_cli.engine import resolve_precision
 
-__all__ = ["describe_machine", "has_bfloat16", "synchronise"]
+__all__ = ["describe_machine", "synchronise"]
 
 _CPU_FACTS = Path("/proc/cpuinfo")
-_BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
 
 
 def describe_machine(device: torch.device, peers: tuple[str, ...] = ()) -> Machine:
@@ -34,15 +32,6 @@ def describe_machine(device: torch.device, peers: tuple[str, ...] = ()) -> Machi
     )
 
 
-def has_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 in hardware."""
-    if resolve_precision("auto", device) == torch.bfloat16:
-        return True
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    return device.type == "cpu" and not _BFLOAT16_FLAGS.isdisjoint(_cpu_flags())
-
-
 def synchronise(device: torch.device) -> None:
     """Wait until the device has done all that it was asked to do."""
     if device.type == "cuda":
@@ -54,10 +43,6 @@ def synchronise(device: torch.device) -> None:
 def _processor() -> str:
     names = _cpu_facts("model name")
     return names[0] if names else platform.processor() or platform.machine()
-
-
-def _cpu_flags() -> set[str]:
-    return set(" ".join(_cpu_facts("flags")[:1] or _cpu_facts("Features")[:1]).split())
 
 
 def _cpu_facts(key: str) -> list[str]:

@@ -1,7 +1,8 @@
 """The network without a film around it: clips per second, share of the ceiling, peers, precision.
 
 Every network of a run gets the same clips and the same weights, and all take turns with the matrix
-products that make the ceiling.
+products that make the ceiling. On a CPU each is measured in both ways of using the threads, all of
+them on one pass or a pass in each, and the faster one counts, whoever's network it is.
 """
 
 from __future__ import annotations
@@ -12,14 +13,22 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from vswin_cli.bench.ceiling import Product, best_products, ceiling_of
+from vswin_cli.bench.ceiling import best_products, ceiling_of
 from vswin_cli.bench.flops import count_macs, mlp_shapes
 from vswin_cli.bench.machine import synchronise
-from vswin_cli.bench.record import NetworkReport, NetworkRow, PrecisionRow, SubjectRecord, Timing
+from vswin_cli.bench.record import (
+    Ceiling,
+    NetworkReport,
+    NetworkRow,
+    PrecisionRow,
+    SubjectRecord,
+    Timing,
+)
 from vswin_cli.bench.timing import Contender, OnStep, ignore_step, measure
 from vswin_cli.clips import Clip
 from vswin_cli.engine import Engine
 from vswin_cli.models.checkpoint import LoadedModel
+from vswin_cli.models.threads import run_apart
 from vswin_cli.transforms import make_views
 
 __all__ = ["describe_subject", "measure_networks", "measure_precisions"]
@@ -37,14 +46,34 @@ class _Entry:
     run: Callable[[Tensor], Tensor]
     batch: Tensor
     """(B, 3, T, S, S) on the device."""
+    threads: int
+    """That take a pass each when it runs apart; 1 if it cannot."""
 
     @property
-    def key(self) -> str:
-        return f"{self.name} in {self.precision}"
+    def together(self) -> Contender:
+        """All threads, or the accelerator, on one pass."""
+        return Contender(f"{self.name} in {self.precision}", self.logits)
+
+    @property
+    def apart(self) -> Contender:
+        """A pass in each thread."""
+
+        def work(batch: Tensor) -> None:
+            self.run(batch)
+
+        def run() -> None:
+            run_apart(work, [self.batch] * self.threads)
+
+        return Contender(f"{self.name} in {self.precision}, a pass per thread", run)
+
+    @property
+    def contenders(self) -> list[Contender]:
+        """Every way to run it."""
+        return [self.together, self.apart] if self.threads > 1 else [self.together]
 
     @torch.inference_mode()
-    def __call__(self) -> Tensor:
-        """Logits (B, K), once the device has finished."""
+    def logits(self) -> Tensor:
+        """(B, K), once the device has finished."""
         logits = self.run(self.batch)
         synchronise(self.batch.device)
         return logits
@@ -87,34 +116,38 @@ def measure_networks(
         on_step: told what comes next.
     """
     entries = [
-        _Entry(name, precision, network, _batch(engines[precision], clips, batch_size))
+        _Entry(name, precision, network, _batch(engine, clips, batch_size), _threads(engine))
         for precision, engine in engines.items()
         for name, network in [
             (OURS, engine.model.network),
             *((peer, built[precision]) for peer, built in peers.items()),
         ]
     ]
-    on_step(f"{len(entries)} networks, {batch_size} clips at a time")
+    on_step(f"{len(entries)} networks")
     notes: list[str] = []
     if compiled:
         for entry in list(entries):
-            on_step(f"compiling {entry.key}, which may take minutes")
+            on_step(f"compiling {entry.together.name}, which may take minutes")
             _add_compiled(entry, entries, notes)
-    outputs = {entry.key: entry().float().cpu() for entry in entries}
     products = {
         precision: best_products(engine.device, engine.dtype, _products_of(engine, batch_size))
         for precision, engine in engines.items()
     }
     timings = measure(
         [
-            *(Contender(entry.key, entry) for entry in entries),
+            *(contender for entry in entries for contender in entry.contenders),
             *(product.contender for kept, _ in products.values() for product in kept),
         ],
         passes,
         pass_seconds=_PASS_SECONDS,
         on_step=on_step,
     )
-    return _report(engines, entries, outputs, products, timings, notes)
+    ceilings = {
+        precision: ceiling_of(precision, kept, tried, timings)
+        for precision, (kept, tried) in products.items()
+    }
+    rows = _rows(next(iter(engines.values())).model, entries, timings, ceilings)
+    return NetworkReport(tuple(ceilings.values()), rows, (), tuple(notes))
 
 
 def measure_precisions(
@@ -162,56 +195,85 @@ def _batch(engine: Engine, clips: Sequence[Clip], size: int) -> Tensor:
     return torch.cat(views)
 
 
+def _threads(engine: Engine) -> int:
+    return torch.get_num_threads() if engine.device.type == "cpu" else 1
+
+
 def _add_compiled(entry: _Entry, entries: list[_Entry], notes: list[str]) -> None:
-    """Append the compiled network if compiling it works."""
+    """Append the compiled network if compiling it works; its threads are compiled in."""
     network = torch.compile(entry.run)
-    one = _Entry(f"{entry.name} compiled", entry.precision, network, entry.batch)
+    one = _Entry(f"{entry.name} compiled", entry.precision, network, entry.batch, 1)
     try:
-        one()
+        one.logits()
     except Exception as problem:  # whatever a compiler may raise, the rest can be measured
         reason = next(iter(str(problem).splitlines()), type(problem).__name__)
-        notes.append(f"torch.compile failed on {entry.key}: {reason[:200]}")
+        notes.append(f"torch.compile failed on {entry.together.name}: {reason[:200]}")
     else:
         entries.append(one)
 
 
-def _report(
-    engines: Mapping[str, Engine],
+def _rows(
+    model: LoadedModel,
     entries: Sequence[_Entry],
-    outputs: Mapping[str, Tensor],
-    products: Mapping[str, tuple[list[Product], int]],
     timings: Mapping[str, Timing],
-    notes: Sequence[str],
-) -> NetworkReport:
-    ceilings = {
-        precision: ceiling_of(precision, kept, tried, timings)
-        for precision, (kept, tried) in products.items()
-    }
-    ours = {one.precision: one for one in entries if one.name == OURS}
-    best = min(timings[one.key].fastest_seconds for one in ours.values())
-    model = next(iter(engines.values())).model
+    ceilings: Mapping[str, Ceiling],
+) -> tuple[NetworkRow, ...]:
+    """What follows from the timings, entry by entry."""
     macs = count_macs(model.card.architecture, _clip_size(model), model.card.num_classes)
+    ours = {entry.precision: entry for entry in entries if entry.name == OURS}
+    outputs = {precision: entry.logits() for precision, entry in ours.items()}
+    usual = {name: _ways(entry, timings)[0].seconds for name, entry in ours.items()}
     rows = []
     for entry in entries:
-        timing, first = timings[entry.key], ours[entry.precision]
-        rate = len(entry.batch) / timing.fastest_seconds
-        gflops = 2 * macs * rate / 1e9
-        difference = _largest(outputs[entry.key] - outputs[first.key])
+        best, *others = _ways(entry, timings)
+        is_ours = entry is ours[entry.precision]
+        gflops = 2 * macs / best.seconds / 1e9
         rows.append(
             NetworkRow(
                 name=entry.name,
                 precision=entry.precision,
-                timing=timing,
-                batch=len(entry.batch),
-                clips_per_second=rate,
+                timing=best.timing,
+                apart=best.apart,
+                clips_at_once=best.clips,
+                other_way_seconds=others[0].seconds if others else None,
+                clips_per_second=1 / best.seconds,
                 gflops=gflops,
                 share=gflops / ceilings[entry.precision].gflops,
-                slower=timing.fastest_seconds / timings[first.key].fastest_seconds,
-                slower_than_best=timing.fastest_seconds / best,
-                difference=None if entry is first else difference,
+                slower=best.seconds / usual[entry.precision],
+                slower_than_best=best.seconds / min(usual.values()),
+                difference=None
+                if is_ours
+                else _largest(entry.logits().float() - outputs[entry.precision].float()),
             )
         )
-    return NetworkReport(tuple(ceilings.values()), tuple(rows), (), tuple(notes))
+    return tuple(rows)
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """One way of using the threads, measured."""
+
+    apart: bool
+    clips: int
+    timing: Timing
+    """Of one clip."""
+
+    @property
+    def seconds(self) -> float:
+        """Of one clip in the fastest pass."""
+        return self.timing.fastest_seconds
+
+
+def _ways(entry: _Entry, timings: Mapping[str, Timing]) -> list[_Way]:
+    """The faster one first."""
+    batch = len(entry.batch)
+    ways = [
+        _Way(apart, batch * passes, timings[contender.name].per(batch * passes))
+        for apart, passes, contender in zip(
+            (False, True), (1, entry.threads), entry.contenders, strict=False
+        )
+    ]
+    return sorted(ways, key=lambda way: way.seconds)
 
 
 def _logits(engine: Engine, clips: Sequence[Clip]) -> Tensor:

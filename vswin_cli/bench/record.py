@@ -45,6 +45,10 @@ class Timing:
         """Summarise measured passes, at least one."""
         return cls(min(seconds), median(seconds), tuple(seconds))
 
+    def per(self, amount: int) -> Timing:
+        """Of one thing where so many were done at once."""
+        return Timing.of([seconds / amount for seconds in self.passes_seconds])
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -107,8 +111,12 @@ class NetworkRow:
     """`vswin`, `torchvision`, or either with `compiled`."""
     precision: str
     timing: Timing
-    """Of one forward pass with `batch` clips."""
-    batch: int
+    """Of one clip, in the faster of the two ways to use a CPU's threads."""
+    apart: bool
+    """Which one: a pass in each thread, or all threads on one pass."""
+    clips_at_once: int
+    other_way_seconds: float | None
+    """Of one clip in the other way, fastest pass; `None` where it was not tried."""
     clips_per_second: float
     gflops: float
     """By the reference's multiply-adds, whoever saves some of them."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, cast
 import torch
 
 from vswin_cli.bench.films import Film, look_at, measure_film
-from vswin_cli.bench.machine import describe_machine, has_bfloat16
+from vswin_cli.bench.machine import describe_machine
 from vswin_cli.bench.memory import MemoryRequest
 from vswin_cli.bench.mmaction_peer import LongVideoDemo, import_mmaction
 from vswin_cli.bench.networks import describe_subject, measure_networks, measure_precisions
@@ -82,7 +82,6 @@ def run_bench(
     subject: Subject,
     options: BenchOptions,
     *,
-    model: LoadedModel | None = None,
     on_step: OnStep = ignore_step,
 ) -> BenchReport:
     """Measure everything in one run.
@@ -90,7 +89,6 @@ def run_bench(
     Args:
         subject: the network.
         options: what to measure.
-        model: the network, where it is loaded already.
         on_step: told what comes next.
 
     Raises:
@@ -101,29 +99,38 @@ def run_bench(
     """
     _check_peers(options)
     device = resolve_device(options.engine.device)
+    model = load_subject(subject)
     with _threads(options.threads), _local_film(options, on_step) as source:
-        model = load_subject(subject) if model is None else model
         engines, precision = _engines(model, options.engine, device)
         on_step("decoding the film once")
         film = look_at(source, model.card.input, synthesised=options.video is None)
-        return _measure(subject, options, film, engines, precision, on_step)
+        job = _Job(subject, options, model, engines, precision, film, on_step)
+        return _measure(job)
 
 
-def _measure(
-    subject: Subject,
-    options: BenchOptions,
-    film: Film,
-    engines: Mapping[str, Engine],
-    precision: str,
-    on_step: OnStep,
-) -> BenchReport:
-    exact = engines["float32"]
-    batch_size = options.engine.batch_size or _batch_size(engines.values())
+@dataclass(frozen=True, slots=True, eq=False)
+class _Job:
+    """Everything that is ready to be measured."""
+
+    subject: Subject
+    options: BenchOptions
+    model: LoadedModel
+    """As it was loaded: no engine has touched it, so peers can take its weights."""
+    engines: Mapping[str, Engine]
+    """By precision, float32 first."""
+    precision: str
+    """The one that `vswin tag` would use."""
+    film: Film
+    on_step: OnStep
+
+
+def _measure(job: _Job) -> BenchReport:
+    options, engines, film, on_step = job.options, job.engines, job.film, job.on_step
     network = measure_networks(
         engines,
         film.first_clips,
-        _network_peers(options, engines),
-        batch_size=batch_size,
+        _network_peers(job),
+        batch_size=options.engine.batch_size or _batch_size(engines.values()),
         passes=options.passes,
         compiled=options.compiled,
         on_step=on_step,
@@ -133,15 +140,16 @@ def _measure(
     measured = measure_film(
         film,
         engines,
-        precision,
+        job.precision,
         passes=options.passes,
-        demos=_demos(options, exact, film),
-        memory=_memory_request(subject, options, film) if options.memory else None,
+        demos=_demos(job),
+        memory=_memory_request(job) if options.memory else None,
         on_step=on_step,
     )
+    device = engines[job.precision].device
     return BenchReport(
-        machine=describe_machine(exact.device, _versions(options.peers)),
-        subject=describe_subject(exact.model, random_weights=subject.random),
+        machine=describe_machine(device, _versions(options.peers)),
+        subject=describe_subject(job.model, random_weights=job.subject.random),
         network=network,
         film=measured,
         passes=options.passes,
@@ -161,11 +169,8 @@ def _engines(
 ) -> tuple[dict[str, Engine], str]:
     """Engines by precision, float32 first, each with a network of its own; and which is wanted."""
     wanted = str(resolve_precision(options.precision, device)).removeprefix("torch.")
-    names = {"float32": None, wanted: None}
-    if options.precision == "auto" and has_bfloat16(device):
-        names["bfloat16"] = None
     engines = {}
-    for name in names:
+    for name in dict.fromkeys(("float32", wanted)):
         own = replace(model, network=copy.deepcopy(model.network))
         engines[name] = Engine(own, replace(options, precision=cast(Precision, name)))
     return engines, wanted
@@ -177,35 +182,35 @@ def _batch_size(engines: Iterable[Engine]) -> int:
     return min(sizes, default=1)
 
 
-def _network_peers(
-    options: BenchOptions, engines: Mapping[str, Engine]
-) -> dict[str, dict[str, nn.Module]]:
-    if "torchvision" not in options.peers:
+def _network_peers(job: _Job) -> dict[str, dict[str, nn.Module]]:
+    if "torchvision" not in job.options.peers:
         return {}
     built = {}
-    for precision, engine in engines.items():
-        peer = build_torchvision(engines["float32"].model.network)
+    for precision, engine in job.engines.items():
+        peer = build_torchvision(job.model.network)
         built[precision] = peer.to(device=engine.device, dtype=engine.dtype)
     return {"torchvision": built}
 
 
-def _demos(options: BenchOptions, exact: Engine, film: Film) -> list[LongVideoDemo]:
-    if "mmaction2" not in options.peers:
+def _demos(job: _Job) -> list[LongVideoDemo]:
+    if "mmaction2" not in job.options.peers:
         return []
-    plan = plan_sampling(exact.model.card.input, SamplingOptions())
+    plan = plan_sampling(job.model.card.input, SamplingOptions())
     share = plan.stride / plan.num_frames
-    rate = film.info.frame_rate or _FALLBACK_RATE
-    return [LongVideoDemo(exact.model, exact.device, stride=share, frame_rate=rate)]
+    rate = job.film.info.frame_rate or _FALLBACK_RATE
+    device = job.engines["float32"].device
+    return [LongVideoDemo(job.model, device, stride=share, frame_rate=rate)]
 
 
-def _memory_request(subject: Subject, options: BenchOptions, film: Film) -> MemoryRequest:
+def _memory_request(job: _Job) -> MemoryRequest:
+    engine = job.options.engine
     return MemoryRequest(
-        subject=subject.name,
-        random=subject.random,
-        video=str(film.source.path),
-        device=options.engine.device,
-        precision=options.engine.precision,
-        batch_size=options.engine.batch_size,
+        subject=job.subject.name,
+        random=job.subject.random,
+        video=str(job.film.source.path),
+        device=engine.device,
+        precision=engine.precision,
+        batch_size=engine.batch_size,
         threads=torch.get_num_threads(),
     )
 

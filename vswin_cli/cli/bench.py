@@ -21,7 +21,6 @@ from vswin_cli.errors import OptionError
 
 if TYPE_CHECKING:
     from vswin_cli.bench.subject import Subject
-    from vswin_cli.models.checkpoint import LoadedModel
     from vswin_cli.sources import VideoSource
 
 __all__ = ["bench"]
@@ -103,9 +102,9 @@ def bench(
         film=FilmSize.parse(film_size, film_seconds),
         memory=memory,
     )
-    subject, loaded = _load(model, architecture, device, quiet=quiet)
+    subject = _subject(model, architecture, options.engine, quiet=quiet)
     on_step = _ignore if quiet else console.note
-    report = run_bench(subject, options, model=loaded, on_step=on_step)
+    report = run_bench(subject, options, on_step=on_step)
     if json:
         from vswin_cli.bench.record import BENCH_SCHEMA
         from vswin_cli.records import json_text, to_json
@@ -127,21 +126,20 @@ def _source(video: str) -> VideoSource:
     return expand_sources([video], folders=False)[0]
 
 
-def _load(
-    model: str | None, architecture: str | None, device: str, *, quiet: bool
-) -> tuple[Subject, LoadedModel]:
-    """The network in float32, fetched if it has to be."""
-    from vswin_cli.bench.subject import Subject, load_subject
+def _subject(
+    model: str | None, architecture: str | None, options: EngineOptions, *, quiet: bool
+) -> Subject:
+    """What to measure; weights that are not here are fetched."""
+    from vswin_cli.bench.subject import Subject
     from vswin_cli.cli.model_choice import ModelChoice, make_engine
 
     if architecture is None:
         choice = ModelChoice(model, None, None)
-        engine = make_engine(choice, EngineOptions(device, "float32"), crops=1, quiet=quiet)
-        return Subject(choice.reference), engine.model
+        make_engine(choice, options, crops=1, quiet=quiet)
+        return Subject(choice.reference)
     if model is not None:
         raise OptionError(
             f"--model {model} and --architecture {architecture} exclude each other",
             hint="leave one out; VSWIN_MODEL counts as --model",
         )
-    subject = Subject(architecture, random=True)
-    return subject, load_subject(subject)
+    return Subject(architecture, random=True)

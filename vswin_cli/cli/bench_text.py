@@ -87,8 +87,9 @@ def _network_table(network: NetworkReport) -> Table:
         "network",
         "precision",
         "clips/s",
-        "s/pass",
+        "s/clip",
         "median",
+        "at once",
         "GFLOP/s",
         "of ceiling",
         "vswin faster",
@@ -103,6 +104,7 @@ def _network_table(network: NetworkReport) -> Table:
             row.precision,
             _number(row.clips_per_second),
             *_seconds(row.timing),
+            f"{row.clips_at_once}",
             _number(row.gflops),
             f"{row.share:.1%}",
             "" if is_ours else f"{row.slower:.2f}×",
@@ -112,7 +114,7 @@ def _network_table(network: NetworkReport) -> Table:
         )
     for ceiling in network.ceilings:
         name = f"matrix product {ceiling.shape}"
-        table.add_row(name, ceiling.precision, "", "", "", _number(ceiling.gflops), "100.0%")
+        table.add_row(name, ceiling.precision, "", "", "", "", _number(ceiling.gflops), "100.0%")
     return table
 
 
