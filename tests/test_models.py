@@ -10,9 +10,10 @@ import pytest
 from tests.golden import golden_network, golden_state
 from vswin_cli.card import ModelCard
 from vswin_cli.cli.app import run
-from vswin_cli.labels import LabelMap
+from vswin_cli.labels import LabelMap, bundled_label_sets
+from vswin_cli.settings import set_default_model
 from vswin_cli.weights.registry import all_specs, get_spec
-from vswin_cli.weights.store import model_folder
+from vswin_cli.weights.store import model_folder, remember_commit
 
 
 @pytest.fixture(autouse=True)
@@ -41,19 +42,52 @@ def test_list_has_a_row_for_every_name(capsys):
     assert out == read(capsys, "models", "list")
     header, *rows = out.splitlines()
     assert header.split() == ["name", "dataset", "params", "top-1", "download", "here"]
-    names = [*(spec.name for spec in all_specs()), "camera-motion"]
+    names = ["camera-motion", *(spec.name for spec in all_specs())]
     assert [row.split()[0] for row in rows] == names
-    assert "28.2 M" in rows[0]
-    assert "78.8" in rows[0]
-    assert "113 MB" in rows[0]
-    assert not rows[0].rstrip().endswith("yes")
+    assert "28.2 M" in rows[1]
+    assert "78.8" in rows[1]
+    assert "113 MB" in rows[1]
+    assert not rows[1].rstrip().endswith("yes")
+
+
+def test_list_marks_the_default(capsys):
+    def marked() -> list[str]:
+        rows = read(capsys, "models").splitlines()
+        document = json.loads(read(capsys, "models", "--json"))
+        names = [one["name"] for one in document["models"] if one["default"]]
+        names += [one["card"]["id"] for one in document["others"] if one["default"]]
+        (row,) = [row for row in rows if "default" in row]
+        assert names == [row.split()[0]]
+        return row.split()
+
+    assert marked()[-2:] == ["yes,", "default"]
+    set_default_model("swin-s-k400")
+    assert marked()[0] == "swin-s-k400"
+    assert marked()[-1] == "default"
+    install("swin-s-k400")
+    assert marked()[-2:] == ["yes,", "default"]
+    card = install("user/repo@" + "c" * 40)
+    remember_commit("hf://user/repo", "c" * 40)
+    set_default_model("user/repo")
+    assert marked()[0] == card.id
+
+
+@pytest.mark.parametrize("width", [50, 70, 80])
+def test_no_number_is_cut_on_a_narrow_terminal(monkeypatch, capsys, width):
+    monkeypatch.setattr("vswin_cli.cli.console.stdout_is_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "dumb")
+    lines = read(capsys, "models").splitlines()
+    assert max(map(len, lines)) <= max(width, 70)
+    tiny = next(line for line in lines if line.startswith("swin-b-k400-in1k"))
+    assert tiny.split()[-5:] == ["88.0", "M", "80.6", "352", "MB"]
 
 
 def test_list_marks_what_is_here_and_shows_other_weights(capsys):
     install("swin-t-k400")
     install("user/repo@" + "c" * 40)
     rows = read(capsys, "models").splitlines()
-    assert rows[1].rstrip().endswith("yes")
+    assert rows[2].rstrip().endswith("yes")
     assert rows[-1].startswith("user/repo@ccc")
     assert rows[-1].rstrip().endswith("yes")
 
@@ -149,7 +183,14 @@ def test_labels_of_a_file_and_of_a_model_folder(capsys, tmp_path):
 
 def test_labels_of_nothing_known_fails(capsys):
     assert run(["labels", "kinetics-40"]) == 5
-    assert "no weights are called" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "no weights and no label list are called 'kinetics-40'" in said
+    assert "did you mean kinetics-400" in said
+    assert run(["labels", "zebra"]) == 5
+    said = capsys.readouterr().err
+    assert all(name in said for name in bundled_label_sets())
+    assert run(["labels", "mine.txt"]) == 5
+    assert "mine.txt: no such label file" in capsys.readouterr().err
 
 
 def test_weights_without_labels_say_so(capsys):

@@ -200,8 +200,8 @@ class TestNames:
         folder = ensure_weights("swin-x-ten", on_note=notes.append)
         assert source_of(folder).endswith("/plain/w.pth")
         assert notes == [
-            "source 'hub' failed: user/tf: no such Hub repository, or a private one; "
-            "trying the next one"
+            "source 'hub' does not deliver, trying 'authors'",
+            "source 'hub' failed: user/tf: no such Hub repository, or a private one",
         ]
 
     def test_checkpoint_that_does_not_read_strictly_falls_back(self, server):
@@ -211,7 +211,7 @@ class TestNames:
         notes: list[str] = []
         folder = ensure_weights("swin-x-ten", on_note=notes.append)
         assert source_of(folder).endswith("/plain/w.pth")
-        assert "variables.index" in notes[0]
+        assert "variables.index" in notes[-1]
 
     def test_headless_bundle_is_refused_before_it_is_fetched(self, server):
         short = dict(server.repos["user/tf"].files)
@@ -219,7 +219,7 @@ class TestNames:
         server.repos["user/tf"] = Repo(short)
         notes: list[str] = []
         ensure_weights("swin-x-ten", on_note=notes.append)
-        assert "tensors alone take" in notes[0]
+        assert "tensors alone take" in notes[-1]
         assert max(request.sent_bytes for request in server.bodies() if "blob" in request.path) < (
             100_000
         )

@@ -7,6 +7,7 @@ stderr is a terminal.
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,6 +25,7 @@ __all__ = [
     "note",
     "progress",
     "show",
+    "stdout_columns",
     "stdout_is_terminal",
     "warn",
     "write",
@@ -40,6 +42,11 @@ class ReaderGoneError(Exception):
 def stdout_is_terminal() -> bool:
     """Whether a person is looking at stdout."""
     return sys.stdout.isatty()
+
+
+def stdout_columns() -> int:
+    """Characters that fit into a line of stdout; plenty where it is no terminal."""
+    return shutil.get_terminal_size().columns if stdout_is_terminal() else 200
 
 
 def write(text: str) -> None:
@@ -61,8 +68,7 @@ def show(renderable: RenderableType, *, width: int | None = None) -> None:
     """Draw a rich table or panel on stdout; piped, it is plain text that is not cut."""
     from rich.console import Console
 
-    if width is None and not stdout_is_terminal():
-        width = 200
+    width = width or stdout_columns()  # rich takes a terminal without colours to be 80 wide
     Console(width=width, soft_wrap=False, highlight=False).print(renderable)
 
 

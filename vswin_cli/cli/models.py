@@ -12,10 +12,16 @@ from vswin_cli.cli import console
 from vswin_cli.cli.options import JsonOption
 
 if TYPE_CHECKING:
+    from vswin_cli.card import ModelCard
     from vswin_cli.weights.catalogue import InstalledModel
     from vswin_cli.weights.spec import WeightsSpec
 
 __all__ = ["labels", "models"]
+
+_TITLES = ("name", "dataset", "params", "top-1", "download", "here")
+_DATASET = 1  # the column that gives way on a narrow terminal
+_LONGEST_DATASET = 24  # characters
+_SHORTEST_DATASET = 8
 
 models = typer.Typer(
     help="List the weights that have names, or show one of them.",
@@ -54,15 +60,21 @@ def list_models(json: JsonOption = False) -> None:
     here = {model.folder.name: model for model in (embedded_model(), *installed_models())}
     specs = all_specs()
     others = [model for name, model in here.items() if name not in {s.name for s in specs}]
+    default = _default_folder()
     if json:
         body = {
             "schema": "vswin.models/1",
-            "models": [_spec_json(spec, here.get(spec.name)) for spec in specs],
-            "others": [_other_json(model) for model in others],
+            "models": [
+                {**_spec_json(spec, here.get(spec.name)), "default": spec.name == default}
+                for spec in specs
+            ],
+            "others": [
+                {**_other_json(model), "default": model.folder.name == default} for model in others
+            ],
         }
         console.write(json_module.dumps(body, indent=2, ensure_ascii=False))
     else:
-        _draw_table(specs, here, others)
+        _draw_table(specs, here, others, default)
 
 
 @models.command("show")
@@ -153,6 +165,17 @@ def labels(
         console.note(f"no label of {name} contains {grep!r}")
 
 
+def _default_folder() -> str:
+    """Name of the folder of the model that `vswin tag` takes when not told."""
+    from vswin_cli.settings import default_model
+    from vswin_cli.weights.catalogue import installed_folder
+    from vswin_cli.weights.store import EMBEDDED_MODEL
+
+    chosen = default_model() or EMBEDDED_MODEL
+    folder = installed_folder(chosen)
+    return chosen if folder is None else folder.name
+
+
 def _own_card(model: InstalledModel) -> str:
     """What is known of weights that are in no table."""
     card = model.card
@@ -187,35 +210,60 @@ def _other_json(model: InstalledModel) -> dict[str, Any]:
 
 
 def _draw_table(
-    specs: tuple[WeightsSpec, ...], here: dict[str, InstalledModel], others: list[InstalledModel]
+    specs: tuple[WeightsSpec, ...],
+    here: dict[str, InstalledModel],
+    others: list[InstalledModel],
+    default: str,
 ) -> None:
     from rich.table import Table
 
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("name", "dataset"):
-        table.add_column(title, no_wrap=True)
-    for title in ("params", "top-1", "download"):
-        table.add_column(title, no_wrap=True, justify="right")
-    table.add_column("here", no_wrap=True)
-    for spec in specs:
-        table.add_row(
+    def mark(name: str) -> str:
+        marks = ("yes" if name in here else "", "default" if name == default else "")
+        return ", ".join(filter(None, marks))
+
+    named = [
+        (
             spec.name,
             spec.dataset,
             f"{spec.parameters / 1e6:.1f} M",
             f"{spec.accuracy[0].top1:.1f}",
             f"{spec.sources[0].download_bytes / 1e6:.0f} MB",
-            "yes" if spec.name in here else "",
+            mark(spec.name),
         )
-    for model in others:
-        table.add_row(
+        for spec in specs
+    ]
+    own = [
+        (
             model.card.id,
-            (model.card.dataset or "")[:24],
-            f"{model.size_bytes / 4e6:.1f} M",
+            model.card.dataset or "",
+            f"{_parameters(model.card) / 1e6:.1f} M",
             "",
             "",
-            "yes",
+            mark(model.folder.name),
         )
-    console.show(table)
+        for model in others
+    ]
+    rows = [*own[:1], *named, *own[1:]]  # the first needs no download
+    widths = [max(len(row[i]) for row in (_TITLES, *rows)) for i in range(len(_TITLES))]
+    rest = sum(widths) - widths[_DATASET] + 2 * len(widths)
+    room = min(_LONGEST_DATASET, max(_SHORTEST_DATASET, console.stdout_columns() - rest))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in _TITLES:
+        is_number = title in ("params", "top-1", "download")
+        table.add_column(title, no_wrap=True, justify="right" if is_number else "left")
+    for row in rows:
+        table.add_row(*row[:_DATASET], _shortened(row[_DATASET], room), *row[_DATASET + 1 :])
+    console.show(table, width=max(rest + room, console.stdout_columns()))
+
+
+def _shortened(text: str, room: int) -> str:
+    return text if len(text) <= room else f"{text[: room - 1].rstrip()}…"
+
+
+def _parameters(card: ModelCard) -> int:
+    from vswin_cli.weights.spec import parameter_count
+
+    return parameter_count(card.architecture, card.num_classes)
 
 
 def _card_lines(spec: WeightsSpec, here: InstalledModel | None) -> list[tuple[str, str]]:

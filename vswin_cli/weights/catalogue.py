@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vswin_cli.card import ModelCard
-from vswin_cli.errors import CheckpointError, LabelsError
+from vswin_cli.errors import CheckpointError, LabelsError, UnknownModelError
 from vswin_cli.labels import LabelMap, bundled_label_sets
 from vswin_cli.settings import cache_folder
 from vswin_cli.weights.references import HubReference, LocalReference, parse_reference
+from vswin_cli.weights.registry import all_specs, nearest_names
 from vswin_cli.weights.spec import WeightsSpec
 from vswin_cli.weights.store import (
+    EMBEDDED_MODEL,
     embedded_folder,
     is_model_folder,
     model_folder,
@@ -114,7 +116,10 @@ def labels_of(reference: str) -> LabelMap:
     path = Path(reference).expanduser()
     if path.is_file() and path.suffix.lower() in _LIST_ENDINGS:
         return LabelMap.from_file(path)
-    meant = parse_reference(reference)
+    try:
+        meant = parse_reference(reference)
+    except UnknownModelError as error:
+        raise _no_labels(reference) from error
     if isinstance(meant, WeightsSpec):
         return LabelMap.bundled(meant.labels)
     folder = installed_folder(reference)
@@ -129,3 +134,17 @@ def labels_of(reference: str) -> LabelMap:
     if not card.labels:
         raise LabelsError(f"{meant}: nobody said what its {card.num_classes} classes are called")
     return LabelMap(str(meant), card.labels)
+
+
+def _no_labels(reference: str) -> UnknownModelError:
+    lists = bundled_label_sets()
+    if Path(reference).suffix.lower() in _LIST_ENDINGS:
+        return UnknownModelError(f"{reference}: no such label file", hint="check the path")
+    known = (EMBEDDED_MODEL, *(spec.name for spec in all_specs()), *lists)
+    near = nearest_names(reference, known)
+    advice = f"did you mean {' or '.join(near)}? " if near else ""
+    return UnknownModelError(
+        f"no weights and no label list are called {reference!r}",
+        hint=f"{advice}lists in the package: {', '.join(lists)}; `vswin models` has the weights; "
+        "a file of labels ends with .txt, .csv or .json",
+    )

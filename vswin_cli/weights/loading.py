@@ -219,16 +219,19 @@ def _install_from_any(
 ) -> None:
     """Try the sources in order; the first whose files verify and read strictly is kept."""
     failures: list[tuple[WeightsSource, ModelError]] = []
+    tell = on_note or (lambda text: None)
     for source in wanted.sources:
+        if failures:
+            tell(f"source {failures[-1][0].key!r} does not deliver, trying {source.key!r}")
         try:
             _install(wanted, source, force=force, on_bytes=on_bytes, on_note=on_note)
         except DiskFullError:
             raise
         except ModelError as error:
             failures.append((source, error))
-            if on_note and source is not wanted.sources[-1]:
-                on_note(f"source {source.key!r} failed: {error.message}; trying the next one")
         else:
+            for failed, problem in failures:  # if all fail, the error says why
+                tell(f"source {failed.key!r} failed: {problem.message}")
             return
     raise _all_failed(wanted, failures)
 
