@@ -3,7 +3,7 @@
 import pytest
 
 from vswin_cli.batch.inputs import BatchInput
-from vswin_cli.batch.job import Fatal, Job, Lost, Pulse, Ready, Task
+from vswin_cli.batch.job import Decoded, Fatal, Job, Lost, Pulse, Ready, Task
 from vswin_cli.batch.journal import Journal
 from vswin_cli.batch.outcome import WORKER_CRASHED, WORKER_HUNG, Outcome
 from vswin_cli.batch.scheduler import Limits, Scheduler, StopRequest
@@ -15,9 +15,9 @@ from vswin_cli.sources import VideoSource
 class ScriptedCrew:
     """Workers whose answer to a job is what a script says for its name and attempt."""
 
-    def __init__(self, task, script, size=2, starts=True, capacity=1):
+    def __init__(self, task, script, size=2, starts=True, capacity=1, num_decoders=None):
         self.task, self.script, self.size, self.starts = task, script, size, starts
-        self.capacity = capacity
+        self.capacity, self.num_decoders = capacity, num_decoders or capacity
         self.number = 0
         self.words = []
         self.dismissed = []
@@ -28,7 +28,7 @@ class ScriptedCrew:
 
     def hire(self):
         self.number += 1
-        ready = Ready("cpu", self.capacity)
+        ready = Ready("cpu", self.capacity, self.num_decoders)
         self.words.append((self.number, None, ready if self.starts else Lost("X", "no memory")))
         return self.number
 
@@ -41,7 +41,9 @@ class ScriptedCrew:
             answer = job.blank(self.task)
         if answer != "silence":
             key = None if isinstance(answer, Lost) and answer.code == WORKER_CRASHED else job.key
-            self.words += [(worker, job.key, Pulse(0.5)), (worker, key, answer)]
+            # What comes early goes first, as from threads of which some wait for answers.
+            early = [(worker, job.key, Pulse(0.5)), (worker, job.key, Decoded())]
+            self.words = [*early, *self.words, (worker, key, answer)]
 
     def dismiss(self, worker):
         self.dismissed.append(worker)
@@ -136,6 +138,12 @@ def test_a_worker_gets_as_many_jobs_as_it_takes(task):
     crew, outcomes = run_script(task, {}, "abcdefgh", size=2, capacity=3)
     assert len(outcomes) == 8
     assert crew.most == 3
+
+
+def test_a_job_that_is_decoded_makes_room_for_another(task):
+    crew, outcomes = run_script(task, {}, "abcdefgh", size=1, capacity=4, num_decoders=1)
+    assert len(outcomes) == 8
+    assert crew.most == 4
 
 
 def test_jobs_that_fell_silent_together_cost_the_others_no_attempt(task):

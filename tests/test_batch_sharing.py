@@ -10,7 +10,7 @@ import pytest
 
 from tests.videos import VideoRecipe, make_video, overwrite
 from vswin_cli.batch.inputs import collect_inputs
-from vswin_cli.batch.job import Job, Lost, Pulse, Task
+from vswin_cli.batch.job import Decoded, Job, Lost, Pulse, Task
 from vswin_cli.batch.journal import Journal
 from vswin_cli.batch.office import Office
 from vswin_cli.batch.outcome import Outcome
@@ -44,10 +44,12 @@ class CountedPasses:
 
     def __init__(self, engine: Engine) -> None:
         self.sizes: list[int] = []
-        engine.model.network.patch_embed.register_forward_hook(self._note)
+        self._forward = engine.model.network.forward_steps
+        engine.model.network.forward_steps = self._counted
 
-    def _note(self, _module, inputs, _output):
-        self.sizes.append(len(inputs[0]))
+    def _counted(self, views):
+        self.sizes.append(len(views))
+        return self._forward(views)
 
 
 @pytest.fixture
@@ -70,7 +72,7 @@ def do_all(engine, folder, place):
     done = threading.Semaphore(0)
 
     def say(key, message):
-        if not isinstance(message, Pulse):
+        if not isinstance(message, (Pulse, Decoded)):
             answers[key] = message
             done.release()
 
@@ -110,11 +112,12 @@ def test_logits_in_a_batch_are_those_of_one_by_one(make_engine, tiny_model):
     clips = [random_clip(seed) for seed in range(BATCH)]
     shared = SharedEngine(make_engine(BATCH))
     together = {}
+    barrier = threading.Barrier(BATCH)
 
     def ask(seed):
-        shared.begin()
-        (together[seed],) = shared.score([clips[seed]])
-        shared.end()
+        with shared.expecting(lambda: None):
+            barrier.wait(60)
+            (together[seed],) = shared.score([clips[seed]])
 
     askers = [threading.Thread(target=ask, args=(seed,)) for seed in range(BATCH)]
     server = threading.Thread(target=shared.serve)
@@ -151,10 +154,9 @@ def served(make_engine):
 
 def test_a_lone_video_does_not_wait_for_company(served):
     shared, passes = served
-    shared.begin()
     began = time.monotonic()
-    answers = list(shared.score(random_clip(seed) for seed in range(11)))
-    shared.end()
+    with shared.expecting(lambda: None):
+        answers = list(shared.score(random_clip(seed) for seed in range(11)))
     assert len(answers) == 11
     assert passes == [BATCH, 3]
     assert time.monotonic() - began < 10
@@ -162,11 +164,20 @@ def test_a_lone_video_does_not_wait_for_company(served):
 
 def test_a_slow_video_holds_nobody_up_for_long(served):
     shared, passes = served
-    shared.begin()  # somebody who never asks
-    shared.begin()
-    (answer,) = shared.score([random_clip(1)])
-    shared.end()
-    shared.end()
+    asked, leave = threading.Event(), threading.Event()
+
+    def dawdle():
+        with shared.expecting(lambda: None):
+            asked.set()
+            leave.wait(60)
+
+    slow = threading.Thread(target=dawdle)
+    slow.start()
+    asked.wait(60)
+    with shared.expecting(lambda: None):
+        (answer,) = shared.score([random_clip(1)])
+    leave.set()
+    slow.join()
     assert answer.logits.shape[-1] == 10
     assert passes == [1]
 
@@ -174,14 +185,13 @@ def test_a_slow_video_holds_nobody_up_for_long(served):
 def test_what_the_engine_raises_reaches_everybody(make_engine):
     engine = make_engine(BATCH)
 
-    def break_down(_module, _inputs):
+    def break_down(_views):
         raise DeviceError("out of memory")
 
-    engine.model.network.patch_embed.register_forward_pre_hook(break_down)
+    engine.model.network.forward_steps = break_down
     shared = SharedEngine(engine)
     server = threading.Thread(target=shared.serve, daemon=True)
     server.start()
-    shared.begin()
     with pytest.raises(DeviceError):
         list(shared.score([random_clip(1)]))
     with pytest.raises(DeviceError):

@@ -35,6 +35,7 @@ from vswin_cli.wire import Event, encode_plan, read_event
 __all__ = [
     "STALL_TIMEOUT_SECONDS",
     "VIDEOS_PER_DECODER",
+    "DecoderPool",
     "decode_isolated",
     "decoder_command",
     "reusing_decoders",
@@ -86,57 +87,65 @@ def decode_isolated(
             said what the video is.
     """
     command = command or decoder_command(stall_timeout_seconds)
-    desk = _DESK.get()
-    if desk is not None:
-        yield from _Supervisor(desk, command, path, plan, stall_timeout_seconds).events()
+    pool = _POOL.get()
+    if pool is not None:
+        yield from _Supervisor(pool, command, path, plan, stall_timeout_seconds).events()
         return
-    with contextlib.closing(_Desk()) as own:
+    with contextlib.closing(DecoderPool()) as own:
         yield from _Supervisor(own, command, path, plan, stall_timeout_seconds).events()
 
 
-@contextlib.contextmanager
-def reusing_decoders() -> Iterator[None]:
-    """Have one child decode the videos of this block, and of this thread, one after the other."""
-    with contextlib.closing(_Desk()) as desk:
-        token = _DESK.set(desk)
-        try:
-            yield
-        finally:
-            _DESK.reset(token)
-
-
-class _Desk:
-    """Where a child waits for its next video."""
+class DecoderPool:
+    """Where children wait for their next videos, of whichever thread."""
 
     def __init__(self) -> None:
-        self._idle: _Child | None = None
+        self._idle: list[_Child] = []
         self._is_open = True
+        self._lock = threading.Lock()
 
     def take(self, command: Sequence[str]) -> _Child:
-        """The child that waits here, if it fits and lives, or else a new one."""
-        idle, self._idle = self._idle, None
-        if idle is not None:
-            if idle.command == command and idle.is_alive:
-                return idle
-            idle.close()
+        """A child that waits here, if one fits and lives, or else a new one."""
+        with self._lock:
+            waiting = self._idle.pop() if self._idle else None
+        if waiting is not None:
+            if waiting.command == command and waiting.is_alive:
+                return waiting
+            waiting.close()
         return _Child(command)
 
     def put_back(self, child: _Child) -> None:
         """Let a child wait for the next video, unless it has served enough."""
-        if self._is_open and self._idle is None and child.num_served < VIDEOS_PER_DECODER:
-            self._idle = child
-        else:
-            child.close()
+        with self._lock:
+            if self._is_open and child.num_served < VIDEOS_PER_DECODER:
+                self._idle.append(child)
+                return
+        child.close()
 
     def close(self) -> None:
-        """End the child that waits; those at work end with their videos."""
-        self._is_open = False
-        if self._idle is not None:
-            self._idle.close()
-            self._idle = None
+        """End the children that wait; those at work end with their videos."""
+        with self._lock:
+            self._is_open = False
+            waiting, self._idle = self._idle, []
+        for child in waiting:
+            child.close()
 
 
-_DESK: ContextVar[_Desk | None] = ContextVar("vswin_decoder_desk", default=None)
+_POOL: ContextVar[DecoderPool | None] = ContextVar("vswin_decoder_pool", default=None)
+
+
+@contextlib.contextmanager
+def reusing_decoders(pool: DecoderPool | None = None) -> Iterator[None]:
+    """Have children decode the videos of this block, and of this thread, one after the other.
+
+    Args:
+        pool: to share with other threads; by default one that is closed with the block.
+    """
+    with contextlib.ExitStack() as stack:
+        if pool is None:
+            pool = stack.enter_context(contextlib.closing(DecoderPool()))
+        token = _POOL.set(pool)
+        stack.callback(_POOL.reset, token)
+        yield
 
 
 class _Child:
@@ -240,13 +249,13 @@ class _Supervisor:
 
     def __init__(
         self,
-        desk: _Desk,
+        pool: DecoderPool,
         command: Sequence[str],
         path: Path,
         plan: SamplingPlan,
         stall_timeout_seconds: float,
     ) -> None:
-        self._desk = desk
+        self._pool = pool
         self._command = command
         self._path = path
         self._plan = plan
@@ -263,7 +272,7 @@ class _Supervisor:
 
     def events(self) -> Iterator[Event]:
         """Events up to and including the report."""
-        self._child = self._desk.take(self._command)
+        self._child = self._pool.take(self._command)
         try:
             self._begin()
             yield from self._supervised()
@@ -272,7 +281,7 @@ class _Supervisor:
             raise
         finally:
             if self._is_sound:
-                self._desk.put_back(self._child)
+                self._pool.put_back(self._child)
             else:
                 self._child.close()
 
@@ -304,7 +313,7 @@ class _Supervisor:
     def _begin_again(self) -> None:
         """A child that served others before may have crashed for their sake: ask a fresh one."""
         self._child.close()
-        self._child = self._desk.take(self._command)
+        self._child = self._pool.take(self._command)
         self._num_known = self._num_passed_on
         self._begin()
 

@@ -18,7 +18,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from vswin_cli.batch.crew import Deliver
-from vswin_cli.batch.job import MAX_CAPACITY, Fatal, Job, Lost, Message, Pulse, Setup, Task
+from vswin_cli.batch.job import (
+    MAX_CAPACITY,
+    Decoded,
+    Fatal,
+    Job,
+    Lost,
+    Message,
+    Pulse,
+    Ready,
+    Setup,
+    Task,
+)
 from vswin_cli.batch.outcome import WORKER_CRASHED
 from vswin_cli.errors import DeviceError, OptionError, OutputError, VswinError
 
@@ -117,7 +128,9 @@ class _Hand:
         except VswinError as error:
             return Fatal(error)
         ready = self._office.ready
-        return replace(ready, device=f"{ready.device}@{os.uname().nodename}")
+        return Ready(  # `Decoded` stays here, so there is nothing to be had from a larger capacity
+            f"{ready.device}@{os.uname().nodename}", ready.num_decoders, ready.num_decoders
+        )
 
     def run(self, job: Job) -> Message:
         """Do one job; whatever goes wrong is an answer, never an exception."""
@@ -135,7 +148,7 @@ class _Hand:
     def _note(self, key: str, message: Message) -> None:
         if isinstance(message, Pulse):
             self._seconds[key] = message.seconds
-        else:
+        elif not isinstance(message, Decoded):
             self._answers[key].put(message)
 
 

@@ -14,6 +14,7 @@ from vswin_cli.sources import VideoSource
 
 __all__ = [
     "MAX_CAPACITY",
+    "Decoded",
     "Fatal",
     "Job",
     "Lost",
@@ -29,7 +30,7 @@ __all__ = [
 
 
 MAX_CAPACITY = 16
-"""A worker takes no more jobs at a time: each needs a decoder process."""
+"""A worker takes no more jobs at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,8 @@ class Ready:
     device: str
     capacity: int = 1
     """How many jobs it takes at a time: what fills a batch if all videos are short."""
+    num_decoders: int = 1
+    """How many of them may be `Decoded` not yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,11 @@ class Pulse:
 
     seconds: float
     """Position in the video."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """All clips of the video are on their way to a batch; the worker could begin another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,4 +191,4 @@ class Fatal:
     error: VswinError
 
 
-Message = Ready | Pulse | Outcome | TooLong | PartDone | Lost | Fatal
+Message = Ready | Pulse | Decoded | Outcome | TooLong | PartDone | Lost | Fatal

@@ -18,7 +18,7 @@ from multiprocessing import process as mp_process
 from typing import TYPE_CHECKING, TypeAlias
 
 from vswin_cli.batch.crew import Deliver
-from vswin_cli.batch.job import Fatal, Job, Lost, Message, Pulse, Setup, Task
+from vswin_cli.batch.job import Decoded, Fatal, Job, Lost, Message, Pulse, Setup, Task
 from vswin_cli.batch.outcome import WORKER_CRASHED
 from vswin_cli.errors import VswinError
 
@@ -103,7 +103,7 @@ class LocalCrew:
         for pipe in mp_connection.wait(list(by_pipe), timeout_seconds):
             number = by_pipe[pipe]  # type: ignore[index]
             key, message = self._next(number)
-            if key is not None and not isinstance(message, Pulse):
+            if key is not None and not isinstance(message, (Pulse, Decoded)):
                 self._hands[number].keys.discard(key)
             if isinstance(message, (Lost, Fatal)):
                 self.dismiss(number)
@@ -180,7 +180,7 @@ class _Line:
                 if now - self._last_pulse.get(key, 0.0) < _PULSE_SECONDS:
                     return
                 self._last_pulse[key] = now
-            elif key is not None:
+            elif key is not None and not isinstance(message, Decoded):
                 self._last_pulse.pop(key, None)
             with suppress(OSError):
                 self._pipe.send((key, message))

@@ -1,7 +1,7 @@
 """Does jobs in this process, as many at a time as it takes to fill a batch.
 
-A video is done in a thread of its own with a decoder of its own. Where one clip fills a batch,
-as on a processor, there is one thread and nothing is shared.
+A video is done in a thread of its own. Where one clip fills a batch, as on most processors, there
+is one thread and nothing is shared.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from vswin_cli.batch.analyst import Analyst
-from vswin_cli.batch.job import MAX_CAPACITY, Fatal, Job, Lost, Message, Pulse, Ready, Task
+from vswin_cli.batch.job import MAX_CAPACITY, Decoded, Fatal, Job, Lost, Message, Pulse, Ready, Task
 from vswin_cli.batch.sharing import SharedEngine, clips_per_batch
 from vswin_cli.errors import VswinError
-from vswin_cli.isolation import reusing_decoders
+from vswin_cli.isolation import DecoderPool, reusing_decoders
 
 if TYPE_CHECKING:
     from vswin_cli.engine import Engine
@@ -57,6 +57,7 @@ class Office:
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._is_closed = False
         self._shared: SharedEngine | None = None
+        self._decoders = DecoderPool()
         self.capacity = min(MAX_CAPACITY, clips_per_batch(engine))
         self._threads = [
             threading.Thread(target=self._work, name=f"vswin-video-{i}", daemon=True)
@@ -75,7 +76,7 @@ class Office:
     @property
     def ready(self) -> Ready:
         """What the office has to offer."""
-        return Ready(self._analyst.device, self.capacity)
+        return Ready(self._analyst.device, self.capacity, min(self.capacity, _num_processors()))
 
     def submit(self, job: Job) -> None:
         """Take a job on; no more than `capacity` at a time."""
@@ -91,9 +92,10 @@ class Office:
             self._jobs.put(None)
         for thread in self._threads:
             thread.join(_FAREWELL_SECONDS)
+        self._decoders.close()
 
     def _work(self) -> None:
-        with reusing_decoders():
+        with reusing_decoders(self._decoders):
             while (job := self._jobs.get()) is not None:
                 try:
                     self._do(job)
@@ -104,13 +106,17 @@ class Office:
         if self._shared is None:
             do_job(self._analyst, job, self._tell)
             return
-        self._shared.begin()
-        try:
+        with self._shared.expecting(lambda: self._tell(job.key, Decoded())):
             do_job(self._analyst, job, self._tell)
-        finally:
-            self._shared.end()
 
     def _tell(self, key: str, message: Message) -> None:
         if self._is_closed:
             raise _StoppedError
         self._say(key, message)
+
+
+def _num_processors() -> int:
+    """Those that this process may use: a worker among others on a machine keeps to its share."""
+    import torch
+
+    return torch.get_num_threads()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from vswin_cli.batch.crew import Crew
 from vswin_cli.batch.job import (
+    Decoded,
     Fatal,
     Job,
     Lost,
@@ -73,6 +74,7 @@ class _Duty:
     began: float
     last_sign: float
     position_seconds: float = 0.0
+    is_decoded: bool = False
 
 
 @dataclass(slots=True)
@@ -83,12 +85,15 @@ class _Seat:
     is_ready: bool = False
     device: str = ""
     capacity: int = 1
+    num_decoders: int = 1
     duties: dict[str, _Duty] = field(default_factory=dict)
     """By key of the job."""
 
     def takes(self, job: Job) -> bool:
         """Whether the worker could begin with this job now."""
         if not self.is_ready or len(self.duties) >= self.capacity:
+            return False
+        if sum(not duty.is_decoded for duty in self.duties.values()) >= self.num_decoders:
             return False
         is_alone = job.alone or any(duty.job.alone for duty in self.duties.values())
         return not (self.duties and is_alone)
@@ -186,7 +191,8 @@ class Scheduler:
             return  # it was dismissed
         seat.last_sign = time.monotonic()
         if isinstance(message, Ready):
-            seat.is_ready, seat.device, seat.capacity = True, message.device, message.capacity
+            seat.is_ready, seat.device = True, message.device
+            seat.capacity, seat.num_decoders = message.capacity, message.num_decoders
             self._failed_starts = 0
         elif isinstance(message, Fatal):
             self._fatal = message.error
@@ -197,6 +203,9 @@ class Scheduler:
                 seat.duties[key].last_sign = seat.last_sign
                 seat.duties[key].position_seconds = message.seconds
             self._on_tick(self._activities())
+        elif isinstance(message, Decoded):
+            if key in seat.duties:
+                seat.duties[key].is_decoded = True
         else:
             assert key is not None
             self._answer(seat.duties.pop(key).job, message)

@@ -2,15 +2,16 @@
 
 Each video is analysed in a thread of its own, as if the engine were its alone; one more thread
 runs the engine on whatever clips there are and gives every answer to the thread that asked. A
-batch leaves before it is full when no thread can add to it, because all wait for answers, or
-when one that could takes its time.
+batch leaves before it is full when no video is being decoded that could add to it, or when those
+that are take their time.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
 from vswin_cli.clips import Clip
@@ -35,12 +36,11 @@ def clips_per_batch(engine: Engine) -> int:
 class _Question:
     """A clip on its way to the engine, and what came back."""
 
-    __slots__ = ("answer", "clip", "is_awaited")
+    __slots__ = ("answer", "clip")
 
     def __init__(self, clip: Clip) -> None:
-        self.clip = clip
+        self.clip: Clip | None = clip
         self.answer: ClipLogits | None = None
-        self.is_awaited = False
 
 
 class SharedEngine:
@@ -55,7 +55,7 @@ class SharedEngine:
         self._limit = clips_per_batch(engine)
         self._changed = threading.Condition()
         self._questions: deque[_Question] = deque()  # not yet with the engine; at most `_limit`
-        self._num_asking = 0  # threads that may ask more without an answer
+        self._decoding: dict[int, Callable[[], None]] = {}  # threads of which clips may come
         self._failure: BaseException | None = None
         self._is_closed = False
 
@@ -79,19 +79,22 @@ class SharedEngine:
         """As of the engine."""
         return self._engine.precision
 
-    def begin(self) -> None:
-        """A thread sets out on a video, so clips are to be expected."""
-        with self._changed:
-            self._num_asking += 1
+    @contextmanager
+    def expecting(self, on_decoded: Callable[[], None]) -> Iterator[None]:
+        """Expect clips of a video from this thread for as long as the block lasts.
 
-    def end(self) -> None:
-        """A thread is done with its video."""
+        Args:
+            on_decoded: called when its last clip has come, though answers may be owed.
+        """
         with self._changed:
-            self._num_asking -= 1
-            self._changed.notify_all()
+            self._decoding[threading.get_ident()] = on_decoded
+        try:
+            yield
+        finally:
+            self._expect_no_more()
 
     def score(self, clips: Iterable[Clip]) -> Iterator[ClipLogits]:
-        """Have clips scored, in order; called between `begin` and `end`.
+        """Have clips scored, in order; called inside `expecting`.
 
         Raises:
             VswinError: what the engine raised, whichever video's clip it was about.
@@ -99,8 +102,12 @@ class SharedEngine:
         asked: deque[_Question] = deque()
         for clip in clips:
             asked.append(self._ask(clip))
-            while asked and asked[0].answer is not None:
-                yield self._await(asked.popleft())
+            while asked and (answer := asked[0].answer) is not None:
+                asked.popleft()
+                yield answer
+        on_decoded = self._expect_no_more()
+        if on_decoded is not None:
+            on_decoded()
         while asked:
             yield self._await(asked.popleft())
 
@@ -110,7 +117,9 @@ class SharedEngine:
         try:
             while self._has_questions():
                 for logits in self._engine.score(self._draw(drawn)):
-                    self._answer(drawn.popleft(), logits)
+                    with self._changed:
+                        drawn.popleft().answer = logits
+                        self._changed.notify_all()
         except BaseException as failure:
             self.fail(failure)
 
@@ -126,46 +135,32 @@ class SharedEngine:
             self._is_closed = True
             self._changed.notify_all()
 
+    def _expect_no_more(self) -> Callable[[], None] | None:
+        with self._changed:
+            self._changed.notify_all()
+            return self._decoding.pop(threading.get_ident(), None)
+
     def _ask(self, clip: Clip) -> _Question:
         question = _Question(clip)
         with self._changed:
-            self._changed.wait_for(
-                lambda: len(self._questions) < self._limit or self._failure is not None
-            )
-            self._check()
+            self._changed.wait_for(lambda: len(self._questions) < self._limit or self._failure)
+            if self._failure is not None:
+                raise self._failure
             self._questions.append(question)
             self._changed.notify_all()
         return question
 
     def _await(self, question: _Question) -> ClipLogits:
         with self._changed:
-            if question.answer is None:
-                question.is_awaited = True
-                self._num_asking -= 1
-                self._changed.notify_all()
-            while question.answer is None:
-                if self._failure is not None:
-                    self._num_asking += 1
-                    self._check()
-                self._changed.wait()
-            return question.answer
-
-    def _check(self) -> None:
-        if self._failure is not None:
+            self._changed.wait_for(lambda: question.answer is not None or self._failure)
+            if question.answer is not None:
+                return question.answer
+            assert self._failure is not None
             raise self._failure
-
-    def _answer(self, question: _Question, logits: ClipLogits) -> None:
-        with self._changed:
-            question.answer = logits
-            # From here on, not from when the thread wakes up: it may ask again.
-            self._num_asking += question.is_awaited
-            self._changed.notify_all()
 
     def _has_questions(self) -> bool:
         with self._changed:
-            self._changed.wait_for(
-                lambda: self._questions or self._is_closed or self._failure is not None
-            )
+            self._changed.wait_for(lambda: self._questions or self._is_closed or self._failure)
             return bool(self._questions) and self._failure is None
 
     def _draw(self, drawn: deque[_Question]) -> Iterator[Clip]:
@@ -173,13 +168,17 @@ class SharedEngine:
         while True:
             with self._changed:
                 self._changed.wait_for(self._need_not_wait, _PATIENCE_SECONDS)
-                if not self._questions:
-                    if drawn or self._need_not_wait():
-                        return
+                if self._questions:
+                    question = self._questions.popleft()
+                    drawn.append(question)
+                    self._changed.notify_all()
+                elif drawn or self._need_not_wait():
+                    return
+                else:
                     continue  # nothing is held up by waiting on
-                drawn.append(self._questions.popleft())
-                self._changed.notify_all()
-            yield drawn[-1].clip
+                clip, question.clip = question.clip, None  # from here on the engine holds it
+            assert clip is not None
+            yield clip
 
     def _need_not_wait(self) -> bool:
-        return bool(self._questions) or not self._num_asking or self._failure is not None
+        return bool(self._questions) or not self._decoding or self._failure is not None
