@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import sys
 import threading
 import time
@@ -42,12 +43,15 @@ class Watch:
     def __init__(self, monkeypatch) -> None:
         from vswin_cli.batch.cluster import RayCrew
 
-        self.held = {}
+        self.held = {}  # by worker
+        self.given = {}  # by actor, all that it ever had
         assign, take = RayCrew.assign, RayCrew._take_answer
 
         def watched_assign(crew, worker, job):
             assign(crew, worker, job)
-            self.held[worker] = crew._actors[worker].handle, job
+            actor = crew._actors[worker].handle._actor_id.hex()
+            self.held[worker] = actor, job
+            self.given.setdefault(actor, []).append(job.source.uri)
 
         def watched_take(crew, reference, deliver):
             self.held.pop(crew._answers[reference][0], None)
@@ -56,15 +60,15 @@ class Watch:
         monkeypatch.setattr(RayCrew, "assign", watched_assign)
         monkeypatch.setattr(RayCrew, "_take_answer", watched_take)
 
-    def jobs_by_node(self):
-        """The jobs in hand, by the node of the actor that has them; asks the cluster itself."""
+    def holders(self):
+        """Actors and their jobs in hand, by the node that the actor is on, says the cluster."""
         from ray._private.state import actors
 
         found = {}
-        for handle, job in list(self.held.values()):
-            actor = actors(handle._actor_id.hex())
-            if actor["State"] == "ALIVE":
-                found[actor["Address"]["NodeID"]] = job
+        for actor, job in list(self.held.values()):
+            state = actors(actor)
+            if state["State"] == "ALIVE":
+                found[state["Address"]["NodeID"]] = actor, job
         return found
 
 
@@ -74,12 +78,12 @@ class NodeKiller(threading.Thread):
     def __init__(self, cluster, watch: Watch, out: Path) -> None:
         super().__init__(daemon=True)
         self.cluster, self.watch, self.out = cluster, watch, out
-        self.lost_job = None
+        self.lost_actor = None
         self.problem = None
 
     def run(self):
         try:
-            while self.lost_job is None:
+            while self.lost_actor is None:
                 time.sleep(0.05)
                 if len(self.entries()) >= 3:
                     self._try()
@@ -87,13 +91,12 @@ class NodeKiller(threading.Thread):
             self.problem = problem
 
     def _try(self):
-        jobs = self.watch.jobs_by_node()
+        holders = self.watch.holders()
         for node in self.cluster.worker_nodes:
-            job = jobs.get(node.node_id)
+            actor, job = holders.get(node.node_id, (None, None))
             if job is not None and job.part is None and job.entry not in self.entries():
                 self.cluster.remove_node(node, allow_graceful=False)
-                if job.entry not in self.entries():  # so it was not done at the last moment
-                    self.lost_job = job
+                self.lost_actor = actor
                 return
 
     def entries(self):
@@ -103,21 +106,24 @@ class NodeKiller(threading.Thread):
 def test_a_lost_node_costs_nothing_but_time(cluster, tiny_model, tmp_path, monkeypatch, capfd):
     videos = tmp_path / "videos"
     videos.mkdir()
-    for i in range(NUM_VIDEOS):
-        make_video(videos / f"clip{i}.mp4", VideoRecipe(num_frames=400, gop=50, first_index=i))
-    make_video(videos / "film.mp4", VideoRecipe(num_frames=700, gop=25))
+    whole = make_video(videos / "clip0.mp4", VideoRecipe(num_frames=1500, gop=50))
+    for i in range(1, NUM_VIDEOS):
+        shutil.copy(whole, videos / f"clip{i}.mp4")
+    make_video(videos / "film.mp4", VideoRecipe(num_frames=2000, gop=25))
     (videos / "broken.mp4").write_bytes(b"nothing")
     command = ["batch", str(videos), "--weights", str(tiny_model), *THRESHOLDS, "--json"]
+    command += ["--stride", "25%"]  # so that a video takes a second
     out = tmp_path / "ray.jsonl"
-    killer = NodeKiller(cluster, Watch(monkeypatch), out)
+    watch = Watch(monkeypatch)
+    killer = NodeKiller(cluster, watch, out)
     killer.start()
-    ours = ["--out", str(out), "--workers", "ray", "--split", "9"]
+    ours = ["--out", str(out), "--workers", "ray", "--split", "32"]
     with open(1, "w", closefd=False) as stdout:  # as programs have it
         monkeypatch.setattr(sys, "stdout", stdout)
         assert run([*command, *ours, "--ray-address", cluster.address]) == 3
     killer.join(10)
     assert killer.problem is None
-    assert killer.lost_job is not None
+    assert killer.lost_actor is not None
     summary = json.loads(capfd.readouterr().out)  # nothing of Ray's gets in between
     assert (summary["ok"], summary["failed"]) == (NUM_VIDEOS + 1, 1)
     run([*command, "--out", str(tmp_path / "one.jsonl"), "-q"])
@@ -126,8 +132,11 @@ def test_a_lost_node_costs_nothing_but_time(cluster, tiny_model, tmp_path, monke
         rows = {row["video"]: row for row in csv.DictReader(file)}
     assert len(rows) == NUM_VIDEOS + 2
     assert {row["error_code"] for row in rows.values()} == {"", "NOT_A_VIDEO"}
-    twice = {video for video, row in rows.items() if row["attempts"] == "2"}
-    assert twice == {killer.lost_job.source.uri}  # begun on the lost node, done on another
+    (twice,) = (video for video, row in rows.items() if row["attempts"] == "2")
+    assert twice == watch.given[killer.lost_actor][-1]  # begun on the lost node, done on another
+    assert twice in {
+        uri for actor, uris in watch.given.items() for uri in uris if actor != killer.lost_actor
+    }
     parts = json.loads(out.read_text().splitlines()[-1])
     assert parts["video"]["uri"].endswith("film.mp4")
     assert parts["video"]["frames_decoded"] is None  # so it was done in parts
