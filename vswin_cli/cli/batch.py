@@ -86,7 +86,8 @@ def batch(
             "--out",
             "-o",
             metavar="FILE|FOLDER",
-            help="Table (.csv, .jsonl, .parquet, ...) or folder with one file per video.",
+            help="Table (.csv, .jsonl, .parquet, ...) or folder with one file per video, here or "
+            "at an address such as s3://bucket/results.csv.",
             rich_help_panel=_RESULTS,
         ),
     ],
