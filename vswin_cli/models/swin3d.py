@@ -26,7 +26,7 @@ from vswin_cli.specs import Architecture
 
 __all__ = ["VideoSwin"]
 
-_TILE_BYTES = 600_000
+_TILE_BYTES = 900_000
 """Rows that a CPU thread takes through a whole block at a time: with the nine times as much that a
 block makes of them on the way, they stay near its cache."""
 
