@@ -1,15 +1,17 @@
 """`vswin probe` and what stands behind it."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from tests.videos import VideoRecipe, cut_short, drop_packets, make_audio, make_video
-from vswin_cli.cli.probe import probe
+from vswin_cli.cli.probe import _rate_at_a_glance, _rate_found, probe
 from vswin_cli.errors import NoVideoStreamError, SourceNotFoundError
 from vswin_cli.inspection import inspect
+from vswin_cli.media import DecodeReport, VideoInfo
 from vswin_cli.sources import VideoSource
 
 runner = CliRunner()
@@ -32,7 +34,7 @@ def test_text_tells_format_rate_and_duration(tmp_path):
     result = run(make_video(tmp_path / "a.mkv", VideoRecipe(rotation=90, width=96)))
     assert result.exit_code == 0
     assert "h264 96×64, yuv420p 8 bit, turned by 90° to 64×96" in result.stdout
-    assert "30 declared, 29.99 measured" in result.stdout
+    assert "frame rate  30 per second\n" in result.stdout
     assert "00:02.000 declared" in result.stdout
     assert "status" not in result.stdout
 
@@ -43,6 +45,71 @@ def test_scan_tells_what_is_missing(tmp_path):
     assert "status      partial" in result.stdout
     assert "00:05.000, 110 frames" in result.stdout
     assert "00:01.666 to 00:03.000, missing frames" in result.stdout
+
+
+INFO = VideoInfo(
+    size_bytes=1,
+    container="mp4",
+    codec="h264",
+    width=64,
+    height=64,
+    rotation_degrees=0,
+    sample_aspect_ratio="1:1",
+    pixel_format="yuv420p",
+    bit_depth=8,
+    time_base_seconds=1e-3,
+    start_seconds=0.0,
+    declared_frame_rate=None,
+    measured_frame_rate=None,
+    declared_duration_seconds=None,
+    duration_source=None,
+    seekable=True,
+    cut_off=False,
+)
+
+
+@pytest.mark.parametrize(
+    ("declared", "first", "expected"),
+    [
+        ("30000/1001", 29.94, "29.97 per second"),
+        ("2009/100", 30.0, "20.09 per second says the container, 30 say the first frames; --scan"),
+        (None, 25.0, "25 per second"),
+        ("25", None, "25 per second"),
+        (None, None, "unknown"),
+    ],
+)
+def test_without_scan_one_frame_rate_is_told_if_there_is_one(declared, first, expected):
+    info = replace(INFO, declared_frame_rate=declared, measured_frame_rate=first)
+    assert _rate_at_a_glance(info).startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("declared", "variable", "interval", "expected"),
+    [
+        ("30", False, 1 / 30, "30 per second"),
+        ("60", False, 1 / 30, "30 per second; the container says 60"),
+        ("20", True, 1 / 30, "variable, 20 per second on average, mostly 30"),
+        (
+            "25",
+            True,
+            1 / 30,
+            "variable, 20 per second on average, mostly 30; the container says 25",
+        ),
+        ("20", True, 1 / 20, "variable, 20 per second on average"),
+        ("20", True, None, "20 per second"),
+    ],
+)
+def test_a_scan_tells_what_the_frame_rate_is(declared, variable, interval, expected):
+    report = DecodeReport(
+        "end",
+        0.0,
+        10.0,
+        10.0,
+        200,
+        usual_interval_seconds=interval,
+        variable_frame_rate=variable,
+    )
+    assert _rate_found(replace(INFO, declared_frame_rate=declared), report) == expected
 
 
 def test_json_holds_the_same(tmp_path):
@@ -79,6 +146,15 @@ def test_one_bad_file_does_not_hide_the_others(tmp_path):
     text = run(good, bad)
     assert text.exit_code == 3
     assert "h264" in text.stdout
+
+
+def test_a_file_that_is_not_there_does_not_hide_the_others(tmp_path):
+    good = make_video(tmp_path / "a.mp4")
+    result, (first, second) = run_json(tmp_path / "gone.mp4", good)
+    assert result.exit_code == 3
+    assert first["video"]["codec"] == "h264"
+    assert second["error"]["code"] == "SOURCE_NOT_FOUND"
+    assert second["uri"].endswith("gone.mp4")
 
 
 def test_single_bad_file_is_an_error(tmp_path):

@@ -11,6 +11,7 @@ import typer
 
 from vswin_cli.cli import console
 from vswin_cli.cli.options import JsonOption, QuietOption
+from vswin_cli.counting import counted
 from vswin_cli.errors import SourceError
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["probe"]
 
 _SOME_FAILED = 3
+_SAME_RATE = 0.01  # relative difference that timestamps in milliseconds make
 
 
 def probe(
@@ -42,10 +44,12 @@ def probe(
 
         vswin probe --scan recordings/ --json
     """
-    from vswin_cli.sources import expand_sources
+    from vswin_cli.sources import VideoSource
 
-    sources = expand_sources(videos)
+    sources, missing = _expand(videos)
     findings = [_inspect(source, scan=scan, quiet=quiet) for source in sources]
+    sources += [VideoSource.of(name) for name in missing]
+    findings += missing.values()
     failures = [finding for finding in findings if isinstance(finding, SourceError)]
     if len(failures) == len(findings) and (len(failures) == 1 or not json):
         for failure in failures[:-1]:
@@ -135,6 +139,21 @@ def _report_json(report: DecodeReport) -> dict[str, Any]:
     }
 
 
+def _expand(videos: Sequence[str]) -> tuple[list[VideoSource], dict[str, SourceError]]:
+    """Sources that are there, each once, and arguments that name nothing with their errors."""
+    from vswin_cli.sources import expand_sources
+
+    there: list[str] = []
+    missing: dict[str, SourceError] = {}
+    for video in videos:
+        try:
+            expand_sources([video])
+            there.append(video)
+        except SourceError as problem:
+            missing[video] = problem
+    return expand_sources(there), missing
+
+
 def _write_text(
     sources: Sequence[VideoSource], findings: Sequence[Inspection | SourceError]
 ) -> None:
@@ -143,7 +162,7 @@ def _write_text(
         if isinstance(finding, SourceError):
             console.error(finding)
             continue
-        lines = [*_info_lines(finding.info)]
+        lines = [*_info_lines(finding.info, finding.report)]
         if finding.report is not None:
             lines += _report_lines(finding.report)
         warnings = finding.report.warnings if finding.report else finding.info.warnings
@@ -152,7 +171,7 @@ def _write_text(
     console.write("\n\n".join(blocks))
 
 
-def _info_lines(info: VideoInfo) -> list[tuple[str, str]]:
+def _info_lines(info: VideoInfo, report: DecodeReport | None) -> list[tuple[str, str]]:
     picture = f"{info.codec} {info.width}×{info.height}, {info.pixel_format} {info.bit_depth} bit"
     if info.rotation_degrees:
         upright = f"{info.display_width}×{info.display_height}"
@@ -164,7 +183,7 @@ def _info_lines(info: VideoInfo) -> list[tuple[str, str]]:
     return [
         ("container", f"{info.container}, {info.size_bytes:,} bytes{end}"),
         ("video", picture),
-        ("frame rate", f"{_rate(info)} declared, {_number(info.measured_frame_rate)} measured"),
+        ("frame rate", _rate_at_a_glance(info) if report is None else _rate_found(info, report)),
         ("duration", f"{_clock(duration)} declared" if duration else "not declared"),
     ]
 
@@ -172,8 +191,11 @@ def _info_lines(info: VideoInfo) -> list[tuple[str, str]]:
 def _report_lines(report: DecodeReport) -> list[tuple[str, str]]:
     lines = [
         ("status", report.status),
-        ("found", f"{_clock(report.duration_seconds)}, {report.frames_decoded:,} frames"),
-        ("coverage", f"{100 * report.coverage:.1f} %, {report.bad_packets} damaged packets"),
+        ("found", f"{_clock(report.duration_seconds)}, {counted(report.frames_decoded, 'frame')}"),
+        (
+            "coverage",
+            f"{100 * report.coverage:.1f} %, {counted(report.bad_packets, 'damaged packet')}",
+        ),
     ]
     for gap in report.gaps:
         span = f"{_clock(gap.start_seconds)} to {_clock(gap.end_seconds)}"
@@ -181,13 +203,47 @@ def _report_lines(report: DecodeReport) -> list[tuple[str, str]]:
     return lines
 
 
-def _rate(info: VideoInfo) -> str:
-    rate = info.declared_frame_rate
-    return "nothing" if rate is None else _number(float(Fraction(rate)))
+def _rate_at_a_glance(info: VideoInfo) -> str:
+    """Frames per second as far as the container and the first frames tell."""
+    declared, first = _declared_rate(info), info.measured_frame_rate
+    if declared is None or first is None:
+        known = declared or first
+        return "unknown" if known is None else f"{_number(known)} per second"
+    if _agree(declared, first):
+        return f"{_number(declared)} per second"
+    return (
+        f"{_number(declared)} per second says the container, {_number(first)} say the first "
+        "frames; --scan tells"
+    )
 
 
-def _number(value: float | None) -> str:
-    return "nothing" if value is None else f"{value:.2f}".rstrip("0").rstrip(".")
+def _rate_found(info: VideoInfo, report: DecodeReport) -> str:
+    """Frames per second after looking at all of them."""
+    declared, usual = _declared_rate(info), report.frame_rate
+    average = report.frames_decoded / report.analysed_seconds if report.analysed_seconds else None
+    if report.variable_frame_rate and average and usual:
+        found, text = average, f"variable, {_number(average)} per second on average"
+        if not _agree(average, usual):
+            text += f", mostly {_number(usual)}"
+    elif usual:
+        found, text = usual, f"{_number(usual)} per second"
+    else:
+        return _rate_at_a_glance(info)
+    if declared is not None and not _agree(declared, found):
+        text += f"; the container says {_number(declared)}"
+    return text
+
+
+def _declared_rate(info: VideoInfo) -> float | None:
+    return float(Fraction(info.declared_frame_rate)) if info.declared_frame_rate else None
+
+
+def _agree(one: float, other: float) -> bool:
+    return abs(one - other) <= _SAME_RATE * max(one, other)
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 def _clock(seconds: float) -> str:
