@@ -175,7 +175,7 @@ def notes(figures: dict[str, Any], onset: float) -> list[str]:
         "Fixed cameras with moving people or hands: "
         f"{_percent(alarms['share'])} of {alarms['total']} windows of 2 s get a motion label.",
         f"Cuts within 0.15 s, recall and precision: {_cut_text(cuts)}; the onset of {onset:g} was "
-        "chosen on these films.",
+        "chosen on these films, and the compilation holds most of the last.",
     ]
     if figures["scenedetect"]:
         lines[-1] += f" PySceneDetect's content detector: {_cut_text(figures['scenedetect'])}."
