@@ -9,7 +9,17 @@ from contextlib import redirect_stdout
 import pytest
 
 from tests.videos import VideoRecipe, make_video
+from vswin_cli.bench.mmaction_peer import import_mmaction
+from vswin_cli.bench.torchvision_peer import import_torchvision
 from vswin_cli.cli.app import run
+from vswin_cli.errors import OptionError
+
+
+def skip_without(load):
+    try:
+        load()
+    except OptionError:
+        pytest.skip("this peer is not installed")
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +100,38 @@ def test_a_named_precision_is_measured_beside_float32_and_used(tiny_model, video
     (row,) = report["network"]["precisions"]
     assert row["precision"] == "bfloat16"
     assert 0 < row["largest_difference"] < row["largest_logit"]
+
+
+def test_without_peers_no_column_speaks_of_them(tiny_model, video, capfd):
+    arguments = ["--video", video, "--passes", "1", "--no-memory"]
+    assert run(["bench", "-m", str(tiny_model), *arguments]) == 0
+    assert "vswin faster" not in capfd.readouterr().out
+
+
+def test_torchvision_is_measured_on_the_same_weights(tiny_model, video, capfd):
+    skip_without(import_torchvision)
+    arguments = ["--peer", "torchvision", "--video", video, "--passes", "1", "--no-memory"]
+    assert run(["bench", "-m", str(tiny_model), *arguments]) == 0
+    out = capfd.readouterr().out
+    assert "vswin faster" in out
+    (row,) = re.findall(r"torchvision +float32 .*", out)
+    assert float(row.split()[-1]) < 1e-4
+    assert re.search(r"vswin .*torch \S+, torchvision \d", out)
+
+
+def test_the_long_video_demo_goes_the_same_way(tiny_model, tmp_path, capfd):
+    skip_without(import_mmaction)
+    video = make_video(tmp_path / "b.mp4", VideoRecipe(num_frames=120))
+    arguments = ["--peer", "mmaction2", "--video", str(video), "--passes", "1", "--no-memory"]
+    assert run(["bench", "-m", str(tiny_model), *arguments, "--json"]) == 0
+    film = json.loads(capfd.readouterr().out)["film"]
+    (peer,) = film["peers"]
+    assert peer["settings"].startswith("--input-step 2 --stride 0.75")
+    assert peer["difference"] < 1e-4
+    assert abs(peer["clips"] - film["clips"]) <= 1
+    assert peer["slower"] == pytest.approx(
+        peer["timing"]["fastest_seconds"] / film["end_to_end"]["timing"]["fastest_seconds"]
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import compress
 from typing import TYPE_CHECKING
 
 from rich.console import Group
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
         Machine,
         Memory,
         NetworkReport,
+        NetworkRow,
         PeerFilm,
         PrecisionRow,
         Stage,
@@ -75,47 +78,65 @@ def _subject_lines(subject: SubjectRecord, passes: int) -> list[str]:
     ]
 
 
-def _table(*columns: str, texts: int) -> Table:
+def _table(columns: Sequence[str], rows: Sequence[_Row]) -> Table:
+    """A table without the columns that nothing fills; the first two hold words."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number < texts else "right", no_wrap=True)
+    used = [any(row.cells[at] for row in rows) for at in range(len(columns))]
+    for at, column in compress(enumerate(columns), used):
+        table.add_column(column, justify="left" if at < 2 else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*compress(row.cells, used), style="bold" if row.is_ours else None)
     return table
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One line of a table; a cell for each column, maybe empty."""
+
+    cells: tuple[str, ...]
+    is_ours: bool = False
+    """Whether it is what people look for first."""
+
+
+_NETWORK_COLUMNS = (
+    "network",
+    "precision",
+    "clips/s",
+    "s/clip",
+    "median",
+    "at once",
+    "GFLOP/s",
+    "of ceiling",
+    "vswin faster",
+    "at its best",
+    "logits differ",
+)
 
 
 def _network_table(network: NetworkReport) -> Table:
-    table = _table(
-        "network",
-        "precision",
-        "clips/s",
-        "s/clip",
-        "median",
-        "at once",
-        "GFLOP/s",
-        "of ceiling",
-        "vswin faster",
-        "at its best",
-        "logits differ",
-        texts=2,
-    )
-    for row in network.rows:
-        is_ours = row.difference is None
-        table.add_row(
-            row.name,
-            row.precision,
-            _number(row.clips_per_second),
-            *_seconds(row.timing),
-            f"{row.clips_at_once}",
-            _number(row.gflops),
-            f"{row.share:.1%}",
-            "" if is_ours else f"{row.slower:.2f}×",
-            "" if is_ours else f"{row.slower_than_best:.2f}×",
-            "" if row.difference is None else f"{row.difference:.1e}",
-            style="bold" if is_ours else None,
-        )
+    rows = [_network_row(row) for row in network.rows]
     for ceiling in network.ceilings:
         name = f"matrix product {ceiling.shape}"
-        table.add_row(name, ceiling.precision, "", "", "", "", _number(ceiling.gflops), "100.0%")
-    return table
+        rate = _number(ceiling.gflops)
+        cells = (name, ceiling.precision, *("",) * 4, rate, "100.0%", *("",) * 3)
+        rows.append(_Row(cells))
+    return _table(_NETWORK_COLUMNS, rows)
+
+
+def _network_row(row: NetworkRow) -> _Row:
+    is_ours = row.difference is None
+    beside = (f"{row.slower:.2f}×", f"{row.slower_than_best:.2f}×", f"{row.difference or 0:.1e}")
+    cells = (
+        row.name,
+        row.precision,
+        _number(row.clips_per_second),
+        *_seconds(row.timing),
+        f"{row.clips_at_once}",
+        _number(row.gflops),
+        f"{row.share:.1%}",
+        *(("",) * 3 if is_ours else beside),
+    )
+    return _Row(cells, is_ours)
 
 
 def _precision_line(row: PrecisionRow) -> str:
@@ -134,19 +155,22 @@ def _film_line(film: FilmReport) -> str:
     )
 
 
+_FILM_COLUMNS = ("film", "precision", "seconds", "median", "× real time", "vswin faster")
+
+
 def _film_table(film: FilmReport) -> Table:
-    table = _table("film", "precision", "seconds", "median", "× real time", "vswin faster", texts=2)
-    table.add_row("decoding alone", "", *_stage(film.decode))
-    table.add_row("network alone", film.precision, *_stage(film.model))
-    table.add_row("end to end", film.precision, *_stage(film.end_to_end), style="bold")
+    rows = [
+        _Row(("decoding alone", "", *_stage(film.decode), "")),
+        _Row(("network alone", film.precision, *_stage(film.model), "")),
+        _Row(("end to end", film.precision, *_stage(film.end_to_end), ""), is_ours=True),
+    ]
     if film.float32 is not None:
-        table.add_row("end to end", "float32", *_stage(film.float32))
+        rows.append(_Row(("end to end", "float32", *_stage(film.float32), "")))
     for peer in film.peers:
         speed = _number(peer.times_real_time)
-        table.add_row(
-            peer.name, peer.precision, *_seconds(peer.timing), speed, f"{peer.slower:.2f}×"
-        )
-    return table
+        timing = _seconds(peer.timing)
+        rows.append(_Row((peer.name, peer.precision, *timing, speed, f"{peer.slower:.2f}×")))
+    return _table(_FILM_COLUMNS, rows)
 
 
 def _film_conclusions(film: FilmReport) -> Iterator[str]:
