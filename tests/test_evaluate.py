@@ -261,6 +261,25 @@ def test_compare_tags_a_video_with_two_models(tiny_model, videos, capsys):
     assert json.loads(out)["agreement"] == 1.0
 
 
+def test_compare_finds_a_slip_in_the_second_model_before_the_first_one_works(videos, capsys):
+    arguments = ("compare", "camera-motion", "swin-x", "--video", videos / "0.mp4")
+    code, _, err = call(capsys, *arguments)
+    assert code == 5
+    assert err.startswith("error: no weights are called 'swin-x'")
+
+
+def test_compare_tags_as_tag_does(videos, capsys, tmp_path):
+    """With the rules that the weights advise, on both sides."""
+    film = videos / "0.mp4"
+    assert run(["tag", str(film), "-q", "-o", str(tmp_path / "tag.json")]) == 0
+    saved = json.loads((tmp_path / "tag.json").read_text())
+    arguments = ("compare", "camera-motion", "camera-motion", "--video", film, "--json")
+    (found,) = json.loads(call(capsys, *arguments)[1])["videos"]
+    seconds = {one["label"]: one["seconds_a"] for one in found["labels"]}
+    expected = {one["label"]: one["seconds"] for one in saved["summary"]}
+    assert seconds == pytest.approx(expected, abs=2e-3)
+
+
 @pytest.mark.parametrize("command", ["map", "f1", "compare"])
 def test_measuring_files_loads_no_torch(pair, command):
     script = (

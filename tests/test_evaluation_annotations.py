@@ -114,7 +114,7 @@ def test_videos_are_matched_by_bare_name(name, expected):
     ("content", "complaint"),
     [
         ("a,1,2\n", "3 columns"),
-        ("video,start,end,label\na,1,2\n", "line 2: 3 columns"),
+        ("video,start,end,label\na,1,2\n", "line 2: got 3 columns, expected 4"),
         ("a,2,1,run\n", "line 1: the interval from 2.0 to 1.0 s ends before"),
         ("a,one,2,run\n", "line 1: cannot read the time 'one'"),
         ("a,1,2,run,high\n", "the score 'high'"),

@@ -152,6 +152,13 @@ def test_a_second_process_is_kept_off(folder):
     evaluate(listed(folder, "a"), Worker())
 
 
+def test_a_folder_that_cannot_be_made_is_named_with_a_way_out(folder, monkeypatch):
+    monkeypatch.setenv("VSWIN_CACHE", str(folder / "a" / "cache"))  # `a` is a file
+    with pytest.raises(OutputError, match="cannot keep what is done in ") as caught:
+        evaluate(listed(folder, "a"), Worker())
+    assert "VSWIN_CACHE" in caught.value.hint
+
+
 def test_nothing_is_done_twice_after_sigkill(tiny_model, tmp_path, capsys):
     """The real command on real videos, killed three times; every line was written once."""
     for i in range(8):

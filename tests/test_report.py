@@ -326,9 +326,12 @@ def test_command_refuses_what_does_not_fit(film, tmp_path, capsys):
     out = ["-o", str(tmp_path / "page.html")]
     two = [str(film.scores), str(film.scores)]
     assert run(["report", *two, "--video", str(film.video), *out]) == OptionError.exit_code
-    assert "2 timelines, but 1 times --video" in capsys.readouterr().err
+    assert "2 timelines, but 1 time --video" in capsys.readouterr().err
     assert run(["report", two[0], "--video", "nowhere.mp4", *out]) == OptionError.exit_code
     assert run(["report", str(tmp_path / "none.json"), *out]) == SourceError.exit_code
+    capsys.readouterr()
+    assert run(["report", str(film.video), *out]) == SourceError.exit_code
+    assert f"`vswin tag {film.video} --report" in capsys.readouterr().err
     assert (
         run(["report", two[0], "-o", str(tmp_path / "no" / "page.html")]) == OutputError.exit_code
     )

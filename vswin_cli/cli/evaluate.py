@@ -19,12 +19,11 @@ from vswin_cli.config import EngineOptions
 from vswin_cli.records import json_text, to_json
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from vswin_cli.evaluation.annotations import Annotations
 
 __all__ = ["compare", "evaluate", "f1", "map_", "topk", "windows"]
-
-_SOME_FAILED = 3
-_MOST_WORKERS = 8
 
 evaluate = typer.Typer(
     help="Measure how good results are, or where two differ.",
@@ -185,7 +184,7 @@ def compare(
     if video is None:
         first, second = read_annotations(Path(a)), read_annotations(Path(b))
     else:
-        first, second = (_tag(video, one, device, quiet=quiet) for one in (a, b))
+        first, second = _tag(video, (a, b), device, quiet=quiet)
     report = compare_annotations(first.renamed(names), second, parts=parts)
     for one in report.videos:
         if one.warnings:
@@ -196,23 +195,26 @@ def compare(
         console.write(evaluation_text.comparison_text(report))
 
 
-def _tag(video: str, reference: str, device: str, *, quiet: bool) -> Annotations:
-    """What a model says about a video, with the defaults of `vswin tag`."""
+def _tag(
+    video: str, references: Sequence[str], device: str, *, quiet: bool
+) -> Iterator[Annotations]:
+    """What each model says about a video, with the defaults of `vswin tag`."""
     from vswin_cli.cli.model_choice import ModelChoice, make_engine
-    from vswin_cli.config import SamplingOptions, SegmentOptions
     from vswin_cli.evaluation.annotations import annotations_of
-    from vswin_cli.pipeline import analyze_video
     from vswin_cli.sources import expand_sources
 
     (source,) = expand_sources([video], folders=False)[:1]
-    here = Path(reference).exists()
-    choice = ModelChoice(None if here else reference, Path(reference) if here else None, None)
-    engine = make_engine(choice, EngineOptions(device), crops=1, quiet=quiet)
-    with console.progress(reference, quiet=quiet) as on_progress:
-        timeline = analyze_video(
-            source, engine, SamplingOptions(), SegmentOptions(), on_progress=on_progress
-        )
-    return annotations_of([timeline], reference)
+    options = EngineOptions(device)
+    choices = [ModelChoice(reference, None, None) for reference in references]
+    for choice in choices:
+        choice.check()  # a slip in the second should not cost the first one's work
+    from vswin_cli.pipeline import analyze_video  # loads torch
+
+    for choice in choices:
+        engine = make_engine(choice, options, crops=1, quiet=quiet)
+        with console.progress(choice.reference, quiet=quiet) as on_progress:
+            timeline = analyze_video(source, engine, on_progress=on_progress)
+        yield annotations_of([timeline], choice.reference)
 
 
 def _read_pair(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from vswin_cli.counting import counted
+
 if TYPE_CHECKING:
     from vswin_cli.evaluation.comparison import ComparisonReport, Difference, VideoComparison
     from vswin_cli.evaluation.detection import DetectionReport
@@ -24,7 +26,7 @@ def topk_text(report: TopkReport) -> str:
     """Accuracy with its protocol, mistakes and failures."""
     scored = report.top1.total
     lines = [
-        f"{report.model}: {scored} of {report.num_videos} videos",
+        f"{report.model}: {scored:,} of {counted(report.num_videos, 'video')}",
         f"protocol    {report.protocol}: {report.description}; {report.precision}",
         f"top-1       {report.top1}",
         f"top-5       {report.top5}",
@@ -64,8 +66,8 @@ def _section(title: str, lines: Sequence[str]) -> list[str]:
 def detection_text(report: DetectionReport) -> str:
     """Mean average precision by threshold, then the labels."""
     lines = [
-        f"{report.num_videos} videos, {report.num_truth} true and {report.num_predictions} "
-        "predicted segments",
+        f"{counted(report.num_videos, 'video')}, {report.num_truth} true and "
+        f"{counted(report.num_predictions, 'predicted segment')}",
         "",
         *(
             f"mAP @ tIoU {limit:<6g} {100 * value:6.2f} %"
@@ -107,7 +109,7 @@ def _event_line(name: str, one: LabelEvents | VideoEvents) -> str:
 
 def _segmental_lines(segments: SegmentalReport) -> list[str]:
     return [
-        f"{segments.num_videos} videos, {segments.seconds:.1f} s",
+        f"{counted(segments.num_videos, 'video')}, {segments.seconds:.1f} s",
         "",
         *(
             f"F1@{100 * one.overlap:<9g} {100 * one.f1:6.2f} %  "
@@ -121,7 +123,8 @@ def _segmental_lines(segments: SegmentalReport) -> list[str]:
 
 def windows_text(report: WindowReport) -> str:
     """How often the right label leads, and false alarms; then labels and mistakes."""
-    lines = [f"{report.model}: {report.num_windows} windows of {report.num_videos} videos"]
+    windows, videos = counted(report.num_windows, "window"), counted(report.num_videos, "video")
+    lines = [f"{report.model}: {windows} of {videos}"]
     if report.num_unsure or report.num_excluded:
         lines.append(
             f"left out    {report.num_unsure} unsure, {report.num_excluded} of other labels"

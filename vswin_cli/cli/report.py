@@ -9,7 +9,8 @@ import typer
 
 from vswin_cli.cli import console
 from vswin_cli.cli.options import QuietOption
-from vswin_cli.errors import OptionError
+from vswin_cli.counting import counted
+from vswin_cli.errors import OptionError, SourceError
 
 if TYPE_CHECKING:
     from vswin_cli.report import ReportSource
@@ -97,7 +98,7 @@ def report_sources(
     for name, given in (("--scores", scores), ("--video", videos)):
         if given and len(given) != len(found):
             raise OptionError(
-                f"{len(found)} timelines, but {len(given)} times {name}",
+                f"{counted(len(found), 'timeline')}, but {counted(len(given), 'time')} {name}",
                 hint=f"give {name} once per timeline, in the same order",
             )
     return [
@@ -111,10 +112,20 @@ def report_sources(
 
 
 def _read(path: Path) -> list[tuple[Timeline, Path | None]]:
-    """The timelines of a file, each with the file itself if it holds scores."""
+    """The timelines of a file, each with the file itself if it holds scores.
+
+    Raises:
+        SourceError: it cannot be read, or is the video itself.
+    """
+    from vswin_cli.sources import VIDEO_SUFFIXES
     from vswin_cli.timeline.files import read_timelines
     from vswin_cli.timeline.score_files import load_track
 
+    if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file():
+        raise SourceError(
+            f"{path} looks like a video; a report is made of a timeline",
+            hint=f"`vswin tag {path} --report {path.with_suffix('.html').name}` does both",
+        )
     if _is_archive(path):
         track, timeline = load_track(path)
         track.close()

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from vswin_cli.config import parse_seconds
+from vswin_cli.counting import counted
 from vswin_cli.errors import OptionError, SourceError
 from vswin_cli.evaluation.reading import read_text
 from vswin_cli.records import JsonValue
@@ -304,7 +305,10 @@ def _csv_intervals(
             columns = {name: i for i, name in enumerate(_COLUMNS) if i < len(cells)}
         last = max(columns.get(name, len(cells)) for name in _REQUIRED)
         if len(cells) <= last:
-            raise SourceError(f"{where()}: {len(cells)} columns are too few", hint=_HINT)
+            raise SourceError(
+                f"{where()}: got {counted(len(cells), 'column')}, expected {last + 1} or more",
+                hint=_HINT,
+            )
         yield cells[columns["video"]], _csv_interval(cells, columns, where())
 
 

@@ -31,6 +31,7 @@ __all__ = ["Ledger", "TopkTest", "open_ledger", "resumed"]
 
 _SCHEMA = "vswin.topk-ledger/1"
 _DIGEST_DIGITS = 16
+_ELSEWHERE = "VSWIN_CACHE names another folder for what is kept between runs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +107,19 @@ def _held(path: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     lock = FileLock(path.with_suffix(".lock"))
-    with writing(f"{path}"):
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:  # an OSError, too
-            raise OutputError(
-                f"another process is running the same test (see {path})",
-                hint="wait for it to end; VSWIN_CACHE names another folder for what is kept",
-            ) from error
+        lock.acquire(timeout=0)
+    except Timeout as error:  # an OSError, too
+        raise OutputError(
+            f"another process is running the same test (see {path})",
+            hint=f"wait for it to end; {_ELSEWHERE}",
+        ) from error
+    except OSError as error:
+        raise OutputError(
+            f"cannot keep what is done in {path.parent}: {error.strerror or error}",
+            hint=_ELSEWHERE,
+        ) from error
     try:
         yield
     finally:

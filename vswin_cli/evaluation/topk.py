@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vswin_cli.counting import counted
 from vswin_cli.errors import VswinError
 from vswin_cli.evaluation.accuracy import (
     INTERVAL,
@@ -200,7 +201,7 @@ def _damage(views: VideoViews) -> str | None:
         return None
     return (
         f"{100 * report.coverage:.1f} % of it could be decoded, "
-        f"{report.bad_packets} damaged packets"
+        f"{counted(report.bad_packets, 'damaged packet')}"
     )
 
 

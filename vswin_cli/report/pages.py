@@ -14,6 +14,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from vswin_cli.counting import counted
 from vswin_cli.export.naming import one_line, video_name
 from vswin_cli.export.timecodes import clock
 from vswin_cli.records import to_json
@@ -130,7 +131,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"clock": _short_clock, "clean": one_line}
+    environment.filters |= {"clock": _short_clock, "clean": one_line, "counted": counted}
     return environment
 
 
