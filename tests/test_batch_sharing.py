@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from tests.videos import VideoRecipe, make_video, overwrite
+from vswin_cli.batch.crew import InlineCrew
 from vswin_cli.batch.inputs import collect_inputs
 from vswin_cli.batch.job import Decoded, Job, Lost, Pulse, Task
 from vswin_cli.batch.journal import Journal
 from vswin_cli.batch.office import Office
 from vswin_cli.batch.outcome import Outcome
+from vswin_cli.batch.scheduler import Limits, Scheduler, StopRequest
 from vswin_cli.batch.sharing import SharedEngine
 from vswin_cli.cli.app import run
 from vswin_cli.clips import Clip
@@ -214,6 +216,34 @@ def test_a_fault_in_one_video_leaves_the_others_alone(make_engine, folder, tmp_p
     answers, _, _ = do_all(make_engine(BATCH), folder, tmp_path)
     assert isinstance(answers.pop("clip3"), Lost)
     assert {one.status for name, one in answers.items() if name.startswith("clip")} == {"ok"}
+
+
+def test_a_fault_of_the_engine_costs_one_attempt_and_no_video(make_engine, folder, tmp_path):
+    engine = make_engine(BATCH)
+    forward, calls = engine.model.network.forward_steps, []
+
+    def stumble(views):
+        calls.append(len(views))
+        if len(calls) == 2:
+            raise RuntimeError("the driver hiccups")
+        return forward(views)
+
+    engine.model.network.forward_steps = stumble
+    Journal(tmp_path).create()
+    task = Task(SamplingOptions(), SegmentOptions(), "s", "g", tmp_path, None)
+    outcomes = []
+    scheduler = Scheduler(
+        InlineCrew(engine, task),
+        task,
+        limits=Limits(),
+        on_outcome=outcomes.append,
+        on_tick=lambda _: None,
+    )
+    scheduler.run([Job.of(one) for one in collect_inputs([str(folder)])], StopRequest())
+    statuses = {Path(one.uri).stem: one.status for one in outcomes}
+    assert len(statuses) == len(outcomes) == NUM_VIDEOS + 2
+    assert {statuses[f"clip{i}"] for i in range(NUM_VIDEOS)} == {"ok"}
+    assert max(one.attempts for one in outcomes) == 2
 
 
 def test_a_batch_in_shared_passes_writes_the_same_table(folder, tiny_model, tmp_path):

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from vswin_cli.batch.analyst import Analyst
-from vswin_cli.batch.job import Job, Message, Ready, Task
+from vswin_cli.batch.job import Fatal, Job, Lost, Message, Ready, Task
 from vswin_cli.batch.office import Office, do_job
 from vswin_cli.batch.sharing import clips_per_batch
 from vswin_cli.isolation import reusing_decoders
@@ -66,20 +66,25 @@ class InlineCrew:
     size = 1
 
     def __init__(self, engine: Engine, task: Task) -> None:
+        self._engine = engine
+        self._task = task
         self._analyst = Analyst(engine, task)
+        self._is_shared = clips_per_batch(engine) > 1
         self._number = 0
         self._jobs: list[Job] = []
         self._said: queue.SimpleQueue[tuple[str | None, Message]] = queue.SimpleQueue()
         self._office: Office | None = None
-        if clips_per_batch(engine) > 1:
-            self._office = Office(engine, task, lambda key, word: self._said.put((key, word)))
         self._stack = ExitStack()
         self._stack.enter_context(reusing_decoders())
 
     def hire(self) -> int:
-        """This process, again."""
+        """This process, again; with new threads, if it has any."""
         self._number += 1
-        ready = self._office.ready if self._office is not None else Ready(self._analyst.device)
+        ready = Ready(self._analyst.device)
+        if self._is_shared:
+            said = self._said = queue.SimpleQueue()
+            self._office = Office(self._engine, self._task, lambda *word: said.put(word))
+            ready = self._office.ready
         self._said.put((None, ready))
         return self._number
 
@@ -93,6 +98,9 @@ class InlineCrew:
     def dismiss(self, worker: int) -> None:
         """Drop the jobs."""
         self._jobs.clear()
+        if self._office is not None:
+            self._office.close()
+            self._office = None
 
     def wait(self, timeout_seconds: float, deliver: Deliver) -> None:
         """Do the job, if there is one, or see what the threads say."""
@@ -104,11 +112,11 @@ class InlineCrew:
             key, message = self._said.get(timeout=timeout_seconds)
         except queue.Empty:
             return
+        if isinstance(message, (Lost, Fatal)):
+            self.dismiss(number)
         deliver(number, key, message)
 
     def close(self) -> None:
         """End what is still at work."""
-        self._jobs.clear()
-        if self._office is not None:
-            self._office.close()
+        self.dismiss(self._number)
         self._stack.close()

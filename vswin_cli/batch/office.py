@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -90,8 +91,9 @@ class Office:
             self._shared.fail(_StoppedError())
         for _ in self._threads:
             self._jobs.put(None)
+        deadline = time.monotonic() + _FAREWELL_SECONDS
         for thread in self._threads:
-            thread.join(_FAREWELL_SECONDS)
+            thread.join(max(0.0, deadline - time.monotonic()))
         self._decoders.close()
 
     def _work(self) -> None:
