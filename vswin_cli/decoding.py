@@ -1,7 +1,8 @@
 """From decoded frames to sampled pictures: the grid is filled, gaps are found and reported.
 
 Runs wherever the decoder runs, in a child process or in place, and hands on the events that
-`vswin_cli.wire` lists. Holds one undelivered frame, whatever the length of the video.
+`vswin_cli.wire` lists. Holds one undelivered frame, whatever the length of the video. Pictures
+that no clip looks at are decoded only if others refer to them.
 """
 
 from __future__ import annotations
@@ -12,16 +13,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vswin_cli.counting import counted
+from vswin_cli.frames import TimedFrame
 from vswin_cli.intervals import GAP_SECONDS, Intervals
 from vswin_cli.media import DecodeReport, EndReason, Gap, GapReason, MediaWarning
 from vswin_cli.pictures import PictureMaker
 from vswin_cli.sampling import ROUNDING_SECONDS, Progress, SampledFrame, SamplingPlan
-from vswin_cli.video import TimedFrame, VideoReader
+from vswin_cli.video import VideoReader
 from vswin_cli.walker import GridWalker
 from vswin_cli.wire import Event
 
 if TYPE_CHECKING:
     import numpy as np
+    from av import VideoFrame
     from numpy.typing import NDArray
 
 __all__ = ["decode_samples"]
@@ -57,6 +60,7 @@ class _Sampler:
         self._intervals = Intervals(1.0 / (reader.info.frame_rate or _FALLBACK_RATE))
         self._gaps: list[Gap] = []
         self._held: TimedFrame | None = None
+        self._decoded: TimedFrame | None = None  # the last with pixels
         self._held_since = 0.0  # its own time, except at the very start
         self._shape: tuple[int, int] | None = None  # of the upright picture
         self._bad_packets_explained = 0  # by earlier gaps
@@ -66,6 +70,8 @@ class _Sampler:
         self._stopped = False
         self._sought = False
         self._last_target: float | None = None  # so that a seek is not tried twice
+        if plan.by == "time" and not plan.every_frame:
+            reader.decode_only(self._walker.has_position)
 
     def events(self) -> Iterator[Event]:
         """Everything after the `VideoInfo`."""
@@ -136,6 +142,7 @@ class _Sampler:
 
     def _hold(self, frame: TimedFrame, since: float) -> None:
         self._held = frame
+        self._decoded = self._decoded if frame.frame is None else frame
         self._held_since = since
         end = self._plan.end_seconds
         self._stopped = end is not None and frame.seconds >= end - self._tolerance
@@ -148,15 +155,15 @@ class _Sampler:
 
     def _shape_changes(self, frame: TimedFrame) -> bool:
         """Whether the upright picture's proportions differ from those before."""
-        if self._shape is None:
+        if self._shape is None or frame.frame is None:
             return False
-        height, width = self._upright_shape(frame)
+        height, width = self._upright_shape(frame.frame, frame.rotation_degrees)
         before = self._shape[1] / self._shape[0]
         return abs(width / height / before - 1) > _SAME_SHAPE
 
-    def _upright_shape(self, frame: TimedFrame) -> tuple[int, int]:
-        height, width = self._maker.shape(frame.frame)
-        return (width, height) if frame.rotation_degrees % 180 else (height, width)
+    def _upright_shape(self, frame: VideoFrame, rotation_degrees: int) -> tuple[int, int]:
+        height, width = self._maker.shape(frame)
+        return (width, height) if rotation_degrees % 180 else (height, width)
 
     def _show(self, held: TimedFrame, end_seconds: float) -> Iterator[Event]:
         """Deliver a frame for the positions that it is on display at, if a clip may use it."""
@@ -166,16 +173,24 @@ class _Sampler:
                 yield chunk
                 continue
             if picture is None:
-                picture = self._picture(held)
+                picture = self._picture()
                 self._frames_sampled += 1
             yield SampledFrame(chunk.start, len(chunk), held.seconds, picture)
 
-    def _picture(self, held: TimedFrame) -> NDArray[np.uint8]:
+    def _picture(self) -> NDArray[np.uint8]:
+        """Pixels of the held frame.
+
+        If it was left out because the next one was to be on display, and that one then turned
+        out to be damaged, those of the frame before it.
+        """
+        assert self._decoded is not None  # the first frame is never left out
+        frame, rotation = self._decoded.frame, self._decoded.rotation_degrees
+        assert frame is not None
         if self._shape is None:
-            self._shape = self._upright_shape(held)
+            self._shape = self._upright_shape(frame, rotation)
         height, width = self._shape
-        shape = (width, height) if held.rotation_degrees % 180 else (height, width)
-        return self._maker.make(held.frame, held.rotation_degrees, shape)
+        shape = (width, height) if rotation % 180 else (height, width)
+        return self._maker.make(frame, rotation, shape)
 
     def _end_run(self, end_seconds: float) -> Iterator[Event]:
         """Deliver the held frame until `end_seconds` and close the run."""

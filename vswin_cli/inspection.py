@@ -13,7 +13,9 @@ from vswin_cli.sources import VideoSource, naming_source
 __all__ = ["Inspection", "inspect"]
 
 # A scan decodes every frame; one small picture in 100 seconds of video is its by-product.
-_SCAN_PLAN = SamplingPlan(num_frames=2, stride=2, short_side=32, positions_per_second=0.01)
+_SCAN_PLAN = SamplingPlan(
+    num_frames=2, stride=2, short_side=32, positions_per_second=0.01, every_frame=True
+)
 
 
 @dataclass(frozen=True, slots=True)

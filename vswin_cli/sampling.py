@@ -105,6 +105,8 @@ class SamplingPlan:
     resize: Resize = "fast"
     """`fast`: one pass of swscale with its bilinear filter; `reference`: RGB first, then
     bilinear without antialiasing, as the published evaluations do."""
+    every_frame: bool = False
+    """Decode also what no clip looks at, to find all damage."""
 
     def __post_init__(self) -> None:
         if self.num_frames < _FRAMES_PER_STEP or self.num_frames % _FRAMES_PER_STEP:

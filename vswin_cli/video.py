@@ -8,9 +8,10 @@ raising it can deadlock with frame threads on damaged streams.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import deque
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -20,7 +21,9 @@ import av
 
 from vswin_cli.counting import counted
 from vswin_cli.errors import DecodeError
+from vswin_cli.frames import TimedFrame, in_order
 from vswin_cli.media import MediaWarning, VideoInfo
+from vswin_cli.omission import IsWanted, Omission, Omitted, nal_length_bytes
 from vswin_cli.streams import (
     best_stream,
     container_name,
@@ -40,28 +43,12 @@ _HEAD_PACKETS = 48  # looked at before decoding: enough for rates, few enough to
 _MAX_DEMUX_ERRORS = 16  # in a row, before a file counts as unreadable from there on
 _MAX_PIXELS = 1 << 28  # a damaged header must not ask for tens of gigabytes
 _RESET_SECONDS = 0.5  # a step back in time by more than this is a new clock, not reordering
-_REORDER_FRAMES = 3  # window in which frames are put into the order of their times
 _SEEK_MARGINS_SECONDS = (0.0, 1.0, 3.0, 10.0, 60.0)  # further back each time a seek lands too late
 _BLIND_SEEK_SECONDS = 10.0  # without an index, shorter ways are decoded ...
 _BLIND_SEEK_PENALTY = 4.0  # ... and this much longer ones after a seek that went backwards
 _INDEXED = ("mov", "matroska", "avi")  # in others FFmpeg's index holds what it came across
 _SHORTEST_SEEK_SECONDS = 2.0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TimedFrame:
-    """One decoded picture and when it is shown."""
-
-    seconds: float
-    """Presentation time on the video's own clock."""
-    declared_seconds: float
-    """How long the container wants it shown; 0 if it does not say."""
-    rotation_degrees: int
-    """Counter-clockwise turn that puts it upright."""
-    frame: av.VideoFrame
-    """Pixels as decoded, before rotation."""
-    is_break: bool = False
-    """Whether the clock was reset before this frame, so that it does not follow the last."""
+_TIMING_PACKETS = ("mov", "matroska")  # every packet is a picture and has its time
 
 
 class VideoReader:
@@ -101,6 +88,7 @@ class VideoReader:
         self._newest_seconds = 0.0
         self._read_bytes = 0  # where in the file the furthest packet ended
         self._blind_seek_seconds = _BLIND_SEEK_SECONDS
+        self._is_wanted: IsWanted | None = None
         self._configure()
         self._time_base = self._stream.time_base or Fraction(1, 90_000)
         packets = self._demux()
@@ -117,8 +105,10 @@ class VideoReader:
                 f"({counted(self.bad_packets, 'damaged packet')})",
                 hint="the file is damaged or was only partly copied; fetch it again",
             )
-        self._origin = self._find_origin(self._pending[0])
-        self.info = self._describe(self._pending[0])
+        first = self._pending[0]
+        assert isinstance(first, av.VideoFrame)  # nothing is left out before
+        self._origin = self._find_origin(first)
+        self.info = self._describe(first)
 
     def _configure(self) -> None:
         """Set up the decoder; before its first packet."""
@@ -146,38 +136,24 @@ class VideoReader:
         """Share of the file behind the last packet of the stream."""
         return max(0.0, 1.0 - self._read_bytes / self.info.size_bytes)
 
+    def decode_only(self, is_wanted: IsWanted) -> None:
+        """Leave out pictures that are not wanted where that changes no other picture.
+
+        They are given all the same, without pixels. Takes effect from the next packet on; ends
+        at the first sign of damage.
+        """
+        self._is_wanted = is_wanted
+
     def frames(self) -> Iterator[TimedFrame]:
         """Frames in presentation order, from where the reader stands to the end."""
+        guessed = container_name(self._container) == "avi"
         last_seconds: float | None = None
-        for frame in self._in_order():
+        for frame in in_order(self._timed(), guessed=guessed):
             if last_seconds is not None and frame.seconds <= last_seconds:
                 self.out_of_order_frames += 1
                 continue
             last_seconds = frame.seconds
             yield frame
-
-    def _in_order(self) -> Iterator[TimedFrame]:
-        """Frames sorted by time within a short window; a new clock starts a new window.
-
-        Some decoders let the first reordered frames of a stream go too early. AVI files hold no
-        presentation times at all and what the demuxer guesses can be swapped among neighbours:
-        there the decoder's order is right, so that the sorted times are given out anew.
-        """
-        guessed = container_name(self._container) == "avi"
-        window: list[TimedFrame] = []
-        for frame in self._timed():
-            if frame.is_break:
-                yield from window
-                window = []
-            at = len(window)
-            while at and window[at - 1].seconds > frame.seconds:
-                at -= 1
-            window.insert(at, frame)
-            if guessed and at < len(window) - 1:
-                window = _keep_order(window, at)
-            if len(window) > _REORDER_FRAMES:
-                yield window.pop(0)
-        yield from window
 
     def _timed(self) -> Iterator[TimedFrame]:
         """Frames as the decoder gives them, on one clock."""
@@ -196,7 +172,8 @@ class VideoReader:
                 self._note_reset(seconds)
             newest = seconds if newest is None else max(newest, seconds)
             self._newest_seconds = newest
-            yield TimedFrame(seconds, self._declared(frame), _quarter_turn(frame), frame, is_break)
+            pixels = None if isinstance(frame, Omitted) else frame
+            yield TimedFrame(seconds, self._declared(frame), _quarter_turn(frame), pixels, is_break)
 
     def seek(self, seconds: float) -> None:
         """Continue from a frame at or before `seconds`, or from the start if need be.
@@ -277,11 +254,44 @@ class VideoReader:
 
     def _decode(
         self, packets: Iterator[av.Packet[av.VideoStream]]
-    ) -> Generator[av.VideoFrame, None, None]:
+    ) -> Generator[av.VideoFrame | Omitted, None, None]:
         """Every frame that the decoder gives for the packets, in its order."""
-        for packet in packets:
-            yield from self._decode_packet(packet)
-        yield from self._decode_packet(None)
+        omitted: list[Omitted] = []  # due before the next frame with a later time
+        rotation: int | None = None  # unknown before the first frame
+        for packet, is_spare in self._examine(packets):
+            if packet and is_spare and rotation is not None and not self._is_damaged:
+                insort(omitted, Omitted.of(packet, self._time_base, rotation))
+                continue
+            for frame in self._decode_packet(packet):
+                rotation = frame.rotation
+                while omitted and frame.pts is not None and omitted[0].pts < frame.pts:
+                    yield omitted.pop(0)
+                yield frame
+        yield from omitted
+
+    def _examine(
+        self, packets: Iterator[av.Packet[av.VideoStream]]
+    ) -> Iterator[tuple[av.Packet[av.VideoStream] | None, bool]]:
+        """Packets, and `None` behind the last, with whether they can be left out."""
+        context = self._stream.codec_context
+        length_bytes = nal_length_bytes(context.extradata) if context.name == "h264" else None
+        if length_bytes is None or container_name(self._container) not in _TIMING_PACKETS:
+            yield from ((packet, False) for packet in packets)
+        else:
+            step_back = int(_RESET_SECONDS / self._time_base)
+            yield from Omission(length_bytes, step_back, self._shows).examine(packets)
+        yield None, False
+
+    def _shows(self, pts: int, next_pts: int) -> bool:
+        """Whether someone wants to see the picture of a packet."""
+        if self._is_wanted is None:
+            return True
+        begin, end = (float(ticks * self._time_base - self._origin) for ticks in (pts, next_pts))
+        return self._is_wanted(begin, end)
+
+    @property
+    def _is_damaged(self) -> bool:
+        return self.bad_packets + self.corrupt_frames > 0
 
     def _decode_packet(self, packet: av.Packet[av.VideoStream] | None) -> list[av.VideoFrame]:
         try:
@@ -292,14 +302,14 @@ class VideoReader:
             self.bad_packets += 1
             return []
 
-    def _seconds(self, frame: av.VideoFrame, last: float | None, shift: float) -> float:
+    def _seconds(self, frame: av.VideoFrame | Omitted, last: float | None, shift: float) -> float:
         """Time of a frame; one interval after the last where the file has no timestamp."""
         if frame.pts is None:
             return 0.0 if last is None else last + self._interval
         base = frame.time_base or self._time_base
         return float(frame.pts * base - self._origin) + shift
 
-    def _declared(self, frame: av.VideoFrame) -> float:
+    def _declared(self, frame: av.VideoFrame | Omitted) -> float:
         return float((frame.duration or 0) * (frame.time_base or self._time_base))
 
     def _find_origin(self, first: av.VideoFrame) -> Fraction:
@@ -372,15 +382,6 @@ def _chain(
     yield from rest
 
 
-def _quarter_turn(frame: av.VideoFrame) -> int:
+def _quarter_turn(frame: av.VideoFrame | Omitted) -> int:
     """Counter-clockwise turn that puts a frame upright, to the nearest quarter."""
     return round(frame.rotation / 90) * 90 % 360
-
-
-def _keep_order(window: list[TimedFrame], at: int) -> list[TimedFrame]:
-    """Undo the insertion of the newest frame at `at`, but keep the times sorted."""
-    pictures = [*window[:at], *window[at + 1 :], window[at]]
-    return [
-        replace(picture, seconds=slot.seconds)
-        for picture, slot in zip(pictures, window, strict=True)
-    ]

@@ -48,6 +48,14 @@ class GridWalker:
         """Time of the next position that a clip may use; by time only."""
         return self._plan.seconds_at(max(self._next, self._stretch_start))
 
+    def has_position(self, begin_seconds: float, end_seconds: float) -> bool:
+        """Whether the grid has a position in `[begin_seconds, end_seconds)`, filled or not."""
+        first, stop = (
+            self._plan.first_position_from(seconds, self._tolerance)
+            for seconds in (begin_seconds, end_seconds)
+        )
+        return first < stop
+
     def show(self, begin_seconds: float, end_seconds: float) -> Iterator[range | RunEnd]:
         """A picture is on display over `[begin_seconds, end_seconds)`.
 

@@ -67,6 +67,7 @@ def _frame_at(frames: Iterator[TimedFrame], seconds: float, earliest: float) -> 
 
 def _picture(reader: VideoReader, frame: TimedFrame) -> NDArray[np.uint8]:
     """Upright, of the shape that a player shows, with about `_AREA_PIXELS`; (H, W, 3)."""
+    assert frame.frame is not None  # this reader leaves nothing out
     ratio = Fraction(reader.info.sample_aspect_ratio.replace(":", "/")) or Fraction(1)
     width, height = frame.frame.width * float(ratio), float(frame.frame.height)
     scale = math.sqrt(_AREA_PIXELS / (width * height))

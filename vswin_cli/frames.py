@@ -1,0 +1,66 @@
+"""Decoded frames with their times, put into the order in which they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from av import VideoFrame
+
+__all__ = ["TimedFrame", "in_order"]
+
+_REORDER_FRAMES = 3  # window in which frames are put into the order of their times
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TimedFrame:
+    """One picture of a video and when it is shown."""
+
+    seconds: float
+    """Presentation time on the video's own clock."""
+    declared_seconds: float
+    """How long the container wants it shown; 0 if it does not say."""
+    rotation_degrees: int
+    """Counter-clockwise turn that puts it upright."""
+    frame: VideoFrame | None
+    """Pixels as decoded, before rotation; none where nobody wanted them."""
+    is_break: bool = False
+    """Whether the clock was reset before this frame, so that it does not follow the last."""
+
+
+def in_order(frames: Iterable[TimedFrame], *, guessed: bool) -> Iterator[TimedFrame]:
+    """Frames sorted by time within a short window; a new clock starts a new window.
+
+    Some decoders let the first reordered frames of a stream go too early.
+
+    Args:
+        frames: as the decoder gives them.
+        guessed: whether the times are the demuxer's guess, as in AVI files, which hold none. Such
+            times can be swapped among neighbours while the decoder's order is right, so that the
+            sorted times are given out anew.
+    """
+    window: list[TimedFrame] = []
+    for frame in frames:
+        if frame.is_break:
+            yield from window
+            window = []
+        at = len(window)
+        while at and window[at - 1].seconds > frame.seconds:
+            at -= 1
+        window.insert(at, frame)
+        if guessed and at < len(window) - 1:
+            window = _keep_order(window, at)
+        if len(window) > _REORDER_FRAMES:
+            yield window.pop(0)
+    yield from window
+
+
+def _keep_order(window: list[TimedFrame], at: int) -> list[TimedFrame]:
+    """Undo the insertion of the newest frame at `at`, but keep the times sorted."""
+    pictures = [*window[:at], *window[at + 1 :], window[at]]
+    return [
+        replace(picture, seconds=slot.seconds)
+        for picture, slot in zip(pictures, window, strict=True)
+    ]

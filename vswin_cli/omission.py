@@ -1,0 +1,132 @@
+"""Which packets need not be decoded: pictures that no other picture refers to and no clip shows.
+
+Half the pictures of a typical H.264 film are of that kind, and a clip samples every second or
+third. In H.264 a picture whose slices all state `nal_ref_idc` 0 is not used for predicting any
+other (ITU-T H.264, 7.4.1), so that those that remain come out the same to the bit. HEVC gives no
+such promise between temporal layers; other codecs do not say. Knows packets, not decoders.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from av import Packet, VideoStream
+
+    VideoPacket: TypeAlias = Packet[VideoStream]
+
+__all__ = ["IsWanted", "Omission", "Omitted", "is_disposable", "nal_length_bytes"]
+
+IsWanted: TypeAlias = Callable[[float, float], bool]
+"""Whether a picture on display over `[begin_seconds, end_seconds)` is wanted."""
+
+_REACH = 20
+"""Packets looked at on either side: H.264 displaces a picture by 16 at most (A.3.1)."""
+_SLICE, _FIRST_PARTITION, _LAST_PARTITION = 1, 2, 4  # kinds of NAL units (H.264, table 7-1)
+_HARMLESS = {6, 9, 12}  # messages, delimiters, filler: of no use without their picture
+
+
+def nal_length_bytes(extradata: bytes | None) -> int | None:
+    """Size of the length before each NAL unit; `None` where units are not stored that way.
+
+    Args:
+        extradata: the decoder configuration of a stream (ISO 14496-15, 5.3.3.1).
+    """
+    if extradata is None or len(extradata) < 7 or extradata[0] != 1:
+        return None
+    return (extradata[4] & 3) + 1
+
+
+def is_disposable(packet: bytes | memoryview, length_bytes: int) -> bool:
+    """Whether an H.264 packet holds nothing but slices that no other picture refers to."""
+    at, slices = 0, 0
+    while at + length_bytes < len(packet):
+        size = int.from_bytes(packet[at : at + length_bytes], "big")
+        at += length_bytes
+        kind, is_referred_to = packet[at] & 31, packet[at] & 0x60
+        at += size
+        if kind == _SLICE or _FIRST_PARTITION <= kind <= _LAST_PARTITION:
+            if is_referred_to:
+                return False
+            slices += 1
+        elif kind not in _HARMLESS:
+            return False
+    return slices > 0 and at == len(packet)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Omitted:
+    """Stands for a picture that was not decoded."""
+
+    pts: int
+    time_base: Fraction
+    duration: int
+    rotation: int
+    is_corrupt: bool = False
+
+    @classmethod
+    def of(cls, packet: VideoPacket, time_base: Fraction, rotation: int) -> Omitted:
+        """The picture of a packet that has a timestamp, turned like the one before."""
+        assert packet.pts is not None
+        return cls(packet.pts, time_base, packet.duration or 0, rotation)
+
+
+class Omission:
+    """Looks ahead in a stream of packets and tells which can be left out.
+
+    Args:
+        length_bytes: as `nal_length_bytes` says.
+        longest_step_back: in ticks; further back means a new clock, and nothing is left out.
+        is_wanted: asked with a picture's timestamp and the next one's, in ticks. Where that is
+            not known, a later one stands for it.
+    """
+
+    def __init__(
+        self, length_bytes: int, longest_step_back: int, is_wanted: Callable[[int, int], bool]
+    ) -> None:
+        self._length_bytes = length_bytes
+        self._longest_step_back = longest_step_back
+        self._is_wanted = is_wanted
+        self._ahead: deque[VideoPacket] = deque()
+        self._behind: deque[int] = deque()  # timestamps
+        self._known: list[int] = []  # timestamps of both, sorted
+        self._newest: int | None = None
+        self._is_regular = True
+
+    def examine(self, packets: Iterator[VideoPacket]) -> Iterator[tuple[VideoPacket, bool]]:
+        """Every packet, some packets late, with whether it can be left out."""
+        for packet in packets:
+            self._note(packet)
+            self._ahead.append(packet)
+            if len(self._ahead) > _REACH:
+                yield self._judge(self._ahead.popleft())
+        while self._ahead:
+            yield self._judge(self._ahead.popleft())
+
+    def _note(self, packet: VideoPacket) -> None:
+        pts, newest = packet.pts, self._newest
+        if pts is None or (newest is not None and pts < newest - self._longest_step_back):
+            self._is_regular = False
+        if pts is not None and self._is_regular:
+            insort(self._known, pts)
+            self._newest = pts if newest is None else max(newest, pts)
+
+    def _judge(self, packet: VideoPacket) -> tuple[VideoPacket, bool]:
+        if not self._is_regular or packet.pts is None:
+            return packet, False
+        following = bisect_right(self._known, packet.pts)
+        is_spare = (
+            following < len(self._known)
+            and not (packet.is_keyframe or packet.is_discard or packet.is_corrupt)
+            and not self._is_wanted(packet.pts, self._known[following])
+            and is_disposable(memoryview(packet), self._length_bytes)
+        )
+        self._behind.append(packet.pts)
+        if len(self._behind) > _REACH:
+            del self._known[bisect_right(self._known, self._behind.popleft()) - 1]
+        return packet, is_spare
