@@ -311,6 +311,30 @@ def test_without_video_and_scores_the_page_still_shows_and_moves(browser, film, 
     context.close()
 
 
+def test_labels_with_thresholds_of_their_own_keep_them_until_the_first_slider_moves(
+    browser, tmp_path
+):
+    own = SegmentOptions(onsets=(LabelOnset("archery", 0.8), LabelOnset("bowling", 0.25)))
+    film = make_film(tmp_path, seed=3, with_video=False, options=own)
+    write_report([ReportSource(film.timeline, film.scores)], tmp_path / "page.html")
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto((tmp_path / "page.html").as_uri())
+    until(page, "document.body.dataset.ready")
+    assert "archery 0.80, bowling 0.25" in page.locator("#own-note").text_content()
+    set_value(page, "smooth", 0.2)
+    kept = find_again(film, onsets=own.onsets, smooth_seconds=0.2)
+    assert spans(page) == expected_spans(kept)
+    assert page.locator("#command-text").text_content() == "vswin segment SCORES --smooth 0.2"
+    set_value(page, "onset", 0.41)
+    assert spans(page) == expected_spans(find_again(film, onset=0.41, smooth_seconds=0.2))
+    assert not page.locator("#own-hint").is_visible()
+    page.click("#reset")
+    assert spans(page) == expected_spans(film.timeline.segments)
+    assert page.locator("#own-hint").is_visible()
+    context.close()
+
+
 def test_without_javascript_the_table_is_there(browser, film):
     context = browser.new_context(java_script_enabled=False)
     still = context.new_page()
@@ -476,6 +500,12 @@ def test_the_table_of_videos_searches_sorts_and_leads_to_pages(browser, tmp_path
     table.fill("#search", "BEACH")
     assert names.all_text_contents() == ["beach & sea.webm"]
     assert table.locator("#found").text_content() == "1 of 2"
+    for width in (400, 1000, 2000):
+        table.set_viewport_size({"width": width, "height": 700})
+        assert table.evaluate(
+            """[...document.querySelectorAll('th, td')].every(
+                 (cell) => cell.scrollWidth <= Math.ceil(cell.getBoundingClientRect().width))"""
+        )
     table.click("text=beach & sea.webm")
     until(table, "document.body.dataset.ready")
     assert table.locator("h1").text_content() == "beach & sea.webm"

@@ -143,9 +143,8 @@ function showOptions(except) {
     if (output) output.textContent = state.options[name].toFixed(2);
   }
   const own = state.options.onsets.map((one) => `${one.label} ${one.onset.toFixed(2)}`);
-  byId("own-note").textContent = own.length
-    ? `Begin at a score of their own: ${own.join(", ")}. The first slider sets one for all.`
-    : "";
+  byId("own-note").textContent = own.length ? `Begin at a score of their own: ${own.join(", ")}.` : "";
+  byId("own-hint").hidden = !own.length;
 }
 
 function reset() {
