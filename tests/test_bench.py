@@ -134,6 +134,13 @@ def test_the_long_video_demo_goes_the_same_way(tiny_model, tmp_path, capfd):
     )
 
 
+def test_a_film_shorter_than_the_demos_window_is_refused_at_once(tiny_model, tmp_path, capfd):
+    skip_without(import_mmaction)
+    video = make_video(tmp_path / "c.mp4", VideoRecipe(num_frames=6))
+    assert run(["bench", "-m", str(tiny_model), "--video", str(video), "--peer", "mmaction2"]) == 4
+    assert "its window has 8 frames, the film 6" in capfd.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

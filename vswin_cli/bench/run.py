@@ -25,7 +25,7 @@ from vswin_cli.bench.timing import OnStep, ignore_step
 from vswin_cli.bench.torchvision_peer import build_torchvision, import_torchvision
 from vswin_cli.config import EngineOptions, Precision, SamplingOptions
 from vswin_cli.engine import Engine, resolve_device, resolve_precision
-from vswin_cli.errors import OptionError
+from vswin_cli.errors import OptionError, SourceError
 from vswin_cli.sampling import plan_sampling
 from vswin_cli.sources import VideoSource
 
@@ -126,6 +126,7 @@ class _Job:
 
 def _measure(job: _Job) -> BenchReport:
     options, engines, film, on_step = job.options, job.engines, job.film, job.on_step
+    demos = _demos(job)
     network = measure_networks(
         engines,
         film.first_clips,
@@ -142,7 +143,7 @@ def _measure(job: _Job) -> BenchReport:
         engines,
         job.precision,
         passes=options.passes,
-        demos=_demos(job),
+        demos=demos,
         memory=_memory_request(job) if options.memory else None,
         on_step=on_step,
     )
@@ -196,6 +197,12 @@ def _demos(job: _Job) -> list[LongVideoDemo]:
     if "mmaction2" not in job.options.peers:
         return []
     plan = plan_sampling(job.model.card.input, SamplingOptions())
+    if job.film.report.frames_decoded < plan.num_frames:
+        raise SourceError(
+            f"{job.film.source.uri} is too short for --peer mmaction2: its window has "
+            f"{plan.num_frames} frames, the film {job.film.report.frames_decoded}",
+            hint="give a longer film",
+        )
     share = plan.stride / plan.num_frames
     rate = job.film.info.frame_rate or _FALLBACK_RATE
     device = job.engines["float32"].device
