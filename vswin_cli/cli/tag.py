@@ -237,15 +237,18 @@ def _tag_all(sources: Sequence[VideoSource], job: _Job, done: list[_Tagged]) -> 
     Raises:
         SourceError: the only video, or every video, failed.
     """
+    from vswin_cli.isolation import reusing_decoders
+
     problems: list[SourceError] = []
-    for source in sources:
-        try:
-            done.append(_Tagged(source, _tag_one(source, job), job.scores_of(source)))
-        except SourceError as problem:
-            problems.append(problem)
-            if len(problems) == len(sources):
-                raise
-            console.error(problem)
+    with reusing_decoders():
+        for source in sources:
+            try:
+                done.append(_Tagged(source, _tag_one(source, job), job.scores_of(source)))
+            except SourceError as problem:
+                problems.append(problem)
+                if len(problems) == len(sources):
+                    raise
+                console.error(problem)
     return len(problems)
 
 

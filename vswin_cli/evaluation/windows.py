@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from vswin_cli.errors import SourceError
 from vswin_cli.evaluation.accuracy import INTERVAL, Confusion, Rate, confusions
 from vswin_cli.evaluation.window_list import LabelledWindow, WindowList
+from vswin_cli.isolation import reusing_decoders
 from vswin_cli.records import named
 
 if TYPE_CHECKING:
@@ -173,17 +174,18 @@ def evaluate_windows(
         by_video.setdefault(window.source.uri, []).append(window)
     scored: list[ScoredWindow] = []
     failures: list[WindowFailure] = []
-    for done, (uri, windows) in enumerate(by_video.items(), 1):
-        try:
-            for one in _score_video(windows, engine, test):
-                if isinstance(one, ScoredWindow):
-                    scored.append(one)
-                else:
-                    failures.append(one)
-        except SourceError as error:
-            failures.append(WindowFailure(uri, error.message))
-        if on_done is not None:
-            on_done(done, len(by_video))
+    with reusing_decoders():
+        for done, (uri, windows) in enumerate(by_video.items(), 1):
+            try:
+                for one in _score_video(windows, engine, test):
+                    if isinstance(one, ScoredWindow):
+                        scored.append(one)
+                    else:
+                        failures.append(one)
+            except SourceError as error:
+                failures.append(WindowFailure(uri, error.message))
+            if on_done is not None:
+                on_done(done, len(by_video))
     return _report(listed, engine, test, scored, failures, len(by_video))
 
 
