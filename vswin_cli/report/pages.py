@@ -33,6 +33,8 @@ _POLICY = (
     "media-src 'self' file: blob:; base-uri 'none'; form-action 'none'"
 )
 _STRIP_MARKS = 400  # segments drawn in a row of the index
+_STRIP_ROWS = 4  # one for each of the first labels, the last for all others
+_STRIP_HEIGHT = 12.0  # for all of them together
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +57,22 @@ class IndexRow:
         return place.rpartition("/")[0]
 
     @property
-    def marks(self) -> list[tuple[float, float]]:
-        """Start and width of the longest segments, in percent of the video."""
+    def marks(self) -> list[tuple[float, float, int]]:
+        """Start and width of the longest segments, in percent of the video, and their row."""
         longest = sorted(self.timeline.segments, key=lambda one: -one.duration_seconds)
-        return [self._share(one.start_seconds, one.end_seconds) for one in longest[:_STRIP_MARKS]]
+        labels = [one.label for one in self.timeline.summary]
+        return [
+            (
+                *self._share(one.start_seconds, one.end_seconds),
+                min(labels.index(one.label), _STRIP_ROWS - 1),
+            )
+            for one in longest[:_STRIP_MARKS]
+        ]
+
+    @property
+    def row_height(self) -> float:
+        """Of a row of marks, in units of the strip's picture."""
+        return _STRIP_HEIGHT / min(max(len(self.timeline.summary), 1), _STRIP_ROWS)
 
     @property
     def gaps(self) -> list[tuple[float, float]]:

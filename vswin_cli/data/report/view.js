@@ -3,6 +3,8 @@
 const content = JSON.parse(document.getElementById("content").textContent);
 const byId = (id) => document.getElementById(id);
 const LANE_HEIGHT = 34;
+const OVERVIEW_HEIGHT = 22;
+const OVERVIEW_ROWS = 9; // labels beyond share the last
 const NUMBERS = [
   "onset",
   "offset",
@@ -218,15 +220,19 @@ function undecidedText() {
 function drawOverview() {
   const width = axisWidth();
   const all = (seconds) => (seconds / content.duration_seconds) * width;
-  const picture = svg("svg", { viewBox: `0 0 ${width} 14`, preserveAspectRatio: "none", "aria-hidden": "true" });
-  picture.append(...boxes(content.unseen, "unseen", all, width, 14), ...boxes(gapParts(), "gap", all, width, 14));
+  const full = OVERVIEW_HEIGHT;
+  const picture = svg("svg", { viewBox: `0 0 ${width} ${full}`, preserveAspectRatio: "none", "aria-hidden": "true" });
+  picture.append(...boxes(content.unseen, "unseen", all, width, full), ...boxes(gapParts(), "gap", all, width, full));
+  const order = lanes().map((lane) => lane.label);
+  const height = (full - 4) / Math.min(Math.max(order.length, 1), OVERVIEW_ROWS);
   for (const one of state.segments) {
-    if (!shown(one.label)) continue;
-    const x = all(one.start);
-    picture.append(svg("rect", { class: "mark", x, y: 3, width: Math.max(1, all(one.end) - x), height: 8 }));
+    if (!order.includes(one.label)) continue;
+    const [x, row] = [all(one.start), Math.min(order.indexOf(one.label), OVERVIEW_ROWS - 1)];
+    const size = { width: Math.max(1, all(one.end) - x), height: Math.max(1, height - 0.5) };
+    picture.append(svg("rect", { class: "mark", x, y: 2 + row * height, ...size }));
   }
   const left = all(state.from);
-  picture.append(svg("rect", { class: "view", x: left + 0.5, y: 0.5, width: Math.max(3, all(state.to) - left - 1), height: 13 }));
+  picture.append(svg("rect", { class: "view", x: left + 0.5, y: 0.5, width: Math.max(3, all(state.to) - left - 1), height: full - 1 }));
   byId("overview").replaceChildren(picture);
 }
 
