@@ -20,6 +20,7 @@ from torch import Tensor
 from vswin_cli.clips import Clip
 from vswin_cli.config import EngineOptions, Precision
 from vswin_cli.errors import DeviceError, OptionError
+from vswin_cli.heap import keep_freed_memory
 from vswin_cli.models.checkpoint import LoadedModel
 from vswin_cli.models.threads import lone_threads
 from vswin_cli.specs import Architecture, InputSpec
@@ -138,6 +139,8 @@ class Engine:
         self.dtype = resolve_precision(options.precision, self.device)
         self.batch_size = options.batch_size or self._usual_batch_size()
         self._network = model.network.to(device=self.device, dtype=self.dtype).eval()
+        if self.device.type == "cpu" and self._usual_batch_size() > 1:
+            keep_freed_memory()
 
     @property
     def precision(self) -> str:
