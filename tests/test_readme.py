@@ -52,7 +52,8 @@ def test_the_example_agrees_with_its_true_timeline(capfd):
         assert got["start"] == pytest.approx(want["start"], abs=0.25)
         assert got["end"] == pytest.approx(want["end"], abs=0.25)
     cuts = [one["start"] for one in found if one["label"] == "cut"]
-    assert cuts == pytest.approx([one["start"] for one in truth if one["label"] == "cut"], abs=1 / 12)
+    true_cuts = [one["start"] for one in truth if one["label"] == "cut"]
+    assert cuts == pytest.approx(true_cuts, abs=1 / 12)
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
