@@ -67,6 +67,26 @@ def test_evaluate_complains_before_it_loads_torch(tmp_path, options, code, compl
 
 
 @pytest.mark.parametrize(
+    ("options", "code", "complaint"),
+    [
+        (["--model", "nope"], 5, "no weights are called 'nope'"),
+        (["--device", "foo"], 2, "unknown device 'foo'"),
+        (["--files", "*.nope"], 4, ""),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else None,
+)
+def test_batch_complains_before_it_loads_torch_and_makes_nothing(
+    film, tmp_path, options, code, complaint
+):
+    command = [sys.executable, "-c", SCRIPT, "batch", str(film.parent)]
+    command += ["--out", str(tmp_path / "out.csv"), *options]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert complaint in done.stderr
+    assert done.returncode == code, done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
     ("segments", "complaint"),
     [
         (SegmentOptions(include=("zebra",)), "no label matches `zebra`"),

@@ -268,6 +268,9 @@ def batch(
     target = choose_target(out, format, None if shard is None else Shard.parse(shard))
     staff_wanted = Workers.parse(workers)
     running = EngineOptions(device, cast(Precision, precision), batch_size)
+    choice = ModelChoice(model, weights, labels)
+    choice.check()
+    found = _find(inputs, files or (), skip_files or (), target.shard)  # before anything is made
     orders = _Orders(
         target=target,
         scores=prepare_places(target, save_scores, keep=keep_scores),
@@ -275,8 +278,6 @@ def batch(
         policy=_policy(resume, retry_failed, save_scores is not None, timeout),
         quiet=quiet,
     )
-    found = _find(inputs, files or (), skip_files or (), target.shard)
-    choice = ModelChoice(model, weights, labels)
     staff = hire_staff(
         staff_wanted, choice, running, crops=sampling.crops, ray_address=ray_address, quiet=quiet
     )
