@@ -11,7 +11,7 @@ import typer
 from vswin_cli import __version__
 from vswin_cli.cli import console
 from vswin_cli.cli.options import QuietOption
-from vswin_cli.errors import OptionError, OutputError
+from vswin_cli.errors import CheckpointError, OptionError, OutputError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -82,7 +82,9 @@ def convert(
 
         vswin convert swin_tiny_patch4_window7_224.pth start --inflate
     """
-    from vswin_cli.models.checkpoint import save_model
+    if not checkpoint.exists():
+        raise CheckpointError(f"{checkpoint}: no such file", hint="check the path")
+    from vswin_cli.models.checkpoint import save_model  # loads torch
 
     if folder.exists() and not force and (not folder.is_dir() or any(folder.iterdir())):
         raise OutputError(f"{folder}: exists", hint="choose another folder, or give `--force`")
