@@ -214,7 +214,7 @@ def train(options: argparse.Namespace) -> None:
         {"params": [p for p in pupil.parameters() if p.ndim >= 2], "weight_decay": 0.02},
         {"params": [p for p in pupil.parameters() if p.ndim < 2], "weight_decay": 0.0},
     ]
-    optimiser = torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.99))
+    optimiser = torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.99), fused=True)
     kept = options.run / "checkpoint.pt"
     if kept.exists():
         state = torch.load(kept, weights_only=True)
