@@ -140,17 +140,20 @@ def test_cover_art_is_not_taken_for_the_video(tmp_path):
     assert reader.info.num_video_streams == 1
 
 
-def test_non_square_pixels_are_left_alone_with_a_warning(tmp_path):
+@pytest.mark.parametrize(
+    ("ratio", "codes"), [("4:3", ["NON_SQUARE_PIXELS"]), ("399:400", [])], ids=str
+)
+def test_non_square_pixels_are_left_alone_with_a_warning(tmp_path, ratio, codes):
     path = tmp_path / "a.mkv"
     with av.open(str(path), "w") as output:
         stream = output.add_stream("libx264", rate=30)
         stream.width, stream.height, stream.pix_fmt = 64, 64, "yuv420p"
-        stream.codec_context.sample_aspect_ratio = Fraction(4, 3)
+        stream.codec_context.sample_aspect_ratio = Fraction(ratio.replace(":", "/"))
         output.mux(stream.encode(av.VideoFrame(64, 64, "yuv420p")))
         output.mux(stream.encode(None))
     info = probe(path)
-    assert info.sample_aspect_ratio == "4:3"
-    assert [warning.code for warning in info.warnings] == ["NON_SQUARE_PIXELS"]
+    assert info.sample_aspect_ratio == ratio
+    assert [warning.code for warning in info.warnings] == codes
 
 
 def test_clock_that_starts_anew_goes_on_after_the_last_frame(tmp_path):

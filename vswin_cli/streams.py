@@ -31,6 +31,7 @@ __all__ = [
 ]
 
 _FALLBACK_RATE = Fraction(25)  # for raw streams that state no rate at all
+_SQUARE_WITHIN = Fraction(1, 50)  # 399:400 comes of rounding a width to whole blocks
 _HDR_TRANSFERS = (16, 18)  # PQ and HLG, ITU-T H.273
 _STATING_DURATION = {"mov", "matroska", "avi", "flv", "asf", "mxf", "rm", "ivf"}
 _DURATION_TAG = re.compile(r"(\d+):(\d{2}):(\d{2}(?:\.\d+)?)")
@@ -176,7 +177,7 @@ def media_warnings(info: VideoInfo, first: VideoFrame) -> tuple[MediaWarning, ..
                 f"({info.width}×{info.height}) is used",
             )
         )
-    if info.sample_aspect_ratio != "1:1":
+    if abs(Fraction(info.sample_aspect_ratio.replace(":", "/")) - 1) > _SQUARE_WITHIN:
         found.append(
             MediaWarning(
                 "NON_SQUARE_PIXELS",
