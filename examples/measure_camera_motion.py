@@ -65,9 +65,6 @@ class Place:
         return dict(json.loads(text))
 
 
-# --- figures ----------------------------------------------------------------------------------
-
-
 def average_precision(truth: Array, scores: Array) -> float:
     """Area under precision over recall, ties in input order."""
     ranked = truth[np.argsort(-scores, kind="stable")]
@@ -145,9 +142,6 @@ def print_onsets(place: Place) -> None:
         place.vswin("segment", *scores, *options, model=False)
         report = place.evaluate(f"cuts_{onset:g}", "f1", found, CUTS, *OF_CUTS, model=False)
         print(f"  onset {onset:g}: {_cut_text(report)}")
-
-
-# --- the card ---------------------------------------------------------------------------------
 
 
 def _percent(share: float) -> str:

@@ -69,9 +69,6 @@ def test_a_bad_line_is_named(text, problem, tmp_path):
         read_window_list(path, LABELS)
 
 
-# --- counting -----------------------------------------------------------------------------------
-
-
 def scored(scores, window, **options):
     """What is said about a window of a track with the given scores (N, 4)."""
     segments = SegmentOptions(onset=0.4, instants=("cut",), **options)
@@ -120,9 +117,6 @@ def test_a_window_that_no_clip_has_seen_is_a_failure(window):
     late = replace(window, start_seconds=100.0, end_seconds=102.0)
     assert scored([[0.9, 0.1, 0.1, 0.0]] * 8, late).problem == "no clip has seen 100 to 102 s"
     assert 8 * STEP < 100
-
-
-# --- as a user calls it -------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -51,9 +51,6 @@ def text(film):
     return path.read_text()
 
 
-# --- the page -----------------------------------------------------------------------------------
-
-
 def test_page_holds_segments_scores_gaps_and_pictures(film, text):
     content = content_of(text)
     assert [(one["label"], one["start"]) for one in content["segments"]] == [
@@ -161,9 +158,6 @@ def test_addresses_lead_to_files_of_any_name(tmp_path, name, url):
     assert relative_url(tmp_path / name, tmp_path) == url
 
 
-# --- scores in the page -------------------------------------------------------------------------
-
-
 def unpack(packed) -> np.ndarray:
     """(L, N), written down from the format rather than from the code."""
     data = base64.b64decode(packed.scores)
@@ -245,9 +239,6 @@ def test_only_reported_labels_and_groups_travel():
     assert unpack(packed)[2] == pytest.approx(both, abs=1e-3)
 
 
-# --- pictures -----------------------------------------------------------------------------------
-
-
 def test_pictures_are_upright_small_and_on_time(tmp_path):
     recipe = VideoRecipe(num_frames=90, width=96, height=64, rotation=90, b_frames=2)
     video = make_video(tmp_path / "turned.mp4", recipe)
@@ -292,9 +283,6 @@ def test_peaks_come_by_weight_after_the_axis(film):
     assert {one.seconds for one in requests[len(axis) :]} == {
         one.peak_seconds for one in film.timeline.segments
     }
-
-
-# --- the command --------------------------------------------------------------------------------
 
 
 def test_command_reads_scores_and_finds_the_video(film, tmp_path):

@@ -344,9 +344,6 @@ def test_without_javascript_the_table_is_there(browser, film):
     context.close()
 
 
-# --- the rules alone ----------------------------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
 def rules(browser):
     """A page that holds nothing but the rules and the unpacking of scores."""
@@ -477,9 +474,6 @@ def test_rounded_scores_move_an_end_by_no_more_than_a_few_cells(rules):
         for other in expected
     ]
     assert np.mean(close) > 0.95
-
-
-# --- several videos -----------------------------------------------------------------------------
 
 
 def test_the_table_of_videos_searches_sorts_and_leads_to_pages(browser, tmp_path):

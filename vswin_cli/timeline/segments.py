@@ -129,9 +129,6 @@ def segment_track(track: ScoreTrack, options: SegmentOptions) -> Segmentation:
     return Segmentation(tuple(segments), float(np.count_nonzero(gated) * track.step_seconds))
 
 
-# --- from a track to runs ---------------------------------------------------------------------
-
-
 def _cells_at_most(seconds: float, track: ScoreTrack) -> int:
     return math.floor(seconds / track.step_seconds + _EPSILON)
 
@@ -272,9 +269,6 @@ def _settle(
             active[a:b, i] = False
     for i, (a, b) in runs:
         yield int(columns[i]), (a + start, b + start)
-
-
-# --- from runs to segments --------------------------------------------------------------------
 
 
 def _describe(
