@@ -123,3 +123,12 @@ def test_segment_refuses_a_label_it_does_not_know(scores):
 def test_segment_refuses_thresholds_the_wrong_way_round(scores):
     with pytest.raises(OptionError, match="onset"):
         call(segment, scores, "--onset", "0.2", "--offset", "0.5")
+
+
+def test_a_saved_file_is_not_overwritten_by_what_is_made_of_it(saved, scores):
+    for command, path in ((export, saved), (segment, scores)):
+        before = path.read_bytes()
+        roundabout = path.parent / ".." / path.parent.name / path.name
+        with pytest.raises(OptionError, match="would destroy it"):
+            call(command, path, "-f", "csv", "-o", roundabout)
+        assert path.read_bytes() == before

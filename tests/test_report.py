@@ -326,6 +326,20 @@ def test_command_refuses_what_does_not_fit(film, tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_command_never_overwrites_what_the_page_is_made_of(film, tmp_path, capsys):
+    (tmp_path / "film.webm").write_bytes(film.video.read_bytes())
+    (tmp_path / "film.npz").write_bytes(film.scores.read_bytes())
+    moved = replace(film.timeline, video=replace(film.timeline.video, uri="film.webm"))
+    write_timeline(moved, "json", tmp_path / "film.json")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    for place in before:
+        scores = ["--scores", str(tmp_path / "film.npz")]
+        code = run(["report", str(tmp_path / "film.json"), *scores, "-o", str(place)])
+        assert code == OptionError.exit_code
+        assert f"{place} is an input" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
 def test_a_damaged_score_file_is_named(film, tmp_path, capsys):
     bad = tmp_path / "bad.npz"
     bad.write_bytes(film.scores.read_bytes()[:500])

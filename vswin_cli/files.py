@@ -9,14 +9,14 @@ from __future__ import annotations
 import errno
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TextIO, cast
 
-from vswin_cli.errors import OutputError
+from vswin_cli.errors import OptionError, OutputError
 
-__all__ = ["check_destination", "replacing_binary", "replacing_text", "writing"]
+__all__ = ["check_destination", "check_spares", "replacing_binary", "replacing_text", "writing"]
 
 _HINTS = {
     errno.ENOSPC: "free some space or write to another disk",
@@ -59,6 +59,25 @@ def check_destination(path: Path) -> None:
             raise FileNotFoundError(errno.ENOENT, f"no folder {folder}", str(folder))
         with tempfile.TemporaryFile(dir=folder):
             pass
+
+
+def check_spares(place: Path, inputs: Iterable[Path | None], what: str = "an input") -> None:
+    """Find out before the work whether a result in this place would take an input away.
+
+    Args:
+        place: where the result is to lie.
+        inputs: files that are read, by whatever path; `None` where there is none.
+        what: what these files are to the user.
+
+    Raises:
+        OptionError: the place is one of the inputs.
+    """
+    for one in inputs:
+        if one is not None and place.exists() and one.exists() and place.samefile(one):
+            raise OptionError(
+                f"{place} is {what}; writing there would destroy it",
+                hint="give another place for the result",
+            )
 
 
 @contextmanager

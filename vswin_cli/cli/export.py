@@ -43,6 +43,7 @@ def export(
     from vswin_cli.cli.output import choose_output
 
     output = choose_output(out, "json" if json else format)
+    output.check_spares(timelines)
     output.write([one for path in timelines for one in _read(path)])
 
 

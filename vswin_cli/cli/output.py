@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from vswin_cli.cli import console
 from vswin_cli.errors import OptionError
 from vswin_cli.export import FORMATS, caveats, format_by_name, get_format, write_timelines
-from vswin_cli.files import check_destination
+from vswin_cli.files import check_destination, check_spares
 
 if TYPE_CHECKING:
     from vswin_cli.sources import VideoSource
@@ -57,13 +57,22 @@ class Output:
             OptionError: several videos for a file of one, or a video in the output's place.
         """
         if self.path is not None:
-            _check_is_no_input(self.path, sources)
+            _check_spares_videos(self.path, sources)
         many = len(sources) > 1 and not (self.path is not None and self.path.is_dir())
         if many and not get_format(self.format).holds_many:
             raise OptionError(
                 f"`{self.format}` holds one video per file, and there are {len(sources)}",
                 hint="give a folder as --out for a file per video, or take jsonl or csv",
             )
+
+    def check_spares(self, inputs: Sequence[Path]) -> None:
+        """Refuse to write over a saved file that the result is made of.
+
+        Raises:
+            OptionError: the output's place is one of the inputs.
+        """
+        if self.path is not None:
+            check_spares(self.path, inputs)
 
     def _files(self, timelines: Sequence[Timeline]) -> list[tuple[Path, Sequence[Timeline]]]:
         assert self.path is not None
@@ -87,7 +96,7 @@ def check_score_place(place: Path | None, sources: Sequence[VideoSource]) -> Non
     if place is None:
         return
     check_destination(place)
-    _check_is_no_input(place, sources)
+    _check_spares_videos(place, sources)
     if len(sources) > 1 and not place.is_dir():
         raise OptionError(
             f"--save-scores {place} is one file for {len(sources)} videos",
@@ -104,16 +113,11 @@ def check_report_place(place: Path | None, sources: Sequence[VideoSource]) -> No
     """
     if place is not None:
         check_destination(place)
-        _check_is_no_input(place, sources)
+        _check_spares_videos(place, sources)
 
 
-def _check_is_no_input(path: Path, sources: Sequence[VideoSource]) -> None:
-    for source in sources:
-        if source.path is not None and path.exists() and path.samefile(source.path):
-            raise OptionError(
-                f"{path} is a video to be tagged; writing there would destroy it",
-                hint="give another place for the result",
-            )
+def _check_spares_videos(path: Path, sources: Sequence[VideoSource]) -> None:
+    check_spares(path, (source.path for source in sources), "a video to be tagged")
 
 
 def _draw(timelines: Sequence[Timeline]) -> None:

@@ -69,11 +69,13 @@ def report(
 
         vswin report day1.json day2.json -o days.html --no-thumbnails
     """
-    from vswin_cli.files import check_destination
+    from vswin_cli.files import check_destination, check_spares
     from vswin_cli.report import write_report
 
     check_destination(out)
+    check_spares(out, [*timelines, *(scores or []), *(video or [])])
     sources = report_sources(timelines, scores or [], video or [])
+    check_spares(out, (source.video for source in sources))
     with console.progress("report", unit="videos", quiet=quiet) as on_progress:
         written = write_report(sources, out, thumbnails=thumbnails, on_progress=on_progress)
     if not quiet:

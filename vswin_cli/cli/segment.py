@@ -87,6 +87,7 @@ def segment(
         max_entropy=max_entropy,
     )
     output = choose_output(out, "json" if json else format)
+    output.check_spares(scores)
     timelines = [_segment_one(path, choose) for path in scores]
     if not quiet:
         for timeline in timelines:
