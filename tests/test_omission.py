@@ -10,7 +10,7 @@ import pytest
 from tests.videos import VideoRecipe, make_video, overwrite
 from vswin_cli.decoding import decode_samples
 from vswin_cli.media import DecodeReport
-from vswin_cli.omission import is_disposable, nal_length_bytes
+from vswin_cli.omission import allows_fields, is_disposable, nal_length_bytes
 from vswin_cli.sampling import Progress, SampledFrame, SamplingPlan
 from vswin_cli.video import VideoReader
 
@@ -21,6 +21,11 @@ SLICE, KEY_SLICE, SETTINGS, MESSAGE = 1, 5, 7, 6
 
 def nal(kind: int, *, referred_to: bool, size: int = 5) -> bytes:
     return (size + 1).to_bytes(4, "big") + bytes([kind | 0x60 * referred_to]) + bytes(size)
+
+
+def ue(*numbers: int) -> str:
+    """Numbers as H.264 codes them (9.1), in bits."""
+    return "".join(f"{number + 1:0{2 * (number + 1).bit_length() - 1}b}" for number in numbers)
 
 
 def events_of(path, plan):
@@ -96,6 +101,37 @@ def test_other_codecs_and_containers_are_decoded_entirely(tmp_path, name, codec)
     options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
     path = make_video(tmp_path / name, replace(WITH_B, codec=codec, options=options))
     assert num_left_out(path, PLAN) == 0
+
+
+def test_film_that_may_hold_fields_is_decoded_entirely(tmp_path):
+    # As broadcast, each field of a picture is a packet, of which one alone may be wanted.
+    options = {"preset": "veryfast", "x264-params": "interlaced=1"}
+    path = make_video(tmp_path / "a.mp4", replace(WITH_B, options=options))
+    assert num_left_out(path, PLAN) == 0
+
+
+@pytest.mark.parametrize("frames_only", [False, True])
+@pytest.mark.parametrize("order_type", [ue(0) + ue(4), ue(1) + "0" + ue(1, 4, 1, 3), ue(2)])
+@pytest.mark.parametrize("profile", [77, 100, 244])
+def test_fields_are_allowed_as_the_settings_say(profile, order_type, frames_only):
+    bits = f"{0x67:08b}{profile:08b}{30:016b}" + ue(0)
+    if profile == 100:
+        lists = "1" + ue(1, *[0] * 15) + "1" + ue(16) + "0" * 4 + "1" + ue(*[0] * 64) + "0"
+        bits += ue(1, 0, 0) + "01" + lists  # 9 and so on; -8: as usual; 64 times 8
+    elif profile == 244:
+        bits += ue(3) + "0" + ue(0, 0) + "00"
+    bits += ue(0) + order_type + ue(2) + "0" + ue(3, 1) + str(int(frames_only)) + "1"
+    bits += "0" * (-len(bits) % 8)
+    unit = int(bits, 2).to_bytes(len(bits) // 8, "big")
+    extradata = bytes([1, profile, 0, 30, 0xFF, 0xE1, 0, len(unit)]) + unit
+    assert allows_fields(extradata) is not frames_only
+
+
+def test_settings_that_cannot_be_read_may_allow_fields():
+    head = bytes([1, 77, 0, 30, 0xFF])
+    assert allows_fields(head + bytes([0xE0, 0]))  # no settings
+    assert allows_fields(head + bytes([0xE1, 0, 4, 0x67, 77, 0, 30]))  # cut short
+    assert allows_fields(head + bytes([0xE1]))
 
 
 def test_reader_leaves_nothing_out_unless_told(tmp_path):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     VideoPacket: TypeAlias = Packet[VideoStream]
 
-__all__ = ["IsWanted", "Omission", "Omitted", "is_disposable", "nal_length_bytes"]
+__all__ = ["IsWanted", "Omission", "Omitted", "allows_fields", "is_disposable", "nal_length_bytes"]
 
 IsWanted: TypeAlias = Callable[[float, float], bool]
 """Whether a picture on display over `[begin_seconds, end_seconds)` is wanted."""
@@ -29,6 +29,7 @@ _REACH = 20
 """Packets looked at on either side: H.264 displaces a picture by 16 at most (A.3.1)."""
 _SLICE, _FIRST_PARTITION, _LAST_PARTITION = 1, 2, 4  # kinds of NAL units (H.264, table 7-1)
 _HARMLESS = {6, 9, 12}  # messages, delimiters, filler: of no use without their picture
+_HIGH_PROFILES = {44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244}  # 7.3.2.1.1
 
 
 def nal_length_bytes(extradata: bytes | None) -> int | None:
@@ -40,6 +41,92 @@ def nal_length_bytes(extradata: bytes | None) -> int | None:
     if extradata is None or len(extradata) < 7 or extradata[0] != 1:
         return None
     return (extradata[4] & 3) + 1
+
+
+def allows_fields(extradata: bytes) -> bool:
+    """Whether a picture may come as two fields, each of them in a packet of its own.
+
+    Args:
+        extradata: as of `nal_length_bytes`, for which it is not `None`.
+    """
+    at = 6
+    try:
+        for _ in range(extradata[5] & 31):
+            size = int.from_bytes(extradata[at : at + 2], "big")
+            if not _has_frames_only(_Bits(extradata[at + 2 : at + 2 + size])):
+                return True
+            at += 2 + size
+    except ValueError:
+        return True  # cut short
+    return at == 6  # no parameters to tell
+
+
+class _Bits:
+    """Numbers in a NAL unit (H.264, 7.2 and 9.1), which raises `ValueError` at its end."""
+
+    def __init__(self, unit: bytes) -> None:
+        plain = unit.replace(b"\0\0\3", b"\0\0")
+        self._bits = "".join(f"{byte:08b}" for byte in plain)
+        self._at = 0
+
+    def take(self, count: int) -> int:
+        self._at += count
+        return int(self._bits[self._at - count : self._at], 2)
+
+    def unsigned(self) -> int:
+        zeros = self._bits.index("1", self._at) - self._at
+        self._at += zeros
+        return self.take(zeros + 1) - 1
+
+    def signed(self) -> int:
+        number = self.unsigned()
+        return (number + 1) // 2 if number % 2 else -(number // 2)
+
+
+def _has_frames_only(settings: _Bits) -> bool:
+    """`frame_mbs_only_flag` of a sequence parameter set (H.264, 7.3.2.1.1)."""
+    settings.take(8)
+    profile = settings.take(8)
+    settings.take(16)
+    settings.unsigned()
+    if profile in _HIGH_PROFILES:
+        _skip_chroma_and_scaling(settings)
+    settings.unsigned()
+    order_type = settings.unsigned()
+    if order_type == 0:
+        settings.unsigned()
+    elif order_type == 1:
+        settings.take(1)
+        for _ in range(2):
+            settings.unsigned()
+        for _ in range(settings.unsigned()):
+            settings.unsigned()
+    settings.unsigned()
+    settings.take(1)
+    for _ in range(2):
+        settings.unsigned()
+    return settings.take(1) == 1
+
+
+def _skip_chroma_and_scaling(settings: _Bits) -> None:
+    chroma = settings.unsigned()
+    if chroma == 3:
+        settings.take(1)
+    for _ in range(2):
+        settings.unsigned()
+    settings.take(1)
+    if settings.take(1):
+        for number in range(12 if chroma == 3 else 8):
+            if settings.take(1):
+                _skip_scaling_list(settings, 16 if number < 6 else 64)
+
+
+def _skip_scaling_list(settings: _Bits, size: int) -> None:
+    last = 8
+    for _ in range(size):
+        last = (last + settings.signed()) % 256
+        if last == 0:  # the rest repeats the one before
+            return
 
 
 def is_disposable(packet: bytes | memoryview, length_bytes: int) -> bool:

@@ -23,7 +23,7 @@ from vswin_cli.counting import counted
 from vswin_cli.errors import DecodeError
 from vswin_cli.frames import TimedFrame, in_order
 from vswin_cli.media import MediaWarning, VideoInfo
-from vswin_cli.omission import IsWanted, Omission, Omitted, nal_length_bytes
+from vswin_cli.omission import IsWanted, Omission, Omitted, allows_fields, nal_length_bytes
 from vswin_cli.streams import (
     best_stream,
     container_name,
@@ -274,8 +274,14 @@ class VideoReader:
     ) -> Iterator[tuple[av.Packet[av.VideoStream] | None, bool]]:
         """Packets, and `None` behind the last, with whether they can be left out."""
         context = self._stream.codec_context
-        length_bytes = nal_length_bytes(context.extradata) if context.name == "h264" else None
-        if length_bytes is None or container_name(self._container) not in _TIMING_PACKETS:
+        settings = context.extradata if context.name == "h264" else None
+        length_bytes = nal_length_bytes(settings)
+        if (
+            settings is None
+            or length_bytes is None
+            or allows_fields(settings)
+            or container_name(self._container) not in _TIMING_PACKETS
+        ):
             yield from ((packet, False) for packet in packets)
         else:
             step_back = int(_RESET_SECONDS / self._time_base)
