@@ -47,6 +47,15 @@ class Finder:
 sys.meta_path.insert(0, Finder())
 """
 
+# Runs when a worker's interpreter starts: the first one presses Ctrl-C for the whole terminal.
+CTRL_C = """
+import os, signal, sys
+place = os.path.join(os.path.dirname(__file__), "pressed")
+if "--multiprocessing-fork" in sys.orig_argv and not os.path.exists(place):
+    open(place, "x").close()
+    os.killpg(0, signal.SIGINT)
+"""
+
 
 @pytest.fixture
 def poisoned_environment(tmp_path):
@@ -125,3 +134,21 @@ def test_a_film_in_parts_gives_the_timeline_of_one_pass(tiny_model, films, tmp_p
     for name, scores in once.items():
         np.testing.assert_array_equal(scores, joined[name])
     assert not list((tmp_path / ".parts.vswin" / "parts").iterdir())
+
+
+def test_ctrl_c_while_workers_start_is_no_trouble_of_theirs(tmp_path):
+    make_video(tmp_path / "film.mp4", VideoRecipe(num_frames=60))
+    (tmp_path / "sitecustomize.py").write_text(CTRL_C)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(REPOSITORY)])}
+    command = [sys.executable, "-m", "vswin_cli", "batch", str(tmp_path / "film.mp4")]
+    done = subprocess.run(
+        [*command, "--workers", "2", "--out", str(tmp_path / "results.csv")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        start_new_session=True,
+    )
+    assert done.returncode == 130, done.stderr
+    assert "finishing what is in flight" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -9,12 +9,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
-from contextlib import closing, suppress
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing import connection as mp_connection
 from multiprocessing import process as mp_process
+from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, TypeAlias
 
 from vswin_cli.batch.crew import Deliver
@@ -77,7 +80,8 @@ class LocalCrew:
         process = self._context.Process(
             target=_serve, args=(theirs, setup, self._task), name=f"vswin-worker-{self._number}"
         )
-        process.start()
+        with _interrupt_held_back():
+            process.start()
         theirs.close()  # so that the pipe ends when the worker does
         self._hands[self._number] = _Hand(process, ours, device)
         return self._number
@@ -135,6 +139,23 @@ class LocalCrew:
             fate = f"its process ended with {_fate(hand.process.exitcode)}"
             return None, Lost(WORKER_CRASHED, fate)
         return word
+
+
+@contextmanager
+def _interrupt_held_back() -> Iterator[None]:
+    """A process started in here is deaf to Ctrl-C from its first instruction on.
+
+    It ignores it anyway, but only after seconds of imports. This process hears of it afterwards.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    resource_tracker.ensure_running()  # its start would let the signal through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _fate(code: int | None) -> str:
