@@ -1,11 +1,14 @@
+import copy
 import json
 from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from tests.golden import TOLERANCE, GoldenNetwork, golden_input, golden_network, golden_state
 from tests.reference_logits import NETWORKS, SIZES, formula_weights
+from vswin_cli.models.linear import Linear
 from vswin_cli.models.swin3d import VideoSwin
 from vswin_cli.specs import Architecture
 
@@ -80,6 +83,38 @@ def test_changed_weights_change_the_cached_bias(golden):
         again = network(clip)
     assert (before - after).abs().max() > 1e-3
     torch.testing.assert_close(again, before)
+
+
+def test_a_fused_step_of_an_optimiser_changes_what_is_kept():
+    layer, x = Linear(32, 48), torch.randn(8, 32)
+    optimiser = torch.optim.AdamW(layer.parameters(), lr=0.1, fused=True)
+    with torch.inference_mode():
+        layer(x)
+    layer(x).square().sum().backward()
+    optimiser.step()  # leaves the version of the weights as it was
+    with torch.inference_mode():
+        torch.testing.assert_close(layer(x), F.linear(x, layer.weight, layer.bias))
+
+
+def test_switching_to_eval_forgets_what_is_kept():
+    network = build(golden_network("w877"))
+    clip = golden_input((16, 32, 32))
+    with torch.inference_mode():
+        before = network(clip)
+    for parameter in network.parameters():
+        parameter.data.mul_(1.5)
+    network.eval()
+    fresh = copy.deepcopy(network)
+    with torch.inference_mode():
+        torch.testing.assert_close(network(clip), fresh(clip))
+        assert not torch.allclose(before, fresh(clip))
+
+
+def test_a_network_that_has_been_used_can_be_copied(golden):
+    clip = golden_input((16, 32, 32))
+    with torch.inference_mode():
+        logits = golden(clip)
+        torch.testing.assert_close(copy.deepcopy(golden)(clip), logits)
 
 
 def test_gradients_reach_every_parameter():

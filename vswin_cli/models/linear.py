@@ -32,6 +32,14 @@ class Linear(nn.Linear):
         super().__init__(in_features, out_features, bias)
         self._packed: tuple[tuple[object, ...], Tensor] | None = None
 
+    def train(self, mode: bool = True) -> Linear:
+        """As of any module; what was kept is forgotten."""
+        self._packed = None
+        return super().train(mode)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_packed": None}  # oneDNN's form cannot be copied
+
     def forward(self, x: Tensor) -> Tensor:
         """(R, C) -> (R, C')."""
         packed = self._arranged(x)
@@ -56,16 +64,19 @@ class Linear(nn.Linear):
     def _arranged(self, x: Tensor) -> Tensor | None:
         """The weights as oneDNN wants them, kept until they change; none if it cannot serve."""
         weight = self.weight
+        if self._packed is not None and torch.is_grad_enabled() and weight.requires_grad:
+            self._packed = None  # a fused optimiser's step does not change the version
         if x.device.type != "cpu" or not torch.is_inference_mode_enabled() or x.dim() != 2:
             return None
         version = 0 if weight.is_inference() else weight._version
         state = (weight.dtype, weight.data_ptr(), version)
-        if self._packed is None or self._packed[0] != state:
+        packed = self._packed
+        if packed is None or packed[0] != state:
             if x.dtype != weight.dtype or not _has_fused(weight.dtype):
                 return None
             rows = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), len(x))
-            self._packed = (state, rows)
-        return self._packed[1]
+            packed = self._packed = (state, rows)
+        return packed[1]
 
 
 def _fused() -> Any:  # noqa: ANN401 - an operator of PyTorch's without a type

@@ -45,6 +45,11 @@ class _Attention(nn.Module):
         self.proj = Linear(dim, dim)
         self._biases: dict[tuple[object, ...], tuple[tuple[object, ...], Tensor]] = {}
 
+    def train(self, mode: bool = True) -> _Attention:
+        """As of any module; what was kept is forgotten."""
+        self._biases.clear()
+        return super().train(mode)
+
     def forward(self, x: Tensor, groups: tuple[Groups, ...], residual: Tensor) -> Tensor:
         """Attend within each group and add to the residual: (R, C), (R, C) -> (R, C)."""
         qkv = self.qkv(x)  # (R, 3C)
@@ -74,6 +79,7 @@ class _Attention(nn.Module):
         """Relative position bias (1, nH, n, n) in a shape; kept unless gradients flow."""
         table = self.relative_position_bias_table
         if torch.is_grad_enabled() and table.requires_grad:
+            self._biases.clear()  # a fused optimiser's step does not change the version
             return shape(self._gather_bias(g))
         version = 0 if table.is_inference() else table._version
         state = (shape, table.data_ptr(), version)
