@@ -247,6 +247,20 @@ def test_a_folder_that_nobody_named_is_not_made(batch, folder, tmp_path, out):
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.parametrize("what", ["a list", "a film"])
+def test_results_never_take_the_place_of_inputs(batch, folder, tmp_path, what):
+    film, place = folder / "clip0.mp4", tmp_path / "work.csv"
+    if what == "a list":
+        place.write_text(f"{film}\n")
+    else:
+        shutil.copy(film, place)
+    before = place.read_bytes()
+    code, _, err = batch(f"@{place}" if what == "a list" else place, "--out", place)
+    assert code == 2
+    assert "is an input; writing there would destroy it" in err
+    assert place.read_bytes() == before
+
+
 def test_success_has_exit_code_zero_and_strict_minds_coverage(batch, folder, tmp_path):
     assert batch(folder / "clip0.mp4", "--out", tmp_path / "r.csv", "--strict")[0] == 0
 

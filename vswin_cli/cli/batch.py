@@ -56,6 +56,7 @@ from vswin_cli.config import (
     parse_seconds,
 )
 from vswin_cli.errors import OptionError, SourceError
+from vswin_cli.files import check_spares
 
 if TYPE_CHECKING:
     from vswin_cli.batch.inputs import BatchInput, Shard
@@ -271,6 +272,7 @@ def batch(
     choice = ModelChoice(model, weights, labels)
     choice.check()
     found = _find(inputs, files or (), skip_files or (), target.shard)  # before anything is made
+    _check_spares_inputs(target, inputs, found)
     orders = _Orders(
         target=target,
         scores=prepare_places(target, save_scores, keep=keep_scores),
@@ -286,6 +288,15 @@ def batch(
         report = _run(found, orders, staff, sampling, segments)
     summarise(report, target, as_json=json, quiet=quiet)
     finish(report, strict=strict, min_coverage=min_coverage)
+
+
+def _check_spares_inputs(
+    target: Target, arguments: Sequence[str], found: Sequence[BatchInput]
+) -> None:
+    lists = [Path(argument[1:]) for argument in arguments if argument.startswith("@")]
+    videos = [one.source.path for one in found]
+    for place in (target.files_table,) if target.is_folder else (target.table, target.files_table):
+        check_spares(place, [*lists, *videos])
 
 
 @dataclass(frozen=True, slots=True)
