@@ -13,8 +13,9 @@ PACKAGE = Path(__file__).parent.parent / "vswin_cli"
 
 # Lowest first. A module imports only from rows above its own.
 LAYERS = [
-    "bench.record cli.bench_text counting errors frames heap media models.crc32c models.linear "
-    "models.partition models.threads omission specs structure timeline.overlaps timeline.runs",
+    "bench.record cli.bench_text counting errors frames heap media models.crc32c "
+    "models.linear models.partition models.threads omission specs structure "
+    "timeline.overlaps timeline.runs",
     "bench.flops bench.machine bench.memory bench.synthesis bench.timing "
     "bench.torchvision_peer cli.console config evaluation.protocols evaluation.reading files "
     "labels models.inert models.inflate models.layouts models.routing models.tf_index "
