@@ -38,7 +38,7 @@ def test_the_first_command_prints_what_the_readme_shows(capfd):
 
 def test_the_python_lines_run(capfd):
     exec(re.search(r"```python\n(.*?)```", README, re.S)[1], {})
-    assert "(2.5, 6.0, 'pan-right')" in capfd.readouterr().out
+    assert "(6.0, 9.0, 'tilt-up')" in capfd.readouterr().out
 
 
 def test_the_example_agrees_with_its_true_timeline(capfd):
