@@ -125,6 +125,15 @@ def test_gradients_reach_every_parameter():
     assert silent == []
 
 
+def test_training_may_follow_inference():
+    network = formula_network("three-stages")
+    clip = golden_input((9, 20, 26))
+    with torch.inference_mode():
+        network(clip)
+    network.train()(clip).square().sum().backward()
+    assert all(p.grad is not None for p in network.parameters())
+
+
 def test_state_dict_holds_no_derived_tables(golden):
     assert not [name for name in golden.state_dict() if "index" in name or "mask" in name]
 

@@ -282,7 +282,8 @@ class VideoSwin(nn.Module):
         key = (tuple(x.shape), x.device, tile_values)
         if key not in self._routes:
             grid = self.patch_embed.grid((x.shape[2], x.shape[3], x.shape[4]))
-            self._routes[key] = route_stages(
-                self.architecture, grid, x.shape[0], x.device, tile_values
-            )
+            with torch.inference_mode(False):  # training may follow and keeps them for gradients
+                self._routes[key] = route_stages(
+                    self.architecture, grid, x.shape[0], x.device, tile_values
+                )
         return self._routes[key]
