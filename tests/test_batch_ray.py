@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,8 +44,8 @@ class Watch:
     def __init__(self, monkeypatch) -> None:
         from vswin_cli.batch.cluster import RayCrew
 
-        self.held = {}  # by worker
-        self.given = {}  # by actor, all that it ever had
+        self.held: dict[Any, Any] = {}  # by worker
+        self.given: dict[Any, Any] = {}  # by actor, all that it ever had
         assign, take = RayCrew.assign, RayCrew._take_answer
 
         def watched_assign(crew, worker, job):

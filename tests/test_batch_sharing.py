@@ -47,7 +47,7 @@ class CountedPasses:
     def __init__(self, engine: Engine) -> None:
         self.sizes: list[int] = []
         self._forward = engine.model.network.forward_steps
-        engine.model.network.forward_steps = self._counted
+        engine.model.network.forward_steps = self._counted  # type: ignore[method-assign]
 
     def _counted(self, views):
         self.sizes.append(len(views))

@@ -190,7 +190,7 @@ def ledger():
 
 def lines_of_ledger() -> int:
     try:
-        return ledger().read_bytes().count(b"\n") - 1
+        return int(ledger().read_bytes().count(b"\n")) - 1
     except ValueError:
         return 0
 
