@@ -75,15 +75,7 @@ class LabelEvents:
     @classmethod
     def of(cls, label: str, counts: Counts) -> LabelEvents:
         """Counts to F1."""
-        return cls(
-            label,
-            counts.f1,
-            counts.precision,
-            counts.recall,
-            counts.true_positives,
-            counts.false_positives,
-            counts.false_negatives,
-        )
+        return cls(label, *counts.figures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +93,7 @@ class VideoEvents:
     @classmethod
     def of(cls, video: str, counts: Counts) -> VideoEvents:
         """Counts to F1."""
-        return cls(
-            video,
-            counts.f1,
-            counts.precision,
-            counts.recall,
-            counts.true_positives,
-            counts.false_positives,
-            counts.false_negatives,
-        )
+        return cls(video, *counts.figures)
 
 
 @dataclass(frozen=True, slots=True)

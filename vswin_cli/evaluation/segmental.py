@@ -58,6 +58,12 @@ class Counts:
         wrong = self.false_positives + self.false_negatives
         return 2 * self.true_positives / max(1, 2 * self.true_positives + wrong)
 
+    @property
+    def figures(self) -> tuple[float, float, float, int, int, int]:
+        """F1, precision, recall and the counts, in the order of the reports' records."""
+        counts = (self.true_positives, self.false_positives, self.false_negatives)
+        return (self.f1, self.precision, self.recall, *counts)
+
 
 @dataclass(frozen=True, slots=True)
 class OverlapF1:
@@ -75,15 +81,7 @@ class OverlapF1:
     @classmethod
     def of(cls, overlap: float, counts: Counts) -> OverlapF1:
         """Counts over all videos to F1."""
-        return cls(
-            overlap,
-            counts.f1,
-            counts.precision,
-            counts.recall,
-            counts.true_positives,
-            counts.false_positives,
-            counts.false_negatives,
-        )
+        return cls(overlap, *counts.figures)
 
 
 @dataclass(frozen=True, slots=True)
