@@ -68,11 +68,13 @@ class Linear(nn.Linear):
             self._packed = None  # a fused optimiser's step does not change the version
         if x.device.type != "cpu" or not torch.is_inference_mode_enabled() or x.dim() != 2:
             return None
+        if x.dtype != weight.dtype:
+            return None
         version = 0 if weight.is_inference() else weight._version
         state = (weight.dtype, weight.data_ptr(), version)
         packed = self._packed
         if packed is None or packed[0] != state:
-            if x.dtype != weight.dtype or not _has_fused(weight.dtype):
+            if not _has_fused(weight.dtype):
                 return None
             rows = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), len(x))
             packed = self._packed = (state, rows)
