@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from camera_motion_shots import FRAMES, GRID, SIDE, STEPS, Library
+from camera_motion_library import Library
+from camera_motion_paths import FRAMES, GRID, SIDE, STEPS
 from camera_motion_synthesis import LABELS, make_sample
 from torch import Tensor
 
@@ -47,7 +48,7 @@ class Ring:
 
         return Ring(
             mapped("frames", "u1", clips, 3, FRAMES, SIDE, SIDE),
-            mapped("labels", "i1", clips, STEPS, len(LABELS)),
+            mapped("labels", "f2", clips, STEPS, len(LABELS)),
             mapped("motion", "f4", clips, STEPS, 4),
             mapped("flow", "f2", clips, STEPS, GRID, GRID, 2),
             mapped("written", "i8", 1),
@@ -113,7 +114,7 @@ def draw(ring: Ring, rng: np.random.Generator, size: int) -> Batch:
         where = np.sort(rng.integers(min(int(ring.written[0]), len(ring.labels)), size=size // 4))
         part = Batch(
             torch.from_numpy(ring.frames[where]),
-            torch.from_numpy(ring.labels[where]).float(),
+            torch.from_numpy(ring.labels[where].astype(np.float32)),
             torch.from_numpy(ring.motion[where]),
             torch.from_numpy(ring.flow[where].astype(np.float32)),
         )

@@ -8,12 +8,13 @@ knows the network.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from camera_motion_shots import (
+from camera_motion_library import Library
+from camera_motion_paths import (
     FRAME_RATE,
     FRAMES,
     GRID,
@@ -25,12 +26,10 @@ from camera_motion_shots import (
     STEPS,
     Array,
     CameraPath,
-    Library,
-    Shot,
     displacement,
     log_uniform,
-    make_shot,
 )
+from camera_motion_shots import Shot, make_card, make_shot
 
 __all__ = ["LABELS", "Sample", "make_sample"]
 
@@ -49,11 +48,13 @@ LABELS = (
     "fade",
     "dissolve",
 )
-MOVING = np.array([0.045, 0.045, 0.04, 0.055])  # moving: sides/s twice, log scale/s, rad/s
-STILL = np.array(
-    [0.017, 0.017, 0.015, 0.021]
-)  # not moving, in the same units; between them is undecided
-SHAKING, STEADY = 0.1, 0.035  # sides/s, effective speed of jitter
+MOVING = np.array([0.035, 0.035, 0.025, 0.05])  # moving: sides/s twice, log scale/s, rad/s
+STILL = np.array([0.014, 0.014, 0.01, 0.02])  # not moving, likewise; between them is undecided
+SHAKING, STEADY = 0.08, 0.03  # sides/s, effective speed of jitter
+SALIENCE = np.array(
+    [1.0, 1.0, 0.75, 0.75]
+)  # of a rate: the eye sees a zoom at the rim, not on average
+LEAST = 0.6  # target of a motion that holds but is far from leading
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,8 @@ class Sample:
     frames: Array
     """(3, FRAMES, SIDE, SIDE) uint8."""
     labels: Array
-    """(STEPS, 13) int8: 1 holds, 0 does not, -1 undecided (left out of the loss)."""
+    """(STEPS, 13) float32: 0 does not hold, -1 undecided (left out of the loss), above 0.5 holds: 1
+    leads, less the more another motion leads, so that scores rank what holds at once."""
     motion: Array
     """(STEPS, 4) float32: x, y (pixels), log scale, angle (rad) between the frames of a step."""
     flow: Array
@@ -71,8 +73,8 @@ class Sample:
 
 
 def _motion_labels(path: CameraPath, times: Array) -> Array:
-    """(STEPS, 10) int8 for static … shake."""
-    labels = np.zeros((STEPS, 10), np.int8)
+    """(STEPS, 10) for static … shake."""
+    labels = np.zeros((STEPS, 10), np.float32)
     edges = np.append(times[0::2], times[-1] + 1 / FRAME_RATE)
     for step in range(STEPS):
         first, last = ((edges[step : step + 2] + LEAD_SECONDS) * PATH_RATE).astype(int)
@@ -81,9 +83,11 @@ def _motion_labels(path: CameraPath, times: Array) -> Array:
         dominant = max(float((size * REACH).max()), path.jitter * 0.6)
         holds = (size >= MOVING) & (size * REACH >= 0.3 * dominant)
         absent = (size <= STILL) | (size * REACH <= 0.08 * dominant)
+        salience = size * SALIENCE
+        lead = LEAST + (1 - LEAST) * salience / max(float((salience * holds).max()), 1e-9)
         for axis, (positive, negative) in enumerate(((1, 2), (3, 4), (5, 6), (8, 7))):
             right, wrong = (positive, negative) if rates[axis] > 0 else (negative, positive)
-            labels[step, right] = 1 if holds[axis] else (0 if absent[axis] else -1)
+            labels[step, right] = lead[axis] if holds[axis] else (0 if absent[axis] else -1)
             labels[step, wrong] = 0 if size[axis] >= STILL[axis] or absent[axis] else -1
         steady_speed = float((size * REACH).max())
         # Jitter at 1-5 Hz moves the picture little for its speed; a slower move outweighs it.
@@ -94,6 +98,12 @@ def _motion_labels(path: CameraPath, times: Array) -> Array:
         moves = bool((size >= MOVING).any()) or path.jitter >= SHAKING
         labels[step, 0] = 1 if still else (0 if moves else -1)
     return labels
+
+
+def _shot_labels(shot: Shot, times: Array) -> Array:
+    """Motion labels of a shot; on an empty card all are undecided."""
+    labels = _motion_labels(shot.path, times)
+    return labels if shot.shows_motion else np.full_like(labels, -1)
 
 
 def _light(rng: np.random.Generator, pixels: torch.Tensor, hard: float) -> torch.Tensor:
@@ -110,16 +120,34 @@ def _light(rng: np.random.Generator, pixels: torch.Tensor, hard: float) -> torch
             + rng.uniform(0, 0.06)
             * torch.from_numpy(rng.standard_normal((1, FRAMES, 1, 1)).astype(np.float32))
         )
-    if rng.random() < 0.05 * hard:
-        gain[:, (flash := rng.integers(FRAMES)) : flash + rng.integers(1, 3)] *= rng.uniform(1.3, 3)
+    if rng.random() < 0.1 * hard:
+        gain = gain * _flash(rng)
     offset = float(rng.uniform(-25, 25))
-    pixels = (pixels - 128) * log_uniform(rng, 0.65, 1.3) + 128 + offset
+    contrast = log_uniform(rng, 0.65, 1.3) if rng.random() < 0.9 else rng.uniform(0.2, 0.6)  # haze
+    pixels = (pixels - 128) * contrast + 128 + offset
     pixels = pixels.clamp(0, 255) * gain
     tint = torch.from_numpy(np.exp(rng.normal(0, 0.12, (3, 1, 1, 1))).astype(np.float32))
     pixels = pixels * tint
     if rng.random() < 0.12:
         pixels = pixels.mean(0, keepdim=True).expand(3, -1, -1, -1)
     return pixels.clamp(0, 255)
+
+
+def _flash(rng: np.random.Generator) -> torch.Tensor:
+    """Gain of a flash of the whole picture, or of an explosion in a place, (1, T, S, S)."""
+    line = torch.arange(SIDE)
+    course = torch.zeros(FRAMES)
+    first, length = int(rng.integers(FRAMES)), int(rng.integers(1, 3))
+    course[first : first + length] = 1
+    spot = torch.ones(SIDE, SIDE)
+    if rng.random() < 0.6:
+        (x, y), size = rng.uniform(0, SIDE, 2), rng.uniform(4, 30)
+        squared = (line - x).square() + (line[:, None] - y).square()
+        spot = torch.exp(squared / (-2 * size**2)).float()
+        if rng.random() < 0.5:  # and it fades slowly
+            age = torch.arange(FRAMES) - first
+            course = torch.where(age >= 0, torch.exp(-age / rng.uniform(1, 6)), 0.0).float()
+    return 1 + float(rng.uniform(0.3, 2)) * course[None, :, None, None] * spot
 
 
 _COSINES = torch.tensor(
@@ -161,7 +189,7 @@ def _overlay(rng: np.random.Generator, pixels: torch.Tensor, flow: Array, hard: 
         pixels[:, :, SIDE - bar :] = 0
         rows = -(-bar // PATCH)
         flow[:, :rows] = flow[:, GRID - rows :] = np.nan
-    if rng.random() < 0.05 * hard:  # the video is an inset beside a still panel
+    if rng.random() < 0.07 * hard:  # the video is an inset beside a still panel
         edge, panel = int(rng.uniform(0.2, 0.6) * SIDE), rng.uniform(0, 255, (3, 1, 1, SIDE))
         still = torch.from_numpy(panel.astype(np.float32) if rng.random() < 0.3 else panel[..., :1])
         pixels[..., edge:] = still[..., : SIDE - edge].expand(3, 1, 1, SIDE - edge)
@@ -199,7 +227,7 @@ class Edit:
 
 
 def _draw_edit(rng: np.random.Generator, times: Array, hard: float) -> Edit:
-    odds = np.array([0.54, 0.26, 0.11, 0.09]) if hard > 0.3 else np.array([0.88, 0.12, 0, 0])
+    odds = np.array([0.52, 0.28, 0.11, 0.09]) if hard > 0.3 else np.array([0.88, 0.12, 0, 0])
     kind = str(rng.choice(["none", "cut", "dissolve", "fade"], p=odds))
     instants = np.append(times, times[-1] + 1 / FRAME_RATE)
     second, level = np.zeros(FRAMES + 1), np.ones(FRAMES + 1)
@@ -209,7 +237,7 @@ def _draw_edit(rng: np.random.Generator, times: Array, hard: float) -> Edit:
     if kind == "cut":
         first_new, last_new = int(rng.integers(1, FRAMES)), FRAMES + 1
         if rng.random() < 0.3:  # and back again
-            last_new = first_new + int(rng.integers(3, FRAMES))
+            last_new = first_new + int(rng.integers(2, FRAMES))
         frames = np.arange(FRAMES + 1)
         second = ((frames >= first_new) & (frames < last_new)).astype(float)
     elif kind == "dissolve":
@@ -222,8 +250,8 @@ def _draw_edit(rng: np.random.Generator, times: Array, hard: float) -> Edit:
 
 
 def _edit_labels(edit: Edit) -> Array:
-    """(STEPS, 3) int8 for cut, fade, dissolve."""
-    labels = np.zeros((STEPS, 3), np.int8)
+    """(STEPS, 3) for cut, fade, dissolve."""
+    labels = np.zeros((STEPS, 3), np.float32)
     for column, (kind, curve) in enumerate(
         (("", None), ("fade", edit.level), ("dissolve", edit.second))
     ):
@@ -241,8 +269,8 @@ def _edit_labels(edit: Edit) -> Array:
 
 def _join(edit: Edit, shots: Sequence[Shot], times: Array) -> tuple[Array, Array, Array]:
     """Labels (STEPS, 10), motion (STEPS, 4) and flow of the joined shots."""
-    labels = [_motion_labels(shot.path, times) for shot in shots]
-    motions = [_step_motion(shot.path, times) for shot in shots]
+    labels = [_shot_labels(shot, times) for shot in shots]
+    motions = [_step_motion(shot, times) for shot in shots]
     label, motion, flow = labels[0].copy(), motions[0].copy(), shots[0].flow.copy()
     for step in range(STEPS):
         shares = edit.second[2 * step : 2 * step + 2]
@@ -250,7 +278,9 @@ def _join(edit: Edit, shots: Sequence[Shot], times: Array) -> tuple[Array, Array
             label[step], motion[step] = labels[-1][step], motions[-1][step]
             flow[step] = shots[-1].flow[step]
         elif shares.max() >= 0.25:
-            label[step] = np.where(labels[0][step] == labels[-1][step], labels[0][step], -1)
+            before, after = labels[0][step], labels[-1][step]
+            agree = ((before > 0.5) == (after > 0.5)) & (np.minimum(before, after) >= 0)
+            label[step] = np.where(agree, (before + after) / 2, -1)
         level = edit.level[2 * step : 2 * step + 2]
         is_mixed = shares.max() > 0.1 and shares.min() < 0.9
         if is_mixed or level.min() < 0.3:
@@ -260,13 +290,38 @@ def _join(edit: Edit, shots: Sequence[Shot], times: Array) -> tuple[Array, Array
     return label, motion, flow
 
 
-def _step_motion(path: CameraPath, times: Array) -> Array:
+def _step_motion(shot: Shot, times: Array) -> Array:
     """(STEPS, 4): x, y in pixels, log scale and angle between the two frames of each step."""
-    before, after = times[0::2], times[1::2]
+    path, before, after = shot.path, times[0::2], times[1::2]
     shift = displacement(path, before, after, np.zeros((1, 2)))[:, 0]
     _, log_scale, angle = path.at(times)
     rest = np.column_stack([np.diff(log_scale)[0::2], np.diff(angle)[0::2]])
-    return np.concatenate([shift, rest], axis=1)
+    motion = np.concatenate([shift, rest], axis=1)
+    return motion if shot.shows_motion else np.full_like(motion, np.nan)
+
+
+def _cast(
+    rng: np.random.Generator,
+    library: Library,
+    times: Array,
+    hard: float,
+    edit: Edit,
+    shot: Shot,
+    photo: int,
+) -> list[Shot]:
+    """`shot` and the one that an edit joins it to, in either order."""
+    is_cut = edit.kind == "cut"
+    if rng.random() < 0.15 * hard:
+        shots = [shot, make_card(rng, times, empty=0.4 if is_cut else 0.0)]
+        if is_cut and rng.random() < 0.3:  # from card to card
+            shots[0] = make_card(rng, times)
+    else:
+        same = is_cut and rng.random() < 0.2  # a cut between views of one scene
+        other = photo if same else int(rng.integers(len(library.levels[0])))
+        shots = [shot, make_shot(rng, library, times, hard, other)]
+        if rng.random() < 0.5 or same:  # each shot in its own light, or one for both
+            shots = [replace(shot, pixels=_light(rng, shot.pixels, 0)) for shot in shots]
+    return shots if rng.random() < 0.5 else shots[::-1]
 
 
 def make_sample(rng: np.random.Generator, library: Library, hard: float) -> Sample:
@@ -281,15 +336,14 @@ def make_sample(rng: np.random.Generator, library: Library, hard: float) -> Samp
     edit = _draw_edit(rng, times, hard)
     photo = int(rng.integers(len(library.levels[0])))
     shots = [make_shot(rng, library, times, hard, photo)]
-    pixels = shots[0].pixels
+    if edit.kind == "none" and rng.random() < 0.02 * hard:
+        shots = [make_card(rng, times)]
     if edit.second.any():
-        same = edit.kind == "cut" and rng.random() < 0.2  # a cut between views of one scene
-        other = photo if same else int(rng.integers(len(library.levels[0])))
-        shots.append(make_shot(rng, library, times, hard, other))
-        if rng.random() < 0.5 or same:  # one light for both, or each shot its own
-            shots = [Shot(_light(rng, shot.pixels, 0), shot.path, shot.flow) for shot in shots]
+        shots = _cast(rng, library, times, hard, edit, shots[0], photo)
         share = torch.from_numpy(edit.second[:-1].astype(np.float32)).reshape(1, -1, 1, 1)
         pixels = shots[0].pixels * (1 - share) + shots[1].pixels * share
+    else:
+        pixels = shots[0].pixels
     pixels = _light(rng, pixels, hard)
     if edit.kind == "fade":
         level = torch.from_numpy(edit.level[:-1].astype(np.float32)).reshape(1, -1, 1, 1)

@@ -22,8 +22,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from camera_motion_library import load_library
 from camera_motion_ring import normalised
-from camera_motion_shots import load_library
 from camera_motion_synthesis import LABELS, make_sample
 
 from vswin_cli.card import ModelCard
@@ -86,7 +86,7 @@ def measure_synthetic(place: Place, held: Path, clips: int) -> dict[str, float]:
     figures = {}
     for column, label in enumerate(LABELS):
         decided = truth[:, column] >= 0
-        figures[label] = average_precision(truth[decided, column] == 1, scores[decided, column])
+        figures[label] = average_precision(truth[decided, column] > 0.5, scores[decided, column])
     (place.figures / "synthetic.json").write_text(json.dumps(figures, indent=2) + "\n")
     return figures
 

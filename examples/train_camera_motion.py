@@ -19,17 +19,9 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
+from camera_motion_library import build_library, load_library
+from camera_motion_paths import FRAME_RATE, FRAMES, GRID, PATCH, SIDE, STEPS
 from camera_motion_ring import Batch, Ring, draw
-from camera_motion_shots import (
-    FRAME_RATE,
-    FRAMES,
-    GRID,
-    PATCH,
-    SIDE,
-    STEPS,
-    build_library,
-    load_library,
-)
 from camera_motion_synthesis import LABELS
 from torch import Tensor, nn
 
@@ -37,6 +29,7 @@ from vswin_cli.card import ModelCard, Provenance
 from vswin_cli.config import LabelOnset, SegmentOptions
 from vswin_cli.models.swin3d import VideoSwin
 from vswin_cli.specs import Architecture, InputSpec
+from vswin_cli.weights.loading import load_model
 
 ARCHITECTURE = Architecture(
     name="swin3d_nano",
@@ -63,7 +56,6 @@ LIMITS = (
     "the scene.",
 )
 RING_CLIPS = 30_000
-EASY_CLIPS = 12_000  # over which the difficulty rises
 HELD_OUT_EVERY = 13  # photos; fixed-camera clips: every third
 EMA_STEPS = 300
 BETWEEN_STEPS_WEIGHT = 5.0
@@ -224,14 +216,15 @@ def train(options: argparse.Namespace) -> None:
         first = state["step"]
     else:
         initialise(pupil, draw(ring, np.random.default_rng(0), 256).x)
+        if options.start is not None:  # the two side heads begin anew
+            pupil.net.load_state_dict(load_model(options.start).network.state_dict())
         average.load_state_dict(pupil.state_dict())
     rng = np.random.default_rng((options.seed, first))
     began, shown = time.monotonic(), dict[str, float]()
     for step in range(first, options.steps):
         for group in optimiser.param_groups:
             group["lr"] = rate_at(step, options.rate, options.steps, options.decay)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            total, figures = losses(pupil, draw(ring, rng, options.batch))
+        total, figures = losses(pupil, draw(ring, rng, options.batch))
         optimiser.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(pupil.parameters(), 1.0)
@@ -262,7 +255,7 @@ def generate(options: argparse.Namespace) -> None:
     ring = Ring.open(options.run / "ring", RING_CLIPS)
     while ring.written[0] < options.clips:
         number = int(ring.written[0])
-        hard = min(1.0, number / EASY_CLIPS) * (1 - 0.4 * ((number * 7919) % 101) / 101)
+        hard = min(1.0, number / max(options.easy, 1)) * (1 - 0.4 * ((number * 7919) % 101) / 101)
         ring.put(number % RING_CLIPS, library, (options.seed, number), hard)
         ring.written[0] = number + 1
 
@@ -324,6 +317,10 @@ def main() -> None:
     parser.add_argument("--cut-onset", type=float, default=CUT_ONSET, help="export: as advised")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--clips", type=int, default=10**9, help="generate: stop after so many")
+    parser.add_argument(
+        "--easy", type=int, default=12_000, help="generate: clips over which difficulty rises"
+    )
+    parser.add_argument("--start", help="train: weights to begin with, such as camera-motion")
     parser.add_argument("--steps", type=int, default=20_000, help="train: up to this step")
     parser.add_argument("--decay", type=int, default=3_000, help="train: steps of falling rate")
     parser.add_argument("--batch", type=int, default=32)
