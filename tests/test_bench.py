@@ -5,14 +5,19 @@ import json
 import re
 import sys
 from contextlib import redirect_stdout
+from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 from tests.videos import VideoRecipe, make_video
 from vswin_cli.bench.mmaction_peer import import_mmaction
+from vswin_cli.bench.record import BenchReport, PrecisionRow
 from vswin_cli.bench.torchvision_peer import import_torchvision
 from vswin_cli.cli.app import run
+from vswin_cli.cli.bench_text import bench_tables
 from vswin_cli.errors import OptionError
+from vswin_cli.records import from_json
 
 
 def skip_without(load):
@@ -47,6 +52,25 @@ def test_the_report_holds_network_film_and_machine(report, video):
     assert not report["film"]["synthesised"]
     assert report["film"]["frames"] == 75
     assert report["passes"] == 2
+
+
+def test_a_single_one_of_anything_is_no_plural(report):
+    found = from_json(BenchReport, report)
+    (row, *_) = found.network.precisions or (PrecisionRow("bfloat16", 0.1, 1.0, 1.0, 1.0, 1),)
+    lone = replace(
+        found,
+        passes=1,
+        machine=replace(found.machine, logical_cores=1, usable_cores=1, threads=1),
+        network=replace(found.network, precisions=(replace(row, clips=1),)),
+        film=replace(found.film, frames=1, clips=1),
+    )
+    text = io.StringIO()
+    Console(file=text, width=300).print(bench_tables(lone))
+    assert re.findall(r"\b1 (?:cores|threads|passes|frames|clips)\b", text.getvalue()) == []
+    assert "1 of 1 core, 1 thread" in text.getvalue()
+    assert "fastest of 1 pass," in text.getvalue()
+    assert "1 frame, 1 clip\n" in text.getvalue()
+    assert "on 1 clip:" in text.getvalue()
 
 
 def test_float32_comes_first_with_its_ceiling(report):

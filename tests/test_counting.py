@@ -13,6 +13,8 @@ from vswin_cli.counting import counted
         (2, "damaged packet", "2 damaged packets"),
         (12_345, "frame", "12,345 frames"),
         (3, "class", "3 classes"),
+        (1, "pass", "1 pass"),
+        (5, "pass", "5 passes"),
     ],
 )
 def test_things_are_counted_in_singular_and_plural(number, thing, expected):

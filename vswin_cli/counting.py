@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["counted"]
 
-_IRREGULAR = {"class": "classes", "entry": "entries"}
+_IRREGULAR = {"class": "classes", "entry": "entries", "pass": "passes"}
 
 
 def counted(number: int, thing: str) -> str:

@@ -11,6 +11,8 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from vswin_cli.counting import counted
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -56,8 +58,8 @@ def _machine_lines(machine: Machine) -> list[str]:
     peers = f", {', '.join(machine.peers)}" if machine.peers else ""
     memory = f", {machine.memory_bytes / 2**30:.0f} GiB" if machine.memory_bytes else ""
     lines = [
-        f"{machine.processor}, {machine.usable_cores} of {machine.logical_cores} cores, "
-        f"{machine.threads} threads{memory}",
+        f"{machine.processor}, {machine.usable_cores} of {counted(machine.logical_cores, 'core')}, "
+        f"{counted(machine.threads, 'thread')}{memory}",
         f"vswin {machine.vswin}, torch {machine.torch}{peers}, Python {machine.python}, "
         f"{machine.system}",
     ]
@@ -74,7 +76,7 @@ def _subject_lines(subject: SubjectRecord, passes: int) -> list[str]:
         f"{subject.id} ({subject.architecture}{weights}), clips of {frames}×{height}×{width}",
         f"{subject.reference_macs / 1e9:.3g} G multiply-adds per clip as the reference counts "
         f"them, {saved:.1%} of them masked out",
-        f"fastest of {passes} passes, all in turns; a multiply-add counts two FLOPs",
+        f"fastest of {counted(passes, 'pass')}, all in turns; a multiply-add counts two FLOPs",
     ]
 
 
@@ -141,9 +143,9 @@ def _network_row(row: NetworkRow) -> _Row:
 
 def _precision_line(row: PrecisionRow) -> str:
     return (
-        f"{row.precision} against float32 on {row.clips} clips: logits differ by at most "
-        f"{row.largest_difference:.2g} (they reach {row.largest_logit:.2g}), the best label is the "
-        f"same on {row.agreement:.1%} of clips and {row.step_agreement:.1%} of time steps"
+        f"{row.precision} against float32 on {counted(row.clips, 'clip')}: logits differ by at "
+        f"most {row.largest_difference:.2g} (they reach {row.largest_logit:.2g}), the best label "
+        f"is the same on {row.agreement:.1%} of clips and {row.step_agreement:.1%} of time steps"
     )
 
 
@@ -151,7 +153,8 @@ def _film_line(film: FilmReport) -> str:
     made = " (made for this)" if film.synthesised else ""
     return (
         f"{film.uri}{made}: {film.codec} {film.width}×{film.height}, "
-        f"{film.duration_seconds:.1f} s, {film.frames} frames, {film.clips} clips"
+        f"{film.duration_seconds:.1f} s, {counted(film.frames, 'frame')}, "
+        f"{counted(film.clips, 'clip')}"
     )
 
 
@@ -193,7 +196,7 @@ def _memory_line(memory: Memory) -> str:
 
 
 def _peer_lines(film: FilmReport, peer: PeerFilm) -> Iterator[str]:
-    yield f"{peer.name}: {peer.settings}; {peer.clips} clips, vswin {film.clips}"
+    yield f"{peer.name}: {peer.settings}; {counted(peer.clips, 'clip')}, vswin {film.clips}"
     exact = (
         "" if film.float32 is None else f"; vswin in float32 is {peer.slower_float32:.2f}× faster"
     )
