@@ -7,6 +7,7 @@ import json
 import os
 import stat
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from vswin_cli.export import (
 )
 from vswin_cli.export.naming import media_url, video_ids, video_name
 from vswin_cli.export.tabular import TABLE_COLUMNS, table_rows
+from vswin_cli.files import check_destination
 from vswin_cli.timeline.files import parse_timelines, read_timelines
 from vswin_cli.timeline.record import VideoRecord
 
@@ -106,11 +108,37 @@ def test_csv_quotes_what_needs_it_and_leaves_groups_without_class():
     assert row["class_id"] == ""
 
 
-def test_tsv_is_whole_milliseconds():
+def test_tsv_is_whole_milliseconds_and_per_mille_and_says_so():
     rows = list(csv.reader(io.StringIO(written("tsv")), delimiter="\t"))
-    assert rows[0] == ["video", "start", "end", "label", "class_id", "score"]
+    assert rows[0] == ["video", "start_ms", "end_ms", "label", "class_id", "score_permille"]
     assert rows[1][1:3] == ["1000", "3500"]
+    assert rows[1][5] == "834"
     assert rows[3][2] == "3661033"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_is_written_to_and_never_replaced(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    check_destination(pipe)
+    with ThreadPoolExecutor() as pool, os.fdopen(os.open(pipe, os.O_RDWR), "rb") as keeper:
+        writer = pool.submit(write_timeline, timeline(), "csv", pipe)
+        writer.result(timeout=10)
+        assert os.read(keeper.fileno(), 65536).decode() == written("csv")
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_a_symbolic_link_stays_and_leads_to_the_result(tmp_path):
+    (tmp_path / "real").mkdir()
+    link = tmp_path / "link.csv"
+    link.symlink_to(tmp_path / "real" / "out.csv")
+    for _ in ("new", "replaced"):
+        check_destination(link)
+        write_timeline(timeline(), "csv", link)
+        assert link.is_symlink()
+        assert (tmp_path / "real" / "out.csv").read_text(encoding="utf-8") == written("csv")
+    assert len(list((tmp_path / "real").iterdir())) == 1
 
 
 def test_json_lines_hold_one_video_per_line():

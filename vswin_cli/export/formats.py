@@ -39,7 +39,7 @@ FORMATS: Mapping[str, Format] = {
         Format("json", ".json", "everything, schema vswin.timeline/1", tabular.json_document),
         Format("jsonl", ".jsonl", "the same, one line per video", tabular.json_lines, True),
         Format("csv", ".csv", "a row per segment, seconds", tabular.csv_rows, True),
-        Format("tsv", ".tsv", "a row per segment, whole milliseconds", tabular.tsv_rows, True),
+        Format("tsv", ".tsv", "likewise, whole milliseconds, per mille", tabular.tsv_rows, True),
         Format("srt", ".srt", "SubRip subtitles", subtitles.srt),
         Format("vtt", ".vtt", "WebVTT subtitles", subtitles.vtt),
         Format("vtt-metadata", ".meta.vtt", "WebVTT, JSON in each cue", subtitles.vtt_metadata),

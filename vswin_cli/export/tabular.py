@@ -28,7 +28,7 @@ CSV_COLUMNS = (
     "video", "start", "end", "duration", "start_tc", "end_tc", "label", "class_id", "score",
     "score_max", "peak", "windows", "model",
 )  # fmt: skip
-TSV_COLUMNS = ("video", "start", "end", "label", "class_id", "score")
+TSV_COLUMNS = ("video", "start_ms", "end_ms", "label", "class_id", "score_permille")
 TABLE_COLUMNS = ("start", "end", "label", "score")
 
 
@@ -50,7 +50,7 @@ def csv_rows(timelines: Sequence[Timeline]) -> str:
 
 
 def tsv_rows(timelines: Sequence[Timeline]) -> str:
-    """Whole milliseconds and per mille, which no locale reads differently."""
+    """Whole milliseconds and per mille, which no locale reads differently; the header says so."""
     rows = [
         (
             one_line(timeline.video.uri),
