@@ -19,7 +19,7 @@ from vswin_cli.cli.app import run
         (["tagg"], "no such command 'tagg'", "vswin"),
         (["tag", "--bogus"], "no such option: --bogus", "vswin tag"),
         (["tag"], "missing argument 'VIDEO'", "vswin tag"),
-        (["tag", "a.mp4", "--crops", "5"], "invalid value for '--crops'", "vswin tag"),
+        (["tag", "a.mp4", "--batch-size", "0"], "invalid value for '--batch-size'", "vswin tag"),
         (["evaluate", "topk"], "missing argument 'LIST'", "vswin evaluate topk"),
     ],
 )

@@ -13,17 +13,17 @@ PACKAGE = Path(__file__).parent.parent / "vswin_cli"
 
 # Lowest first. A module imports only from rows above its own.
 LAYERS = [
-    "bench.record cli.bench_text counting errors frames heap media models.crc32c "
+    "bench.record counting errors frames heap media models.crc32c "
     "models.linear models.partition models.threads omission specs structure "
     "timeline.overlaps timeline.runs",
     "bench.flops bench.machine bench.memory bench.synthesis bench.timing "
-    "bench.torchvision_peer cli.console config evaluation.protocols evaluation.reading files "
-    "labels models.inert models.inflate models.layouts models.routing models.tf_index "
+    "bench.torchvision_peer cli.bench_text cli.console config evaluation.protocols "
+    "files labels models.inert models.inflate models.layouts models.routing models.tf_index "
     "records transfer transforms weights.spec",
     "bench.ceiling bench.mmaction_peer card cli.batch_progress cli.options "
-    "evaluation.accuracy models.pickles models.tf_bundle remote sampling settings "
-    "timeline.provenance timeline.spool weights.table",
-    "cli.batch_summary intervals models.native pictures sources timeline.scores walker "
+    "evaluation.accuracy evaluation.reading models.pickles models.tf_bundle remote sampling "
+    "settings timeline.provenance timeline.spool weights.table",
+    "cli.batch_summary cli.places intervals models.native pictures sources timeline.scores walker "
     "weights.store wire",
     "batch.inputs evaluation.video_list evaluation.window_list isolation models.attention "
     "streams timeline.selection weights.hub weights.registry",
@@ -41,8 +41,9 @@ LAYERS = [
     "batch.analyst bench.films bench.memory_process evaluation.comparison evaluation.ledger "
     "evaluation.segmental evaluation.windows export report.writing",
     "batch.office batch.tables bench.run cli.output cli.topk cli.windows evaluation.events report",
-    "batch.crew batch.publishing cli.bench cli.evaluate cli.export cli.report cli.segment cli.tag",
-    "batch.cluster batch.local batch.scheduler",
+    "batch.crew batch.publishing cli.bench cli.evaluate cli.export cli.report cli.segment "
+    "cli.tag_places",
+    "batch.cluster batch.local batch.scheduler cli.tag",
     "batch.run cli.crews",
     "cli.batch",
     "cli.app",

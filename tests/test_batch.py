@@ -276,6 +276,8 @@ def test_success_has_exit_code_zero_and_strict_minds_coverage(batch, folder, tmp
         ("--out", "r.csv", "--split", "0"),
         ("--out", "r.csv", "--include", "no such label"),
         ("--out", "r.csv", "--save-scores", "s", "--no-scores"),
+        ("--out", "r.csv", "--save-scores", "r.csv"),
+        ("--out", "r.csv", "--crops", "2"),
     ],
     ids=lambda arguments: " ".join(arguments[2:] or arguments),
 )

@@ -13,6 +13,7 @@ import pytest
 from tests.golden import golden_state, write_tf_bundle
 from tests.hub_server import TOKEN, HubServer, Repo, hub_environment
 from vswin_cli.cli.app import run
+from vswin_cli.settings import default_model
 
 
 @pytest.fixture(scope="session")
@@ -80,9 +81,18 @@ def test_misspelt_last_name_stops_before_the_first_download(server, capsys):
     assert server.log == []
 
 
+def test_what_comes_inside_the_package_is_here_and_settles_nothing(capsys):
+    assert run(["download", "camera-motion"]) == 0
+    out, err = capsys.readouterr()
+    assert Path(out.strip(), "config.json").is_file()
+    assert err == ""
+    assert default_model() is None
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message", "hint"),
     [
+        (["camera-motion", "--force"], 2, "comes inside vswin", "leave --source"),
         (["user/absent"], 5, "no such Hub repository", "HF_TOKEN"),
         (["user/tf@v9"], 5, "no revision 'v9'", "follows the @"),
         (["swin-t-k400", "--source", "mars"], 2, "has no source 'mars'", "hub, authors"),

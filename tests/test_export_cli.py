@@ -2,7 +2,9 @@
 
 import io
 import json
+import re
 import sys
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,10 +12,13 @@ import typer
 
 from tests.timelines import columns, timeline, track_of
 from vswin_cli.cli.export import export
+from vswin_cli.cli.options import FormatOption
+from vswin_cli.cli.places import unique_names
+from vswin_cli.cli.report import report
 from vswin_cli.cli.schema import schema
 from vswin_cli.cli.segment import segment
 from vswin_cli.errors import OptionError, OutputError, SourceError
-from vswin_cli.export import write_timeline
+from vswin_cli.export import FORMATS, write_timeline
 from vswin_cli.timeline.files import read_timelines, schema_text
 from vswin_cli.timeline.score_files import save_track
 
@@ -76,6 +81,92 @@ def test_export_into_a_folder_writes_one_file_per_video(saved, tmp_path):
     folder.mkdir()
     call(export, saved, saved, "-f", "srt", "-o", folder)
     assert len(list(folder.glob("*.srt"))) == 2
+
+
+@pytest.mark.parametrize("exists", [True, False], ids=["there", "missing"])
+@pytest.mark.parametrize("command", [export, segment, report])
+def test_a_trailing_slash_means_a_folder(saved, scores, tmp_path, command, exists):
+    folder = tmp_path / "out"
+    if exists:
+        folder.mkdir()
+    source, options = (scores if command is segment else saved), ["-f", "srt"]
+    if command is report:
+        options = ["--no-thumbnails"]
+    call(command, source, *options, "-o", f"{folder}/")
+    ending = ".html" if command is report else ".srt"
+    assert [path.name for path in folder.iterdir()] == [f"a b{ending}"]
+
+
+@pytest.mark.parametrize("command", [export, segment, report])
+def test_only_the_named_folder_is_made_and_a_file_is_none(saved, scores, tmp_path, command):
+    source = scores if command is segment else saved
+    for place in (f"{tmp_path}/none/out/", f"{source}/"):
+        with pytest.raises(OutputError):
+            call(command, source, "-o", place)
+    assert not (tmp_path / "none").exists()
+    for place in ("", "s3://bucket/out.csv"):
+        with pytest.raises(OptionError):
+            call(command, source, "-o", place)
+
+
+def test_a_report_of_several_in_a_folder_begins_at_its_index(saved, tmp_path):
+    call(report, saved, saved, "--no-thumbnails", "-o", f"{tmp_path}/pages/")
+    names = {path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("pages/**/*.html")}
+    assert names == {
+        "pages/index.html",
+        "pages/index-videos/a b.html",
+        "pages/index-videos/a b-2.html",
+    }
+
+
+def test_names_in_a_folder_differ_by_more_than_case():
+    assert unique_names(["x/A.mp4", "y/a.mkv", "a-2.mp4"]) == ["A", "a-2", "a-2-2"]
+
+
+def test_json_goes_to_stdout_beside_the_file(saved, scores, tmp_path, capsys):
+    for command, source in ((export, saved), (segment, scores)):
+        call(command, source, "--json", "-o", tmp_path / "out.srt")
+        assert json.loads(capsys.readouterr().out)["schema"] == "vswin.timeline/1"
+        assert (tmp_path / "out.srt").read_text().startswith("1\n")
+
+
+def test_json_without_another_format_writes_json_into_a_folder(saved, tmp_path, capsys):
+    call(export, saved, "--json", "-o", f"{tmp_path}/out/")
+    printed = json.loads(capsys.readouterr().out)
+    assert json.loads((tmp_path / "out" / "a b.json").read_text()) == printed
+
+
+def test_json_and_another_format_for_stdout_are_refused(saved, capsys):
+    with pytest.raises(OptionError, match="would both go to stdout"):
+        call(export, saved, "--json", "-f", "csv")
+    call(export, saved, saved, "--json", "-f", "jsonl")
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_json_of_several_is_refused_before_a_file_is_written(saved, tmp_path):
+    with pytest.raises(OptionError, match="one video per file") as raised:
+        call(export, saved, saved, "--json", "-o", tmp_path / "all.csv")
+    assert "jsonl" in raised.value.hint
+    assert not (tmp_path / "all.csv").exists()
+
+
+def test_quiet_says_nothing_of_what_was_written(saved, scores, tmp_path, capsys):
+    for command, source in ((export, saved), (segment, scores)):
+        call(command, source, "-q", "-o", tmp_path / "out.csv")
+        assert capsys.readouterr().err == ""
+
+
+def test_a_saved_file_is_not_overwritten_inside_a_folder(saved, tmp_path):
+    mine = tmp_path / "a b.json"
+    saved.rename(mine)
+    with pytest.raises(OptionError, match="would destroy it"):
+        call(export, mine, "-f", "json", "-o", tmp_path)
+
+
+def test_help_names_every_format():
+    help_text = get_args(FormatOption)[1].help
+    for name in FORMATS:
+        assert re.search(rf"\b{name}\b(?!-)", help_text), name
 
 
 def test_export_of_what_is_no_timeline_fails(tmp_path):

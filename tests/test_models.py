@@ -50,6 +50,13 @@ def test_list_has_a_row_for_every_name(capsys):
     assert not rows[1].rstrip().endswith("yes")
 
 
+def test_json_in_the_wrong_place_is_not_passed_over(capsys):
+    assert run(["models", "--json", "list"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "--json comes after `list`" in err
+
+
 def test_list_marks_the_default(capsys):
     def marked() -> list[str]:
         rows = read(capsys, "models").splitlines()

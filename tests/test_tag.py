@@ -396,3 +396,55 @@ def test_a_report_is_written_beside_the_table(tag, movie, tmp_path):
     assert "Content-Security-Policy" in html
     assert "label" in html
     assert list(tmp_path.iterdir()) == [page]
+
+
+def test_a_trailing_slash_makes_folders_for_everything(tag, movie, tmp_path):
+    places = {"-o": "a/", "--save-scores": "b/", "--report": "c/"}
+    options = [word for option, name in places.items() for word in (option, f"{tmp_path}/{name}")]
+    code, _, err = tag(movie, "-f", "srt", *options)
+    assert code == 0, err
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["movie.srt"]
+    assert [path.suffix for path in (tmp_path / "b").iterdir()] == [".npz"]
+    assert [path.name for path in (tmp_path / "c").iterdir()] == ["movie.html"]
+
+
+@pytest.mark.parametrize(
+    ("options", "both"),
+    [
+        (["-o", "x.json", "--save-scores", "./x.json"], "--out and --save-scores"),
+        (["-f", "csv", "-o", "x.html", "--report", "x.html"], "--out and --report"),
+        (["-f", "srt", "-o", "x/", "--report", "x/movie.srt"], "--out and --report"),
+        (["--save-scores", "x.html", "--report", "x.html"], "--save-scores and --report"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_two_results_in_one_file_are_refused_before_any_work(
+    tag, movie, tmp_path, monkeypatch, options, both
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x").mkdir()
+    code, out, err = tag(movie, *options)
+    assert (code, out) == (2, "")
+    assert f"{both} would both write" in err
+    assert [*tmp_path.iterdir()] == [tmp_path / "x"]
+
+
+def test_a_broken_video_does_not_change_the_names_of_the_others(tag, movie, tmp_path):
+    first = tmp_path / "in" / "movie.mp4"
+    first.parent.mkdir()
+    first.write_text("not a video at all")
+    code, _, _ = tag(first, movie, "-f", "srt", "-o", f"{tmp_path}/out/")
+    assert code == 3
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["movie-2.srt"]
+
+
+def test_json_is_printed_beside_the_file(tag, movie, tmp_path):
+    code, out, err = tag(movie, "--json", "-o", tmp_path / "movie.csv")
+    assert code == 0, err
+    assert json.loads(out)["video"]["uri"] == str(movie)
+    assert (tmp_path / "movie.csv").read_text().startswith("video,start,")
+
+
+def test_quiet_says_nothing(tag, movie, tmp_path):
+    code, out, err = tag(movie, "-q", "-o", tmp_path / "movie.csv")
+    assert (code, out, err) == (0, "", "")

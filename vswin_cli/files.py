@@ -16,7 +16,15 @@ from typing import IO, TextIO, cast
 
 from vswin_cli.errors import OptionError, OutputError
 
-__all__ = ["check_destination", "check_spares", "replacing_binary", "replacing_text", "writing"]
+__all__ = [
+    "check_destination",
+    "check_spares",
+    "ends_as_folder",
+    "reading_hint",
+    "replacing_binary",
+    "replacing_text",
+    "writing",
+]
 
 _HINTS = {
     errno.ENOSPC: "free some space or write to another disk",
@@ -28,6 +36,13 @@ _HINTS = {
     errno.ENOENT: "create the folder first",
     errno.ENOTDIR: "a part of that path is a file, not a folder",
     errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EEXIST: "a file has that name already: choose another",
+}
+_READING_HINTS = {
+    errno.ENOENT: "check the spelling",
+    errno.EISDIR: "give a file, not a folder",
+    errno.EACCES: "you may not read it: change its mode, or copy it",
+    errno.ENOTDIR: _HINTS[errno.ENOTDIR],
 }
 
 
@@ -47,13 +62,20 @@ def writing(what: str) -> Iterator[None]:
         raise OutputError(f"cannot write {what}: {reason}", hint=hint) from error
 
 
+def ends_as_folder(text: str) -> bool:
+    """Whether a path as the user wrote it ends with a slash, which means a folder."""
+    return text.endswith(("/", "\\"))
+
+
 def check_destination(path: Path) -> None:
     """Find out before the work whether a file could be written here, or into this folder.
 
     Raises:
         OutputError: the folder is missing or read-only.
     """
-    folder = path if path.is_dir() else path.parent
+    if _is_special(path):
+        return
+    folder = path if path.is_dir() else _followed(path).parent
     with writing(f"{path}"):
         if not folder.is_dir():
             raise FileNotFoundError(errno.ENOENT, f"no folder {folder}", str(folder))
@@ -80,14 +102,27 @@ def check_spares(place: Path, inputs: Iterable[Path | None], what: str = "an inp
             )
 
 
+def reading_hint(error: OSError) -> str | None:
+    """What to do next when a file that the user named cannot be read."""
+    return _READING_HINTS.get(error.errno or 0)
+
+
 @contextmanager
 def replacing_binary(path: Path) -> Iterator[IO[bytes]]:
     """Open a temporary file beside `path`; rename it to `path` when the block ends well.
+
+    A pipe or a device, such as `/dev/null`, is written to and never replaced; nor is a symbolic
+    link: what it leads to is.
 
     Raises:
         OutputError: the folder is missing or read-only, the path is a folder, the disk is full.
     """
     with writing(f"{path}"):
+        if _is_special(path):
+            with path.open("wb") as file:
+                yield file
+            return
+        path = _followed(path)
         if path.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if not path.parent.is_dir():
@@ -132,6 +167,16 @@ class _Text:
 
     def flush(self) -> None:
         self._file.flush()
+
+
+def _is_special(path: Path) -> bool:
+    """Whether something other than a file or a folder has this name."""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def _followed(path: Path) -> Path:
+    """What a symbolic link leads to, be it there or not; any other path as it is."""
+    return path.resolve() if path.is_symlink() else path
 
 
 def _mode_for(path: Path) -> int:

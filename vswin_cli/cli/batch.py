@@ -45,6 +45,7 @@ from vswin_cli.cli.options import (
     StrictOption,
     StrideOption,
     WeightsOption,
+    parse_crops,
     segment_options,
 )
 from vswin_cli.config import (
@@ -247,7 +248,7 @@ def batch(
         frame_rate=fps,
         frame_interval=frame_interval,
         stride=None if stride is None else Stride.parse(stride),
-        crops=1 if crops == 1 else 3,
+        crops=parse_crops(crops),
         start_seconds=None if start is None else parse_seconds(start),
         end_seconds=None if end is None else parse_seconds(end),
     )
@@ -313,7 +314,10 @@ class _Orders:
 def _seconds(text: str, option: str) -> float:
     seconds = parse_seconds(text)
     if seconds <= 0:
-        raise OptionError(f"{option} must be positive, got {text}")
+        raise OptionError(
+            f"{option} must be positive, got {text}",
+            hint="give seconds (90), minutes (1:30) or hours (00:01:30.5)",
+        )
     return seconds
 
 

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vswin_cli.cli.places import check_distinct
 from vswin_cli.errors import OptionError
 from vswin_cli.files import check_destination, writing
 
@@ -37,6 +38,9 @@ def prepare_places(target: Target, wanted_scores: Path | None, *, keep: bool) ->
     """
     if wanted_scores is not None:
         _check_scores(wanted_scores, keep=keep)
+        files = (() if target.is_folder else (target.table,)) + (target.files_table,)
+        named = (("--out", path) for path in files)
+        check_distinct((*named, ("--save-scores", wanted_scores)))
         check_destination(wanted_scores)
         _make(wanted_scores)
     if target.address is not None:
@@ -53,7 +57,7 @@ def prepare_places(target: Target, wanted_scores: Path | None, *, keep: bool) ->
 
 def _check_scores(wanted: Path, *, keep: bool) -> None:
     if not keep:
-        raise OptionError("--save-scores and --no-scores exclude each other")
+        raise OptionError("--save-scores and --no-scores exclude each other", hint="leave one out")
     if _ADDRESS.match(str(wanted)):
         raise OptionError(
             f"--save-scores {wanted} is an address; scores are kept on this machine",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vswin_cli.cli.options import FormatOption, JsonOption, OutOption
+from vswin_cli.cli.options import FormatOption, JsonOption, OutOption, QuietOption
 
 if TYPE_CHECKING:
     from vswin_cli.timeline.record import Timeline
@@ -20,7 +20,7 @@ def export(
     timelines: Annotated[
         list[Path],
         typer.Argument(
-            metavar="TIMELINE...",
+            metavar="TIMELINE",
             help="Files written by `vswin tag -f json` or `-f jsonl`; - for stdin.",
             show_default=False,
         ),
@@ -28,6 +28,7 @@ def export(
     format: FormatOption = None,
     out: OutOption = None,
     json: JsonOption = False,
+    quiet: QuietOption = False,
 ) -> None:
     """Write saved timelines in another format.
 
@@ -42,9 +43,11 @@ def export(
     """
     from vswin_cli.cli.output import choose_output
 
-    output = choose_output(out, "json" if json else format)
-    output.check_spares(timelines)
-    output.write([one for path in timelines for one in _read(path)])
+    output = choose_output(out, format, json=json)
+    found = [one for path in timelines for one in _read(path)]
+    output.check_holds(len(found))
+    output.check_spares(timelines, found)
+    output.write(found, quiet=quiet)
 
 
 def _read(path: Path) -> list[Timeline]:

@@ -10,6 +10,7 @@ import typer
 
 from vswin_cli.cli import console
 from vswin_cli.cli.options import JsonOption
+from vswin_cli.errors import OptionError
 
 if TYPE_CHECKING:
     from vswin_cli.card import ModelCard
@@ -41,8 +42,13 @@ def _list_by_default(context: typer.Context, json: JsonOption = False) -> None:
 
         vswin models --json
     """
-    if context.invoked_subcommand is None:
+    name = context.invoked_subcommand
+    if name is None:
         list_models(json)
+    elif json:
+        raise OptionError(
+            f"--json comes after `{name}`, not before", hint=f"`vswin models {name} --help`"
+        )
 
 
 @models.command("list")
@@ -79,7 +85,7 @@ def list_models(json: JsonOption = False) -> None:
 
 @models.command("show")
 def show_model(
-    name: Annotated[str, typer.Argument(help="Named weights.", show_default=False)],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Named weights.", show_default=False)],
     json: JsonOption = False,
 ) -> None:
     """Print the card of named weights: origin, input, accuracy with its protocol, licence.
@@ -109,7 +115,9 @@ def show_model(
 def choose_default(
     name: Annotated[
         str | None,
-        typer.Argument(help="Named weights or USER/REPO; nothing to see the present one."),
+        typer.Argument(
+            metavar="NAME", help="Named weights or USER/REPO; nothing to see the present one."
+        ),
     ] = None,
 ) -> None:
     """Print the model that `vswin tag` takes when not told, or set it.

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, cast
 
 import typer
 
 from vswin_cli.config import LabelGroup, SegmentOptions
+from vswin_cli.errors import OptionError
 
 __all__ = [
     "BatchSizeOption",
@@ -46,6 +47,7 @@ __all__ = [
     "StrictOption",
     "StrideOption",
     "WeightsOption",
+    "parse_crops",
     "segment_options",
 ]
 
@@ -107,8 +109,7 @@ CropsOption = Annotated[
     int,
     typer.Option(
         "--crops",
-        min=1,
-        max=3,
+        metavar="1|3",
         help="1 sees the centre of the picture (56% of a 16:9 frame), 3 see all of it.",
         rich_help_panel=_SAMPLING,
     ),
@@ -223,27 +224,36 @@ FormatOption = Annotated[
     typer.Option(
         "--format",
         "-f",
-        help="Output format: table, json, csv, srt, vtt, edl, otio, ...",
+        help="Output format: table, json, jsonl, csv, tsv, srt, vtt, vtt-metadata, edl, edl-df, "
+        "otio, fcpxml, activitynet, labelstudio, fiftyone, elan or audacity.",
         show_default="by the ending of --out, else a table",
         rich_help_panel=_OUTPUT,
     ),
 ]
 OutOption = Annotated[
-    Path | None,
-    typer.Option("--out", "-o", help="File to write; - for stdout.", rich_help_panel=_OUTPUT),
+    str | None,
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="FILE|FOLDER",
+        help="File to write, or a folder/ for a file per video; - for stdout.",
+        rich_help_panel=_OUTPUT,
+    ),
 ]
 SaveScoresOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--save-scores",
-        help="Keep the scores for `vswin segment`.",
+        metavar="FILE|FOLDER",
+        help="Keep the scores for `vswin segment`; a folder/ for several videos.",
         rich_help_panel=_OUTPUT,
     ),
 ]
 ReportOption = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--report",
+        metavar="FILE|FOLDER",
         help="Also write a page to look at in a browser (HTML).",
         rich_help_panel=_OUTPUT,
     ),
@@ -268,7 +278,11 @@ MinCoverageOption = Annotated[
 ]
 JsonOption = Annotated[
     bool,
-    typer.Option("--json", help="JSON on stdout, and errors as JSON.", rich_help_panel=_OUTPUT),
+    typer.Option(
+        "--json",
+        help="JSON on stdout, also beside --out, and errors as JSON.",
+        rich_help_panel=_OUTPUT,
+    ),
 ]
 QuietOption = Annotated[
     bool, typer.Option("--quiet", "-q", help="No progress, no notes.", rich_help_panel=_OUTPUT)
@@ -295,6 +309,20 @@ BatchSizeOption = Annotated[
         rich_help_panel=_RUN,
     ),
 ]
+
+
+def parse_crops(number: int) -> Literal[1, 3]:
+    """The number of crops as the options' record wants it.
+
+    Raises:
+        OptionError: neither 1 nor 3.
+    """
+    if number not in (1, 3):
+        raise OptionError(
+            f"--crops takes 1 or 3, got {number}",
+            hint="1 sees the centre of the picture, 3 see all of it",
+        )
+    return cast("Literal[1, 3]", number)
 
 
 def segment_options(

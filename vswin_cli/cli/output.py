@@ -5,119 +5,126 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vswin_cli.cli import console
+from vswin_cli.cli.places import Place, unique_names
 from vswin_cli.errors import OptionError
 from vswin_cli.export import FORMATS, caveats, format_by_name, get_format, write_timelines
-from vswin_cli.files import check_destination, check_spares
+from vswin_cli.files import check_spares
 
 if TYPE_CHECKING:
-    from vswin_cli.sources import VideoSource
     from vswin_cli.timeline.record import Timeline
 
 __all__ = ["Output", "choose_output"]
 
+_JSON_FORMATS = ("json", "jsonl")
+_FOR_FILES = "give a folder/ as --out for a file per video, or take jsonl or csv"
+_FOR_STDOUT = "take --format jsonl, or give a folder/ as --out, without --json"
+
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Format and place of a command's result."""
+    """Formats and place of a command's result."""
 
     format: str
-    """A name of `FORMATS`."""
-    path: Path | None
+    """A name of `FORMATS`: of the files, or of stdout if there are none."""
+    place: Place | None
     """File, or folder for one file per video; `None` for stdout."""
+    printed: str | None
+    """A name of `FORMATS` for stdout; `None` to print nothing."""
 
-    def write(self, timelines: Sequence[Timeline]) -> None:
-        """Write everything, a file completely or not at all.
+    def write(
+        self,
+        timelines: Sequence[Timeline],
+        *,
+        files: Sequence[Path] | None = None,
+        quiet: bool = False,
+    ) -> None:
+        """Write everything, a file completely or not at all, and print what is to be printed.
+
+        Args:
+            timelines: what to write.
+            files: one for each timeline; by default as `files` tells from their videos.
+            quiet: say neither what was written nor what to beware of.
 
         Raises:
-            OutputError: the file cannot be written.
+            OutputError: a file cannot be written; stdout has got its part nevertheless.
             OptionError: the format holds one video per file, and there are several.
         """
-        for timeline in timelines:
-            for notice in caveats(timeline, self.format):
-                console.warn(f"{timeline.video.uri}: {notice.message}")
-        if self.path is None:
-            if self.format == "table" and console.stdout_is_terminal():
-                _draw(timelines)
-            text = io.StringIO()
-            write_timelines(timelines, self.format, text)
-            console.write(text.getvalue())
-            return
-        for path, group in self._files(timelines):
-            write_timelines(group, self.format, path)
-            console.note(f"wrote {path}")
+        if not quiet:
+            for timeline in timelines:
+                for notice in caveats(timeline, self.format):
+                    console.warn(f"{timeline.video.uri}: {notice.message}")
+        try:
+            self._write_files(timelines, files, quiet=quiet)
+        finally:
+            if self.printed is not None:
+                _print(timelines, self.printed)
 
-    def check_holds(self, sources: Sequence[VideoSource]) -> None:
-        """Refuse before the work what could not be written, or would destroy an input.
+    def files(self, uris: Sequence[str]) -> list[Path]:
+        """A file for each video, all the same if one holds them; empty if all goes to stdout."""
+        if self.place is None:
+            return []
+        if not self.place.is_folder:
+            return [self.place.path] * len(uris)
+        suffix = get_format(self.format).suffix
+        return [self.place.path / f"{name}{suffix}" for name in unique_names(uris)]
+
+    def check_holds(self, num_videos: int) -> None:
+        """Refuse before the work what could not be written.
 
         Raises:
-            OptionError: several videos for a file of one, or a video in the output's place.
+            OptionError: several videos for a file, or for a stdout, of one.
         """
-        if self.path is not None:
-            _check_spares_videos(self.path, sources)
-        many = len(sources) > 1 and not (self.path is not None and self.path.is_dir())
-        if many and not get_format(self.format).holds_many:
-            raise OptionError(
-                f"`{self.format}` holds one video per file, and there are {len(sources)}",
-                hint="give a folder as --out for a file per video, or take jsonl or csv",
-            )
+        if num_videos < 2:
+            return
+        if self.place is not None and not self.place.is_folder:
+            _check_holds_many(self.format, num_videos, _FOR_FILES)
+        if self.printed is not None:
+            hint = _FOR_STDOUT if self.printed == "json" else _FOR_FILES
+            _check_holds_many(self.printed, num_videos, hint)
 
-    def check_spares(self, inputs: Sequence[Path]) -> None:
+    def check_spares(self, inputs: Sequence[Path], timelines: Sequence[Timeline]) -> None:
         """Refuse to write over a saved file that the result is made of.
 
         Raises:
-            OptionError: the output's place is one of the inputs.
+            OptionError: one of the files to be written is one of the inputs.
         """
-        if self.path is not None:
-            check_spares(self.path, inputs)
+        for path in self.files([timeline.video.uri for timeline in timelines]):
+            check_spares(path, inputs)
 
-    def _files(self, timelines: Sequence[Timeline]) -> list[tuple[Path, Sequence[Timeline]]]:
-        assert self.path is not None
-        if not self.path.is_dir():
-            return [(self.path, timelines)]
-        suffix = get_format(self.format).suffix
-        names = _unique_names([timeline.video.uri for timeline in timelines])
-        return [
-            (self.path / f"{name}{suffix}", [timeline])
-            for name, timeline in zip(names, timelines, strict=True)
-        ]
+    def _write_files(
+        self, timelines: Sequence[Timeline], files: Sequence[Path] | None, *, quiet: bool
+    ) -> None:
+        if self.place is None:
+            return
+        self.place.make()
+        if not self.place.is_folder:
+            groups = [(self.place.path, timelines)]
+        else:
+            files = files or self.files([timeline.video.uri for timeline in timelines])
+            groups = [(path, [one]) for path, one in zip(files, timelines, strict=True)]
+        for path, group in groups:
+            write_timelines(group, self.format, path)
+            if not quiet:
+                console.note(f"wrote {path}")
 
 
-def check_score_place(place: Path | None, sources: Sequence[VideoSource]) -> None:
-    """Refuse before the work a place where the scores of these videos could not be kept.
-
-    Raises:
-        OptionError: one file for several videos, or a video in its place.
-        OutputError: the folder is missing or read-only.
-    """
-    if place is None:
-        return
-    check_destination(place)
-    _check_spares_videos(place, sources)
-    if len(sources) > 1 and not place.is_dir():
+def _check_holds_many(format: str, num_videos: int, hint: str) -> None:
+    if not get_format(format).holds_many:
         raise OptionError(
-            f"--save-scores {place} is one file for {len(sources)} videos",
-            hint="give a folder that exists; each video gets a file in it",
+            f"`{format}` holds one video per file, and there are {num_videos}", hint=hint
         )
 
 
-def check_report_place(place: Path | None, sources: Sequence[VideoSource]) -> None:
-    """Refuse before the work a place where no page could be written.
-
-    Raises:
-        OptionError: a video lies there.
-        OutputError: the folder is missing or read-only.
-    """
-    if place is not None:
-        check_destination(place)
-        _check_spares_videos(place, sources)
-
-
-def _check_spares_videos(path: Path, sources: Sequence[VideoSource]) -> None:
-    check_spares(path, (source.path for source in sources), "a video to be tagged")
+def _print(timelines: Sequence[Timeline], format: str) -> None:
+    if format == "table" and console.stdout_is_terminal():
+        _draw(timelines)
+    text = io.StringIO()
+    write_timelines(timelines, format, text)
+    console.write(text.getvalue())
 
 
 def _draw(timelines: Sequence[Timeline]) -> None:
@@ -129,43 +136,45 @@ def _draw(timelines: Sequence[Timeline]) -> None:
             console.show(Lanes(timeline))
 
 
-def choose_output(out: Path | None, format: str | None, *, default: str = "table") -> Output:
-    """Settle format and place before any work begins.
+def choose_output(out: str | None, format: str | None, *, json: bool = False) -> Output:
+    """Settle formats and place before any work begins.
 
     Args:
         out: file, folder, `-` or nothing for stdout.
         format: as the user named it; by default the ending of `out` decides.
-        default: format where nothing tells.
+        json: whether stdout gets JSON, also beside a file.
 
     Raises:
-        OptionError: no such format, or an ending that belongs to none.
+        OptionError: no such format, an ending that belongs to none, or two formats for stdout.
         OutputError: the place cannot be written to.
     """
-    path = None if out is None or str(out) == "-" else out
-    if path is not None:
-        check_destination(path)
-    if format is None and path is not None and not path.is_dir():
-        format = _format_of(path)
-    return Output(get_format(format or default).name, path)
-
-
-def _format_of(path: Path) -> str:
-    form = format_by_name(path.name)
-    if form is None:
+    chosen = None if format is None else get_format(format).name
+    place = None if out is None or out == "-" else Place.parse(out)
+    as_json = chosen if chosen in _JSON_FORMATS else "json"
+    if place is not None:
+        name = chosen or _format_of(place, "json" if json else None)
+        return Output(name, place, as_json if json else None)
+    if json and chosen not in (None, *_JSON_FORMATS):
         raise OptionError(
-            f"the ending of {path} does not tell the format",
-            hint=f"add --format with one of {', '.join(FORMATS)}",
+            f"--json and --format {chosen} would both go to stdout",
+            hint=f"leave one out, or give a file as --out for the {chosen}",
         )
-    return form.name
+    name = as_json if json else chosen or "table"
+    return Output(name, None, name)
 
 
-def _unique_names(uris: Sequence[str]) -> list[str]:
-    """File names without suffix, one per video, also where two videos share a name."""
-    stems = [PurePosixPath(uri.replace("\\", "/")).stem or "video" for uri in uris]
-    names: list[str] = []
-    for stem in stems:
-        name, number = stem, 2
-        while name in names:
-            name, number = f"{stem}-{number}", number + 1
-        names.append(name)
-    return names
+def _format_of(place: Place, default: str | None) -> str:
+    """The format that the ending of a file tells; of a folder, and where it tells none, `default`.
+
+    Raises:
+        OptionError: nothing tells.
+    """
+    form = None if place.is_folder else format_by_name(place.path.name)
+    if form is not None:
+        return form.name
+    if default is None and not place.is_folder:
+        raise OptionError(
+            f"the ending of {place.path} does not tell the format",
+            hint=f"add --format with one of {', '.join(FORMATS)}; for a folder, end it with a /",
+        )
+    return default or "table"

@@ -29,7 +29,7 @@ _SAME_RATE = 0.01  # relative difference that timestamps in milliseconds make
 
 def probe(
     videos: Annotated[
-        list[str], typer.Argument(metavar="VIDEO...", help="Video files, folders or URLs.")
+        list[str], typer.Argument(metavar="VIDEO", help="Video files, folders or URLs.")
     ],
     scan: Annotated[
         bool, typer.Option("--scan", help="Decode everything: finds damage and gaps.")

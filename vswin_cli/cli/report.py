@@ -25,12 +25,20 @@ def report(
     timelines: Annotated[
         list[Path],
         typer.Argument(
-            metavar="TIMELINE...",
+            metavar="TIMELINE",
             help="Files written by `vswin tag -f json`, `-f jsonl` or `--save-scores`.",
             show_default=False,
         ),
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="HTML file to write.")],
+    out: Annotated[
+        str,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE|FOLDER",
+            help="HTML file to write; a folder/ gets a page named after the video.",
+        ),
+    ],
     scores: Annotated[
         list[Path] | None,
         typer.Option(
@@ -69,15 +77,17 @@ def report(
 
         vswin report day1.json day2.json -o days.html --no-thumbnails
     """
-    from vswin_cli.files import check_destination, check_spares
+    from vswin_cli.cli.places import Place, page_path
+    from vswin_cli.files import check_spares
     from vswin_cli.report import write_report
 
-    check_destination(out)
-    check_spares(out, [*timelines, *(scores or []), *(video or [])])
+    place = Place.parse(out)
     sources = report_sources(timelines, scores or [], video or [])
-    check_spares(out, (source.video for source in sources))
+    page = page_path(place, [source.timeline.video.uri for source in sources])
+    check_spares(page, [*timelines, *(scores or []), *(source.video for source in sources)])
+    place.make()
     with console.progress("report", unit="videos", quiet=quiet) as on_progress:
-        written = write_report(sources, out, thumbnails=thumbnails, on_progress=on_progress)
+        written = write_report(sources, page, thumbnails=thumbnails, on_progress=on_progress)
     if not quiet:
         more = f" and {len(written) - 1} more" if len(written) > 1 else ""
         console.note(f"wrote {written[0]}{more}")

@@ -86,14 +86,15 @@ def segment(
         min_margin=min_margin,
         max_entropy=max_entropy,
     )
-    output = choose_output(out, "json" if json else format)
-    output.check_spares(scores)
+    output = choose_output(out, format, json=json)
+    output.check_holds(len(scores))
     timelines = [_segment_one(path, choose) for path in scores]
     if not quiet:
         for timeline in timelines:
             for notice in timeline.warnings:
                 console.warn(f"{timeline.video.uri}: {notice.message}")
-    output.write(timelines)
+    output.check_spares(scores, timelines)
+    output.write(timelines, quiet=quiet)
 
 
 def _segment_one(path: Path, choose: Callable[[SegmentOptions], SegmentOptions]) -> Timeline:

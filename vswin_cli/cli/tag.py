@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -45,6 +45,7 @@ from vswin_cli.cli.options import (
     StrictOption,
     StrideOption,
     WeightsOption,
+    parse_crops,
     segment_options,
 )
 from vswin_cli.config import (
@@ -55,9 +56,10 @@ from vswin_cli.config import (
     Stride,
     parse_seconds,
 )
-from vswin_cli.errors import CoverageError, OptionError, SourceError
+from vswin_cli.errors import CoverageError, SourceError
 
 if TYPE_CHECKING:
+    from vswin_cli.cli.tag_places import TagPlaces
     from vswin_cli.engine import Engine
     from vswin_cli.sources import VideoSource
     from vswin_cli.timeline.record import Timeline
@@ -111,13 +113,14 @@ def tag(
         vswin tag movie.mp4 --weights mine.pth --labels mine.txt --json | jq .segments
     """
     from vswin_cli.cli.model_choice import ModelChoice, make_engine
-    from vswin_cli.cli.output import check_report_place, check_score_place, choose_output
+    from vswin_cli.cli.output import choose_output
+    from vswin_cli.cli.tag_places import plan_places
 
     sampling = SamplingOptions(
         frame_rate=fps,
         frame_interval=frame_interval,
         stride=None if stride is None else Stride.parse(stride),
-        crops=_crops(crops),
+        crops=parse_crops(crops),
         start_seconds=None if start is None else parse_seconds(start),
         end_seconds=None if end is None else parse_seconds(end),
     )
@@ -137,24 +140,26 @@ def tag(
     )
     choose_segments(SegmentOptions())  # what makes no sense is refused before any work
     running = EngineOptions(device, cast(Precision, precision), batch_size)
-    output = choose_output(out, "json" if json else format)
+    output = choose_output(out, format, json=json)
     choice = ModelChoice(model, weights, labels)
     sources, num_missing = _expand(videos)
-    output.check_holds(sources)
-    check_score_place(save_scores, sources)
-    check_report_place(report, sources)
+    places = plan_places(output, save_scores, report, sources)
     engine = make_engine(choice, running, crops=sampling.crops, quiet=quiet)
     segments = choose_segments(engine.model.card.segments)
     done: list[_Tagged] = []
-    with _place_for_scores(save_scores, wanted=report is not None) as place:
-        job = _Job(engine, sampling, segments, place, quiet)
+    with _keeping_scores(places, sources) as scores:
+        job = _Job(engine, sampling, segments, scores, quiet)
         try:
             num_failed = num_missing + _tag_all(sources, job, done)
         finally:  # whatever ends the run, what was finished is written
             if done:
-                output.write([one.timeline for one in done])
-        if report is not None:
-            _write_report(done, report, quiet=quiet)
+                output.write(
+                    [one.timeline for one in done],
+                    files=[places.results[one.source.id] for one in done if places.results],
+                    quiet=quiet,
+                )
+        if places.page is not None:
+            _write_report(done, places.page, quiet=quiet)
     if strict:
         _require_coverage([one.timeline for one in done], min_coverage)
     if num_failed:
@@ -168,15 +173,9 @@ class _Job:
     engine: Engine
     sampling: SamplingOptions
     segments: SegmentOptions
-    save_scores: Path | None
-    """File, or folder for one file per video."""
+    scores: Mapping[str, Path]
+    """Where the scores of a video go, by `VideoSource.id`; empty to keep none."""
     quiet: bool
-
-    def scores_of(self, source: VideoSource) -> Path | None:
-        """Where the scores of one video go."""
-        if self.save_scores is None or not self.save_scores.is_dir():
-            return self.save_scores
-        return self.save_scores / f"{source.id}.npz"
 
 
 def _expand(videos: Sequence[str]) -> tuple[list[VideoSource], int]:
@@ -212,13 +211,16 @@ class _Tagged:
 
 
 @contextmanager
-def _place_for_scores(chosen: Path | None, *, wanted: bool) -> Iterator[Path | None]:
+def _keeping_scores(
+    places: TagPlaces, sources: Sequence[VideoSource]
+) -> Iterator[Mapping[str, Path]]:
     """Where scores go; a report needs them even if the user does not keep them."""
-    if chosen is not None or not wanted:
-        yield chosen
+    places.make_folders()
+    if places.scores or places.page is None:
+        yield places.scores
         return
     with tempfile.TemporaryDirectory(prefix="vswin-") as folder:
-        yield Path(folder)
+        yield {source.id: Path(folder) / f"{source.id}.npz" for source in sources}
 
 
 def _write_report(done: Sequence[_Tagged], path: Path, *, quiet: bool) -> None:
@@ -243,7 +245,7 @@ def _tag_all(sources: Sequence[VideoSource], job: _Job, done: list[_Tagged]) -> 
     with reusing_decoders():
         for source in sources:
             try:
-                done.append(_Tagged(source, _tag_one(source, job), job.scores_of(source)))
+                done.append(_Tagged(source, _tag_one(source, job), job.scores.get(source.id)))
             except SourceError as problem:
                 problems.append(problem)
                 if len(problems) == len(sources):
@@ -262,7 +264,7 @@ def _tag_one(source: VideoSource, job: _Job) -> Timeline:
             job.sampling,
             job.segments,
             on_progress=on_progress,
-            save_scores=job.scores_of(source),
+            save_scores=job.scores.get(source.id),
         )
     if not job.quiet:
         for notice in timeline.warnings:
@@ -278,9 +280,3 @@ def _require_coverage(timelines: Sequence[Timeline], minimum: float) -> None:
             f"analysed less than asked for: {listed}",
             hint="`vswin probe --scan` lists what is damaged; --min-coverage sets the limit",
         )
-
-
-def _crops(number: int) -> Literal[1, 3]:
-    if number not in (1, 3):
-        raise OptionError(f"--crops takes 1 or 3, got {number}")
-    return cast(Literal[1, 3], number)

@@ -109,12 +109,13 @@ def topk(
     from vswin_cli.evaluation.reading import read_text
     from vswin_cli.evaluation.topk import summarise
     from vswin_cli.evaluation.video_list import read_video_list
-    from vswin_cli.files import check_destination
+    from vswin_cli.files import check_destination, check_spares
 
     read_text(videos)  # a wrong path should not cost a download first
     check_protocol_name(protocol)
     if predictions is not None:
         check_destination(predictions)
+        check_spares(predictions, [videos, labels, weights])
     choice = ModelChoice(model, weights, labels)
     choice.check()
     options = EngineOptions(device, cast("Precision", precision), batch_size)

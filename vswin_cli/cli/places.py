@@ -1,0 +1,102 @@
+"""Places on this machine that the user names for results: told apart and checked before any work.
+
+A name that ends with a slash, or that a folder has already, means a folder; it is made when the
+first result is ready, but never the folders that it lies in: a disk that is not mounted must not
+be mistaken for an empty one.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from vswin_cli.errors import OptionError
+from vswin_cli.files import check_destination, ends_as_folder, writing
+from vswin_cli.remote import as_local_path, is_remote
+
+__all__ = ["Place", "check_distinct", "page_path", "unique_names"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A file, or a folder for files whose names follow from the videos'."""
+
+    path: Path
+    is_folder: bool
+
+    @classmethod
+    def parse(cls, text: str) -> Place:
+        """The place that an option names; nothing is made.
+
+        Raises:
+            OptionError: it is an address, or no name at all.
+            OutputError: nothing can be written there.
+        """
+        if not text:
+            raise OptionError("the name of a result is empty", hint="give a file or a folder")
+        if is_remote(text):
+            raise OptionError(
+                f"{text} is an address, and this result stays on this machine",
+                hint="give a path; `vswin batch --out` writes to addresses",
+            )
+        path = as_local_path(text)
+        place = cls(path, ends_as_folder(text) or path.is_dir())
+        if place.is_folder and path.exists() and not path.is_dir():
+            with writing(text):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), text)
+        check_destination(path)
+        return place
+
+    def make(self) -> None:
+        """Make the folder, if it is one that is missing.
+
+        Raises:
+            OutputError: it cannot be made.
+        """
+        if self.is_folder:
+            with writing(f"{self.path}"):
+                self.path.mkdir(exist_ok=True)
+
+
+def unique_names(uris: Sequence[str]) -> list[str]:
+    """File names without ending, one per video, whatever the case of letters means to the disk."""
+    stems = [PurePosixPath(uri.replace("\\", "/")).stem or "video" for uri in uris]
+    names: list[str] = []
+    taken: set[str] = set()
+    for stem in stems:
+        name, number = stem, 2
+        while name.casefold() in taken:
+            name, number = f"{stem}-{number}", number + 1
+        taken.add(name.casefold())
+        names.append(name)
+    return names
+
+
+def page_path(place: Place, uris: Sequence[str]) -> Path:
+    """The page of a report: in a folder it is named after its video, or `index.html`."""
+    if not place.is_folder:
+        return place.path
+    name = unique_names(uris)[0] if len(uris) == 1 else "index"
+    return place.path / f"{name}.html"
+
+
+def check_distinct(named: Iterable[tuple[str, Path]]) -> None:
+    """Refuse before the work results of which one would overwrite another.
+
+    Args:
+        named: options and the files that will be written because of them.
+
+    Raises:
+        OptionError: two of them are one file.
+    """
+    taken: dict[str, str] = {}
+    for option, path in named:
+        other = taken.setdefault(os.path.realpath(path), option)
+        if other != option:
+            raise OptionError(
+                f"{other} and {option} would both write {path}",
+                hint="give each result a place of its own",
+            )
