@@ -164,6 +164,16 @@ def test_topk_refuses_options_without_sense(tiny_model, videos, capsys, argument
     assert complaint in err
 
 
+def test_topk_does_not_write_predictions_over_its_list(tiny_model, videos, capsys):
+    listed = write_list(videos, "0.mp4,label a")
+    code, _, err = call(
+        capsys, "topk", listed, "--weights", tiny_model, "--predictions", str(listed)
+    )
+    assert code == 2
+    assert "would destroy it" in err
+    assert listed.read_text() == "path,label\n0.mp4,label a\n"
+
+
 def test_topk_names_an_unknown_label(tiny_model, videos, capsys):
     listed = write_list(videos, "0.mp4,zebra")
     code, _, err = call(capsys, "topk", listed, "--weights", tiny_model, "--device", "cpu")

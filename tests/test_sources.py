@@ -66,10 +66,20 @@ def test_pattern_without_match_fails(folder):
         expand_sources([f"{folder}/*.avi"])
 
 
-def test_folder_without_videos_fails_and_points_to_recursion(tmp_path):
+def test_folder_without_videos_fails_and_points_to_a_pattern_that_looks_deeper(tmp_path):
+    (tmp_path / "day1").mkdir()
+    (tmp_path / "day1" / "a.mp4").touch()
     with pytest.raises(SourceError, match="no videos") as caught:
         expand_sources([str(tmp_path)])
-    assert "--recursive" in str(caught.value.hint)
+    pattern = f"{tmp_path}/**/*.mp4"
+    assert f"'{pattern}'" in str(caught.value.hint)
+    assert [source.path.name for source in expand_sources([pattern])] == ["a.mp4"]
+
+
+def test_an_empty_name_is_not_the_current_folder(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    with pytest.raises(SourceNotFoundError, match="no name"):
+        expand_sources([""])
 
 
 def test_folder_where_a_file_is_wanted_fails(folder):

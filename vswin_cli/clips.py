@@ -293,7 +293,8 @@ def _check_start(plan: SamplingPlan, report: DecodeReport | None) -> None:
     if report and report.frames_decoded and plan.start_seconds >= report.duration_seconds:
         raise OptionError(
             f"the part to analyse starts at {plan.start_seconds:g} s, "
-            f"but the video ends at {report.duration_seconds:.3f} s"
+            f"but the video ends at {report.duration_seconds:.3f} s",
+            hint="give an earlier --start",
         )
 
 

@@ -26,6 +26,7 @@ __all__ = [
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 _DEVICE = re.compile(r"auto|(cpu|cuda|mps|xpu)(:\d+)?")
+_STRIDE_HINT = "give seconds (1.5s), percent of a clip (50%) or sampled frames (16f)"
 _STRIDE = re.compile(r"(?P<number>\d+(?:\.\d*)?|\.\d+)(?P<unit>s|%|f)?")
 _CLOCK = re.compile(r"(?:(?:(?P<h>\d+):)?(?P<m>\d{1,2}):)?(?P<s>\d+(?:\.\d*)?|\.\d+)")
 
@@ -61,7 +62,9 @@ class Stride:
 
     def __post_init__(self) -> None:
         if not 0 < self.amount < float("inf"):
-            raise OptionError(f"stride must be positive, got {self.amount:g}{self.unit}")
+            raise OptionError(
+                f"stride must be positive, got {self.amount:g}{self.unit}", hint=_STRIDE_HINT
+            )
 
     @classmethod
     def parse(cls, text: str) -> Stride:
@@ -74,7 +77,7 @@ class Stride:
         if match is None:
             raise OptionError(
                 f"cannot read the stride {text!r}",
-                hint="give seconds (1.5s), percent of a clip (50%) or sampled frames (16f)",
+                hint=_STRIDE_HINT,
             )
         unit = match["unit"] or "s"
         return cls(float(match["number"]), unit)  # type: ignore[arg-type]
@@ -107,16 +110,28 @@ class SamplingOptions:
 
     def __post_init__(self) -> None:
         if self.frame_rate is not None and not 0 < self.frame_rate <= 1000:
-            raise OptionError(f"frames per second must be in (0, 1000], got {self.frame_rate:g}")
+            raise OptionError(
+                f"frames per second must be in (0, 1000], got {self.frame_rate:g}",
+                hint="leave --fps out to sample as the weights were trained",
+            )
         if self.frame_interval is not None and self.frame_interval < 1:
-            raise OptionError(f"frame interval must be at least 1, got {self.frame_interval}")
+            raise OptionError(
+                f"frame interval must be at least 1, got {self.frame_interval}",
+                hint="1 takes every frame, 2 every other one",
+            )
         if self.frame_rate is not None and self.frame_interval is not None:
-            raise OptionError("give frames per second or a frame interval, not both")
+            raise OptionError(
+                "give frames per second or a frame interval, not both",
+                hint="--fps samples by time, --frame-interval by counting frames: leave one out",
+            )
         start, end = self.start_seconds, self.end_seconds
         if start is not None and start < 0:
             raise OptionError(f"the start must not be negative, got {start:g} s")
         if end is not None and end <= (start or 0.0):
-            raise OptionError(f"the end ({end:g} s) must come after the start ({start or 0:g} s)")
+            raise OptionError(
+                f"the end ({end:g} s) must come after the start ({start or 0:g} s)",
+                hint="both are times on the video's clock, the end is no length",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,18 +247,30 @@ class SegmentOptions:
         if not 0 <= self.offset <= self.onset <= 1:
             raise OptionError(
                 f"thresholds must satisfy 0 <= offset <= onset <= 1, "
-                f"got onset {self.onset:g}, offset {self.offset:g}"
+                f"got onset {self.onset:g}, offset {self.offset:g}",
+                hint="--onset is the score at which a segment begins, --offset the one below "
+                "which it ends",
             )
-        if min(self.min_duration_seconds, self.merge_gap_seconds) < 0:
-            raise OptionError("minimum duration and merge gap must not be negative")
+        if not (self.min_duration_seconds >= 0 and self.merge_gap_seconds >= 0):
+            raise OptionError(
+                "minimum duration and merge gap must not be negative",
+                hint="--min-duration 0 drops nothing, --merge-gap 0 joins nothing",
+            )
         if self.max_labels < 0:
-            raise OptionError(f"max labels must not be negative, got {self.max_labels}")
-        if self.smooth_seconds < 0 or self.max_alternatives < 0:
-            raise OptionError("smoothing and the number of alternatives must not be negative")
+            raise OptionError(
+                f"max labels must not be negative, got {self.max_labels}",
+                hint="--max-labels 0 allows any number",
+            )
+        if not (self.smooth_seconds >= 0 and self.max_alternatives >= 0):
+            raise OptionError(
+                "smoothing and the number of alternatives must not be negative",
+                hint="--smooth 0 switches smoothing off",
+            )
         if not (0 <= self.min_margin <= 1 and 0 <= self.max_entropy <= 1):
             raise OptionError(
                 f"minimum margin and maximum entropy must be in 0..1, "
-                f"got {self.min_margin:g} and {self.max_entropy:g}"
+                f"got {self.min_margin:g} and {self.max_entropy:g}",
+                hint="--min-margin 0 and --max-entropy 1 silence nothing",
             )
 
     def onset_of(self, label: str) -> float:

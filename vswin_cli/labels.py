@@ -132,7 +132,10 @@ class LabelMap:
                 error
             )
         except OSError as error:
-            raise LabelsError(f"{path}: the labels cannot be read ({error.strerror})") from error
+            raise LabelsError(
+                f"{path}: the labels cannot be read ({error.strerror})",
+                hint="give a file that you may read",
+            ) from error
         parse = {".csv": _parse_csv, ".json": _parse_json}.get(path.suffix.lower(), _parse_text)
         return cls(str(path), parse(text, str(path)))
 
@@ -199,7 +202,10 @@ def _parse_csv(text: str, source: str) -> tuple[str, ...]:
     wanted = max(name_column, index_column or 0) + 1
     for number, row in enumerate(rows):
         if len(row) < wanted:
-            raise LabelsError(f"{source}: entry {number} has {len(row)} columns, expected {wanted}")
+            raise LabelsError(
+                f"{source}: entry {number} has {len(row)} columns, expected {wanted}",
+                hint=_FORMATS_HINT,
+            )
     if index_column is None:
         return tuple(row[name_column] for row in rows)
     pairs = [(_as_index(row[index_column], source), row[name_column]) for row in rows]

@@ -104,6 +104,8 @@ def expand_sources(
 
 
 def _expand(argument: str, *, recursive: bool, folders: bool) -> list[VideoSource]:
+    if not argument:  # it would mean the current folder
+        raise SourceNotFoundError("an input has no name", hint="is a variable of the shell empty?")
     if is_remote(argument):
         if not has_wildcard(argument):
             return [VideoSource(argument)]
@@ -131,7 +133,9 @@ def _in_folder(folder: Path, *, recursive: bool) -> list[VideoSource]:
     if not videos:
         raise SourceError(
             f"no videos in {folder}",
-            hint="name the files" if recursive else "add --recursive to look into its folders",
+            hint="name the files"
+            if recursive
+            else f"name the files, or give '{folder}/**/*.mp4' to look into its folders, too",
         )
     return [_local(path) for path in sorted(videos, key=_by_name)]
 

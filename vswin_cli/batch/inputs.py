@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from vswin_cli.errors import OptionError, SourceError, SourceNotFoundError
+from vswin_cli.files import reading_hint
 from vswin_cli.remote import look_at
 from vswin_cli.sources import VideoSource, expand_sources
 
@@ -180,7 +181,9 @@ def _look_at(source: VideoSource) -> BatchInput:
     try:
         status = source.path.stat()
     except OSError as error:
-        problem = SourceNotFoundError(f"cannot read {source.uri}: {error.strerror}")
+        problem = SourceNotFoundError(
+            f"cannot read {source.uri}: {error.strerror}", hint=reading_hint(error)
+        )
         return BatchInput(source, None, problem=problem)
     return BatchInput(source, f"{status.st_size}:{status.st_mtime_ns}", status.st_size)
 

@@ -162,7 +162,10 @@ class LongVideoDemo:
         film = cv2.VideoCapture(str(path))
         total = int(film.get(cv2.CAP_PROP_FRAME_COUNT))
         if not film.isOpened() or total < self._length:
-            raise SourceError(f"{path}: OpenCV finds fewer frames than one window has")
+            raise SourceError(
+                f"{path}: OpenCV finds fewer frames than one window has",
+                hint="give a longer --video, or leave --peer mmaction2 out",
+            )
         window: DemoWindow[NDArray[np.uint8]] = DemoWindow(self._length, self._step, self._popped)
         best: list[tuple[str, float]] = []
         known = {}

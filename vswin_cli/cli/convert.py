@@ -90,10 +90,16 @@ def convert(
         raise OutputError(f"{folder}: exists", hint="choose another folder, or give `--force`")
     if inflate:
         if labels is not None:
-            raise OptionError("`--labels` with `--inflate`: an inflated network has no head")
+            raise OptionError(
+                "`--labels` with `--inflate`: an inflated network has no head",
+                hint="leave the labels out, and give them when the trained network is converted",
+            )
         state, card = _inflated(checkpoint, _parse_window(window or "8,7,7"))
     elif window is not None:
-        raise OptionError("`--window` belongs to `--inflate`")
+        raise OptionError(
+            "`--window` belongs to `--inflate`",
+            hint="leave it out; the window of a video network is known by its tensors",
+        )
     else:
         state, card = _loaded(checkpoint, _read_labels(labels))
     card = replace(
@@ -152,7 +158,9 @@ def _read_labels(text: str | None) -> LabelMap | None:
 
 def _changed(spec: InputSpec, num_frames: int | None, fps: float | None) -> InputSpec:
     if fps is not None and fps <= 0:
-        raise OptionError(f"frames per second must be positive, got {fps:g}")
+        raise OptionError(
+            f"frames per second must be positive, got {fps:g}", hint="leave --fps out for 15"
+        )
     return replace(
         spec,
         num_frames=spec.num_frames if num_frames is None else num_frames,

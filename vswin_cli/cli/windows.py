@@ -80,7 +80,9 @@ def windows(
 
     read_text(listed)  # a wrong path should not cost a download first
     if not piece > 0:
-        raise OptionError(f"--piece must be positive, got {piece:g}")
+        raise OptionError(
+            f"--piece must be positive, got {piece:g}", hint="give seconds, such as 2"
+        )
     options = EngineOptions(device, cast("Precision", precision), batch_size)
     engine = make_engine(ModelChoice(model, weights, labels), options, crops=1, quiet=quiet)
     card = engine.model.card
@@ -97,7 +99,10 @@ def windows(
         report = evaluate_windows(found, engine, test, on_done=on_progress)
     if not report.num_windows:
         first = report.failures[0]
-        raise SourceError(f"no window could be scored; {first.video}: {first.problem}")
+        raise SourceError(
+            f"no window could be scored; {first.video}: {first.problem}",
+            hint="relative paths start from the list's folder, or from --root",
+        )
     if json:
         body = {"schema": "vswin.evaluation.windows/1", **to_json(report)}
         console.write(json_text(body, indent=2))

@@ -246,7 +246,7 @@ def _optional_number(entry: JsonValue, key: str, where: str) -> float | None:
         return None
     value = entry[key]
     if type(value) not in (int, float) or not math.isfinite(value):
-        raise SourceError(f"{where}: `{key}` must be a number, got {value!r}")
+        raise SourceError(f"{where}: `{key}` must be a number, got {value!r}", hint=_HINT)
     return float(value)
 
 
@@ -270,7 +270,10 @@ def _interval(
     start: float | None, end: float | None, label: str, score: float | None, where: str
 ) -> Interval:
     if start is None or end is None or end < start:
-        raise SourceError(f"{where}: the interval from {start} to {end} s ends before it starts")
+        raise SourceError(
+            f"{where}: the interval from {start} to {end} s ends before it starts",
+            hint="both are seconds from the beginning of the video, the end is no length",
+        )
     if not label:
         raise SourceError(f"{where}: the label is empty", hint="leave out time without a label")
     return Interval(start, end, label, score)
@@ -302,7 +305,7 @@ def _csv_intervals(
             columns = _header(cells)
             if columns is not None:
                 continue
-            columns = {name: i for i, name in enumerate(_COLUMNS) if i < len(cells)}
+            columns = {name: i for i, name in enumerate(_COLUMNS)}
         last = max(columns.get(name, len(cells)) for name in _REQUIRED)
         if len(cells) <= last:
             raise SourceError(
@@ -329,7 +332,10 @@ def _csv_interval(cells: Sequence[str], columns: Mapping[str, int], where: str) 
     text = "" if place is None or place >= len(cells) else cells[place]
     score = _number(text)
     if text and score is None:
-        raise SourceError(f"{where}: the score {text!r} is no number")
+        raise SourceError(
+            f"{where}: the score {text!r} is no number",
+            hint="leave the column empty where there is no score",
+        )
     return _interval(start, end, cells[columns["label"]], score, where)
 
 

@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+_THRESHOLDS_HINT = "give first:last:step (0.5:0.95:0.05) or a list (0.3,0.5,0.7)"
 _MOST_THRESHOLDS = 1000
 
 
@@ -77,10 +78,12 @@ def parse_thresholds(text: str) -> tuple[float, ...]:
     except (ValueError, OverflowError) as error:
         raise OptionError(
             f"cannot read the thresholds {text!r}",
-            hint="give first:last:step (0.5:0.95:0.05) or a list (0.3,0.5,0.7)",
+            hint=_THRESHOLDS_HINT,
         ) from error
     if not values or not all(0 < value <= 1 for value in values):
-        raise OptionError(f"tIoU thresholds must lie in (0, 1], got {text!r}")
+        raise OptionError(
+            f"tIoU thresholds must lie in (0, 1], got {text!r}", hint=_THRESHOLDS_HINT
+        )
     return tuple(values)
 
 

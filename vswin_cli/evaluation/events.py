@@ -47,7 +47,8 @@ class Collar:
         if not (self.seconds >= 0 and 0 <= self.share_of_length <= 1):
             raise OptionError(
                 f"the collar must not be negative and its share must be in 0..1, got "
-                f"{self.seconds:g} s and {self.share_of_length:g}"
+                f"{self.seconds:g} s and {self.share_of_length:g}",
+                hint="--collar takes seconds, --collar-share a part of the event's length",
             )
 
     def allows(self, predicted: Interval, true: Interval, *, is_moment: bool = False) -> bool:

@@ -30,7 +30,10 @@ def check_comparable(prediction: Annotations, truth: Annotations) -> list[str]:
         SourceError: no video or no label in common, or nothing to find.
     """
     if not truth.labels:
-        raise SourceError(f"{truth.source} holds no labelled interval, so there is nothing to find")
+        raise SourceError(
+            f"{truth.source} holds no labelled interval, so there is nothing to find",
+            hint="the ground truth comes second; --subset or --ignore may leave nothing of it",
+        )
     _check_overlap("video", prediction.videos, truth.videos, prediction.source, truth.source)
     if prediction.labels:
         hint = "if they name the same things, say which is which by --label-map"
@@ -102,7 +105,13 @@ def read_label_map(path: Path) -> dict[str, str]:
             continue
         where = f"{path}, line {reader.line_num}"
         if len(cells) != 2 or not all(cells):
-            raise SourceError(f"{where}: expected `predicted label,true label`")
+            raise SourceError(
+                f"{where}: expected `predicted label,true label`",
+                hint="write a pair per line, and quotes around names that hold a comma",
+            )
         if names.setdefault(cells[0], cells[1]) != cells[1]:
-            raise SourceError(f"{where}: {cells[0]!r} already stands for {names[cells[0]]!r}")
+            raise SourceError(
+                f"{where}: {cells[0]!r} already stands for {names[cells[0]]!r}",
+                hint="keep one of the lines; the predicted label comes first in each",
+            )
     return names

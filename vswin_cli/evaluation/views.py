@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = ["KEPT_BYTES", "VideoViews", "read_views"]
 
+_HINT = "`vswin probe --scan` says what is wrong with it"
+
 KEPT_BYTES = 256 << 20
 """Pictures held before it is known which are wanted: a minute of video at the usual size."""
 
@@ -90,13 +92,15 @@ def read_views(
         found = _run(_events(path, plan, isolate=isolate), None, kept_bytes)
         info, report, num_frames = found.info, found.report, found.num_frames
         if info is None or report is None or not num_frames:
-            raise DecodeError(f"no frame of {source.uri} could be decoded")
+            raise DecodeError(f"no frame of {source.uri} could be decoded", hint=_HINT)
         indices = frame_indices(protocol, spec, num_frames, _nominal_rate(info))
         if len(found.pictures) < num_frames:
             wanted = set(indices.flat)
             found = _run(_events(path, plan, isolate=isolate), wanted, kept_bytes)
             if wanted - found.pictures.keys():
-                raise DecodeError(f"{source.uri} gave fewer frames when it was decoded again")
+                raise DecodeError(
+                    f"{source.uri} gave fewer frames when it was decoded again", hint=_HINT
+                )
     clips = tuple(_clip(i, row, found.pictures) for i, row in enumerate(indices))
     if protocol.crops == 1:
         clips = tuple(_centred(clip, spec.crop_size) for clip in clips)

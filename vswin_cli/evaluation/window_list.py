@@ -137,7 +137,10 @@ def _window(
     source = VideoSource.of(name) if is_remote(name) else VideoSource.of(str(folder / name))
     start, end = (_seconds(cells.get(key, ""), where) for key in ("start", "end"))
     if end is not None and end <= (start or 0.0):
-        raise SourceError(f"{where}: the window ends at {end:g} s, before it starts")
+        raise SourceError(
+            f"{where}: the window ends at {end:g} s, before it starts",
+            hint="both are seconds from the beginning of the video, the end is no length",
+        )
     return LabelledWindow(source, start or 0.0, end, label, others)
 
 

@@ -236,7 +236,10 @@ def _read_card(path: Path) -> ModelCard:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path}: cannot be read ({error})") from error
+        raise CheckpointError(
+            f"{path}: cannot be read ({error})",
+            hint="download or convert these weights again with `--force`",
+        ) from error
     return ModelCard.from_json(text, path)
 
 

@@ -60,7 +60,10 @@ def _resize(table: Tensor, side: int, where: str) -> Tensor:
     rows, heads = table.shape
     old = isqrt(rows)
     if old * old != rows or old % 2 == 0:
-        raise CheckpointError(f"{where} has {rows} rows, which fit no square window")
+        raise CheckpointError(
+            f"{where} has {rows} rows, which fit no square window",
+            hint="give the weights of a 2D Swin Transformer for images",
+        )
     if old == side:
         return table
     image = table.t().reshape(1, heads, old, old)

@@ -23,6 +23,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from vswin_cli.errors import CheckpointError, UnsafeCheckpointError
+from vswin_cli.files import reading_hint
 from vswin_cli.models.inert import PendingTensor, Placeholder, Storage, run_pickle
 
 __all__ = ["TensorFile", "read_tensor_file"]
@@ -69,7 +70,9 @@ def read_tensor_file(path: Path) -> TensorFile:
     except FileNotFoundError as error:
         raise CheckpointError(f"{path}: no such file", hint="check the path") from error
     except OSError as error:
-        raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
+        raise CheckpointError(
+            f"{path}: cannot be read ({error.strerror})", hint=reading_hint(error)
+        ) from error
     if not head:
         raise CheckpointError(f"{path}: the file is empty", hint=_AGAIN)
     with warnings.catch_warnings():
@@ -165,7 +168,10 @@ def _read_zip(path: Path) -> tuple[object, tuple[str, ...]]:
         names = set(archive.namelist())
         prefix = next(name for name in names if name.endswith("data.pkl"))[: -len("data.pkl")]
         if f"{prefix}byteorder" in names and archive.read(f"{prefix}byteorder") != b"little":
-            raise CheckpointError(f"{path}: big-endian files are not supported")
+            raise CheckpointError(
+                f"{path}: big-endian files are not supported",
+                hint="load and save it again on a little-endian machine",
+            )
         content = run_pickle(io.BytesIO(archive.read(f"{prefix}data.pkl")), str(path))
         data = {
             key: archive.read(f"{prefix}data/{key}")

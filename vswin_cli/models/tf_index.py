@@ -26,6 +26,7 @@ _TABLE_MAGIC = 0xDB4775248B80FB57
 _DTYPE_FLOAT32 = 1
 _DTYPE_STRING = 7
 _HINT = "download the file again"
+_FOREIGN_HINT = "supported are the SavedModels of the Hub repository innat/videoswin"
 
 
 class Cursor:
@@ -125,11 +126,16 @@ class BundleIndex:
         try:
             data = path.read_bytes()
         except OSError as error:
-            raise CheckpointError(f"{path}: cannot be read ({error.strerror})") from error
+            raise CheckpointError(
+                f"{path}: cannot be read ({error.strerror})",
+                hint="the folder `variables` needs its index and its data files",
+            ) from error
         pairs = dict(_table_items(data, str(path)))
         header = dict(message_fields(pairs.pop("", b""), str(path)))
         if _integer(header, 2, str(path)) != 0:
-            raise CheckpointError(f"{path}: big-endian TensorFlow checkpoints are not supported")
+            raise CheckpointError(
+                f"{path}: big-endian TensorFlow checkpoints are not supported", hint=_FOREIGN_HINT
+            )
         entries = {key: _entry(key, value, path) for key, value in pairs.items()}
         return cls(path, _integer(header, 1, str(path)), entries)
 
@@ -182,7 +188,9 @@ def _block(data: bytes, offset: int, size: int, where: str) -> bytes:
     if masked_crc32c(body + kind) != cursor.fixed(4):
         raise CheckpointError(f"{where}: damaged (checksum of a block differs)", hint=_HINT)
     if kind != b"\0":
-        raise CheckpointError(f"{where}: compressed TensorFlow indexes are not supported")
+        raise CheckpointError(
+            f"{where}: compressed TensorFlow indexes are not supported", hint=_FOREIGN_HINT
+        )
     return body
 
 
@@ -207,7 +215,9 @@ def _entry(key: str, message: bytes, path: Path) -> BundleEntry:
             hint="this is no checkpoint of Video Swin weights alone",
         )
     if 7 in fields:
-        raise CheckpointError(f"{path}: {key} is stored in slices, which is not supported")
+        raise CheckpointError(
+            f"{path}: {key} is stored in slices, which is not supported", hint=_FOREIGN_HINT
+        )
     shape = _shape(fields.get(2, b""), where)
     shard, offset, num_bytes, crc = (_integer(fields, number, where) for number in (3, 4, 5, 6))
     if dtype == _DTYPE_FLOAT32 and num_bytes != 4 * prod(shape):

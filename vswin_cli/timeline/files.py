@@ -8,10 +8,13 @@ from importlib.resources import files
 from pathlib import Path
 
 from vswin_cli.errors import SourceError, SourceNotFoundError
+from vswin_cli.files import reading_hint
 from vswin_cli.records import JsonValue
 from vswin_cli.timeline.record import Timeline
 
 __all__ = ["parse_timelines", "read_timelines", "schema_text"]
+
+_HINT = "give a file written by `vswin tag VIDEO -f json -o FILE`"
 
 
 def read_timelines(path: Path) -> list[Timeline]:
@@ -24,11 +27,13 @@ def read_timelines(path: Path) -> list[Timeline]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise SourceNotFoundError(f"cannot read {path}: {error.strerror}") from error
+        raise SourceNotFoundError(
+            f"cannot read {path}: {error.strerror}", hint=reading_hint(error)
+        ) from error
     except UnicodeDecodeError as error:
         raise SourceError(
             f"{path} is not a timeline: not UTF-8 text",
-            hint="scores kept by `--save-scores` are read by `vswin segment` and `vswin report`",
+            hint=f"{_HINT}; `vswin segment` and `vswin report` read what --save-scores keeps",
         ) from error
     return parse_timelines(text, str(path))
 
@@ -50,14 +55,14 @@ def parse_timelines(text: str, name: str) -> list[Timeline]:
         if not documents:
             raise SourceError(
                 f"{name} is not a timeline: no JSON at line {whole.lineno}",
-                hint="give a file written by `vswin tag VIDEO -f json -o FILE`",
+                hint=_HINT,
             ) from whole
     timelines = []
     for place, document in documents:
         try:
             timelines.append(Timeline.from_json(document))
         except SourceError as error:
-            raise SourceError(f"{place}: {error.message}", hint=error.hint) from error
+            raise SourceError(f"{place}: {error.message}", hint=error.hint or _HINT) from error
     return timelines
 
 

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vswin_cli.errors import SourceError, SourceNotFoundError
-from vswin_cli.files import replacing_binary
+from vswin_cli.files import reading_hint, replacing_binary
 from vswin_cli.media import Gap, GapReason
 from vswin_cli.records import from_json, json_text, named, to_json
 from vswin_cli.specs import Activation
@@ -87,7 +87,9 @@ def load_track(path: Path) -> tuple[ScoreTrack, Timeline]:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             return _read(archive)
     except OSError as error:
-        raise SourceNotFoundError(f"cannot read {path}: {error.strerror}") from error
+        raise SourceNotFoundError(
+            f"cannot read {path}: {error.strerror}", hint=reading_hint(error)
+        ) from error
     except SourceError as error:
         raise _not_scores(path, error.message) from error
     except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError) as error:

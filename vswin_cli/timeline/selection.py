@@ -70,7 +70,10 @@ class LabelView:
             reported[match_labels(options.include, names)] = True
         reported[match_labels(options.exclude, names)] = False
         if not reported.any():
-            raise OptionError("the label options leave no label to report")
+            raise OptionError(
+                "the label options leave no label to report",
+                hint="--exclude takes away all that --include asks for: loosen one of them",
+            )
         ids = (*(int(i) for i in singles), *(None for _ in members))
         return cls(names, ids, reported, members, singles, activation)
 

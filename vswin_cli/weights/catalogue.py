@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vswin_cli.card import ModelCard
+from vswin_cli.counting import counted
 from vswin_cli.errors import CheckpointError, LabelsError, UnknownModelError
 from vswin_cli.labels import LabelMap, bundled_label_sets
 from vswin_cli.settings import cache_folder
@@ -132,7 +133,10 @@ def labels_of(reference: str) -> LabelMap:
         )
     card = read_card(folder)
     if not card.labels:
-        raise LabelsError(f"{meant}: nobody said what its {card.num_classes} classes are called")
+        raise LabelsError(
+            f"{meant}: nobody said what its {counted(card.num_classes, 'class')} are called",
+            hint="convert the checkpoint again, with `--labels FILE`",
+        )
     return LabelMap(str(meant), card.labels)
 
 

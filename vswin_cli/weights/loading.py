@@ -37,6 +37,7 @@ from vswin_cli.weights.references import (
 from vswin_cli.weights.registry import all_specs, find_source
 from vswin_cli.weights.spec import WeightsSource, WeightsSpec, parameter_count
 from vswin_cli.weights.store import (
+    EMBEDDED_MODEL,
     download_folder,
     is_model_folder,
     locked,
@@ -145,7 +146,8 @@ def ensure_weights(
         CheckpointError: the repository holds no checkpoint, several, or another network.
     """
     folder = installed_folder(reference)
-    if folder is not None and not (force or refresh or source):
+    is_fixed = reference == EMBEDDED_MODEL  # no newer state of it can be anywhere
+    if folder is not None and not (force or source or (refresh and not is_fixed)):
         return folder
     try:
         wanted = _resolve(reference, source)
@@ -181,6 +183,11 @@ def plan_download(
 def _resolve(reference: str, source: str | None) -> _Wanted:
     """Find out where a reference's weights can be had."""
     meant = parse_reference(reference)
+    if reference == EMBEDDED_MODEL:
+        raise OptionError(
+            f"{reference} comes inside vswin: there is nothing to download",
+            hint="leave --source and --force out",
+        )
     if isinstance(meant, LocalReference):
         raise OptionError(
             f"{meant}: a path needs no download",
