@@ -181,7 +181,20 @@ def _degrade(rng: np.random.Generator, pixels: torch.Tensor, hard: float) -> tor
     return pixels.clamp(0, 255)
 
 
-def _overlay(rng: np.random.Generator, pixels: torch.Tensor, flow: Array, hard: float) -> None:
+def _panel(rng: np.random.Generator, library: Library) -> torch.Tensor:
+    """A still picture, stripes or a plain colour; (3, 1, S, S)."""
+    kind = rng.choice(["picture", "stripes", "plain"])
+    if kind == "picture":
+        photos = library.levels[-1]
+        photo = np.asarray(photos[rng.integers(len(photos))])[:SIDE, :SIDE]
+        return torch.from_numpy(photo.astype(np.float32)).permute(2, 0, 1)[:, None]
+    stripes = rng.uniform(0, 255, (3, 1, 1, SIDE if kind == "stripes" else 1))
+    return torch.from_numpy(stripes.astype(np.float32)).expand(-1, -1, SIDE, SIDE)
+
+
+def _overlay(
+    rng: np.random.Generator, library: Library, pixels: torch.Tensor, flow: Array, hard: float
+) -> None:
     """Letterbox bars, a still panel, a caption, in place: they stay while the picture moves."""
     if rng.random() < 0.2 * hard:
         bar = int(rng.uniform(0.04, 0.2) * SIDE)
@@ -189,10 +202,9 @@ def _overlay(rng: np.random.Generator, pixels: torch.Tensor, flow: Array, hard: 
         pixels[:, :, SIDE - bar :] = 0
         rows = -(-bar // PATCH)
         flow[:, :rows] = flow[:, GRID - rows :] = np.nan
-    if rng.random() < 0.07 * hard:  # the video is an inset beside a still panel
-        edge, panel = int(rng.uniform(0.2, 0.6) * SIDE), rng.uniform(0, 255, (3, 1, 1, SIDE))
-        still = torch.from_numpy(panel.astype(np.float32) if rng.random() < 0.3 else panel[..., :1])
-        pixels[..., edge:] = still[..., : SIDE - edge].expand(3, 1, 1, SIDE - edge)
+    if rng.random() < 0.08 * hard:  # the video is an inset beside a still panel
+        edge = int(rng.uniform(0.3, 0.7) * SIDE)
+        pixels[..., edge:] = _panel(rng, library)[..., edge:]
         flow[:, :, edge // PATCH :] = np.nan
     if rng.random() < 0.1 * hard:
         height, width = rng.integers(4, 12), rng.integers(8, 48)
@@ -349,7 +361,7 @@ def make_sample(rng: np.random.Generator, library: Library, hard: float) -> Samp
         level = torch.from_numpy(edit.level[:-1].astype(np.float32)).reshape(1, -1, 1, 1)
         pixels = pixels * level + (1 - level) * (0.0 if rng.random() < 0.8 else 255.0)
     labels, motion, flow = _join(edit, shots, times)
-    _overlay(rng, pixels, flow, hard)
+    _overlay(rng, library, pixels, flow, hard)
     pixels = _degrade(rng, pixels, hard)
     return Sample(
         pixels.round().byte().numpy(),

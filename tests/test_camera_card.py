@@ -39,7 +39,10 @@ def figures(measuring):
         "fixed": {"background_alarms": RATE},
         "cuts": {"events": events},
         "scenedetect": {"events": events},
-        "synthetic": {"static": 0.5, "cut": 0.25},
+        "synthetic": {
+            "half": {"pan-left": 0.75, "shake": 0.25},
+            "full": {"static": 0.5, "pan-left": 0.4, "cut": 0.25},
+        },
     }
 
 
@@ -67,7 +70,8 @@ def test_figures_stand_between_training_and_limits(measuring, figures, tmp_path)
     assert "leads in 90.0% of 10" in notes[1]
     assert "static windows read as moving: 1 of 10" in notes[1]
     assert "scene_cuts 100.0% and 100.0%" in notes[3]
-    assert "static 0.500, cut 0.250" in notes[4]
+    assert "half 0.500 (0.250 to 0.750), full 0.400 (0.400 to 0.400)" in notes[4]
+    assert "static 0.500, pan-left 0.400, cut 0.250" in notes[4]
     assert all(note.startswith("Limits: ") for note in notes[5:])
     measuring.write_card(path, figures)
     assert path.read_text() == once
