@@ -2,6 +2,7 @@
 
 import sys
 
+import av
 import pytest
 import torch
 
@@ -69,6 +70,18 @@ def test_a_synthetic_film_is_what_was_asked_for_every_time(tmp_path):
     assert (info.width, info.height, info.codec) == (96, 64, "h264")
     assert info.declared_duration_seconds == pytest.approx(1.5)
     assert paths[0].read_bytes() == paths[1].read_bytes()
+
+
+def test_a_synthetic_film_has_one_slice_per_picture(tmp_path):
+    path = synthesise(tmp_path / "a.mp4", FilmSize.parse("640x360", 1.0))
+    with av.open(str(path)) as film:
+        for packet in film.demux(video=0):
+            data, slices = bytes(packet), 0
+            while data:
+                length, kind = int.from_bytes(data[:4], "big"), data[4] & 31
+                slices += kind in (1, 5)
+                data = data[4 + length :]
+            assert slices == (1 if packet.size else 0)
 
 
 @pytest.mark.parametrize(
