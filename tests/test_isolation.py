@@ -79,6 +79,24 @@ def wait_until_gone(pid, seconds=10.0):
     return not is_running(pid)
 
 
+def test_decoder_process_starts_no_threads_for_algebra(monkeypatch, video):
+    seen = []
+    start = subprocess.Popen
+
+    def popen(*arguments, **options):
+        seen.append(options["env"])
+        return start(*arguments, **options)
+
+    monkeypatch.setattr(subprocess, "Popen", popen)
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    monkeypatch.setenv("VSWIN_TEST", "kept")
+    list(decode_isolated(video, PLAN))
+    assert (seen[0]["OPENBLAS_NUM_THREADS"], seen[0]["VSWIN_TEST"]) == ("1", "kept")
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
+    list(decode_isolated(video, PLAN))
+    assert seen[1]["OPENBLAS_NUM_THREADS"] == "3"
+
+
 def test_events_are_those_of_decoding_in_place(video):
     here = list(decode_samples(video, PLAN))
     there = list(decode_isolated(video, PLAN))

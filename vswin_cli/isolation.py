@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import queue
 import signal
 import subprocess
@@ -51,6 +52,8 @@ _Failure = Literal["decode_timeout", "decode_crashed"]
 _QUEUED_EVENTS = 96  # about 25 MB of pictures: three clips ahead of the network
 _PIPE_BYTES = 1 << 20
 _F_SETPIPE_SZ = 1031  # Linux; fcntl names it from Python 3.10 on, but not on every platform
+_WITHOUT_ALGEBRA = {"OPENBLAS_NUM_THREADS": "1"}
+"""NumPy's matrix library starts threads when loaded, a third of the work; decoding needs none."""
 _BOOTSTRAP = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
     "from vswin_cli.decoder_process import main; main(float(sys.argv[1]))"
@@ -161,6 +164,7 @@ class _Child:
             stdout=subprocess.PIPE,
             stderr=self._complaints,
             bufsize=0,
+            env=_WITHOUT_ALGEBRA | os.environ,
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
