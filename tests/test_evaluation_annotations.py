@@ -193,3 +193,10 @@ def test_segments_keep_their_order_whatever_the_file_says(tmp_path):
     write_timeline(timeline(segments=(late, early)), "json", tmp_path / "a.json")
     (video,) = read_annotations(tmp_path / "a.json").videos.values()
     assert [one.label for one in video.intervals] == ["y", "x"]
+
+
+def test_a_table_with_tabs_is_told_how_many_columns_are_wanted(tmp_path):
+    path = tmp_path / "rows.tsv"
+    path.write_text("video\tstart_ms\tend_ms\tlabel\n")
+    with pytest.raises(SourceError, match="got 1 column, expected 4 or more"):
+        read_annotations(path)
