@@ -16,11 +16,12 @@ LAYERS = [
     "bench.record counting errors frames heap media models.crc32c "
     "models.linear models.partition models.threads omission specs structure "
     "timeline.overlaps timeline.runs",
+    "files",
     "bench.flops bench.machine bench.memory bench.synthesis bench.timing "
     "bench.torchvision_peer cli.bench_text cli.console config evaluation.protocols "
-    "files labels models.inert models.inflate models.layouts models.routing models.tf_index "
+    "labels models.inert models.inflate models.layouts models.routing models.tf_index "
     "records transfer transforms weights.spec",
-    "bench.ceiling bench.mmaction_peer card cli.batch_progress cli.options "
+    "bench.ceiling bench.mmaction_peer card cli.batch_progress cli.command cli.options "
     "evaluation.accuracy evaluation.reading models.pickles models.tf_bundle remote sampling "
     "settings timeline.provenance timeline.spool weights.table",
     "cli.batch_summary cli.places intervals models.native pictures sources timeline.scores walker "
@@ -29,6 +30,8 @@ LAYERS = [
     "streams timeline.selection weights.hub weights.registry",
     "cli.evaluation_text inspection models.swin3d report.tracks timeline.segments video "
     "weights.references",
+    "relay",
+    "ranged",
     "cli.probe decoding models.checkpoint report.thumbnail_process report.thumbnails "
     "timeline.record weights.catalogue",
     "batch.columns batch.outcome cli.models clips decoder_process export.naming "

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -305,6 +305,7 @@ def open_clips(
     *,
     resize: Resize = "fast",
     isolate: bool = True,
+    decoders: int = 1,
     stall_timeout_seconds: float = STALL_TIMEOUT_SECONDS,
 ) -> ClipStream:
     """Open a video and give its clips one after the other.
@@ -316,13 +317,14 @@ def open_clips(
         resize: how pictures are scaled, see `SamplingPlan.resize`.
         isolate: decode in a child process, so that a decoder that hangs or crashes costs this
             video only. Without it decoding happens in this process.
+        decoders: how many may work on the film at once, see `SamplingPlan.decoders`.
         stall_timeout_seconds: how long to wait for a sign of life from the child process.
 
     Raises:
         SourceError: the source cannot be opened or holds no video.
         OptionError: the options do not fit the weights.
     """
-    plan = plan_sampling(spec, options, resize=resize)
+    plan = replace(plan_sampling(spec, options, resize=resize), decoders=decoders)
     with ExitStack() as resources:
         path = resources.enter_context(source.local())
         if isolate:

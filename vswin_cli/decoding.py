@@ -17,6 +17,7 @@ from vswin_cli.frames import TimedFrame
 from vswin_cli.intervals import GAP_SECONDS, Intervals
 from vswin_cli.media import DecodeReport, EndReason, Gap, GapReason, MediaWarning
 from vswin_cli.pictures import PictureMaker
+from vswin_cli.ranged import RangedReader
 from vswin_cli.sampling import ROUNDING_SECONDS, Progress, SampledFrame, SamplingPlan
 from vswin_cli.video import VideoReader
 from vswin_cli.walker import GridWalker
@@ -42,7 +43,7 @@ def decode_samples(path: Path, plan: SamplingPlan) -> Generator[Event, None, Non
     Raises:
         SourceError: the file cannot be opened, holds no video, or not one frame can be decoded.
     """
-    with VideoReader(path) as reader:
+    with RangedReader(path, plan) as reader:
         yield reader.info
         yield from _Sampler(reader, plan).events()
 

@@ -38,6 +38,7 @@ __all__ = [
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _VIEWS_PER_PASS = {"cuda": 8, "mps": 2}
 _MAX_VIEWS_PER_PASS = 8  # on a CPU; more gained nothing
+_MOST_DECODERS = 4  # each keeps some seconds of pictures
 PRODUCTS_PER_PASS = 1_000_000_000
 """Multiplications that keep a core busy enough for the cost of calling operations to vanish."""
 
@@ -146,6 +147,16 @@ class Engine:
     def precision(self) -> str:
         """Name of the arithmetic in use, such as `float32`."""
         return str(self.dtype).removeprefix("torch.")
+
+    @property
+    def spare_decoders(self) -> int:
+        """Decoders that may work on one video at once.
+
+        A large network keeps all cores of a CPU busy; others leave them to the decoders.
+        """
+        if self.device.type == "cpu" and self._usual_batch_size() == 1:
+            return 1
+        return min(_MOST_DECODERS, torch.get_num_threads())
 
     def score(self, clips: Iterable[Clip]) -> Iterator[ClipLogits]:
         """Run clips through the network, in order, several views at a time.

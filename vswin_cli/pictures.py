@@ -67,19 +67,22 @@ class PictureMaker:
             full = frame.to_ndarray(format="rgb24").astype(np.uint8, copy=False)
             picture = resize_bilinear(full, height, width)
         else:
-            picture = self._scale(frame, height, width)
+            scaled = self.scale(frame, height, width)
+            picture = scaled.to_ndarray().astype(np.uint8, copy=False)
         turns = _QUARTER_TURNS[rotation_degrees % 360]
         return np.ascontiguousarray(np.rot90(picture, turns))
 
-    def _scale(self, frame: VideoFrame, height: int, width: int) -> NDArray[np.uint8]:
+    def scale(self, frame: VideoFrame, height: int, width: int) -> VideoFrame:
+        """A frame in the colours and at the size of a picture; given again, it stays as it is."""
+        if frame.format.name == "rgb24" and (frame.height, frame.width) == (height, width):
+            return frame
         if self._reformatter is None:
             from av.video.reformatter import VideoReformatter
 
             self._reformatter = VideoReformatter()
-        scaled = self._reformatter.reformat(
+        return self._reformatter.reformat(
             frame, width=width, height=height, format="rgb24", interpolation="BILINEAR"
         )
-        return scaled.to_ndarray().astype(np.uint8, copy=False)
 
 
 def resize_bilinear(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

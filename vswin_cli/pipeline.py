@@ -47,6 +47,7 @@ def analyze_video(
     *,
     on_progress: OnProgress | None = None,
     save_scores: Path | None = None,
+    decoders: int | None = None,
 ) -> Timeline:
     """Tag one video.
 
@@ -57,6 +58,8 @@ def analyze_video(
         segments: how scores become segments; by default as the weights advise.
         on_progress: called as the video is worked through.
         save_scores: where to keep the score track, to be segmented again later.
+        decoders: how many may work on the video at once; by default as many as the engine leaves
+            cores to.
 
     Raises:
         SourceError: the video cannot be opened, or not one frame could be decoded.
@@ -68,7 +71,8 @@ def analyze_video(
     segments = card.segments if segments is None else segments
     check_selection(card.labels, card.activation, segments)
     source = VideoSource.of(source) if isinstance(source, str) else source
-    with open_clips(source, card.input, sampling) as stream:
+    decoders = decoders or engine.spare_decoders
+    with open_clips(source, card.input, sampling, decoders=decoders) as stream:
         step_seconds = _step_seconds(stream.plan, stream.info)
         builder = TrackBuilder(
             card.labels,

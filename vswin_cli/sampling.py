@@ -107,6 +107,8 @@ class SamplingPlan:
     bilinear without antialiasing, as the published evaluations do."""
     every_frame: bool = False
     """Decode also what no clip looks at, to find all damage."""
+    decoders: int = 1
+    """How many may work on one film at once, where it can be divided; pictures are the same."""
 
     def __post_init__(self) -> None:
         if self.num_frames < _FRAMES_PER_STEP or self.num_frames % _FRAMES_PER_STEP:

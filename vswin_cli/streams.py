@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from vswin_cli.errors import NotAVideoError, NoVideoStreamError, SourceNotFoundError
 from vswin_cli.intervals import usual_interval
@@ -23,12 +24,15 @@ __all__ = [
     "container_name",
     "declared_duration",
     "displayed_container_name",
+    "giving_up",
     "measured_interval",
     "media_warnings",
     "moving_streams",
     "nominal_interval",
     "open_container",
 ]
+
+T = TypeVar("T")
 
 _FALLBACK_RATE = Fraction(25)  # for raw streams that state no rate at all
 _SQUARE_WITHIN = Fraction(1, 50)  # 399:400 comes of rounding a width to whole blocks
@@ -196,3 +200,10 @@ def media_warnings(info: VideoInfo, first: VideoFrame) -> tuple[MediaWarning, ..
             )
         )
     return tuple(found)
+
+
+def giving_up(head: deque[T], rest: Iterator[T]) -> Iterator[T]:
+    """The head, given up piece by piece so that it does not stay in memory, then the rest."""
+    while head:
+        yield head.popleft()
+    yield from rest

@@ -29,6 +29,7 @@ from vswin_cli.streams import (
     container_name,
     declared_duration,
     displayed_container_name,
+    giving_up,
     measured_interval,
     media_warnings,
     moving_streams,
@@ -97,7 +98,7 @@ class VideoReader:
         self._first_packet_pts = min(times, default=None)
         self._head_interval = measured_interval(times, self._time_base)
         self._interval = self._head_interval or nominal_interval(self._stream)
-        self._decoded = self._decode(_chain(head, packets))
+        self._decoded = self._decode(giving_up(head, packets))
         self._pending = deque(islice(self._decoded, 1))
         if not self._pending:
             raise DecodeError(
@@ -202,6 +203,18 @@ class VideoReader:
         keyframe = index.search_timestamp(target)
         beyond = self._timestamp(here_seconds + self._interval)
         return keyframe >= 0 and index[keyframe].timestamp > beyond
+
+    def keyframe_from(self, seconds: float) -> float | None:
+        """Time of the first key frame from `seconds` on, if one is found; then `seek` elsewhere."""
+        try:
+            target = self._timestamp(seconds)
+            self._container.seek(target, stream=self._stream, backward=False)
+            packet = next(iter(self._container.demux(self._stream)), None)
+        except av.error.FFmpegError:
+            return None
+        if packet is None or packet.pts is None or not packet.is_keyframe or packet.is_corrupt:
+            return None
+        return float(packet.pts * self._time_base - self._origin)
 
     def _seek_once(self, landing_seconds: float, latest_seconds: float) -> bool:
         """Seek and decode one frame; whether it comes no later than asked."""
@@ -377,15 +390,6 @@ def probe(path: Path) -> VideoInfo:
     """
     with VideoReader(path) as reader:
         return reader.info
-
-
-def _chain(
-    head: deque[av.Packet[av.VideoStream]], rest: Iterator[av.Packet[av.VideoStream]]
-) -> Iterator[av.Packet[av.VideoStream]]:
-    """The head, given up piece by piece so that it does not stay in memory, then the rest."""
-    while head:
-        yield head.popleft()
-    yield from rest
 
 
 def _quarter_turn(frame: av.VideoFrame | Omitted) -> int:

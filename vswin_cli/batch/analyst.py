@@ -80,6 +80,7 @@ class Analyst:
             self._task.segments,
             on_progress=lambda done, _: on_seconds(done),
             save_scores=scores,
+            decoders=1,  # other videos take the other cores
         )
         outcome = replace(
             blank.of_timeline(timeline),
@@ -105,6 +106,7 @@ class Analyst:
                 self._task.segments,
                 on_progress=lambda done, _: on_seconds(done),
                 save_scores=path,
+                decoders=1,
             )
         except (OutputError, DeviceError, ModelError):
             raise

@@ -140,7 +140,8 @@ def _stages(
     engine = engines[precision]
 
     def decode() -> None:
-        with open_clips(film.source, engine.model.card.input, _SAMPLING) as stream:
+        spec, decoders = engine.model.card.input, engine.spare_decoders
+        with open_clips(film.source, spec, _SAMPLING, decoders=decoders) as stream:
             for _ in stream:
                 pass
 

@@ -1,0 +1,95 @@
+"""Several ranges of one film decoded at once, given out as if one decoder had gone through it.
+
+The frame threads of one decoder wait for each other's rows. Decoders of their own, each from one
+key frame to another, do not. Only films that FFmpeg can enter at any key frame are divided, and
+only while everything is sound: at the first oddity the film is decoded anew by one decoder, and
+what was given out before is passed over. Pictures are scaled where they are decoded, so that
+ranges that wait for their turn need little memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+from vswin_cli.frames import TimedFrame
+from vswin_cli.relay import Relay
+from vswin_cli.sampling import SamplingPlan
+from vswin_cli.video import VideoReader
+
+__all__ = ["RangedReader"]
+
+_CODECS = ("h264", "hevc", "vp8", "vp9", "av1")  # whose key frames are places to begin at
+_CONTAINERS = ("mov", "mp4", "m4v", "matroska", "mkv", "webm")  # which keep an index of them
+_WORTHWHILE_SECONDS = 20.0  # of film; each decoder opens the file for itself
+
+
+class RangedReader(VideoReader):
+    """A `VideoReader` that uses several decoders where the plan and the film allow it.
+
+    Then frames that the plan does not want come without pixels, the others scaled as it says.
+
+    Args:
+        path: the film.
+        plan: what the frames are wanted for.
+
+    Raises:
+        SourceError: as for `VideoReader`.
+    """
+
+    def __init__(self, path: Path, plan: SamplingPlan) -> None:
+        super().__init__(path)
+        self._plan = plan
+
+    def frames(self) -> Iterator[TimedFrame]:
+        """Frames in presentation order, from where the reader stands to the end."""
+        given_seconds: float | None = None
+        if self._can_be_divided:
+            with closing(self._divide()) as relay:
+                for frame in relay.frames():
+                    given_seconds = frame.seconds
+                    yield frame
+            if relay.is_sound and given_seconds is not None:
+                self.seek(relay.end_seconds)
+        for frame in super().frames():
+            if given_seconds is None or frame.seconds > given_seconds:
+                yield frame
+
+    @property
+    def _can_be_divided(self) -> bool:
+        plan, info = self._plan, self.info
+        return (
+            plan.by == "time"
+            and plan.resize == "fast"
+            and not (plan.sparse or plan.every_frame)
+            and self._is_wanted is not None
+            and plan.decoders > 1
+            and info.seekable
+            and not info.cut_off
+            and info.codec in _CODECS
+            and info.container in _CONTAINERS
+            and self._last_seconds - self.next_seconds >= _WORTHWHILE_SECONDS
+        )
+
+    @property
+    def next_seconds(self) -> float:
+        """Time of the frame that `frames` begins with."""
+        return self._seconds(self._pending[0], None, 0.0) if self._pending else self._last_seconds
+
+    @property
+    def _last_seconds(self) -> float:
+        """Where the wanted part of the film ends, as far as the container knows."""
+        declared = self.info.declared_duration_seconds or 0.0
+        return min(declared, self._plan.end_seconds or declared)
+
+    def _divide(self) -> Relay:
+        assert self._is_wanted is not None
+        return Relay(
+            self._path,
+            self._is_wanted,
+            self._plan.short_side,
+            decoders=self._plan.decoders,
+            begin_seconds=self.next_seconds,
+            until_seconds=self._last_seconds,
+        )
