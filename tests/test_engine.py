@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -21,6 +23,8 @@ from vswin_cli.transforms import make_views
 from vswin_cli.weights.loading import load_model
 
 BFLOAT16_QUESTIONS = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+TILES = BFLOAT16_QUESTIONS[1]
+TINY = Architecture("swin3d_tiny", 96, (2, 2, 6, 2), (3, 6, 12, 24))
 SPEC = InputSpec(num_frames=8, resize_short_side=32, crop_size=32)
 
 
@@ -121,8 +125,7 @@ def test_scoring_may_end_before_the_clips_do(num_threads):
 def test_small_networks_get_several_views_per_pass_and_large_ones_one():
     assert Engine(load_golden(), EngineOptions("cpu", "float32")).batch_size == 8
     assert 4 <= Engine(load_model("camera-motion"), EngineOptions("cpu", "float32")).batch_size <= 8
-    tiny = Architecture("swin3d_tiny", 96, (2, 2, 6, 2), (3, 6, 12, 24))
-    work = products_per_view(tiny, InputSpec())
+    work = products_per_view(TINY, InputSpec())
     assert 60e9 < work < 88e9  # the paper's count has attention, too
     assert work > PRODUCTS_PER_PASS
 
@@ -177,10 +180,10 @@ def test_a_missing_cuda_device_is_named_with_a_way_out():
 
 
 @pytest.mark.parametrize("found", [*BFLOAT16_QUESTIONS, None])
-def test_bfloat16_is_chosen_where_the_processor_multiplies_it(monkeypatch, found):
+def test_bfloat16_is_chosen_where_the_processor_multiplies_it_faster(monkeypatch, found):
     for question in BFLOAT16_QUESTIONS:
         monkeypatch.setattr(torch.cpu, question, lambda q=question: q == found, raising=False)
-    expected = torch.bfloat16 if found else torch.float32
+    expected = torch.bfloat16 if found == TILES else torch.float32
     assert resolve_precision("auto", torch.device("cpu")) == expected
     assert resolve_precision("float32", torch.device("cpu")) == torch.float32
 
@@ -189,3 +192,17 @@ def test_torch_that_cannot_tell_gets_float32(monkeypatch):
     for question in BFLOAT16_QUESTIONS:
         monkeypatch.delattr(torch.cpu, question, raising=False)
     assert resolve_precision("auto", torch.device("cpu")) == torch.float32
+
+
+@pytest.mark.parametrize(("cores", "decoders"), [(1, 1), (2, 2), (16, 4)])
+def test_a_small_network_leaves_cores_to_decoders(monkeypatch, cores, decoders):
+    engine = Engine(load_golden(), EngineOptions(device="cpu"))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: cores)
+    assert engine.spare_decoders == decoders
+
+
+def test_a_large_network_leaves_none():
+    model = load_golden()
+    large = replace(model.card, input=InputSpec(), architecture=TINY)
+    engine = Engine(replace(model, card=large), EngineOptions(device="cpu"))
+    assert engine.spare_decoders == 1
