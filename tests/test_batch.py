@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.videos import VideoRecipe, make_audio, make_video
+from tests.videos import VideoRecipe, cut_short, make_audio, make_video
 from vswin_cli.cli.app import run
 
 THRESHOLDS = ("--onset", "0.2", "--offset", "0.1")
@@ -265,12 +265,22 @@ def test_success_has_exit_code_zero_and_strict_minds_coverage(batch, folder, tmp
     assert batch(folder / "clip0.mp4", "--out", tmp_path / "r.csv", "--strict")[0] == 0
 
 
+def test_strict_asks_for_coverage_and_for_nothing_else(batch, tmp_path):
+    whole = VideoRecipe(num_frames=240, container_options={"movflags": "faststart"})
+    short = cut_short(make_video(tmp_path / "whole.mp4", whole), 0.6)
+    code, _, err = batch(short, "--out", tmp_path / "r.csv", "--strict")
+    assert (code, "--min-coverage 0.98 asks for" in err) == (7, True)
+    assert read_csv(tmp_path / "r.files.csv")[0]["status"] == "partial"
+    assert batch(short, "--out", tmp_path / "r.csv", "--strict", "--min-coverage", "0")[0] == 0
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
         ("--out", "r.docx"),
         ("--out", "r.srt"),
         ("--out", "-"),
+        ("--out", ""),
         ("--out", "r.csv", "--shard", "4/3"),
         ("--out", "r.csv", "--workers", "many"),
         ("--out", "r.csv", "--split", "0"),

@@ -137,7 +137,7 @@ def test_a_video_network_with_inflate_is_refused(tmp_path, official, capsys):
         (["--inflate", "--window", "8x7x7"], "cannot read the window '8x7x7'"),
         (["--inflate", "--window", "8,0,0"], "cannot read the window"),
         (["--inflate", "--labels", "kinetics-400"], "an inflated network has no head"),
-        (["--fps", "0"], "frames per second must be positive"),
+        (["--fps", "0"], "frames per second must be in (0, 1000], got 0"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(tmp_path, official, capsys, options, problem):
@@ -204,3 +204,20 @@ def test_what_is_no_checkpoint_is_refused(tmp_path, capsys, content, problem):
     code, text = refused(capsys, file, tmp_path / "out")
     assert code == 5
     assert problem in text
+
+
+@pytest.mark.parametrize(
+    ("option", "complaint"),
+    [
+        (("--fps", "nan"), "frames per second must be in (0, 1000], got nan"),
+        (("--fps", "inf"), "got inf"),
+        (("--fps", "1e9"), "got 1e+09"),
+        (("--num-frames", "7"), "a clip must have an even number of frames, got 7"),
+    ],
+)
+def test_an_input_that_could_never_tag_is_refused(tmp_path, official, capsys, option, complaint):
+    code, text = refused(capsys, official, tmp_path / "out", *option)
+    assert code == 2
+    assert complaint in text
+    assert "hint: leave --" in text
+    assert not (tmp_path / "out").exists()

@@ -6,7 +6,13 @@ import sys
 import pytest
 
 from tests.videos import VideoRecipe, make_video
-from vswin_cli.config import EngineOptions, SamplingOptions, SegmentOptions
+from vswin_cli.config import (
+    EngineOptions,
+    LabelGroup,
+    SamplingOptions,
+    SegmentOptions,
+    parse_seconds,
+)
 from vswin_cli.engine import Engine
 from vswin_cli.errors import OptionError
 from vswin_cli.pipeline import analyze_video
@@ -105,3 +111,28 @@ def test_options_that_do_not_fit_the_weights_cost_no_decoding(film, segments, co
             on_progress=lambda seconds, total: done.append(seconds),
         )
     assert done == []
+
+
+@pytest.mark.parametrize("name", ["min_duration_seconds", "merge_gap_seconds", "smooth_seconds"])
+@pytest.mark.parametrize("seconds", [float("inf"), float("nan"), -1.0])
+def test_a_length_is_finite_and_not_negative(name, seconds):
+    with pytest.raises(OptionError, match=f"got .*{seconds:g}"):
+        SegmentOptions(**{name: seconds})
+
+
+@pytest.mark.parametrize("text", ["inf", "nan", "9" * 400, f"{'9' * 400}:00:00", "1:60", "1:60:00"])
+def test_a_time_that_no_clock_shows_is_refused(text):
+    with pytest.raises(OptionError, match="cannot read the time"):
+        parse_seconds(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("pan", "the label group `pan` has no members"),
+        ("=pan*", "the label group of pan[*] has no name"),
+    ],
+)
+def test_a_group_that_lacks_something_is_named_as_it_was_written(text, complaint):
+    with pytest.raises(OptionError, match=complaint):
+        LabelGroup.parse(text)

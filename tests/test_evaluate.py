@@ -217,6 +217,14 @@ def test_f1_of_moments_with_doubtful_stretches(tmp_path, capsys):
     assert [one["video"] for one in body["events"]["videos"]] == ["a", "b"]
 
 
+@pytest.mark.parametrize("option", ["--moment", "--ignore"])
+def test_f1_refuses_a_label_that_neither_file_has(pair, capsys, option):
+    code, out, err = call(capsys, "f1", *pair, option, "nosuch")
+    assert (code, out) == (2, "")
+    assert "has a label 'nosuch'" in err
+    assert "hint: they have 'jump', 'run'" in err
+
+
 def test_a_label_map_makes_vocabularies_meet(pair, capsys, tmp_path):
     prediction, truth = pair
     names = tmp_path / "names.csv"

@@ -91,7 +91,10 @@ def test_swapping_the_sides_swaps_precision_and_recall_when_ends_are_strict(pred
     assert (one.precision, one.recall, one.f1) == (other.recall, other.precision, other.f1)
 
 
-@pytest.mark.parametrize(("seconds", "share"), [(-1, 0.5), (1, -0.1), (1, 1.5), (float("nan"), 0)])
+@pytest.mark.parametrize(
+    ("seconds", "share"),
+    [(-1, 0.5), (1, -0.1), (1, 1.5), (float("nan"), 0), (float("inf"), 0)],
+)
 def test_a_collar_without_sense_is_refused(seconds, share):
     with pytest.raises(OptionError):
         Collar(seconds, share)

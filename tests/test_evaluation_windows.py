@@ -161,3 +161,15 @@ def test_nothing_but_broken_videos_is_an_error(tiny_model, films, capsys):
     code, _, err = evaluate(capsys, listed, "--weights", tiny_model)
     assert code == 4
     assert "no window could be scored" in err
+
+
+@pytest.mark.parametrize(
+    ("row", "hint"),
+    [("gone.mp4,0,1,label a", "relative paths start"), ("film.mp4,90,92,label a", "how long the")],
+)
+def test_the_hint_fits_what_is_wrong_with_the_first_window(tiny_model, films, capsys, row, hint):
+    listed = films / "list.csv"
+    listed.write_text(f"video,start,end,label\n{row}\n")
+    code, _, err = evaluate(capsys, listed, "--weights", tiny_model)
+    assert code == 4
+    assert hint in err.splitlines()[-1]

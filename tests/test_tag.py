@@ -164,6 +164,26 @@ def test_a_truncated_video_is_partial_and_strict_says_so(tag, tmp_path):
     assert code == 7
     assert json.loads(out)["status"] == "partial"
     assert json.loads(err.splitlines()[-1])["error"]["code"] == "LOW_COVERAGE"
+    code, out, _ = tag(short, "--json", "--strict", "--min-coverage", "0.1")
+    assert (code, json.loads(out)["status"]) == (0, "partial")
+
+
+def test_a_video_that_ends_before_the_start_fails_alone(tag, movie, tmp_path):
+    longer = make_video(tmp_path / "longer.mp4", VideoRecipe(num_frames=240))
+    code, out, err = tag(movie, longer, "--start", "5", "-f", "jsonl")
+    assert code == 3
+    assert [json.loads(line)["video"]["uri"] for line in out.splitlines()] == [str(longer)]
+    assert f"error: {movie}: the part to analyse starts at 5 s" in err
+    code, out, err = tag(movie, "--start", "5")
+    assert (code, out) == (2, "")
+    assert "hint: give an earlier --start" in err
+
+
+def test_labels_that_the_weights_lack_are_told_once(tag, movie, tmp_path):
+    other = shutil.copy(movie, tmp_path / "other.mp4")
+    code, _, err = tag(movie, other, "--include", "zebra", "-f", "jsonl")
+    assert code == 2
+    assert err.count("no label matches `zebra`") == 1
 
 
 def write(path: Path, content: bytes) -> Path:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from math import inf
 from typing import Literal, get_args
 
 from vswin_cli.errors import OptionError
 
 __all__ = [
+    "MAX_FRAME_RATE",
     "EngineOptions",
     "LabelGroup",
     "LabelOnset",
@@ -25,8 +27,12 @@ __all__ = [
 
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
+MAX_FRAME_RATE = 1000
+"""Frames per second that are sampled at most."""
+
 _DEVICE = re.compile(r"auto|(cpu|cuda|mps|xpu)(:\d+)?")
 _STRIDE_HINT = "give seconds (1.5s), percent of a clip (50%) or sampled frames (16f)"
+_GROUP_HINT = "write it as NAME=LABEL,LABEL or NAME=PATTERN"
 _STRIDE = re.compile(r"(?P<number>\d+(?:\.\d*)?|\.\d+)(?P<unit>s|%|f)?")
 _CLOCK = re.compile(r"(?:(?:(?P<h>\d+):)?(?P<m>\d{1,2}):)?(?P<s>\d+(?:\.\d*)?|\.\d+)")
 
@@ -38,13 +44,21 @@ def parse_seconds(text: str) -> float:
         OptionError: the text is none of these.
     """
     match = _CLOCK.fullmatch(text.strip())
-    seconds = float(match["s"]) if match else 0.0
-    if match is None or (match["m"] and seconds >= 60) or (match["h"] and int(match["m"]) >= 60):
+    hours, minutes, seconds = (float(match[unit] or 0) if match else inf for unit in "hms")
+    total = 3600 * hours + 60 * minutes + seconds
+    if match is None or (match["m"] and seconds >= 60) or (match["h"] and minutes >= 60):
+        total = inf
+    if total == inf:
         raise OptionError(
             f"cannot read the time {text!r}",
             hint="give seconds (90), minutes (1:30) or hours (00:01:30.5)",
         )
-    return 3600 * int(match["h"] or 0) + 60 * int(match["m"] or 0) + seconds
+    return total
+
+
+def _is_length(seconds: float) -> bool:
+    """Whether it is finite and not negative."""
+    return 0 <= seconds < inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +75,7 @@ class Stride:
     """Seconds, percent of a clip, or sampled frames."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.amount < float("inf"):
+        if not 0 < self.amount < inf:
             raise OptionError(
                 f"stride must be positive, got {self.amount:g}{self.unit}", hint=_STRIDE_HINT
             )
@@ -109,9 +123,9 @@ class SamplingOptions:
     """End of the part to analyse, exclusive."""
 
     def __post_init__(self) -> None:
-        if self.frame_rate is not None and not 0 < self.frame_rate <= 1000:
+        if self.frame_rate is not None and not 0 < self.frame_rate <= MAX_FRAME_RATE:
             raise OptionError(
-                f"frames per second must be in (0, 1000], got {self.frame_rate:g}",
+                f"frames per second must be in (0, {MAX_FRAME_RATE}], got {self.frame_rate:g}",
                 hint="leave --fps out to sample as the weights were trained",
             )
         if self.frame_interval is not None and self.frame_interval < 1:
@@ -173,11 +187,11 @@ class LabelGroup:
     """Labels or patterns such as `playing *`."""
 
     def __post_init__(self) -> None:
-        if not self.name or not self.members or not all(self.members):
-            raise OptionError(
-                f"a label group needs a name and members, got {self.name!r}: {self.members!r}",
-                hint="write it as NAME=LABEL,LABEL or NAME=PATTERN",
-            )
+        if not self.name:
+            members = ", ".join(self.members) or "nothing"
+            raise OptionError(f"the label group of {members} has no name", hint=_GROUP_HINT)
+        if not self.members or not all(self.members):
+            raise OptionError(f"the label group `{self.name}` has no members", hint=_GROUP_HINT)
 
     @classmethod
     def parse(cls, text: str) -> LabelGroup:
@@ -251,9 +265,10 @@ class SegmentOptions:
                 hint="--onset is the score at which a segment begins, --offset the one below "
                 "which it ends",
             )
-        if not (self.min_duration_seconds >= 0 and self.merge_gap_seconds >= 0):
+        if not (_is_length(self.min_duration_seconds) and _is_length(self.merge_gap_seconds)):
             raise OptionError(
-                "minimum duration and merge gap must not be negative",
+                f"minimum duration and merge gap must be seconds from 0 up, "
+                f"got {self.min_duration_seconds:g} and {self.merge_gap_seconds:g}",
                 hint="--min-duration 0 drops nothing, --merge-gap 0 joins nothing",
             )
         if self.max_labels < 0:
@@ -261,9 +276,10 @@ class SegmentOptions:
                 f"max labels must not be negative, got {self.max_labels}",
                 hint="--max-labels 0 allows any number",
             )
-        if not (self.smooth_seconds >= 0 and self.max_alternatives >= 0):
+        if not (_is_length(self.smooth_seconds) and self.max_alternatives >= 0):
             raise OptionError(
-                "smoothing and the number of alternatives must not be negative",
+                f"smoothing and the number of alternatives must be finite and not negative, "
+                f"got {self.smooth_seconds:g} s and {self.max_alternatives}",
                 hint="--smooth 0 switches smoothing off",
             )
         if not (0 <= self.min_margin <= 1 and 0 <= self.max_entropy <= 1):

@@ -18,6 +18,7 @@ from vswin_cli.errors import OptionError, OutputError
 
 __all__ = [
     "check_destination",
+    "check_named",
     "check_spares",
     "ends_as_folder",
     "reading_hint",
@@ -65,6 +66,16 @@ def writing(what: str) -> Iterator[None]:
 def ends_as_folder(text: str) -> bool:
     """Whether a path as the user wrote it ends with a slash, which means a folder."""
     return text.endswith(("/", "\\"))
+
+
+def check_named(text: str) -> None:
+    """Refuse an empty name for a result, which would mean the current folder.
+
+    Raises:
+        OptionError: it is empty.
+    """
+    if not text:
+        raise OptionError("the name of a result is empty", hint="give a file or a folder")
 
 
 def check_destination(path: Path) -> None:

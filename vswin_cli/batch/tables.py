@@ -21,7 +21,7 @@ from vswin_cli.batch.outcome import Outcome
 from vswin_cli.errors import OptionError
 from vswin_cli.export import format_by_name, get_format, write_timeline, write_timelines
 from vswin_cli.export.naming import one_line
-from vswin_cli.files import ends_as_folder, replacing_text, writing
+from vswin_cli.files import check_named, ends_as_folder, replacing_text, writing
 from vswin_cli.remote import as_local_path, check_can_upload, is_remote
 from vswin_cli.settings import cache_folder
 from vswin_cli.timeline.record import Timeline
@@ -108,9 +108,10 @@ def choose_target(out: str, format: str | None, shard: Shard | None = None) -> T
     is to go to an address is made in a folder of the cache that belongs to the address.
 
     Raises:
-        OptionError: the ending belongs to no format, the format holds one video per file, or
-            nothing can be written to the address.
+        OptionError: there is no name, its ending belongs to no format, the format holds one video
+            per file, or nothing can be written to the address.
     """
+    check_named(out)
     if out == "-":
         raise OptionError("a batch writes files, not stdout", hint="give a file or a folder")
     if is_remote(out):

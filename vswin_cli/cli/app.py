@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import traceback
+from pathlib import PurePath
 from typing import Annotated, Any
 
 import typer
@@ -14,6 +15,7 @@ from vswin_cli import __version__
 from vswin_cli.cli import console
 from vswin_cli.cli.batch import batch
 from vswin_cli.cli.bench import bench
+from vswin_cli.cli.command import Command, Group
 from vswin_cli.cli.convert import convert
 from vswin_cli.cli.download import download
 from vswin_cli.cli.evaluate import evaluate
@@ -25,6 +27,7 @@ from vswin_cli.cli.schema import schema
 from vswin_cli.cli.segment import segment
 from vswin_cli.cli.tag import tag
 from vswin_cli.errors import OptionError, VswinError
+from vswin_cli.sources import VIDEO_SUFFIXES
 
 __all__ = ["app", "main", "run"]
 
@@ -38,6 +41,7 @@ EXIT_CODES = (
 
 app = typer.Typer(
     name="vswin",
+    cls=Group,
     help="Tell what happens when in a video, with a Video Swin Transformer.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
@@ -58,7 +62,7 @@ for command in (
     convert,
     schema,
 ):
-    app.command()(command)
+    app.command(cls=Command)(command)
 app.add_typer(models, name="models")
 app.add_typer(evaluate, name="evaluate")
 
@@ -88,15 +92,15 @@ def run(arguments: list[str]) -> int:
         code = app(arguments, prog_name="vswin", standalone_mode=False)
     except VswinError as problem:
         console.error(problem, as_json=as_json)
+        _give_up_full_stdout()
         return problem.exit_code
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except console.ReaderGoneError:
-        _close_stdout()
-        return 128 + signal.SIGPIPE
+        return _end_without_reader()
     except Exception as problem:  # the user gets a sentence, whoever asks gets the traceback
         if hasattr(problem, "format_message"):
-            return _end_wrong_usage(problem, as_json=as_json)
+            return _end_wrong_usage(problem, arguments, as_json=as_json)
         if os.environ.get("VSWIN_DEBUG"):
             traceback.print_exc()
         console.error(_internal(problem), as_json=as_json)
@@ -106,7 +110,7 @@ def run(arguments: list[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
-def _end_wrong_usage(problem: Any, *, as_json: bool) -> int:  # noqa: ANN401
+def _end_wrong_usage(problem: Any, arguments: list[str], *, as_json: bool) -> int:  # noqa: ANN401
     """Say in our own way what the option parser, whose errors Typer keeps to itself, complains of.
 
     Called without anything it has already printed the help.
@@ -117,11 +121,22 @@ def _end_wrong_usage(problem: Any, *, as_json: bool) -> int:  # noqa: ANN401
         command = "vswin" if context is None else context.command_path
         console.error(
             OptionError(
-                message[0].lower() + message[1:], hint=f"`{command} --help` lists what there is"
+                message[0].lower() + message[1:],
+                hint=_dash_hint(getattr(problem, "option_name", None), arguments)
+                or f"`{command} --help` lists what there is",
             ),
             as_json=as_json,
         )
     return OptionError.exit_code
+
+
+def _dash_hint(unknown: str | None, arguments: list[str]) -> str | None:
+    """What to do if an unknown option comes of a file whose name begins with a dash."""
+    for argument in arguments if unknown else ():
+        is_video = PurePath(argument).suffix.lower() in VIDEO_SUFFIXES
+        if is_video and argument.startswith(str(unknown)):
+            return f"a file whose name begins with a dash is written ./{argument}"
+    return None
 
 
 def _internal(problem: Exception) -> VswinError:
@@ -131,8 +146,21 @@ def _internal(problem: Exception) -> VswinError:
     )
 
 
+def _end_without_reader() -> int:
+    _close_stdout()
+    return 128 + signal.SIGPIPE
+
+
+def _give_up_full_stdout() -> None:
+    """What could not be written stays in the buffer, and would fail again at the end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _close_stdout()
+
+
 def _close_stdout() -> None:
-    """Keep the interpreter from complaining about the closed pipe when it ends."""
+    """Keep the interpreter from complaining when it ends that stdout takes nothing more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -124,14 +124,10 @@ def finish(report: BatchReport, *, strict: bool, min_coverage: float) -> None:
         raise typer.Exit(SourceError.exit_code)
     if report.failures:
         raise typer.Exit(_SOME_FAILED)
-    short = [
-        one
-        for one in report.outcomes.values()
-        if one.status != "ok" or (one.coverage or 0.0) < min_coverage
-    ]
+    short = [one for one in report.outcomes.values() if (one.coverage or 0.0) < min_coverage]
     if strict and short:
         raise CoverageError(
-            f"analysed less than asked for of {counted(len(short), 'video')}, "
-            f"such as {short[0].uri}",
+            f"analysed less than --min-coverage {min_coverage:g} asks for "
+            f"of {counted(len(short), 'video')}, such as {short[0].uri}",
             hint="the table of files says how much; --min-coverage sets the limit",
         )

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from vswin_cli.errors import VswinError
+from vswin_cli.files import writing
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -27,6 +28,7 @@ __all__ = [
     "show",
     "stdout_columns",
     "stdout_is_terminal",
+    "to_stdout",
     "warn",
     "write",
 ]
@@ -49,19 +51,32 @@ def stdout_columns() -> int:
     return shutil.get_terminal_size().columns if stdout_is_terminal() else 200
 
 
+@contextmanager
+def to_stdout() -> Iterator[None]:
+    """Turn what stdout refuses inside the block into errors of this program.
+
+    Raises:
+        ReaderGoneError: it is a pipe that nobody reads any more.
+        OutputError: it cannot be written, such as a file on a full disk.
+    """
+    try:
+        with writing("stdout"):
+            yield
+            sys.stdout.flush()
+    except BrokenPipeError as cause:
+        raise ReaderGoneError from cause
+
+
 def write(text: str) -> None:
     """Put data on stdout as UTF-8, whatever the locale, with a line end behind it."""
     text = text if text.endswith("\n") else text + "\n"
     binary = getattr(sys.stdout, "buffer", None)
-    try:
+    with to_stdout():
         sys.stdout.flush()
         if binary is None:
             sys.stdout.write(text)
         else:
             binary.write(text.encode("utf-8", "surrogateescape"))
-        sys.stdout.flush()
-    except BrokenPipeError as cause:
-        raise ReaderGoneError from cause
 
 
 def show(renderable: RenderableType, *, width: int | None = None) -> None:
@@ -69,7 +84,8 @@ def show(renderable: RenderableType, *, width: int | None = None) -> None:
     from rich.console import Console
 
     width = width or stdout_columns()  # rich takes a terminal without colours to be 80 wide
-    Console(width=width, soft_wrap=False, highlight=False).print(renderable)
+    with to_stdout():
+        Console(width=width, soft_wrap=False, highlight=False).print(renderable)
 
 
 def note(text: str) -> None:

@@ -11,6 +11,7 @@ import typer
 from vswin_cli import __version__
 from vswin_cli.cli import console
 from vswin_cli.cli.options import QuietOption
+from vswin_cli.config import MAX_FRAME_RATE
 from vswin_cli.errors import CheckpointError, OptionError, OutputError
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def convert(
 
         vswin convert swin_tiny_patch4_window7_224.pth start --inflate
     """
+    _check_input(num_frames, fps)
     if not checkpoint.exists():
         raise CheckpointError(f"{checkpoint}: no such file", hint="check the path")
     from vswin_cli.models.checkpoint import save_model  # loads torch
@@ -156,11 +158,21 @@ def _read_labels(text: str | None) -> LabelMap | None:
     return LabelMap.from_file(Path(text))
 
 
-def _changed(spec: InputSpec, num_frames: int | None, fps: float | None) -> InputSpec:
-    if fps is not None and fps <= 0:
+def _check_input(num_frames: int | None, fps: float | None) -> None:
+    """Refuse before any work what no network could be fed with when it tags."""
+    if num_frames is not None and num_frames % 2:
         raise OptionError(
-            f"frames per second must be positive, got {fps:g}", hint="leave --fps out for 15"
+            f"a clip must have an even number of frames, got {num_frames}",
+            hint="leave --num-frames out for 32; two frames become one time step",
         )
+    if fps is not None and not 0 < fps <= MAX_FRAME_RATE:
+        raise OptionError(
+            f"frames per second must be in (0, {MAX_FRAME_RATE}], got {fps:g}",
+            hint="leave --fps out for 15",
+        )
+
+
+def _changed(spec: InputSpec, num_frames: int | None, fps: float | None) -> InputSpec:
     return replace(
         spec,
         num_frames=spec.num_frames if num_frames is None else num_frames,

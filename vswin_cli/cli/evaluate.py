@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vswin_cli.cli import console, evaluation_text
+from vswin_cli.cli.command import Command, Group
 from vswin_cli.cli.options import (
     DeviceOption,
     JsonOption,
@@ -26,12 +27,13 @@ if TYPE_CHECKING:
 __all__ = ["compare", "evaluate", "f1", "map_", "topk", "windows"]
 
 evaluate = typer.Typer(
+    cls=Group,
     help="Measure how good results are, or where two differ.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-evaluate.command("topk")(topk)
-evaluate.command("windows")(windows)
+evaluate.command("topk", cls=Command)(topk)
+evaluate.command("windows", cls=Command)(windows)
 
 SubsetOption = Annotated[
     str | None,
@@ -58,7 +60,7 @@ TruthArgument = Annotated[
 ]
 
 
-@evaluate.command("map")
+@evaluate.command("map", cls=Command)
 def map_(
     prediction: PredictionArgument,
     truth: TruthArgument,
@@ -93,7 +95,7 @@ def map_(
         console.write(evaluation_text.detection_text(report))
 
 
-@evaluate.command("f1")
+@evaluate.command("f1", cls=Command)
 def f1(
     prediction: PredictionArgument,
     truth: TruthArgument,
@@ -137,12 +139,14 @@ def f1(
     """
     from vswin_cli.evaluation.detection import parse_thresholds
     from vswin_cli.evaluation.events import Collar, Doubts, event_report
+    from vswin_cli.evaluation.matching import check_labels_known
     from vswin_cli.evaluation.segmental import segmental_report
 
     overlaps, limits = parse_thresholds(overlap), Collar(collar, collar_share)
     doubts = Doubts(frozenset(moment or ()), ignore)
     found, wanted = _read_pair(prediction, truth, subset, label_map, ignore)
-    left_out = {*doubts.moments, *([ignore] if ignore else [])}
+    left_out = {*doubts.moments, *([ignore] if ignore is not None else [])}
+    check_labels_known(left_out, found, wanted)
     states, true_states = found.without(left_out), wanted.without(left_out)
     segments = segmental_report(states, true_states, overlaps) if true_states.labels else None
     events = event_report(found, wanted, limits, doubts)
@@ -153,7 +157,7 @@ def f1(
         console.write(evaluation_text.f1_text(segments, events))
 
 
-@evaluate.command("compare")
+@evaluate.command("compare", cls=Command)
 def compare(
     a: Annotated[str, typer.Argument(metavar="A", help="Timelines; with --video a model.")],
     b: Annotated[str, typer.Argument(metavar="B", help="Timelines; with --video a model.")],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vswin_cli.cli.options import FormatOption, JsonOption, OutOption, QuietOption
+from vswin_cli.cli.options import FormatOption, OutOption, QuietOption, TimelineJsonOption
 
 if TYPE_CHECKING:
     from vswin_cli.timeline.record import Timeline
@@ -27,7 +27,7 @@ def export(
     ],
     format: FormatOption = None,
     out: OutOption = None,
-    json: JsonOption = False,
+    json: TimelineJsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Write saved timelines in another format.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vswin_cli.cli import console
+from vswin_cli.cli.command import Command, Group
 from vswin_cli.cli.options import JsonOption
 from vswin_cli.errors import OptionError
 
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = ["labels", "models"]
 
-_TITLES = ("name", "dataset", "params", "top-1", "download", "here")
+_TITLES = ("name", "dataset", "classes", "params", "top-1", "download", "here")
 _DATASET = 1  # the column that gives way on a narrow terminal
 _LONGEST_DATASET = 24  # characters
 _SHORTEST_DATASET = 8
 
 models = typer.Typer(
+    cls=Group,
     help="List the weights that have names, or show one of them.",
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -51,7 +53,7 @@ def _list_by_default(context: typer.Context, json: JsonOption = False) -> None:
         )
 
 
-@models.command("list")
+@models.command("list", cls=Command)
 def list_models(json: JsonOption = False) -> None:
     """List all named weights, and what else has been downloaded.
 
@@ -83,7 +85,7 @@ def list_models(json: JsonOption = False) -> None:
         _draw_table(specs, here, others, default)
 
 
-@models.command("show")
+@models.command("show", cls=Command)
 def show_model(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Named weights.", show_default=False)],
     json: JsonOption = False,
@@ -111,7 +113,7 @@ def show_model(
         console.write("\n".join(f"{key:13}{text}" for key, text in _card_lines(spec, here)))
 
 
-@models.command("default")
+@models.command("default", cls=Command)
 def choose_default(
     name: Annotated[
         str | None,
@@ -233,6 +235,7 @@ def _draw_table(
         (
             spec.name,
             spec.dataset,
+            str(spec.num_classes),
             f"{spec.parameters / 1e6:.1f} M",
             f"{spec.accuracy[0].top1:.1f}",
             f"{spec.sources[0].download_bytes / 1e6:.0f} MB",
@@ -244,6 +247,7 @@ def _draw_table(
         (
             model.card.id,
             model.card.dataset or "",
+            str(model.card.num_classes),
             f"{_parameters(model.card) / 1e6:.1f} M",
             "",
             "",
@@ -257,7 +261,7 @@ def _draw_table(
     room = min(_LONGEST_DATASET, max(_SHORTEST_DATASET, console.stdout_columns() - rest))
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in _TITLES:
-        is_number = title in ("params", "top-1", "download")
+        is_number = title in ("classes", "params", "top-1", "download")
         table.add_column(title, no_wrap=True, justify="right" if is_number else "left")
     for row in rows:
         table.add_row(*row[:_DATASET], _shortened(row[_DATASET], room), *row[_DATASET + 1 :])

@@ -46,6 +46,8 @@ __all__ = [
     "StartOption",
     "StrictOption",
     "StrideOption",
+    "SummaryJsonOption",
+    "TimelineJsonOption",
     "WeightsOption",
     "parse_crops",
     "segment_options",
@@ -262,7 +264,7 @@ StrictOption = Annotated[
     bool,
     typer.Option(
         "--strict",
-        help="End with code 7 if less than --min-coverage could be analysed.",
+        help="End with code 7 if less than --min-coverage of a video could be analysed.",
         rich_help_panel=_RUN,
     ),
 ]
@@ -272,7 +274,7 @@ MinCoverageOption = Annotated[
         "--min-coverage",
         min=0.0,
         max=1.0,
-        help="Share of the video that must be analysed.",
+        help="Share of a video's time that --strict asks for.",
         rich_help_panel=_RUN,
     ),
 ]
@@ -280,7 +282,24 @@ JsonOption = Annotated[
     bool,
     typer.Option(
         "--json",
-        help="JSON on stdout, also beside --out, and errors as JSON.",
+        help="JSON on stdout, and errors as JSON.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+TimelineJsonOption = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="JSON on stdout, also beside --out, and errors as JSON; add -f jsonl for several "
+        "videos.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+SummaryJsonOption = Annotated[
+    bool,
+    typer.Option(
+        "--json",
+        help="A summary as JSON on stdout beside --out, and errors as JSON.",
         rich_help_panel=_OUTPUT,
     ),
 ]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from vswin_cli.errors import OptionError
-from vswin_cli.files import check_destination, ends_as_folder, writing
+from vswin_cli.files import check_destination, check_named, ends_as_folder, writing
 from vswin_cli.remote import as_local_path, is_remote
 
 __all__ = ["Place", "check_distinct", "page_path", "unique_names"]
@@ -35,8 +35,7 @@ class Place:
             OptionError: it is an address, or no name at all.
             OutputError: nothing can be written there.
         """
-        if not text:
-            raise OptionError("the name of a result is empty", hint="give a file or a folder")
+        check_named(text)
         if is_remote(text):
             raise OptionError(
                 f"{text} is an address, and this result stays on this machine",

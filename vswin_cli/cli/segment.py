@@ -15,7 +15,6 @@ from vswin_cli.cli.options import (
     FormatOption,
     GroupOption,
     IncludeOption,
-    JsonOption,
     MaxEntropyOption,
     MaxLabelsOption,
     MergeGapOption,
@@ -26,6 +25,7 @@ from vswin_cli.cli.options import (
     OutOption,
     QuietOption,
     SmoothOption,
+    TimelineJsonOption,
     segment_options,
 )
 
@@ -58,7 +58,7 @@ def segment(
     max_entropy: MaxEntropyOption = None,
     format: FormatOption = None,
     out: OutOption = None,
-    json: JsonOption = False,
+    json: TimelineJsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Find segments in saved scores with other thresholds or labels, in a second.

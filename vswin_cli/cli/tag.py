@@ -24,7 +24,6 @@ from vswin_cli.cli.options import (
     FrameRateOption,
     GroupOption,
     IncludeOption,
-    JsonOption,
     LabelsOption,
     MaxEntropyOption,
     MaxLabelsOption,
@@ -44,6 +43,7 @@ from vswin_cli.cli.options import (
     StartOption,
     StrictOption,
     StrideOption,
+    TimelineJsonOption,
     WeightsOption,
     parse_crops,
     segment_options,
@@ -56,7 +56,7 @@ from vswin_cli.config import (
     Stride,
     parse_seconds,
 )
-from vswin_cli.errors import CoverageError, SourceError
+from vswin_cli.errors import CoverageError, OptionError, SourceError, VswinError
 
 if TYPE_CHECKING:
     from vswin_cli.cli.tag_places import TagPlaces
@@ -93,7 +93,7 @@ def tag(
     max_entropy: MaxEntropyOption = None,
     format: FormatOption = None,
     out: OutOption = None,
-    json: JsonOption = False,
+    json: TimelineJsonOption = False,
     save_scores: SaveScoresOption = None,
     report: ReportOption = None,
     strict: StrictOption = False,
@@ -238,20 +238,31 @@ def _tag_all(sources: Sequence[VideoSource], job: _Job, done: list[_Tagged]) -> 
 
     Raises:
         SourceError: the only video, or every video, failed.
+        OptionError: likewise, as it ends before the start; or the options do not fit the weights.
     """
     from vswin_cli.isolation import reusing_decoders
+    from vswin_cli.timeline.selection import check_selection
 
-    problems: list[SourceError] = []
+    card = job.engine.model.card
+    check_selection(card.labels, card.activation, job.segments)  # would fail every video alike
+    num_failed = 0
     with reusing_decoders():
         for source in sources:
             try:
                 done.append(_Tagged(source, _tag_one(source, job), job.scores.get(source.id)))
-            except SourceError as problem:
-                problems.append(problem)
-                if len(problems) == len(sources):
+            except (SourceError, OptionError) as problem:
+                num_failed += 1
+                if num_failed == len(sources):
                     raise
-                console.error(problem)
-    return len(problems)
+                console.error(_naming(problem, source))
+    return num_failed
+
+
+def _naming(problem: VswinError, source: VideoSource) -> VswinError:
+    """The same, with the video that it is about: one of several may end before the start."""
+    if source.uri in problem.message:
+        return problem
+    return type(problem)(f"{source.uri}: {problem.message}", hint=problem.hint)
 
 
 def _tag_one(source: VideoSource, job: _Job) -> Timeline:
@@ -273,10 +284,10 @@ def _tag_one(source: VideoSource, job: _Job) -> Timeline:
 
 
 def _require_coverage(timelines: Sequence[Timeline], minimum: float) -> None:
-    short = [t for t in timelines if t.coverage.fraction < minimum or t.status != "ok"]
+    short = [t for t in timelines if t.coverage.fraction < minimum]
     if short:
         listed = ", ".join(f"{t.video.uri} ({t.coverage.fraction:.1%})" for t in short)
         raise CoverageError(
-            f"analysed less than asked for: {listed}",
+            f"analysed less than --min-coverage {minimum:g} asks for: {listed}",
             hint="`vswin probe --scan` lists what is damaged; --min-coverage sets the limit",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from typing import Annotated, cast
 
@@ -24,6 +25,7 @@ from vswin_cli.cli.options import (
 from vswin_cli.config import EngineOptions, Precision
 from vswin_cli.errors import OptionError, SourceError
 from vswin_cli.records import json_text, to_json
+from vswin_cli.sources import VideoSource
 
 __all__ = ["windows"]
 
@@ -79,9 +81,9 @@ def windows(
     from vswin_cli.timeline.selection import match_labels
 
     read_text(listed)  # a wrong path should not cost a download first
-    if not piece > 0:
+    if not 0 < piece < inf:
         raise OptionError(
-            f"--piece must be positive, got {piece:g}", hint="give seconds, such as 2"
+            f"--piece must be positive and finite, got {piece:g}", hint="give seconds, such as 2"
         )
     options = EngineOptions(device, cast("Precision", precision), batch_size)
     engine = make_engine(ModelChoice(model, weights, labels), options, crops=1, quiet=quiet)
@@ -101,7 +103,7 @@ def windows(
         first = report.failures[0]
         raise SourceError(
             f"no window could be scored; {first.video}: {first.problem}",
-            hint="relative paths start from the list's folder, or from --root",
+            hint=_failure_hint(first.video),
         )
     if json:
         body = {"schema": "vswin.evaluation.windows/1", **to_json(report)}
@@ -110,3 +112,11 @@ def windows(
         console.write(evaluation_text.windows_text(report))
     if report.failures:
         raise typer.Exit(_SOME_FAILED)
+
+
+def _failure_hint(video: str) -> str:
+    """What to do about a video of the list that gave no score."""
+    path = VideoSource.of(video).path
+    if path is not None and not path.exists():
+        return "relative paths start from the list's folder, or from --root"
+    return f"`vswin probe --scan {video}` tells how long the video is and what is damaged"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from vswin_cli.errors import OptionError
 from vswin_cli.evaluation.annotations import AnnotatedVideo, Annotations, Interval
@@ -35,7 +36,7 @@ class Collar:
     """How far the ends of an event may be off.
 
     Raises:
-        OptionError: a negative collar or a share outside 0..1.
+        OptionError: a collar that is negative or endless, or a share outside 0..1.
     """
 
     seconds: float = 1.0
@@ -44,9 +45,9 @@ class Collar:
     """For ends: of the true event's length."""
 
     def __post_init__(self) -> None:
-        if not (self.seconds >= 0 and 0 <= self.share_of_length <= 1):
+        if not (0 <= self.seconds < inf and 0 <= self.share_of_length <= 1):
             raise OptionError(
-                f"the collar must not be negative and its share must be in 0..1, got "
+                f"the collar must be seconds from 0 up and its share must be in 0..1, got "
                 f"{self.seconds:g} s and {self.share_of_length:g}",
                 hint="--collar takes seconds, --collar-share a part of the event's length",
             )

@@ -11,11 +11,11 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from vswin_cli.counting import counted
-from vswin_cli.errors import SourceError
+from vswin_cli.errors import OptionError, SourceError
 from vswin_cli.evaluation.annotations import Annotations
 from vswin_cli.evaluation.reading import read_text
 
-__all__ = ["check_comparable", "read_label_map"]
+__all__ = ["check_comparable", "check_labels_known", "read_label_map"]
 
 _SHOWN = 3
 
@@ -44,6 +44,22 @@ def check_comparable(prediction: Annotations, truth: Annotations) -> list[str]:
         *_notes("video", prediction.videos, truth.videos, "where every prediction is wrong"),
         *_notes("label", prediction.labels, truth.labels, "so never right"),
     ]
+
+
+def check_labels_known(
+    labels: Collection[str], prediction: Annotations, truth: Annotations
+) -> None:
+    """Refuse labels that an option names and neither file holds.
+
+    Raises:
+        OptionError: there is one; whatever it should have changed would stay as it is.
+    """
+    known = {*prediction.labels, *truth.labels}
+    for label in sorted(set(labels) - known):
+        raise OptionError(
+            f"neither {prediction.source} nor {truth.source} has a label {label!r}",
+            hint=f"they have {_some(known)}",
+        )
 
 
 def _check_overlap(

@@ -1,0 +1,94 @@
+"""What every command does alike: print its help in one piece, and refuse names that are empty.
+
+An empty name is what a shell makes of a variable that is not set. As a path it would mean the
+current folder, as a choice of weights the default ones.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+from typer.core import TyperCommand, TyperGroup
+
+from vswin_cli.cli import console
+from vswin_cli.errors import OptionError
+
+__all__ = ["Command", "Group"]
+
+_TEXTS_THAT_NAME = frozenset({"name", "names", "model", "labels", "a", "b", "video"})
+"""Parameters that hold a name as text; paths are known by their type. Videos to read and results
+to write are looked at by those who read and write them."""
+
+
+class _Helpful:
+    """Prints the help as data, so that what stdout refuses ends as it does for a result.
+
+    The types of contexts and parameters Typer keeps to itself.
+    """
+
+    def get_help(self, ctx: Any) -> str:  # noqa: ANN401
+        """Print the help; nothing is left for Typer to print."""
+        help_of: Callable[[Any], str] = super().get_help  # type: ignore[misc]
+        if console.stdout_is_terminal():
+            with console.to_stdout():
+                return help_of(ctx)
+        text = io.StringIO()
+        with redirect_stdout(text):
+            rest = help_of(ctx)
+        console.write(text.getvalue() + rest)
+        return ""
+
+    def get_help_option(self, ctx: Any) -> Any:  # noqa: ANN401
+        """The option that prints it, and not an empty line after it."""
+        option = super().get_help_option(ctx)  # type: ignore[misc]
+        if option is not None:
+            option.callback = _show_help
+        return option
+
+
+class Command(_Helpful, TyperCommand):
+    """A command of vswin."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
+        """Read the arguments, having refused empty names among them.
+
+        Raises:
+            OptionError: a name is empty.
+        """
+        if "" in args or any(argument.endswith("=") for argument in args):
+            given, _, _ = self.make_parser(ctx).parse_args(args=list(args))
+            self._check_names(given)
+        return super().parse_args(ctx, args)
+
+    def _check_names(self, given: dict[str, Any]) -> None:
+        """Look at the words given for each parameter, before they become paths."""
+        hints = get_type_hints(self.callback)
+        for param in self.params:
+            name = str(param.name)
+            if name not in _TEXTS_THAT_NAME and not _holds_path(hints.get(name)):
+                continue
+            value = given.get(name)
+            if "" in (value if isinstance(value, (list, tuple)) else (value,)):
+                option = param.opts[0] if param.param_type_name == "option" else param.metavar
+                raise OptionError(
+                    f"{option or name} is empty", hint="is a variable of the shell empty?"
+                )
+
+
+class Group(_Helpful, TyperGroup):
+    """A command that holds others."""
+
+
+def _show_help(ctx: Any, _param: Any, wanted: bool) -> None:  # noqa: ANN401
+    if wanted and not ctx.resilient_parsing:
+        ctx.get_help()
+        ctx.exit()
+
+
+def _holds_path(hint: Any) -> bool:  # noqa: ANN401
+    """Whether a type is that of paths, or of several, or of none."""
+    return hint is Path or any(_holds_path(one) for one in get_args(hint))
