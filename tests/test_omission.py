@@ -7,11 +7,11 @@ import av
 import numpy as np
 import pytest
 
+from tests.events import assert_same_events, events_of
 from tests.videos import VideoRecipe, make_video, overwrite
-from vswin_cli.decoding import decode_samples
 from vswin_cli.media import DecodeReport
 from vswin_cli.omission import allows_fields, is_disposable, nal_length_bytes
-from vswin_cli.sampling import Progress, SampledFrame, SamplingPlan
+from vswin_cli.sampling import SamplingPlan
 from vswin_cli.video import VideoReader
 
 PLAN = SamplingPlan(num_frames=8, stride=8, short_side=32, positions_per_second=10.0)
@@ -26,19 +26,6 @@ def nal(kind: int, *, referred_to: bool, size: int = 5) -> bytes:
 def ue(*numbers: int) -> str:
     """Numbers as H.264 codes them (9.1), in bits."""
     return "".join(f"{number + 1:0{2 * (number + 1).bit_length() - 1}b}" for number in numbers)
-
-
-def events_of(path, plan):
-    return [event for event in decode_samples(path, plan) if not isinstance(event, Progress)]
-
-
-def assert_same_events(left, right):
-    assert len(left) == len(right)
-    for one, other in zip(left, right, strict=True):
-        if isinstance(one, SampledFrame):
-            np.testing.assert_array_equal(one.picture, other.picture)
-            one, other = replace(one, picture=None), replace(other, picture=None)
-        assert one == other
 
 
 def num_left_out(path, plan) -> int:

@@ -7,13 +7,14 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from tests.events import assert_same_events, events_of
 from tests.videos import VideoRecipe, make_video, overwrite
 from vswin_cli.clips import open_clips
 from vswin_cli.config import SamplingOptions
 from vswin_cli.decoding import decode_samples
 from vswin_cli.media import DecodeReport
 from vswin_cli.relay import Relay
-from vswin_cli.sampling import Progress, SampledFrame, SamplingPlan
+from vswin_cli.sampling import SamplingPlan
 from vswin_cli.sources import VideoSource
 from vswin_cli.specs import InputSpec
 
@@ -39,19 +40,6 @@ def given(monkeypatch):
 
     monkeypatch.setattr(Relay, "frames", counted)
     return counts
-
-
-def events_of(path, plan):
-    return [event for event in decode_samples(path, plan) if not isinstance(event, Progress)]
-
-
-def assert_same_events(left, right):
-    assert len(left) == len(right)
-    for one, other in zip(left, right, strict=True):
-        if isinstance(one, SampledFrame):
-            np.testing.assert_array_equal(one.picture, other.picture)
-            one, other = replace(one, picture=None), replace(other, picture=None)
-        assert one == other
 
 
 def range_threads():
