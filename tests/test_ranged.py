@@ -51,6 +51,7 @@ def range_threads():
     [
         ("a.mp4", {}),
         ("a.mkv", {}),
+        ("film", {"container": "mp4"}),
         ("a.mov", {"rotation": 90, "width": 96}),
         (
             "a.mp4",

@@ -16,12 +16,13 @@ from pathlib import Path
 from vswin_cli.frames import TimedFrame
 from vswin_cli.relay import Relay
 from vswin_cli.sampling import SamplingPlan
+from vswin_cli.streams import container_name
 from vswin_cli.video import VideoReader
 
 __all__ = ["RangedReader"]
 
 _CODECS = ("h264", "hevc", "vp8", "vp9", "av1")  # whose key frames are places to begin at
-_CONTAINERS = ("mov", "mp4", "m4v", "matroska", "mkv", "webm")  # which keep an index of them
+_CONTAINERS = ("mov", "matroska")  # which keep an index of them
 _WORTHWHILE_SECONDS = 20.0  # of film; each decoder opens the file for itself
 
 
@@ -68,7 +69,7 @@ class RangedReader(VideoReader):
             and info.seekable
             and not info.cut_off
             and info.codec in _CODECS
-            and info.container in _CONTAINERS
+            and container_name(self._container) in _CONTAINERS
             and self._last_seconds - self.next_seconds >= _WORTHWHILE_SECONDS
         )
 
