@@ -303,6 +303,7 @@ def export(options: argparse.Namespace) -> None:
             merge_gap_seconds=0.35,
             max_labels=0,
             instants=("cut",),
+            boundaries=("cut",),
             onsets=(LabelOnset("cut", options.cut_onset),),
         ),
         notes=(trained, *LIMITS),

@@ -28,9 +28,8 @@ LAYERS = [
     "weights.store wire",
     "batch.inputs evaluation.video_list evaluation.window_list isolation models.attention "
     "streams timeline.selection weights.hub weights.registry",
-    "cli.evaluation_text inspection models.swin3d report.tracks timeline.segments video "
-    "weights.references",
-    "relay",
+    "cli.evaluation_text inspection models.swin3d timeline.boundaries video weights.references",
+    "relay report.tracks timeline.segments",
     "ranged",
     "cli.probe decoding models.checkpoint report.thumbnail_process report.thumbnails "
     "timeline.record weights.catalogue",

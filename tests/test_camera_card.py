@@ -49,6 +49,7 @@ def figures(measuring):
 def test_the_card_advises_on_labels_that_it_has():
     card = ModelCard.from_json(CARD.read_text(), CARD)
     assert set(card.segments.instants) == {"cut"} <= set(card.labels)
+    assert card.segments.boundaries == card.segments.instants
     assert {own.label for own in card.segments.onsets} <= set(card.labels)
 
 

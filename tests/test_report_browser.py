@@ -391,6 +391,7 @@ def random_options(seed: int) -> SegmentOptions:
         max_entropy=float(rng.choice([1, 1, 0.8])),
         exclude=("label 3",) if rng.random() < 0.3 else (),
         instants=("label 1",) if rng.random() < 0.3 else (),
+        boundaries=("label 1", "label 3", "none") if rng.random() < 0.3 else (),
         onsets=tuple(
             LabelOnset(f"label {i}", float(rng.choice([0.02, 0.2, 0.6])))
             for i in range(3)

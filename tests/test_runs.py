@@ -12,6 +12,7 @@ from vswin_cli.timeline.runs import (
     peaks_of,
     runs_of,
     smooth,
+    split_runs,
 )
 
 scores_strategy = st.lists(st.floats(0, 1, width=16), max_size=40).map(
@@ -85,6 +86,17 @@ def test_merging_keeps_what_was_covered_and_leaves_only_larger_holes(flags, max_
 
 def test_merging_with_no_gap_allowed_joins_only_runs_that_touch():
     assert merge_runs([(0, 2), (2, 3), (4, 5)], 0) == [(0, 3), (4, 5)]
+
+
+def test_runs_are_divided_at_breaks_and_not_joined_across_them():
+    assert split_runs([(0, 5), (6, 9)], [0, 2, 5, 7, 8]) == [
+        (0, 2), (2, 5), (6, 7), (7, 8), (8, 9)
+    ]  # fmt: skip
+    assert split_runs([(0, 5)], []) == [(0, 5)]
+    runs = [(0, 2), (3, 5), (6, 8), (8, 9)]
+    assert merge_runs(runs, 1, [2]) == [(0, 2), (3, 9)]
+    assert merge_runs(runs, 1, [3]) == [(0, 2), (3, 9)]
+    assert merge_runs(runs, 1, [1, 4, 8]) == [(0, 8), (8, 9)]
 
 
 @given(flags_strategy, st.integers(0, 10))

@@ -80,6 +80,41 @@ def test_instants_are_kept_as_they_are_beside_a_state():
     assert find(instants=("cut",)) == [(0, 25, "pan"), (10, 11, "cut"), (14, 15, "cut")]
 
 
+def test_nothing_lasts_beyond_a_boundary():
+    cut = columns((10, 0.01), (1, 0.9), (9, 0.01), (1, 0.3), (9, 0.01))[:, 0]
+    pan = columns((8, 0.8), (4, 0.1), (18, 0.8))[:, 0]
+    scores = np.column_stack([np.full(30, 0.8), pan, cut])
+
+    def find(**more):
+        track = track_of(scores, labels=["static", "pan", "cut"], activation="sigmoid")
+        options = {"instants": ("cut",), "merge_gap_seconds": 4 * STEP, "max_labels": 0}
+        return spans(track, **(options | more))
+
+    whole = [(0, 30, "pan"), (0, 30, "static"), (10, 11, "cut")]
+    at_the_cut = [(0, 8, "pan"), (0, 10, "static"), (10, 11, "cut"), (10, 30, "static"),
+                  (12, 30, "pan")]  # fmt: skip
+    assert find() == find(boundaries=("no label",)) == whole
+    assert find(boundaries=("cut",)) == at_the_cut
+    # left out of the list or in a group, it still is a cut
+    without = [one for one in at_the_cut if one[2] != "cut"]
+    assert find(boundaries=("cut",), exclude=("cut",)) == without
+    grouped = find(boundaries=("cut",), groups=(LabelGroup("jump", ("cut",)),))
+    assert [one for one in grouped if one[2] != "jump"] == without
+    # at its own onset, and of what is too short on one side the rest stays
+    lower = find(boundaries=("cut",), onsets=(LabelOnset("cut", 0.2),), include=("static",))
+    assert lower == [(0, 10, "static"), (10, 20, "static"), (20, 30, "static")]
+    short = find(boundaries=("cut",), min_duration_seconds=11 * STEP, include=("static",))
+    assert short == [(10, 30, "static")]
+
+
+def test_one_label_at_a_time_is_settled_between_boundaries():
+    cut = columns((10, 0.01), (1, 0.9), (9, 0.01))[:, 0]
+    scores = np.column_stack([np.full(20, 0.8), np.full(20, 0.7), cut])
+    track = track_of(scores, labels=["a", "b", "cut"], activation="sigmoid")
+    found = spans(track, max_labels=1, instants=("cut",), boundaries=("cut",))
+    assert found == [(0, 10, "a"), (10, 20, "a"), (10, 11, "cut")]
+
+
 def test_a_moment_is_the_peak_of_its_score_alone():
     cut = np.array([0.1, 0.5, 0.9, 0.6, 0.1, 0.5, 0.4, 0.7, 0.1])
     track = track_of(np.column_stack([cut, 0 * cut]), labels=["cut", "b"], activation="sigmoid")

@@ -152,7 +152,7 @@ def test_summary_adds_up_per_label_longest_first():
 def test_postprocess_record_gives_back_its_options():
     options = SegmentOptions(
         onset=0.3, max_labels=2, include=("a*",), groups=(LabelGroup("ab", ("a", "b")),),
-        instants=("a",), onsets=(LabelOnset("b", 0.2),),
+        instants=("a",), boundaries=("a",), onsets=(LabelOnset("b", 0.2),),
         min_margin=0.1, smooth_seconds=1.0, max_alternatives=1,
     )  # fmt: skip
     assert PostprocessRecord.of("softmax", options).options() == options

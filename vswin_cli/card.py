@@ -29,6 +29,7 @@ _ADVICE = (
     "smooth_seconds",
     "max_labels",
     "instants",
+    "boundaries",
     "onsets",
 )
 _HINT = "convert the original checkpoint again with `vswin convert`"
@@ -274,7 +275,7 @@ class _Reader:
             raise CheckpointError(f"{self._where}: `segments`: {error}", hint=_HINT) from error
 
     def _advice(self, name: str) -> Any:  # noqa: ANN401
-        if name == "instants":
+        if name in ("instants", "boundaries"):
             return self.texts(name)
         if name == "onsets":
             return tuple(one.label_onset() for one in self.parts(name))

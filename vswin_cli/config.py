@@ -254,6 +254,10 @@ class SegmentOptions:
     instants: tuple[str, ...] = ()
     """Labels of moments, such as a cut: one segment of one time step at each peak of the score,
     neither smoothed nor merged, and not counted by `max_labels`."""
+    boundaries: tuple[str, ...] = ()
+    """Labels of moments that nothing lasts beyond, such as a cut: where the score peaks, at the
+    label's onset or above, the segments of all other labels end and begin anew. They count even if
+    they are not reported themselves."""
     onsets: tuple[LabelOnset, ...] = ()
     """Labels with an onset of their own. Where it is below `offset`, it is their offset, too."""
 

@@ -79,7 +79,11 @@ def page_content(
     """The content of a page, still without pictures."""
     segments = tuple(replace(one, label=one_line(one.label)) for one in timeline.segments)
     if packed is not None:
-        packed = replace(packed, labels=tuple(one_line(label) for label in packed.labels))
+        packed = replace(
+            packed,
+            labels=tuple(one_line(label) for label in packed.labels),
+            boundaries=tuple(replace(one, label=one_line(one.label)) for one in packed.boundaries),
+        )
     return PageContent(
         name=video_name(timeline),
         video_url=url,

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vswin_cli.config import SegmentOptions
+from vswin_cli.timeline.boundaries import Boundary, find_boundaries
 from vswin_cli.timeline.scores import ScoreTrack
 from vswin_cli.timeline.selection import LabelView, normalised_entropy, top_margin
 
@@ -61,6 +62,8 @@ class PackedTrack:
     """The same for the first of the levels that its entropy does not exceed."""
     stretches: tuple[tuple[float, float, int, int], ...]
     """Start and end in seconds, first and stop cell."""
+    boundaries: tuple[Boundary, ...]
+    """Every peak that may divide segments at an onset in reach."""
     lowest_onset: float
     """From here on no label is missing."""
     num_left_out: int
@@ -105,6 +108,7 @@ def pack_track(track: ScoreTrack, options: SegmentOptions, max_bytes: int) -> Pa
             (one.start_seconds, one.end_seconds, one.first_cell, one.stop_cell)
             for one in track.stretches()
         ),
+        boundaries=_boundaries(track, options),
         lowest_onset=_above(float(missing.max())) if len(missing) else LOWEST_ONSET,
         num_left_out=len(missing),
     )
@@ -117,6 +121,11 @@ def _largest(track: ScoreTrack, view: LabelView) -> NDArray[np.float32]:
         if len(rows):
             np.maximum(largest, view.apply(rows).max(axis=0), out=largest)
     return largest
+
+
+def _boundaries(track: ScoreTrack, options: SegmentOptions) -> tuple[Boundary, ...]:
+    onsets = [options.onset_of(label) for label in options.boundaries]
+    return find_boundaries(track, options.boundaries, min([LOWEST_ONSET, *onsets]))
 
 
 def gate_levels(chosen: float) -> NDArray[np.float64]:

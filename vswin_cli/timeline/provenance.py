@@ -148,6 +148,8 @@ class PostprocessRecord:
     max_alternatives: int = field(default=3, metadata=named("alternatives"))
     instants: tuple[str, ...] = ()
     """Labels of moments: a segment at each peak, neither smoothed nor merged."""
+    boundaries: tuple[str, ...] = ()
+    """Labels of moments that no other label's segment lasts beyond."""
     onsets: tuple[OnsetRecord, ...] = ()
     """Labels with an onset of their own."""
     gated_seconds: float = field(default=0.0, metadata=named("gated", digits=6))
@@ -173,6 +175,7 @@ class PostprocessRecord:
             max_entropy=options.max_entropy,
             max_alternatives=options.max_alternatives,
             instants=options.instants,
+            boundaries=options.boundaries,
             onsets=tuple(OnsetRecord(own.label, own.onset) for own in options.onsets),
             gated_seconds=gated_seconds,
         )
@@ -193,5 +196,6 @@ class PostprocessRecord:
             max_entropy=self.max_entropy,
             max_alternatives=self.max_alternatives,
             instants=self.instants,
+            boundaries=self.boundaries,
             onsets=tuple(LabelOnset(own.label, own.onset) for own in self.onsets),
         )

@@ -6,7 +6,9 @@ here knows of seconds, labels' names or videos.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +22,7 @@ __all__ = [
     "peaks_of",
     "runs_of",
     "smooth",
+    "split_runs",
 ]
 
 Run = tuple[int, int]
@@ -78,14 +81,34 @@ def peaks_of(scores: Floats, onset: float) -> list[Run]:
     return [(int(cell), int(cell) + 1) for cell in cells]
 
 
-def merge_runs(runs: Sequence[Run], max_gap: int) -> list[Run]:
-    """Join neighbours that are at most `max_gap` cells apart.
+def split_runs(runs: Sequence[Run], breaks: Sequence[int]) -> list[Run]:
+    """Divide runs at the breaks inside them, each of which is the first cell of what follows.
 
-    Covers all that was covered; what remains apart is more than `max_gap` cells apart.
+    Args:
+        runs: sorted and disjoint.
+        breaks: cells, rising.
     """
+    pieces: list[Run] = []
+    for start, stop in runs:
+        inside = breaks[bisect_right(breaks, start) : bisect_left(breaks, stop)]
+        pieces += pairwise([start, *inside, stop])
+    return pieces
+
+
+def merge_runs(runs: Sequence[Run], max_gap: int, breaks: Sequence[int] = ()) -> list[Run]:
+    """Join neighbours that are at most `max_gap` cells apart, with no break between them.
+
+    Covers all that was covered; what remains apart is more than `max_gap` cells apart, or a break
+    lies between.
+    """
+
+    def is_divided(left: int, right: int) -> bool:
+        return bisect_left(breaks, left) < bisect_right(breaks, right)
+
     merged: list[Run] = []
     for start, stop in runs:
-        if merged and start - merged[-1][1] <= max_gap:
+        is_near = bool(merged) and start - merged[-1][1] <= max_gap
+        if is_near and not is_divided(merged[-1][1], start):
             merged[-1] = (merged[-1][0], max(merged[-1][1], stop))
         else:
             merged.append((start, stop))

@@ -1,10 +1,10 @@
 """A score track in, labelled segments out, by small pure steps on cells of the time axis.
 
 Order: labels are selected and grouped, scores are smoothed, cells where nothing is decided are
-silenced, then per label hysteresis, merging and a minimum length (or, for moments, the peaks
-alone), then at most `max_labels` per instant, then times and statistics. Every step works inside
-one stretch of the video, so nothing is ever joined across a decode gap. Knows nothing of files,
-frames or models.
+silenced, then per label hysteresis, division at boundaries, merging and a minimum length (or, for
+moments, the peaks alone), then at most `max_labels` per instant, then times and statistics. Every
+step works inside one stretch of the video, so nothing is ever joined across a decode gap. Knows
+nothing of files, frames or models.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from vswin_cli.config import SegmentOptions
 from vswin_cli.records import named
+from vswin_cli.timeline.boundaries import boundary_cells
 from vswin_cli.timeline.runs import (
     Run,
     drop_short,
@@ -28,6 +29,7 @@ from vswin_cli.timeline.runs import (
     peaks_of,
     runs_of,
     smooth,
+    split_runs,
 )
 from vswin_cli.timeline.scores import ScoreTrack, Stretch
 from vswin_cli.timeline.selection import LabelView, undecided
@@ -119,11 +121,13 @@ def segment_track(track: ScoreTrack, options: SegmentOptions) -> Segmentation:
     view = LabelView.of(track.labels, track.activation, options)
     gated = undecided(track, view, options)
     candidates = _candidates(track, view, gated, options)
+    boundaries = boundary_cells(track, options)
     segments: list[Segment] = []
     for stretch in track.stretches():
         cells = np.arange(stretch.first_cell, stretch.stop_cell)
         cells = cells[track.valid[stretch.first_cell : stretch.stop_cell]]
-        for column, run in _find_runs(track, view, gated, cells, candidates, options):
+        breaks = np.searchsorted(cells, boundaries[np.isin(boundaries, cells)]).tolist()
+        for column, run in _find_runs(track, view, gated, cells, candidates, breaks, options):
             segments.append(_describe(track, view, stretch, cells, column, run, options))
     segments.sort(key=lambda segment: (segment.start_seconds, segment.label))
     return Segmentation(tuple(segments), float(np.count_nonzero(gated) * track.step_seconds))
@@ -167,9 +171,10 @@ def _find_runs(
     gated: Flags,
     cells: NDArray[np.intp],
     candidates: NDArray[np.intp],
+    breaks: list[int],
     options: SegmentOptions,
 ) -> Iterator[tuple[int, Run]]:
-    """(column, run) over the stretch's cells; runs count valid cells only."""
+    """(column, run) over the stretch's cells; runs and breaks count valid cells only."""
     shortest = _min_cells(track, options)
     gap = _cells_at_most(options.merge_gap_seconds, track)
     found: list[tuple[int, Run]] = []
@@ -182,7 +187,8 @@ def _find_runs(
                 yield from ((int(column), run) for run in peaks_of(columns[:, i], onset))
                 continue
             runs = hysteresis(columns[:, i], onset, min(onset, options.offset))
-            runs = drop_short(merge_runs(runs, gap), shortest)
+            runs = merge_runs(split_runs(runs, breaks), gap, breaks)
+            runs = drop_short(runs, shortest)
             found += [(int(column), run) for run in runs]
     if options.max_labels == 0:
         yield from found

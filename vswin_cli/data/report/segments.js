@@ -63,12 +63,22 @@ function peaksOf(values, onset) {
   return [...values.keys()].filter(isPeak).map((i) => [i, i + 1]);
 }
 
-/** Join neighbours that are at most `maxGap` cells apart. */
-function mergeRuns(runs, maxGap) {
+/** Divide runs at the breaks inside them, each of which is the first cell of what follows. */
+function splitRuns(runs, breaks) {
+  return runs.flatMap(([start, stop]) => {
+    const edges = [start, ...breaks.filter((cell) => start < cell && cell < stop), stop];
+    return edges.slice(1).map((edge, i) => [edges[i], edge]);
+  });
+}
+
+/** Join neighbours that are at most `maxGap` cells apart, with no break between them. */
+function mergeRuns(runs, maxGap, breaks) {
   const merged = [];
   for (const [start, stop] of runs) {
     const last = merged[merged.length - 1];
-    if (last && start - last[1] <= maxGap) last[1] = Math.max(last[1], stop);
+    const isNear = last && start - last[1] <= maxGap;
+    const isDivided = isNear && breaks.some((cell) => last[1] <= cell && cell <= start);
+    if (isNear && !isDivided) last[1] = Math.max(last[1], stop);
     else merged.push([start, stop]);
   }
   return merged;
@@ -139,7 +149,8 @@ function argmax(values) {
  * Segments of a track, sorted by start, then label.
  *
  * track: {start, step, labels, classes, columns (Float32Array per label, over all cells), valid,
- *   gated (Uint8Array), stretches ([start, end, first cell, stop cell])}.
+ *   gated (Uint8Array), stretches ([start, end, first cell, stop cell]),
+ *   boundaries ({cell, label, score})}.
  * options: {onset, offset, minDuration, mergeGap, smooth, maxLabels, instants (labels),
  *   onsets ({label, onset} of those with one of their own)}.
  * Smoothed columns are kept with the track, since thresholds move more often than smoothing.
@@ -155,10 +166,12 @@ function findSegments(track, options) {
     minCells: Math.min(wanted, Math.max(1, numValid)),
   };
   const candidates = candidateColumns(track, options);
+  const boundaries = boundaryCells(track, options);
   const found = [];
   for (const stretch of track.stretches) {
     const cells = validCells(track, stretch);
-    for (const [column, run] of stretchRuns(track, cells, candidates, rules)) {
+    const breaks = boundaries.map((cell) => cells.indexOf(cell)).filter((place) => place >= 0);
+    for (const [column, run] of stretchRuns(track, cells, candidates, breaks, rules)) {
       found.push(describe(track, stretch, cells, column, run));
     }
   }
@@ -173,6 +186,13 @@ function validCells(track, stretch) {
 
 function onsetOf(options, label) {
   return options.onsets.find((own) => own.label === label)?.onset ?? options.onset;
+}
+
+/** Cells at which segments end and others begin, rising. */
+function boundaryCells(track, options) {
+  const counts = ({ label, score }) => score >= single(onsetOf(options, label));
+  const cells = new Set(track.boundaries.filter(counts).map((one) => one.cell));
+  return [...cells].sort((a, b) => a - b);
 }
 
 /** Columns whose largest score anywhere reaches their onset. */
@@ -203,8 +223,8 @@ function smoothedColumn(track, cells, column, width) {
   return track.smoothed.get(key);
 }
 
-/** [column, run] pairs over a stretch's valid cells. */
-function stretchRuns(track, cells, candidates, rules) {
+/** [column, run] pairs over a stretch's valid cells, which `breaks` divide. */
+function stretchRuns(track, cells, candidates, breaks, rules) {
   const smoothed = new Map();
   const moments = [];
   const found = [];
@@ -217,7 +237,7 @@ function stretchRuns(track, cells, candidates, rules) {
       continue;
     }
     const reached = hysteresis(values, onset, Math.min(onset, rules.offset));
-    const runs = mergeRuns(reached, rules.mergeCells);
+    const runs = mergeRuns(splitRuns(reached, breaks), rules.mergeCells, breaks);
     for (const run of runs) if (run[1] - run[0] >= rules.minCells) found.push([column, run]);
     if (runs.length) smoothed.set(column, values);
   }

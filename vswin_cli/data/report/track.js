@@ -14,6 +14,7 @@ async function unpackTrack(packed) {
     step: packed.step_seconds,
     labels: packed.labels,
     stretches: packed.stretches,
+    boundaries: packed.boundaries,
     columns,
     valid,
     margins,
