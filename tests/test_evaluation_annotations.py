@@ -55,6 +55,8 @@ def test_activitynet_results_are_read_with_scores(tmp_path):
         "v_a.mp4,1,2.5,run\n",
         "a,1.0e0,25e-1,run\n",
         "label,video-id,t-start,t-end\nrun,a,0:01,00:00:02.5\n",
+        "\na\t1\t2.5\trun\n",
+        "label\tvideo\tend\tstart\tstart_ms\nrun\ta\t2.5\t1\t7\n",
         '\ufeffVideo,Start,End,Label\r\n"a","1.0","2.5","run"\r\n\r\n',
     ],
 )
@@ -88,6 +90,16 @@ def test_our_own_csv_export_is_read_back(tmp_path):
     found = read_annotations(tmp_path / "one.csv").videos["a b"].intervals
     assert [one.label for one in found] == [one.label for one in timeline().segments]
     assert found[0].score == pytest.approx(0.8341)
+
+
+def test_our_own_tsv_export_is_read_back_in_its_units(tmp_path):
+    write_timeline(timeline(), "tsv", tmp_path / "one.tsv")
+    found = read_annotations(tmp_path / "one.tsv").videos["a b"].intervals
+    assert [one.label for one in found] == [one.label for one in timeline().segments]
+    for one, said in zip(found, timeline().segments, strict=True):
+        assert one.start_seconds == pytest.approx(said.start_seconds, abs=5e-4)
+        assert one.end_seconds == pytest.approx(said.end_seconds, abs=5e-4)
+        assert one.score == pytest.approx(said.score, abs=5e-4)
 
 
 def test_our_own_activitynet_export_is_read_back(tmp_path):
@@ -197,6 +209,6 @@ def test_segments_keep_their_order_whatever_the_file_says(tmp_path):
 
 def test_a_table_with_tabs_is_told_how_many_columns_are_wanted(tmp_path):
     path = tmp_path / "rows.tsv"
-    path.write_text("video\tstart_ms\tend_ms\tlabel\n")
-    with pytest.raises(SourceError, match="got 1 column, expected 4 or more"):
+    path.write_text("video\tstart_ms\tend_ms\tlabel\na, b\t0\t1500\n")
+    with pytest.raises(SourceError, match="line 2: got 3 columns, expected 4 or more"):
         read_annotations(path)

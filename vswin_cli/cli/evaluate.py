@@ -49,13 +49,14 @@ LabelMapOption = Annotated[
 PredictionArgument = Annotated[
     Path,
     typer.Argument(
-        metavar="PRED", help="Timelines (JSON, JSON Lines), ActivityNet results or CSV."
+        metavar="PRED", help="Timelines (JSON, JSON Lines), ActivityNet results, CSV or TSV."
     ),
 ]
 TruthArgument = Annotated[
     Path,
     typer.Argument(
-        metavar="GT", help="ActivityNet ground truth, CSV video,start,end,label, or timelines."
+        metavar="GT",
+        help="ActivityNet ground truth, CSV or TSV video,start,end,label, or timelines.",
     ),
 ]
 

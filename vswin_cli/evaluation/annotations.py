@@ -1,8 +1,9 @@
 """Labelled intervals of several videos, predicted or true, from whatever file holds them.
 
 Told apart by content: ActivityNet's ground truth (`database`) and results (`results`), our
-timelines as JSON or JSON Lines, and CSV with `video,start,end,label` and maybe `score`. Videos
-are matched by file name: folders, a known ending and ActivityNet's `v_` do not count.
+timelines as JSON or JSON Lines, and tables with commas or tabs that hold `video`, `start`, `end`,
+`label` and maybe `score`. Videos are matched by file name: folders, a known ending and
+ActivityNet's `v_` do not count.
 """
 
 from __future__ import annotations
@@ -35,14 +36,15 @@ __all__ = [
 
 _COLUMNS = {
     "video": ("video", "video_id", "video-id", "filename", "file", "path", "uri"),
-    "start": ("start", "start_seconds", "t_start", "t-start", "onset", "begin"),
-    "end": ("end", "end_seconds", "t_end", "t-end", "offset"),
+    "start": ("start", "start_seconds", "t_start", "t-start", "onset", "begin", "start_ms"),
+    "end": ("end", "end_seconds", "t_end", "t-end", "offset", "end_ms"),
     "label": ("label", "event_label", "class", "activity", "name"),
-    "score": ("score", "confidence"),
+    "score": ("score", "confidence", "score_permille"),
 }
+_THOUSANDTHS = ("start_ms", "end_ms", "score_permille")
 _REQUIRED = ("video", "start", "end", "label")
 _HINT = (
-    "give ActivityNet JSON, a timeline of `vswin tag -f json`, or CSV with the columns "
+    "give ActivityNet JSON, a timeline of `vswin tag -f json`, or CSV or TSV with the columns "
     "video,start,end,label"
 )
 
@@ -60,6 +62,15 @@ class Interval:
     def seconds(self) -> float:
         """Length."""
         return self.end_seconds - self.start_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """Where a table holds something, and in which unit."""
+
+    place: int
+    per_unit: float = 1.0
+    """1000 for milliseconds and per mille."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +153,7 @@ def read_annotations(path: Path, *, subset: str | None = None) -> Annotations:
     text = read_text(path)
     name = str(path)
     if not text.lstrip().startswith(("{", "[")):
-        return _without_subset(_from_csv(text, name), subset)
+        return _without_subset(_from_table(text, name), subset)
     try:
         document: JsonValue = json.loads(text)
     except json.JSONDecodeError:
@@ -279,11 +290,13 @@ def _interval(
     return Interval(start, end, label, score)
 
 
-def _from_csv(text: str, source: str) -> Annotations:
-    reader = csv.reader(text.splitlines(keepends=True), strict=True)
+def _from_table(text: str, source: str) -> Annotations:
+    first = text.lstrip().partition("\n")[0]
+    dialect = "excel-tab" if first.count("\t") > first.count(",") else "excel"
+    reader = csv.reader(text.splitlines(keepends=True), dialect, strict=True)
     by_name: dict[str, list[Interval]] = {}
     try:
-        for name, interval in _csv_intervals(reader, lambda: f"{source}, line {reader.line_num}"):
+        for name, interval in _row_intervals(reader, lambda: f"{source}, line {reader.line_num}"):
             by_name.setdefault(name, []).append(interval)
     except csv.Error as error:
         raise SourceError(f"{source}, line {reader.line_num}: {error}", hint=_HINT) from error
@@ -293,10 +306,10 @@ def _from_csv(text: str, source: str) -> Annotations:
     return _gather(videos, source)
 
 
-def _csv_intervals(
+def _row_intervals(
     rows: Iterable[list[str]], where: Callable[[], str]
 ) -> Iterator[tuple[str, Interval]]:
-    columns: dict[str, int] | None = None
+    columns: dict[str, _Column] | None = None
     for row in rows:
         cells = [cell.strip() for cell in row]
         if not any(cells):
@@ -305,38 +318,44 @@ def _csv_intervals(
             columns = _header(cells)
             if columns is not None:
                 continue
-            columns = {name: i for i, name in enumerate(_COLUMNS)}
-        last = max(columns.get(name, len(cells)) for name in _REQUIRED)
+            columns = {name: _Column(i) for i, name in enumerate(_COLUMNS)}
+        last = max(columns[name].place for name in _REQUIRED)
         if len(cells) <= last:
             raise SourceError(
                 f"{where()}: got {counted(len(cells), 'column')}, expected {last + 1} or more",
                 hint=_HINT,
             )
-        yield cells[columns["video"]], _csv_interval(cells, columns, where())
+        yield cells[columns["video"].place], _row_interval(cells, columns, where())
 
 
-def _header(cells: Sequence[str]) -> dict[str, int] | None:
-    """Column numbers if the row names them."""
+def _header(cells: Sequence[str]) -> dict[str, _Column] | None:
+    """Columns if the row names them."""
     names = [cell.casefold() for cell in cells]
     found = {
-        column: next(names.index(alias) for alias in aliases if alias in names)
+        column: _Column(names.index(alias), 1000.0 if alias in _THOUSANDTHS else 1.0)
         for column, aliases in _COLUMNS.items()
-        if any(alias in names for alias in aliases)
+        for alias in reversed(aliases)  # the first that is there has the last word
+        if alias in names
     }
     return found if all(column in found for column in _REQUIRED) else None
 
 
-def _csv_interval(cells: Sequence[str], columns: Mapping[str, int], where: str) -> Interval:
-    start, end = (_seconds(cells[columns[name]], where) for name in ("start", "end"))
-    place = columns.get("score")
-    text = "" if place is None or place >= len(cells) else cells[place]
+def _row_interval(cells: Sequence[str], columns: Mapping[str, _Column], where: str) -> Interval:
+    start, end = (
+        _seconds(cells[columns[name].place], where) / columns[name].per_unit
+        for name in ("start", "end")
+    )
+    column = columns.get("score")
+    text = "" if column is None or column.place >= len(cells) else cells[column.place]
     score = _number(text)
+    if column is not None and score is not None:
+        score /= column.per_unit
     if text and score is None:
         raise SourceError(
             f"{where}: the score {text!r} is no number",
             hint="leave the column empty where there is no score",
         )
-    return _interval(start, end, cells[columns["label"]], score, where)
+    return _interval(start, end, cells[columns["label"].place], score, where)
 
 
 def _number(text: str) -> float | None:
