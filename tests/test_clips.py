@@ -10,7 +10,7 @@ from tests.videos import (
     cut_short,
     drop_packets,
     make_video,
-    make_with_long_sound,
+    make_with_sound,
     overwrite,
     read_indices,
 )
@@ -404,9 +404,10 @@ def test_packets_lost_from_a_transport_stream_make_it_partial(tmp_path):
     assert report.status == "partial"
 
 
-def test_sound_that_lasts_longer_than_the_pictures_is_no_loss(tmp_path):
+@pytest.mark.parametrize(("start", "sound_seconds"), [(0.0, 6.0), (2.0, 4.0), (2.0, 1.0)])
+def test_sound_before_or_after_the_pictures_is_no_loss(tmp_path, start, sound_seconds):
     path = tmp_path / "a.mkv"
-    make_with_long_sound(path, VideoRecipe(num_frames=60), sound_seconds=6.0)
+    make_with_sound(path, VideoRecipe(start=start), sound_seconds=sound_seconds)
     _, report = clips_of(path)
     assert report.duration_seconds == pytest.approx(2.0, abs=0.01)
     assert report.status == "ok"

@@ -13,7 +13,7 @@ from tests.videos import (
     make_still_and_audio,
     make_video,
     make_with_cover,
-    make_with_long_sound,
+    make_with_sound,
     overwrite,
     read_indices,
 )
@@ -119,6 +119,13 @@ def test_declared_duration_of_matroska_does_not_count_the_start_offset(tmp_path)
     assert info.declared_duration_seconds == pytest.approx(2.0, abs=0.01)
 
 
+@pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.mov", "a.flv", "a.ts"])
+def test_declared_duration_counts_from_the_first_picture_where_sound_begins_before(tmp_path, name):
+    path = make_with_sound(tmp_path / name, VideoRecipe(start=2.0), sound_seconds=4.0)
+    info = probe(path)
+    assert info.declared_duration_seconds == pytest.approx(2.0, abs=0.1)
+
+
 def test_raw_stream_has_no_timestamps_and_says_so(tmp_path):
     info = probe(make_video(tmp_path / "a.h264"))
     assert [warning.code for warning in info.warnings] == ["NO_TIMESTAMPS"]
@@ -170,7 +177,7 @@ def test_clock_that_starts_anew_goes_on_after_the_last_frame(tmp_path):
 def test_stream_that_turns_up_in_the_middle_does_no_harm(tmp_path):
     silent = make_video(tmp_path / "a.ts")
     recipe = VideoRecipe(first_index=60, start=2.0)
-    sounding = make_with_long_sound(tmp_path / "b.ts", recipe, sound_seconds=2.0)
+    sounding = make_with_sound(tmp_path / "b.ts", recipe, sound_seconds=2.0)
     joined = tmp_path / "joined.ts"
     joined.write_bytes(silent.read_bytes() + sounding.read_bytes())
     numbers, _, _ = decode(joined)

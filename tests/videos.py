@@ -123,8 +123,8 @@ def make_audio(path: Path, *, seconds: float = 1.0) -> Path:
     return path
 
 
-def make_with_long_sound(path: Path, recipe: VideoRecipe, *, sound_seconds: float) -> Path:
-    """A video whose sound goes on after the last picture."""
+def make_with_sound(path: Path, recipe: VideoRecipe, *, sound_seconds: float) -> Path:
+    """A video with sound from 0 s on, before or after the pictures."""
     with av.open(str(path), "w") as output:
         video = _add_stream(output, recipe)
         sound = output.add_stream("aac", rate=16_000, layout="mono")

@@ -117,31 +117,28 @@ def best_stream(container: InputContainer, path: Path) -> VideoStream:
 
 
 def declared_duration(
-    container: InputContainer, stream: VideoStream
+    container: InputContainer, stream: VideoStream, origin: Fraction
 ) -> tuple[float, DurationSource] | None:
-    """Seconds that a video claims to last, and who claims it."""
+    """Seconds that a video claims to last from its first picture on, and who claims it.
+
+    Args:
+        container: holds the stream.
+        stream: of the pictures.
+        origin: when its first one is shown on the container's clock; sound may begin before.
+    """
+    name = container_name(container)
+    is_stated = name in _STATING_DURATION
     if stream.duration is not None and stream.time_base is not None and stream.duration > 0:
-        is_stated = container_name(container) in _STATING_DURATION
         return float(stream.duration * stream.time_base), "stream" if is_stated else "estimate"
-    if container_name(container) == "matroska":
-        return _declared_by_matroska(container, stream)
+    tag = _DURATION_TAG.fullmatch(stream.metadata.get("DURATION", ""))
+    if name == "matroska" and tag is not None:  # which counts from 0, not from the start
+        seconds = 3600 * int(tag[1]) + 60 * int(tag[2]) + float(tag[3]) - float(origin)
+        return (seconds, "stream") if seconds > 0 else None
     if not container.duration or container.duration < 0:
         return None
-    is_stated = container_name(container) in _STATING_DURATION
-    return container.duration / _MICROSECONDS, "container" if is_stated else "estimate"
-
-
-def _declared_by_matroska(
-    container: InputContainer, stream: VideoStream
-) -> tuple[float, DurationSource] | None:
-    """Matroska counts durations from 0, not from the start, and keeps those of streams in tags."""
-    offset = max(0, container.start_time or 0) / _MICROSECONDS
-    tag = _DURATION_TAG.fullmatch(stream.metadata.get("DURATION", ""))
-    if tag is not None:
-        seconds = 3600 * int(tag[1]) + 60 * int(tag[2]) + float(tag[3]) - offset
-        return (seconds, "stream") if seconds > 0 else None
-    seconds = (container.duration or 0) / _MICROSECONDS - offset
-    return (seconds, "container") if seconds > 0 else None
+    start = 0 if name == "matroska" else container.start_time or 0
+    seconds = (start + container.duration) / _MICROSECONDS - float(origin)
+    return (seconds, "container" if is_stated else "estimate") if seconds > 0 else None
 
 
 def container_name(container: InputContainer) -> str:

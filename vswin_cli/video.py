@@ -354,7 +354,7 @@ class VideoReader:
         stream, container = self._stream, self._container
         ratio = stream.sample_aspect_ratio or Fraction(1)
         rate = stream.average_rate or stream.guessed_rate
-        declared = declared_duration(container, stream)
+        declared = declared_duration(container, stream, self._origin)
         info = VideoInfo(
             size_bytes=self._path.stat().st_size,
             container=displayed_container_name(container, self._path),
