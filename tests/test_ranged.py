@@ -13,8 +13,8 @@ from vswin_cli.clips import open_clips
 from vswin_cli.config import SamplingOptions
 from vswin_cli.decoding import decode_samples
 from vswin_cli.media import DecodeReport
-from vswin_cli.relay import Relay
-from vswin_cli.sampling import SamplingPlan
+from vswin_cli.relay import Relay, _Decoder
+from vswin_cli.sampling import Progress, SamplingPlan
 from vswin_cli.sources import VideoSource
 from vswin_cli.specs import InputSpec
 
@@ -133,6 +133,36 @@ def test_damage_is_told_as_one_decoder_tells_it(tmp_path, given, place):
     assert isinstance(report, DecodeReport)
     assert report.bad_packets + report.corrupt_frames > 0 or report.gaps
     assert range_threads() == []
+
+
+def test_decoding_anew_gives_signs_of_life(tmp_path, monkeypatch):
+    path = make_video(tmp_path / "a.mp4", FILM)
+    monkeypatch.setattr("vswin_cli.decoding._PROGRESS_SECONDS", 0.0)
+    scale = Relay._scaled
+
+    def failing(self, frame, end_seconds, maker):
+        if frame.seconds > 30:
+            raise RuntimeError("broken")
+        return scale(self, frame, end_seconds, maker)
+
+    monkeypatch.setattr(Relay, "_scaled", failing)
+    events = list(decode_samples(path, TOGETHER))
+    signs = [event for event in events if isinstance(event, Progress)]
+    assert len(signs) > FILM.num_frames + 200
+    assert signs == sorted(signs, key=lambda sign: (sign.frames_decoded, sign.seconds))
+    assert events[-1].frames_decoded == FILM.num_frames
+
+
+def test_a_film_that_a_strict_decoder_refuses_is_decoded_by_the_usual_one(
+    tmp_path, given, monkeypatch
+):
+    """As one with a malformed message ahead of every picture is."""
+    path = make_video(tmp_path / "a.mp4", FILM)
+    alone = events_of(path, ALONE)
+
+    monkeypatch.setattr(_Decoder, "_decode_packet", lambda self, packet: [])
+    assert_same_events(events_of(path, TOGETHER), alone)
+    assert given == [0]
 
 
 def test_a_reader_that_stops_early_leaves_nothing_behind(tmp_path, given):

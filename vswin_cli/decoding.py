@@ -90,13 +90,15 @@ class _Sampler:
     def _decode_from(self, start_seconds: float) -> Generator[Event, None, float | None]:
         """Decode on; returns where to seek to, or `None` at the end."""
         for frame in self._reader.frames():
-            self._frames_decoded += 1
-            yield from self._take(frame, start_seconds)
+            if self._held is None or frame.seconds > self._held.seconds:  # no repetition
+                self._frames_decoded += 1
+                yield from self._take(frame, start_seconds)
             if self._stopped:
                 return None
             if time.monotonic() - self._last_sign > _PROGRESS_SECONDS:
                 self._last_sign = time.monotonic()
-                yield Progress(frame.seconds, self._frames_decoded, self._reader.bad_packets)
+                here = frame.seconds if self._held is None else self._held.seconds
+                yield Progress(here, self._frames_decoded, self._reader.bad_packets)
             target = self._seek_target(frame.seconds)
             if target is not None:
                 return target

@@ -2,9 +2,9 @@
 
 The frame threads of one decoder wait for each other's rows. Decoders of their own, each from one
 key frame to another, do not. Only films that FFmpeg can enter at any key frame are divided, and
-only while everything is sound: at the first oddity the film is decoded anew by one decoder, and
-what was given out before is passed over. Pictures are scaled where they are decoded, so that
-ranges that wait for their turn need little memory.
+only while everything is sound: at the first oddity the film is decoded anew by one decoder, because
+how damage looks depends on all that a decoder has seen. Pictures are scaled where they are decoded,
+so that ranges that wait for their turn need little memory.
 """
 
 from __future__ import annotations
@@ -44,18 +44,16 @@ class RangedReader(VideoReader):
         self._plan = plan
 
     def frames(self) -> Iterator[TimedFrame]:
-        """Frames in presentation order, from where the reader stands to the end."""
-        given_seconds: float | None = None
+        """Frames in presentation order, from where the reader stands to the end.
+
+        After an oddity they come again from the first one on.
+        """
         if self._can_be_divided:
             with closing(self._divide()) as relay:
-                for frame in relay.frames():
-                    given_seconds = frame.seconds
-                    yield frame
-            if relay.is_sound and given_seconds is not None:
+                yield from relay.frames()
+            if relay.is_sound and relay.end_seconds > self.next_seconds:
                 self.seek(relay.end_seconds)
-        for frame in super().frames():
-            if given_seconds is None or frame.seconds > given_seconds:
-                yield frame
+        yield from super().frames()
 
     @property
     def _can_be_divided(self) -> bool:

@@ -104,7 +104,7 @@ class Relay:
         self._is_exhausted = False
         self._is_closed = False
         self._changed = threading.Condition()
-        self._scout = _Decoder(path)
+        self._scout = VideoReader(path)  # looks at the index only
         self._threads = [
             threading.Thread(target=self._work, name="vswin-range", daemon=True)
             for _ in range(decoders)
