@@ -173,6 +173,51 @@ def test_a_foreign_folder_is_kept_even_if_forced(tmp_path, official, capsys):
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["photo.jpg"]
 
 
+@pytest.mark.parametrize(
+    ("card", "others"),
+    [
+        ('{"model_type": "bert"}', ["model.safetensors"]),
+        ('{"schema": "vswin.model/1"}', ["model.safetensors", "notes.txt"]),
+        ("{ // mine", []),
+    ],
+    ids=["of-another-program", "with-notes", "alone"],
+)
+def test_a_folder_that_holds_more_than_a_model_is_kept_even_if_forced(
+    tmp_path, official, capsys, card, others
+):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "config.json").write_text(card)
+    for name in others:
+        (out / name).write_bytes(b"x")
+    code, text = refused(capsys, official, out, "--force")
+    assert code == 8
+    assert "not a model folder" in text
+    assert {path.name for path in out.iterdir()} == {"config.json", *others}
+
+
+def test_a_checkpoint_inside_the_folder_to_be_replaced_is_kept(tmp_path, official, capsys):
+    out = tmp_path / "out"
+    assert convert(official, out, "-q") == 0
+    before = (out / "model.safetensors").read_bytes()
+    capsys.readouterr()
+    for source in (out, out / "model.safetensors", tmp_path / "x" / ".." / "out"):
+        (tmp_path / "x").mkdir(exist_ok=True)
+        code, text = refused(capsys, source, out, "--force", "--num-frames", 16)
+        assert code == 2
+        assert "which is to be replaced" in text
+    assert (out / "model.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize("card", ["{", None], ids=["damaged", "whole"])
+def test_a_damaged_model_gives_way_to_a_forced_one(tmp_path, official, card):
+    assert convert(official, tmp_path / "out", "-q") == 0
+    if card is not None:
+        (tmp_path / "out" / "config.json").write_text(card)
+    assert convert(official, tmp_path / "out", "-q", "--force") == 0
+    assert read_checkpoint(tmp_path / "out").card is not None
+
+
 class Attack:
     """Runs a command when it is unpickled by anything less careful."""
 

@@ -13,6 +13,7 @@ from vswin_cli.cli import console
 from vswin_cli.cli.options import QuietOption
 from vswin_cli.config import MAX_FRAME_RATE
 from vswin_cli.errors import CheckpointError, OptionError, OutputError
+from vswin_cli.files import writing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -86,10 +87,9 @@ def convert(
     _check_input(num_frames, fps)
     if not checkpoint.exists():
         raise CheckpointError(f"{checkpoint}: no such file", hint="check the path")
+    _check_place(folder, checkpoint, force=force)
     from vswin_cli.models.checkpoint import save_model  # loads torch
 
-    if folder.exists() and not force and (not folder.is_dir() or any(folder.iterdir())):
-        raise OutputError(f"{folder}: exists", hint="choose another folder, or give `--force`")
     if inflate:
         if labels is not None:
             raise OptionError(
@@ -116,6 +116,29 @@ def convert(
     if not quiet:
         console.note(_summary(card))
     console.write(str(folder))
+
+
+def _check_place(folder: Path, checkpoint: Path, *, force: bool) -> None:
+    """Refuse before any work to write over anything that the user would miss.
+
+    Raises:
+        OptionError: IN is in OUT, which is to be replaced as a whole.
+        OutputError: OUT holds something, and may not or must not be replaced.
+    """
+    from vswin_cli.weights.store import check_replaceable
+
+    with writing(f"{folder}"):
+        if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+            return
+        place, source = folder.resolve(), checkpoint.resolve()
+    if not force:
+        raise OutputError(f"{folder}: exists", hint="choose another folder, or give `--force`")
+    if place in (source, *source.parents):
+        raise OptionError(
+            f"{checkpoint} lies in {folder}, which is to be replaced",
+            hint="give another place for the result",
+        )
+    check_replaceable(folder)
 
 
 def _loaded(checkpoint: Path, labels: LabelMap | None) -> tuple[dict[str, Tensor], ModelCard]:

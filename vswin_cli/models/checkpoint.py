@@ -27,6 +27,7 @@ from vswin_cli.models.pickles import TensorFile, read_tensor_file
 from vswin_cli.models.swin3d import VideoSwin
 from vswin_cli.models.tf_bundle import find_bundle_index, read_bundle
 from vswin_cli.specs import Architecture
+from vswin_cli.weights.store import check_replaceable
 
 __all__ = [
     "CARD_FILE",
@@ -157,7 +158,7 @@ def build_model(checkpoint: Checkpoint, card: ModelCard) -> LoadedModel:
 def save_model(folder: Path, state: Mapping[str, Tensor], card: ModelCard) -> None:
     """Write our own format; the same weights and card give the same bytes.
 
-    The folder appears complete or not at all, and replaces an older one of its kind.
+    The folder appears complete or not at all, and replaces an older one that holds nothing else.
 
     Raises:
         CheckpointError: the weights do not fit the card.
@@ -167,10 +168,7 @@ def save_model(folder: Path, state: Mapping[str, Tensor], card: ModelCard) -> No
     folder = folder.absolute()
     unfinished = folder.with_name(f".{folder.name}.{token_hex(4)}.part")
     try:
-        if folder.exists() and not _may_replace(folder):
-            raise OutputError(
-                f"{folder}: exists and is not a model folder", hint="give a path of its own"
-            )
+        check_replaceable(folder)
         unfinished.mkdir(parents=True)
         with (unfinished / WEIGHTS_FILE).open("wb") as file:
             file.writelines(_serialised(state))
@@ -183,12 +181,6 @@ def save_model(folder: Path, state: Mapping[str, Tensor], card: ModelCard) -> No
         ) from error
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _may_replace(folder: Path) -> bool:
-    return folder.is_dir() and (
-        (folder / CARD_FILE).is_file() or next(folder.iterdir(), None) is None
-    )
 
 
 def _put_in_place(finished: Path, folder: Path) -> None:

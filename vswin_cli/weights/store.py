@@ -21,13 +21,16 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from vswin_cli.errors import DownloadError
+from vswin_cli.card import CARD_SCHEMA
+from vswin_cli.errors import DownloadError, OutputError
 from vswin_cli.files import replacing_text, writing
 from vswin_cli.settings import cache_folder
 
 __all__ = [
     "EMBEDDED_MODEL",
+    "MODEL_FILES",
     "SeenFile",
+    "check_replaceable",
     "download_folder",
     "embedded_folder",
     "is_model_folder",
@@ -43,7 +46,9 @@ __all__ = [
 EMBEDDED_MODEL = "camera-motion"
 """Name of the weights that come inside the package and need no download."""
 
-_MODEL_FILES = ("model.safetensors", "config.json")
+_CARD_FILE = "config.json"
+MODEL_FILES = ("model.safetensors", _CARD_FILE)
+"""What a folder in our format holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,37 @@ def model_folder(name: str) -> Path:
 
 def is_model_folder(folder: Path) -> bool:
     """Whether a folder holds the two files of our format."""
-    return all((folder / name).is_file() for name in _MODEL_FILES)
+    return all((folder / name).is_file() for name in MODEL_FILES)
+
+
+def check_replaceable(folder: Path) -> None:
+    """Find out whether new weights may take this place: free, empty, or a model and nothing else.
+
+    Raises:
+        OutputError: something else is there, or nobody may look.
+    """
+    with writing(f"{folder}"):
+        if not folder.exists():
+            return
+        names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else None
+        if names == [] or (names and set(names).issubset(MODEL_FILES) and _has_our_card(folder)):
+            return
+    other = next((name for name in names or () if name not in MODEL_FILES), None)
+    raise OutputError(
+        f"{folder}: exists and is not a model folder" + (f": {other} is in it" if other else ""),
+        hint="give a path of its own",
+    )
+
+
+def _has_our_card(folder: Path) -> bool:
+    """Whether the card is ours; a damaged one is if weights lie beside it."""
+    try:
+        content = json.loads((folder / _CARD_FILE).read_bytes())
+    except FileNotFoundError:
+        return False
+    except ValueError:
+        return is_model_folder(folder)
+    return isinstance(content, dict) and content.get("schema") == CARD_SCHEMA
 
 
 def download_folder(uri: str) -> Path:
