@@ -16,7 +16,7 @@ LAYERS = [
     "bench.record counting errors frames heap media models.crc32c "
     "models.linear models.partition models.threads omission specs structure "
     "timeline.overlaps timeline.runs",
-    "files",
+    "delimited files",
     "bench.flops bench.machine bench.memory bench.synthesis bench.timing "
     "bench.torchvision_peer cli.bench_text cli.console config evaluation.protocols "
     "labels models.inert models.inflate models.layouts models.routing models.tf_index "

@@ -133,6 +133,7 @@ def test_videos_are_matched_by_bare_name(name, expected):
         ("a,1,2,run,nan\n", "the score 'nan'"),
         ("a,nan,2,run\n", "cannot read the time 'nan'"),
         ("a,1,2,\n", "the label is empty"),
+        ('a,1,2,run\na,3,4,"run\na,5,6,run\n', "line 2: unexpected end of data"),
         ("x/a.mp4,1,2,run\ny/a.mp4,1,2,run\n", "would both be the video 'a'"),
         ({"database": {"a": {"annotations": {}}}}, "`a` must hold a list"),
         ({"results": {"a": [{"label": "run"}]}}, "`a`, entry 0"),
@@ -195,9 +196,10 @@ def test_label_map_is_read_and_checked(tmp_path):
     path.write_text("running,run\nrunning,walk\n")
     with pytest.raises(SourceError, match="line 2: 'running' already"):
         read_label_map(path)
-    path.write_text("running\n")
-    with pytest.raises(SourceError, match="line 1"):
-        read_label_map(path)
+    for bad in ("running\n", '"running,run\nwalking,walk\n'):
+        path.write_text(bad)
+        with pytest.raises(SourceError, match="line 1"):
+            read_label_map(path)
 
 
 def test_segments_keep_their_order_whatever_the_file_says(tmp_path):

@@ -58,6 +58,7 @@ def test_paths_start_from_the_list_or_from_the_root(tmp_path):
         ("a.mp4,4\n", "index below 4"),
         ("a.mp4,archery\nb.mp4\n", "line 2: a path and a label"),
         ("a.mp4,\n", "line 1: a path and a label"),
+        ('a.mp4,0\n"b.mp4,1\n' + "c.mp4,0\n" * 20_000, "list.csv, line 2: field larger"),
     ],
 )
 def test_errors_name_the_line(tmp_path, text, complaint):

@@ -7,9 +7,7 @@ must be complete, unique and as long as the head that it names.
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import re
 from collections.abc import Sequence
@@ -17,6 +15,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
+from vswin_cli.counting import counted
+from vswin_cli.delimited import read_rows
 from vswin_cli.errors import LabelsError
 
 __all__ = ["LabelMap", "bundled_label_sets"]
@@ -184,15 +184,15 @@ def _parse_text(text: str, source: str) -> tuple[str, ...]:
 
 
 def _parse_csv(text: str, source: str) -> tuple[str, ...]:
-    rows = [[cell.strip() for cell in row] for row in csv.reader(io.StringIO(text)) if any(row)]
-    header = [cell.casefold() for cell in rows[0]] if rows else []
+    rows = list(read_rows(text, source, error=LabelsError))
+    header = [cell.casefold() for cell in rows[0][1]] if rows else []
     name_column = next((header.index(name) for name in _NAME_COLUMNS if name in header), None)
     index_column = next((header.index(name) for name in _INDEX_COLUMNS if name in header), None)
     if name_column is not None:
         rows = rows[1:]
-    elif rows and all(len(row) == 2 and row[0].isdecimal() for row in rows):
+    elif rows and all(len(row) == 2 and row[0].isdecimal() for _, row in rows):
         index_column, name_column = 0, 1
-    elif all(len(row) == 1 for row in rows):
+    elif all(len(row) == 1 for _, row in rows):
         name_column = 0
     else:
         raise LabelsError(
@@ -200,15 +200,15 @@ def _parse_csv(text: str, source: str) -> tuple[str, ...]:
             hint="name the columns `id,name` in the first line",
         )
     wanted = max(name_column, index_column or 0) + 1
-    for number, row in enumerate(rows):
+    for number, row in rows:
         if len(row) < wanted:
             raise LabelsError(
-                f"{source}: entry {number} has {len(row)} columns, expected {wanted}",
+                f"{source}, line {number}: got {counted(len(row), 'column')}, expected {wanted}",
                 hint=_FORMATS_HINT,
             )
     if index_column is None:
-        return tuple(row[name_column] for row in rows)
-    pairs = [(_as_index(row[index_column], source), row[name_column]) for row in rows]
+        return tuple(row[name_column] for _, row in rows)
+    pairs = [(_as_index(row[index_column], source), row[name_column]) for _, row in rows]
     return _in_order(pairs, source)
 
 

@@ -8,15 +8,15 @@ ActivityNet's `v_` do not count.
 
 from __future__ import annotations
 
-import csv
 import json
 import math
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from vswin_cli.config import parse_seconds
 from vswin_cli.counting import counted
+from vswin_cli.delimited import read_rows
 from vswin_cli.errors import OptionError, SourceError
 from vswin_cli.evaluation.reading import read_text
 from vswin_cli.records import JsonValue
@@ -292,14 +292,10 @@ def _interval(
 
 def _from_table(text: str, source: str) -> Annotations:
     first = text.lstrip().partition("\n")[0]
-    dialect = "excel-tab" if first.count("\t") > first.count(",") else "excel"
-    reader = csv.reader(text.splitlines(keepends=True), dialect, strict=True)
+    delimiter = "\t" if first.count("\t") > first.count(",") else ","
     by_name: dict[str, list[Interval]] = {}
-    try:
-        for name, interval in _row_intervals(reader, lambda: f"{source}, line {reader.line_num}"):
-            by_name.setdefault(name, []).append(interval)
-    except csv.Error as error:
-        raise SourceError(f"{source}, line {reader.line_num}: {error}", hint=_HINT) from error
+    for name, interval in _row_intervals(read_rows(text, source, delimiter=delimiter), source):
+        by_name.setdefault(name, []).append(interval)
     videos = (
         (name, AnnotatedVideo(video_id(name), _sorted(group))) for name, group in by_name.items()
     )
@@ -307,13 +303,11 @@ def _from_table(text: str, source: str) -> Annotations:
 
 
 def _row_intervals(
-    rows: Iterable[list[str]], where: Callable[[], str]
+    rows: Iterable[tuple[int, list[str]]], source: str
 ) -> Iterator[tuple[str, Interval]]:
     columns: dict[str, _Column] | None = None
-    for row in rows:
-        cells = [cell.strip() for cell in row]
-        if not any(cells):
-            continue
+    for number, cells in rows:
+        where = f"{source}, line {number}"
         if columns is None:
             columns = _header(cells)
             if columns is not None:
@@ -322,10 +316,10 @@ def _row_intervals(
         last = max(columns[name].place for name in _REQUIRED)
         if len(cells) <= last:
             raise SourceError(
-                f"{where()}: got {counted(len(cells), 'column')}, expected {last + 1} or more",
+                f"{where}: got {counted(len(cells), 'column')}, expected {last + 1} or more",
                 hint=_HINT,
             )
-        yield cells[columns["video"].place], _row_interval(cells, columns, where())
+        yield cells[columns["video"].place], _row_interval(cells, columns, where)
 
 
 def _header(cells: Sequence[str]) -> dict[str, _Column] | None:

@@ -6,11 +6,11 @@ What is only partly shared is said.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from vswin_cli.counting import counted
+from vswin_cli.delimited import read_rows
 from vswin_cli.errors import OptionError, SourceError
 from vswin_cli.evaluation.annotations import Annotations
 from vswin_cli.evaluation.reading import read_text
@@ -111,15 +111,11 @@ def read_label_map(path: Path) -> dict[str, str]:
 
     Raises:
         SourceNotFoundError: no such file, or not readable.
-        SourceError: a line without two names, or a label mapped twice.
+        SourceError: a line without two names, a stray quote, or a label mapped twice.
     """
     names: dict[str, str] = {}
-    reader = csv.reader(read_text(path).splitlines(keepends=True))
-    for row in reader:
-        cells = [cell.strip() for cell in row]
-        if not any(cells):
-            continue
-        where = f"{path}, line {reader.line_num}"
+    for number, cells in read_rows(read_text(path), str(path)):
+        where = f"{path}, line {number}"
         if len(cells) != 2 or not all(cells):
             raise SourceError(
                 f"{where}: expected `predicted label,true label`",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vswin_cli.delimited import read_rows
 from vswin_cli.errors import SourceError
 from vswin_cli.evaluation.reading import read_text
 from vswin_cli.remote import is_remote
@@ -45,7 +45,7 @@ def read_video_list(
         SourceNotFoundError: the list is not there.
         SourceError: a line cannot be read or names an unknown label, or there is none.
     """
-    rows = list(_rows(read_text(path)))
+    rows = list(_rows(read_text(path), str(path)))
     if rows and rows[0][1][0].casefold() in _PATH_HEADERS:
         del rows[0]
     if not rows:
@@ -58,19 +58,16 @@ def read_video_list(
     ]
 
 
-def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
+def _rows(text: str, source: str) -> Iterator[tuple[int, list[str]]]:
     """Line numbers and fields; empty lines are passed over."""
     head = text.split("\n", 1)[0]
     separator = "," if "," in head else "\t" if "\t" in head else None
-    if separator is None:
-        for number, line in enumerate(text.split("\n"), 1):
-            if line.strip():
-                yield number, [cell.strip() for cell in line.rsplit(None, 1)]
+    if separator is not None:
+        yield from read_rows(text, source, delimiter=separator)
         return
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=separator)
-    for row in reader:
-        if any(cell.strip() for cell in row):
-            yield reader.line_num, [cell.strip() for cell in row]
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip():
+            yield number, [cell.strip() for cell in line.rsplit(None, 1)]
 
 
 def _pair(cells: list[str], path: Path, number: int) -> tuple[str, str]:

@@ -6,12 +6,12 @@ above all, and perhaps others that hold as well and whether the viewer was sure.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vswin_cli.config import parse_seconds
+from vswin_cli.delimited import read_rows
 from vswin_cli.errors import OptionError, SourceError
 from vswin_cli.evaluation.reading import read_text
 from vswin_cli.remote import is_remote
@@ -86,16 +86,14 @@ def read_window_list(
     """
     text = read_text(path)
     delimiter = "\t" if "\t" in text.partition("\n")[0] else ","
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter)
-    rows = [[cell.strip() for cell in row] for row in reader]
-    columns = _columns(rows[0] if rows else [], path)
+    rows = read_rows(text, str(path), delimiter=delimiter)
+    _, names = next(rows, (1, []))
+    columns = _columns(names, path)
     folder = path.parent if root is None else root
     windows: list[LabelledWindow] = []
     num_unsure = num_excluded = 0
-    for number, row in enumerate(rows[1:], 2):
+    for number, row in rows:
         cells = {name: row[i] for name, i in columns.items() if i < len(row)}
-        if not any(row):
-            continue
         if "sure" in columns and cells.get("sure", "").casefold() not in _YES:
             num_unsure += 1
         elif cells.get("label") in exclude:

@@ -1,0 +1,41 @@
+"""Rows of text with commas or tabs: line numbers, and quotes that are not closed."""
+
+import pytest
+
+from vswin_cli.delimited import read_rows
+from vswin_cli.errors import LabelsError, SourceError
+
+
+def test_rows_know_the_line_in_which_they_begin():
+    text = 'a, b \n\n"c\nd",e\n , \nf\n'
+    assert list(read_rows(text, "list.csv")) == [(1, ["a", "b"]), (3, ["c\nd", "e"]), (6, ["f"])]
+
+
+def test_only_line_feeds_and_carriage_returns_end_a_row():
+    text = "a\u2028b\tc\x85d\r\ne\x0bf\tg\n"
+    rows = [cells for _, cells in read_rows(text, "list.tsv", delimiter="\t")]
+    assert rows == [["a\u2028b", "c\x85d"], ["e\x0bf", "g"]]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'a,b\nc,"d\ne,f\n',  # never closed
+        'a,b\nc,"d\ne,"f"\n',  # closed by the quote of another row
+        'a,b\nc,"d\n' + "e,f\n" * 40_000,  # longer than a field may be
+    ],
+    ids=["open", "crossed", "long"],
+)
+def test_a_stray_quote_is_refused_where_its_row_begins(text):
+    with pytest.raises(SourceError, match=r"^list\.csv, line 2: ") as caught:
+        list(read_rows(text, "list.csv"))
+    assert "close it" in str(caught.value.hint)
+
+
+def test_quotes_inside_a_field_are_text():
+    assert list(read_rows('5\'10" tall,"say ""a"""\n', "x")) == [(1, ["5'10\" tall", 'say "a"'])]
+
+
+def test_the_reader_of_labels_hears_of_labels():
+    with pytest.raises(LabelsError, match="line 1"):
+        list(read_rows('"a', "labels.csv", error=LabelsError))
