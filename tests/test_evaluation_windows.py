@@ -157,6 +157,29 @@ def test_every_window_is_counted_and_a_broken_video_named(tiny_model, films, cap
     assert "failed and left out: 1" in out
 
 
+def test_the_background_is_the_label_that_the_option_means(tiny_model, films, capsys):
+    listed = films / "list.csv"
+    listed.write_text("video,start,end,label\nfilm.mp4,0,1,label a\nfilm.mp4,1,2,label c\n")
+    reports = [
+        json.loads(
+            evaluate(
+                capsys, listed, "--weights", tiny_model, "--background", background, "--json"
+            )[1]
+        )
+        for background in ("label c", "LABEL C", "*c")
+    ]
+    assert reports[0]["background_right"]["total"] == 1
+    assert reports[0] == reports[1] == reports[2]
+
+
+def test_a_background_of_several_labels_is_refused(tiny_model, films, capsys):
+    listed = films / "list.csv"
+    listed.write_text("video,start,end,label\nfilm.mp4,0,1,label a\n")
+    code, _, err = evaluate(capsys, listed, "--weights", tiny_model, "--background", "label ?")
+    assert code == 2
+    assert "--background `label ?` fits several labels: `label a`, `label b`" in err
+
+
 def test_nothing_but_broken_videos_is_an_error(tiny_model, films, capsys):
     listed = films / "list.csv"
     listed.write_text("video,label\nbroken.mp4,label a\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import inf
 from pathlib import Path
@@ -30,6 +31,7 @@ from vswin_cli.sources import VideoSource
 __all__ = ["windows"]
 
 _SOME_FAILED = 3
+_SHOWN = 3
 
 
 def windows(
@@ -89,7 +91,7 @@ def windows(
     engine = make_engine(ModelChoice(model, weights, labels), options, crops=1, quiet=quiet)
     card = engine.model.card
     if background is not None:
-        match_labels([background], card.labels)
+        background = _background(background, card.labels)
     excluded = tuple(card.labels[i] for i in match_labels(exclude or (), card.labels))
     segments = replace(card.segments, exclude=excluded)
     if onset is not None:
@@ -112,6 +114,25 @@ def windows(
         console.write(evaluation_text.windows_text(report))
     if report.failures:
         raise typer.Exit(_SOME_FAILED)
+
+
+def _background(text: str, labels: Sequence[str]) -> str:
+    """The one label that the option means.
+
+    Raises:
+        OptionError: none, or several.
+    """
+    from vswin_cli.timeline.selection import match_labels
+
+    found = [labels[i] for i in match_labels([text], labels)]
+    if len(found) > 1:
+        shown = ", ".join(f"`{name}`" for name in found[:_SHOWN])
+        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        raise OptionError(
+            f"--background `{text}` fits several labels: {shown}{more}",
+            hint="give the one label that says that nothing happens",
+        )
+    return found[0]
 
 
 def _failure_hint(video: str) -> str:
