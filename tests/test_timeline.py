@@ -9,7 +9,7 @@ from tests.timelines import columns, segment, timeline, track_of
 from vswin_cli import records
 from vswin_cli.config import LabelGroup, LabelOnset, SegmentOptions
 from vswin_cli.errors import SourceError, SourceNotFoundError
-from vswin_cli.export import write_timeline
+from vswin_cli.export import write_timeline, write_timelines
 from vswin_cli.timeline.files import parse_timelines, read_timelines, schema_text
 from vswin_cli.timeline.record import (
     PostprocessRecord,
@@ -224,6 +224,27 @@ def test_wrong_line_is_named():
     good = json.dumps(timeline().to_json())
     with pytest.raises(SourceError, match="line 2"):
         parse_timelines(f'{good}\n{{"schema": "vswin.timeline/1"}}\n', "x.jsonl")
+
+
+def test_only_line_feeds_end_a_line_of_json_lines(tmp_path):
+    named = [timeline(video=VideoRecord(uri=f"a{end}b.mp4")) for end in ("\u2028", "\x85", "\x0c")]
+    write_timelines(named, "jsonl", tmp_path / "a.jsonl")
+    assert read_timelines(tmp_path / "a.jsonl") == named
+
+
+@pytest.mark.parametrize("damaged", [1, 2, 3])
+def test_the_damaged_line_is_named(damaged):
+    lines = [json.dumps(timeline().to_json())] * 3
+    lines[damaged - 1] = lines[damaged - 1][:40]
+    with pytest.raises(SourceError, match=f"no JSON at line {damaged}$"):
+        parse_timelines("\n".join(lines), "x.jsonl")
+
+
+def test_a_document_over_several_lines_is_named_where_it_breaks():
+    lines = json.dumps(timeline().to_json(), indent=1).split("\n")
+    lines[6] = lines[6].replace(":", "", 1)
+    with pytest.raises(SourceError, match=r"no JSON at line 7$"):
+        parse_timelines("\n".join(lines), "x.json")
 
 
 def test_missing_and_binary_files_fail(tmp_path):

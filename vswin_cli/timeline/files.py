@@ -47,16 +47,7 @@ def parse_timelines(text: str, name: str) -> list[Timeline]:
     try:
         documents: Sequence[tuple[str, JsonValue]] = [(name, json.loads(text))]
     except json.JSONDecodeError as whole:
-        lines = [(i, line) for i, line in enumerate(text.splitlines(), 1) if line.strip()]
-        try:
-            documents = [(f"{name}, line {i}", json.loads(line)) for i, line in lines]
-        except json.JSONDecodeError:
-            documents = []
-        if not documents:
-            raise SourceError(
-                f"{name} is not a timeline: no JSON at line {whole.lineno}",
-                hint=_HINT,
-            ) from whole
+        documents = _by_line(text, name, whole.lineno)
     timelines = []
     for place, document in documents:
         try:
@@ -64,6 +55,32 @@ def parse_timelines(text: str, name: str) -> list[Timeline]:
         except SourceError as error:
             raise SourceError(f"{place}: {error.message}", hint=error.hint or _HINT) from error
     return timelines
+
+
+def _by_line(text: str, name: str, broken: int) -> list[tuple[str, JsonValue]]:
+    """Place and content of each line, which is a document of its own.
+
+    Args:
+        text: lines, of which empty ones do not count.
+        name: for errors.
+        broken: line in which the text fails as one document, should it be one.
+
+    Raises:
+        SourceError: a line is no JSON.
+    """
+    documents: list[tuple[str, JsonValue]] = []
+    wrong: list[int] = []
+    for number, line in enumerate(text.split("\n"), 1):  # splitlines() also ends at U+2028
+        if line.strip():
+            try:
+                documents.append((f"{name}, line {number}", json.loads(line)))
+            except json.JSONDecodeError:
+                wrong.append(number)
+    if wrong or not documents:
+        are_lines = any(isinstance(document, dict) for _, document in documents)
+        line_number = wrong[0] if are_lines else broken
+        raise SourceError(f"{name} is not a timeline: no JSON at line {line_number}", hint=_HINT)
+    return documents
 
 
 def schema_text() -> str:
