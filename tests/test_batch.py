@@ -261,6 +261,21 @@ def test_results_never_take_the_place_of_inputs(batch, folder, tmp_path, what):
     assert place.read_bytes() == before
 
 
+def test_results_never_take_the_place_of_labels_nor_of_films_in_a_folder(batch, folder, tmp_path):
+    labels, film = tmp_path / "clip0.csv", tmp_path / "clip0.txt"
+    labels.write_text("".join(f"{i},action {i}\n" for i in range(10)))
+    shutil.copy(folder / "clip0.mp4", film)
+    for options in (
+        ["--labels", labels, "--out", labels],
+        ["--labels", labels, "--out", f"{tmp_path}/", "--format", "csv"],
+        ["--out", f"{tmp_path}/", "--format", "table"],
+    ):
+        code, _, err = batch(film, *options)
+        assert (code, "is an input; writing there would destroy it" in err) == (2, True), err
+    assert labels.read_text().startswith("0,action 0")
+    assert film.read_bytes() == (folder / "clip0.mp4").read_bytes()
+
+
 def test_success_has_exit_code_zero_and_strict_minds_coverage(batch, folder, tmp_path):
     assert batch(folder / "clip0.mp4", "--out", tmp_path / "r.csv", "--strict")[0] == 0
 

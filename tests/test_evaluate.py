@@ -164,14 +164,17 @@ def test_topk_refuses_options_without_sense(tiny_model, videos, capsys, argument
     assert complaint in err
 
 
-def test_topk_does_not_write_predictions_over_its_list(tiny_model, videos, capsys):
+def test_topk_does_not_write_predictions_over_an_input(tiny_model, videos, capsys):
     listed = write_list(videos, "0.mp4,label a")
-    code, _, err = call(
-        capsys, "topk", listed, "--weights", tiny_model, "--predictions", str(listed)
-    )
-    assert code == 2
-    assert "would destroy it" in err
+    card = tiny_model / "config.json"
+    before = card.read_bytes()
+    for place in (listed, card):
+        code, _, err = call(
+            capsys, "topk", listed, "--weights", tiny_model, "--predictions", str(place)
+        )
+        assert (code, "would destroy it" in err) == (2, True), err
     assert listed.read_text() == "path,label\n0.mp4,label a\n"
+    assert card.read_bytes() == before
 
 
 def test_topk_names_an_unknown_label(tiny_model, videos, capsys):

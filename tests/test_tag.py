@@ -372,6 +372,33 @@ def test_the_result_never_overwrites_a_film(tag, movie, tmp_path):
 def test_several_videos_need_a_format_that_holds_them(tag, movie, tmp_path):
     other = tmp_path / "other.mp4"
     shutil.copy(movie, other)
+@pytest.mark.parametrize(
+    ("options", "spared"),
+    [
+        ("--weights model --labels mine.csv -o mine.csv", "mine.csv"),
+        ("--weights model --labels mine.csv --report ./mine.csv", "mine.csv"),
+        (
+            "--weights model/model.safetensors --save-scores model/model.safetensors",
+            "model/model.safetensors",
+        ),
+        ("--weights model -f json -o model/", "model/config.json"),
+    ],
+)
+def test_the_result_never_overwrites_what_the_model_is_read_from(
+    tiny_model, movie, tmp_path, monkeypatch, capfd, options, spared
+):
+    monkeypatch.chdir(tmp_path)
+    Path("mine.csv").write_text("".join(f"{i},action {i}\n" for i in range(10)))
+    shutil.copytree(tiny_model, "model")
+    shutil.copy(movie, "config.mp4")
+    before = Path(spared).read_bytes()
+    code = run(["tag", "config.mp4", *options.split()])
+    err = capfd.readouterr().err
+    assert code == 2, err
+    assert "is an input; writing there would destroy it" in err
+    assert Path(spared).read_bytes() == before
+
+
     code, _, err = tag(movie, other, "--json")
     assert code == 2
     assert "holds one video per file, and there are 2" in err

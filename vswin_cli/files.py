@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,10 +18,16 @@ from typing import IO, TextIO, cast
 from vswin_cli.errors import OptionError, OutputError
 
 __all__ = [
+    "absence",
     "check_destination",
     "check_named",
     "check_spares",
     "ends_as_folder",
+    "fitting",
+    "holds_for_all",
+    "is_file",
+    "is_folder",
+    "is_there",
     "reading_hint",
     "replacing_binary",
     "replacing_text",
@@ -39,10 +46,14 @@ _HINTS = {
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.EEXIST: "a file has that name already: choose another",
 }
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
+_NAME_BYTES = 255  # a letter that is no UTF-8 is one
+_RANDOM = ".8_random.tmp"  # as long as what a temporary file's name ends with
 _READING_HINTS = {
     errno.ENOENT: "check the spelling",
     errno.EISDIR: "give a file, not a folder",
     errno.EACCES: "you may not read it: change its mode, or copy it",
+    errno.ENAMETOOLONG: "no file has a name as long as that: check the spelling",
     errno.ENOTDIR: _HINTS[errno.ENOTDIR],
 }
 
@@ -68,6 +79,19 @@ def ends_as_folder(text: str) -> bool:
     return text.endswith(("/", "\\"))
 
 
+def fitting(name: str, ending: str = "") -> str:
+    """As much of a name as leaves room for its ending in what file systems take for one name."""
+    while len(f"{name}{ending}".encode("utf-8", "replace")) > _NAME_BYTES:
+        name = name[:-1]
+    return name
+
+
+def holds_for_all(error: OutputError) -> bool:
+    """Whether other files would fare alike, as on a full disk."""
+    cause = error.__cause__
+    return isinstance(cause, OSError) and cause.errno in _OF_THE_DISK
+
+
 def check_named(text: str) -> None:
     """Refuse an empty name for a result, which would mean the current folder.
 
@@ -84,33 +108,68 @@ def check_destination(path: Path) -> None:
     Raises:
         OutputError: the folder is missing or read-only.
     """
-    if _is_special(path):
-        return
-    folder = path if path.is_dir() else _followed(path).parent
     with writing(f"{path}"):
+        if _is_special(path):
+            return
+        folder = path if path.is_dir() else _followed(path).parent
         if not folder.is_dir():
             raise FileNotFoundError(errno.ENOENT, f"no folder {folder}", str(folder))
         with tempfile.TemporaryFile(dir=folder):
             pass
 
 
-def check_spares(place: Path, inputs: Iterable[Path | None], what: str = "an input") -> None:
-    """Find out before the work whether a result in this place would take an input away.
+def check_spares(
+    places: Iterable[Path], inputs: Iterable[Path | None], what: str = "an input"
+) -> None:
+    """Find out before the work whether a result would take an input away.
 
     Args:
-        place: where the result is to lie.
+        places: where results are to lie.
         inputs: files that are read, by whatever path; `None` where there is none.
         what: what these files are to the user.
 
     Raises:
-        OptionError: the place is one of the inputs.
+        OptionError: one of the places is one of the inputs.
     """
-    for one in inputs:
-        if one is not None and place.exists() and one.exists() and place.samefile(one):
+    spared = {_identity(one) for one in inputs if one is not None} - {None}
+    for place in places:
+        if _identity(place) in spared:
             raise OptionError(
                 f"{place} is {what}; writing there would destroy it",
                 hint="give another place for the result",
             )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What a file is known by, whatever path leads to it; `None` where there is none."""
+    with suppress(OSError):
+        status = path.stat()
+        return status.st_dev, status.st_ino
+    return None
+
+
+def absence(path: Path) -> OSError | None:
+    """Why a path leads nowhere, or this user may not know; `None` if something is there."""
+    try:
+        path.stat()
+    except OSError as error:
+        return error
+    return None
+
+
+def is_there(path: Path) -> bool:
+    """Whether a path leads to something that this user may know of; never raises."""
+    return absence(path) is None
+
+
+def is_file(path: Path) -> bool:
+    """`Path.is_file` that raises nothing where this user may not look or no file can be."""
+    return is_there(path) and path.is_file()
+
+
+def is_folder(path: Path) -> bool:
+    """`Path.is_dir` that raises nothing where this user may not look or no folder can be."""
+    return is_there(path) and path.is_dir()
 
 
 def reading_hint(error: OSError) -> str | None:
@@ -138,9 +197,8 @@ def replacing_binary(path: Path) -> Iterator[IO[bytes]]:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if not path.parent.is_dir():
             raise FileNotFoundError(errno.ENOENT, f"no folder {path.parent}", str(path.parent))
-        handle, name = tempfile.mkstemp(
-            prefix=f".{path.name[:64]}.", suffix=".tmp", dir=path.parent
-        )
+        prefix = fitting(f".{path.name[:64]}", _RANDOM)
+        handle, name = tempfile.mkstemp(prefix=f"{prefix}.", suffix=".tmp", dir=path.parent)
         temporary = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
@@ -181,8 +239,16 @@ class _Text:
 
 
 def _is_special(path: Path) -> bool:
-    """Whether something other than a file or a folder has this name."""
-    return path.exists() and not path.is_file() and not path.is_dir()
+    """Whether something other than a file or a folder has this name.
+
+    Raises:
+        OSError: no file could have this name, or this user may not look.
+    """
+    try:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _followed(path: Path) -> Path:

@@ -30,6 +30,7 @@ __all__ = [
     "FILES_COLUMNS",
     "Target",
     "choose_target",
+    "result_paths",
     "video_paths",
     "write_files_table",
     "write_results",
@@ -180,6 +181,12 @@ def write_results(
         _write_lines(target, _timelines(done, journal))
     else:
         write_timelines(list(_timelines(done, journal)), target.format, target.table)
+
+
+def result_paths(target: Target, inputs: Sequence[BatchInput]) -> list[Path]:
+    """Every file that the user is given, in the order in which they should appear."""
+    results = video_paths(target, inputs).values() if target.is_folder else [target.table]
+    return [*results, target.files_table]
 
 
 def video_paths(target: Target, inputs: Sequence[BatchInput]) -> dict[str, Path]:

@@ -65,6 +65,7 @@ if TYPE_CHECKING:
     from vswin_cli.batch.scheduler import StopRequest
     from vswin_cli.batch.tables import Target
     from vswin_cli.cli.crews import Staff
+    from vswin_cli.cli.model_choice import ModelChoice
 
 __all__ = ["batch"]
 
@@ -273,7 +274,7 @@ def batch(
     choice = ModelChoice(model, weights, labels)
     choice.check()
     found = _find(inputs, files or (), skip_files or (), target.shard)  # before anything is made
-    _check_spares_inputs(target, inputs, found)
+    _check_spares_inputs(target, inputs, found, choice)
     orders = _Orders(
         target=target,
         scores=prepare_places(target, save_scores, keep=keep_scores),
@@ -292,12 +293,13 @@ def batch(
 
 
 def _check_spares_inputs(
-    target: Target, arguments: Sequence[str], found: Sequence[BatchInput]
+    target: Target, arguments: Sequence[str], found: Sequence[BatchInput], choice: ModelChoice
 ) -> None:
+    from vswin_cli.batch.tables import result_paths
+
     lists = [Path(argument[1:]) for argument in arguments if argument.startswith("@")]
     videos = [one.source.path for one in found]
-    for place in (target.files_table,) if target.is_folder else (target.table, target.files_table):
-        check_spares(place, [*lists, *videos])
+    check_spares(result_paths(target, found), [*lists, *videos, *choice.files()])
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,21 @@ class ModelChoice:
         if self.labels is not None:
             LabelMap.from_file(self.labels)
 
+    def files(self) -> list[Path]:
+        """What is read here to load the model, and must not become a result.
+
+        Raises:
+            UnknownModelError: the model has no such name.
+        """
+        from vswin_cli.weights.references import LocalReference, parse_reference
+        from vswin_cli.weights.store import MODEL_FILES
+
+        found = [] if self.labels is None else [self.labels]
+        meant = parse_reference(self.reference)
+        if isinstance(meant, LocalReference):
+            found += [meant.path, *(meant.path / name for name in MODEL_FILES)]
+        return found
+
     @property
     def reference(self) -> str:
         """Name, Hub repository or path to load from: as said here, as settled, or built in."""

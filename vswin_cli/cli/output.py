@@ -92,8 +92,7 @@ class Output:
         Raises:
             OptionError: one of the files to be written is one of the inputs.
         """
-        for path in self.files([timeline.video.uri for timeline in timelines]):
-            check_spares(path, inputs)
+        check_spares(self.files([timeline.video.uri for timeline in timelines]), inputs)
 
     def _write_files(
         self, timelines: Sequence[Timeline], files: Sequence[Path] | None, *, quiet: bool

@@ -84,7 +84,7 @@ def report(
     place = Place.parse(out)
     sources = report_sources(timelines, scores or [], video or [])
     page = page_path(place, [source.timeline.video.uri for source in sources])
-    check_spares(page, [*timelines, *(scores or []), *(source.video for source in sources)])
+    check_spares([page], [*timelines, *(scores or []), *(source.video for source in sources)])
     place.make()
     with console.progress("report", unit="videos", quiet=quiet) as on_progress:
         written = write_report(sources, page, thumbnails=thumbnails, on_progress=on_progress)

@@ -143,7 +143,7 @@ def tag(
     output = choose_output(out, format, json=json)
     choice = ModelChoice(model, weights, labels)
     sources, num_missing = _expand(videos)
-    places = plan_places(output, save_scores, report, sources)
+    places = plan_places(output, save_scores, report, sources, choice)
     engine = make_engine(choice, running, crops=sampling.crops, quiet=quiet)
     segments = choose_segments(engine.model.card.segments)
     done: list[_Tagged] = []

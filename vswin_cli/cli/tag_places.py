@@ -13,6 +13,7 @@ from vswin_cli.errors import OptionError
 from vswin_cli.files import check_spares
 
 if TYPE_CHECKING:
+    from vswin_cli.cli.model_choice import ModelChoice
     from vswin_cli.sources import VideoSource
 
 __all__ = ["TagPlaces", "plan_places"]
@@ -49,12 +50,17 @@ class TagPlaces:
 
 
 def plan_places(
-    output: Output, save_scores: str | None, report: str | None, sources: Sequence[VideoSource]
+    output: Output,
+    save_scores: str | None,
+    report: str | None,
+    sources: Sequence[VideoSource],
+    choice: ModelChoice,
 ) -> TagPlaces:
     """Settle every file, and refuse before the work what could not be written or would destroy.
 
     Raises:
-        OptionError: several videos for a file of one, two results in one place, or a video in it.
+        OptionError: several videos for a file of one, two results in one place, or an input in it.
+        UnknownModelError: the model has no such name.
         OutputError: a folder is missing or read-only.
     """
     output.check_holds(len(sources))
@@ -69,8 +75,9 @@ def plan_places(
         folders=[place for place in (scores, page) if place is not None],
     )
     check_distinct(places.named())
-    for _, path in places.named():
-        check_spares(path, (source.path for source in sources), "a video to be tagged")
+    paths = [path for _, path in places.named()]
+    check_spares(paths, (source.path for source in sources), "a video to be tagged")
+    check_spares(paths, choice.files())
     return places
 
 

@@ -113,11 +113,11 @@ def topk(
 
     read_text(videos)  # a wrong path should not cost a download first
     check_protocol_name(protocol)
-    if predictions is not None:
-        check_destination(predictions)
-        check_spares(predictions, [videos, labels, weights])
     choice = ModelChoice(model, weights, labels)
     choice.check()
+    if predictions is not None:
+        check_destination(predictions)
+        check_spares([predictions], [videos, *choice.files()])
     options = EngineOptions(device, cast("Precision", precision), batch_size)
     engine, chosen = _prepare(choice, options, protocol, quiet=quiet)
     listed = read_video_list(videos, engine.model.card.labels, root=root)
