@@ -280,6 +280,20 @@ def test_success_has_exit_code_zero_and_strict_minds_coverage(batch, folder, tmp
     assert batch(folder / "clip0.mp4", "--out", tmp_path / "r.csv", "--strict")[0] == 0
 
 
+@pytest.mark.parametrize("gate", [("--min-margin", "0.2"), ("--max-entropy", "0.5")])
+def test_a_gate_that_does_not_fit_the_weights_fails_the_batch_and_no_video(
+    folder, tmp_path, capfd, gate
+):
+    out = tmp_path / "r.csv"
+    code = run(
+        ["batch", str(folder / "clip0.mp4"), "--model", "camera-motion", "-o", str(out), *gate]
+    )
+    assert code == 2
+    assert "need scores that compete" in capfd.readouterr().err
+    assert entries(out) == {}
+    assert not out.exists()
+
+
 def test_strict_asks_for_coverage_and_for_nothing_else(batch, tmp_path):
     whole = VideoRecipe(num_frames=240, container_options={"movflags": "faststart"})
     short = cut_short(make_video(tmp_path / "whole.mp4", whole), 0.6)

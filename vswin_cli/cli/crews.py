@@ -166,12 +166,12 @@ def make_task(staff: Staff, sampling: SamplingOptions, segments: SegmentOptions)
     from vswin_cli.batch.journal import fingerprint
     from vswin_cli.records import to_json
     from vswin_cli.sampling import plan_sampling
-    from vswin_cli.timeline.selection import LabelView
+    from vswin_cli.timeline.selection import check_selection
 
     model = staff.engine.model
     card = model.card
     plan_sampling(card.input, sampling)
-    LabelView.of(card.labels, card.activation, segments)
+    check_selection(card.labels, card.activation, segments)
     scoring = fingerprint(
         model.weights_sha256,
         card.id,
