@@ -16,7 +16,7 @@ LAYERS = [
     "bench.record counting errors frames heap media models.crc32c "
     "models.linear models.partition models.threads omission specs structure "
     "timeline.overlaps timeline.runs",
-    "delimited files",
+    "delimited clock files",
     "bench.flops bench.machine bench.memory bench.synthesis bench.timing "
     "bench.torchvision_peer cli.bench_text cli.console config evaluation.protocols "
     "labels models.inert models.inflate models.layouts models.routing models.tf_index "
@@ -37,7 +37,8 @@ LAYERS = [
     "export.timecodes timeline.files timeline.score_files weights.loading",
     "batch.job batch.journal batch.sharing bench.subject cli.batch_places cli.convert "
     "cli.download cli.lanes cli.schema engine evaluation.annotations evaluation.views "
-    "export.annotation export.editorial export.subtitles export.tabular report.content",
+    "export.annotation export.editorial export.subtitles export.tabular report.content "
+    "cli.whereabouts",
     "batch.parts bench.networks cli.model_choice evaluation.detection evaluation.matching "
     "evaluation.overlay evaluation.topk export.formats pipeline report.pages",
     "batch.analyst bench.films bench.memory_process evaluation.comparison evaluation.ledger "

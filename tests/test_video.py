@@ -174,6 +174,18 @@ def test_clock_that_starts_anew_goes_on_after_the_last_frame(tmp_path):
     assert [warning.code for warning in reader.warnings] == ["TIMESTAMP_RESET"]
 
 
+def test_one_damaged_timestamp_moves_no_other_frame(tmp_path):
+    path = make_video(tmp_path / "a.ts", VideoRecipe(gop=10, b_frames=2))
+    content = bytearray(path.read_bytes())
+    headers = [at for at in range(len(content)) if content[at : at + 4] == b"\0\0\1\xe0"]
+    content[headers[30] + 9] ^= 0x02  # bit 30 of its presentation time: 11,930 seconds
+    path.write_bytes(content)
+    numbers, times, reader = decode(path)
+    assert numbers == list(range(60))
+    assert times == pytest.approx([i / 30 for i in range(60)], abs=0.002)
+    assert [warning.code for warning in reader.warnings] == ["DAMAGED_TIMESTAMPS"]
+
+
 def test_stream_that_turns_up_in_the_middle_does_no_harm(tmp_path):
     silent = make_video(tmp_path / "a.ts")
     recipe = VideoRecipe(first_index=60, start=2.0)

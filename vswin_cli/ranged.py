@@ -74,7 +74,8 @@ class RangedReader(VideoReader):
     @property
     def next_seconds(self) -> float:
         """Time of the frame that `frames` begins with."""
-        return self._seconds(self._pending[0], None, 0.0) if self._pending else self._last_seconds
+        frame = self._next()
+        return self._last_seconds if frame is None else self._stamp(frame) or 0.0
 
     @property
     def _last_seconds(self) -> float:

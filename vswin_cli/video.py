@@ -19,6 +19,7 @@ from types import TracebackType
 
 import av
 
+from vswin_cli.clock import RESET_SECONDS, Clock
 from vswin_cli.counting import counted
 from vswin_cli.errors import DecodeError
 from vswin_cli.frames import TimedFrame, in_order
@@ -43,7 +44,6 @@ __all__ = ["TimedFrame", "VideoReader", "probe"]
 _HEAD_PACKETS = 48  # looked at before decoding: enough for rates, few enough to keep in memory
 _MAX_DEMUX_ERRORS = 16  # in a row, before a file counts as unreadable from there on
 _MAX_PIXELS = 1 << 28  # a damaged header must not ask for tens of gigabytes
-_RESET_SECONDS = 0.5  # a step back in time by more than this is a new clock, not reordering
 _SEEK_MARGINS_SECONDS = (0.0, 1.0, 3.0, 10.0, 60.0)  # further back each time a seek lands too late
 _BLIND_SEEK_SECONDS = 10.0  # without an index, shorter ways are decoded ...
 _BLIND_SEEK_PENALTY = 4.0  # ... and this much longer ones after a seek that went backwards
@@ -61,7 +61,6 @@ class VideoReader:
         corrupt_frames: pictures marked as damaged so far.
         out_of_order_frames: pictures left out so far because time did not advance.
         read_failed: whether the container broke off with an error.
-        warnings: what was noticed since `info` was made.
 
     Raises:
         SourceNotFoundError: no such file, or it may not be read.
@@ -85,7 +84,6 @@ class VideoReader:
         self.corrupt_frames = 0
         self.out_of_order_frames = 0
         self.read_failed = False
-        self.warnings: list[MediaWarning] = []
         self._newest_seconds = 0.0
         self._read_bytes = 0  # where in the file the furthest packet ended
         self._blind_seek_seconds = _BLIND_SEEK_SECONDS
@@ -97,7 +95,7 @@ class VideoReader:
         times = [packet.pts for packet in head if packet.pts is not None and not packet.is_discard]
         self._first_packet_pts = min(times, default=None)
         self._head_interval = measured_interval(times, self._time_base)
-        self._interval = self._head_interval or nominal_interval(self._stream)
+        self._clock = Clock(self._head_interval or nominal_interval(self._stream))
         self._decoded = self._decode(giving_up(head, packets))
         self._pending = deque(islice(self._decoded, 1))
         if not self._pending:
@@ -133,6 +131,11 @@ class VideoReader:
         self._container.close()
 
     @property
+    def warnings(self) -> tuple[MediaWarning, ...]:
+        """What was noticed since `info` was made."""
+        return self._clock.warnings
+
+    @property
     def unread_share(self) -> float:
         """Share of the file behind the last packet of the stream."""
         return max(0.0, 1.0 - self._read_bytes / self.info.size_bytes)
@@ -158,23 +161,25 @@ class VideoReader:
 
     def _timed(self) -> Iterator[TimedFrame]:
         """Frames as the decoder gives them, on one clock."""
-        newest: float | None = None
-        shift = 0.0
-        while True:
-            frame = self._pending.popleft() if self._pending else next(self._decoded, None)
-            if frame is None:
-                return
+        self._clock.restart()
+        self._newest_seconds = 0.0
+        while self._next() is not None:
+            frame = self._pending.popleft()
             self.corrupt_frames += frame.is_corrupt
-            seconds = self._seconds(frame, newest, shift)
-            is_break = newest is not None and newest - seconds > _RESET_SECONDS
-            if newest is not None and is_break:
-                shift += newest + self._interval - seconds
-                seconds = newest + self._interval
-                self._note_reset(seconds)
-            newest = seconds if newest is None else max(newest, seconds)
-            self._newest_seconds = newest
+            seconds, is_break = self._clock.place(self._stamp(frame), self._next_stamp)
+            self._newest_seconds = max(self._newest_seconds, seconds)
             pixels = None if isinstance(frame, Omitted) else frame
             yield TimedFrame(seconds, self._declared(frame), _quarter_turn(frame), pixels, is_break)
+
+    def _next(self) -> av.VideoFrame | Omitted | None:
+        """The frame that comes next, which stays where it is; none at the end."""
+        if not self._pending:
+            self._pending.extend(islice(self._decoded, 1))
+        return self._pending[0] if self._pending else None
+
+    def _next_stamp(self) -> float | None:
+        frame = self._next()
+        return None if frame is None else self._stamp(frame)
 
     def seek(self, seconds: float) -> None:
         """Continue from a frame at or before `seconds`, or from the start if need be.
@@ -186,7 +191,7 @@ class VideoReader:
         margins = (margin for margin in _SEEK_MARGINS_SECONDS if margin < seconds)
         if not any(self._seek_once(seconds - margin, seconds) for margin in margins):
             self._reopen()
-        if self._pending and self._seconds(self._pending[0], None, 0.0) < here:
+        if self._pending and (self._stamp(self._pending[0]) or 0.0) < here:
             self._blind_seek_seconds *= _BLIND_SEEK_PENALTY
 
     def worth_seeking(self, here_seconds: float, target_seconds: float) -> bool:
@@ -201,7 +206,7 @@ class VideoReader:
         if not is_complete or container_name(self._container) not in _INDEXED:
             return way > self._blind_seek_seconds
         keyframe = index.search_timestamp(target)
-        beyond = self._timestamp(here_seconds + self._interval)
+        beyond = self._timestamp(here_seconds + self._clock.interval_seconds)
         return keyframe >= 0 and index[keyframe].timestamp > beyond
 
     def keyframe_from(self, seconds: float) -> float | None:
@@ -226,9 +231,8 @@ class VideoReader:
         self._restart()
         # Frames that refer to others before the landing point are no damage.
         self.bad_packets = bad_packets
-        if not self._pending or self._pending[0].pts is None:
-            return False
-        return self._seconds(self._pending[0], None, 0.0) <= latest_seconds
+        landed = self._stamp(self._pending[0]) if self._pending else None
+        return landed is not None and landed <= latest_seconds
 
     def _reopen(self) -> None:
         """Go back to the start by opening the file again, which works for every format."""
@@ -297,7 +301,7 @@ class VideoReader:
         ):
             yield from ((packet, False) for packet in packets)
         else:
-            step_back = int(_RESET_SECONDS / self._time_base)
+            step_back = int(RESET_SECONDS / self._time_base)
             yield from Omission(length_bytes, step_back, self._shows).examine(packets)
         yield None, False
 
@@ -321,12 +325,11 @@ class VideoReader:
             self.bad_packets += 1
             return []
 
-    def _seconds(self, frame: av.VideoFrame | Omitted, last: float | None, shift: float) -> float:
-        """Time of a frame; one interval after the last where the file has no timestamp."""
+    def _stamp(self, frame: av.VideoFrame | Omitted) -> float | None:
+        """Time of a frame on the file's clock; none where it has no timestamp."""
         if frame.pts is None:
-            return 0.0 if last is None else last + self._interval
-        base = frame.time_base or self._time_base
-        return float(frame.pts * base - self._origin) + shift
+            return None
+        return float(frame.pts * (frame.time_base or self._time_base) - self._origin)
 
     def _declared(self, frame: av.VideoFrame | Omitted) -> float:
         return float((frame.duration or 0) * (frame.time_base or self._time_base))
@@ -344,11 +347,6 @@ class VideoReader:
         if not self.bad_packets or start is None:
             return shown
         return start * self._time_base if self._first_packet_pts == start else shown
-
-    def _note_reset(self, seconds: float) -> None:
-        self.warnings.append(
-            MediaWarning("TIMESTAMP_RESET", f"the file's clock starts anew at {seconds:.3f} s")
-        )
 
     def _describe(self, first: av.VideoFrame) -> VideoInfo:
         stream, container = self._stream, self._container

@@ -1,0 +1,89 @@
+"""Times of frames on one clock, whatever their timestamps say."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vswin_cli.clock import Clock
+
+STEP = 0.1
+
+
+def placed(stamps, clock=None):
+    """(time, whether the clock began anew) of each frame."""
+    clock = clock or Clock(STEP)
+    rest = [*stamps[1:], None]
+    return [
+        clock.place(one, lambda following=after: following)
+        for one, after in zip(stamps, rest, strict=True)
+    ]
+
+
+def times(stamps, clock=None):
+    return pytest.approx([seconds for seconds, _ in placed(stamps, clock)])
+
+
+def codes(clock):
+    return [warning.code for warning in clock.warnings]
+
+
+def test_a_sound_clock_is_left_alone():
+    clock = Clock(STEP)
+    stamps = [0.0, 0.1, 0.2, 0.6, 5.0, 5.1, 5.0, 5.2]
+    assert placed(stamps, clock) == [(stamp, False) for stamp in stamps]
+    assert clock.warnings == ()
+
+
+def test_frames_without_timestamps_follow_one_another():
+    assert times([None, None, None]) == [0.0, 0.1, 0.2]
+    assert times([2.0, None, 2.2]) == [2.0, 2.1, 2.2]
+
+
+def test_a_clock_that_begins_anew_goes_on():
+    clock = Clock(STEP)
+    found = placed([10.0, 10.1, 0.0, 0.1, 0.2], clock)
+    assert [seconds for seconds, _ in found] == pytest.approx([10 + STEP * i for i in range(5)])
+    assert [is_reset for _, is_reset in found] == [False, False, True, False, False]
+    (warning,) = clock.warnings
+    assert warning.code == "TIMESTAMP_RESET"
+    assert warning.message == "the file's clock starts anew at 10.200 s"
+
+
+def test_many_resets_are_one_warning():
+    clock = Clock(STEP)
+    placed([0.0, 0.6, 0.7] * 100, clock)
+    (warning,) = clock.warnings
+    assert warning.message == "the file's clock starts anew at 0.800 s, 99 times in all"
+
+
+@pytest.mark.parametrize("wrong", [11_930.0, 1.7, 0.0, -700.0])
+def test_one_damaged_timestamp_moves_nothing_else(wrong):
+    clock = Clock(STEP)
+    assert times([0.8, 0.9, wrong, 1.1, 1.2], clock) == [0.8, 0.9, 1.0, 1.1, 1.2]
+    (warning,) = clock.warnings
+    assert warning.code == "DAMAGED_TIMESTAMPS"
+    assert warning.message.startswith("1 damaged timestamp ")
+
+
+def test_a_damaged_timestamp_behind_a_reset_is_corrected_on_the_new_clock():
+    clock = Clock(STEP)
+    stamps = [9.0, 9.1, 0.0, 0.1, 500.0, 0.3]
+    assert times(stamps, clock) == [9.0, 9.1, 9.2, 9.3, 9.4, 9.5]
+    assert codes(clock) == ["TIMESTAMP_RESET", "DAMAGED_TIMESTAMPS"]
+
+
+def test_a_corrected_time_lies_between_frames_that_are_close():
+    assert times([0.0, 90.0, 0.05]) == [0.0, 0.025, 0.05]
+
+
+def test_a_jump_that_lasts_is_a_gap_and_the_last_frame_may_be_far():
+    assert times([0.0, 0.1, 50.0, 50.1]) == [0.0, 0.1, 50.0, 50.1]
+    assert times([0.0, 0.1, 50.0]) == [0.0, 0.1, 50.0]
+
+
+@given(st.lists(st.floats(-100, 100), min_size=2, max_size=30))
+def test_time_never_falls_back_by_more_than_reordering_does(stamps):
+    newest = None
+    for seconds, _ in placed(stamps):
+        assert newest is None or seconds >= newest - 0.5 - 1e-9
+        newest = seconds if newest is None else max(newest, seconds)

@@ -1,0 +1,97 @@
+"""One clock for all frames of a video, whatever the file's own clock does.
+
+A clock that falls back began anew: what follows continues where it was. A single frame whose time
+is far from its neighbours', which are near each other, has a damaged timestamp: it is shown between
+them, and nothing else moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from vswin_cli.counting import counted
+from vswin_cli.media import MediaWarning
+
+__all__ = ["RESET_SECONDS", "Clock"]
+
+RESET_SECONDS = 0.5
+"""A step back in time by more than this is a new clock, not reordering."""
+_NEIGHBOUR_SECONDS = 1.0  # at most, between the two frames around a damaged timestamp
+
+
+class Clock:
+    """Gives frames in presentation order their times.
+
+    Args:
+        interval_seconds: usual time between two frames.
+    """
+
+    def __init__(self, interval_seconds: float) -> None:
+        self.interval_seconds = interval_seconds
+        self._first_reset_seconds: float | None = None  # the first one
+        self._num_resets = 0
+        self._num_misplaced = 0
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin with another frame, such as after a seek; what was noticed stays."""
+        self._newest: float | None = None
+        self._shift = 0.0
+
+    def place(
+        self, stamp: float | None, following: Callable[[], float | None]
+    ) -> tuple[float, bool]:
+        """Time of the next frame, and whether the file's clock began anew before it.
+
+        Args:
+            stamp: what the file says, in seconds; one interval after the last frame where it says
+                nothing.
+            following: asked for the stamp of the frame after it where this one is odd.
+        """
+        newest = self._newest
+        if newest is None:
+            seconds, is_reset = stamp or 0.0, False
+        elif stamp is None:
+            seconds, is_reset = newest + self.interval_seconds, False
+        else:
+            seconds, is_reset = self._after(newest, stamp + self._shift, following)
+        self._newest = seconds if newest is None else max(newest, seconds)
+        return seconds, is_reset
+
+    def _after(
+        self, newest: float, seconds: float, following: Callable[[], float | None]
+    ) -> tuple[float, bool]:
+        if abs(seconds - newest) <= RESET_SECONDS:
+            return seconds, False
+        stamp = following()
+        if stamp is not None and self._is_misplaced(newest, seconds, stamp + self._shift):
+            self._num_misplaced += 1
+            return newest + min(self.interval_seconds, (stamp + self._shift - newest) / 2), False
+        if seconds > newest:
+            return seconds, False
+        begin = newest + self.interval_seconds
+        self._shift += begin - seconds
+        self._num_resets += 1
+        self._first_reset_seconds = (
+            begin if self._first_reset_seconds is None else self._first_reset_seconds
+        )
+        return begin, True
+
+    @staticmethod
+    def _is_misplaced(newest: float, seconds: float, following: float) -> bool:
+        """Whether the frames before and after are neighbours, and this one is with neither."""
+        are_near = newest < following <= newest + _NEIGHBOUR_SECONDS
+        return are_near and abs(seconds - following) > RESET_SECONDS
+
+    @property
+    def warnings(self) -> tuple[MediaWarning, ...]:
+        """What was noticed so far."""
+        found = []
+        if self._num_resets:
+            times = f", {self._num_resets:,} times in all" if self._num_resets > 1 else ""
+            text = f"the file's clock starts anew at {self._first_reset_seconds:.3f} s{times}"
+            found.append(MediaWarning("TIMESTAMP_RESET", text))
+        if self._num_misplaced:
+            text = f"{counted(self._num_misplaced, 'damaged timestamp')} corrected by those around"
+            found.append(MediaWarning("DAMAGED_TIMESTAMPS", text))
+        return tuple(found)
