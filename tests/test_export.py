@@ -7,6 +7,7 @@ import json
 import os
 import stat
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -292,6 +293,32 @@ def test_any_change_to_a_document_ends_in_output_or_a_clear_error(data):
 def test_the_same_video_twice_has_no_id():
     with pytest.raises(OptionError, match="comes twice"):
         video_ids([other("a.mp4"), other("a.mkv")])
+
+
+def test_ids_without_their_prefix_stay_apart_or_are_refused():
+    results = json.loads(written("activitynet", other("x/v_a.mp4"), other("y/a.mp4")))["results"]
+    assert list(results) == ["x/a", "y/a"]
+    with pytest.raises(OptionError, match="`a` comes twice"):
+        written("activitynet", other("v_a.mp4"), other("a.mp4"))
+    assert list(json.loads(written("fiftyone", other("v_a.mp4"), other("a.mp4")))["labels"]) == [
+        "v_a",
+        "a",
+    ]
+
+
+@pytest.mark.parametrize("uri", ["", "/", ".", "..", "v_", "v_.mp4", "v_..mp4", "a/v_."])
+def test_odd_names_have_an_id_too(uri):
+    for prefix in ("", "v_"):
+        (name,) = video_ids([other(uri)], prefix=prefix)
+        assert name
+
+
+def test_ids_of_many_videos_take_no_time():
+    uris = [f"/archive/films/{i // 100}/{i % 100}.mp4" for i in range(20_000)]
+    timelines = [replace(timeline(), video=VideoRecord(uri)) for uri in uris]
+    started = time.perf_counter()
+    assert len(set(video_ids(timelines))) == len(uris)
+    assert time.perf_counter() - started < 5  # looking through all for each takes a minute
 
 
 def test_media_urls_are_absolute_and_quoted():

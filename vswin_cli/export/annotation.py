@@ -20,7 +20,7 @@ def activitynet(timelines: Sequence[Timeline]) -> str:
     A video's id is its file name without ending and without the `v_` of the data set's files.
     """
     results = {
-        name.removeprefix("v_"): [
+        name: [
             {
                 "label": one.label,
                 "score": round(one.score, 4),
@@ -28,7 +28,7 @@ def activitynet(timelines: Sequence[Timeline]) -> str:
             }
             for one in timeline.segments
         ]
-        for name, timeline in zip(video_ids(timelines), timelines, strict=True)
+        for name, timeline in zip(video_ids(timelines, prefix="v_"), timelines, strict=True)
     }
     return _json({"version": "VERSION 1.3", "results": results, "external_data": {}})
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import zlib
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import quote
@@ -39,28 +40,26 @@ def video_name(timeline: Timeline) -> str:
     return one_line(PurePosixPath(_path_of(timeline.video.uri)).name) or "video"
 
 
-def video_ids(timelines: Sequence[Timeline]) -> list[str]:
+def video_ids(timelines: Sequence[Timeline], *, prefix: str = "") -> list[str]:
     """File names without their endings; with as many folders ahead as tell equal names apart.
+
+    Args:
+        timelines: of the videos.
+        prefix: what file names may begin with that is no part of the id.
 
     Raises:
         OptionError: the same video is there twice.
     """
-    paths = [_without_suffix(timeline.video.uri) for timeline in timelines]
-    if len(set(paths)) < len(paths):
-        double = next(path for path in paths if paths.count(path) > 1)
+    paths = [_without_suffix(timeline.video.uri, prefix) for timeline in timelines]
+    double, times = Counter(paths).most_common(1)[0] if paths else ("", 0)
+    if times > 1:
+        ends = f"ending and `{prefix}`" if prefix else "ending"
         raise OptionError(
-            f"this format names videos by their path without ending, and `{double}` comes twice",
+            f"this format names videos by their path without {ends}, and `{double}` comes twice",
             hint="leave one of them out, or choose jsonl or csv",
         )
-    ids = []
-    for path in paths:
-        parts = path.split("/")
-        for depth in range(1, len(parts) + 1):
-            name = "/".join(parts[-depth:])
-            if sum(other == name or other.endswith(f"/{name}") for other in paths) == 1:
-                break
-        ids.append(name or path)
-    return ids
+    owners = Counter(name for path in paths for name in _names_of(path))
+    return [next((n for n in _names_of(path) if n and owners[n] == 1), path) for path in paths]
 
 
 def media_url(uri: str) -> str:
@@ -75,6 +74,13 @@ def _path_of(uri: str) -> str:
     return (uri.split("?")[0] if is_remote(uri) else uri).replace("\\", "/")
 
 
-def _without_suffix(uri: str) -> str:
+def _without_suffix(uri: str, prefix: str) -> str:
     path = PurePosixPath(one_line(_path_of(uri)))
-    return str(path.with_suffix("")) if path.suffix else str(path)
+    name = path.stem.removeprefix(prefix)
+    return str(path.parent / name) if name else str(path)
+
+
+def _names_of(path: str) -> list[str]:
+    """The last part of a path, the last two, and so on to all of it."""
+    parts = path.split("/")
+    return ["/".join(parts[-depth:]) for depth in range(1, len(parts) + 1)]
