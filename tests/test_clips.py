@@ -299,6 +299,35 @@ def test_sparse_clips_are_sought_and_show_the_same_pictures(tmp_path, name):
     assert report.sampled_sparsely
 
 
+@pytest.fixture(scope="module")
+def joined(tmp_path_factory):
+    """Two recordings of 20 s in one file; the clock of the second begins anew."""
+    place = tmp_path_factory.mktemp("joined")
+    first = make_video(place / "a.ts", VideoRecipe(num_frames=600))
+    second = make_video(place / "b.ts", VideoRecipe(num_frames=600, first_index=600))
+    path = place / "joined.ts"
+    path.write_bytes(first.read_bytes() + second.read_bytes())
+    return path
+
+
+@pytest.mark.parametrize("start", [15.0, 28.0])
+def test_a_part_of_joined_recordings_shows_what_the_whole_shows(joined, start):
+    whole, _ = clips_of(joined)
+    part, _ = clips_of(joined, start_seconds=start, end_seconds=start + 2)
+    shown = read_indices(part[0].frames)
+    assert shown[0] == pytest.approx(30 * start, abs=1)
+    assert shown[0] in [index for clip in whole for index in read_indices(clip.frames)]
+
+
+def test_sparse_clips_of_joined_recordings_are_found_in_both(joined):
+    clips, report = clips_of(joined, stride=Stride(12.0, "s"))
+    assert starts(clips) == [0.0, 12.0, 24.0, 36.0]
+    for clip in clips:
+        first = read_indices(clip.frames)[0]
+        assert first == pytest.approx(30 * float(clip.step_edges_seconds[0]), abs=1)
+    assert report.duration_seconds == pytest.approx(40.0, abs=0.05)
+
+
 def test_sparse_clip_that_would_reach_beyond_the_end_is_moved_back(tmp_path):
     path = make_video(tmp_path / "a.mp4", VideoRecipe(num_frames=315))  # 10.5 s
     clips, _ = clips_of(path, stride=Stride(5.0, "s"))

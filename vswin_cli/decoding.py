@@ -77,7 +77,7 @@ class _Sampler:
     def events(self) -> Iterator[Event]:
         """Everything after the `VideoInfo`."""
         target: float | None = self._plan.start_seconds
-        if self._reader.worth_seeking(0.0, self._plan.start_seconds):
+        if (yield from self._is_worth_seeking(0.0, self._plan.start_seconds)):
             self._reader.seek(self._plan.start_seconds)
         while target is not None:
             target = yield from self._decode_from(target)
@@ -95,16 +95,26 @@ class _Sampler:
                 yield from self._take(frame, start_seconds)
             if self._stopped:
                 return None
-            if time.monotonic() - self._last_sign > _PROGRESS_SECONDS:
-                self._last_sign = time.monotonic()
-                here = frame.seconds if self._held is None else self._held.seconds
-                yield Progress(here, self._frames_decoded, self._reader.bad_packets)
-            target = self._seek_target(frame.seconds)
+            here = frame.seconds if self._held is None else self._held.seconds
+            yield from self._sign_of_life(here)
+            target = yield from self._seek_target(frame.seconds)
             if target is not None:
                 return target
         return None
 
-    def _seek_target(self, here_seconds: float) -> float | None:
+    def _sign_of_life(self, here_seconds: float) -> Iterator[Event]:
+        if time.monotonic() - self._last_sign > _PROGRESS_SECONDS:
+            self._last_sign = time.monotonic()
+            yield Progress(here_seconds, self._frames_decoded, self._reader.bad_packets)
+
+    def _is_worth_seeking(self, here: float, target: float) -> Generator[Event, None, bool]:
+        if not self._reader.worth_seeking(here, target):
+            return False
+        for _ in self._reader.examine_clock():
+            yield from self._sign_of_life(here)
+        return self._reader.worth_seeking(here, target)
+
+    def _seek_target(self, here_seconds: float) -> Generator[Event, None, float | None]:
         """For sparse plans, the next wanted time if it is cheaper to jump there."""
         plan = self._plan
         if not plan.sparse or plan.by == "index" or self._walker.run_is_open:
@@ -112,7 +122,9 @@ class _Sampler:
         target = self._walker.wanted_from_seconds
         if plan.end_seconds is not None and target >= plan.end_seconds:
             return None
-        if target == self._last_target or not self._reader.worth_seeking(here_seconds, target):
+        if target == self._last_target:
+            return None
+        if not (yield from self._is_worth_seeking(here_seconds, target)):
             return None
         self._last_target = target
         return target

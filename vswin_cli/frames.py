@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from av import VideoFrame
 
-__all__ = ["TimedFrame", "in_order"]
+__all__ = ["TimedFrame", "in_order", "quarter_turn"]
 
 _REORDER_FRAMES = 3  # window in which frames are put into the order of their times
 
@@ -28,6 +28,11 @@ class TimedFrame:
     """Pixels as decoded, before rotation; none where nobody wanted them."""
     is_break: bool = False
     """Whether the clock was reset before this frame, so that it does not follow the last."""
+
+
+def quarter_turn(rotation_degrees: float) -> int:
+    """Counter-clockwise turn that puts a frame upright, to the nearest quarter."""
+    return round(rotation_degrees / 90) * 90 % 360
 
 
 def in_order(frames: Iterable[TimedFrame], *, guessed: bool) -> Iterator[TimedFrame]:

@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 
     VideoPacket: TypeAlias = Packet[VideoStream]
 
-__all__ = ["IsWanted", "Omission", "Omitted", "allows_fields", "is_disposable", "nal_length_bytes"]
+__all__ = [
+    "IsWanted",
+    "Omission",
+    "Omitted",
+    "allows_fields",
+    "is_disposable",
+    "nal_length_bytes",
+    "omission_for",
+]
 
 IsWanted: TypeAlias = Callable[[float, float], bool]
 """Whether a picture on display over `[begin_seconds, end_seconds)` is wanted."""
@@ -28,6 +36,7 @@ IsWanted: TypeAlias = Callable[[float, float], bool]
 _REACH = 20
 """Packets looked at on either side: H.264 displaces a picture by 16 at most (A.3.1)."""
 _SLICE, _FIRST_PARTITION, _LAST_PARTITION = 1, 2, 4  # kinds of NAL units (H.264, table 7-1)
+_TIMING_PACKETS = ("mov", "matroska")  # containers where every packet is a picture, with its time
 _HARMLESS = {6, 9, 12}  # messages, delimiters, filler: of no use without their picture
 _HIGH_PROFILES = {44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244}  # 7.3.2.1.1
 
@@ -217,3 +226,27 @@ class Omission:
         if len(self._behind) > _REACH:
             del self._known[bisect_right(self._known, self._behind.popleft()) - 1]
         return packet, is_spare
+
+
+def omission_for(
+    stream: VideoStream,
+    container: str,
+    longest_step_back: int,
+    is_wanted: Callable[[int, int], bool],
+) -> Omission | None:
+    """What tells the spare packets of a stream; none where that cannot be told.
+
+    Args:
+        stream: to be decoded.
+        container: FFmpeg's name of its format.
+        longest_step_back: as for `Omission`.
+        is_wanted: as for `Omission`.
+    """
+    context = stream.codec_context
+    settings = context.extradata if context.name == "h264" else None
+    length_bytes = nal_length_bytes(settings)
+    if settings is None or length_bytes is None or allows_fields(settings):
+        return None
+    if container not in _TIMING_PACKETS:
+        return None
+    return Omission(length_bytes, longest_step_back, is_wanted)

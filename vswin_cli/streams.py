@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from vswin_cli.clock import RESET_SECONDS
 from vswin_cli.errors import NotAVideoError, NoVideoStreamError, SourceNotFoundError
 from vswin_cli.intervals import usual_interval
 from vswin_cli.media import DurationSource, MediaWarning, VideoInfo
@@ -17,13 +18,14 @@ from vswin_cli.structure import is_cut_off
 
 if TYPE_CHECKING:
     from av import VideoFrame, VideoStream
-    from av.container import InputContainer
+    from av.container import Container, InputContainer
 
 __all__ = [
     "best_stream",
     "container_name",
     "declared_duration",
     "displayed_container_name",
+    "examine_clock",
     "giving_up",
     "measured_interval",
     "media_warnings",
@@ -39,6 +41,8 @@ _SQUARE_WITHIN = Fraction(1, 50)  # 399:400 comes of rounding a width to whole b
 _HDR_TRANSFERS = (16, 18)  # PQ and HLG, ITU-T H.273
 _STATING_DURATION = {"mov", "matroska", "avi", "flv", "asf", "mxf", "rm", "ivf"}
 _DURATION_TAG = re.compile(r"(\d+):(\d{2}):(\d{2}(?:\.\d+)?)")
+_SINGLE_CLOCK = {"mov", "matroska", "avi"}  # others may be recordings that were joined
+_PACKETS_PER_STEP = 2000  # read in well under a second
 _MICROSECONDS = 1_000_000  # FFmpeg's unit for the duration of a container
 
 
@@ -141,9 +145,34 @@ def declared_duration(
     return (seconds, "container" if is_stated else "estimate") if seconds > 0 else None
 
 
-def container_name(container: InputContainer) -> str:
+def container_name(container: Container) -> str:
     """Short name of the format: the first of the names that FFmpeg gives it."""
     return container.format.name.split(",")[0]
+
+
+def examine_clock(path: Path, stream: VideoStream) -> Generator[None, None, bool]:
+    """Whether a stream's timestamps never fall back, so that each time occurs in it once.
+
+    Reads all packets and decodes none, where the format does not promise it; yields now and then.
+    """
+    import av
+
+    if container_name(stream.container) in _SINGLE_CLOCK:
+        return True
+    with open_container(path) as container:
+        newest: float | None = None
+        try:
+            for number, packet in enumerate(container.demux(container.streams[stream.index])):
+                if packet.dts is not None and packet.time_base is not None:
+                    seconds = float(packet.dts * packet.time_base)
+                    if newest is not None and newest - seconds > RESET_SECONDS:
+                        return False
+                    newest = seconds if newest is None else max(newest, seconds)
+                if number % _PACKETS_PER_STEP == 0:
+                    yield
+        except (IndexError, av.error.FFmpegError):
+            return False
+    return True
 
 
 def displayed_container_name(container: InputContainer, path: Path) -> str:

@@ -22,14 +22,15 @@ import av
 from vswin_cli.clock import RESET_SECONDS, Clock
 from vswin_cli.counting import counted
 from vswin_cli.errors import DecodeError
-from vswin_cli.frames import TimedFrame, in_order
+from vswin_cli.frames import TimedFrame, in_order, quarter_turn
 from vswin_cli.media import MediaWarning, VideoInfo
-from vswin_cli.omission import IsWanted, Omission, Omitted, allows_fields, nal_length_bytes
+from vswin_cli.omission import IsWanted, Omitted, omission_for
 from vswin_cli.streams import (
     best_stream,
     container_name,
     declared_duration,
     displayed_container_name,
+    examine_clock,
     giving_up,
     measured_interval,
     media_warnings,
@@ -49,7 +50,6 @@ _BLIND_SEEK_SECONDS = 10.0  # without an index, shorter ways are decoded ...
 _BLIND_SEEK_PENALTY = 4.0  # ... and this much longer ones after a seek that went backwards
 _INDEXED = ("mov", "matroska", "avi")  # in others FFmpeg's index holds what it came across
 _SHORTEST_SEEK_SECONDS = 2.0
-_TIMING_PACKETS = ("mov", "matroska")  # every packet is a picture and has its time
 
 
 class VideoReader:
@@ -88,6 +88,7 @@ class VideoReader:
         self._read_bytes = 0  # where in the file the furthest packet ended
         self._blind_seek_seconds = _BLIND_SEEK_SECONDS
         self._is_wanted: IsWanted | None = None
+        self._has_one_clock: bool | None = None  # until someone looks
         self._configure()
         self._time_base = self._stream.time_base or Fraction(1, 90_000)
         packets = self._demux()
@@ -169,7 +170,9 @@ class VideoReader:
             seconds, is_break = self._clock.place(self._stamp(frame), self._next_stamp)
             self._newest_seconds = max(self._newest_seconds, seconds)
             pixels = None if isinstance(frame, Omitted) else frame
-            yield TimedFrame(seconds, self._declared(frame), _quarter_turn(frame), pixels, is_break)
+            yield TimedFrame(
+                seconds, self._declared(frame), quarter_turn(frame.rotation), pixels, is_break
+            )
 
     def _next(self) -> av.VideoFrame | Omitted | None:
         """The frame that comes next, which stays where it is; none at the end."""
@@ -187,18 +190,30 @@ class VideoReader:
         Call `frames` anew afterwards. Some containers land after the time that was asked for;
         then the seek is repeated from further back.
         """
+        for _ in self.examine_clock():
+            pass
         here = self._newest_seconds
         margins = (margin for margin in _SEEK_MARGINS_SECONDS if margin < seconds)
-        if not any(self._seek_once(seconds - margin, seconds) for margin in margins):
+        landings = (self._seek_once(seconds - margin, seconds) for margin in margins)
+        if not (self._has_one_clock and any(landings)):
             self._reopen()
         if self._pending and (self._stamp(self._pending[0]) or 0.0) < here:
             self._blind_seek_seconds *= _BLIND_SEEK_PENALTY
+
+    def examine_clock(self) -> Iterator[None]:
+        """Find out, once, whether the file's clock runs through: if not, a seek may land wrongly.
+
+        May read the whole file; yields now and then.
+        """
+        if self._has_one_clock is None:
+            self._has_one_clock = yield from examine_clock(self._path, self._stream)
 
     def worth_seeking(self, here_seconds: float, target_seconds: float) -> bool:
         """Whether seeking is likely to be cheaper than decoding on from `here_seconds`."""
         way = target_seconds - here_seconds
         near_end = target_seconds >= (self.info.declared_duration_seconds or 0.0)
-        if not self.info.seekable or way < _SHORTEST_SEEK_SECONDS or near_end:
+        is_possible = self.info.seekable and self._has_one_clock is not False
+        if not is_possible or way < _SHORTEST_SEEK_SECONDS or near_end:
             return False
         index = self._stream.index_entries
         target = self._timestamp(target_seconds)
@@ -290,19 +305,13 @@ class VideoReader:
         self, packets: Iterator[av.Packet[av.VideoStream]]
     ) -> Iterator[tuple[av.Packet[av.VideoStream] | None, bool]]:
         """Packets, and `None` behind the last, with whether they can be left out."""
-        context = self._stream.codec_context
-        settings = context.extradata if context.name == "h264" else None
-        length_bytes = nal_length_bytes(settings)
-        if (
-            settings is None
-            or length_bytes is None
-            or allows_fields(settings)
-            or container_name(self._container) not in _TIMING_PACKETS
-        ):
+        step_back = int(RESET_SECONDS / self._time_base)
+        container = container_name(self._container)
+        omission = omission_for(self._stream, container, step_back, self._shows)
+        if omission is None:
             yield from ((packet, False) for packet in packets)
         else:
-            step_back = int(RESET_SECONDS / self._time_base)
-            yield from Omission(length_bytes, step_back, self._shows).examine(packets)
+            yield from omission.examine(packets)
         yield None, False
 
     def _shows(self, pts: int, next_pts: int) -> bool:
@@ -359,7 +368,7 @@ class VideoReader:
             codec=stream.codec_context.codec.canonical_name,
             width=first.width,
             height=first.height,
-            rotation_degrees=_quarter_turn(first),
+            rotation_degrees=quarter_turn(first.rotation),
             sample_aspect_ratio=f"{ratio.numerator}:{ratio.denominator}",
             pixel_format=first.format.name,
             bit_depth=first.format.components[0].bits,
@@ -388,8 +397,3 @@ def probe(path: Path) -> VideoInfo:
     """
     with VideoReader(path) as reader:
         return reader.info
-
-
-def _quarter_turn(frame: av.VideoFrame | Omitted) -> int:
-    """Counter-clockwise turn that puts a frame upright, to the nearest quarter."""
-    return round(frame.rotation / 90) * 90 % 360
