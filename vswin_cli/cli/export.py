@@ -42,12 +42,15 @@ def export(
         vswin tag movie.mp4 --json | vswin export - -f vtt -o movie.vtt
     """
     from vswin_cli.cli.output import choose_output
+    from vswin_cli.cli.whereabouts import with_found_video
 
     output = choose_output(out, format, json=json)
-    found = [one for path in timelines for one in _read(path)]
+    read = [(one, path) for path in timelines for one in _read(path)]
+    found = [one for one, _ in read]
     output.check_holds(len(found))
     output.check_spares(timelines, found)
-    output.write(found, quiet=quiet)
+    linked = [with_found_video(one, path) for one, path in read]
+    output.write(found, linked=linked, quiet=quiet)
 
 
 def _read(path: Path) -> list[Timeline]:

@@ -40,6 +40,7 @@ class Output:
         timelines: Sequence[Timeline],
         *,
         files: Sequence[Path] | None = None,
+        linked: Sequence[Timeline] | None = None,
         quiet: bool = False,
     ) -> None:
         """Write everything, a file completely or not at all, and print what is to be printed.
@@ -47,6 +48,7 @@ class Output:
         Args:
             timelines: what to write.
             files: one for each timeline; by default as `files` tells from their videos.
+            linked: the same for formats that lead to the videos, which are to be found from here.
             quiet: say neither what was written nor what to beware of.
 
         Raises:
@@ -58,10 +60,10 @@ class Output:
                 for notice in caveats(timeline, self.format):
                     console.warn(f"{timeline.video.uri}: {notice.message}")
         try:
-            self._write_files(timelines, files, quiet=quiet)
+            self._write_files(_suited(timelines, linked, self.format), files, quiet=quiet)
         finally:
             if self.printed is not None:
-                _print(timelines, self.printed)
+                _print(_suited(timelines, linked, self.printed), self.printed)
 
     def files(self, uris: Sequence[str]) -> list[Path]:
         """A file for each video, all the same if one holds them; empty if all goes to stdout."""
@@ -116,6 +118,12 @@ def _check_holds_many(format: str, num_videos: int, hint: str) -> None:
         raise OptionError(
             f"`{format}` holds one video per file, and there are {num_videos}", hint=hint
         )
+
+
+def _suited(
+    timelines: Sequence[Timeline], linked: Sequence[Timeline] | None, format: str
+) -> Sequence[Timeline]:
+    return linked if linked is not None and get_format(format).links else timelines
 
 
 def _print(timelines: Sequence[Timeline], format: str) -> None:

@@ -102,6 +102,7 @@ def report_sources(
         OptionError: numbers of files that do not fit each other.
         SourceError: a file cannot be read.
     """
+    from vswin_cli.cli.whereabouts import find_video
     from vswin_cli.report import ReportSource
 
     found: list[tuple[Timeline, Path | None, Path]] = [
@@ -117,7 +118,7 @@ def report_sources(
         ReportSource(
             timeline,
             scores=scores[i] if scores else kept,
-            video=_existing(videos[i]) if videos else _beside(timeline, path),
+            video=_existing(videos[i]) if videos else find_video(timeline, path),
         )
         for i, (timeline, kept, path) in enumerate(found)
     ]
@@ -157,15 +158,3 @@ def _existing(path: Path) -> Path:
     if not path.is_file():
         raise OptionError(f"no such video: {path}", hint="check the spelling of --video")
     return path
-
-
-def _beside(timeline: Timeline, path: Path) -> Path | None:
-    """The video where the timeline says, seen from here or from the timeline's folder."""
-    from vswin_cli.export.naming import video_name
-    from vswin_cli.remote import is_remote
-
-    uri = timeline.video.uri
-    if is_remote(uri):
-        return None
-    candidates = [Path(uri), path.parent / uri, path.parent / video_name(timeline)]
-    return next((one for one in candidates if one.is_file()), None)

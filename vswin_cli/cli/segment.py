@@ -71,6 +71,7 @@ def segment(
         vswin segment movie.npz --group "sport=*ball*,skiing*" -o movie.csv
     """
     from vswin_cli.cli.output import choose_output
+    from vswin_cli.cli.whereabouts import with_found_video
 
     choose = partial(
         segment_options,
@@ -94,7 +95,9 @@ def segment(
             for notice in timeline.warnings:
                 console.warn(f"{timeline.video.uri}: {notice.message}")
     output.check_spares(scores, timelines)
-    output.write(timelines, quiet=quiet)
+    pairs = zip(timelines, scores, strict=True)
+    linked = [with_found_video(timeline, path) for timeline, path in pairs]
+    output.write(timelines, linked=linked, quiet=quiet)
 
 
 def _segment_one(path: Path, choose: Callable[[SegmentOptions], SegmentOptions]) -> Timeline:

@@ -28,6 +28,8 @@ class Format:
     """Timelines to text."""
     holds_many: bool = False
     """Whether one file can hold several videos."""
+    links: bool = False
+    """Whether a program that opens the file looks for the video where it says."""
     rate_of: Callable[[Timeline], EditRate] | None = None
     """For formats whose times are frames at one constant rate: which."""
 
@@ -45,8 +47,15 @@ FORMATS: Mapping[str, Format] = {
         Format("vtt-metadata", ".meta.vtt", "WebVTT, JSON in each cue", subtitles.vtt_metadata),
         Format("edl", ".edl", "CMX3600 events and locators", editorial.edl, rate_of=edit_rate),
         Format("edl-df", ".df.edl", "in drop-frame time", editorial.edl_drop, rate_of=edit_rate),
-        Format("otio", ".otio", "OpenTimelineIO markers", editorial.otio),
-        Format("fcpxml", ".fcpxml", "Final Cut Pro markers", editorial.fcpxml, rate_of=edit_rate),
+        Format("otio", ".otio", "OpenTimelineIO markers", editorial.otio, links=True),
+        Format(
+            "fcpxml",
+            ".fcpxml",
+            "Final Cut Pro markers",
+            editorial.fcpxml,
+            links=True,
+            rate_of=edit_rate,
+        ),
         Format(
             "activitynet", ".activitynet.json", "detection results", annotation.activitynet, True
         ),
@@ -59,7 +68,7 @@ FORMATS: Mapping[str, Format] = {
             rate_of=own_rate,
         ),
         Format("fiftyone", ".fiftyone.json", "temporal detections", annotation.fiftyone, True),
-        Format("elan", ".eaf", "ELAN, a tier per label", annotation.elan),
+        Format("elan", ".eaf", "ELAN, a tier per label", annotation.elan, links=True),
         Format("audacity", ".labels.txt", "Audacity label track", annotation.audacity),
     )
 }

@@ -1,0 +1,43 @@
+"""Where the video of a saved timeline lies on this machine.
+
+A timeline holds the video's place as the user gave it, so a relative one was right in the folder
+in which the command ran. Whoever reads the timeline may be elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vswin_cli.export.naming import video_name
+from vswin_cli.remote import as_local_path, is_remote
+
+if TYPE_CHECKING:
+    from vswin_cli.timeline.record import Timeline
+
+__all__ = ["find_video", "with_found_video"]
+
+
+def find_video(timeline: Timeline, saved: Path) -> Path | None:
+    """The video where the timeline says, seen from here or from the timeline's folder, or there.
+
+    Args:
+        timeline: what names the video.
+        saved: the file that the timeline is from.
+    """
+    uri = timeline.video.uri
+    if is_remote(uri):
+        return None
+    place, folder = as_local_path(uri), saved.parent
+    candidates = [place, folder / place, folder / video_name(timeline)]
+    return next((one for one in candidates if one.is_file()), None)
+
+
+def with_found_video(timeline: Timeline, saved: Path) -> Timeline:
+    """The same with the place where the video is; if it is nowhere, with the one it has."""
+    found = find_video(timeline, saved)
+    if found is None or found == as_local_path(timeline.video.uri):
+        return timeline
+    place = found.parent.resolve() / found.name
+    return replace(timeline, video=replace(timeline.video, uri=str(place)))
