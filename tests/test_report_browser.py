@@ -1,5 +1,6 @@
 """The page of a report in a real browser: drawn, moved, played, and right."""
 
+import json
 import re
 from dataclasses import replace
 from importlib.resources import files
@@ -11,11 +12,13 @@ from tests.browser import chromium
 from tests.reports import make_film, random_track
 from tests.timelines import STEP
 from tests.videos import read_index
+from vswin_cli.cli.app import run
 from vswin_cli.config import LabelGroup, LabelOnset, SegmentOptions
 from vswin_cli.records import to_json
 from vswin_cli.report import ReportSource, write_report
 from vswin_cli.report.content import PageOptions
 from vswin_cli.report.tracks import LOWEST_ONSET, pack_track
+from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.score_files import load_track
 from vswin_cli.timeline.scores import Gap
 from vswin_cli.timeline.segments import find_segments
@@ -333,6 +336,43 @@ def test_labels_with_thresholds_of_their_own_keep_them_until_the_first_slider_mo
     assert spans(page) == expected_spans(film.timeline.segments)
     assert page.locator("#own-hint").is_visible()
     context.close()
+
+
+def test_the_printed_command_gives_what_the_page_shows(browser, tmp_path, capsys):
+    """Whichever slider carries the other along, and with onsets that the weights advise."""
+    own = SegmentOptions(onsets=(LabelOnset("archery", 0.8), LabelOnset("bowling", 0.25)))
+    film = make_film(tmp_path, seed=3, with_video=False, options=own)
+    write_report([ReportSource(film.timeline, film.scores)], tmp_path / "page.html")
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto((tmp_path / "page.html").as_uri())
+    until(page, "document.body.dataset.ready")
+    for name, value, options in (
+        ("offset", 0.5, "--offset 0.5"),  # takes along an onset that is not given
+        ("offset", 0.3, "--offset 0.3"),
+        ("onset", 0.6, "--onset 0.6 --offset 0.3"),
+        ("onset", 0.25, "--onset 0.25 --offset 0.25"),
+        ("offset", 0.45, "--onset 0.45 --offset 0.45"),
+        ("onset", 0.4, "--offset 0.4"),  # as saved, so it need not be given
+        ("offset", 0.1, "--offset 0.1"),
+        ("offset", 0.2, ""),
+        ("onset", 0.15, "--onset 0.15"),  # takes the offset along
+        ("onset", 0.7, "--onset 0.7"),
+    ):
+        set_value(page, name, value)
+        text = page.locator("#command-text").text_content()
+        assert text == f"vswin segment SCORES {options}", (name, value)
+        assert spans(page) == expected_spans(run_printed(text, film, capsys)), (name, value)
+        has_own = page.locator("#own-hint").is_visible()
+        assert has_own == ("--onset" not in options)
+    context.close()
+
+
+def run_printed(command, film, capsys):
+    """Segments that a command of the page finds."""
+    arguments = command.replace("SCORES", str(film.scores)).split()[1:]
+    assert run([*arguments, "--json"]) == 0
+    return Timeline.from_json(json.loads(capsys.readouterr().out)).segments
 
 
 def test_without_javascript_the_table_is_there(browser, film):

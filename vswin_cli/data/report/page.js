@@ -127,10 +127,7 @@ function onOption(event) {
   const name = event.target.id;
   const value = Number(event.target.value);
   if (event.target.value === "" || !(value >= 0)) return;
-  state.options[name] = value;
-  if (name === "onset") state.options.onsets = value === content.options.onset ? content.options.onsets : [];
-  if (name === "onset" && state.options.offset > value) state.options.offset = value;
-  if (name === "offset" && state.options.onset < value) state.options.onset = value;
+  setOption(name, value);
   showOptions(event.target);
   soon(segmentAgain);
 }
@@ -148,7 +145,8 @@ function showOptions(except) {
 }
 
 function reset() {
-  state.options = { ...content.options };
+  state.given = {};
+  state.options = optionsWith(state.given);
   showOptions();
   segmentAgain();
 }

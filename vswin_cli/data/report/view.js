@@ -17,7 +17,8 @@ const NUMBERS = [
 ];
 
 const state = {
-  options: { ...content.options },
+  given: {}, // what the reader has set, as options of the command
+  options: { ...content.options }, // what follows from it
   segments: content.segments,
   from: 0,
   to: content.duration_seconds,
@@ -33,7 +34,26 @@ let player = null;
 // --- segments ---------------------------------------------------------------------------------
 
 function isAsSaved() {
-  return NUMBERS.every((name) => state.options[name] === content.options[name]);
+  return !Object.keys(state.given).length;
+}
+
+/** What the command makes of the saved options and of those that are given to it. */
+function optionsWith(given) {
+  const saved = content.options;
+  const onset = given.onset ?? Math.max(saved.onset, given.offset ?? 0);
+  const offset = given.offset ?? Math.min(saved.offset, onset);
+  const onsets = given.onset === undefined ? saved.onsets : [];
+  return { ...saved, ...given, onset, offset, onsets };
+}
+
+/** Set an option; the other threshold gives way, and what is as saved need not be given. */
+function setOption(name, value) {
+  const { given } = state;
+  given[name] = value;
+  if (name === "onset" && given.offset > value) given.offset = value;
+  if (name === "offset" && given.onset < value) given.onset = value;
+  for (const one of Object.keys(given)) if (given[one] === content.options[one]) delete given[one];
+  state.options = optionsWith(given);
 }
 
 /** The saved segments under the saved options, else those that the page finds. */
@@ -314,8 +334,8 @@ function drawPlayhead() {
 
 /** The command that gives the same segments; it takes what is not given from the scores' file. */
 function drawCommand() {
-  const changed = NUMBERS.filter((name) => state.options[name] !== content.options[name]);
-  byId("command").hidden = !changed.length;
-  const given = changed.map((name) => `--${name.replaceAll("_", "-")} ${state.options[name]}`);
-  byId("command-text").textContent = `vswin segment SCORES ${given.join(" ")}`;
+  const names = NUMBERS.filter((name) => name in state.given);
+  byId("command").hidden = !names.length;
+  const words = names.map((name) => `--${name.replaceAll("_", "-")} ${state.given[name]}`);
+  byId("command-text").textContent = `vswin segment SCORES ${words.join(" ")}`;
 }
