@@ -30,6 +30,15 @@ def test_fragmented_file_is_followed_to_its_end(tmp_path):
     assert is_cut_off(cut_short(path, 0.9)) is True
 
 
+@pytest.mark.parametrize(
+    "tail", [b"\n", b"\n" * 40, b"TAG" + b"A title".ljust(125), bytes(range(200, 216)), bytes(64)]
+)
+def test_what_a_program_added_behind_the_last_part_is_no_loss(tmp_path, tail):
+    path = make_video(tmp_path / "a.mp4")
+    path.write_bytes(path.read_bytes() + tail)
+    assert is_cut_off(path) is not True
+
+
 @pytest.mark.parametrize("name", ["a.ts", "a.h264", "a.flv"])
 def test_stream_cannot_tell(tmp_path, name):
     assert is_cut_off(make_video(tmp_path / name)) is None

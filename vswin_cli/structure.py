@@ -17,6 +17,11 @@ _MAX_PARTS = 200_000  # a bound on the walk through damaged files
 _EBML_HEADER = 0x1A45DFA3
 _MATROSKA_SEGMENT = 0x18538067
 _FIRST_BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"styp", b"pnot"}
+_BOXES = _FIRST_BOXES | {
+    *(b"moof", b"mfra", b"sidx", b"ssix", b"emsg", b"prft", b"pdin"),
+    *(b"meta", b"udta", b"uuid", b"imda", b"junk", b"PICT", b"pict"),
+}
+"""Of those that stand on their own (ISO 14496-12, table 1; QuickTime): others are no part."""
 
 
 def is_cut_off(path: Path) -> bool | None:
@@ -47,8 +52,8 @@ def _boxes_cut_off(file: BinaryIO, size: int) -> bool | None:
             return False
         file.seek(offset)
         header = file.read(16)
-        if len(header) < 8:
-            return True
+        if header[4:8] not in _BOXES:
+            return None  # a tag or a line end that some program added, or damage
         length = int.from_bytes(header[:4], "big")
         if length == 0:  # reaches to the end, whatever that is
             return None
