@@ -17,6 +17,7 @@ from vswin_cli.evaluation.ledger import TopkTest, open_ledger, resumed
 from vswin_cli.evaluation.protocols import choose_protocol
 from vswin_cli.evaluation.topk import Outcome
 from vswin_cli.evaluation.video_list import LabelledVideo
+from vswin_cli.records import to_json
 from vswin_cli.settings import cache_folder
 from vswin_cli.sources import VideoSource
 from vswin_cli.specs import InputSpec
@@ -31,6 +32,10 @@ def listed(folder, *names: str, class_id: int = 0) -> list[LabelledVideo]:
 
 def outcome_of(video: LabelledVideo) -> Outcome:
     return Outcome(video.source.uri, video.class_id, 1, (0, 3), (0.1 + 0.2, 1e-7))
+
+
+def failed(video: LabelledVideo) -> Outcome:
+    return Outcome(video.source.uri, video.class_id, problem="cannot fetch it")
 
 
 class Worker:
@@ -115,6 +120,31 @@ def test_a_fresh_run_forgets(folder):
     assert (len(worker.done), len(after.done)) == (1, 0)
 
 
+def test_what_failed_is_tried_again_and_what_succeeded_is_not(folder):
+    def failing_at_b(videos):
+        for video in videos:
+            yield failed(video) if video.source.uri.endswith("b") else outcome_of(video)
+
+    videos = listed(folder, *"abc")
+    assert [one.rank for one in evaluate(videos, failing_at_b)] == [1, None, 1]
+    worker, after = Worker(), Worker()
+    assert [one.rank for one in evaluate(videos, worker)] == [1, 1, 1]
+    evaluate(videos, after)
+    assert ([one[-1] for one in worker.done], after.done) == (["b"], [])
+
+
+def test_a_failure_that_an_older_version_recorded_is_tried_again(folder):
+    videos = listed(folder, "a")
+    evaluate(videos, Worker())
+    head, line = TEST.path.read_text().splitlines()
+    document = json.loads(line)
+    document["outcome"] = to_json(failed(videos[0]))
+    TEST.path.write_text(f"{head}\n{json.dumps(document)}\n")
+    worker = Worker()
+    assert evaluate(videos, worker) == [outcome_of(videos[0])]
+    assert len(worker.done) == 1
+
+
 @pytest.mark.parametrize("cut", range(1, 200, 23))
 def test_a_file_cut_anywhere_loses_its_last_line_only(folder, cut):
     videos = listed(folder, *"abc")
@@ -176,7 +206,7 @@ def test_nothing_is_done_twice_after_sigkill(tiny_model, tmp_path, capsys):
     first = capsys.readouterr()
     assert "of 9 videos done by an earlier run" in first.err
     keys = [json.loads(line)["key"] for line in ledger().read_text().splitlines()[1:]]
-    assert len(keys) == len(set(keys)) == 9
+    assert len(keys) == len(set(keys)) == 8  # the broken one is tried again
     resumed_rows = list(csv.reader(table.read_text().splitlines()))
     assert run([*arguments, "--fresh", "--quiet"]) == 3
     assert json.loads(capsys.readouterr().out) == json.loads(first.out)

@@ -97,7 +97,7 @@ def topk(
 
     A video that cannot be decoded is named and left out; it never ends the run.
 
-    Interrupted or killed, the same command goes on where it was.
+    Interrupted or killed, the same command goes on where it was, and tries again what failed.
 
     Examples:
         vswin evaluate topk k400_val.csv --root videos/ --model swin-t-k400

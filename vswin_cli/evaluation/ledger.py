@@ -2,7 +2,8 @@
 
 One file per test, that is per weights, protocol, precision and version of vswin: a head that says
 which, then a line per video, written when the video is done. A video is known by its place, its
-size and date, and its right class, so a changed list costs only what is new in it. A line that a
+size and date, and its right class, so a changed list costs only what is new in it. A video that
+failed has no line: the network may have been down, so the next run tries it again. A line that a
 killed run left unfinished is dropped.
 """
 
@@ -70,11 +71,13 @@ class Ledger:
         return None if found is None else replace(found, uri=video.source.uri)
 
     def record(self, video: LabelledVideo, outcome: Outcome) -> None:
-        """Keep an outcome; when this returns, a killed process cannot lose it.
+        """Keep an outcome, but no failure; when this returns, a killed process cannot lose it.
 
         Raises:
             OutputError: the disk is full.
         """
+        if outcome.rank is None:
+            return
         key = _key(video)
         line = json_text({"key": key, "outcome": to_json(outcome)})
         with writing(f"{self.path}"):
@@ -189,7 +192,9 @@ def _read(path: Path) -> tuple[dict[str, Outcome], int]:
     for line in lines:
         document = _document(line)
         with suppress(SourceError):
-            known[str(document.get("key"))] = from_json(Outcome, document.get("outcome"))
+            outcome = from_json(Outcome, document.get("outcome"))
+            if outcome.rank is not None:
+                known[str(document.get("key"))] = outcome
     return known, whole
 
 
