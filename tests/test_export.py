@@ -8,6 +8,7 @@ import os
 import stat
 import sys
 import time
+import xml.etree.ElementTree as ET
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.timelines import GOLDEN, segment, timeline
+from vswin_cli.batch.columns import write_parquet
 from vswin_cli.errors import OptionError, OutputError, VswinError
 from vswin_cli.export import (
     FORMATS,
@@ -75,6 +77,30 @@ def test_labels_with_line_ends_and_markup_break_no_format(fmt):
     assert "\x00" not in text
     if fmt in ("srt", "vtt", "vtt-metadata"):
         assert text.count("-->") == 1
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_names_of_models_that_are_no_utf8_or_hold_control_characters_break_no_format(fmt):
+    nasty = timeline(model=replace(timeline().model, id="caf\udcff\x01\n<b>"))
+    text = written(fmt, nasty)
+    text.encode()
+    assert "\x01" not in text
+    if fmt in ("fcpxml", "elan"):
+        ET.fromstring(text)
+    if fmt == "csv":
+        assert len(text.splitlines()) == 1 + len(nasty.segments)
+
+
+def test_parquet_takes_names_that_are_no_utf8(tmp_path):
+    pq = pytest.importorskip("pyarrow.parquet")
+    named = replace(
+        other("caf\udce9.mp4"),
+        model=replace(timeline().model, id="\udcff"),
+        segments=(segment(0.0, 1.0, "\udc00"),),
+    )
+    write_parquet(tmp_path / "a.parquet", [named])
+    (row,) = pq.read_table(tmp_path / "a.parquet").to_pylist()
+    assert (row["video"], row["label"], row["model"]) == ("caf?.mp4", "?", "?")
 
 
 @pytest.mark.parametrize("fmt", FORMATS)

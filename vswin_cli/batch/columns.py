@@ -65,17 +65,22 @@ def write_parquet(path: Path, timelines: Iterable[Timeline]) -> None:
 def _rows(timeline: Timeline) -> list[dict[str, Any]]:
     return [
         {
-            "video": timeline.video.uri.encode("utf-8", "replace").decode(),
+            "video": _text(timeline.video.uri),
             "start": one.start_seconds,
             "end": one.end_seconds,
             "duration": one.duration_seconds,
-            "label": one.label,
+            "label": _text(one.label),
             "class_id": one.class_id,
             "score": one.score,
             "score_max": one.score_max,
             "peak": one.peak_seconds,
             "windows": one.num_clips,
-            "model": timeline.model.id,
+            "model": _text(timeline.model.id),
         }
         for one in timeline.segments
     ]
+
+
+def _text(text: str) -> str:
+    """Text that Parquet takes: names that are no UTF-8 hold lone surrogates."""
+    return text.encode("utf-8", "replace").decode()

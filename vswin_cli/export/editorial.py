@@ -189,7 +189,7 @@ def fcpxml(timelines: Sequence[Timeline]) -> str:
             start=_rational(start, rate),
             duration=_rational(end - start, rate),
             value=caption(one),
-            note=f"score {one.score:.4f}, from {timeline.model.id}",
+            note=f"score {one.score:.4f}, from {one_line(timeline.model.id)}",
         )
     ET.indent(root, " ")
     body = ET.tostring(root, encoding="unicode")

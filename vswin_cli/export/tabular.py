@@ -109,7 +109,7 @@ def _csv_row(timeline: Timeline, one: Segment) -> tuple[object, ...]:
         f"{one.score_max:.4f}",
         _number(one.peak_seconds),
         one.num_clips,
-        timeline.model.id,
+        one_line(timeline.model.id),
     )
 
 
