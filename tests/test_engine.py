@@ -155,6 +155,31 @@ def test_out_of_memory_with_one_view_names_the_device():
         list(engine.score(make_clips(1)))
 
 
+def test_out_of_memory_ahead_of_the_network_counts_as_well(monkeypatch):
+    engine = Engine(load_golden(), EngineOptions("cpu", "float32", 4))
+    tries = []
+
+    def cramped(clip):
+        tries.append(engine.batch_size)
+        if engine.batch_size > 1:
+            raise torch.OutOfMemoryError("no room")
+        return Engine._views(engine, clip)
+
+    monkeypatch.setattr(engine, "_views", cramped)
+    assert [s.index for s in engine.score(make_clips(4))] == list(range(4))
+    assert sorted(set(tries)) == [1, 2, 4]
+
+
+def test_no_room_for_the_weights_names_the_device(monkeypatch):
+    def full(self, **_):
+        raise torch.OutOfMemoryError("no room")
+
+    model = load_golden()
+    monkeypatch.setattr(torch.nn.Module, "to", full)
+    with pytest.raises(DeviceError, match="cpu is out of memory with the weights"):
+        Engine(model, EngineOptions("cpu", "float32"))
+
+
 def test_low_precision_leaves_in_float32_and_close_to_it():
     clips = make_clips(2)
     exact = list(Engine(load_golden(), EngineOptions("cpu", "float32")).score(clips))
@@ -167,6 +192,8 @@ def test_low_precision_leaves_in_float32_and_close_to_it():
 def test_unknown_devices_and_precisions_are_refused():
     with pytest.raises(OptionError, match="unknown device 'gpu0'"):
         resolve_device("gpu0")
+    with pytest.raises(OptionError, match="unknown device 'xpu'"):  # PyTorch knows it, we do not
+        EngineOptions("xpu")
     with pytest.raises(OptionError, match="unknown precision 'int3'"):
         resolve_precision("int3", torch.device("cpu"))
 

@@ -122,7 +122,7 @@ class Engine:
         crops: spatial views per clip.
 
     Raises:
-        DeviceError: the device does not exist here.
+        DeviceError: the device does not exist here, or has no room for the weights.
         OptionError: device or precision make no sense.
     """
 
@@ -138,7 +138,10 @@ class Engine:
         self.device = resolve_device(options.device)
         self.dtype = resolve_precision(options.precision, self.device)
         self.batch_size = options.batch_size or self._usual_batch_size()
-        self._network = model.network.to(device=self.device, dtype=self.dtype).eval()
+        try:
+            self._network = model.network.to(device=self.device, dtype=self.dtype).eval()
+        except torch.OutOfMemoryError as cause:
+            raise self._out_of_memory("the weights") from cause
         if self.device.type == "cpu" and self._usual_batch_size() > 1:
             keep_freed_memory()
 
@@ -206,7 +209,7 @@ class Engine:
     @torch.inference_mode()
     def _run(self, clips: Sequence[Clip]) -> list[ClipLogits]:
         """One pass: (n·V, D, K) logits, given back clip by clip."""
-        steps = self._forward(torch.cat([self._views(clip) for clip in clips]))
+        steps = self._steps(clips)
         parts = steps.float().cpu().numpy().reshape(len(clips), self.crops, *steps.shape[1:])
         return [
             ClipLogits(clip.index, clip.step_edges_seconds, logits, clip.num_valid_steps)
@@ -218,20 +221,23 @@ class Engine:
         frames = torch.from_numpy(np.ascontiguousarray(clip.frames)).to(self.device)
         return make_views(frames, self.model.card.input, self.crops, self.dtype)
 
-    def _forward(self, views: Tensor) -> Tensor:
-        """Logits (n, D, K) of (n, 3, T, S, S), in smaller batches once memory has run out."""
+    def _steps(self, clips: Sequence[Clip]) -> Tensor:
+        """Logits (n·V, D, K) of clips, in smaller batches once memory has run out."""
         while True:
             try:
+                views = torch.cat([self._views(clip) for clip in clips])  # (n·V, 3, T, S, S)
                 parts = [
                     self._network.forward_steps(v) for v in torch.split(views, self.batch_size)
                 ]
                 return torch.cat(parts)
             except torch.OutOfMemoryError as cause:
                 if self.batch_size == 1:
-                    raise DeviceError(
-                        f"{self.device} is out of memory with a single view per pass",
-                        hint="close other programs that use it, take a smaller model, or use "
-                        "--device cpu",
-                    ) from cause
+                    raise self._out_of_memory("a single view per pass") from cause
                 self.batch_size = max(1, self.batch_size // 2)
                 torch.cuda.empty_cache()
+
+    def _out_of_memory(self, what: str) -> DeviceError:
+        return DeviceError(
+            f"{self.device} is out of memory with {what}",
+            hint="close other programs that use it, take a smaller model, or use --device cpu",
+        )
