@@ -315,7 +315,7 @@ class _Supervisor:
         self._child.begin(encode_plan(str(self._path), self._plan))
 
     def _begin_again(self) -> None:
-        """A child that served others before may have crashed for their sake: ask a fresh one."""
+        """A child that served others before may have crashed for their sake: ask another."""
         self._child.close()
         self._child = self._pool.take(self._command)
         self._num_known = self._num_passed_on

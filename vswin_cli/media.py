@@ -139,7 +139,7 @@ class DecodeReport:
     """End of the last frame shown, or the declared end of a file that is cut off. For a part of
     a video the declared duration if there is one."""
     frames_decoded: int
-    """Pictures that came out of the decoder."""
+    """Pictures that came out of the decoder, or were left out because nothing needs them."""
     frames_sampled: int = 0
     """Pictures that were converted for clips."""
     bad_packets: int = 0

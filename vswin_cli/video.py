@@ -1,9 +1,9 @@
 """From a file to decoded frames with trustworthy times, whatever state the file is in.
 
-The only module that talks to PyAV's containers. Times are presentation timestamps minus the
-first one; frame counts, average rates and declared durations are reported but never used.
-A packet that cannot be decoded is counted and passed over. PyAV's log level is left alone:
-raising it can deadlock with frame threads on damaged streams.
+Times are presentation timestamps minus the first one, on one clock; frame counts, average rates
+and declared durations are reported but never used. A packet that cannot be decoded is counted and
+passed over. PyAV's log level is left alone: raising it can deadlock with frame threads on damaged
+streams.
 """
 
 from __future__ import annotations
