@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,13 @@ def test_views_and_sizes_are_the_published_ones(name, views, short_side):
     assert (protocol.num_clips, protocol.crops) == views
     assert protocol.short_side == short_side
     assert "12 views" in protocol.description
+
+
+@pytest.mark.parametrize(
+    ("interval", "words"), [(1, "1 source frame apart"), (2, "2 source frames apart")]
+)
+def test_the_description_counts_source_frames(interval, words):
+    assert words in choose_protocol("paper", replace(DENSE, frame_interval=interval)).description
 
 
 def test_something_something_has_one_clip_and_three_crops():

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from vswin_cli.counting import counted
 from vswin_cli.errors import OptionError
 from vswin_cli.specs import InputSpec, Sampling
 
@@ -62,7 +63,7 @@ class _Recipe:
     enlarge: float
     """Resized short side over that of the weights' input."""
     frames: str
-    """In words, with fields of `InputSpec` and `num_clips` to fill in."""
+    """In words, with `num_frames`, `interval` and `num_clips` to fill in."""
 
 
 _RECIPES = {
@@ -71,14 +72,14 @@ _RECIPES = {
         4,
         3,
         1.0,
-        "{num_frames} frames, {frame_interval} source frames apart, amid {num_clips} equal parts",
+        "{num_frames} frames, {interval} apart, amid {num_clips} equal parts",
     ),
     "mmaction2": _Recipe(
         "dense",
         4,
         3,
         1.0,
-        "{num_frames} frames, {frame_interval} source frames apart, {num_clips} clips end to end",
+        "{num_frames} frames, {interval} apart, {num_clips} clips end to end",
     ),
     "torchvision": _Recipe(
         "dense",
@@ -135,15 +136,10 @@ def choose_protocol(name: str | None, spec: InputSpec) -> Protocol:
 
 
 def _describe(recipe: _Recipe, spec: InputSpec, short_side: int) -> str:
-    frames = (
-        recipe.frames.format(
-            num_frames=spec.num_frames,
-            frame_interval=spec.frame_interval,
-            num_clips=recipe.num_clips,
-        )
-        .replace("every 1nd", "each")
-        .replace("3nd", "3rd")
-        .replace("4nd", "4th")
+    frames = recipe.frames.format(
+        num_frames=spec.num_frames,
+        interval=counted(spec.frame_interval, "source frame"),
+        num_clips=recipe.num_clips,
     )
     crop = f"{spec.crop_size}×{spec.crop_size}"
     crops = f"the centre {crop} of it" if recipe.crops == 1 else f"3 crops of {crop}"
