@@ -308,5 +308,5 @@ def test_frames_of_an_export_are_the_frames_of_the_segment():
 
     for seconds in np.arange(0, 20, 2 / 15):
         one = segment(round(float(seconds), 6), round(float(seconds) + 1.2, 6), "a")
-        (numbered,) = number_frames([one], frame_rate=NTSC.frames_per_second)
+        (numbered,) = number_frames([one], NTSC.frames_per_second)
         assert frame_range(one, NTSC) == (numbered.start_frame, numbered.end_frame)

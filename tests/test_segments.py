@@ -358,20 +358,13 @@ def test_segments_are_sorted_disjoint_inside_and_never_across_a_gap(data):
 
 
 def test_frames_are_those_first_shown_inside_at_a_constant_rate():
-    (one,) = number_frames([segment(1.0, 2.0, "a")], frame_rate=Fraction(30000, 1001))
+    (one,) = number_frames([segment(1.0, 2.0, "a")], Fraction(30000, 1001))
     # frame 30 is shown at 1.001 s, frame 60 at 2.002 s
     assert (one.start_frame, one.end_frame) == (30, 60)
-    (exact,) = number_frames([segment(1.0, 2.0, "a")], frame_rate=Fraction(25))
+    (exact,) = number_frames([segment(1.0, 2.0, "a")], Fraction(25))
     assert (exact.start_frame, exact.end_frame) == (25, 50)
 
 
-def test_frames_of_a_variable_rate_come_from_their_times():
-    times = np.concatenate([np.arange(30) / 30, 1 + np.arange(10) / 10])
-    (one,) = number_frames([segment(0.5, 1.5, "a")], frame_times_seconds=times)
-    assert (one.start_frame, one.end_frame) == (15, 35)
-    assert times[one.start_frame] == 0.5
-
-
-def test_frames_stay_unknown_without_rate_or_times():
-    (one,) = number_frames([segment(0.5, 1.5, "a")])
+def test_frames_stay_unknown_without_a_rate():
+    (one,) = number_frames([segment(0.5, 1.5, "a")], None)
     assert one.start_frame is None

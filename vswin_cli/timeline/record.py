@@ -212,7 +212,7 @@ def with_segments(
         OptionError: see `segment_track`.
     """
     found = segment_track(track, options)
-    segments = number_frames(found.segments, frame_rate=timeline.video.constant_frame_rate)
+    segments = number_frames(found.segments, timeline.video.constant_frame_rate)
     others = [notice for notice in timeline.warnings if notice.code != _GATED]
     if found.gated_seconds:
         others.append(_gated_notice(found.gated_seconds, track.analysed_seconds))

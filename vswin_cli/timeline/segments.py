@@ -325,35 +325,21 @@ def _alternatives(
     )
 
 
-def number_frames(
-    segments: Sequence[Segment],
-    *,
-    frame_rate: Fraction | None = None,
-    frame_times_seconds: NDArray[np.float64] | None = None,
-) -> list[Segment]:
+def number_frames(segments: Sequence[Segment], frame_rate: Fraction | None) -> list[Segment]:
     """Segments with the half-open range of frames that are first shown inside them.
 
     Args:
         segments: with times only.
-        frame_rate: of a video whose rate is constant; frame n is shown at n / rate.
-        frame_times_seconds: (F,) when each frame is shown, rising; right for any video.
-
-    With neither, frames stay unknown: a count from an average rate would be wrong.
+        frame_rate: of a video whose rate is constant; frame n is shown at n / rate. With `None`
+            frames stay unknown: a count from an average rate would be wrong.
     """
-    if frame_times_seconds is not None:
-        times = frame_times_seconds
-
-        def first_from(seconds: float) -> int:
-            return int(np.searchsorted(times, seconds - _EPSILON, side="left"))
-
-    elif frame_rate is not None:
-        rate = float(frame_rate)
-
-        def first_from(seconds: float) -> int:
-            return math.ceil((seconds - _EPSILON) * rate)
-
-    else:
+    if frame_rate is None:
         return list(segments)
+    rate = float(frame_rate)
+
+    def first_from(seconds: float) -> int:
+        return math.ceil((seconds - _EPSILON) * rate)
+
     return [
         replace(
             segment,
