@@ -276,6 +276,14 @@ def test_results_never_take_the_place_of_labels_nor_of_films_in_a_folder(batch, 
     assert film.read_bytes() == (folder / "clip0.mp4").read_bytes()
 
 
+def test_a_name_too_long_for_its_ending_is_shortened(batch, folder, tmp_path):
+    film = tmp_path / f"{'映' * 82}.mp4"
+    shutil.copy(folder / "clip0.mp4", film)
+    code, _, err = batch(film, "--out", f"{tmp_path}/out/", "--format", "labelstudio")
+    assert code == 0, err
+    assert len(list(tmp_path.glob("out/*.labelstudio.json"))) == 1
+
+
 def test_success_has_exit_code_zero_and_strict_minds_coverage(batch, folder, tmp_path):
     assert batch(folder / "clip0.mp4", "--out", tmp_path / "r.csv", "--strict")[0] == 0
 

@@ -123,6 +123,13 @@ def test_names_in_a_folder_differ_by_more_than_case():
     assert unique_names(["x/A.mp4", "y/a.mkv", "a-2.mp4"]) == ["A", "a-2", "a-2-2"]
 
 
+def test_names_in_a_folder_leave_room_for_their_ending():
+    long = "映" * 82
+    names = unique_names([f"x/{long}.mkv", f"y/{long}.mp4"], ".labelstudio.json")
+    assert names == [long[:79], f"{long[:78]}-2"]
+    assert unique_names([f"{long}.mp4"], ".srt") == [long]
+
+
 def test_json_goes_to_stdout_beside_the_file(saved, scores, tmp_path, capsys):
     for command, source in ((export, saved), (segment, scores)):
         call(command, source, "--json", "-o", tmp_path / "out.srt")

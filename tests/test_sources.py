@@ -210,6 +210,13 @@ def test_web_address_that_answers_nothing_fails_as_a_source():
         pass
 
 
+@pytest.mark.parametrize("name", ["映" * 82, "🎬" * 62, "a" * 251], ids=len)
+def test_an_id_leaves_room_for_an_ending(name):
+    one = VideoSource.of(f"/films/{name}.mp4").id
+    assert one.startswith(name[:50])
+    assert 200 < len(f"{one}.labelstudio.json".encode()) <= 255
+
+
 def test_paths_outside_of_unicode_keep_their_id(tmp_path):
     strange = os.fsdecode(bytes(tmp_path) + b"/caf\xe9.mp4")
     assert VideoSource.of(strange).id

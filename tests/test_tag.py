@@ -1,6 +1,7 @@
 """`vswin tag` as a user meets it: real videos, a real small network, every way to go wrong."""
 
 import csv
+import errno
 import io
 import json
 import os
@@ -20,6 +21,8 @@ from tests.videos import VideoRecipe, cut_short, make_audio, make_video
 from vswin_cli.cli.app import run
 from vswin_cli.cli.options import segment_options
 from vswin_cli.config import LabelOnset, SegmentOptions
+from vswin_cli.files import writing
+from vswin_cli.sources import VideoSource
 
 
 @pytest.fixture(scope="module")
@@ -369,9 +372,6 @@ def test_the_result_never_overwrites_a_film(tag, movie, tmp_path):
     assert film.read_bytes() == before
 
 
-def test_several_videos_need_a_format_that_holds_them(tag, movie, tmp_path):
-    other = tmp_path / "other.mp4"
-    shutil.copy(movie, other)
 @pytest.mark.parametrize(
     ("options", "spared"),
     [
@@ -399,6 +399,9 @@ def test_the_result_never_overwrites_what_the_model_is_read_from(
     assert Path(spared).read_bytes() == before
 
 
+def test_several_videos_need_a_format_that_holds_them(tag, movie, tmp_path):
+    other = tmp_path / "other.mp4"
+    shutil.copy(movie, other)
     code, _, err = tag(movie, other, "--json")
     assert code == 2
     assert "holds one video per file, and there are 2" in err
@@ -414,6 +417,46 @@ def test_scores_of_several_videos_go_into_a_folder(tag, movie, tmp_path):
     folder.mkdir()
     assert tag(movie, other, "--save-scores", folder)[0] == 0
     assert len(list(folder.glob("movie-*.npz"))) == 2
+
+
+@pytest.mark.parametrize("name", ["映" * 82, "a" * 251], ids=len)
+def test_the_longest_file_names_are_long_enough_for_every_result(tag, movie, tmp_path, name):
+    film = tmp_path / f"{name}.mp4"
+    shutil.copy(movie, film)
+    kept = ["--save-scores", f"{tmp_path}/scores/"]
+    for options in (["--report", f"{tmp_path}/pages/"], kept, ["-f", "labelstudio"]):
+        code, _, err = tag(film, *options, "-o", f"{tmp_path}/out/")
+        assert code == 0, err
+    assert len(list(tmp_path.glob("pages/*.html"))) == 1
+    assert len(list(tmp_path.glob("scores/*.npz"))) == 1
+    assert len(list(tmp_path.glob("out/*.labelstudio.json"))) == 1
+
+
+def test_scores_that_cannot_be_written_do_not_stop_the_others(tag, movie, tmp_path):
+    first, second = tmp_path / "first.mp4", tmp_path / "second.mp4"
+    for film in (first, second):
+        shutil.copy(movie, film)
+    folder = tmp_path / "scores"
+    (folder / f"{VideoSource.of(str(first)).id}.npz").mkdir(parents=True)
+    code, out, err = tag(first, second, "-f", "jsonl", "--save-scores", folder)
+    assert (code, len(out.splitlines())) == (3, 1), err
+    assert f"cannot write {folder}/first-" in err
+    assert tag(first, "-f", "jsonl", "--save-scores", folder)[0] == 8
+
+
+def test_a_full_disk_ends_the_run_at_once(tag, movie, tmp_path, monkeypatch):
+    other, tries = tmp_path / "other.mp4", []
+    shutil.copy(movie, other)
+
+    def refuse(track, timeline, path):
+        tries.append(path)
+        with writing(str(path)):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("vswin_cli.timeline.score_files.save_track", refuse)
+    code, _, err = tag(movie, other, "--save-scores", f"{tmp_path}/scores/")
+    assert (code, len(tries)) == (8, 1), err
+    assert "free some space" in err
 
 
 def test_a_misspelt_path_does_not_stop_the_others(tag, movie, tmp_path):

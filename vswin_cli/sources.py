@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from vswin_cli.errors import SourceError, SourceNotFoundError
+from vswin_cli.files import fitting
 from vswin_cli.remote import as_local_path, has_wildcard, is_remote, list_remote, local_copy
 
 __all__ = ["VIDEO_SUFFIXES", "VideoSource", "expand_sources", "naming_source"]
@@ -27,6 +28,7 @@ VIDEO_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
 _T = TypeVar("_T")
 _NUMBER = re.compile(r"(\d+)")
 _ID_DIGITS = 10
+_LONGEST_ENDING = ".labelstudio.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +47,15 @@ class VideoSource:
 
     @property
     def id(self) -> str:
-        """A file name's stem and a digest of the full place: unique, the same on every run."""
+        """A file name's stem and a digest of the full place: unique, the same on every run.
+
+        It leaves room for an ending.
+        """
         place = self.uri if self.path is None else str(self.path.resolve())
         digest = hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()
-        return f"{PurePosixPath(self.path or self.uri).stem}-{digest[:_ID_DIGITS]}"
+        name = PurePosixPath(self.path or self.uri)
+        mark = f"-{digest[:_ID_DIGITS]}"
+        return fitting(name.stem, mark + _LONGEST_ENDING) + mark
 
     @contextmanager
     def local(self) -> Iterator[Path]:

@@ -21,7 +21,7 @@ from vswin_cli.batch.outcome import Outcome
 from vswin_cli.errors import OptionError
 from vswin_cli.export import format_by_name, get_format, write_timeline, write_timelines
 from vswin_cli.export.naming import one_line
-from vswin_cli.files import check_named, ends_as_folder, replacing_text, writing
+from vswin_cli.files import check_named, ends_as_folder, fitting, replacing_text, writing
 from vswin_cli.remote import as_local_path, check_can_upload, is_remote
 from vswin_cli.settings import cache_folder
 from vswin_cli.timeline.record import Timeline
@@ -198,7 +198,8 @@ def video_paths(target: Target, inputs: Sequence[BatchInput]) -> dict[str, Path]
     paths = {}
     for one in inputs:
         path = wanted[one.entry]
-        name = path.name if counts[path] == 1 else one.source.id
+        is_fine = counts[path] == 1 and fitting(path.name, suffix) == path.name
+        name = path.name if is_fine else one.source.id
         paths[one.entry] = target.path / path.parent / f"{name}{suffix}"
     return paths
 

@@ -72,7 +72,7 @@ class Output:
         if not self.place.is_folder:
             return [self.place.path] * len(uris)
         suffix = get_format(self.format).suffix
-        return [self.place.path / f"{name}{suffix}" for name in unique_names(uris)]
+        return [self.place.path / f"{name}{suffix}" for name in unique_names(uris, suffix)]
 
     def check_holds(self, num_videos: int) -> None:
         """Refuse before the work what could not be written.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from vswin_cli.errors import OptionError
-from vswin_cli.files import check_destination, check_named, ends_as_folder, writing
+from vswin_cli.files import check_destination, check_named, ends_as_folder, fitting, writing
 from vswin_cli.remote import as_local_path, is_remote
 
 __all__ = ["Place", "check_distinct", "page_path", "unique_names"]
@@ -60,15 +60,21 @@ class Place:
                 self.path.mkdir(exist_ok=True)
 
 
-def unique_names(uris: Sequence[str]) -> list[str]:
-    """File names without ending, one per video, whatever the case of letters means to the disk."""
+def unique_names(uris: Sequence[str], ending: str = "") -> list[str]:
+    """File names without ending, one per video, whatever the case of letters means to the disk.
+
+    Args:
+        uris: of the videos.
+        ending: what the names are to get; they leave room for it.
+    """
     stems = [PurePosixPath(uri.replace("\\", "/")).stem or "video" for uri in uris]
     names: list[str] = []
     taken: set[str] = set()
     for stem in stems:
-        name, number = stem, 2
+        name, number = fitting(stem, ending), 2
         while name.casefold() in taken:
-            name, number = f"{stem}-{number}", number + 1
+            mark = f"-{number}"
+            name, number = fitting(stem, mark + ending) + mark, number + 1
         taken.add(name.casefold())
         names.append(name)
     return names
@@ -78,7 +84,7 @@ def page_path(place: Place, uris: Sequence[str]) -> Path:
     """The page of a report: in a folder it is named after its video, or `index.html`."""
     if not place.is_folder:
         return place.path
-    name = unique_names(uris)[0] if len(uris) == 1 else "index"
+    name = unique_names(uris, ".html")[0] if len(uris) == 1 else "index"
     return place.path / f"{name}.html"
 
 

@@ -56,7 +56,8 @@ from vswin_cli.config import (
     Stride,
     parse_seconds,
 )
-from vswin_cli.errors import CoverageError, OptionError, SourceError, VswinError
+from vswin_cli.errors import CoverageError, OptionError, OutputError, SourceError, VswinError
+from vswin_cli.files import holds_for_all
 
 if TYPE_CHECKING:
     from vswin_cli.cli.tag_places import TagPlaces
@@ -239,6 +240,7 @@ def _tag_all(sources: Sequence[VideoSource], job: _Job, done: list[_Tagged]) -> 
     Raises:
         SourceError: the only video, or every video, failed.
         OptionError: likewise, as it ends before the start; or the options do not fit the weights.
+        OutputError: likewise, as its scores cannot be written; or no video's could be.
     """
     from vswin_cli.isolation import reusing_decoders
     from vswin_cli.timeline.selection import check_selection
@@ -250,12 +252,17 @@ def _tag_all(sources: Sequence[VideoSource], job: _Job, done: list[_Tagged]) -> 
         for source in sources:
             try:
                 done.append(_Tagged(source, _tag_one(source, job), job.scores.get(source.id)))
-            except (SourceError, OptionError) as problem:
+            except (SourceError, OptionError, OutputError) as problem:
                 num_failed += 1
-                if num_failed == len(sources):
+                if num_failed == len(sources) or _ends_all(problem):
                     raise
                 console.error(_naming(problem, source))
     return num_failed
+
+
+def _ends_all(problem: VswinError) -> bool:
+    """Whether the other videos would fail alike, after all the work."""
+    return isinstance(problem, OutputError) and holds_for_all(problem)
 
 
 def _naming(problem: VswinError, source: VideoSource) -> VswinError:
