@@ -121,6 +121,7 @@ def test_a_report_of_several_in_a_folder_begins_at_its_index(saved, tmp_path):
 
 def test_names_in_a_folder_differ_by_more_than_case():
     assert unique_names(["x/A.mp4", "y/a.mkv", "a-2.mp4"]) == ["A", "a-2", "a-2-2"]
+    assert unique_names(["https://h/b.mp4?token=x/y.z", "what?.mp4"]) == ["b", "what?"]
 
 
 def test_names_in_a_folder_leave_room_for_their_ending():

@@ -3,6 +3,7 @@
 import http.server
 import importlib.util
 import os
+import re
 import threading
 
 import pytest
@@ -126,6 +127,14 @@ def test_pattern_of_addresses_is_listed(memory):
     assert [source.uri for source in found] == ["memory:///films/a.mp4", "memory:///films/b.mp4"]
 
 
+def test_address_of_a_file_whose_name_looks_like_a_pattern_is_taken_literally(memory):
+    memory.pipe("/films/a [1080p].mp4", b"third")
+    (source,) = expand_sources(["memory://films/a [1080p].mp4"])
+    assert source == VideoSource("memory://films/a [1080p].mp4")
+    with pytest.raises(SourceNotFoundError, match="nothing matches"):
+        expand_sources(["memory://films/c [1080p].mp4"])
+
+
 def test_remote_video_is_copied_and_the_copy_removed(memory):
     with VideoSource.of("memory://films/a.mp4").local() as path:
         assert (path.name, path.read_bytes()) == ("a.mp4", b"first")
@@ -165,9 +174,25 @@ def test_unknown_protocol_fails():
         pass
 
 
-def test_wildcards_in_web_addresses_fail():
-    with pytest.raises(OptionError, match="no wildcards"):
-        expand_sources(["https://example.org/*.mp4"])
+@pytest.mark.parametrize("name", ["*.mp4", "a [1080p].mp4", "day*/a.mp4?token=x"])
+def test_wildcards_in_web_addresses_fail(name):
+    with pytest.raises(OptionError, match="no wildcards") as caught:
+        expand_sources([f"https://example.org/{name}"])
+    assert "%2A" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://example.org/film.mp4?X-Amz-Signature=ab/c.d",
+        "https://example.org/film.mp4?v=*#t=[1]",
+        "http://[::1]:8000/film.mp4",
+    ],
+)
+def test_query_and_host_of_a_web_address_are_no_pattern_and_no_part_of_a_name(address):
+    (source,) = expand_sources([address])
+    assert source == VideoSource(address)
+    assert re.fullmatch("film-[0-9a-f]{10}", source.id)
 
 
 # Web addresses, through a server on loopback

@@ -37,10 +37,12 @@ __all__ = [
     "local_copy",
     "look_at",
     "upload",
+    "without_query",
 ]
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters at least: C:// is a disk
 _WILDCARD = re.compile(r"[*?\[]")
+_QUERY = re.compile(r"[?#]")
 _DIRECT = ("http", "https")
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 _CHUNK_BYTES = 1 << 20
@@ -81,22 +83,37 @@ def has_wildcard(text: str) -> bool:
     return _WILDCARD.search(text) is not None
 
 
-def list_remote(pattern: str) -> list[str]:
-    """Addresses that match a pattern such as `s3://bucket/day1/*.mp4`, sorted.
+def without_query(uri: str) -> str:
+    """A web address as far as it names a file, without `?token=x`; anything else as it is."""
+    return _QUERY.split(uri)[0] if _scheme(uri) in _DIRECT and is_remote(uri) else uri
+
+
+def list_remote(address: str) -> list[str]:
+    """What an address stands for: itself, or all that match `s3://bucket/day1/*.mp4`, sorted.
+
+    What is there under a name that looks like a pattern is no pattern. Nobody is asked about an
+    address that cannot be one.
 
     Raises:
         OptionError: the protocol cannot be listed, is unknown, or its package is missing.
         SourceError: the place cannot be reached.
     """
-    scheme = _scheme(pattern)
+    scheme = _scheme(address)
     if scheme in _DIRECT:
-        raise OptionError(
-            f"cannot list {pattern}: {scheme} addresses have no wildcards",
-            hint="name each file",
-        )
-    system = _file_system(pattern)
-    with _as_source_errors(pattern):
-        return sorted(system.unstrip_protocol(path) for path in system.glob(pattern))
+        _, _, path = without_query(address).partition("://")[2].partition("/")
+        if has_wildcard(path):
+            raise OptionError(
+                f"cannot list {address}: {scheme} addresses have no wildcards",
+                hint="name each file; in a name, * is written %2A and [ is %5B",
+            )
+        return [address]
+    if not has_wildcard(address):
+        return [address]
+    system = _file_system(address)
+    with _as_source_errors(address):
+        if system.exists(address):
+            return [address]
+        return sorted(system.unstrip_protocol(path) for path in system.glob(address))
 
 
 def look_at(uri: str) -> RemoteState:

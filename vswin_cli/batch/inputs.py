@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from vswin_cli.errors import OptionError, SourceError, SourceNotFoundError
 from vswin_cli.files import reading_hint
-from vswin_cli.remote import look_at
+from vswin_cli.remote import look_at, without_query
 from vswin_cli.sources import VideoSource, expand_sources
 
 __all__ = ["BatchInput", "Shard", "collect_inputs", "look_at_addresses"]
@@ -189,7 +189,7 @@ def _look_at(source: VideoSource) -> BatchInput:
 
 
 def _is_wanted(one: BatchInput, files: Sequence[str], skip_files: Sequence[str]) -> bool:
-    path = PurePosixPath(one.source.uri.replace("\\", "/"))
+    path = PurePosixPath(without_query(one.source.uri).replace("\\", "/"))
     if files and one.problem is None and not any(path.match(pattern) for pattern in files):
         return False
     return not any(path.match(pattern) for pattern in skip_files)
