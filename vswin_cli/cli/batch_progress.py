@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from vswin_cli.cli import console
+from vswin_cli.clocks import clock_text
 from vswin_cli.counting import counted
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from vswin_cli.batch.run import Standing
 
-__all__ = ["BatchProgress", "clock_text", "describe"]
+__all__ = ["BatchProgress", "describe"]
 
 _LINE_EVERY_SECONDS = 30.0
 _DRAW_EVERY_SECONDS = 0.25
@@ -67,13 +68,6 @@ def describe(standing: Standing) -> str:
     if standing.left_seconds is not None:
         parts.append(f"about {clock_text(standing.left_seconds)} left")
     return ", ".join(parts)
-
-
-def clock_text(seconds: float) -> str:
-    """`2:03:04` or `3:04`."""
-    whole = round(seconds)
-    hours, minutes = whole // 3600, whole // 60 % 60
-    return f"{hours}:{minutes:02}:{whole % 60:02}" if hours else f"{minutes}:{whole % 60:02}"
 
 
 def _table(standing: Standing) -> Table:

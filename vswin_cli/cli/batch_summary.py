@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from vswin_cli.cli import console
-from vswin_cli.cli.batch_progress import clock_text
+from vswin_cli.clocks import clock_text
 from vswin_cli.counting import counted
 from vswin_cli.errors import (
     CoverageError,

@@ -14,6 +14,7 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment as Piece
 from rich.style import Style
 
+from vswin_cli.clocks import clock_text
 from vswin_cli.export.naming import one_line, video_name
 from vswin_cli.timeline.record import LabelSummary, Timeline
 
@@ -118,7 +119,7 @@ class _Axis:
         text = ""
         for number in range(int(self._seconds / step) + 1):
             column = int(number * step / self._seconds * self._width)
-            label = _clock(number * step)
+            label = clock_text(number * step)
             if column + len(label) <= self._width:
                 text = f"{text:<{column}}{label}"
         return text
@@ -138,7 +139,7 @@ def _title(timeline: Timeline) -> str:
     seconds = timeline.video.duration_seconds
     count = len(timeline.segments)
     segments = f"{count} segment{'' if count == 1 else 's'}" if count else "no segments"
-    return f"{video_name(timeline)}  {_clock(seconds)}  {segments}"
+    return f"{video_name(timeline)}  {clock_text(seconds)}  {segments}"
 
 
 def _remarks(timeline: Timeline, drawn: int, marks: _Marks, *, has_gap: bool) -> list[str]:
@@ -162,12 +163,6 @@ def _fitted(text: str, width: int, more: str) -> str:
     if cell_len(text) > width:
         text = set_cell_size(text, max(0, width - len(more))) + more
     return set_cell_size(text, width)
-
-
-def _clock(seconds: float) -> str:
-    minutes, secs = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{secs:02d}" if hours else f"{minutes}:{secs:02d}"
 
 
 def _line(*pieces: tuple[str, Style]) -> RenderResult:

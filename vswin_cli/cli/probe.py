@@ -11,6 +11,7 @@ import typer
 
 from vswin_cli.cli import console
 from vswin_cli.cli.options import JsonOption, QuietOption
+from vswin_cli.clocks import clock_text
 from vswin_cli.counting import counted
 from vswin_cli.errors import SourceError
 
@@ -247,7 +248,4 @@ def _number(value: float) -> str:
 
 
 def _clock(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds * 1000), 60_000)
-    hours, minutes = divmod(minutes, 60)
-    clock = f"{minutes:02}:{rest / 1000:06.3f}"
-    return f"{hours}:{clock}" if hours else clock
+    return clock_text(seconds, 3)

@@ -14,9 +14,9 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
+from vswin_cli.clocks import clock_text
 from vswin_cli.counting import counted
 from vswin_cli.export.naming import one_line, video_name
-from vswin_cli.export.timecodes import clock
 from vswin_cli.records import to_json
 from vswin_cli.report.content import PageContent
 from vswin_cli.timeline.record import Timeline
@@ -145,10 +145,10 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"clock": _short_clock, "clean": one_line, "counted": counted}
+    environment.filters |= {"clock": _clock, "clean": one_line, "counted": counted}
     return environment
 
 
-def _short_clock(seconds: float) -> str:
-    """`1:02:03.4`, as the page's script writes it."""
-    return clock(round(seconds, 1))[:-2].removeprefix("00:").removeprefix("0")
+def _clock(seconds: float) -> str:
+    """As the page's script writes it."""
+    return clock_text(seconds, 1)
