@@ -12,15 +12,8 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from vswin_cli.errors import SourceError, SourceNotFoundError
-from vswin_cli.files import fitting
-from vswin_cli.remote import (
-    as_local_path,
-    has_wildcard,
-    is_remote,
-    list_remote,
-    local_copy,
-    without_query,
-)
+from vswin_cli.files import absence, fitting, is_file, is_folder, reading_hint
+from vswin_cli.remote import as_local_path, has_wildcard, is_remote, list_remote, local_copy
 
 __all__ = ["VIDEO_SUFFIXES", "VideoSource", "expand_sources", "naming_source"]
 
@@ -60,7 +53,7 @@ class VideoSource:
         """
         place = self.uri if self.path is None else str(self.path.resolve())
         digest = hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()
-        name = PurePosixPath(self.path or without_query(self.uri))
+        name = PurePosixPath(self.path or self.uri)
         mark = f"-{digest[:_ID_DIGITS]}"
         return fitting(name.stem, mark + _LONGEST_ENDING) + mark
 
@@ -121,27 +114,37 @@ def _expand(argument: str, *, recursive: bool, folders: bool) -> list[VideoSourc
     if not argument:  # it would mean the current folder
         raise SourceNotFoundError("an input has no name", hint="is a variable of the shell empty?")
     if is_remote(argument):
+        if not has_wildcard(argument):
+            return [VideoSource(argument)]
         return [VideoSource(uri) for uri in _some(list_remote(argument), argument)]
     path = as_local_path(argument)
-    if path.is_dir():
+    if is_folder(path):
         if not folders:
             raise SourceError(
                 f"{argument} is a folder",
                 hint="name a file in it, or use `vswin batch` for all of them",
             )
         return _in_folder(path, recursive=recursive)
-    if not path.exists() and has_wildcard(argument):
+    absent = absence(path)
+    if absent is not None and has_wildcard(argument):
         matches = glob.glob(str(path), recursive=True)  # noqa: PTH207  # Path.glob: no absolutes
-        files = [Path(match) for match in matches if Path(match).is_file()]
+        files = [Path(match) for match in matches if is_file(Path(match))]
         return [_local(file) for file in sorted(_some(files, argument), key=_by_name)]
-    if not path.exists() and not path.is_symlink():
-        raise SourceNotFoundError(f"no such file: {argument}", hint="check the spelling")
+    if isinstance(absent, FileNotFoundError):
+        if not path.is_symlink():
+            raise SourceNotFoundError(f"no such file: {argument}", hint="check the spelling")
+    elif absent is not None:
+        raise _unreadable(argument, absent)
     return [VideoSource(argument, path)]
 
 
 def _in_folder(folder: Path, *, recursive: bool) -> list[VideoSource]:
-    entries = folder.rglob("*") if recursive else folder.iterdir()
-    videos = [path for path in entries if _looks_like_video(path, folder)]
+    try:
+        entries = list(folder.iterdir())  # of a folder that may not be read `rglob` says nothing
+    except OSError as error:
+        raise _unreadable(str(folder), error) from error
+    found = folder.rglob("*") if recursive else entries
+    videos = [path for path in found if _looks_like_video(path, folder)]
     if not videos:
         raise SourceError(
             f"no videos in {folder}",
@@ -152,9 +155,13 @@ def _in_folder(folder: Path, *, recursive: bool) -> list[VideoSource]:
     return [_local(path) for path in sorted(videos, key=_by_name)]
 
 
+def _unreadable(name: str, error: OSError) -> SourceNotFoundError:
+    return SourceNotFoundError(f"cannot read {name}: {error.strerror}", hint=reading_hint(error))
+
+
 def _looks_like_video(path: Path, folder: Path) -> bool:
     hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-    return path.suffix.lower() in VIDEO_SUFFIXES and not hidden and path.is_file()
+    return path.suffix.lower() in VIDEO_SUFFIXES and not hidden and is_file(path)
 
 
 def _local(path: Path) -> VideoSource:

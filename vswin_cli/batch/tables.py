@@ -21,7 +21,7 @@ from vswin_cli.batch.outcome import Outcome
 from vswin_cli.errors import OptionError
 from vswin_cli.export import format_by_name, get_format, write_timeline, write_timelines
 from vswin_cli.export.naming import one_line
-from vswin_cli.files import check_named, ends_as_folder, fitting, replacing_text, writing
+from vswin_cli.files import check_named, ends_as_folder, fitting, is_folder, replacing_text, writing
 from vswin_cli.remote import as_local_path, check_can_upload, is_remote
 from vswin_cli.settings import cache_folder
 from vswin_cli.timeline.record import Timeline
@@ -118,7 +118,7 @@ def choose_target(out: str, format: str | None, shard: Shard | None = None) -> T
     if is_remote(out):
         return _remote_target(out, format, shard)
     path = as_local_path(out)
-    if path.is_dir() or ends_as_folder(out) or not path.suffix:
+    if is_folder(path) or ends_as_folder(out) or not path.suffix:
         name = get_format(format or "json").name
         return Target(path, name, True, "results", shard)
     form = format_by_name(path.name)

@@ -12,8 +12,8 @@ from vswin_cli import __version__
 from vswin_cli.cli import console
 from vswin_cli.cli.options import QuietOption
 from vswin_cli.config import MAX_FRAME_RATE
-from vswin_cli.errors import CheckpointError, OptionError, OutputError
-from vswin_cli.files import writing
+from vswin_cli.errors import OptionError, OutputError
+from vswin_cli.files import is_there, writing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -85,8 +85,9 @@ def convert(
         vswin convert swin_tiny_patch4_window7_224.pth start --inflate
     """
     _check_input(num_frames, fps)
-    if not checkpoint.exists():
-        raise CheckpointError(f"{checkpoint}: no such file", hint="check the path")
+    from vswin_cli.weights.references import check_there
+
+    check_there(checkpoint)
     _check_place(folder, checkpoint, force=force)
     from vswin_cli.models.checkpoint import save_model  # loads torch
 
@@ -176,7 +177,7 @@ def _read_labels(text: str | None) -> LabelMap | None:
 
     if text is None:
         return None
-    if text in bundled_label_sets() and not Path(text).exists():
+    if text in bundled_label_sets() and not is_there(Path(text)):
         return LabelMap.bundled(text)
     return LabelMap.from_file(Path(text))
 

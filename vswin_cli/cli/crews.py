@@ -12,6 +12,7 @@ from vswin_cli.cli import console
 from vswin_cli.cli.model_choice import ModelChoice, make_engine
 from vswin_cli.config import EngineOptions, Precision, SamplingOptions, SegmentOptions
 from vswin_cli.errors import OptionError
+from vswin_cli.files import is_there
 
 if TYPE_CHECKING:
     from vswin_cli.batch.cluster import Cluster
@@ -212,4 +213,4 @@ def _num_processors() -> int:
 def _absolute(reference: str) -> str:
     """A path means the same in every worker, a name stays a name."""
     path = Path(reference)
-    return str(path.absolute()) if path.exists() else reference
+    return str(path.absolute()) if is_there(path) else reference

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from vswin_cli.cli import console
 from vswin_cli.config import EngineOptions
-from vswin_cli.errors import CheckpointError, OptionError
+from vswin_cli.errors import OptionError
 
 if TYPE_CHECKING:
     from vswin_cli.engine import Engine
@@ -41,18 +41,16 @@ class ModelChoice:
 
         Raises:
             UnknownModelError: the model has no such name.
-            CheckpointError: there is no such file.
+            CheckpointError: there is no such file, or it may not be read.
             LabelsError: the label list cannot be read.
         """
         from vswin_cli.labels import LabelMap
-        from vswin_cli.weights.references import LocalReference, parse_reference
+        from vswin_cli.weights.references import LocalReference, check_there, parse_reference
 
         named = self.weights or parse_reference(self.reference)
         path = named.path if isinstance(named, LocalReference) else named
-        if isinstance(path, Path) and not path.exists():
-            raise CheckpointError(
-                f"{path}: no such file", hint="check the path; names go with --model"
-            )
+        if isinstance(path, Path):
+            check_there(path, hint="check the path; names go with --model")
         if self.labels is not None:
             LabelMap.from_file(self.labels)
 

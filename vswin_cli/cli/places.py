@@ -14,8 +14,16 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from vswin_cli.errors import OptionError
-from vswin_cli.files import check_destination, check_named, ends_as_folder, fitting, writing
-from vswin_cli.remote import as_local_path, is_remote, without_query
+from vswin_cli.files import (
+    check_destination,
+    check_named,
+    ends_as_folder,
+    fitting,
+    is_folder,
+    is_there,
+    writing,
+)
+from vswin_cli.remote import as_local_path, is_remote
 
 __all__ = ["Place", "check_distinct", "page_path", "unique_names"]
 
@@ -42,8 +50,8 @@ class Place:
                 hint="give a path; `vswin batch --out` writes to addresses",
             )
         path = as_local_path(text)
-        place = cls(path, ends_as_folder(text) or path.is_dir())
-        if place.is_folder and path.exists() and not path.is_dir():
+        place = cls(path, ends_as_folder(text) or is_folder(path))
+        if place.is_folder and is_there(path) and not is_folder(path):
             with writing(text):
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), text)
         check_destination(path)
@@ -67,8 +75,7 @@ def unique_names(uris: Sequence[str], ending: str = "") -> list[str]:
         uris: of the videos.
         ending: what the names are to get; they leave room for it.
     """
-    paths = [PurePosixPath(without_query(uri).replace("\\", "/")) for uri in uris]
-    stems = [path.stem or "video" for path in paths]
+    stems = [PurePosixPath(uri.replace("\\", "/")).stem or "video" for uri in uris]
     names: list[str] = []
     taken: set[str] = set()
     for stem in stems:

@@ -11,6 +11,7 @@ from vswin_cli.cli import console
 from vswin_cli.cli.options import QuietOption
 from vswin_cli.counting import counted
 from vswin_cli.errors import OptionError, SourceError
+from vswin_cli.files import absence, is_file, reading_hint
 
 if TYPE_CHECKING:
     from vswin_cli.report import ReportSource
@@ -134,7 +135,7 @@ def _read(path: Path) -> list[tuple[Timeline, Path | None]]:
     from vswin_cli.timeline.files import read_timelines
     from vswin_cli.timeline.score_files import load_track
 
-    if path.suffix.lower() in VIDEO_SUFFIXES and path.is_file():
+    if path.suffix.lower() in VIDEO_SUFFIXES and is_file(path):
         raise SourceError(
             f"{path} looks like a video; a report is made of a timeline",
             hint=f"`vswin tag {path} --report {path.with_suffix('.html').name}` does both",
@@ -155,6 +156,11 @@ def _is_archive(path: Path) -> bool:
 
 
 def _existing(path: Path) -> Path:
-    if not path.is_file():
+    absent = absence(path)
+    if absent is not None and not isinstance(absent, FileNotFoundError):
+        raise OptionError(
+            f"cannot read the video {path}: {absent.strerror}", hint=reading_hint(absent)
+        )
+    if not is_file(path):
         raise OptionError(f"no such video: {path}", hint="check the spelling of --video")
     return path

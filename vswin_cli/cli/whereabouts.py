@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vswin_cli.export.naming import video_name
+from vswin_cli.files import is_file
 from vswin_cli.remote import as_local_path, is_remote
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def find_video(timeline: Timeline, saved: Path) -> Path | None:
         return None
     place, folder = as_local_path(uri), saved.parent
     candidates = [place, folder / place, folder / video_name(timeline)]
-    return next((one for one in candidates if one.is_file()), None)
+    return next((one for one in candidates if is_file(one)), None)
 
 
 def with_found_video(timeline: Timeline, saved: Path) -> Timeline:

@@ -25,6 +25,7 @@ from vswin_cli.cli.options import (
 )
 from vswin_cli.config import EngineOptions, Precision
 from vswin_cli.errors import OptionError, SourceError
+from vswin_cli.files import is_there
 from vswin_cli.records import json_text, to_json
 from vswin_cli.sources import VideoSource
 
@@ -138,6 +139,6 @@ def _background(text: str, labels: Sequence[str]) -> str:
 def _failure_hint(video: str) -> str:
     """What to do about a video of the list that gave no score."""
     path = VideoSource.of(video).path
-    if path is not None and not path.exists():
+    if path is not None and not is_there(path):
         return "relative paths start from the list's folder, or from --root"
     return f"`vswin probe --scan {video}` tells how long the video is and what is damaged"

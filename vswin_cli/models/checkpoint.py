@@ -21,6 +21,7 @@ from torch import Tensor
 
 from vswin_cli.card import ModelCard
 from vswin_cli.errors import CheckpointError, OutputError
+from vswin_cli.files import is_file, is_folder
 from vswin_cli.models.inflate import inflate
 from vswin_cli.models.layouts import recognise, rename
 from vswin_cli.models.pickles import TensorFile, read_tensor_file
@@ -97,9 +98,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
     index = find_bundle_index(path)
     if index is not None:
         return _from_tensors(TensorFile(read_bundle(index), None), path, "tensorflow")
-    if path.is_dir():
+    if is_folder(path):
         return _read_folder(path)
-    if path.name == WEIGHTS_FILE and (path.parent / CARD_FILE).is_file():
+    if path.name == WEIGHTS_FILE and is_file(path.parent / CARD_FILE):
         return _read_folder(path.parent)
     return _from_tensors(read_tensor_file(path), path)
 
@@ -219,7 +220,7 @@ def _serialised(state: Mapping[str, Tensor]) -> Iterator[bytes | memoryview]:
 
 def _read_folder(folder: Path) -> Checkpoint:
     weights, card = folder / WEIGHTS_FILE, folder / CARD_FILE
-    if not weights.is_file() or not card.is_file():
+    if not is_file(weights) or not is_file(card):
         raise CheckpointError(f"{folder}: no model folder", hint=_FOLDER_HINT)
     return _from_card(read_tensor_file(weights), _read_card(card), weights)
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from vswin_cli.errors import CheckpointError
+from vswin_cli.files import is_file, is_folder
 from vswin_cli.models.crc32c import masked_crc32c
 from vswin_cli.models.tf_index import (
     OBJECT_GRAPH_KEY,
@@ -72,14 +73,14 @@ class _Node:
 
 def find_bundle_index(path: Path) -> Path | None:
     """The `.index` file that a folder, an index or a data file belongs to, if it is a bundle."""
-    if path.is_dir():
+    if is_folder(path):
         candidates = [path / "variables.index", path / "variables" / "variables.index"]
     elif path.suffix == ".index":
         candidates = [path]
     else:
         stem, separator, _ = path.name.partition(".data-")
         candidates = [path.with_name(f"{stem}.index")] if separator else []
-    return next((candidate for candidate in candidates if candidate.is_file()), None)
+    return next((candidate for candidate in candidates if is_file(candidate)), None)
 
 
 def read_bundle(index_path: Path) -> dict[str, Tensor]:
@@ -103,7 +104,7 @@ def read_bundle(index_path: Path) -> dict[str, Tensor]:
 
 def _check_length(index: BundleIndex, shard: int) -> None:
     path, expected = index.data_path(shard), index.data_bytes(shard)
-    if not path.is_file():
+    if not is_file(path):
         raise CheckpointError(
             f"{path}: no such file, but {index.path.name} refers to it",
             hint="keep the index and its data file side by side",

@@ -9,6 +9,7 @@ from pathlib import Path
 from vswin_cli.card import ModelCard
 from vswin_cli.counting import counted
 from vswin_cli.errors import CheckpointError, LabelsError, UnknownModelError
+from vswin_cli.files import absence
 from vswin_cli.labels import LabelMap, bundled_label_sets
 from vswin_cli.settings import cache_folder
 from vswin_cli.weights.references import HubReference, LocalReference, parse_reference
@@ -56,8 +57,11 @@ def embedded_model() -> InstalledModel:
 
 def installed_models() -> tuple[InstalledModel, ...]:
     """All weights in the cache, by name; folders that are no weights are passed over."""
+    folders: list[Path] = []
+    with suppress(OSError):  # what may not be read is not to be used either
+        folders += (cache_folder() / "models").glob("[!.]*")
     found = []
-    for folder in sorted((cache_folder() / "models").glob("[!.]*")):
+    for folder in sorted(folders):
         if is_model_folder(folder):
             size_bytes = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
             with suppress(CheckpointError):  # a damaged card must not hide the others
@@ -115,7 +119,8 @@ def labels_of(reference: str) -> LabelMap:
     if reference in bundled_label_sets():
         return LabelMap.bundled(reference)
     path = Path(reference).expanduser()
-    if path.is_file() and path.suffix.lower() in _LIST_ENDINGS:
+    is_list = path.suffix.lower() in _LIST_ENDINGS
+    if is_list and not isinstance(absence(path), FileNotFoundError):
         return LabelMap.from_file(path)
     try:
         meant = parse_reference(reference)

@@ -14,12 +14,20 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from vswin_cli.errors import CheckpointError, UnknownModelError
+from vswin_cli.files import absence, is_there, reading_hint
 from vswin_cli.weights.hub import RepoFile, RepoListing
 from vswin_cli.weights.registry import get_spec
 from vswin_cli.weights.spec import RemoteFile, WeightsSource, WeightsSpec
 from vswin_cli.weights.store import EMBEDDED_MODEL, embedded_folder, model_folder
 
-__all__ = ["HubReference", "LocalReference", "Reference", "choose_files", "parse_reference"]
+__all__ = [
+    "HubReference",
+    "LocalReference",
+    "Reference",
+    "check_there",
+    "choose_files",
+    "parse_reference",
+]
 
 _REPO = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[^\s/@]+))?(?P<path>/.+)?")
 _CHECKPOINT_ENDINGS = (".pth", ".pt", ".bin", ".ckpt", ".tar", ".safetensors")
@@ -80,12 +88,27 @@ def parse_reference(text: str) -> Reference:
         try:
             return get_spec(text)
         except UnknownModelError:
-            if Path(text).exists():
+            if is_there(Path(text)):
                 return LocalReference(Path(text))
             raise
-    if Path(text).exists():
+    if is_there(Path(text)):
         return LocalReference(Path(text))
     return _hub_reference(text, text)
+
+
+def check_there(path: Path, hint: str = "check the path") -> None:
+    """Find out at once whether a checkpoint is here.
+
+    Raises:
+        CheckpointError: it is not, or nobody may look.
+    """
+    absent = absence(path)
+    if isinstance(absent, FileNotFoundError):
+        raise CheckpointError(f"{path}: no such file", hint=hint)
+    if absent is not None:
+        raise CheckpointError(
+            f"{path}: cannot be read ({absent.strerror})", hint=reading_hint(absent)
+        )
 
 
 def choose_files(reference: HubReference, listing: RepoListing) -> WeightsSource:

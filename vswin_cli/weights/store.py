@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -23,7 +23,7 @@ from typing import Any
 
 from vswin_cli.card import CARD_SCHEMA
 from vswin_cli.errors import DownloadError, OutputError
-from vswin_cli.files import replacing_text, writing
+from vswin_cli.files import is_file, replacing_text, writing
 from vswin_cli.settings import cache_folder
 
 __all__ = [
@@ -78,7 +78,7 @@ def model_folder(name: str) -> Path:
 
 def is_model_folder(folder: Path) -> bool:
     """Whether a folder holds the two files of our format."""
-    return all((folder / name).is_file() for name in MODEL_FILES)
+    return all(is_file(folder / name) for name in MODEL_FILES)
 
 
 def check_replaceable(folder: Path) -> None:
@@ -165,9 +165,10 @@ def locked(name: str) -> Iterator[None]:
     from filelock import FileLock
 
     folder = cache_folder() / "locks"
-    with writing(f"the cache folder {cache_folder()}"):
-        folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder / f"{name.replace('/', '--')}.lock"):
+    with ExitStack() as stack:
+        with writing(f"the cache folder {cache_folder()}"):
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(FileLock(folder / f"{name.replace('/', '--')}.lock"))
         yield
 
 
