@@ -13,7 +13,14 @@ from typing import TypeVar
 
 from vswin_cli.errors import SourceError, SourceNotFoundError
 from vswin_cli.files import absence, fitting, is_file, is_folder, reading_hint
-from vswin_cli.remote import as_local_path, has_wildcard, is_remote, list_remote, local_copy
+from vswin_cli.remote import (
+    as_local_path,
+    has_wildcard,
+    is_remote,
+    list_remote,
+    local_copy,
+    without_query,
+)
 
 __all__ = ["VIDEO_SUFFIXES", "VideoSource", "expand_sources", "naming_source"]
 
@@ -53,7 +60,7 @@ class VideoSource:
         """
         place = self.uri if self.path is None else str(self.path.resolve())
         digest = hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()
-        name = PurePosixPath(self.path or self.uri)
+        name = PurePosixPath(self.path or without_query(self.uri))
         mark = f"-{digest[:_ID_DIGITS]}"
         return fitting(name.stem, mark + _LONGEST_ENDING) + mark
 
@@ -114,8 +121,6 @@ def _expand(argument: str, *, recursive: bool, folders: bool) -> list[VideoSourc
     if not argument:  # it would mean the current folder
         raise SourceNotFoundError("an input has no name", hint="is a variable of the shell empty?")
     if is_remote(argument):
-        if not has_wildcard(argument):
-            return [VideoSource(argument)]
         return [VideoSource(uri) for uri in _some(list_remote(argument), argument)]
     path = as_local_path(argument)
     if is_folder(path):

@@ -23,7 +23,7 @@ from vswin_cli.files import (
     is_there,
     writing,
 )
-from vswin_cli.remote import as_local_path, is_remote
+from vswin_cli.remote import as_local_path, is_remote, without_query
 
 __all__ = ["Place", "check_distinct", "page_path", "unique_names"]
 
@@ -75,7 +75,8 @@ def unique_names(uris: Sequence[str], ending: str = "") -> list[str]:
         uris: of the videos.
         ending: what the names are to get; they leave room for it.
     """
-    stems = [PurePosixPath(uri.replace("\\", "/")).stem or "video" for uri in uris]
+    paths = [PurePosixPath(without_query(uri).replace("\\", "/")) for uri in uris]
+    stems = [path.stem or "video" for path in paths]
     names: list[str] = []
     taken: set[str] = set()
     for stem in stems:
