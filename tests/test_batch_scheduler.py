@@ -1,11 +1,14 @@
 """The scheduler with a crew that follows a script: losses, second chances, stops."""
 
+from dataclasses import replace
+
 import pytest
 
 from vswin_cli.batch.inputs import BatchInput
-from vswin_cli.batch.job import Decoded, Fatal, Job, Lost, Pulse, Ready, Task
+from vswin_cli.batch.job import Decoded, Fatal, Job, Lost, PartDone, Pulse, Ready, Task, TooLong
 from vswin_cli.batch.journal import Journal
 from vswin_cli.batch.outcome import WORKER_CRASHED, WORKER_HUNG, Outcome
+from vswin_cli.batch.parts import plan_parts
 from vswin_cli.batch.scheduler import Limits, Scheduler, StopRequest
 from vswin_cli.config import SamplingOptions, SegmentOptions
 from vswin_cli.errors import DeviceError, VswinError
@@ -39,6 +42,8 @@ class ScriptedCrew:
         answer = self.script.get((job.source.uri, job.attempt), "ok")
         if answer == "ok":
             answer = job.blank(self.task)
+        if callable(answer):
+            answer = answer(job)
         if answer != "silence":
             key = None if isinstance(answer, Lost) and answer.code == WORKER_CRASHED else job.key
             # What comes early goes first, as from threads of which some wait for answers.
@@ -167,6 +172,25 @@ def test_work_that_was_done_before_its_worker_was_lost_counts(task):
     crew, outcomes = run_script(task, {("a", 1): Lost(WORKER_CRASHED, "gone")}, "a")
     assert outcomes["a"].status == "ok"
     assert crew.given == ["a"]
+
+
+@pytest.mark.parametrize(("identity", "num_left"), [("1:1", 0), ("2:2", 4)])
+def test_parts_count_as_done_for_the_very_file_only(task, identity, num_left):
+    film = TooLong(60.0, 1.0, 2.0, 0.1)
+    task = replace(task, split_seconds=15.0)
+
+    def answer(job):
+        if job.part is not None:
+            return PartDone(False, 0.0, "cpu")
+        return film if job.may_split else job.blank(task)
+
+    journal, (job,) = Journal(task.journal), jobs("a")
+    for part in plan_parts(film, 15.0):
+        place = (job.entry, identity, task.scoring, part.start_seconds, part.count)
+        journal.part_path(*place).write_bytes(b"of an earlier run")
+    crew, outcomes = run_script(task, {("a", 1): answer}, "a")
+    assert len(crew.given) == 1 + num_left + 1  # parts that are none make it one piece after all
+    assert outcomes["a"].status == "ok"
 
 
 def test_what_fails_everything_ends_the_batch(task):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.videos import VideoRecipe, drop_packets, make_video
+from vswin_cli.batch.inputs import collect_inputs
 from vswin_cli.cli.app import run
 
 REPOSITORY = Path(__file__).parent.parent
@@ -134,6 +135,21 @@ def test_a_film_in_parts_gives_the_timeline_of_one_pass(tiny_model, films, tmp_p
     for name, scores in once.items():
         np.testing.assert_array_equal(scores, joined[name])
     assert not list((tmp_path / ".parts.vswin" / "parts").iterdir())
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_parts_of_an_earlier_run_count_unless_all_is_done_again(tiny_model, tmp_path, again):
+    film = make_video(tmp_path / "film.mp4", VideoRecipe(num_frames=20))
+    (one,) = collect_inputs([str(film)])
+    parts = tmp_path / ".r.vswin" / "parts"
+    parts.mkdir(parents=True)
+    for entry in (one.entry, "elsewhere"):
+        (parts / f"{entry}-x-2-0.000000.npz").touch()
+    command = ["batch", str(film), "--out", str(tmp_path / "r.csv"), "--shard", "1/1", "-q"]
+    options = ["--weights", str(tiny_model), *(["--no-resume"] if again else [])]
+    assert run([*command, *options]) == 0
+    left = {path.name.partition("-")[0] for path in parts.iterdir()}
+    assert left == {"elsewhere"} | (set() if again else {one.entry})
 
 
 def test_ctrl_c_while_workers_start_is_no_trouble_of_theirs(tmp_path):

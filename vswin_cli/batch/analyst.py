@@ -93,7 +93,7 @@ class Analyst:
     def _score_part(self, job: Job, part: Part, on_seconds: OnSeconds) -> bool:
         """Whether there are scores for the part, damaged or not."""
         path = self._journal.part_path(
-            job.entry, self._task.scoring, part.start_seconds, part.count
+            job.entry, job.identity, self._task.scoring, part.start_seconds, part.count
         )
         sampling = replace(
             self._task.sampling, start_seconds=part.start_seconds, end_seconds=part.end_seconds

@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,10 +60,12 @@ class Journal:
         """Where an entry is or will be."""
         return self.folder / "entries" / f"{entry}.json"
 
-    def part_path(self, entry: str, scoring: str, start_seconds: float, count: int) -> Path:
-        """Where the scores of a part of a video are or will be."""
-        name = f"{entry}-{scoring}-{count}-{start_seconds:.6f}.npz"
-        return self.folder / "parts" / name
+    def part_path(
+        self, entry: str, identity: str | None, scoring: str, start_seconds: float, count: int
+    ) -> Path:
+        """Where the scores of a part of a video, as it is now, are or will be."""
+        origin = fingerprint(scoring, identity)
+        return self.folder / "parts" / f"{entry}-{origin}-{count}-{start_seconds:.6f}.npz"
 
     def record(self, outcome: Outcome, timeline: Timeline | None = None) -> None:
         """Write an entry, replacing the one before.
@@ -104,11 +106,12 @@ class Journal:
         with writing(f"{self.folder}"):
             self.entry_path(entry).unlink(missing_ok=True)
 
-    def clear_parts(self) -> None:
-        """Drop scores of parts: all videos that they belong to are done."""
+    def clear_parts(self, entries: Collection[str] | None = None) -> None:
+        """Drop scores of parts, of these entries or of all."""
         for path in (self.folder / "parts").glob("*.npz"):
-            with suppress(OSError):
-                path.unlink()
+            if entries is None or path.name.partition("-")[0] in entries:
+                with suppress(OSError):
+                    path.unlink()
 
     def _read(self, entry: str) -> dict[str, JsonValue] | None:
         try:

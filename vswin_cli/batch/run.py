@@ -167,6 +167,8 @@ class _Batch:
 
     def plan(self, policy: Policy) -> list[Job]:
         """Take over what is done; returns what is not."""
+        if not policy.resume:
+            self._journal.clear_parts({one.entry for one in self._inputs})
         jobs = []
         for one in self._inputs:
             outcome = self._known(one, policy)

@@ -342,7 +342,7 @@ class Scheduler:
 
     def _part_path(self, job: Job, part: Part) -> Path:
         return self._journal.part_path(
-            job.entry, self._task.scoring, part.start_seconds, part.count
+            job.entry, job.identity, self._task.scoring, part.start_seconds, part.count
         )
 
     def _activities(self) -> list[Activity]:
