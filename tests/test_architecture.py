@@ -24,10 +24,10 @@ LAYERS = [
     "bench.ceiling bench.mmaction_peer card cli.batch_progress cli.command cli.options "
     "evaluation.accuracy evaluation.reading models.pickles models.tf_bundle remote sampling "
     "settings timeline.provenance timeline.spool weights.table",
-    "cli.batch_summary cli.places intervals models.native pictures sources timeline.scores walker "
-    "weights.store wire",
-    "batch.inputs evaluation.video_list evaluation.window_list isolation models.attention "
-    "streams timeline.selection weights.hub weights.registry",
+    "cli.batch_summary intervals models.native pictures result_names sources timeline.scores "
+    "walker weights.store wire",
+    "batch.inputs cli.places evaluation.video_list evaluation.window_list isolation "
+    "models.attention streams timeline.selection weights.hub weights.registry",
     "cli.evaluation_text inspection models.swin3d timeline.boundaries video weights.references",
     "relay report.tracks timeline.segments",
     "ranged",

@@ -13,12 +13,12 @@ import typer
 from tests.timelines import columns, timeline, track_of
 from vswin_cli.cli.export import export
 from vswin_cli.cli.options import FormatOption
-from vswin_cli.cli.places import unique_names
 from vswin_cli.cli.report import report
 from vswin_cli.cli.schema import schema
 from vswin_cli.cli.segment import segment
 from vswin_cli.errors import OptionError, OutputError, SourceError
 from vswin_cli.export import FORMATS, write_timeline
+from vswin_cli.result_names import unique_names
 from vswin_cli.timeline.files import read_timelines, schema_text
 from vswin_cli.timeline.score_files import save_track
 

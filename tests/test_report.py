@@ -139,6 +139,14 @@ def test_several_videos_give_a_table_and_a_page_each(film, tmp_path):
     assert 'href="./../all.html"' in second.read_text()
 
 
+def test_pages_have_names_that_any_disk_takes(film, tmp_path):
+    uris = [f"{'ü' * 200}.webm", "a\x00b.webm", "\ud800.webm"]
+    videos = [replace(film.timeline.video, uri=uri) for uri in uris]
+    sources = [ReportSource(replace(film.timeline, video=video)) for video in videos]
+    pages = write_report(sources, tmp_path / "all.html")[1:]
+    assert [page.name for page in pages] == [f"{'ü' * 125}.html", "a b.html", ".webm.html"]
+
+
 def test_a_folder_that_cannot_be_made_is_an_output_error(film, tmp_path):
     (tmp_path / "all-videos").write_text("")
     with pytest.raises(OutputError):

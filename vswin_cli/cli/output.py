@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vswin_cli.cli import console
-from vswin_cli.cli.places import Place, unique_names
+from vswin_cli.cli.places import Place
 from vswin_cli.errors import OptionError
 from vswin_cli.export import FORMATS, caveats, format_by_name, get_format, write_timelines
 from vswin_cli.files import check_spares
+from vswin_cli.result_names import unique_names
 
 if TYPE_CHECKING:
     from vswin_cli.timeline.record import Timeline

@@ -11,21 +11,21 @@ import errno
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from vswin_cli.errors import OptionError
 from vswin_cli.files import (
     check_destination,
     check_named,
     ends_as_folder,
-    fitting,
     is_folder,
     is_there,
     writing,
 )
-from vswin_cli.remote import as_local_path, is_remote, without_query
+from vswin_cli.remote import as_local_path, is_remote
+from vswin_cli.result_names import unique_names
 
-__all__ = ["Place", "check_distinct", "page_path", "unique_names"]
+__all__ = ["Place", "check_distinct", "page_path"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,27 +66,6 @@ class Place:
         if self.is_folder:
             with writing(f"{self.path}"):
                 self.path.mkdir(exist_ok=True)
-
-
-def unique_names(uris: Sequence[str], ending: str = "") -> list[str]:
-    """File names without ending, one per video, whatever the case of letters means to the disk.
-
-    Args:
-        uris: of the videos.
-        ending: what the names are to get; they leave room for it.
-    """
-    paths = [PurePosixPath(without_query(uri).replace("\\", "/")) for uri in uris]
-    stems = [path.stem or "video" for path in paths]
-    names: list[str] = []
-    taken: set[str] = set()
-    for stem in stems:
-        name, number = fitting(stem, ending), 2
-        while name.casefold() in taken:
-            mark = f"-{number}"
-            name, number = fitting(stem, mark + ending) + mark, number + 1
-        taken.add(name.casefold())
-        names.append(name)
-    return names
 
 
 def page_path(place: Place, uris: Sequence[str]) -> Path:

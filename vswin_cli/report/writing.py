@@ -13,6 +13,7 @@ from vswin_cli.report.content import PageContent, page_content, relative_url
 from vswin_cli.report.pages import IndexRow, index_page, video_page
 from vswin_cli.report.thumbnails import plan_requests, take_thumbnails
 from vswin_cli.report.tracks import pack_track
+from vswin_cli.result_names import unique_names
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.score_files import load_track
 
@@ -70,7 +71,8 @@ def write_report(
     folder = path.with_name(f"{path.stem}-videos")
     with writing(f"{folder}"):
         folder.mkdir(exist_ok=True)
-    pages = [folder / name for name in _page_names(sources)]
+    names = unique_names([video_name(source.timeline) for source in sources], ".html")
+    pages = [folder / f"{name}.html" for name in names]
     for number, (source, page) in enumerate(zip(sources, pages, strict=True)):
         if on_progress is not None:
             on_progress(number, len(sources))
@@ -130,17 +132,3 @@ def _check_same(scores: Path, timeline: Timeline, other: Timeline) -> None:
             f"the timeline is of {timeline.video.uri} ({lengths[0]:.1f} s, {timeline.model.id})",
             hint="give the scores that were saved in the same run",
         )
-
-
-def _page_names(sources: Sequence[ReportSource]) -> list[str]:
-    """A file name per video, each once, whatever the case of letters means to the disk."""
-    names: list[str] = []
-    taken: set[str] = set()
-    for source in sources:
-        stem = Path(video_name(source.timeline)).stem[:40] or "video"
-        name, number = f"{stem}.html", 2
-        while name.casefold() in taken:
-            name, number = f"{stem}-{number}.html", number + 1
-        taken.add(name.casefold())
-        names.append(name)
-    return names

@@ -1,0 +1,32 @@
+"""Names for files of which each is about one video."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+
+from vswin_cli.files import fitting
+from vswin_cli.remote import without_query
+
+__all__ = ["unique_names"]
+
+
+def unique_names(uris: Sequence[str], ending: str = "") -> list[str]:
+    """File names without ending, one per video, whatever the case of letters means to the disk.
+
+    Args:
+        uris: of the videos.
+        ending: what the names are to get; they leave room for it.
+    """
+    paths = [PurePosixPath(without_query(uri).replace("\\", "/")) for uri in uris]
+    stems = [path.stem or "video" for path in paths]
+    names: list[str] = []
+    taken: set[str] = set()
+    for stem in stems:
+        name, number = fitting(stem, ending), 2
+        while name.casefold() in taken:
+            mark = f"-{number}"
+            name, number = fitting(stem, mark + ending) + mark, number + 1
+        taken.add(name.casefold())
+        names.append(name)
+    return names
