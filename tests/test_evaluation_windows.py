@@ -160,14 +160,10 @@ def test_every_window_is_counted_and_a_broken_video_named(tiny_model, films, cap
 def test_the_background_is_the_label_that_the_option_means(tiny_model, films, capsys):
     listed = films / "list.csv"
     listed.write_text("video,start,end,label\nfilm.mp4,0,1,label a\nfilm.mp4,1,2,label c\n")
-    reports = [
-        json.loads(
-            evaluate(
-                capsys, listed, "--weights", tiny_model, "--background", background, "--json"
-            )[1]
-        )
-        for background in ("label c", "LABEL C", "*c")
-    ]
+    reports = []
+    for background in ("label c", "LABEL C", "*c"):
+        options = ("--weights", tiny_model, "--background", background, "--json")
+        reports.append(json.loads(evaluate(capsys, listed, *options)[1]))
     assert reports[0]["background_right"]["total"] == 1
     assert reports[0] == reports[1] == reports[2]
 
