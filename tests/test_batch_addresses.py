@@ -4,6 +4,7 @@ import http.server
 import json
 import os
 import threading
+import time
 from urllib.parse import urlsplit
 
 import pytest
@@ -16,7 +17,7 @@ from vswin_cli.remote import RemoteState, look_at
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves a folder; can be told to forget how to answer HEAD, and to send tags."""
+    """Serves a folder; can be told to forget how to answer HEAD, to send tags, to take time."""
 
     daemon_threads = True
 
@@ -24,6 +25,7 @@ class Server(http.server.ThreadingHTTPServer):
         self.folder = folder
         self.answers_head = True
         self.tag = None
+        self.pause_seconds = 0.0
         self.asked = []
         super().__init__(("127.0.0.1", 0), Answer)
 
@@ -46,6 +48,13 @@ class Answer(http.server.SimpleHTTPRequestHandler):
     def do_GET(self):
         self.server.asked.append(("GET", urlsplit(self.path).path))
         super().do_GET()
+
+    def copyfile(self, source, outputfile):
+        content = source.read()
+        length = len(content) // 8 + 1
+        for start in range(0, len(content), length):
+            outputfile.write(content[start : start + length])
+            time.sleep(self.server.pause_seconds)
 
     def end_headers(self):
         if self.server.tag:
@@ -115,6 +124,14 @@ def test_a_server_that_never_tells_is_trusted(server, batch):
     server.answers_head = False
     assert batch() == 0
     assert batch() == 2
+
+
+def test_a_download_that_goes_on_is_a_sign_of_life(server, tiny_model, tmp_path, capfd):
+    server.pause_seconds = 0.8  # eight times, which is longer than the patience
+    command = ["batch", f"{server.address}/clip0.mp4", "--weights", str(tiny_model)]
+    out = ["--out", str(tmp_path / "r.csv"), "--workers", "2"]
+    assert run([*command, *out, "--timeout", "4"]) == 0, capfd.readouterr().err
+    assert [method for method, _ in server.asked] == ["HEAD", "GET"]
 
 
 def test_a_server_tells_size_and_version(server):

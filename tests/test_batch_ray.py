@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.videos import VideoRecipe, make_video
+from vswin_cli.batch.job import Pulse
 from vswin_cli.cli.app import run
 
 pytest.importorskip("ray")
@@ -102,6 +103,18 @@ class NodeKiller(threading.Thread):
 
     def entries(self):
         return {p.stem for p in (self.out.parent / f".{self.out.stem}.vswin/entries").glob("*")}
+
+
+def test_a_pulse_counts_wherever_the_video_is():
+    from vswin_cli.batch.cluster import _Hand
+
+    hand = _Hand(None, None)
+    seen = []
+    for seconds in (0.0, 0.0, 2.5):  # twice of a video that is being fetched
+        hand._note("film", Pulse(seconds))
+        seen.append(hand.positions()["film"])
+    assert len(set(seen)) == 3
+    assert seen[-1][1] == 2.5
 
 
 def test_a_lost_node_costs_nothing_but_time(cluster, tiny_model, tmp_path, monkeypatch, capfd):

@@ -136,9 +136,12 @@ def test_address_of_a_file_whose_name_looks_like_a_pattern_is_taken_literally(me
 
 
 def test_remote_video_is_copied_and_the_copy_removed(memory):
-    with VideoSource.of("memory://films/a.mp4").local() as path:
+    told = []
+    source = VideoSource.of("memory://films/a.mp4")
+    with source.local(on_bytes=lambda done, total: told.append((done, total))) as path:
         assert (path.name, path.read_bytes()) == ("a.mp4", b"first")
     assert not path.exists()
+    assert told == [(5, 5)]
 
 
 def test_remote_file_that_is_missing_fails(memory):

@@ -45,6 +45,8 @@ from vswin_cli.wire import Event
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from vswin_cli.transfer import OnBytes
+
 __all__ = ["Clip", "ClipAssembler", "ClipPlan", "ClipStream", "open_clips", "plan_clips"]
 
 _STEP = 2  # ticks per time step of the network
@@ -307,6 +309,7 @@ def open_clips(
     isolate: bool = True,
     decoders: int = 1,
     stall_timeout_seconds: float = STALL_TIMEOUT_SECONDS,
+    on_bytes: OnBytes | None = None,
 ) -> ClipStream:
     """Open a video and give its clips one after the other.
 
@@ -319,6 +322,7 @@ def open_clips(
             video only. Without it decoding happens in this process.
         decoders: how many may work on the film at once, see `SamplingPlan.decoders`.
         stall_timeout_seconds: how long to wait for a sign of life from the child process.
+        on_bytes: called as the bytes of a copy arrive.
 
     Raises:
         SourceError: the source cannot be opened or holds no video.
@@ -326,7 +330,7 @@ def open_clips(
     """
     plan = replace(plan_sampling(spec, options, resize=resize), decoders=decoders)
     with ExitStack() as resources:
-        path = resources.enter_context(source.local())
+        path = resources.enter_context(source.local(on_bytes=on_bytes))
         if isolate:
             events = decode_isolated(path, plan, stall_timeout_seconds=stall_timeout_seconds)
         else:

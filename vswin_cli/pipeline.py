@@ -56,7 +56,7 @@ def analyze_video(
         engine: the model, ready to run.
         sampling: which clips to take.
         segments: how scores become segments; by default as the weights advise.
-        on_progress: called as the video is worked through.
+        on_progress: called as the video is worked through; with 0 seconds while it arrives.
         save_scores: where to keep the score track, to be segmented again later.
         decoders: how many may work on the video at once; by default as many as the engine leaves
             cores to.
@@ -72,7 +72,8 @@ def analyze_video(
     check_selection(card.labels, card.activation, segments)
     source = VideoSource.of(source) if isinstance(source, str) else source
     decoders = decoders or engine.spare_decoders
-    with open_clips(source, card.input, sampling, decoders=decoders) as stream:
+    on_bytes = None if on_progress is None else lambda *_: on_progress(0.0, None)
+    with open_clips(source, card.input, sampling, decoders=decoders, on_bytes=on_bytes) as stream:
         step_seconds = _step_seconds(stream.plan, stream.info)
         builder = TrackBuilder(
             card.labels,

@@ -8,13 +8,12 @@ request. The copy's length is checked, because a cut download looks like a damag
 from __future__ import annotations
 
 import re
-import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
@@ -26,6 +25,9 @@ from vswin_cli.errors import (
     SourceNotFoundError,
     VswinError,
 )
+
+if TYPE_CHECKING:
+    from vswin_cli.transfer import OnBytes
 
 __all__ = [
     "RemoteState",
@@ -133,8 +135,12 @@ def look_at(uri: str) -> RemoteState:
 
 
 @contextmanager
-def local_copy(uri: str) -> Iterator[Path]:
+def local_copy(uri: str, *, on_bytes: OnBytes | None = None) -> Iterator[Path]:
     """A temporary copy of a remote video; removed at the end of the block.
+
+    Args:
+        uri: address.
+        on_bytes: called as bytes arrive.
 
     Raises:
         SourceNotFoundError: nothing there, or no permission.
@@ -145,9 +151,9 @@ def local_copy(uri: str) -> Iterator[Path]:
         name = PurePosixPath(unquote(urlsplit(uri).path)).name or "video"
         target = Path(folder) / name
         if _scheme(uri) in _DIRECT:
-            _fetch_directly(uri, target)
+            _fetch_directly(uri, target, on_bytes)
         else:
-            _fetch_by_fsspec(uri, target)
+            _fetch_by_fsspec(uri, target, on_bytes)
         yield target
 
 
@@ -194,22 +200,21 @@ def _scheme(uri: str) -> str:
     return uri.partition("://")[0].lower()
 
 
-def _fetch_directly(uri: str, target: Path) -> None:
+def _fetch_directly(uri: str, target: Path, on_bytes: OnBytes | None) -> None:
     from vswin_cli.transfer import transfer
 
     try:
-        transfer(uri, target)
+        transfer(uri, target, on_bytes=on_bytes)
     except DownloadError as error:
         raise SourceError(f"cannot fetch {uri}: {error.message}", hint=error.hint) from error
 
 
-def _fetch_by_fsspec(uri: str, target: Path) -> None:
+def _fetch_by_fsspec(uri: str, target: Path, on_bytes: OnBytes | None) -> None:
     system = _file_system(uri)
     with _as_source_errors(uri):
         expected = system.info(uri).get("size")
         with system.open(uri, "rb") as remote, target.open("wb") as local:
-            _copy(remote, local)
-        received = target.stat().st_size
+            received = _copy(remote, local, on_bytes, expected)
         if expected is not None and received != expected:
             raise SourceError(
                 f"{uri} arrived incomplete: {received} of {expected} bytes",
@@ -248,8 +253,17 @@ def _state(properties: dict[str, Any], size_name: str) -> RemoteState:
     return RemoteState(version or None, int(size) if size.isdecimal() else None)
 
 
-def _copy(remote: IO[bytes], local: IO[bytes]) -> None:
-    shutil.copyfileobj(remote, local, _CHUNK_BYTES)
+def _copy(
+    remote: IO[bytes], local: IO[bytes], on_bytes: OnBytes | None, expected: int | None
+) -> int:
+    """Returns how many bytes there were."""
+    done = 0
+    while chunk := remote.read(_CHUNK_BYTES):
+        local.write(chunk)
+        done += len(chunk)
+        if on_bytes:
+            on_bytes(done, expected)
+    return done
 
 
 def _file_system(uri: str) -> Any:  # noqa: ANN401  # fsspec is untyped

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from vswin_cli.errors import SourceError, SourceNotFoundError
 from vswin_cli.files import absence, fitting, is_file, is_folder, reading_hint
@@ -21,6 +21,9 @@ from vswin_cli.remote import (
     local_copy,
     without_query,
 )
+
+if TYPE_CHECKING:
+    from vswin_cli.transfer import OnBytes
 
 __all__ = ["VIDEO_SUFFIXES", "VideoSource", "expand_sources", "naming_source"]
 
@@ -65,8 +68,11 @@ class VideoSource:
         return fitting(name.stem, mark + _LONGEST_ENDING) + mark
 
     @contextmanager
-    def local(self) -> Iterator[Path]:
+    def local(self, *, on_bytes: OnBytes | None = None) -> Iterator[Path]:
         """The video's bytes as a local file: itself, or a copy that lasts as long as the block.
+
+        Args:
+            on_bytes: called as the bytes of a copy arrive.
 
         Raises:
             SourceError: an address cannot be fetched.
@@ -74,7 +80,7 @@ class VideoSource:
         if self.path is not None:
             yield self.path
         else:
-            with local_copy(self.uri) as path:
+            with local_copy(self.uri, on_bytes=on_bytes) as path:
                 yield path
 
 

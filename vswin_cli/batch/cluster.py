@@ -15,7 +15,7 @@ import sys
 import time
 from dataclasses import dataclass, field, replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from vswin_cli.batch.crew import Deliver
 from vswin_cli.batch.job import (
@@ -43,6 +43,9 @@ __all__ = ["Cluster", "RayCrew", "connect"]
 _PULSE_EVERY_SECONDS = 5.0
 _CPUS_PER_WORKER = 4  # a decoder and what feeds the network
 _STDOUT, _STDERR = 1, 2
+
+_Position: TypeAlias = "tuple[int, float]"
+"""How many pulses there were, also while the video was fetched, and the seconds of the last."""
 
 
 @dataclass(slots=True)
@@ -115,7 +118,7 @@ class _Hand:
         self._task = task
         self._office: Office | None = None
         self._answers: dict[str, queue.SimpleQueue[Message]] = {}
-        self._seconds: dict[str, float] = {}
+        self._positions: dict[str, _Position] = {}
 
     def start(self) -> Message:
         """Load the network."""
@@ -138,16 +141,17 @@ class _Hand:
         self._answers[job.key] = queue.SimpleQueue()
         self._office.submit(job)
         answer = self._answers[job.key].get()
-        self._seconds.pop(job.key, None)
+        self._positions.pop(job.key, None)
         return answer
 
-    def positions(self) -> dict[str, float]:
+    def positions(self) -> dict[str, _Position]:
         """Positions in the videos by key of the job, asked while `run` runs."""
-        return dict(self._seconds)
+        return dict(self._positions)
 
     def _note(self, key: str, message: Message) -> None:
         if isinstance(message, Pulse):
-            self._seconds[key] = message.seconds
+            number, _ = self._positions.get(key, (0, 0.0))
+            self._positions[key] = number + 1, message.seconds
         elif not isinstance(message, Decoded):
             self._answers[key].put(message)
 
@@ -165,8 +169,8 @@ def _check_sees(journal: Path) -> None:
 @dataclass(slots=True)
 class _Actor:
     handle: Any
-    positions: dict[str, float] = field(default_factory=dict)
-    """In seconds, by key of the job."""
+    positions: dict[str, _Position] = field(default_factory=dict)
+    """By key of the job."""
 
 
 class RayCrew:
@@ -281,13 +285,13 @@ class RayCrew:
         ray = _ray()
         worker = self._positions.pop(reference)
         try:
-            positions: dict[str, float] = ray.get(reference)
+            positions: dict[str, _Position] = ray.get(reference)
         except ray.exceptions.RayError:
             return  # its answer will tell
         before = self._actors[worker].positions
-        for key in [key for key, seconds in positions.items() if before.get(key) != seconds]:
+        for key in [key for key, position in positions.items() if before.get(key) != position]:
             before[key] = positions[key]
-            deliver(worker, key, Pulse(positions[key]))
+            deliver(worker, key, Pulse(positions[key][1]))
 
 
 def _room(cluster: Cluster) -> tuple[int, int]:
