@@ -4,11 +4,14 @@ import http.server
 import importlib.util
 import os
 import re
+import tempfile
 import threading
+from pathlib import Path
 
 import pytest
 
 from tests.videos import make_video
+from vswin_cli import transfer
 from vswin_cli.errors import OptionError, SourceError, SourceNotFoundError
 from vswin_cli.remote import as_local_path, is_remote, local_copy
 from vswin_cli.sources import VideoSource, expand_sources
@@ -139,7 +142,7 @@ def test_remote_video_is_copied_and_the_copy_removed(memory):
     told = []
     source = VideoSource.of("memory://films/a.mp4")
     with source.local(on_bytes=lambda done, total: told.append((done, total))) as path:
-        assert (path.name, path.read_bytes()) == ("a.mp4", b"first")
+        assert (path.suffix, path.read_bytes()) == (".mp4", b"first")
     assert not path.exists()
     assert told == [(5, 5)]
 
@@ -202,6 +205,20 @@ def test_query_and_host_of_a_web_address_are_no_pattern_and_no_part_of_a_name(ad
 
 
 class _Files(http.server.SimpleHTTPRequestHandler):
+    """A folder, and places that answer otherwise."""
+
+    def do_GET(self):
+        _, first, *rest = self.path.split("/")
+        if first == "answers":
+            self.send_error(int(rest[0]))
+        elif first in ("same", "cut.mp4"):
+            self.send_response(200)
+            self.send_header("Content-Length", "4" if first == "same" else "400")
+            self.end_headers()
+            self.wfile.write(b"same")
+        else:
+            super().do_GET()
+
     def log_message(self, *_):
         pass
 
@@ -223,14 +240,69 @@ def test_web_address_is_copied(web):
     folder, address = web
     make_video(folder / "a b.mp4")
     with local_copy(f"{address}/a%20b.mp4") as path:
-        assert path.name == "a b.mp4"
+        assert path.suffix == ".mp4"
         assert path.read_bytes() == (folder / "a b.mp4").read_bytes()
 
 
-def test_web_address_without_a_file_fails_as_a_source(web):
-    _, address = web
-    with pytest.raises(SourceError, match="cannot fetch"), local_copy(f"{address}/none.mp4"):
+@pytest.mark.parametrize(
+    ("name", "kind", "message", "hint"),
+    [
+        ("none.mp4", SourceNotFoundError, "nothing at {}", "check the address"),
+        ("answers/403", SourceNotFoundError, "no permission to read {}", "a signed one expires"),
+        ("answers/418", SourceError, "cannot fetch {}: unexpected answer 418", "the address"),
+        ("cut.mp4", SourceError, "cannot fetch {}: the download broke off", "file anew"),
+    ],
+)
+def test_web_address_that_gives_no_file_fails_as_a_source(
+    web, monkeypatch, name, kind, message, hint
+):
+    monkeypatch.setattr(transfer, "_RETRY_WAITS_SECONDS", (0.0,))
+    address = f"{web[1]}/{name}"
+    with pytest.raises(SourceError) as caught, local_copy(address):
         pass
+    assert type(caught.value) is kind
+    assert caught.value.message.startswith(message.format(address))
+    assert hint in str(caught.value.hint)
+    assert not re.search("--source|HF_|kept", f"{caught.value.hint}")
+
+
+@pytest.mark.parametrize(
+    "name", ["n" * 246 + ".mp4", "n" * 300 + ".mp4", "n." + "x" * 300, "a%00.mp4", ""]
+)
+def test_a_copy_has_a_name_that_every_disk_takes(web, name):
+    with local_copy(f"{web[1]}/same/{name}") as path:
+        assert path.read_bytes() == b"same"
+    with pytest.raises(SourceError, match="cannot fetch"), local_copy("http://[/a.mp4"):
+        pass
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+@pytest.mark.parametrize("scheme", ["http", "memory"])
+def test_a_copy_that_finds_no_room_names_the_folder_that_may_be_moved(
+    web, memory, monkeypatch, tmp_path, scheme
+):
+    class Full:
+        def __init__(self, prefix):
+            self.folder = tmp_path / "full"
+
+        def __enter__(self):
+            self.folder.mkdir()
+            (self.folder / "video.mp4").symlink_to("/dev/full")
+            return str(self.folder)
+
+        def __exit__(self, *_):
+            pass
+
+    address = "memory://films/a.mp4" if scheme == "memory" else f"{web[1]}/same/a.mp4"
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", Full)
+    with pytest.raises(SourceError, match=re.escape(address)) as caught, local_copy(address):
+        pass
+    assert "TMPDIR" in str(caught.value.hint)
+    monkeypatch.undo()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(SourceError, match="cannot copy") as caught, local_copy(address):
+        pass
+    assert "TMPDIR" in str(caught.value.hint)
 
 
 def test_web_address_that_answers_nothing_fails_as_a_source():

@@ -232,6 +232,13 @@ def test_file_size_limit_keeps_what_has_arrived(server, url, unfinished):
     assert server.bodies()[-1].status == 206
 
 
+def test_record_of_the_version_that_cannot_be_written_is_told(url, unfinished, tmp_path):
+    unfinished.parent.mkdir()
+    unfinished.with_name(f"{unfinished.name}.version").symlink_to(tmp_path / "none" / "x")
+    with pytest.raises(DownloadError, match="cannot be written"):
+        transfer(url, unfinished)
+
+
 def test_path_below_a_file_is_named(url, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DownloadError, match="cannot be written"):

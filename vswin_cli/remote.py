@@ -45,6 +45,9 @@ __all__ = [
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters at least: C:// is a disk
 _WILDCARD = re.compile(r"[*?\[]")
 _QUERY = re.compile(r"[?#]")
+_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
+_CHECK_ADDRESS = "check the address"
+_NO_ROOM_HINT = "free some space, or set TMPDIR to a folder on another disk"
 _DIRECT = ("http", "https")
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 _CHUNK_BYTES = 1 << 20
@@ -147,9 +150,12 @@ def local_copy(uri: str, *, on_bytes: OnBytes | None = None) -> Iterator[Path]:
         SourceError: unreachable, cut short, or the disk is full.
         OptionError: the protocol is unknown or its package is missing.
     """
-    with tempfile.TemporaryDirectory(prefix="vswin-") as folder:
-        name = PurePosixPath(unquote(urlsplit(uri).path)).name or "video"
-        target = Path(folder) / name
+    try:
+        temporary = tempfile.TemporaryDirectory(prefix="vswin-")
+    except OSError as error:
+        raise _no_room(uri, error) from error
+    with temporary as folder:
+        target = Path(folder) / f"video{_suffix(uri)}"
         if _scheme(uri) in _DIRECT:
             _fetch_directly(uri, target, on_bytes)
         else:
@@ -200,21 +206,55 @@ def _scheme(uri: str) -> str:
     return uri.partition("://")[0].lower()
 
 
+def _suffix(uri: str) -> str:
+    """Ending of the file's name, if it looks like one: a name may be too long for this disk."""
+    suffix = PurePosixPath(unquote(without_query(uri))).suffix
+    return suffix if _SUFFIX.fullmatch(suffix) else ""
+
+
 def _fetch_directly(uri: str, target: Path, on_bytes: OnBytes | None) -> None:
     from vswin_cli.transfer import transfer
 
-    try:
-        transfer(uri, target, on_bytes=on_bytes)
-    except DownloadError as error:
-        raise SourceError(f"cannot fetch {uri}: {error.message}", hint=error.hint) from error
+    with _as_source_errors(uri):  # an address may be wrong in ways that clients have no name for
+        try:
+            transfer(uri, target, on_bytes=on_bytes)
+        except DownloadError as error:
+            raise _of_a_video(uri, error) from error
+
+
+def _of_a_video(uri: str, error: DownloadError) -> SourceError:
+    """The error of a download, with hints that are true of a temporary copy."""
+    from vswin_cli.transfer import AnswerError, BrokenOffError, UnwritableError
+
+    hint = error.hint
+    if isinstance(error, AnswerError):
+        if error.status in (404, 410):
+            return SourceNotFoundError(f"nothing at {uri} ({error.status})", hint=_CHECK_ADDRESS)
+        if error.status in (401, 403):
+            return SourceNotFoundError(
+                f"no permission to read {uri} ({error.status})",
+                hint="check the address, a signed one expires; or fetch the file by other means",
+            )
+        hint = _CHECK_ADDRESS
+    elif isinstance(error, BrokenOffError):
+        hint = "run the same command again; it fetches the whole file anew"
+    elif isinstance(error, UnwritableError):
+        hint = _NO_ROOM_HINT
+    return SourceError(f"cannot fetch {uri}: {error.message.removeprefix(f'{uri}: ')}", hint=hint)
+
+
+def _no_room(uri: str, error: OSError) -> SourceError:
+    return SourceError(
+        f"cannot copy {uri} to this machine: {error.strerror or error}", hint=_NO_ROOM_HINT
+    )
 
 
 def _fetch_by_fsspec(uri: str, target: Path, on_bytes: OnBytes | None) -> None:
     system = _file_system(uri)
     with _as_source_errors(uri):
         expected = system.info(uri).get("size")
-        with system.open(uri, "rb") as remote, target.open("wb") as local:
-            received = _copy(remote, local, on_bytes, expected)
+        with system.open(uri, "rb") as remote:
+            received = _save(uri, _chunks(uri, remote), target, on_bytes, expected)
         if expected is not None and received != expected:
             raise SourceError(
                 f"{uri} arrived incomplete: {received} of {expected} bytes",
@@ -253,16 +293,30 @@ def _state(properties: dict[str, Any], size_name: str) -> RemoteState:
     return RemoteState(version or None, int(size) if size.isdecimal() else None)
 
 
-def _copy(
-    remote: IO[bytes], local: IO[bytes], on_bytes: OnBytes | None, expected: int | None
+def _chunks(uri: str, remote: IO[bytes]) -> Iterator[bytes]:
+    with _as_source_errors(uri):
+        while chunk := remote.read(_CHUNK_BYTES):
+            yield chunk
+
+
+def _save(
+    uri: str,
+    chunks: Iterator[bytes],
+    target: Path,
+    on_bytes: OnBytes | None,
+    expected: int | None,
 ) -> int:
     """Returns how many bytes there were."""
     done = 0
-    while chunk := remote.read(_CHUNK_BYTES):
-        local.write(chunk)
-        done += len(chunk)
-        if on_bytes:
-            on_bytes(done, expected)
+    try:
+        with target.open("wb") as local:
+            for chunk in chunks:
+                local.write(chunk)
+                done += len(chunk)
+                if on_bytes:
+                    on_bytes(done, expected)
+    except OSError as error:  # of this machine: those of the other are `SourceError` already
+        raise _no_room(uri, error) from error
     return done
 
 
@@ -296,7 +350,7 @@ def _as_source_errors(uri: str) -> Iterator[None]:
     except VswinError:
         raise
     except FileNotFoundError as error:
-        raise SourceNotFoundError(f"nothing at {uri}", hint="check the address") from error
+        raise SourceNotFoundError(f"nothing at {uri}", hint=_CHECK_ADDRESS) from error
     except PermissionError as error:
         raise SourceNotFoundError(
             f"no permission to read {uri}", hint="log in, or check your credentials"

@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     import httpx2
 
 __all__ = [
+    "AnswerError",
+    "BrokenOffError",
     "DiskFullError",
     "OnBytes",
     "SizeCheck",
+    "UnwritableError",
     "check_free_space",
     "network_errors",
     "network_failure",
@@ -49,7 +52,23 @@ _DISK_FULL = {
 _SPARE_BYTES = 1_000_000  # for the small records beside a large file
 
 
-class DiskFullError(DownloadError):
+class AnswerError(DownloadError):
+    """The server answered, but not with the file."""
+
+    def __init__(self, message: str, *, status: int = 0, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+class BrokenOffError(DownloadError):
+    """The connection ended early too often; what has arrived is in the unfinished file."""
+
+
+class UnwritableError(DownloadError):
+    """The unfinished file cannot be written."""
+
+
+class DiskFullError(UnwritableError):
     """There is no room for the file; another source would not fit either."""
 
 
@@ -171,8 +190,8 @@ def _attempt(
             if check_size and (problem := check_size(total)):
                 raise _wrong_size(url, problem)
             check_free_space(unfinished, total - start, f"the download of {_file_name(url)}")
-        _write_validator(unfinished, response.headers)
         try:
+            _write_validator(unfinished, response.headers)
             with unfinished.open("ab" if start else "wb") as file:
                 done = _append(_body(url, response), file, start, total, on_bytes)
         except OSError as error:
@@ -240,16 +259,20 @@ def _check_status(url: str, response: httpx2.Response) -> None:
     if status in _TRANSIENT_STATUS:
         raise _InterruptedError(f"{urlsplit(url).netloc} answered {status}")
     if status in (404, 410):
-        raise DownloadError(
+        raise AnswerError(
             f"{url}: nothing is there ({status})",
+            status=status,
             hint="the file has moved or the address is wrong; try another `--source`",
         )
     if status in (401, 403):
-        raise DownloadError(
+        raise AnswerError(
             f"{url}: access was refused ({status})",
+            status=status,
             hint="set HF_TOKEN to a token that may read it, or try another `--source`",
         )
-    raise DownloadError(f"{url}: unexpected answer {status}", hint="try another `--source`")
+    raise AnswerError(
+        f"{url}: unexpected answer {status}", status=status, hint="try another `--source`"
+    )
 
 
 def _settle_unsatisfiable(response: httpx2.Response, unfinished: Path) -> None:
@@ -311,7 +334,7 @@ def _wrong_size(url: str, problem: str) -> IntegrityError:
 def _write_failed(path: Path, missing_bytes: int, error: OSError) -> DownloadError:
     if error.errno in _DISK_FULL:
         return _no_room(path, missing_bytes, "the rest of the download", error.errno)
-    return DownloadError(
+    return UnwritableError(
         f"{path}: cannot be written ({error.strerror})",
         hint="set HF_HOME and VSWIN_CACHE to folders that you may write to",
     )
@@ -328,8 +351,8 @@ def _no_room(path: Path, needed_bytes: int, purpose: str, code: int) -> DiskFull
     )
 
 
-def _gave_up(url: str, here: int, reason: Exception) -> DownloadError:
-    return DownloadError(
+def _gave_up(url: str, here: int, reason: Exception) -> BrokenOffError:
+    return BrokenOffError(
         f"{url}: the download broke off too often ({reason})",
         hint=f"run the same command again: {here / 1e6:.1f} MB have arrived and are kept",
     )
