@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -282,6 +283,53 @@ def test_a_name_too_long_for_its_ending_is_shortened(batch, folder, tmp_path):
     code, _, err = batch(film, "--out", f"{tmp_path}/out/", "--format", "labelstudio")
     assert code == 0, err
     assert len(list(tmp_path.glob("out/*.labelstudio.json"))) == 1
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """Three short videos; the second has a rate at which no timecode is dropped."""
+    place = tmp_path / "mixed"
+    place.mkdir()
+    for i, rate in enumerate((Fraction(30000, 1001), Fraction(25), Fraction(30000, 1001))):
+        make_video(place / f"{i}.mp4", VideoRecipe(num_frames=24, rate=rate))
+    return place
+
+
+def test_a_video_that_the_format_cannot_hold_stops_no_other(batch, mixed, tmp_path):
+    arguments = (mixed, "--out", f"{tmp_path}/out/", "--format", "edl-df")
+    for _ in range(2):  # the second time from the journal alone
+        code, _, err = batch(*arguments)
+        assert code == 3, err
+        assert {path.name for path in (tmp_path / "out").glob("*.edl")} == {"0.df.edl", "2.df.edl"}
+        rows = read_csv(tmp_path / "out" / "results.files.csv")
+        assert [row["status"] for row in rows] == ["ok", "failed", "ok"]
+        assert "1.mp4 has 25" in rows[1]["error"]
+        assert "hint: choose `edl`" in err
+        assert "--retry-failed" not in err
+    code, out, _ = batch(*arguments[:3], "--format", "edl", "--json")
+    assert (code, json.loads(out)["resumed"]) == (0, 3)
+
+
+def test_a_damaged_entry_stops_no_other_video(batch, mixed, tmp_path):
+    for out in (tmp_path / "r.csv", tmp_path / "r.parquet", f"{tmp_path}/r/"):
+        assert batch(mixed, "--out", out)[0] == 0
+        state = tmp_path / "r" / ".results.vswin" if isinstance(out, str) else tmp_path / ".r.vswin"
+        entry = sorted(state.glob("entries/*.json"))[0]
+        document = json.loads(entry.read_text())
+        document["timeline"]["segments"] = "none"
+        entry.write_text(json.dumps(document))
+        code, _, err = batch(mixed, "--out", out)
+        assert code == 3, err
+        assert "will be done again" in err
+        entry.unlink()
+
+
+def test_videos_that_a_table_would_call_alike_are_refused_before_the_work(batch, mixed, tmp_path):
+    (mixed / "1.mp4").rename(mixed / "0.mkv")
+    code, _, err = batch(mixed, "--out", tmp_path / "r.activitynet.json")
+    assert code == 2
+    assert "comes twice" in err
+    assert not list(tmp_path.glob(".r.vswin/entries/*"))
 
 
 def test_success_has_exit_code_zero_and_strict_minds_coverage(batch, folder, tmp_path):

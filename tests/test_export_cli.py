@@ -4,6 +4,7 @@ import io
 import json
 import re
 import sys
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import typer
 
 from tests.timelines import columns, timeline, track_of
+from vswin_cli.cli.app import run
 from vswin_cli.cli.export import export
 from vswin_cli.cli.options import FormatOption
 from vswin_cli.cli.report import report
@@ -129,6 +131,60 @@ def test_names_in_a_folder_leave_room_for_their_ending():
     names = unique_names([f"x/{long}.mkv", f"y/{long}.mp4"], ".labelstudio.json")
     assert names == [long[:79], f"{long[:78]}-2"]
     assert unique_names([f"{long}.mp4"], ".srt") == [long]
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """Timelines of three videos; the second has a rate at which nothing is dropped."""
+    return [save_at(tmp_path / f"{i}.json", rate) for i, rate in enumerate(RATES)]
+
+
+RATES = ("30000/1001", "25", "60000/1001")
+
+
+def save_at(path, rate):
+    known = {"frame_rate_rational": rate} if rate else {"frame_rate_rational": None}
+    video = replace(timeline().video, uri=f"{path.stem}.mp4", average_frame_rate=None, **known)
+    write_timeline(timeline(video=video), "json", path)
+    return path
+
+
+@pytest.mark.parametrize("place", ["folder/", "with --json"])
+def test_a_video_that_the_format_cannot_hold_does_not_keep_the_others(
+    mixed, tmp_path, capsys, place
+):
+    options = ["-o", f"{tmp_path}/out/", *(["--json"] if place == "with --json" else [])]
+    options += ["-f", "edl-df"] if place == "folder/" else ["-f", "jsonl"]
+    (tmp_path / "out").mkdir()
+    if place == "with --json":
+        (tmp_path / "out" / "1.jsonl").mkdir()
+    assert run(["export", *map(str, mixed), *options]) == 3
+    out, err = capsys.readouterr()
+    assert len([path for path in (tmp_path / "out").iterdir() if path.is_file()]) == 2
+    assert len(out.splitlines()) == (3 if place == "with --json" else 0)
+    assert "1.mp4 has 25" in err if place == "folder/" else "cannot write" in err
+    assert "hint: " in err
+
+
+def test_a_file_of_many_leaves_out_what_it_cannot_hold(mixed, tmp_path, capsys):
+    unknown = save_at(tmp_path / "x.json", None)
+    for options in (["-o", tmp_path / "all.json"], []):
+        arguments = ["export", *mixed, unknown, "-f", "labelstudio", *options]
+        assert run(list(map(str, arguments))) == 3
+        out, err = capsys.readouterr()
+        assert "x.mp4 knows no frame rate" in err
+        tasks = json.loads(out or (tmp_path / "all.json").read_text())
+        assert [task["data"]["video"] for task in tasks] == ["0.mp4", "1.mp4", "2.mp4"]
+
+
+def test_where_the_format_can_hold_none_the_error_is_the_end(mixed, tmp_path, capsys):
+    one = ["export", str(mixed[1]), "-f", "edl-df"]
+    for options in (["-o", str(tmp_path / "a.edl")], []):
+        assert run([*one, *options]) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert "1.mp4 has 25" in err
+    assert not (tmp_path / "a.edl").exists()
 
 
 def test_json_goes_to_stdout_beside_the_file(saved, scores, tmp_path, capsys):

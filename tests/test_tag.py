@@ -459,6 +459,18 @@ def test_a_full_disk_ends_the_run_at_once(tag, movie, tmp_path, monkeypatch):
     assert "free some space" in err
 
 
+def test_films_that_a_format_would_call_alike_are_refused_before_the_work(tag, movie, tmp_path):
+    other = tmp_path / "movie.mkv"
+    shutil.copy(movie, other)
+    shutil.copy(movie, tmp_path / "movie.mp4")
+    films = [tmp_path / "movie.mp4", other]
+    code, _, err = tag(*films, "-f", "activitynet", "--save-scores", f"{tmp_path}/scores/")
+    assert code == 2
+    assert "comes twice" in err
+    assert not (tmp_path / "scores").exists()
+    assert tag(*films, "-f", "activitynet", "-o", f"{tmp_path}/out/")[0] == 0
+
+
 def test_a_misspelt_path_does_not_stop_the_others(tag, movie, tmp_path):
     code, out, err = tag(tmp_path / "typo.mp4", movie, "-f", "jsonl")
     assert code == 3

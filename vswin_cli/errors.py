@@ -19,8 +19,8 @@
     ├── CoverageError             7  finished, but too little could be analysed (--strict)
     └── OutputError               8  a result cannot be written
 
-Only `vswin_cli.cli.app` turns these into text and exit codes. A batch of which some inputs
-failed exits with 3; an interrupted run with 130.
+Only `vswin_cli.cli.app` turns these into text and exit codes. A run of which some inputs failed
+exits with 3, an interrupted one with 130.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
+    "SOME_FAILED",
     "CheckpointError",
     "CoverageError",
     "DecodeError",
@@ -47,6 +48,10 @@ __all__ = [
     "UnsafeCheckpointError",
     "VswinError",
 ]
+
+
+SOME_FAILED = 3
+"""Exit code where some inputs have a result and others an error."""
 
 
 class VswinError(Exception):

@@ -23,7 +23,7 @@ from vswin_cli.batch.tables import (
     write_results,
     write_video,
 )
-from vswin_cli.errors import OutputError, SourceError, VswinError
+from vswin_cli.errors import OptionError, OutputError, SourceError, SourceNotFoundError, VswinError
 from vswin_cli.files import replacing_binary
 from vswin_cli.remote import upload
 from vswin_cli.timeline.record import Timeline, with_segments
@@ -205,7 +205,9 @@ class _Batch:
     def write_tables(self) -> None:
         """Make the tables anew from the journal."""
         target = self._target
-        write_results(target, self._inputs, self._outcomes, self._journal)
+        problems = write_results(target, self._inputs, self._outcomes, self._journal)
+        for entry, problem in problems.items():
+            self._outcomes[entry] = self._outcomes[entry].of_problem(problem)
         write_files_table(target.files_table, self._inputs, self._outcomes)
         results = self._paths.values() if target.is_folder else [target.table]
         publish(target, [*results, target.files_table])
@@ -226,7 +228,10 @@ class _Batch:
         self._bytes_done += self._sizes[outcome.entry]
         if self._target.is_folder and outcome.status != "failed":
             path = self._paths[outcome.entry]
-            write_video(self._target, self._journal, outcome.entry, path)
+            try:
+                write_video(self._target, self._journal, outcome.entry, path)
+            except (OptionError, SourceError) as problem:  # the journal keeps the result
+                self._outcomes[outcome.entry] = outcome.of_problem(problem)
         self._tell([])
 
     def _tell(self, activities: list[Activity]) -> None:
@@ -258,7 +263,8 @@ class _Batch:
         if old is None or old.scoring != self._task.scoring or not one.is_as_before(old.identity):
             return None
         if old.status == "failed":
-            return None if policy.retry_failed else replace(old, uri=one.source.uri)
+            is_open = policy.retry_failed or old.error_code == SourceNotFoundError.code
+            return None if is_open else replace(old, uri=one.source.uri)
         if policy.needs_scores and not self._bring_scores(old):
             return None
         if old.segmenting == self._task.segmenting and old.uri == one.source.uri:

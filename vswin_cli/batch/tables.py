@@ -11,15 +11,22 @@ import hashlib
 import io
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from vswin_cli.batch.inputs import BatchInput, Shard
 from vswin_cli.batch.journal import Journal
 from vswin_cli.batch.outcome import Outcome
-from vswin_cli.errors import OptionError
-from vswin_cli.export import format_by_name, get_format, write_timeline, write_timelines
+from vswin_cli.errors import OptionError, SourceError, VswinError
+from vswin_cli.export import (
+    check_holds,
+    check_tells_apart,
+    format_by_name,
+    get_format,
+    write_timeline,
+    write_timelines,
+)
 from vswin_cli.export.naming import one_line
 from vswin_cli.files import check_named, ends_as_folder, fitting, is_folder, replacing_text, writing
 from vswin_cli.remote import as_local_path, check_can_upload, is_remote
@@ -29,6 +36,7 @@ from vswin_cli.timeline.record import Timeline
 __all__ = [
     "FILES_COLUMNS",
     "Target",
+    "check_names",
     "choose_target",
     "result_paths",
     "video_paths",
@@ -154,7 +162,7 @@ def write_results(
     inputs: Sequence[BatchInput],
     outcomes: Mapping[str, Outcome],
     journal: Journal,
-) -> None:
+) -> dict[str, VswinError]:
     """Write the table, or the files per video that are missing or older than their entries.
 
     Args:
@@ -163,24 +171,44 @@ def write_results(
         outcomes: by entry, of those that are done.
         journal: what holds their timelines.
 
+    Returns:
+        Why a video is not in the results though it is done, by entry: the format cannot hold it,
+        or the journal is damaged.
+
     Raises:
         OutputError: the place cannot be written; what was there before still is.
     """
+    problems: dict[str, VswinError] = {}
     done = [
         one for one in inputs if one.entry in outcomes and outcomes[one.entry].status != "failed"
     ]
     if target.is_folder:
         paths = video_paths(target, inputs)
         for one in done:
-            write_video(target, journal, one.entry, paths[one.entry])
-    elif target.format == _PARQUET:
+            with _noting(problems, one):
+                write_video(target, journal, one.entry, paths[one.entry])
+        return problems
+    timelines = _timelines(target, done, journal, problems)
+    if target.format == _PARQUET:
         from vswin_cli.batch.columns import write_parquet
 
-        write_parquet(target.table, _timelines(done, journal))
+        write_parquet(target.table, timelines)
     elif target.format in _LINE_BY_LINE:
-        _write_lines(target, _timelines(done, journal))
+        _write_lines(target, timelines)
     else:
-        write_timelines(list(_timelines(done, journal)), target.format, target.table)
+        write_timelines(list(timelines), target.format, target.table)
+    return problems
+
+
+def check_names(target: Target, inputs: Sequence[BatchInput]) -> None:
+    """Find out before the work whether one table can tell the videos apart.
+
+    Raises:
+        OptionError: its format calls two of them alike.
+    """
+    if not target.is_folder and target.format != _PARQUET:
+        uris = [one.source.uri for one in inputs if one.problem is None]
+        check_tells_apart(target.format, uris)
 
 
 def result_paths(target: Target, inputs: Sequence[BatchInput]) -> list[Path]:
@@ -225,6 +253,8 @@ def write_video(target: Target, journal: Journal, entry: str, path: Path) -> Non
     """Write the file of one video, unless it is there already.
 
     Raises:
+        OptionError: the format cannot hold it.
+        SourceError: the journal's entry is damaged.
         OutputError: the place cannot be written.
     """
     source = journal.entry_path(entry)
@@ -238,11 +268,30 @@ def write_video(target: Target, journal: Journal, entry: str, path: Path) -> Non
         write_timeline(timeline, target.format, path)
 
 
-def _timelines(inputs: Iterable[BatchInput], journal: Journal) -> Iterator[Timeline]:
+def _timelines(
+    target: Target,
+    inputs: Iterable[BatchInput],
+    journal: Journal,
+    problems: dict[str, VswinError],
+) -> Iterator[Timeline]:
+    """One after the other; what cannot be written is among the problems instead."""
     for one in inputs:
-        timeline = journal.timeline(one.entry)
-        if timeline is not None:
+        timeline = None
+        with _noting(problems, one):
+            timeline = journal.timeline(one.entry)
+            if timeline is not None and target.format != _PARQUET:
+                check_holds(target.format, timeline)
+        if timeline is not None and one.entry not in problems:
             yield timeline
+
+
+@contextmanager
+def _noting(problems: dict[str, VswinError], one: BatchInput) -> Iterator[None]:
+    """Keep what is wrong with one video from the others."""
+    try:
+        yield
+    except (OptionError, SourceError) as problem:
+        problems[one.entry] = problem
 
 
 def _write_lines(target: Target, timelines: Iterable[Timeline]) -> None:

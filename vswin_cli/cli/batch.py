@@ -295,11 +295,12 @@ def batch(
 def _check_spares_inputs(
     target: Target, arguments: Sequence[str], found: Sequence[BatchInput], choice: ModelChoice
 ) -> None:
-    from vswin_cli.batch.tables import result_paths
+    from vswin_cli.batch.tables import check_names, result_paths
 
     lists = [Path(argument[1:]) for argument in arguments if argument.startswith("@")]
     videos = [one.source.path for one in found]
     check_spares(result_paths(target, found), [*lists, *videos, *choice.files()])
+    check_names(target, found)
 
 
 @dataclass(frozen=True, slots=True)

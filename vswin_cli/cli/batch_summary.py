@@ -16,12 +16,13 @@ from vswin_cli.errors import (
     CoverageError,
     NotAVideoError,
     NoVideoStreamError,
+    OptionError,
     SourceError,
     SourceNotFoundError,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from vswin_cli.batch.outcome import Outcome
     from vswin_cli.batch.run import BatchReport
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["finish", "summarise"]
 
 _SHOWN_FAILURES = 10
+_SHOWN_HINTS = 3
 _HOPELESS = {error.code for error in (NotAVideoError, NoVideoStreamError)}
 _SOME_FAILED = 3
 _INTERRUPTED = 128 + signal.SIGINT
@@ -62,8 +64,9 @@ def _failure_hints(failures: Sequence[Outcome]) -> list[str]:
     codes = Counter(outcome.error_code for outcome in failures)
     num_hopeless = sum(codes[code] for code in _HOPELESS)
     num_missing = codes[SourceNotFoundError.code]
-    num_others = len(failures) - num_hopeless - num_missing
-    hints = []
+    num_misused = codes[OptionError.code]
+    num_others = len(failures) - num_hopeless - num_missing - num_misused
+    hints = list(dict.fromkeys(_own_hints(failures)))[:_SHOWN_HINTS]
     if num_hopeless:
         hints.append(
             f"no video is in {counted(num_hopeless, 'file')}: trying again makes no sense until "
@@ -74,6 +77,13 @@ def _failure_hints(failures: Sequence[Outcome]) -> list[str]:
     if num_others:
         hints.append(f"--retry-failed tries {counted(num_others, 'failure')} again")
     return hints
+
+
+def _own_hints(failures: Sequence[Outcome]) -> Iterator[str]:
+    """What the errors themselves say where another try is not enough."""
+    for outcome in failures:
+        if outcome.error_code in (OptionError.code, SourceError.code) and outcome.hint:
+            yield outcome.hint
 
 
 def _totals(report: BatchReport) -> str:

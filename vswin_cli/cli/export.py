@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vswin_cli.cli.options import FormatOption, OutOption, QuietOption, TimelineJsonOption
+from vswin_cli.errors import SOME_FAILED
 
 if TYPE_CHECKING:
     from vswin_cli.timeline.record import Timeline
@@ -50,7 +51,8 @@ def export(
     output.check_holds(len(found))
     output.check_spares(timelines, found)
     linked = [with_found_video(one, path) for one, path in read]
-    output.write(found, linked=linked, quiet=quiet)
+    if output.write(found, linked=linked, quiet=quiet):
+        raise typer.Exit(SOME_FAILED)
 
 
 def _read(path: Path) -> list[Timeline]:

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vswin_cli.cli import console
 from vswin_cli.cli.places import Place
-from vswin_cli.errors import OptionError
-from vswin_cli.export import FORMATS, caveats, format_by_name, get_format, write_timelines
-from vswin_cli.files import check_spares
+from vswin_cli.errors import OptionError, OutputError, VswinError
+from vswin_cli.export import (
+    FORMATS,
+    caveats,
+    check_holds,
+    check_tells_apart,
+    format_by_name,
+    get_format,
+    write_timelines,
+)
+from vswin_cli.files import check_spares, holds_for_all
 from vswin_cli.result_names import unique_names
 
 if TYPE_CHECKING:
@@ -43,8 +51,10 @@ class Output:
         files: Sequence[Path] | None = None,
         linked: Sequence[Timeline] | None = None,
         quiet: bool = False,
-    ) -> None:
+    ) -> int:
         """Write everything, a file completely or not at all, and print what is to be printed.
+
+        One video that cannot be written does not keep the others from it.
 
         Args:
             timelines: what to write.
@@ -52,19 +62,35 @@ class Output:
             linked: the same for formats that lead to the videos, which are to be found from here.
             quiet: say neither what was written nor what to beware of.
 
+        Returns:
+            How many videos could not be written; an error has been told of each.
+
         Raises:
-            OutputError: a file cannot be written; stdout has got its part nevertheless.
-            OptionError: the format holds one video per file, and there are several.
+            OutputError: no file can be written; stdout has got its part nevertheless.
+            OptionError: likewise, as the format can hold none of the videos, or not all in one
+                file.
         """
+        problems = _misfits(timelines, self.format)
         if not quiet:
-            for timeline in timelines:
+            for _, timeline in _without(problems, timelines):
                 for notice in caveats(timeline, self.format):
                     console.warn(f"{timeline.video.uri}: {notice.message}")
+        suited = _suited(timelines, linked, self.format)
         try:
-            self._write_files(_suited(timelines, linked, self.format), files, quiet=quiet)
+            self._write_files(suited, files, problems, quiet=quiet)
         finally:
-            if self.printed is not None:
-                _print(_suited(timelines, linked, self.printed), self.printed)
+            shown = timelines
+            if self.place is None:  # else it is JSON, which holds everything
+                shown = [one for _, one in _without(problems, suited)]
+            if self.printed is not None and (shown or not timelines):
+                _print(shown, self.printed)
+        told = list(dict.fromkeys(problems.values()))
+        has_failed = bool(told) and len(problems) == len(timelines)
+        for problem in told[:-1] if has_failed else told:
+            console.error(problem)
+        if has_failed:
+            raise told[-1]
+        return len(problems)
 
     def files(self, uris: Sequence[str]) -> list[Path]:
         """A file for each video, all the same if one holds them; empty if all goes to stdout."""
@@ -89,6 +115,15 @@ class Output:
             hint = _FOR_STDOUT if self.printed == "json" else _FOR_FILES
             _check_holds_many(self.printed, num_videos, hint)
 
+    def check_tells_apart(self, uris: Sequence[str]) -> None:
+        """Refuse before the work videos that one result would call alike.
+
+        Raises:
+            OptionError: it would.
+        """
+        if self.place is None or not self.place.is_folder:
+            check_tells_apart(self.format, uris)
+
     def check_spares(self, inputs: Sequence[Path], timelines: Sequence[Timeline]) -> None:
         """Refuse to write over a saved file that the result is made of.
 
@@ -98,20 +133,48 @@ class Output:
         check_spares(self.files([timeline.video.uri for timeline in timelines]), inputs)
 
     def _write_files(
-        self, timelines: Sequence[Timeline], files: Sequence[Path] | None, *, quiet: bool
+        self,
+        timelines: Sequence[Timeline],
+        files: Sequence[Path] | None,
+        problems: dict[int, VswinError],
+        *,
+        quiet: bool,
     ) -> None:
+        """Write what has no problem; what cannot be written gets one."""
         if self.place is None:
             return
         self.place.make()
-        if not self.place.is_folder:
-            groups = [(self.place.path, timelines)]
-        else:
-            files = files or self.files([timeline.video.uri for timeline in timelines])
-            groups = [(path, [one]) for path, one in zip(files, timelines, strict=True)]
-        for path, group in groups:
-            write_timelines(group, self.format, path)
-            if not quiet:
-                console.note(f"wrote {path}")
+        files = files or self.files([timeline.video.uri for timeline in timelines])
+        groups: dict[Path, list[int]] = {}
+        for i, _ in _without(problems, timelines):
+            groups.setdefault(files[i], []).append(i)
+        for path, members in groups.items():
+            try:
+                write_timelines([timelines[i] for i in members], self.format, path)
+            except OutputError as problem:
+                if holds_for_all(problem):
+                    raise
+                problems.update(dict.fromkeys(members, problem))
+            else:
+                if not quiet:
+                    console.note(f"wrote {path}")
+
+
+def _misfits(timelines: Sequence[Timeline], format: str) -> dict[int, VswinError]:
+    """Which timelines the format cannot hold, and why."""
+    found: dict[int, VswinError] = {}
+    for i, timeline in enumerate(timelines):
+        try:
+            check_holds(format, timeline)
+        except OptionError as problem:
+            found[i] = problem
+    return found
+
+
+def _without(
+    problems: Mapping[int, VswinError], timelines: Sequence[Timeline]
+) -> list[tuple[int, Timeline]]:
+    return [(i, one) for i, one in enumerate(timelines) if i not in problems]
 
 
 def _check_holds_many(format: str, num_videos: int, hint: str) -> None:

@@ -28,6 +28,7 @@ from vswin_cli.cli.options import (
     TimelineJsonOption,
     segment_options,
 )
+from vswin_cli.errors import SOME_FAILED
 
 if TYPE_CHECKING:
     from vswin_cli.config import SegmentOptions
@@ -97,7 +98,8 @@ def segment(
     output.check_spares(scores, timelines)
     pairs = zip(timelines, scores, strict=True)
     linked = [with_found_video(timeline, path) for timeline, path in pairs]
-    output.write(timelines, linked=linked, quiet=quiet)
+    if output.write(timelines, linked=linked, quiet=quiet):
+        raise typer.Exit(SOME_FAILED)
 
 
 def _segment_one(path: Path, choose: Callable[[SegmentOptions], SegmentOptions]) -> Timeline:

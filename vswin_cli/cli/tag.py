@@ -150,11 +150,12 @@ def tag(
     done: list[_Tagged] = []
     with _keeping_scores(places, sources) as scores:
         job = _Job(engine, sampling, segments, scores, quiet)
+        num_failed = num_missing
         try:
-            num_failed = num_missing + _tag_all(sources, job, done)
+            num_failed += _tag_all(sources, job, done)
         finally:  # whatever ends the run, what was finished is written
             if done:
-                output.write(
+                num_failed += output.write(
                     [one.timeline for one in done],
                     files=[places.results[one.source.id] for one in done if places.results],
                     quiet=quiet,

@@ -65,6 +65,7 @@ def plan_places(
     """
     output.check_holds(len(sources))
     uris = [source.uri for source in sources]
+    output.check_tells_apart(uris)
     ids = [source.id for source in sources]
     scores = None if save_scores is None else Place.parse(save_scores)
     page = None if report is None else Place.parse(report)

@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import TextIO
 
 from vswin_cli.errors import OptionError
-from vswin_cli.export.formats import FORMATS, Format, caveats, format_by_name, get_format
+from vswin_cli.export.formats import (
+    FORMATS,
+    Format,
+    caveats,
+    check_holds,
+    check_tells_apart,
+    format_by_name,
+    get_format,
+)
 from vswin_cli.files import replacing_text
 from vswin_cli.timeline.record import Timeline
 
@@ -19,6 +27,8 @@ __all__ = [
     "FORMATS",
     "Format",
     "caveats",
+    "check_holds",
+    "check_tells_apart",
     "format_by_name",
     "get_format",
     "write_timeline",

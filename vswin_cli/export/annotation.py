@@ -11,7 +11,7 @@ from vswin_cli.records import JsonValue, json_text
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.segments import Segment
 
-__all__ = ["activitynet", "audacity", "elan", "fiftyone", "label_studio"]
+__all__ = ["activitynet", "activitynet_ids", "audacity", "elan", "fiftyone", "label_studio"]
 
 
 def activitynet(timelines: Sequence[Timeline]) -> str:
@@ -28,9 +28,18 @@ def activitynet(timelines: Sequence[Timeline]) -> str:
             }
             for one in timeline.segments
         ]
-        for name, timeline in zip(video_ids(timelines, prefix="v_"), timelines, strict=True)
+        for name, timeline in zip(activitynet_ids(_uris(timelines)), timelines, strict=True)
     }
     return _json({"version": "VERSION 1.3", "results": results, "external_data": {}})
+
+
+def activitynet_ids(uris: Sequence[str]) -> list[str]:
+    """What ActivityNet's results call the videos.
+
+    Raises:
+        OptionError: it would call two alike.
+    """
+    return video_ids(uris, prefix="v_")
 
 
 def fiftyone(timelines: Sequence[Timeline]) -> str:
@@ -44,9 +53,13 @@ def fiftyone(timelines: Sequence[Timeline]) -> str:
             }
             for one in timeline.segments
         ]
-        for name, timeline in zip(video_ids(timelines), timelines, strict=True)
+        for name, timeline in zip(video_ids(_uris(timelines)), timelines, strict=True)
     }
     return _json({"classes": None, "labels": labels})
+
+
+def _uris(timelines: Sequence[Timeline]) -> list[str]:
+    return [timeline.video.uri for timeline in timelines]
 
 
 def label_studio(timelines: Sequence[Timeline]) -> str:

@@ -10,9 +10,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from fractions import Fraction
 
-from vswin_cli.errors import OptionError
 from vswin_cli.export.naming import caption, colour_index, media_url, one_line, video_name
-from vswin_cli.export.timecodes import EditRate, edit_rate, frame_range, timecode
+from vswin_cli.export.timecodes import EditRate, drop_rate, edit_rate, frame_range, timecode
 from vswin_cli.records import JsonValue, json_text
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.segments import Segment
@@ -36,14 +35,7 @@ def edl_drop(timelines: Sequence[Timeline]) -> str:
         OptionError: the video has another rate, at which nothing is dropped.
     """
     (timeline,) = timelines
-    rate = edit_rate(timeline)
-    if rate.frames_per_second not in (Fraction(30000, 1001), Fraction(60000, 1001)):
-        raise OptionError(
-            "drop-frame timecode exists at 29.97 and 59.94 frames per second, "
-            f"the video has {float(rate.frames_per_second):g}",
-            hint="choose `edl`",
-        )
-    return _edl(timeline, rate, drop=True)
+    return _edl(timeline, drop_rate(timeline), drop=True)
 
 
 def _edl(timeline: Timeline, rate: EditRate, *, drop: bool) -> str:

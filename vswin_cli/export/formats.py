@@ -8,10 +8,19 @@ from dataclasses import dataclass
 
 from vswin_cli.errors import OptionError
 from vswin_cli.export import annotation, editorial, subtitles, tabular
-from vswin_cli.export.timecodes import EditRate, edit_rate, own_rate
+from vswin_cli.export.naming import video_ids
+from vswin_cli.export.timecodes import EditRate, drop_rate, edit_rate, own_rate
 from vswin_cli.timeline.record import Notice, Timeline
 
-__all__ = ["FORMATS", "Format", "caveats", "format_by_name", "get_format"]
+__all__ = [
+    "FORMATS",
+    "Format",
+    "caveats",
+    "check_holds",
+    "check_tells_apart",
+    "format_by_name",
+    "get_format",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +41,8 @@ class Format:
     """Whether a program that opens the file looks for the video where it says."""
     rate_of: Callable[[Timeline], EditRate] | None = None
     """For formats whose times are frames at one constant rate: which."""
+    ids_of: Callable[[Sequence[str]], list[str]] | None = None
+    """For formats that name videos in a way of their own: how, from what the user calls them."""
 
 
 FORMATS: Mapping[str, Format] = {
@@ -46,7 +57,7 @@ FORMATS: Mapping[str, Format] = {
         Format("vtt", ".vtt", "WebVTT subtitles", subtitles.vtt),
         Format("vtt-metadata", ".meta.vtt", "WebVTT, JSON in each cue", subtitles.vtt_metadata),
         Format("edl", ".edl", "CMX3600 events and locators", editorial.edl, rate_of=edit_rate),
-        Format("edl-df", ".df.edl", "in drop-frame time", editorial.edl_drop, rate_of=edit_rate),
+        Format("edl-df", ".df.edl", "in drop-frame time", editorial.edl_drop, rate_of=drop_rate),
         Format("otio", ".otio", "OpenTimelineIO markers", editorial.otio, links=True),
         Format(
             "fcpxml",
@@ -57,7 +68,12 @@ FORMATS: Mapping[str, Format] = {
             rate_of=edit_rate,
         ),
         Format(
-            "activitynet", ".activitynet.json", "detection results", annotation.activitynet, True
+            "activitynet",
+            ".activitynet.json",
+            "detection results",
+            annotation.activitynet,
+            holds_many=True,
+            ids_of=annotation.activitynet_ids,
         ),
         Format(
             "labelstudio",
@@ -67,7 +83,14 @@ FORMATS: Mapping[str, Format] = {
             holds_many=True,
             rate_of=own_rate,
         ),
-        Format("fiftyone", ".fiftyone.json", "temporal detections", annotation.fiftyone, True),
+        Format(
+            "fiftyone",
+            ".fiftyone.json",
+            "temporal detections",
+            annotation.fiftyone,
+            holds_many=True,
+            ids_of=video_ids,
+        ),
         Format("elan", ".eaf", "ELAN, a tier per label", annotation.elan, links=True),
         Format("audacity", ".labels.txt", "Audacity label track", annotation.audacity),
     )
@@ -92,6 +115,28 @@ def format_by_name(file_name: str) -> Format | None:
     lower = file_name.lower()
     fitting = [form for form in FORMATS.values() if lower.endswith(form.suffix)]
     return max(fitting, key=lambda form: len(form.suffix), default=None)
+
+
+def check_tells_apart(name: str, uris: Sequence[str]) -> None:
+    """Find out before the work whether videos keep their names apart in one file of this format.
+
+    Raises:
+        OptionError: two would have the same.
+    """
+    form = get_format(name)
+    if form.ids_of is not None:
+        form.ids_of(uris)
+
+
+def check_holds(name: str, timeline: Timeline) -> None:
+    """Find out whether a format can hold a timeline.
+
+    Raises:
+        OptionError: it counts frames, and the video has no rate to count them at.
+    """
+    form = get_format(name)
+    if form.rate_of is not None:
+        form.rate_of(timeline)
 
 
 def caveats(timeline: Timeline, name: str) -> tuple[Notice, ...]:

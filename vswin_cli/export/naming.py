@@ -40,17 +40,17 @@ def video_name(timeline: Timeline) -> str:
     return one_line(PurePosixPath(_path_of(timeline.video.uri)).name) or "video"
 
 
-def video_ids(timelines: Sequence[Timeline], *, prefix: str = "") -> list[str]:
+def video_ids(uris: Sequence[str], *, prefix: str = "") -> list[str]:
     """File names without their endings; with as many folders ahead as tell equal names apart.
 
     Args:
-        timelines: of the videos.
+        uris: of the videos.
         prefix: what file names may begin with that is no part of the id.
 
     Raises:
         OptionError: the same video is there twice.
     """
-    paths = [_without_suffix(timeline.video.uri, prefix) for timeline in timelines]
+    paths = [_without_suffix(uri, prefix) for uri in uris]
     double, times = Counter(paths).most_common(1)[0] if paths else ("", 0)
     if times > 1:
         ends = f"ending and `{prefix}`" if prefix else "ending"

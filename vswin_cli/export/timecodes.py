@@ -10,7 +10,16 @@ from vswin_cli.errors import OptionError
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.segments import Segment
 
-__all__ = ["EditRate", "clock", "edit_rate", "frame_range", "milliseconds", "own_rate", "timecode"]
+__all__ = [
+    "EditRate",
+    "clock",
+    "drop_rate",
+    "edit_rate",
+    "frame_range",
+    "milliseconds",
+    "own_rate",
+    "timecode",
+]
 
 _STANDARD_RATES = (
     Fraction(24000, 1001),
@@ -26,6 +35,7 @@ _STANDARD_RATES = (
     Fraction(120000, 1001),
     Fraction(120),
 )
+_DROP_RATES = (Fraction(30000, 1001), Fraction(60000, 1001))
 _EPSILON = 1e-4  # of a frame: times carry microseconds
 
 
@@ -75,6 +85,22 @@ def edit_rate(timeline: Timeline) -> EditRate:
         )
     nearest = min(_STANDARD_RATES, key=lambda rate: abs(math.log(float(rate) / wanted)))
     return EditRate(nearest, exact=False)
+
+
+def drop_rate(timeline: Timeline) -> EditRate:
+    """As `edit_rate`, where drop-frame timecode keeps real time.
+
+    Raises:
+        OptionError: the video has another rate, at which nothing is dropped, or none.
+    """
+    rate = edit_rate(timeline)
+    if rate.frames_per_second not in _DROP_RATES:
+        raise OptionError(
+            "drop-frame timecode exists at 29.97 and 59.94 frames per second, "
+            f"{timeline.video.uri} has {float(rate.frames_per_second):g}",
+            hint="choose `edl`",
+        )
+    return rate
 
 
 def own_rate(timeline: Timeline) -> EditRate:
