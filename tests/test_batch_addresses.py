@@ -83,10 +83,10 @@ def server(tmp_path):
 def batch(server, tiny_model, tmp_path, capfd):
     """Tag both videos by address; returns how many were done by earlier runs."""
 
-    def call():
+    def call(code=0):
         addresses = [f"{server.address}/clip{i}.mp4" for i in range(2)]
         out = ["--out", str(tmp_path / "r.csv"), "--json"]
-        assert run(["batch", *addresses, "--weights", str(tiny_model), *out]) == 0
+        assert run(["batch", *addresses, "--weights", str(tiny_model), *out]) == code
         return json.loads(capfd.readouterr().out)["resumed"]
 
     return call
@@ -123,6 +123,16 @@ def test_what_cannot_be_looked_at_counts_as_unchanged(server, batch):
 def test_a_server_that_never_tells_is_trusted(server, batch):
     server.answers_head = False
     assert batch() == 0
+    assert batch() == 2
+
+
+def test_what_was_not_there_is_looked_for_again(server, batch, tmp_path):
+    server.answers_head = False  # so that nothing tells the difference
+    (server.folder / "clip1.mp4").rename(tmp_path / "away.mp4")
+    assert batch(code=3) == 0
+    assert batch(code=3) == 1
+    (tmp_path / "away.mp4").rename(server.folder / "clip1.mp4")
+    assert batch() == 1
     assert batch() == 2
 
 
