@@ -2,7 +2,9 @@
 
 import io
 import json
+import os
 import re
+import subprocess
 import sys
 from dataclasses import replace
 from typing import get_args
@@ -69,6 +71,25 @@ def test_export_reads_stdin(saved, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO(saved.read_text()))
     call(export, "-", "-f", "csv")
     assert len(capsys.readouterr().out.splitlines()) == 4
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
+def test_stdin_is_utf8_whatever_the_locale(saved, encoding):
+    text = saved.read_text(encoding="utf-8").replace("archery", "küche")
+    done = subprocess.run(
+        [sys.executable, "-m", "vswin_cli", "export", "-", "-f", "csv"],
+        input=text.encode("utf-8-sig"),
+        env={**os.environ, "PYTHONIOENCODING": encoding},
+        capture_output=True,
+        check=True,
+    )
+    assert "küche" in done.stdout.decode("utf-8")
+
+
+def test_stdin_that_is_no_utf8_is_an_error(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xff{}")))
+    with pytest.raises(SourceError, match="stdin is not a timeline: not UTF-8 text"):
+        call(export, "-", "-f", "csv")
 
 
 def test_export_joins_several_videos_where_the_format_can(saved, capsys):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
@@ -339,9 +338,9 @@ def _find(
 ) -> list[BatchInput]:
     from vswin_cli.batch.inputs import collect_inputs, look_at_addresses
 
-    standard_input = sys.stdin if "-" in arguments else ()
+    text = console.read_stdin().decode("utf-8-sig", "surrogateescape") if "-" in arguments else ""
     found = collect_inputs(
-        arguments, files=files, skip_files=skip_files, standard_input=standard_input
+        arguments, files=files, skip_files=skip_files, standard_input=text.split("\n")
     )
     if not found:
         raise SourceError("nothing to tag", hint="see the list, --files and --skip-files")

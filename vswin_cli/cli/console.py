@@ -25,6 +25,7 @@ __all__ = [
     "error",
     "note",
     "progress",
+    "read_stdin",
     "show",
     "stdout_columns",
     "stdout_is_terminal",
@@ -65,6 +66,15 @@ def to_stdout() -> Iterator[None]:
             sys.stdout.flush()
     except BrokenPipeError as cause:
         raise ReaderGoneError from cause
+
+
+def read_stdin() -> bytes:
+    """All of stdin as it is, whatever the locale."""
+    binary = getattr(sys.stdin, "buffer", None)
+    if binary is None:
+        return sys.stdin.read().encode("utf-8", "surrogateescape")
+    content: bytes = binary.read()
+    return content
 
 
 def write(text: str) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vswin_cli.cli import console
 from vswin_cli.cli.options import FormatOption, OutOption, QuietOption, TimelineJsonOption
 from vswin_cli.errors import SOME_FAILED
 
@@ -56,8 +56,8 @@ def export(
 
 
 def _read(path: Path) -> list[Timeline]:
-    from vswin_cli.timeline.files import parse_timelines, read_timelines
+    from vswin_cli.timeline.files import decode_timelines, read_timelines
 
     if str(path) == "-":
-        return parse_timelines(sys.stdin.read(), "stdin")
+        return decode_timelines(console.read_stdin(), "stdin")
     return read_timelines(path)

@@ -12,7 +12,7 @@ from vswin_cli.files import reading_hint
 from vswin_cli.records import JsonValue
 from vswin_cli.timeline.record import Timeline
 
-__all__ = ["parse_timelines", "read_timelines", "schema_text"]
+__all__ = ["decode_timelines", "parse_timelines", "read_timelines", "schema_text"]
 
 _HINT = "give a file written by `vswin tag VIDEO -f json -o FILE`"
 
@@ -25,21 +25,32 @@ def read_timelines(path: Path) -> list[Timeline]:
         SourceError: not JSON, or not a timeline; the line and field are named.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        data = path.read_bytes()
     except OSError as error:
         raise SourceNotFoundError(
             f"cannot read {path}: {error.strerror}", hint=reading_hint(error)
         ) from error
+    return decode_timelines(data, str(path))
+
+
+def decode_timelines(data: bytes, name: str) -> list[Timeline]:
+    """`read_timelines` for bytes that came from elsewhere; `name` is for errors.
+
+    Raises:
+        SourceError: not JSON in UTF-8, or not a timeline; the line and field are named.
+    """
+    try:
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SourceError(
-            f"{path} is not a timeline: not UTF-8 text",
+            f"{name} is not a timeline: not UTF-8 text",
             hint=f"{_HINT}; `vswin segment` and `vswin report` read what --save-scores keeps",
         ) from error
-    return parse_timelines(text, str(path))
+    return parse_timelines(text, name)
 
 
 def parse_timelines(text: str, name: str) -> list[Timeline]:
-    """`read_timelines` for text that came from elsewhere; `name` is for errors.
+    """The same for text.
 
     Raises:
         SourceError: not JSON, or not a timeline; the line and field are named.
