@@ -310,6 +310,21 @@ def test_a_video_that_the_format_cannot_hold_stops_no_other(batch, mixed, tmp_pa
     assert (code, json.loads(out)["resumed"]) == (0, 3)
 
 
+def test_names_that_are_no_utf8_come_by_stdin_and_spoil_no_summary(folder, tmp_path):
+    strange = os.fsencode(tmp_path) + b"/caf\xe9.mp4"
+    shutil.copy(folder / "clip0.mp4", os.fsdecode(strange))
+    command = [sys.executable, "-m", "vswin_cli", "batch", "-", "--json"]
+    done = subprocess.run(
+        [*command, "--out", os.fsencode(tmp_path) + b"/\xe9.csv"],
+        input=b"\xef\xbb\xbf" + strange + b"\n",
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent), "LC_ALL": "C.UTF-8"},
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout.decode("utf-8"))
+    assert (summary["ok"], summary["inputs"]) == (1, 1)
+
+
 def test_a_damaged_entry_stops_no_other_video(batch, mixed, tmp_path):
     for out in (tmp_path / "r.csv", tmp_path / "r.parquet", f"{tmp_path}/r/"):
         assert batch(mixed, "--out", out)[0] == 0

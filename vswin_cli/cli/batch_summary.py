@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from vswin_cli.errors import (
     SourceError,
     SourceNotFoundError,
 )
+from vswin_cli.records import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,7 +40,7 @@ _INTERRUPTED = 128 + signal.SIGINT
 def summarise(report: BatchReport, target: Target, *, as_json: bool, quiet: bool) -> None:
     """Tell how a batch ended: for programs on stdout, for people on stderr."""
     if as_json:
-        console.write(json.dumps(_document(report, target), ensure_ascii=False))
+        console.write(json_text(_document(report, target)))
         return
     failures = report.failures
     for outcome in failures[:_SHOWN_FAILURES]:

@@ -112,7 +112,7 @@ def error(problem: VswinError, *, as_json: bool = False) -> None:
     """Tell what went wrong and what to do next, on stderr."""
     if as_json:
         body = {"code": problem.code, "message": problem.message, "hint": problem.hint}
-        _say(json.dumps({"error": body}, ensure_ascii=False))
+        _say(json.dumps({"error": body}))  # ASCII: stderr has an encoding of its own
         return
     _say(f"error: {problem.message}")
     if problem.hint:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +11,7 @@ from vswin_cli.cli import console
 from vswin_cli.cli.command import Command, Group
 from vswin_cli.cli.options import JsonOption
 from vswin_cli.errors import OptionError
+from vswin_cli.records import json_text
 
 if TYPE_CHECKING:
     from vswin_cli.card import ModelCard
@@ -80,7 +80,7 @@ def list_models(json: JsonOption = False) -> None:
                 {**_other_json(model), "default": model.folder.name == default} for model in others
             ],
         }
-        console.write(json_module.dumps(body, indent=2, ensure_ascii=False))
+        console.write(json_text(body, indent=2))
     else:
         _draw_table(specs, here, others, default)
 
@@ -108,7 +108,7 @@ def show_model(
     spec = get_spec(name)
     here = next((model for model in installed_models() if model.folder.name == name), None)
     if json:
-        console.write(json_module.dumps(_spec_json(spec, here), indent=2, ensure_ascii=False))
+        console.write(json_text(_spec_json(spec, here), indent=2))
     else:
         console.write("\n".join(f"{key:13}{text}" for key, text in _card_lines(spec, here)))
 
@@ -168,7 +168,7 @@ def labels(
     found = labels_of(name).search(grep or "")
     if json:
         entries = [{"class_id": index, "label": label} for index, label in found]
-        console.write(json_module.dumps(entries, indent=2, ensure_ascii=False))
+        console.write(json_text(entries, indent=2))
     elif found:
         console.write("\n".join(f"{index}\t{label}" for index, label in found))
     else:

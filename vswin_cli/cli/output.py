@@ -43,6 +43,8 @@ class Output:
     """File, or folder for one file per video; `None` for stdout."""
     printed: str | None
     """A name of `FORMATS` for stdout; `None` to print nothing."""
+    json: bool = False
+    """Whether errors are told as JSON."""
 
     def write(
         self,
@@ -87,10 +89,14 @@ class Output:
         told = list(dict.fromkeys(problems.values()))
         has_failed = bool(told) and len(problems) == len(timelines)
         for problem in told[:-1] if has_failed else told:
-            console.error(problem)
+            self.tell(problem)
         if has_failed:
             raise told[-1]
         return len(problems)
+
+    def tell(self, problem: VswinError) -> None:
+        """Say what is wrong with one of several videos."""
+        console.error(problem, as_json=self.json)
 
     def files(self, uris: Sequence[str]) -> list[Path]:
         """A file for each video, all the same if one holds them; empty if all goes to stdout."""
@@ -224,14 +230,14 @@ def choose_output(out: str | None, format: str | None, *, json: bool = False) ->
     as_json = chosen if chosen in _JSON_FORMATS else "json"
     if place is not None:
         name = chosen or _format_of(place, "json" if json else None)
-        return Output(name, place, as_json if json else None)
+        return Output(name, place, as_json if json else None, json)
     if json and chosen not in (None, *_JSON_FORMATS):
         raise OptionError(
             f"--json and --format {chosen} would both go to stdout",
             hint=f"leave one out, or give a file as --out for the {chosen}",
         )
     name = as_json if json else chosen or "table"
-    return Output(name, None, name)
+    return Output(name, None, name, json)
 
 
 def _format_of(place: Place, default: str | None) -> str:

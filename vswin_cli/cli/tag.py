@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -60,6 +60,7 @@ from vswin_cli.errors import CoverageError, OptionError, OutputError, SourceErro
 from vswin_cli.files import holds_for_all
 
 if TYPE_CHECKING:
+    from vswin_cli.cli.output import Output
     from vswin_cli.cli.tag_places import TagPlaces
     from vswin_cli.engine import Engine
     from vswin_cli.sources import VideoSource
@@ -143,13 +144,13 @@ def tag(
     running = EngineOptions(device, cast(Precision, precision), batch_size)
     output = choose_output(out, format, json=json)
     choice = ModelChoice(model, weights, labels)
-    sources, num_missing = _expand(videos)
+    sources, num_missing = _expand(videos, output)
     places = plan_places(output, save_scores, report, sources, choice)
     engine = make_engine(choice, running, crops=sampling.crops, quiet=quiet)
     segments = choose_segments(engine.model.card.segments)
     done: list[_Tagged] = []
     with _keeping_scores(places, sources) as scores:
-        job = _Job(engine, sampling, segments, scores, quiet)
+        job = _Job(engine, sampling, segments, scores, output.tell, quiet)
         num_failed = num_missing
         try:
             num_failed += _tag_all(sources, job, done)
@@ -177,10 +178,12 @@ class _Job:
     segments: SegmentOptions
     scores: Mapping[str, Path]
     """Where the scores of a video go, by `VideoSource.id`; empty to keep none."""
+    tell: Callable[[VswinError], None]
+    """Called with what is wrong with one of several videos."""
     quiet: bool
 
 
-def _expand(videos: Sequence[str]) -> tuple[list[VideoSource], int]:
+def _expand(videos: Sequence[str], output: Output) -> tuple[list[VideoSource], int]:
     """Sources that are there, each once, and the number of arguments that name nothing.
 
     Raises:
@@ -199,7 +202,7 @@ def _expand(videos: Sequence[str]) -> tuple[list[VideoSource], int]:
             if len(problems) == len(videos):
                 raise
     for missing in problems:
-        console.error(missing)
+        output.tell(missing)
     return expand_sources(there, folders=False), len(problems)
 
 
@@ -257,7 +260,7 @@ def _tag_all(sources: Sequence[VideoSource], job: _Job, done: list[_Tagged]) -> 
                 num_failed += 1
                 if num_failed == len(sources) or _ends_all(problem):
                     raise
-                console.error(_naming(problem, source))
+                job.tell(_naming(problem, source))
     return num_failed
 
 
