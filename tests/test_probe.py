@@ -1,6 +1,9 @@
 """`vswin probe` and what stands behind it."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import pytest
@@ -155,6 +158,26 @@ def test_a_file_that_is_not_there_does_not_hide_the_others(tmp_path):
     assert first["video"]["codec"] == "h264"
     assert second["error"]["code"] == "SOURCE_NOT_FOUND"
     assert second["uri"].endswith("gone.mp4")
+
+
+def test_where_nothing_could_be_processed_the_exit_code_says_so(tmp_path):
+    gone = [tmp_path / "x1.mp4", tmp_path / "x2.mp4"]
+    result, videos = run_json(*gone)
+    assert result.exit_code == 4
+    assert [video["status"] for video in videos] == ["failed", "failed"]
+    assert isinstance(run(*gone).exception, SourceNotFoundError)
+
+
+def test_names_that_are_no_utf8_do_not_spoil_the_json(tmp_path):
+    strange = tmp_path / os.fsdecode(b"caf\xe9.mp4")
+    make_video(tmp_path / "a.mp4").rename(strange)
+    done = subprocess.run(
+        [sys.executable, "-m", "vswin_cli", "probe", "--json", str(strange)],
+        capture_output=True,
+        check=True,
+    )
+    (video,) = json.loads(done.stdout.decode("utf-8"))["videos"]
+    assert os.fsencode(video["uri"]) == os.fsencode(strange)
 
 
 def test_single_bad_file_is_an_error(tmp_path):

@@ -337,6 +337,24 @@ def test_json_errors_are_json(tag, tmp_path):
     assert json.loads(err)["error"]["code"] == "SOURCE_NOT_FOUND"
 
 
+def test_json_errors_of_some_of_several_are_json_too(tag, movie, tmp_path):
+    (tmp_path / "café.mp4").write_bytes(b"nothing")
+    films = [tmp_path / "missing.mp4", movie, tmp_path / "café.mp4"]
+    code, out, err = tag(*films, "--json", "-f", "jsonl", "-q")
+    assert (code, len(out.splitlines())) == (3, 1)
+    problems = [json.loads(line)["error"] for line in err.splitlines()]
+    assert [one["code"] for one in problems] == ["SOURCE_NOT_FOUND", "NOT_A_VIDEO"]
+    assert "café" in problems[1]["message"]
+    assert err.isascii()
+
+
+def test_a_failed_video_counts_for_more_than_coverage(tag, tmp_path):
+    whole = VideoRecipe(num_frames=240, container_options={"movflags": "faststart"})
+    short = cut_short(make_video(tmp_path / "whole.mp4", whole), 0.6)
+    assert tag(short, "--strict")[0] == 7
+    assert tag(short, tmp_path / "missing.mp4", "--strict")[0] == 3
+
+
 def test_a_closed_pipe_is_no_error(tiny_model, movie):
     command = [sys.executable, "-m", "vswin_cli", "tag", str(movie), "--weights", str(tiny_model)]
     process = subprocess.Popen([*command, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)

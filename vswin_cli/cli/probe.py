@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +12,8 @@ from vswin_cli.cli import console
 from vswin_cli.cli.options import JsonOption, QuietOption
 from vswin_cli.clocks import clock_text
 from vswin_cli.counting import counted
-from vswin_cli.errors import SourceError
+from vswin_cli.errors import SOME_FAILED, SourceError
+from vswin_cli.records import json_text
 
 if TYPE_CHECKING:
     from vswin_cli.inspection import Inspection
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["probe"]
 
-_SOME_FAILED = 3
 _SAME_RATE = 0.01  # relative difference that timestamps in milliseconds make
 
 
@@ -52,7 +51,8 @@ def probe(
     sources += [VideoSource.of(name) for name in missing]
     findings += missing.values()
     failures = [finding for finding in findings if isinstance(finding, SourceError)]
-    if len(failures) == len(findings) and (len(failures) == 1 or not json):
+    is_hopeless = len(failures) == len(findings)
+    if is_hopeless and (len(failures) == 1 or not json):
         for failure in failures[:-1]:
             console.error(failure)
         raise failures[-1]
@@ -61,7 +61,7 @@ def probe(
     else:
         _write_text(sources, findings)
     if failures:
-        raise typer.Exit(_SOME_FAILED)
+        raise typer.Exit(SourceError.exit_code if is_hopeless else SOME_FAILED)
 
 
 def _inspect(source: VideoSource, *, scan: bool, quiet: bool) -> Finding:
@@ -82,7 +82,7 @@ def _write_json(
         for source, finding in zip(sources, findings, strict=True)
     ]
     body = {"schema": "vswin.probe/1", "videos": entries}
-    console.write(json_module.dumps(body, indent=2, ensure_ascii=False))
+    console.write(json_text(body, indent=2))
 
 
 def _entry(finding: Finding) -> dict[str, Any]:

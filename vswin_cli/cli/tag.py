@@ -163,10 +163,10 @@ def tag(
                 )
         if places.page is not None:
             _write_report(done, places.page, quiet=quiet)
-    if strict:
-        _require_coverage([one.timeline for one in done], min_coverage)
     if num_failed:
         raise typer.Exit(_SOME_FAILED)
+    if strict:
+        _require_coverage([one.timeline for one in done], min_coverage)
 
 
 @dataclass(frozen=True, slots=True)
