@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from vswin_cli.batch.inputs import BatchInput, Shard, collect_inputs
+from vswin_cli.batch.inputs import BatchInput, Shard, collect_inputs, look_at_addresses
 from vswin_cli.batch.job import Job, Task
 from vswin_cli.batch.journal import Journal, fingerprint, hold
 from vswin_cli.batch.tables import choose_target, video_paths
@@ -60,6 +60,17 @@ def test_what_names_nothing_becomes_an_input_that_failed(folder):
     (folder / "empty").mkdir()
     found = collect_inputs(["a.mp4", "gone.mp4", "empty", "*.webm"])
     assert [one.problem is None for one in found] == [True, False, False, False]
+
+
+def test_a_bad_line_costs_nothing_but_itself(folder):
+    (folder / "loop.mp4").symlink_to("loop.mp4")
+    lines = ["https://host/*.mp4", "nonsense://a/*.mp4", "file://[/a.mp4", "loop.mp4", "http://[/"]
+    found = look_at_addresses(collect_inputs(["-"], standard_input=[*lines, "a.mp4", "github://b"]))
+    assert [one.source.uri for one in found if one.problem is None] == ["http://[/", "a.mp4"]
+    assert all(one.problem.hint for one in found if one.problem is not None)
+    assert all(one.entry for one in found)
+    with pytest.raises(OptionError, match="no wildcards"):
+        collect_inputs(["-"], standard_input=lines[:2])
 
 
 def test_the_identity_follows_size_and_time(folder):

@@ -60,6 +60,23 @@ def test_file_whose_name_looks_like_a_pattern_is_taken_literally(tmp_path):
     assert expand_sources([str(path)]) == [VideoSource(str(path), path)]
 
 
+def test_numbers_are_digits_of_which_there_are_ten(tmp_path):
+    for name in ("m10²5.mp4", "m9²5.mp4", "①2024.mp4", "٣.mp4"):
+        (tmp_path / name).write_bytes(b"x")
+    found = names(expand_sources([str(tmp_path)]))
+    assert found.index("m9²5.mp4") < found.index("m10²5.mp4")
+    assert len(found) == 4
+
+
+def test_link_that_leads_to_itself_fails(tmp_path):
+    loop = tmp_path / "loop.mp4"
+    loop.symlink_to(loop)
+    with pytest.raises(SourceNotFoundError, match=r"loop\.mp4") as caught:
+        expand_sources([str(loop)])
+    assert "leads back to itself" in str(caught.value.hint)
+    assert VideoSource.of(str(loop)).id.startswith("loop-")
+
+
 def test_missing_file_fails(tmp_path):
     with pytest.raises(SourceNotFoundError, match="no such file"):
         expand_sources([str(tmp_path / "none.mp4")])

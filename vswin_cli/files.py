@@ -54,6 +54,7 @@ _READING_HINTS = {
     errno.EISDIR: "give a file, not a folder",
     errno.EACCES: "you may not read it: change its mode, or copy it",
     errno.ENAMETOOLONG: "no file has a name as long as that: check the spelling",
+    errno.ELOOP: "a link there leads back to itself: name the file that it should lead to",
     errno.ENOTDIR: _HINTS[errno.ENOTDIR],
 }
 

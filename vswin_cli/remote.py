@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 from urllib.request import url2pathname
 
 from vswin_cli.errors import (
@@ -46,6 +46,7 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters at least: C:
 _WILDCARD = re.compile(r"[*?\[]")
 _QUERY = re.compile(r"[?#]")
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
+_PROTOCOLS = "use a path, or an http, https, s3, gs or hf address"
 _CHECK_ADDRESS = "check the address"
 _NO_ROOM_HINT = "free some space, or set TMPDIR to a folder on another disk"
 _DIRECT = ("http", "https")
@@ -79,7 +80,8 @@ def is_remote(uri: str) -> bool:
 def as_local_path(uri: str) -> Path:
     """The path that a source without an address, or a `file://` address, names."""
     if _ADDRESS.match(uri):
-        return Path(url2pathname(urlsplit(uri).path))
+        _, _, path = uri.partition("://")[2].partition("/")
+        return Path(url2pathname("/" + _QUERY.split(path)[0]))
     return Path(uri)
 
 
@@ -333,10 +335,9 @@ def _file_system(uri: str) -> Any:  # noqa: ANN401  # fsspec is untyped
             hint=f'pip install "vswin[{extra}]"' if extra else "install it beside vswin",
         ) from error
     except ValueError as error:
-        raise OptionError(
-            f"unknown protocol {scheme}:// in {uri}",
-            hint="use a path, or an http, https, s3, gs or hf address",
-        ) from error
+        raise OptionError(f"unknown protocol {scheme}:// in {uri}", hint=_PROTOCOLS) from error
+    except TypeError as error:  # it wants to be told a host or more
+        raise OptionError(f"{scheme}:// addresses are not supported", hint=_PROTOCOLS) from error
 
 
 @contextmanager

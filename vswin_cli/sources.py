@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -56,13 +57,17 @@ class VideoSource:
         return cls(uri, None if is_remote(uri) else as_local_path(uri))
 
     @property
+    def place(self) -> str:
+        """Full path, or the address."""
+        return self.uri if self.path is None else os.path.realpath(self.path)
+
+    @property
     def id(self) -> str:
         """A file name's stem and a digest of the full place: unique, the same on every run.
 
         It leaves room for an ending.
         """
-        place = self.uri if self.path is None else str(self.path.resolve())
-        digest = hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()
+        digest = hashlib.sha256(self.place.encode("utf-8", "surrogateescape")).hexdigest()
         name = PurePosixPath(self.path or without_query(self.uri))
         mark = f"-{digest[:_ID_DIGITS]}"
         return fitting(name.stem, mark + _LONGEST_ENDING) + mark
@@ -118,8 +123,7 @@ def expand_sources(
     found: dict[str, VideoSource] = {}
     for argument in inputs:
         for source in _expand(argument, recursive=recursive, folders=folders):
-            place = source.uri if source.path is None else str(source.path.resolve())
-            found.setdefault(place, source)
+            found.setdefault(source.place, source)
     return list(found.values())
 
 
@@ -188,4 +192,4 @@ def _some(found: list[_T], pattern: str) -> list[_T]:
 def _by_name(path: Path) -> list[tuple[int, int, str]]:
     """Sort key under which `clip 2` comes before `clip 10`."""
     parts = _NUMBER.split(str(path).casefold())
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts]
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]

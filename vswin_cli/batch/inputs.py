@@ -33,7 +33,7 @@ class BatchInput:
     """Changes when the file does; `None` if there is no such file."""
     size_bytes: int = 0
     """0 if it is not known."""
-    problem: SourceError | None = None
+    problem: OptionError | SourceError | None = None
     """Why nothing can be done."""
 
     @property
@@ -50,8 +50,7 @@ class BatchInput:
     @property
     def place(self) -> str:
         """Full path or address."""
-        path = self.source.path
-        return self.source.uri if path is None else str(path.resolve())
+        return self.source.place
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,34 +107,43 @@ def collect_inputs(
         Each input once, in the order of the arguments, folders sorted by name.
 
     Raises:
-        OptionError: an address whose protocol is not supported.
         SourceNotFoundError: a list cannot be read.
-        SourceError: not one argument leads anywhere.
+        OptionError, SourceError: not one argument leads anywhere; what is wrong with the first.
     """
     found: dict[str, BatchInput] = {}
     for argument in _arguments(arguments, standard_input):
         for one in _expand(argument):
             if _is_wanted(one, files, skip_files):
                 found.setdefault(one.place, one)
-    problems = [one.problem for one in found.values() if one.problem is not None]
-    if problems and len(problems) == len(found):  # misspelt: an earlier table must not pay for it
+    return _some_without_problem(list(found.values()))
+
+
+def _some_without_problem(inputs: list[BatchInput]) -> list[BatchInput]:
+    problems = [one.problem for one in inputs if one.problem is not None]
+    if problems and len(problems) == len(inputs):  # misspelt: an earlier table must not pay for it
         raise problems[0]
-    return list(found.values())
+    return inputs
 
 
 def look_at_addresses(inputs: Sequence[BatchInput]) -> list[BatchInput]:
     """Learn from their servers what remote inputs are now, many at a time.
 
     An input whose server does not tell keeps an identity that every earlier result fits.
+
+    Raises:
+        OptionError: the protocol of not one address is supported, and there is nothing else.
     """
     with ThreadPoolExecutor(_REQUESTS_AT_A_TIME) as pool:
-        return list(pool.map(_look_at_address, inputs))
+        return _some_without_problem(list(pool.map(_look_at_address, inputs)))
 
 
 def _look_at_address(one: BatchInput) -> BatchInput:
     if one.source.path is not None or one.problem is not None:
         return one
-    state = look_at(one.source.uri)
+    try:
+        state = look_at(one.source.uri)
+    except OptionError as problem:
+        return replace(one, identity=None, problem=problem)
     return replace(one, identity=state.version or _UNKNOWN, size_bytes=state.size_bytes or 0)
 
 
@@ -171,7 +179,7 @@ def _read_list(path: Path) -> list[str]:
 def _expand(argument: str) -> list[BatchInput]:
     try:
         return [_look_at(source) for source in expand_sources([argument], recursive=True)]
-    except SourceError as problem:
+    except (OptionError, SourceError) as problem:
         return [BatchInput(VideoSource.of(argument), None, problem=problem)]
 
 
