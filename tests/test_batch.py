@@ -134,7 +134,7 @@ def test_only_what_may_turn_out_otherwise_is_worth_another_try(batch, folder, tm
     assert code == 3
     rows = {Path(row["video"]).name: row for row in read_csv(tmp_path / "r.files.csv")}
     assert rows["half.mp4"]["status"] == rows["gone.mp4"]["status"] == "failed"
-    assert "1 input not there; the same command looks again" in err
+    assert "1 input not there, or not to be read; the same command looks again" in err
     code, stdout, _ = batch(folder, tmp_path / "gone.mp4", "--out", tmp_path / "r.csv", "--json")
     assert json.loads(stdout)["resumed"] == NUM_VIDEOS + 2  # what is missing now was not done
 

@@ -73,7 +73,10 @@ def _failure_hints(failures: Sequence[Outcome]) -> list[str]:
             "they change, and --skip-files leaves them out"
         )
     if num_missing:
-        hints.append(f"{counted(num_missing, 'input')} not there; the same command looks again")
+        hints.append(
+            f"{counted(num_missing, 'input')} not there, or not to be read; "
+            "the same command looks again"
+        )
     if num_others:
         hints.append(f"--retry-failed tries {counted(num_others, 'failure')} again")
     return hints
