@@ -1,3 +1,4 @@
+import threading
 from dataclasses import replace
 
 import numpy as np
@@ -80,7 +81,7 @@ def test_batches_change_nothing_but_speed(crops, batch_size):
         np.testing.assert_array_equal(one.step_edges_seconds, clip.step_edges_seconds)
 
 
-def test_clips_are_drawn_one_pass_per_core_ahead(num_threads):
+def test_clips_are_drawn_up_to_two_passes_per_core_ahead(num_threads):
     drawn = []
 
     def source():
@@ -90,9 +91,36 @@ def test_clips_are_drawn_one_pass_per_core_ahead(num_threads):
 
     scores = Engine(load_golden(), EngineOptions("cpu", "float32", 1)).score(source())
     assert next(scores).index == 0
-    assert len(drawn) == num_threads + 1
+    assert len(drawn) == 2 * num_threads
     next(scores)
-    assert len(drawn) == num_threads + 2
+    assert len(drawn) == 2 * num_threads + 1
+
+
+def test_passes_that_would_leave_cores_idle_at_the_end_share_them(monkeypatch):
+    """Three passes for two threads: the last one is cut into tiles, with the same numbers."""
+    monkeypatch.setattr("vswin_cli.models.swin3d._TILE_BYTES", 2000)
+    engine = Engine(load_golden(), EngineOptions("cpu", "float32", 1))
+    alone = list(engine.score(make_clips(3)))
+    run, where, is_shared = engine._run, [], threading.Event()
+
+    def noted(clips):
+        where.append(threading.current_thread().name)
+        if where[-1].startswith("vswin-tile"):
+            is_shared.wait(30)  # a large network would be at work as long
+        else:
+            is_shared.set()
+        return run(clips)
+
+    monkeypatch.setattr(engine, "_run", noted)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        shared = list(engine.score(make_clips(3)))
+    finally:
+        torch.set_num_threads(before)
+    assert sum(name.startswith("vswin-tile") for name in where) == 2 == len(where) - 1
+    for one, other in zip(alone, shared, strict=True):
+        np.testing.assert_array_equal(one.logits, other.logits)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])

@@ -2,14 +2,15 @@
 
 Knows nothing of files or time lines; a clip's times travel through untouched. On a CPU every core
 takes clips of its own: PyTorch's way, all cores on one operation after the other, costs waiting at
-each of them, the more so beside a decoder.
+each of them, the more so beside a decoder. Passes that would leave cores idle at the end share all
+of them tile by tile.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain, islice
 from typing import Literal
 
@@ -38,6 +39,7 @@ __all__ = [
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _VIEWS_PER_PASS = {"cuda": 8, "mps": 2}
 _MAX_VIEWS_PER_PASS = 8  # on a CPU; more gained nothing
+_MOST_SHARING = 0.75  # passes per core; with more a core for each is as fast
 _MOST_DECODERS = 4  # each keeps some seconds of pictures
 PRODUCTS_PER_PASS = 1_000_000_000
 """Multiplications that keep a core busy enough for the cost of calling operations to vanish."""
@@ -163,7 +165,7 @@ class Engine:
     def score(self, clips: Iterable[Clip]) -> Iterator[ClipLogits]:
         """Run clips through the network, in order, several views at a time.
 
-        Clips are drawn while others are computed: on a CPU up to one pass per core ahead, else
+        Clips are drawn while others are computed: on a CPU up to two passes per core ahead, else
         one pass.
 
         Raises:
@@ -172,9 +174,8 @@ class Engine:
         workers = torch.get_num_threads() if self.device.type == "cpu" else 1
         passes = self._passes(iter(clips))
         head = list(islice(passes, workers))
-        if 2 * len(head) <= workers:  # too few for a pass per core: all cores on each
-            for one in head:
-                yield from self._run(one)
+        if len(head) <= _MOST_SHARING * workers:
+            yield from self._run_together(head)
         else:
             yield from self._run_apart(chain(head, passes), workers)
 
@@ -192,19 +193,32 @@ class Engine:
             yield group
 
     def _run_apart(self, passes: Iterator[list[Clip]], workers: int) -> Iterator[ClipLogits]:
-        """Each pass in a thread of its own, with one more waiting for the first that is free."""
+        """Each pass in a thread of its own; others wait for the first threads that are free."""
         pool = lone_threads(workers)
-        begun: deque[Future[list[ClipLogits]]] = deque()
-        try:
-            for one in passes:
-                begun.append(pool.submit(self._run, one))
-                if len(begun) > workers:
-                    yield from begun.popleft().result()
-            while begun:
-                yield from begun.popleft().result()
-        finally:
-            for future in begun:
-                future.cancel()
+        begun: deque[tuple[list[Clip], Future[list[ClipLogits]]]] = deque()
+        with ThreadPoolExecutor(workers) as feeders:
+            try:
+                for one in passes:
+                    begun.append((one, pool.submit(self._run, one)))
+                    if len(begun) == 2 * workers:
+                        yield from begun.popleft()[1].result()
+                undone = [n for n, (_, future) in enumerate(begun) if not future.done()]
+                waiting = undone[workers:]
+                for number in waiting if len(waiting) <= _MOST_SHARING * workers else ():
+                    one, future = begun[number]
+                    if future.cancel():
+                        begun[number] = one, feeders.submit(self._run, one)
+                while begun:
+                    yield from begun.popleft()[1].result()
+            finally:
+                for _, future in begun:
+                    future.cancel()
+
+    def _run_together(self, passes: Sequence[list[Clip]]) -> Iterator[ClipLogits]:
+        """All passes at once, each of them on all threads that are free, tile by tile."""
+        with ThreadPoolExecutor(max(1, len(passes))) as feeders:
+            for results in feeders.map(self._run, passes):
+                yield from results
 
     @torch.inference_mode()
     def _run(self, clips: Sequence[Clip]) -> list[ClipLogits]:

@@ -28,8 +28,8 @@ def run_apart(work: Callable[[Piece], None], pieces: Sequence[Piece]) -> None:
     Raises:
         Exception: what `work` raised first, once all that had begun has ended.
     """
-    num_threads = min(torch.get_num_threads(), len(pieces))
-    if num_threads == 1:
+    num_threads = torch.get_num_threads()
+    if min(num_threads, len(pieces)) == 1:
         for piece in pieces:
             work(piece)
         return
