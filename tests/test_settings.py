@@ -1,3 +1,4 @@
+import os
 import sys
 from pathlib import Path
 
@@ -51,6 +52,30 @@ def test_the_command_shows_and_sets_the_default(own_settings, capfd):
     assert run(["models", "default"]) == 0
     assert capfd.readouterr().out == "swin-b-k600\n"
     assert run(["models", "default", "swin-b-k60"]) == 5
+
+
+@pytest.mark.parametrize("name", ["model", "🎬"])
+def test_a_path_is_the_default_in_every_folder(own_settings, tmp_path, monkeypatch, capfd, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).mkdir()
+    assert run(["models", "default", f"./{name}"]) == 0
+    assert "vswin download" not in capfd.readouterr().err
+    assert default_model() == str(tmp_path / name)
+    (tmp_path / name).rmdir()
+    assert run(["models", "default", f"./{name}"]) == 5
+    (tmp_path / "film.mp4").write_bytes(b"")
+    capfd.readouterr()
+    assert run(["tag", "film.mp4"]) == 5
+    assert "it is your default model" in capfd.readouterr().err
+
+
+def test_a_path_that_the_file_cannot_hold_is_refused(own_settings, tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
+    strange = os.fsdecode(b"caf\xe9")
+    Path(strange).mkdir()
+    assert run(["models", "default", f"./{strange}"]) == 2
+    assert "is no UTF-8" in capfd.readouterr().err
+    assert default_model() is None
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="XDG folders")

@@ -56,13 +56,13 @@ def set_default_model(reference: str) -> Path:
         The file.
 
     Raises:
-        OptionError: the file that is there cannot be read.
+        OptionError: the file that is there cannot be read, or the model's name is no UTF-8.
         OutputError: the file cannot be written.
     """
     path = settings_path()
     _read(path)  # never overwrite what cannot be understood
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    line = f"model = {json.dumps(reference)}"  # a JSON text is a TOML text
+    line = f"model = {_quoted(reference)}"
     own = [i for i, text in enumerate(lines) if text.partition("=")[0].strip() == "model"]
     if own:
         lines[own[0]] = line
@@ -73,6 +73,17 @@ def set_default_model(reference: str) -> Path:
     with replacing_text(path) as file:
         file.write("\n".join(lines) + "\n")
     return path
+
+
+def _quoted(text: str) -> str:
+    """A TOML text; JSON's are, unless they write letters as two halves."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise OptionError(
+            f"{text!r} is no UTF-8, which the configuration file is in", hint="rename it"
+        ) from error
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _read(path: Path) -> dict[str, Any]:

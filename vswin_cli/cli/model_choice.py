@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ModelChoice", "make_engine"]
 
+_PATH_HINT = "check the path; names go with --model"
+_DEFAULT_HINT = "it is your default model; `vswin models default NAME` sets another"
+
 
 @dataclass(frozen=True, slots=True)
 class ModelChoice:
@@ -45,12 +48,12 @@ class ModelChoice:
             LabelsError: the label list cannot be read.
         """
         from vswin_cli.labels import LabelMap
-        from vswin_cli.weights.references import LocalReference, check_there, parse_reference
+        from vswin_cli.weights.references import check_there
 
-        named = self.weights or parse_reference(self.reference)
-        path = named.path if isinstance(named, LocalReference) else named
-        if isinstance(path, Path):
-            check_there(path, hint="check the path; names go with --model")
+        path = self._path()
+        if path is not None:
+            is_default = self.weights is None and self.model is None
+            check_there(path, hint=_DEFAULT_HINT if is_default else _PATH_HINT)
         if self.labels is not None:
             LabelMap.from_file(self.labels)
 
@@ -60,14 +63,18 @@ class ModelChoice:
         Raises:
             UnknownModelError: the model has no such name.
         """
-        from vswin_cli.weights.references import LocalReference, parse_reference
         from vswin_cli.weights.store import MODEL_FILES
 
-        found = [] if self.labels is None else [self.labels]
-        meant = parse_reference(self.reference)
-        if isinstance(meant, LocalReference):
-            found += [meant.path, *(meant.path / name for name in MODEL_FILES)]
-        return found
+        path = self._path()
+        own = [] if path is None else [path, *(path / name for name in MODEL_FILES)]
+        return own if self.labels is None else [self.labels, *own]
+
+    def _path(self) -> Path | None:
+        """Where the checkpoint is, if it is on this machine by itself."""
+        from vswin_cli.weights.references import LocalReference, parse_reference
+
+        meant = parse_reference(self.reference) if self.weights is None else None
+        return meant.path if isinstance(meant, LocalReference) else self.weights
 
     @property
     def reference(self) -> str:

@@ -118,7 +118,8 @@ def choose_default(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="NAME", help="Named weights or USER/REPO; nothing to see the present one."
+            metavar="NAME",
+            help="Named weights, USER/REPO or a path; nothing to see the present one.",
         ),
     ] = None,
 ) -> None:
@@ -131,12 +132,17 @@ def choose_default(
     """
     from vswin_cli.settings import default_model, set_default_model
     from vswin_cli.weights.catalogue import installed_folder
+    from vswin_cli.weights.references import LocalReference, check_there, parse_reference
     from vswin_cli.weights.store import EMBEDDED_MODEL
 
     if name is None:
         console.write(default_model() or EMBEDDED_MODEL)
         return
-    if installed_folder(name) is None:
+    meant = parse_reference(name)
+    if isinstance(meant, LocalReference) and name != EMBEDDED_MODEL:
+        check_there(meant.path)
+        name = str(meant.path.absolute())  # for every folder that vswin is used in
+    elif installed_folder(name) is None:
         console.note(f"{name} is not on disk yet; `vswin download {name}` brings it")
     console.note(f"{name} is the default model from now on ({set_default_model(name)})")
 
