@@ -156,6 +156,31 @@ def test_card_of_an_unknown_name_suggests(capsys):
     assert "did you mean swin-t-k400" in err
 
 
+def test_card_of_weights_that_are_in_no_table_prints_where_they_are_here(capsys, tmp_path):
+    card = install("user/repo@" + "c" * 40)
+    remember_commit("hf://user/repo", "c" * 40)
+    for name in ("user/repo", str(model_folder(card.id))):
+        assert f"name         {card.id}" in read(capsys, "models", "show", name)
+        assert json.loads(read(capsys, "models", "show", name, "--json"))["id"] == card.id
+
+
+@pytest.mark.parametrize(
+    ("name", "message", "hint"),
+    [
+        ("user/other", "user/other is not here yet", "`vswin download user/other` brings it"),
+        ("./none", "none: no such file", "check the path"),
+        ("./weights.pth", "only weights in vswin's own folder have a card", "`vswin convert`"),
+    ],
+)
+def test_what_has_no_card_says_why(capsys, tmp_path, monkeypatch, name, message, hint):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights.pth").write_bytes(b"x")
+    assert run(["models", "show", name]) == 5
+    err = capsys.readouterr().err
+    assert message in err
+    assert hint in err
+
+
 def test_labels_are_numbered_lines(capsys):
     lines = read(capsys, "labels", "swin-b-k600").splitlines()
     assert lines[0] == "0\tabseiling"

@@ -10,12 +10,13 @@ import typer
 from vswin_cli.cli import console
 from vswin_cli.cli.command import Command, Group
 from vswin_cli.cli.options import JsonOption
-from vswin_cli.errors import OptionError
+from vswin_cli.errors import CheckpointError, OptionError
 from vswin_cli.records import json_text
 
 if TYPE_CHECKING:
     from vswin_cli.card import ModelCard
     from vswin_cli.weights.catalogue import InstalledModel
+    from vswin_cli.weights.references import HubReference, LocalReference
     from vswin_cli.weights.spec import WeightsSpec
 
 __all__ = ["labels", "models"]
@@ -87,30 +88,38 @@ def list_models(json: JsonOption = False) -> None:
 
 @models.command("show", cls=Command)
 def show_model(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Named weights.", show_default=False)],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            help="Named weights, or USER/REPO or a folder where they are here.",
+            show_default=False,
+        ),
+    ],
     json: JsonOption = False,
 ) -> None:
-    """Print the card of named weights: origin, input, accuracy with its protocol, licence.
+    """Print the card of weights: origin, input, accuracy with its protocol, licence.
 
     Examples:
         vswin models show swin-t-k400
 
         vswin models show swin-b-ssv2 --json
-    """
-    from vswin_cli.weights.catalogue import embedded_model, installed_models
-    from vswin_cli.weights.registry import get_spec
-    from vswin_cli.weights.store import EMBEDDED_MODEL
 
-    if name == EMBEDDED_MODEL:
-        own = embedded_model()
-        console.write(own.card.to_json() if json else _own_card(own))
-        return
-    spec = get_spec(name)
-    here = next((model for model in installed_models() if model.folder.name == name), None)
-    if json:
-        console.write(json_text(_spec_json(spec, here), indent=2))
+        vswin models show ./my-model
+    """
+    from vswin_cli.weights.catalogue import find_installed
+    from vswin_cli.weights.references import parse_reference
+    from vswin_cli.weights.spec import WeightsSpec
+
+    meant, here = parse_reference(name), find_installed(name)
+    if isinstance(meant, WeightsSpec):
+        shown = _spec_json(meant, here)
+        lines = _card_lines(meant, here)
+        console.write(json_text(shown, indent=2) if json else _aligned(lines))
+    elif here is not None:
+        console.write(here.card.to_json() if json else _aligned(_own_card(here)))
     else:
-        console.write("\n".join(f"{key:13}{text}" for key, text in _card_lines(spec, here)))
+        raise _no_card(name, meant)
 
 
 @models.command("default", cls=Command)
@@ -192,10 +201,26 @@ def _default_folder() -> str:
     return chosen if folder is None else folder.name
 
 
-def _own_card(model: InstalledModel) -> str:
+def _no_card(name: str, meant: HubReference | LocalReference) -> CheckpointError:
+    """Why nothing can be shown of weights that are in no table."""
+    from vswin_cli.weights.references import HubReference, check_there
+
+    if isinstance(meant, HubReference):
+        return CheckpointError(
+            f"{name} is not here yet, and its card comes with it",
+            hint=f"`vswin download {name}` brings it",
+        )
+    check_there(meant.path)
+    return CheckpointError(
+        f"{meant}: only weights in vswin's own folder have a card",
+        hint="`vswin convert` makes one of any checkpoint",
+    )
+
+
+def _own_card(model: InstalledModel) -> list[tuple[str, str]]:
     """What is known of weights that are in no table."""
     card = model.card
-    lines = [
+    return [
         ("name", card.id),
         ("labels", ", ".join(card.labels)),
         ("network", f"{card.architecture.name}, window {card.architecture.window_size}"),
@@ -209,6 +234,9 @@ def _own_card(model: InstalledModel) -> str:
         *(("note", note) for note in card.notes),
         ("here", str(model.folder)),
     ]
+
+
+def _aligned(lines: list[tuple[str, str]]) -> str:
     return "\n".join(f"{key:13}{text}" for key, text in lines)
 
 

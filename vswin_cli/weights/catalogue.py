@@ -17,6 +17,7 @@ from vswin_cli.weights.registry import all_specs, nearest_names
 from vswin_cli.weights.spec import WeightsSpec
 from vswin_cli.weights.store import (
     EMBEDDED_MODEL,
+    MODEL_FILES,
     embedded_folder,
     is_model_folder,
     model_folder,
@@ -26,6 +27,7 @@ from vswin_cli.weights.store import (
 __all__ = [
     "InstalledModel",
     "embedded_model",
+    "find_installed",
     "installed_folder",
     "installed_models",
     "labels_of",
@@ -43,6 +45,16 @@ class InstalledModel:
     card: ModelCard
     size_bytes: int
 
+    @classmethod
+    def of(cls, folder: Path) -> InstalledModel:
+        """What is in a folder.
+
+        Raises:
+            CheckpointError: its card cannot be read.
+        """
+        size_bytes = sum((folder / name).stat().st_size for name in MODEL_FILES)
+        return cls(folder, read_card(folder), size_bytes)
+
 
 def embedded_model() -> InstalledModel:
     """The weights inside the package.
@@ -50,9 +62,7 @@ def embedded_model() -> InstalledModel:
     Raises:
         CheckpointError: the package is damaged.
     """
-    folder = embedded_folder()
-    size_bytes = (folder / "model.safetensors").stat().st_size
-    return InstalledModel(folder, read_card(folder), size_bytes)
+    return InstalledModel.of(embedded_folder())
 
 
 def installed_models() -> tuple[InstalledModel, ...]:
@@ -63,10 +73,20 @@ def installed_models() -> tuple[InstalledModel, ...]:
     found = []
     for folder in sorted(folders):
         if is_model_folder(folder):
-            size_bytes = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
             with suppress(CheckpointError):  # a damaged card must not hide the others
-                found.append(InstalledModel(folder, read_card(folder), size_bytes))
+                found.append(InstalledModel.of(folder))
     return tuple(found)
+
+
+def find_installed(reference: str) -> InstalledModel | None:
+    """The weights of a reference, if they are here in our format; asks no network.
+
+    Raises:
+        UnknownModelError: the reference means nothing.
+        CheckpointError: their card cannot be read.
+    """
+    folder = installed_folder(reference)
+    return None if folder is None else InstalledModel.of(folder)
 
 
 def installed_folder(reference: str) -> Path | None:
