@@ -67,6 +67,13 @@ def test_export_takes_the_format_from_the_ending(saved, tmp_path):
     assert (tmp_path / "out.vtt").read_text().startswith("WEBVTT")
 
 
+def test_a_caveat_names_the_video_once(tmp_path, capsys):
+    video = replace(timeline().video, uri="odd.mp4", variable_frame_rate=True)
+    write_timeline(timeline(video=video), "json", tmp_path / "odd.json")
+    call(export, tmp_path / "odd.json", "-f", "edl")
+    assert capsys.readouterr().err.startswith("warning: odd.mp4 has a variable frame rate")
+
+
 def test_export_reads_stdin(saved, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO(saved.read_text()))
     call(export, "-", "-f", "csv")

@@ -76,7 +76,7 @@ class Output:
         if not quiet:
             for _, timeline in _without(problems, timelines):
                 for notice in caveats(timeline, self.format):
-                    console.warn(f"{timeline.video.uri}: {notice.message}")
+                    console.warn(notice.message)
         suited = _suited(timelines, linked, self.format)
         try:
             self._write_files(suited, files, problems, quiet=quiet)
