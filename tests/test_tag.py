@@ -337,6 +337,13 @@ def test_json_errors_are_json(tag, tmp_path):
     assert json.loads(err)["error"]["code"] == "SOURCE_NOT_FOUND"
 
 
+def test_every_missing_file_is_named(tag, tmp_path):
+    code, _, err = tag(tmp_path / "one.mp4", tmp_path / "two.mp4")
+    assert code == 4
+    assert "one.mp4" in err
+    assert "two.mp4" in err
+
+
 def test_json_errors_of_some_of_several_are_json_too(tag, movie, tmp_path):
     (tmp_path / "café.mp4").write_bytes(b"nothing")
     films = [tmp_path / "missing.mp4", movie, tmp_path / "café.mp4"]

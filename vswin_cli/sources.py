@@ -26,7 +26,7 @@ from vswin_cli.remote import (
 if TYPE_CHECKING:
     from vswin_cli.transfer import OnBytes
 
-__all__ = ["VIDEO_SUFFIXES", "VideoSource", "expand_sources", "naming_source"]
+__all__ = ["VIDEO_SUFFIXES", "VideoSource", "expand_sources", "find_sources", "naming_source"]
 
 _SUFFIXES = """
     264 265 3g2 3gp amv asf avi av1 divx dv f4v flv gif h264 h265 hevc ivf m1v m2t m2ts m2v m4v
@@ -120,11 +120,32 @@ def expand_sources(
         SourceError: a folder where none is wanted, or one without videos.
         OptionError: an address whose protocol is not supported.
     """
+    found, problems = find_sources(inputs, recursive=recursive, folders=folders)
+    for problem in problems.values():
+        raise problem
+    return found
+
+
+def find_sources(
+    inputs: Iterable[str], *, recursive: bool = False, folders: bool = True
+) -> tuple[list[VideoSource], dict[str, SourceError]]:
+    """`expand_sources` that goes on where an argument names nothing.
+
+    Returns:
+        The videos, and what is wrong with the other arguments.
+
+    Raises:
+        OptionError: an address whose protocol is not supported.
+    """
     found: dict[str, VideoSource] = {}
+    problems: dict[str, SourceError] = {}
     for argument in inputs:
-        for source in _expand(argument, recursive=recursive, folders=folders):
-            found.setdefault(source.place, source)
-    return list(found.values())
+        try:
+            for source in _expand(argument, recursive=recursive, folders=folders):
+                found.setdefault(source.place, source)
+        except SourceError as problem:
+            problems[argument] = problem
+    return list(found.values()), problems
 
 
 def _expand(argument: str, *, recursive: bool, folders: bool) -> list[VideoSource]:

@@ -12,6 +12,7 @@ from vswin_cli.cli import console
 from vswin_cli.clocks import clock_text
 from vswin_cli.counting import counted
 from vswin_cli.errors import (
+    SOME_FAILED,
     CoverageError,
     NotAVideoError,
     NoVideoStreamError,
@@ -33,7 +34,6 @@ __all__ = ["finish", "summarise"]
 _SHOWN_FAILURES = 10
 _SHOWN_HINTS = 3
 _HOPELESS = {error.code for error in (NotAVideoError, NoVideoStreamError)}
-_SOME_FAILED = 3
 _INTERRUPTED = 128 + signal.SIGINT
 
 
@@ -136,7 +136,7 @@ def finish(report: BatchReport, *, strict: bool, min_coverage: float) -> None:
     if report.inputs and len(report.failures) == len(report.inputs):
         raise typer.Exit(SourceError.exit_code)
     if report.failures:
-        raise typer.Exit(_SOME_FAILED)
+        raise typer.Exit(SOME_FAILED)
     short = [one for one in report.outcomes.values() if (one.coverage or 0.0) < min_coverage]
     if strict and short:
         raise CoverageError(

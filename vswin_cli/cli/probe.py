@@ -44,9 +44,9 @@ def probe(
 
         vswin probe --scan recordings/ --json
     """
-    from vswin_cli.sources import VideoSource
+    from vswin_cli.sources import VideoSource, find_sources
 
-    sources, missing = _expand(videos)
+    sources, missing = find_sources(videos)
     findings = [_inspect(source, scan=scan, quiet=quiet) for source in sources]
     sources += [VideoSource.of(name) for name in missing]
     findings += missing.values()
@@ -138,21 +138,6 @@ def _report_json(report: DecodeReport) -> dict[str, Any]:
             for gap in report.gaps
         ],
     }
-
-
-def _expand(videos: Sequence[str]) -> tuple[list[VideoSource], dict[str, SourceError]]:
-    """Sources that are there, each once, and arguments that name nothing with their errors."""
-    from vswin_cli.sources import expand_sources
-
-    there: list[str] = []
-    missing: dict[str, SourceError] = {}
-    for video in videos:
-        try:
-            expand_sources([video])
-            there.append(video)
-        except SourceError as problem:
-            missing[video] = problem
-    return expand_sources(there), missing
 
 
 def _write_text(

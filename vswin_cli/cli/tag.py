@@ -56,7 +56,14 @@ from vswin_cli.config import (
     Stride,
     parse_seconds,
 )
-from vswin_cli.errors import CoverageError, OptionError, OutputError, SourceError, VswinError
+from vswin_cli.errors import (
+    SOME_FAILED,
+    CoverageError,
+    OptionError,
+    OutputError,
+    SourceError,
+    VswinError,
+)
 from vswin_cli.files import holds_for_all
 
 if TYPE_CHECKING:
@@ -67,8 +74,6 @@ if TYPE_CHECKING:
     from vswin_cli.timeline.record import Timeline
 
 __all__ = ["tag"]
-
-_SOME_FAILED = 3
 
 
 def tag(
@@ -144,7 +149,7 @@ def tag(
     running = EngineOptions(device, cast(Precision, precision), batch_size)
     output = choose_output(out, format, json=json)
     choice = ModelChoice(model, weights, labels)
-    sources, num_missing = _expand(videos, output)
+    sources, num_missing = _find(videos, output)
     places = plan_places(output, save_scores, report, sources, choice)
     engine = make_engine(choice, running, crops=sampling.crops, quiet=quiet)
     segments = choose_segments(engine.model.card.segments)
@@ -164,7 +169,7 @@ def tag(
         if places.page is not None:
             _write_report(done, places.page, quiet=quiet)
     if num_failed:
-        raise typer.Exit(_SOME_FAILED)
+        raise typer.Exit(SOME_FAILED)
     if strict:
         _require_coverage([one.timeline for one in done], min_coverage)
 
@@ -183,27 +188,21 @@ class _Job:
     quiet: bool
 
 
-def _expand(videos: Sequence[str], output: Output) -> tuple[list[VideoSource], int]:
+def _find(videos: Sequence[str], output: Output) -> tuple[list[VideoSource], int]:
     """Sources that are there, each once, and the number of arguments that name nothing.
 
     Raises:
         SourceError: no argument names anything.
     """
-    from vswin_cli.sources import expand_sources
+    from vswin_cli.sources import find_sources
 
-    there: list[str] = []
-    problems: list[SourceError] = []
-    for video in videos:
-        try:
-            expand_sources([video], folders=False)
-            there.append(video)
-        except SourceError as problem:
-            problems.append(problem)
-            if len(problems) == len(videos):
-                raise
-    for missing in problems:
-        output.tell(missing)
-    return expand_sources(there, folders=False), len(problems)
+    sources, missing = find_sources(videos, folders=False)
+    problems = list(missing.values())
+    for problem in problems if sources else problems[:-1]:
+        output.tell(problem)
+    if not sources:
+        raise problems[-1]
+    return sources, len(problems)
 
 
 @dataclass(frozen=True, slots=True)

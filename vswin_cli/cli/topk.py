@@ -25,7 +25,7 @@ from vswin_cli.cli.options import (
 )
 from vswin_cli.config import EngineOptions, Precision
 from vswin_cli.counting import counted
-from vswin_cli.errors import SourceError
+from vswin_cli.errors import SOME_FAILED, SourceError
 from vswin_cli.records import json_text, to_json
 
 if TYPE_CHECKING:
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 __all__ = ["topk"]
 
-_SOME_FAILED = 3
 _MOST_WORKERS = 8
 
 
@@ -210,7 +209,7 @@ def _end(report: TopkReport, *, json: bool) -> None:
     else:
         console.write(evaluation_text.topk_text(report))
     if report.failures:
-        raise typer.Exit(_SOME_FAILED)
+        raise typer.Exit(SOME_FAILED)
 
 
 @contextmanager

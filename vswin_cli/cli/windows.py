@@ -24,14 +24,13 @@ from vswin_cli.cli.options import (
     WeightsOption,
 )
 from vswin_cli.config import EngineOptions, Precision
-from vswin_cli.errors import OptionError, SourceError
+from vswin_cli.errors import SOME_FAILED, OptionError, SourceError
 from vswin_cli.files import is_there
 from vswin_cli.records import json_text, to_json
 from vswin_cli.sources import VideoSource
 
 __all__ = ["windows"]
 
-_SOME_FAILED = 3
 _SHOWN = 3
 
 
@@ -114,7 +113,7 @@ def windows(
     else:
         console.write(evaluation_text.windows_text(report))
     if report.failures:
-        raise typer.Exit(_SOME_FAILED)
+        raise typer.Exit(SOME_FAILED)
 
 
 def _background(text: str, labels: Sequence[str]) -> str:
