@@ -329,6 +329,53 @@ def test_instructions_to_import_or_extend_are_refused():
         run(b"\x80\x02\x82\x01.")  # EXT1: the process's own extension registry
 
 
+DEEP = b"\x80\x02}N" + 1500 * b"\x85" + b"K\x01s."  # ((((None,),),),) as a key
+WIDE = b"\x80\x02}N\x85" + 15 * b"2\x86" + b"K\x01s."  # the same twice in each of 15 levels
+IN_A_CALL = b"\x80\x02ccollections\nCounter\n]N" + 1500 * b"\x85" + b"a\x85R."
+
+
+@pytest.mark.parametrize("content", [DEEP, WIDE, IN_A_CALL], ids=["deep", "wide", "in a call"])
+def test_tuples_that_take_long_or_much_stack_to_hash_are_refused(content):
+    with pytest.raises(CheckpointError, match="damaged"):
+        run(content)
+
+
+def test_tuples_in_tuples_are_keys_all_the_same():
+    plain = {((1, 2), ("a", (None,))): [((1,), 2)] * 3, (): tuple(range(5000))}
+    assert run(pickle.dumps(plain, 2)).root == plain
+
+
+@BOTH_FORMATS
+def test_what_could_crash_it_never_gets_to_pytorch(tmp_path, monkeypatch, is_zip):
+    monkeypatch.delattr(torch, "load")
+    path = tmp_path / "file.pth"
+    if is_zip:
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("file/data.pkl", IN_A_CALL)
+    else:
+        start = (0x1950A86A20F9469CFC6C, 1001, {})
+        path.write_bytes(b"".join(pickle.dumps(one, 2) for one in start) + DEEP)
+    with pytest.raises(CheckpointError, match=r"file\.pth: its pickle is cut off or damaged"):
+        read_tensor_file(path)
+
+
+def test_a_zip_archive_with_two_pickles_is_refused(tmp_path):
+    path = tmp_path / "file.pth"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("file/data.pkl", pickle.dumps({}, 2))
+        archive.writestr("FILE/DATA.PKL", DEEP)
+    with pytest.raises(CheckpointError, match="not one that PyTorch wrote"):
+        read_tensor_file(path)
+
+
+@BOTH_FORMATS
+def test_numbers_that_only_pytorch_knows_are_left_to_it(save, is_zip):
+    tensors = {"phase": torch.zeros(2, dtype=torch.complex64), "weight": torch.ones(2)}
+    assert_tensors(read_tensor_file(save(tensors, is_zip=is_zip)).tensors, tensors)
+    with pytest.raises(CheckpointError, match="a kind of tensor storage that is not known"):
+        read_tensor_file(save({"meta": Log(), "state_dict": tensors}, is_zip=is_zip))
+
+
 def test_setting_attributes_on_our_own_functions_is_without_effect():
     build = b"ctorch._utils\n_rebuild_tensor_v2\nN}(X\x08\x00\x00\x00__code__K\x01u\x86b."
     assert isinstance(run(build).root, Placeholder)

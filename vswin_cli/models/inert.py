@@ -62,6 +62,11 @@ _EMPTY: Mapping[str, Callable[[], object]] = {
 }
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 _IGNORED = {"PROTO", "FRAME", "STOP"}
+_DAMAGE = (
+    IndexError, KeyError, TypeError, ValueError, OverflowError, MemoryError, RecursionError,
+)  # fmt: skip
+# To hash a tuple, as for a key, takes a piece of the C stack for each level of nesting.
+_MAX_NESTED_TUPLES = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +79,7 @@ class Storage:
     """Elements."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class PendingTensor:
     """A tensor as the pickle describes it; nothing is checked yet."""
 
@@ -121,7 +126,7 @@ def run_pickle(file: IO[bytes], where: str) -> InertContent:
         for opcode, argument, _ in pickletools.genops(file):
             machine.step(opcode.name, argument)
         root = machine.stack.pop()
-    except (IndexError, KeyError, TypeError, ValueError, OverflowError, MemoryError) as error:
+    except _DAMAGE as error:
         raise CheckpointError(
             f"{where}: its pickle is cut off or damaged", hint="download the file again"
         ) from error
@@ -138,6 +143,7 @@ class _Machine:
         self.ignored: set[str] = set()
         self._marked: list[list[object]] = []
         self._memo: dict[object, object] = {}
+        self._nested: dict[int, tuple[int, object]] = {}
 
     def step(self, name: str, argument: object) -> None:
         """Execute one instruction."""
@@ -148,7 +154,7 @@ class _Machine:
         elif name in _EMPTY:
             self._push(_EMPTY[name]())
         elif name in _TUPLES:
-            self._push(tuple(self._pop_many(_TUPLES[name])))
+            self._push_tuple(self._pop_many(_TUPLES[name]))
         elif name not in _IGNORED:
             self._step_stack(name, argument)
 
@@ -175,7 +181,7 @@ class _Machine:
     def _step_container(self, name: str, argument: object) -> None:
         match name:
             case "TUPLE":
-                self._push(tuple(self._pop_mark()))
+                self._push_tuple(self._pop_mark())
             case "LIST":
                 self._push(self._pop_mark())
             case "FROZENSET":
@@ -221,6 +227,17 @@ class _Machine:
 
     def _push(self, value: object) -> None:
         self.stack.append(value)  # looked up here, after the value has changed the stack
+
+    def _push_tuple(self, items: list[object]) -> None:
+        """Keep count of the tuples that a tuple leads to, each as often as it is reached."""
+        inner = [id(item) for item in items if isinstance(item, tuple)]
+        count = 1 + sum(self._nested[one][0] if one in self._nested else 1 for one in inner)
+        if count > _MAX_NESTED_TUPLES:
+            raise ValueError(count)
+        made = tuple(items)
+        if inner:
+            self._nested[id(made)] = count, made  # held, so that its id stays its own
+        self._push(made)
 
     def _pop_mark(self) -> list[object]:
         items, self.stack = self.stack, self._marked.pop()
@@ -276,10 +293,7 @@ class _Machine:
                     return self.storages.setdefault(key, Storage(key, dtype, count))
             case ("module", module, *_):  # a class beside its source text, before PyTorch 1.6
                 return module
-        raise CheckpointError(
-            f"{self.where}: holds a kind of tensor storage that is not known",
-            hint="save it again with a current PyTorch, or as safetensors",
-        )
+        return Placeholder("torch.storage")
 
 
 def _ordered_dict(pairs: object = (), *_: object) -> dict[object, object]:

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from vswin_cli.errors import CheckpointError, UnsafeCheckpointError
 from vswin_cli.files import reading_hint
-from vswin_cli.models.inert import PendingTensor, Placeholder, Storage, run_pickle
+from vswin_cli.models.inert import InertContent, PendingTensor, Placeholder, Storage, run_pickle
 
 __all__ = ["TensorFile", "read_tensor_file"]
 
@@ -33,6 +33,7 @@ _AGAIN = "download the file again and compare its size with the publisher's"
 _SUPPORTED = "supported are .pth files of PyTorch, .safetensors, and vswin's own folders"
 _WRAPPERS = ("state_dict", "model", "model_state_dict", "model_state", "module", "net", "network")
 _HEAD_BYTES = 512
+_ZIP_PICKLE = "data.pkl"
 _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"\x89HDF", "an HDF5 file, as Keras writes", "convert it to safetensors where it was made"),
     (b"version https://git-lfs", "a Git LFS pointer, not the file", "fetch it with `git lfs pull`"),
@@ -83,11 +84,11 @@ def read_tensor_file(path: Path) -> TensorFile:
 def _read(path: Path, head: bytes) -> TensorFile:
     if head.startswith(b"PK"):
         _check_zip(path)
-        return _find_tensors(*_read_pickle(path, _read_zip), path)
+        return _find_tensors(*_read_pickle(path, _run_zip, _read_zip), path)
     if head[8:9] == b"{":
         return TensorFile(_read_safetensors(path), None)
     if _is_legacy(path):
-        return _find_tensors(*_read_pickle(path, _read_legacy), path)
+        return _find_tensors(*_read_pickle(path, _run_legacy, _read_legacy), path)
     raise _foreign(path, head)
 
 
@@ -125,14 +126,23 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def _read_pickle(
-    path: Path, read_inert: Callable[[Path], tuple[object, tuple[str, ...]]]
+    path: Path,
+    run: Callable[[Path], InertContent],
+    read: Callable[[Path, InertContent], Mapping[str, bytes]],
 ) -> tuple[object, tuple[str, ...]]:
-    """Top-level object of a PyTorch file and the names of what was left out."""
+    """Top-level object of a PyTorch file and the names of what was left out.
+
+    Args:
+        path: the file.
+        run: goes first, because a file that it refuses could crash PyTorch's own reader.
+        read: numbers of the storages by key, if PyTorch does not take the file.
+    """
+    content = run(path)
     try:
         with path.open("rb") as file:  # given a path, PyTorch would judge by the name's ending
             return torch.load(file, map_location="cpu", weights_only=True), ()
     except pickle.UnpicklingError:
-        return read_inert(path)
+        return _build(content.root, read(path, content), path), tuple(sorted(content.ignored))
     except Exception as error:  # PyTorch documents none of what a damaged file raises
         raise CheckpointError(f"{path}: damaged or cut off PyTorch file", hint=_AGAIN) from error
 
@@ -156,39 +166,63 @@ def _check_zip(path: Path) -> None:
             f"{path}: a TorchScript program, expected weights",
             hint="save the `state_dict()` of the model that it was made from",
         )
-    if not any(name.endswith("data.pkl") for name in names):
+    if sum(name.lower().endswith(_ZIP_PICKLE) for name in names) != 1:  # by any case, as PyTorch
         raise CheckpointError(
             f"{path}: a zip archive, but not one that PyTorch wrote", hint=_SUPPORTED
         )
 
 
-def _read_zip(path: Path) -> tuple[object, tuple[str, ...]]:
-    """Read a zip file of `torch.save` without its objects."""
+def _run_zip(path: Path) -> InertContent:
+    with zipfile.ZipFile(path) as archive:
+        return run_pickle(io.BytesIO(archive.read(_pickle_in(archive))), str(path))
+
+
+def _pickle_in(archive: zipfile.ZipFile) -> str:
+    return next(name for name in archive.namelist() if name.lower().endswith(_ZIP_PICKLE))
+
+
+def _read_zip(path: Path, content: InertContent) -> dict[str, bytes]:
     with zipfile.ZipFile(path) as archive:
         names = set(archive.namelist())
-        prefix = next(name for name in names if name.endswith("data.pkl"))[: -len("data.pkl")]
+        prefix = _pickle_in(archive)[: -len(_ZIP_PICKLE)]
         if f"{prefix}byteorder" in names and archive.read(f"{prefix}byteorder") != b"little":
             raise CheckpointError(
                 f"{path}: big-endian files are not supported",
                 hint="load and save it again on a little-endian machine",
             )
-        content = run_pickle(io.BytesIO(archive.read(f"{prefix}data.pkl")), str(path))
-        data = {
+        return {
             key: archive.read(f"{prefix}data/{key}")
             for key in content.storages
             if f"{prefix}data/{key}" in names
         }
-    return _build(content.root, data, path), tuple(sorted(content.ignored))
 
 
-def _read_legacy(path: Path) -> tuple[object, tuple[str, ...]]:
-    """Read a file of `torch.save` before 1.6: five pickles, then each storage's numbers."""
+def _run_legacy(path: Path) -> InertContent:
     with path.open("rb") as file:
-        _, _, _, content, keys = (run_pickle(file, str(path)) for _ in range(5))
-        if not isinstance(keys.root, list) or set(keys.root) != set(content.storages):
+        return _legacy_pickles(file, path)[3]
+
+
+def _legacy_pickles(file: IO[bytes], path: Path) -> list[InertContent]:
+    """What `torch.save` wrote before 1.6, ahead of the numbers; contents and keys come last."""
+    return [run_pickle(file, str(path)) for _ in range(5)]
+
+
+def _read_legacy(path: Path, content: InertContent) -> dict[str, bytes]:
+    with path.open("rb") as file:
+        keys = _legacy_pickles(file, path)[4].root
+        names = [str(key) for key in keys] if isinstance(keys, list) else []
+        if set(content.storages) < set(names):
+            raise _unknown_storage(path)
+        if set(content.storages) != set(names):
             raise CheckpointError(f"{path}: damaged PyTorch file", hint=_AGAIN)
-        data = {key: _read_run(file, content.storages[key], path) for key in keys.root}
-    return _build(content.root, data, path), tuple(sorted(content.ignored))
+        return {name: _read_run(file, content.storages[name], path) for name in names}
+
+
+def _unknown_storage(path: Path) -> CheckpointError:
+    return CheckpointError(
+        f"{path}: holds a kind of tensor storage that is not known",
+        hint="save it again with a current PyTorch, or as safetensors",
+    )
 
 
 def _read_run(file: IO[bytes], storage: Storage, path: Path) -> bytes:
@@ -211,6 +245,8 @@ def _build_tensor(pending: PendingTensor, data: Mapping[str, bytes], path: Path)
     match pending:
         case PendingTensor(Storage() as storage, int(offset), tuple(size), tuple(stride)):
             numbers = [offset, *size, *stride]
+        case PendingTensor(Placeholder()):
+            raise _unknown_storage(path)
         case _:
             raise CheckpointError(f"{path}: damaged PyTorch file", hint=_AGAIN)
     if not all(isinstance(n, int) and n >= 0 for n in numbers) or len(size) != len(stride):
