@@ -30,7 +30,7 @@ Precision = Literal["auto", "float32", "bfloat16", "float16"]
 MAX_FRAME_RATE = 1000
 """Frames per second that are sampled at most."""
 
-_DEVICE = re.compile(r"auto|(cpu|cuda|mps|xpu)(:\d+)?")
+_DEVICE = re.compile(r"auto|(cpu|cuda|mps)(:\d+)?")
 _STRIDE_HINT = "give seconds (1.5s), percent of a clip (50%) or sampled frames (16f)"
 _GROUP_HINT = "write it as NAME=LABEL,LABEL or NAME=PATTERN"
 _STRIDE = re.compile(r"(?P<number>\d+(?:\.\d*)?|\.\d+)(?P<unit>s|%|f)?")
