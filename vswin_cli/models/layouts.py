@@ -16,11 +16,10 @@ import torch
 from torch import Tensor
 
 from vswin_cli.errors import CheckpointError
+from vswin_cli.models.partition import Grid, relative_index
 from vswin_cli.specs import Architecture
 
 __all__ = ["NamedTensors", "Recognised", "recognise", "rename"]
-
-Grid = tuple[int, int, int]
 
 _PATCH_WEIGHT = "patch_embed.proj.weight"
 _TABLE = "layers.{}.blocks.0.attn.relative_position_bias_table"
@@ -239,7 +238,7 @@ def _window(num_rows: int, named: NamedTensors, where: str) -> Grid:
     tokens = isqrt(index.numel())
     for window in candidates:
         if prod(window) == tokens:
-            expected = _relative_index(window)
+            expected = relative_index(window).flatten()
             if all(torch.equal(i.flatten(), expected) for i in named.indices.values()):
                 return window
     raise CheckpointError(
@@ -256,11 +255,3 @@ def _windows(num_rows: int) -> Iterator[Grid]:
                 depth = num_rows // (height * width)
                 if depth % 2:
                     yield (depth + 1) // 2, (height + 1) // 2, (width + 1) // 2
-
-
-def _relative_index(window: Grid) -> Tensor:
-    """Bias table row of each pair of tokens, flattened (arXiv 2106.13230, section 3.2)."""
-    tokens = torch.cartesian_prod(*(torch.arange(n) for n in window)).reshape(-1, 3)  # (N, 3)
-    offsets = tokens[:, None] - tokens[None] + torch.tensor(window) - 1  # (N, N, 3)
-    _, height, width = (2 * n - 1 for n in window)
-    return (offsets * torch.tensor([height * width, width, 1])).sum(-1).flatten()  # (N·N,)

@@ -22,7 +22,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-__all__ = ["Grid", "Neighbourhood", "Partition", "StagePlan", "plan_stage"]
+__all__ = ["Grid", "Neighbourhood", "Partition", "StagePlan", "plan_stage", "relative_index"]
 
 Grid = tuple[int, int, int]
 
@@ -85,7 +85,7 @@ def plan_stage(grid: Grid, window_size: Grid) -> StagePlan:
     padded = tuple(-(-n // w) * w for n, w in zip(grid, window, strict=True))
     # The reference takes the top-left corner of the flattened index for a clipped window. That is
     # geometrically off when height or width is clipped, but trained weights have seen just that.
-    index = _relative_index(window_size)[: prod(window), : prod(window)]
+    index = relative_index(window_size)[: prod(window), : prod(window)]
     regular = _partition(padded, window, (0, 0, 0), index)  # type: ignore[arg-type]
     shifted = _partition(padded, window, shift, index) if any(shift) else regular  # type: ignore[arg-type]
     return StagePlan(grid, padded, regular, shifted)  # type: ignore[arg-type]
@@ -97,7 +97,7 @@ def _clip(grid: Grid, window_size: Grid) -> tuple[Grid, Grid]:
     return window, shift  # type: ignore[return-value]
 
 
-def _relative_index(window: Grid) -> Tensor:
+def relative_index(window: Grid) -> Tensor:
     """Bias table row for each pair of tokens in a full window: (N, N) int64.
 
     The table lists offsets (Δt, Δh, Δw) from -(size-1) to size-1, last dimension fastest
