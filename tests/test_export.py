@@ -54,6 +54,23 @@ def test_format_matches_its_golden_file(fmt):
     assert text.encode() == path.read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("fmt", "begin"),
+    [
+        ("srt", "00:00:03,000 -->"),
+        ("vtt", "00:00:03.000 -->"),
+        ("audacity", "3.000000\t"),
+        ("elan", 'TIME_VALUE="3000"'),
+        ("csv", ",1,3.5,"),
+        ("otio", '"start": 1.0'),
+    ],
+)
+def test_what_is_shown_along_with_the_video_waits_for_its_picture(fmt, begin):
+    """Where the sound plays for two seconds before the first picture."""
+    video = replace(timeline().video, lead_seconds=2.0)
+    assert begin in written(fmt, timeline(video=video))
+
+
 @pytest.mark.parametrize("fmt", FORMATS)
 def test_timeline_without_segments_is_written_too(fmt):
     text = written(fmt, timeline(segments=(), warnings=()))

@@ -195,6 +195,23 @@ def test_a_click_on_the_axis_seeks_there(page):
     until(page, f"Math.abs({TIME} - 10) < 0.2")
 
 
+def test_a_video_whose_sound_begins_first_is_sought_behind_it(browser, film, tmp_path):
+    video = replace(film.timeline.video, lead_seconds=2.0)
+    target = tmp_path / "page.html"
+    write_report(
+        [ReportSource(replace(film.timeline, video=video), film.scores, film.video)], target
+    )
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(target.as_uri())
+    until(page, "document.body.dataset.ready && document.body.classList.contains('has-video')")
+    until(page, f"Math.abs({TIME} - 2) < 0.2")
+    page.locator("#rows tr").nth(1).click()
+    chosen = sorted(film.timeline.segments, key=lambda one: one.start_seconds)[1]
+    until(page, f"Math.abs({TIME} - {chosen.start_seconds + 2}) < 0.05")
+    context.close()
+
+
 def test_keys_play_seek_and_walk_through_segments(page, film):
     page.keyboard.press("ArrowRight")
     until(page, f"Math.abs({TIME} - 5) < 0.2")

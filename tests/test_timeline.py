@@ -87,7 +87,7 @@ def test_keys_of_the_proposal_are_all_there():
     document = timeline().to_json()
     assert list(document)[:4] == ["schema", "tool", "created", "status"]
     expected = {
-        "video": "uri size container codec width height rotation duration start_time fps "
+        "video": "uri size container codec width height rotation duration start_time lead fps "
         "fps_rational vfr frames_decoded",
         "model": "id arch dataset num_classes weights_sha256 labels_sha256 source",
         "sampling": "clip_len sample_fps window stride resize crops tail short precision",

@@ -109,6 +109,7 @@ def test_info_tells_what_is_in_the_file(tmp_path):
     assert info.size_bytes == (tmp_path / "a.mp4").stat().st_size
     assert info.seekable
     assert info.cut_off is False
+    assert info.lead_seconds == 0.0
     assert info.warnings == ()
 
 
@@ -124,6 +125,7 @@ def test_declared_duration_counts_from_the_first_picture_where_sound_begins_befo
     path = make_with_sound(tmp_path / name, VideoRecipe(start=2.0), sound_seconds=4.0)
     info = probe(path)
     assert info.declared_duration_seconds == pytest.approx(2.0, abs=0.1)
+    assert info.lead_seconds == pytest.approx(2.0, abs=0.1)
 
 
 def test_raw_stream_has_no_timestamps_and_says_so(tmp_path):

@@ -99,6 +99,8 @@ class VideoInfo:
     """Whether decoding may begin elsewhere than at the start."""
     cut_off: bool | None
     """Whether bytes are missing at the end of the file; `None` if its format cannot tell."""
+    lead_seconds: float = 0.0
+    """How long the container plays, sound mostly, before its first picture."""
     num_video_streams: int = 1
     """Video streams with moving pictures."""
     stream_index: int = 0

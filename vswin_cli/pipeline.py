@@ -149,6 +149,7 @@ def _video_record(source: VideoSource, info: VideoInfo, report: DecodeReport) ->
         rotation=info.rotation_degrees,
         duration_seconds=report.duration_seconds,
         start_time_seconds=info.start_seconds,
+        lead_seconds=info.lead_seconds,
         average_frame_rate=float(Fraction(rate)) if rate else info.frame_rate,
         frame_rate_rational=rate,
         variable_frame_rate=report.variable_frame_rate,

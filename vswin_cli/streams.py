@@ -27,6 +27,7 @@ __all__ = [
     "displayed_container_name",
     "examine_clock",
     "giving_up",
+    "lead_seconds",
     "measured_interval",
     "media_warnings",
     "moving_streams",
@@ -180,6 +181,18 @@ def displayed_container_name(container: InputContainer, path: Path) -> str:
     names = container.format.name.split(",")
     suffix = path.suffix.lower().removeprefix(".")
     return suffix if suffix in names else names[0]
+
+
+def lead_seconds(container: InputContainer, origin: Fraction) -> float:
+    """How long a player that begins with the container's start shows no picture.
+
+    Args:
+        container: of the pictures.
+        origin: when the first one is shown on its clock.
+    """
+    if container.start_time is None:
+        return 0.0
+    return max(0.0, float(origin) - container.start_time / _MICROSECONDS)
 
 
 def nominal_interval(stream: VideoStream) -> float:

@@ -32,6 +32,7 @@ from vswin_cli.streams import (
     displayed_container_name,
     examine_clock,
     giving_up,
+    lead_seconds,
     measured_interval,
     media_warnings,
     moving_streams,
@@ -359,8 +360,7 @@ class VideoReader:
 
     def _describe(self, first: av.VideoFrame) -> VideoInfo:
         stream, container = self._stream, self._container
-        ratio = stream.sample_aspect_ratio or Fraction(1)
-        rate = stream.average_rate or stream.guessed_rate
+        ratio, rate = stream.sample_aspect_ratio or 1, stream.average_rate or stream.guessed_rate
         declared = declared_duration(container, stream, self._origin)
         info = VideoInfo(
             size_bytes=self._path.stat().st_size,
@@ -378,15 +378,13 @@ class VideoReader:
             measured_frame_rate=1.0 / self._head_interval if self._head_interval else None,
             declared_duration_seconds=declared[0] if declared else None,
             duration_source=declared[1] if declared else None,
-            seekable=self._is_seekable(first),
+            seekable=first.pts is not None and container.duration is not None,
             cut_off=is_cut_off(self._path),
+            lead_seconds=lead_seconds(container, self._origin),
             num_video_streams=len(moving_streams(container)),
             stream_index=stream.index,
         )
         return replace(info, warnings=media_warnings(info, first))
-
-    def _is_seekable(self, first: av.VideoFrame) -> bool:
-        return first.pts is not None and self._container.duration is not None
 
 
 def probe(path: Path) -> VideoInfo:

@@ -116,6 +116,7 @@ def _info_json(info: VideoInfo) -> dict[str, Any]:
         "fps_measured": info.measured_frame_rate,
         "duration_declared": info.declared_duration_seconds,
         "start_time": info.start_seconds,
+        "lead": info.lead_seconds,
         "video_streams": info.num_video_streams,
         "stream": info.stream_index,
         "cut_off": info.cut_off,

@@ -20,6 +20,7 @@ from vswin_cli.export.formats import (
     format_by_name,
     get_format,
 )
+from vswin_cli.export.timecodes import as_played
 from vswin_cli.files import replacing_text
 from vswin_cli.timeline.record import Timeline
 
@@ -64,7 +65,7 @@ def write_timelines(timelines: Sequence[Timeline], fmt: str, file: Path | TextIO
             f"`{form.name}` holds one video per file, got {len(timelines)}",
             hint="give a folder to write one file per video",
         )
-    text = form.render(timelines)
+    text = form.render([as_played(one) for one in timelines] if form.is_played else timelines)
     if isinstance(file, Path):
         with replacing_text(file) as handle:
             handle.write(text)

@@ -37,6 +37,8 @@ class Format:
     """Timelines to text."""
     holds_many: bool = False
     """Whether one file can hold several videos."""
+    is_played: bool = False
+    """Whether it is shown along with the video, so that its times are those of a player."""
     links: bool = False
     """Whether a program that opens the file looks for the video where it says."""
     rate_of: Callable[[Timeline], EditRate] | None = None
@@ -53,9 +55,15 @@ FORMATS: Mapping[str, Format] = {
         Format("jsonl", ".jsonl", "the same, one line per video", tabular.json_lines, True),
         Format("csv", ".csv", "a row per segment, seconds", tabular.csv_rows, True),
         Format("tsv", ".tsv", "likewise, whole milliseconds, per mille", tabular.tsv_rows, True),
-        Format("srt", ".srt", "SubRip subtitles", subtitles.srt),
-        Format("vtt", ".vtt", "WebVTT subtitles", subtitles.vtt),
-        Format("vtt-metadata", ".meta.vtt", "WebVTT, JSON in each cue", subtitles.vtt_metadata),
+        Format("srt", ".srt", "SubRip subtitles", subtitles.srt, is_played=True),
+        Format("vtt", ".vtt", "WebVTT subtitles", subtitles.vtt, is_played=True),
+        Format(
+            "vtt-metadata",
+            ".meta.vtt",
+            "WebVTT, JSON in each cue",
+            subtitles.vtt_metadata,
+            is_played=True,
+        ),
         Format("edl", ".edl", "CMX3600 events and locators", editorial.edl, rate_of=edit_rate),
         Format("edl-df", ".df.edl", "in drop-frame time", editorial.edl_drop, rate_of=drop_rate),
         Format("otio", ".otio", "OpenTimelineIO markers", editorial.otio, links=True),
@@ -91,8 +99,12 @@ FORMATS: Mapping[str, Format] = {
             holds_many=True,
             ids_of=video_ids,
         ),
-        Format("elan", ".eaf", "ELAN, a tier per label", annotation.elan, links=True),
-        Format("audacity", ".labels.txt", "Audacity label track", annotation.audacity),
+        Format(
+            "elan", ".eaf", "ELAN, a tier per label", annotation.elan, is_played=True, links=True
+        ),
+        Format(
+            "audacity", ".labels.txt", "Audacity label track", annotation.audacity, is_played=True
+        ),
     )
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from vswin_cli.errors import OptionError
@@ -12,6 +12,7 @@ from vswin_cli.timeline.segments import Segment
 
 __all__ = [
     "EditRate",
+    "as_played",
     "clock",
     "drop_rate",
     "edit_rate",
@@ -50,6 +51,23 @@ def clock(seconds: float, point: str = ".") -> str:
     minutes, secs = divmod(rest, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours:02d}:{minutes:02d}:{secs:02d}{point}{ms:03d}"
+
+
+def as_played(timeline: Timeline) -> Timeline:
+    """A timeline in a player's time, which begins with the sound if that comes first."""
+    lead = timeline.video.lead_seconds
+    if not lead:
+        return timeline
+    moved = (
+        replace(
+            one,
+            start_seconds=one.start_seconds + lead,
+            end_seconds=one.end_seconds + lead,
+            peak_seconds=one.peak_seconds + lead,
+        )
+        for one in timeline.segments
+    )
+    return replace(timeline, segments=tuple(moved))
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,6 +64,8 @@ class PageContent:
     """Where the page finds the video, relative to itself."""
     duration_seconds: float
     """Length of the time axis."""
+    lead_seconds: float
+    """How long a player shows no picture at the beginning; no part of the axis."""
     options: PageOptions
     segments: tuple[Segment, ...]
     gaps: tuple[GapRecord, ...]
@@ -88,6 +90,7 @@ def page_content(
         name=video_name(timeline),
         video_url=url,
         duration_seconds=_axis_seconds(timeline, track),
+        lead_seconds=timeline.video.lead_seconds,
         options=PageOptions.of(timeline.postprocess.options()),
         segments=segments,
         gaps=timeline.coverage.gaps,

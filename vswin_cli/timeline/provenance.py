@@ -50,6 +50,8 @@ class VideoRecord:
     duration_seconds: float = field(default=0.0, metadata=named("duration", digits=6))
     start_time_seconds: float = field(default=0.0, metadata=named("start_time", digits=6))
     """First presentation time in the file, subtracted from all other times here."""
+    lead_seconds: float = field(default=0.0, metadata=named("lead", digits=6))
+    """How long a player shows no picture, because the sound begins earlier."""
     average_frame_rate: float | None = field(default=None, metadata=named("fps", digits=6))
     frame_rate_rational: str | None = field(default=None, metadata=named("fps_rational"))
     variable_frame_rate: bool | None = field(default=None, metadata=named("vfr"))

@@ -19,7 +19,8 @@ function createPlayer(content, onTime) {
 
   function seek(seconds) {
     show(seconds);
-    if (usable) video.currentTime = Math.min(now, video.duration || now);
+    const played = now + content.lead_seconds;
+    if (usable) video.currentTime = Math.min(played, video.duration || played);
   }
 
   function setUsable(state) {
@@ -35,11 +36,11 @@ function createPlayer(content, onTime) {
   });
   video.addEventListener("error", () => setUsable(false));
   video.addEventListener("timeupdate", () => {
-    if (usable && !video.seeking) show(video.currentTime);
+    if (usable && !video.seeking) show(video.currentTime - content.lead_seconds);
   });
   function follow() {
     if (video.paused || video.ended) return;
-    if (usable && !video.seeking) show(video.currentTime);
+    if (usable && !video.seeking) show(video.currentTime - content.lead_seconds);
     requestAnimationFrame(follow);
   }
   video.addEventListener("play", follow);
