@@ -105,6 +105,28 @@ def test_saved_scores_segment_to_the_same_timeline(tag, movie, tmp_path, capfd):
     assert again["segments"] == json.loads(out)["segments"]
 
 
+def test_every_clip_is_listed_with_its_best_classes_if_asked_for(tag, movie, tmp_path, capfd):
+    scores = str(tmp_path / "s.npz")
+    code, out, _ = tag(movie, "--json", "--windows", "3", "--save-scores", scores)
+    assert code == 0
+    document = json.loads(out)
+    assert len(document["windows"]) == document["coverage"]["windows"] > 1
+    for one in document["windows"]:
+        assert one["start"] < one["end"]
+        best = [top["score"] for top in one["top"]]
+        assert len(best) == 3
+        assert best == sorted(best, reverse=True)
+    assert run(["segment", scores, "--json", "--windows", "1"]) == 0
+    again = json.loads(capfd.readouterr().out)
+    assert [one["top"] for one in again["windows"]] == [
+        one["top"][:1] for one in document["windows"]
+    ]
+    code, _, err = tag(movie, "--windows", "3")
+    assert code == 2
+    assert "the output is table" in err
+    assert "add --json" in err
+
+
 def test_a_part_keeps_the_videos_own_clock(tag, movie):
     code, out, _ = tag(
         movie, "--json", "--start", "1", "--end", "0:02.5", "--onset", "0", "--offset", "0"

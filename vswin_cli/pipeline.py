@@ -47,6 +47,7 @@ def analyze_video(
     *,
     on_progress: OnProgress | None = None,
     save_scores: Path | None = None,
+    top_classes: int = 0,
     decoders: int | None = None,
 ) -> Timeline:
     """Tag one video.
@@ -58,6 +59,7 @@ def analyze_video(
         segments: how scores become segments; by default as the weights advise.
         on_progress: called as the video is worked through; with 0 seconds while it arrives.
         save_scores: where to keep the score track, to be segmented again later.
+        top_classes: fill `windows` with this many classes of each clip.
         decoders: how many may work on the video at once; by default as many as the engine leaves
             cores to.
 
@@ -100,7 +102,7 @@ def analyze_video(
             warnings=_notices(report),
             status=report.status,
         )
-        timeline = with_segments(bare, track, segments)
+        timeline = with_segments(bare, track, segments, top_classes=top_classes)
         if save_scores is not None:
             from vswin_cli.timeline.score_files import save_track
 

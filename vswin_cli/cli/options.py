@@ -49,6 +49,7 @@ __all__ = [
     "SummaryJsonOption",
     "TimelineJsonOption",
     "WeightsOption",
+    "WindowsOption",
     "parse_crops",
     "segment_options",
 ]
@@ -239,6 +240,17 @@ OutOption = Annotated[
         "-o",
         metavar="FILE|FOLDER",
         help="File to write, or a folder/ for a file per video; - for stdout.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+WindowsOption = Annotated[
+    int,
+    typer.Option(
+        "--windows",
+        min=0,
+        metavar="COUNT",
+        help="In JSON, add every clip with this many of its best classes.",
+        show_default="none",
         rich_help_panel=_OUTPUT,
     ),
 ]

@@ -121,6 +121,18 @@ class Output:
             hint = _FOR_STDOUT if self.printed == "json" else _FOR_FILES
             _check_holds_many(self.printed, num_videos, hint)
 
+    def check_shows_windows(self) -> None:
+        """Refuse before the work to look at clips for a result without them.
+
+        Raises:
+            OptionError: no part of the output is JSON.
+        """
+        if self.format not in _JSON_FORMATS and self.printed not in _JSON_FORMATS:
+            raise OptionError(
+                f"--windows adds to JSON, and the output is {self.format}",
+                hint="add --json, or give a FILE.json as --out",
+            )
+
     def check_tells_apart(self, uris: Sequence[str]) -> None:
         """Refuse before the work videos that one result would call alike.
 

@@ -26,6 +26,7 @@ from vswin_cli.cli.options import (
     QuietOption,
     SmoothOption,
     TimelineJsonOption,
+    WindowsOption,
     segment_options,
 )
 from vswin_cli.errors import SOME_FAILED
@@ -60,6 +61,7 @@ def segment(
     format: FormatOption = None,
     out: OutOption = None,
     json: TimelineJsonOption = False,
+    windows: WindowsOption = 0,
     quiet: QuietOption = False,
 ) -> None:
     """Find segments in saved scores with other thresholds or labels, in a second.
@@ -89,8 +91,10 @@ def segment(
         max_entropy=max_entropy,
     )
     output = choose_output(out, format, json=json)
+    if windows:
+        output.check_shows_windows()
     output.check_holds(len(scores))
-    timelines = [_segment_one(path, choose) for path in scores]
+    timelines = [_segment_one(path, choose, windows) for path in scores]
     if not quiet:
         for timeline in timelines:
             for notice in timeline.warnings:
@@ -102,10 +106,13 @@ def segment(
         raise typer.Exit(SOME_FAILED)
 
 
-def _segment_one(path: Path, choose: Callable[[SegmentOptions], SegmentOptions]) -> Timeline:
+def _segment_one(
+    path: Path, choose: Callable[[SegmentOptions], SegmentOptions], top_classes: int
+) -> Timeline:
     from vswin_cli.timeline.record import with_segments
     from vswin_cli.timeline.score_files import load_track
 
     track, timeline = load_track(path)
     with track:
-        return with_segments(timeline, track, choose(timeline.postprocess.options()))
+        options = choose(timeline.postprocess.options())
+        return with_segments(timeline, track, options, top_classes=top_classes)

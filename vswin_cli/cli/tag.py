@@ -45,6 +45,7 @@ from vswin_cli.cli.options import (
     StrideOption,
     TimelineJsonOption,
     WeightsOption,
+    WindowsOption,
     parse_crops,
     segment_options,
 )
@@ -102,6 +103,7 @@ def tag(
     out: OutOption = None,
     json: TimelineJsonOption = False,
     save_scores: SaveScoresOption = None,
+    windows: WindowsOption = 0,
     report: ReportOption = None,
     strict: StrictOption = False,
     min_coverage: MinCoverageOption = 0.98,
@@ -148,6 +150,8 @@ def tag(
     choose_segments(SegmentOptions())  # what makes no sense is refused before any work
     running = EngineOptions(device, cast(Precision, precision), batch_size)
     output = choose_output(out, format, json=json)
+    if windows:
+        output.check_shows_windows()
     choice = ModelChoice(model, weights, labels)
     sources, num_missing = _find(videos, output)
     places = plan_places(output, save_scores, report, sources, choice)
@@ -155,7 +159,7 @@ def tag(
     segments = choose_segments(engine.model.card.segments)
     done: list[_Tagged] = []
     with _keeping_scores(places, sources) as scores:
-        job = _Job(engine, sampling, segments, scores, output.tell, quiet)
+        job = _Job(engine, sampling, segments, scores, windows, output.tell, quiet)
         num_failed = num_missing
         try:
             num_failed += _tag_all(sources, job, done)
@@ -183,6 +187,8 @@ class _Job:
     segments: SegmentOptions
     scores: Mapping[str, Path]
     """Where the scores of a video go, by `VideoSource.id`; empty to keep none."""
+    top_classes: int
+    """Listed for each clip; 0 to list no clips."""
     tell: Callable[[VswinError], None]
     """Called with what is wrong with one of several videos."""
     quiet: bool
@@ -286,6 +292,7 @@ def _tag_one(source: VideoSource, job: _Job) -> Timeline:
             job.segments,
             on_progress=on_progress,
             save_scores=job.scores.get(source.id),
+            top_classes=job.top_classes,
         )
     if not job.quiet:
         for notice in timeline.warnings:
