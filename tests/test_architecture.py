@@ -21,7 +21,7 @@ LAYERS = [
     "bench.torchvision_peer cli.bench_text cli.console config evaluation.protocols "
     "labels models.inert models.inflate models.layouts models.routing models.tf_index "
     "records transfer transforms weights.spec",
-    "bench.ceiling bench.mmaction_peer card cli.batch_progress cli.command cli.options "
+    "bench.ceiling bench.mmaction_peer card cli.batch_progress cli.chosen cli.command cli.options "
     "evaluation.accuracy evaluation.reading models.pickles models.tf_bundle remote sampling "
     "settings timeline.provenance timeline.spool weights.table",
     "cli.batch_summary intervals models.native pictures result_names sources timeline.scores "

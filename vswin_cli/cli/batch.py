@@ -15,6 +15,7 @@ import typer
 from vswin_cli.cli import console
 from vswin_cli.cli.batch_places import prepare_places
 from vswin_cli.cli.batch_summary import finish, summarise
+from vswin_cli.cli.chosen import parse_crops, segment_options
 from vswin_cli.cli.crews import make_task
 from vswin_cli.cli.options import (
     BatchSizeOption,
@@ -44,8 +45,6 @@ from vswin_cli.cli.options import (
     StrideOption,
     SummaryJsonOption,
     WeightsOption,
-    parse_crops,
-    segment_options,
 )
 from vswin_cli.config import (
     EngineOptions,

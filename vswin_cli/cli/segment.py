@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vswin_cli.cli import console
+from vswin_cli.cli.chosen import segment_options
 from vswin_cli.cli.options import (
     ExcludeOption,
     FormatOption,
@@ -27,7 +28,6 @@ from vswin_cli.cli.options import (
     SmoothOption,
     TimelineJsonOption,
     WindowsOption,
-    segment_options,
 )
 from vswin_cli.errors import SOME_FAILED
 

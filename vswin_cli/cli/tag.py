@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from vswin_cli.cli import console
+from vswin_cli.cli.chosen import parse_crops, segment_options
 from vswin_cli.cli.options import (
     BatchSizeOption,
     CropsOption,
@@ -46,8 +47,6 @@ from vswin_cli.cli.options import (
     TimelineJsonOption,
     WeightsOption,
     WindowsOption,
-    parse_crops,
-    segment_options,
 )
 from vswin_cli.config import (
     EngineOptions,
