@@ -57,6 +57,20 @@ def test_kernel_survives_scores_beyond_any_exponent(dtype):
     assert (out.double() - truth).abs().max() < 1e-2 * truth.abs().max()
 
 
+def test_kernel_is_as_exact_in_narrower_registers():
+    """The two tests above on a CPU that is told to have no AVX-512."""
+    kernel_for(torch.float32)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__]
+    done = subprocess.run(
+        [*command, "-k", "float64 or exponent"],
+        env={**os.environ, "CC": "cc -mno-avx512f", "ATEN_CPU_CAPABILITY": "avx2"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "11 passed" in done.stdout
+
+
 def test_kernel_is_not_offered_for_other_heads_or_types():
     assert attention_kernel(torch.float32, 48) is None
     assert attention_kernel(torch.float16, 32) is None

@@ -14,13 +14,19 @@
 #include <string.h>
 #include <immintrin.h>
 
-#ifndef __AVX512F__
-#error "written for AVX-512; on narrower registers PyTorch's own attention is as fast"
+/* LANES float32 fit in a register. ROWS queries go at a time, with two registers of keys or values:
+   so many sums keep a core's multipliers busy and leave registers for the rest. */
+#if defined(__AVX512F__)
+#define LANES 16
+#define ROWS 8
+#elif defined(__AVX2__) && defined(__FMA__)
+#define LANES 8
+#define ROWS 5
+#else
+#error "written for AVX2 and AVX-512"
 #endif
 
-#define HEAD 32  /* values per head: that of every published Swin */
-#define LANES 16 /* float32 in a register */
-#define ROWS 8   /* of queries at a time: with two registers of keys they fill half of them */
+#define HEAD 32 /* values per head: that of every published Swin */
 #define INLINE static inline __attribute__((always_inline))
 
 typedef float vec __attribute__((vector_size(LANES * 4)));
@@ -30,13 +36,41 @@ typedef uint16_t half; /* bfloat16 */
 INLINE vec load(const float *p) { return *(const loose *)p; }
 INLINE void store(float *p, vec v) { *(loose *)p = v; }
 
+#ifdef __AVX512F__
+INLINE vec larger(vec a, vec b) { return _mm512_max_ps(a, b); }
+INLINE vec bounded(vec x) { return x; }
+INLINE vec nearest_whole(vec x) { return _mm512_roundscale_ps(x, 0); }
+INLINE vec times_power_of_two(vec y, vec whole) { return _mm512_scalef_ps(y, whole); }
+INLINE float sum_of(vec v) { return _mm512_reduce_add_ps(v); }
+INLINE float largest_of(vec v) { return _mm512_reduce_max_ps(v); }
+#else
+INLINE vec larger(vec a, vec b) { return _mm256_max_ps(a, b); }
+INLINE vec bounded(vec x) { return larger(x, (vec){0} - 126.0f); } /* the exponent has 8 bits */
+INLINE vec nearest_whole(vec x) { return _mm256_round_ps(x, _MM_FROUND_TO_NEAREST_INT); }
+INLINE vec times_power_of_two(vec y, vec whole) {
+    __m256i exponent = _mm256_add_epi32(_mm256_cvtps_epi32(whole), _mm256_set1_epi32(127));
+    return y * (vec)_mm256_slli_epi32(exponent, 23);
+}
+INLINE float sum_of(vec v) {
+    float sum = v[0];
+    for (int i = 1; i < LANES; i++) sum += v[i];
+    return sum;
+}
+INLINE float largest_of(vec v) {
+    float most = v[0];
+    for (int i = 1; i < LANES; i++) most = v[i] > most ? v[i] : most;
+    return most;
+}
+#endif
+
 /* 2^x for x <= 0, by `terms` of the series of 2^f, |f| <= 1/2: five leave 4e-5, seven 1e-7. */
 INLINE vec power_of_two(vec x, const int terms) {
     static const float series[] = {1.0f,           0.693147182f,   0.240226507f,  0.0555041087f,
                                    9.61812911e-3f, 1.33335581e-3f, 1.54035304e-4f};
-    vec whole = _mm512_roundscale_ps(x, 0), f = x - whole, y = (vec){0} + series[terms - 1];
+    x = bounded(x);
+    vec whole = nearest_whole(x), f = x - whole, y = (vec){0} + series[terms - 1];
     for (int i = terms - 2; i >= 0; i--) y = y * f + series[i];
-    return _mm512_scalef_ps(y, whole);
+    return times_power_of_two(y, whole);
 }
 
 INLINE void put_score(float *scores, const float *bias, vec products, float scale) {
@@ -45,8 +79,8 @@ INLINE void put_score(float *scores, const float *bias, vec products, float scal
 
 INLINE float highest(const float *scores, long padded) {
     vec top = load(scores);
-    for (long j = LANES; j < padded; j += LANES) top = _mm512_max_ps(top, load(scores + j));
-    return _mm512_reduce_max_ps(top);
+    for (long j = LANES; j < padded; j += LANES) top = larger(top, load(scores + j));
+    return largest_of(top);
 }
 
 /* Row of query r of the block at i; behind the end it is the last one again. */
@@ -76,19 +110,21 @@ INLINE float weigh_f32(float *scores, long padded) {
         store(scores + j, weight);
         sums += weight;
     }
-    return 1.0f / _mm512_reduce_add_ps(sums);
+    return 1.0f / sum_of(sums);
 }
 
 INLINE void mix_f32(const float *weights, const float *values, const float *shares, float **out,
                     long n, long padded) {
-    vec sums[ROWS][2] = {0};
-    for (long j = 0; j < n; j++)
-        for (int w = 0; w < 2; w++) {
-            vec value = load(values + j * HEAD + w * LANES);
-            for (int r = 0; r < ROWS; r++) sums[r][w] += weights[r * padded + j] * value;
-        }
-    for (int r = 0; r < ROWS; r++)
-        for (int w = 0; w < 2; w++) store(out[r] + w * LANES, sums[r][w] * shares[r]);
+    for (int d = 0; d < HEAD; d += 2 * LANES) {
+        vec sums[ROWS][2] = {0};
+        for (long j = 0; j < n; j++)
+            for (int w = 0; w < 2; w++) {
+                vec value = load(values + j * HEAD + d + w * LANES);
+                for (int r = 0; r < ROWS; r++) sums[r][w] += weights[r * padded + j] * value;
+            }
+        for (int r = 0; r < ROWS; r++)
+            for (int w = 0; w < 2; w++) store(out[r] + d + w * LANES, sums[r][w] * shares[r]);
+    }
 }
 
 /* One head of one group; `scratch` holds (32 + 32 + ROWS) * padded values. */
@@ -162,7 +198,7 @@ INLINE float weigh_bf16(const float *scores, pair *weights, long padded) {
         sums += weight;
         _mm256_storeu_si256((void *)(weights + j / 2), (__m256i)_mm512_cvtneps_pbh(weight));
     }
-    return 1.0f / _mm512_reduce_add_ps(sums);
+    return 1.0f / sum_of(sums);
 }
 
 /* values (padded / 2, 32) pairs of neighbouring rows; weights (ROWS, padded / 2) pairs. */

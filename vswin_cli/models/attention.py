@@ -69,7 +69,7 @@ def attention_kernel(dtype: torch.dtype, head_size: int) -> AttentionKernel | No
 
 @lru_cache(maxsize=4)
 def _kernel(dtype: torch.dtype) -> AttentionKernel | None:
-    if torch.backends.cpu.get_cpu_capability() != "AVX512":
+    if torch.backends.cpu.get_cpu_capability() not in ("AVX2", "AVX512"):
         return None
     library = native_library(Path(__file__).with_name("attention.c"))
     function = getattr(library, _NAMES[dtype], None)  # no bfloat16 where the CPU has none
