@@ -1,4 +1,4 @@
-"""Write a file completely or not at all.
+"""Files on this machine: ask what is there, write one completely or not at all.
 
 A result appears under its name only when every byte of it is on the disk; whatever fails on the
 way leaves the old file, or none, and becomes an `OutputError` that says what to do.

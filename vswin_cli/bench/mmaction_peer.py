@@ -44,7 +44,7 @@ _MISSING_PART = "mmaction.models.localizers.drn"
 _TOP = 5
 _INSTALL = (
     "in an environment of its own: `pip install mmaction2==1.2.0 mmengine mmcv-lite==2.1.0 "
-    "decord2 opencv-python-headless einops 'numpy<2'`"
+    "decord2 opencv-python-headless einops importlib-metadata 'numpy<2'`"
 )
 
 

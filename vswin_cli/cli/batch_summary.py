@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from vswin_cli.cli import console
-from vswin_cli.clocks import clock_text
-from vswin_cli.counting import counted
+from vswin_cli.counting import clock_text, counted
 from vswin_cli.errors import (
     SOME_FAILED,
     CoverageError,

@@ -10,8 +10,7 @@ import typer
 
 from vswin_cli.cli import console
 from vswin_cli.cli.options import JsonOption, QuietOption
-from vswin_cli.clocks import clock_text
-from vswin_cli.counting import counted
+from vswin_cli.counting import clock_text, counted
 from vswin_cli.errors import SOME_FAILED, SourceError
 from vswin_cli.records import json_text
 
