@@ -165,6 +165,21 @@ def test_a_film_that_a_strict_decoder_refuses_is_decoded_by_the_usual_one(
     assert given == [0]
 
 
+def test_a_file_that_is_gone_in_the_end_keeps_what_was_decoded(tmp_path, given, monkeypatch):
+    path = make_video(tmp_path / "a.mp4", FILM)
+    frames = Relay.frames
+
+    def removing(self):
+        yield from frames(self)
+        path.unlink()
+
+    monkeypatch.setattr(Relay, "frames", removing)
+    report = events_of(path, TOGETHER)[-1]
+    assert report.end_reason == "read_error"
+    assert report.status == "partial"
+    assert report.coverage > 0.8
+
+
 def test_a_reader_that_stops_early_leaves_nothing_behind(tmp_path, given):
     path = make_video(tmp_path / "a.mp4", FILM)
     events = decode_samples(path, TOGETHER)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+from vswin_cli.errors import SourceError
 from vswin_cli.frames import TimedFrame
 from vswin_cli.relay import Relay
 from vswin_cli.sampling import SamplingPlan
@@ -49,10 +50,18 @@ class RangedReader(VideoReader):
         After an oddity they come again from the first one on.
         """
         if self._can_be_divided:
+            begin = self.next_seconds
             with closing(self._divide()) as relay:
+                self.close()  # what a container knows of a long film takes room
                 yield from relay.frames()
-            if relay.is_sound and relay.end_seconds > self.next_seconds:
-                self.seek(relay.end_seconds)
+            try:
+                self._reopen()
+            except SourceError:  # the file is gone; what was given is not lost
+                self.read_failed = True
+                return
+            resume = relay.end_seconds if relay.is_sound else begin
+            if resume > 0:
+                self.seek(resume)
         yield from super().frames()
 
     @property
@@ -65,7 +74,7 @@ class RangedReader(VideoReader):
             and self._is_wanted is not None
             and plan.decoders > 1
             and info.seekable
-            and not info.cut_off
+            and not (info.cut_off or self.bad_packets)
             and info.codec in _CODECS
             and container_name(self._container) in _CONTAINERS
             and self._last_seconds - self.next_seconds >= _WORTHWHILE_SECONDS

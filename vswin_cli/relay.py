@@ -104,7 +104,6 @@ class Relay:
         self._is_exhausted = False
         self._is_closed = False
         self._changed = threading.Condition()
-        self._scout = VideoReader(path)  # looks at the index only
         self._threads = [
             threading.Thread(target=self._work, name="vswin-range", daemon=True)
             for _ in range(decoders)
@@ -131,7 +130,6 @@ class Relay:
             self._changed.notify_all()
         for thread in self._threads:
             thread.join()
-        self._scout.close()
 
     def _next_range(self) -> _Range | None:
         with self._changed:
@@ -142,14 +140,14 @@ class Relay:
     def _is_over(self) -> bool:
         return self._is_closed or self._is_exhausted or not self.is_sound
 
-    def _claim(self) -> _Range | None:
+    def _claim(self, reader: _Decoder) -> _Range | None:
         """The next range for a decoder, once fewer are open than there are decoders."""
         with self._changed:
             self._changed.wait_for(lambda: len(self._open) < len(self._threads) or self._is_over)
             if self._is_over:
                 return None
             begin = self._claimed_seconds
-            end = self._scout.keyframe_from(begin + _RANGE_SECONDS)
+            end = reader.keyframe_from(begin + _RANGE_SECONDS)
             if end is None or not begin < end <= begin + _LONGEST_RANGE_SECONDS:
                 end = self._until_seconds
             claimed = None
@@ -166,7 +164,7 @@ class Relay:
         is_done = False
         with suppress(Exception), closing(_Decoder(self._path)) as reader:
             reader.decode_only(self._is_wanted)
-            while (claimed := self._claim()) is not None:
+            while (claimed := self._claim(reader)) is not None:
                 self._fill(claimed, reader)
             is_done = True
         if not is_done:  # whatever it was, the one decoder will meet it again and tell
