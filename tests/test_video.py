@@ -1,6 +1,7 @@
 """Frames and their times from files in every state; each frame proves which one it is."""
 
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import pytest
@@ -174,6 +175,12 @@ def test_clock_that_starts_anew_goes_on_after_the_last_frame(tmp_path):
     assert numbers == list(range(120))
     assert times == pytest.approx([i / 30 for i in range(120)], abs=0.002)
     assert [warning.code for warning in reader.warnings] == ["TIMESTAMP_RESET"]
+
+
+def test_a_name_with_a_colon_is_no_address(tmp_path, monkeypatch):
+    make_video(tmp_path / "12:30 talk.mp4")
+    monkeypatch.chdir(tmp_path)
+    assert probe(Path("12:30 talk.mp4")).codec == "h264"
 
 
 def test_one_damaged_timestamp_moves_no_other_frame(tmp_path):

@@ -68,7 +68,8 @@ def open_container(path: Path) -> InputContainer:
             )
         with path.open("rb"):
             pass  # tells a file that may not be read from one that is damaged
-        return av.open(str(path), mode="r", metadata_errors="ignore")
+        # a relative name with a colon would be taken for an address
+        return av.open(str(path.absolute()), mode="r", metadata_errors="ignore")
     except FileNotFoundError as error:
         raise SourceNotFoundError(f"no such file: {path}", hint="check the spelling") from error
     except PermissionError as error:
