@@ -1,5 +1,6 @@
 """Which videos arguments name, and the journal that remembers them."""
 
+import errno
 import json
 import os
 
@@ -30,6 +31,21 @@ def uris(found):
 
 def test_a_folder_stands_for_all_videos_in_all_its_folders(folder):
     assert uris(collect_inputs(["."])) == ["a.mp4", "b.mkv", "day1/c.mp4", "day1/deep/d.mov"]
+
+
+def test_a_folder_that_may_not_be_read_is_told_beside_the_others(folder, monkeypatch):
+    look = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("day1"):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return look(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    found = collect_inputs(["."])
+    assert uris(found) == ["a.mp4", "b.mkv", "day1"]
+    assert found[-1].problem.message == "cannot read day1: Permission denied"
+    assert [one.problem for one in found[:-1]] == [None, None]
 
 
 def test_patterns_choose_files_by_name_or_by_folder(folder):

@@ -132,7 +132,7 @@ def find_sources(
     """`expand_sources` that goes on where an argument names nothing.
 
     Returns:
-        The videos, and what is wrong with the other arguments.
+        The videos, and what is wrong with the other arguments, and with folders in a folder.
 
     Raises:
         OptionError: an address whose protocol is not supported.
@@ -141,14 +141,16 @@ def find_sources(
     problems: dict[str, SourceError] = {}
     for argument in inputs:
         try:
-            for source in _expand(argument, recursive=recursive, folders=folders):
+            for source in _expand(argument, problems, recursive=recursive, folders=folders):
                 found.setdefault(source.place, source)
         except SourceError as problem:
             problems[argument] = problem
     return list(found.values()), problems
 
 
-def _expand(argument: str, *, recursive: bool, folders: bool) -> list[VideoSource]:
+def _expand(
+    argument: str, problems: dict[str, SourceError], *, recursive: bool, folders: bool
+) -> list[VideoSource]:
     if not argument:  # it would mean the current folder
         raise SourceNotFoundError("an input has no name", hint="is a variable of the shell empty?")
     if is_remote(argument):
@@ -160,7 +162,7 @@ def _expand(argument: str, *, recursive: bool, folders: bool) -> list[VideoSourc
                 f"{argument} is a folder",
                 hint="name a file in it, or use `vswin batch` for all of them",
             )
-        return _in_folder(path, recursive=recursive)
+        return _in_folder(path, problems, recursive=recursive)
     absent = absence(path)
     if absent is not None and has_wildcard(argument):
         matches = glob.glob(str(path), recursive=True)  # noqa: PTH207  # Path.glob: no absolutes
@@ -174,14 +176,17 @@ def _expand(argument: str, *, recursive: bool, folders: bool) -> list[VideoSourc
     return [VideoSource(argument, path)]
 
 
-def _in_folder(folder: Path, *, recursive: bool) -> list[VideoSource]:
+def _in_folder(
+    folder: Path, problems: dict[str, SourceError], *, recursive: bool
+) -> list[VideoSource]:
     try:
-        entries = list(folder.iterdir())  # of a folder that may not be read `rglob` says nothing
+        found = list(folder.iterdir())
     except OSError as error:
         raise _unreadable(str(folder), error) from error
-    found = folder.rglob("*") if recursive else entries
+    if recursive:
+        found = _below(folder, problems)
     videos = [path for path in found if _looks_like_video(path, folder)]
-    if not videos:
+    if not videos and not problems:
         raise SourceError(
             f"no videos in {folder}",
             hint="name the files"
@@ -189,6 +194,18 @@ def _in_folder(folder: Path, *, recursive: bool) -> list[VideoSource]:
             else f"name the files, or give '{folder}/**/*.mp4' to look into its folders, too",
         )
     return [_local(path) for path in sorted(videos, key=_by_name)]
+
+
+def _below(folder: Path, problems: dict[str, SourceError]) -> list[Path]:
+    """All files in a folder and its folders; those that may not be read are among the problems."""
+
+    def note(error: OSError) -> None:
+        name = str(Path(error.filename))
+        problems[name] = _unreadable(name, error)
+
+    return [
+        Path(place) / name for place, _, names in os.walk(folder, onerror=note) for name in names
+    ]
 
 
 def _unreadable(name: str, error: OSError) -> SourceNotFoundError:

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from vswin_cli.errors import OptionError, SourceError, SourceNotFoundError
 from vswin_cli.files import reading_hint
 from vswin_cli.remote import look_at, without_query
-from vswin_cli.sources import VideoSource, expand_sources
+from vswin_cli.sources import VideoSource, find_sources
 
 __all__ = ["BatchInput", "Shard", "collect_inputs", "look_at_addresses"]
 
@@ -177,10 +177,15 @@ def _read_list(path: Path) -> list[str]:
 
 
 def _expand(argument: str) -> list[BatchInput]:
+    problems: dict[str, OptionError | SourceError] = {}
+    found: list[VideoSource] = []
     try:
-        return [_look_at(source) for source in expand_sources([argument], recursive=True)]
-    except (OptionError, SourceError) as problem:
-        return [BatchInput(VideoSource.of(argument), None, problem=problem)]
+        found, missing = find_sources([argument], recursive=True)
+        problems |= missing
+    except OptionError as problem:
+        problems[argument] = problem
+    wrong = [BatchInput(VideoSource.of(name), None, problem=one) for name, one in problems.items()]
+    return [*(_look_at(source) for source in found), *wrong]
 
 
 def _look_at(source: VideoSource) -> BatchInput:
