@@ -127,6 +127,17 @@ def test_every_clip_is_listed_with_its_best_classes_if_asked_for(tag, movie, tmp
     assert "add --json" in err
 
 
+def test_time_between_clips_that_nobody_looked_at_is_told(tag, tmp_path):
+    film = make_video(tmp_path / "long.mp4", VideoRecipe(num_frames=600))
+    _, out, err = tag(film, "--json", "--stride", "8s")
+    document = json.loads(out)
+    (notice,) = [one for one in document["warnings"] if one["code"] == "SPARSE"]
+    share = document["coverage"]["analysed"] / document["video"]["duration"]
+    assert f"{share:.0%} of the time was looked at" in notice["message"]
+    assert notice["message"] in err
+    assert "SPARSE" not in tag(film, "--json")[1]
+
+
 def test_a_part_keeps_the_videos_own_clock(tag, movie):
     code, out, _ = tag(
         movie, "--json", "--start", "1", "--end", "0:02.5", "--onset", "0", "--offset", "0"

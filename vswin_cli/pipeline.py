@@ -99,7 +99,7 @@ def analyze_video(
             sampling=_sampling_record(engine, sampling, stream.plan, step_seconds),
             postprocess=PostprocessRecord.of(card.activation, segments),
             coverage=_coverage(report, track),
-            warnings=_notices(report),
+            warnings=(*_notices(report), *_unseen(stream.plan, report, track)),
             status=report.status,
         )
         timeline = with_segments(bare, track, segments, top_classes=top_classes)
@@ -130,7 +130,20 @@ def _notices(report: DecodeReport) -> tuple[Notice, ...]:
         text += f"; missing: {', '.join(shown)}{more} ({report.gaps[0].reason.replace('_', ' ')})"
     elif report.bad_packets:
         text += f"; {counted(report.bad_packets, 'damaged packet')}"
+    elif report.end_reason not in ("end", "stopped"):
+        text += f"; in the end: {report.end_reason.replace('_', ' ')}"
     return (Notice("PARTIAL", text), *notices)
+
+
+def _unseen(plan: SamplingPlan, report: DecodeReport, track: ScoreTrack) -> Iterator[Notice]:
+    """What a stride beyond the clip's length leaves out, which segments nevertheless span."""
+    if plan.sparse and report.analysed_seconds:
+        share = min(1.0, track.analysed_seconds / report.analysed_seconds)
+        yield Notice(
+            "SPARSE",
+            f"clips lie apart, so that {share:.0%} of the time was looked at; segments go on from "
+            "one clip to the next, whatever is between them",
+        )
 
 
 def _step_seconds(plan: SamplingPlan, info: VideoInfo) -> float:
