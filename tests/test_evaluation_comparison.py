@@ -94,6 +94,14 @@ def test_differences_say_who_says_what():
     assert (found.only_a, found.only_b, found.both) == (("talk",), (), ("run",))
 
 
+def test_times_rounded_to_milliseconds_are_no_difference():
+    a = video([Interval(1.333333, 3.666667, "run")])
+    b = video([Interval(1.333, 3.667, "run")])
+    assert compare_videos(a, b).differences == ()
+    c = video([Interval(1.331, 3.667, "run")])
+    assert len(compare_videos(a, c).differences) == 1
+
+
 def test_without_a_duration_the_last_interval_ends_the_video():
     found = compare_videos(video([Interval(0, 4, "a")], end=None), video([], end=None))
     assert (found.seconds, found.agreement) == (4.0, 0.0)

@@ -22,6 +22,7 @@ __all__ = [
 ]
 
 _FUZZ = 1e-6  # seconds
+_ROUNDING_SECONDS = 0.001  # formats round times to milliseconds, both ends of a moment
 _SAME_SECONDS = 1.0  # by which the stated lengths of one video may differ
 
 
@@ -137,7 +138,7 @@ def compare_videos(a: AnnotatedVideo, b: AnnotatedVideo, *, parts: int = 40) -> 
         over_time=_over_time(spoken, end, parts),
         part_seconds=end / parts,
         labels=_by_label(spoken),
-        differences=tuple(_differences(spoken)),
+        differences=tuple(one for one in _differences(spoken) if not _is_rounding(one)),
         warnings=tuple(_doubts(a, b)),
     )
 
@@ -209,6 +210,10 @@ def _differences(spoken: Iterable[Moment]) -> Iterable[Difference]:
         held = found
     if held is not None:
         yield held
+
+
+def _is_rounding(one: Difference) -> bool:
+    return one.end_seconds - one.start_seconds <= _ROUNDING_SECONDS + _FUZZ
 
 
 def _continues(held: Difference, found: Difference) -> bool:
