@@ -38,7 +38,8 @@ def windows(
     listed: Annotated[
         Path,
         typer.Argument(
-            metavar="LIST", help="CSV or TSV video,start,end,label and perhaps others,sure."
+            metavar="LIST",
+            help="CSV or TSV video,start,end,label and perhaps others, sure (yes or no).",
         ),
     ],
     model: ModelOption = None,

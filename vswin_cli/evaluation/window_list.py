@@ -28,7 +28,7 @@ _COLUMNS = {
     "sure": ("sure", "verified"),
 }
 _REQUIRED = ("video", "label")
-_YES = {"yes", "true", "1", "y"}
+_YES = {"yes", "true", "1", "y", "sure"}
 _HINT = "the first line names the columns: video,start,end,label and perhaps others,sure"
 
 
@@ -100,6 +100,11 @@ def read_window_list(
             num_excluded += 1
         else:
             windows.append(_window(cells, labels, folder, f"{path}, line {number}"))
+    if not windows and num_unsure:
+        raise SourceError(
+            f"{path} lists no window of which the viewer was sure",
+            hint="the column `sure` says yes, true or 1 where it was so, or is left out altogether",
+        )
     if not windows:
         raise SourceError(f"{path} lists no window", hint=_HINT)
     return WindowList(tuple(windows), num_unsure, num_excluded)
