@@ -1,4 +1,5 @@
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from vswin_cli.cli.app import run
 from vswin_cli.errors import OptionError
 from vswin_cli.settings import default_model, set_default_model, settings_path
+from vswin_cli.weights.store import embedded_folder
 
 
 @pytest.fixture(autouse=True)
@@ -57,12 +59,15 @@ def test_the_command_shows_and_sets_the_default(own_settings, capfd):
 @pytest.mark.parametrize("name", ["model", "🎬"])
 def test_a_path_is_the_default_in_every_folder(own_settings, tmp_path, monkeypatch, capfd, name):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / name).mkdir()
+    shutil.copytree(embedded_folder(), tmp_path / name)
     assert run(["models", "default", f"./{name}"]) == 0
     assert "vswin download" not in capfd.readouterr().err
     assert default_model() == str(tmp_path / name)
-    (tmp_path / name).rmdir()
+    shutil.rmtree(tmp_path / name)
     assert run(["models", "default", f"./{name}"]) == 5
+    (tmp_path / "films").mkdir()
+    assert run(["models", "default", str(tmp_path / "films")]) == 5
+    assert "no folder in vswin's own format" in capfd.readouterr().err
     (tmp_path / "film.mp4").write_bytes(b"")
     capfd.readouterr()
     assert run(["tag", "film.mp4"]) == 5
@@ -72,7 +77,7 @@ def test_a_path_is_the_default_in_every_folder(own_settings, tmp_path, monkeypat
 def test_a_path_that_the_file_cannot_hold_is_refused(own_settings, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     strange = os.fsdecode(b"caf\xe9")
-    Path(strange).mkdir()
+    shutil.copytree(embedded_folder(), strange)
     assert run(["models", "default", f"./{strange}"]) == 2
     assert "is no UTF-8" in capfd.readouterr().err
     assert default_model() is None

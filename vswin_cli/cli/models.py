@@ -150,6 +150,11 @@ def choose_default(
     meant = parse_reference(name)
     if isinstance(meant, LocalReference) and name != EMBEDDED_MODEL:
         check_there(meant.path)
+        if installed_folder(name) is None:
+            raise CheckpointError(
+                f"{meant.path} is no folder in vswin's own format",
+                hint="`vswin convert` makes one of any checkpoint",
+            )
         name = str(meant.path.absolute())  # for every folder that vswin is used in
     elif installed_folder(name) is None:
         console.note(f"{name} is not on disk yet; `vswin download {name}` brings it")
