@@ -26,6 +26,7 @@ from vswin_cli.bench.record import (
 )
 from vswin_cli.bench.timing import Contender, OnStep, ignore_step, measure
 from vswin_cli.clips import Clip
+from vswin_cli.counting import counted
 from vswin_cli.engine import Engine
 from vswin_cli.models.checkpoint import LoadedModel
 from vswin_cli.models.threads import run_apart
@@ -124,7 +125,7 @@ def measure_networks(
             *((peer, built[precision]) for peer, built in peers.items()),
         ]
     ]
-    on_step(f"{len(entries)} networks")
+    on_step(counted(len(entries), "network"))
     notes: list[str] = []
     if compiled:
         for entry in list(entries):

@@ -136,8 +136,9 @@ def _measure(job: _Job) -> BenchReport:
         compiled=options.compiled,
         on_step=on_step,
     )
-    on_step("differences between precisions")
-    network = replace(network, precisions=measure_precisions(engines, film.first_clips))
+    if len(engines) > 1:
+        on_step("differences between precisions")
+        network = replace(network, precisions=measure_precisions(engines, film.first_clips))
     measured = measure_film(
         film,
         engines,

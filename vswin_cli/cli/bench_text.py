@@ -75,7 +75,7 @@ def _subject_lines(subject: SubjectRecord, passes: int) -> list[str]:
     return [
         f"{subject.id} ({subject.architecture}{weights}), clips of {frames}×{height}×{width}",
         f"{subject.reference_macs / 1e9:.3g} G multiply-adds per clip as the reference counts "
-        f"them, {saved:.1%} of them masked out",
+        f"them, {saved:.1%} of which masks make useless",
         f"fastest of {counted(passes, 'pass')}, all in turns; a multiply-add counts two FLOPs",
     ]
 
@@ -105,8 +105,8 @@ _NETWORK_COLUMNS = (
     "precision",
     "clips/s",
     "s/clip",
-    "median",
-    "at once",
+    "median s",
+    "clips at once",
     "GFLOP/s",
     "of ceiling",
     "vswin faster",
@@ -158,7 +158,7 @@ def _film_line(film: FilmReport) -> str:
     )
 
 
-_FILM_COLUMNS = ("film", "precision", "seconds", "median", "× real time", "vswin faster")
+_FILM_COLUMNS = ("film", "precision", "seconds", "median s", "× real time", "vswin faster")
 
 
 def _film_table(film: FilmReport) -> Table:
@@ -190,8 +190,8 @@ def _film_conclusions(film: FilmReport) -> Iterator[str]:
 def _memory_line(memory: Memory) -> str:
     device = "" if memory.device_bytes is None else f", {_mega(memory.device_bytes)} on the device"
     return (
-        f"peak memory {_mega(memory.total_bytes)}: {_mega(memory.main_bytes)} and, decoding, "
-        f"{_mega(memory.decoder_bytes)}{device}"
+        f"peak memory {_mega(memory.total_bytes)} at one time; each at its own time, the network "
+        f"{_mega(memory.main_bytes)} and decoding {_mega(memory.decoder_bytes)}{device}"
     )
 
 
