@@ -182,6 +182,8 @@ def test_a_folder_as_output_gets_one_file_per_video(tag, movie, tmp_path):
     code, _, err = tag(movie, other, "-f", "srt", "-o", target)
     assert code == 0, err
     assert sorted(path.name for path in target.iterdir()) == ["movie-2.srt", "movie.srt"]
+    assert tag(movie, "-o", f"{tmp_path}/more/")[0] == 0
+    assert [path.name for path in (tmp_path / "more").iterdir()] == ["movie.json"]
 
 
 def test_a_truncated_video_is_partial_and_strict_says_so(tag, tmp_path):

@@ -241,7 +241,7 @@ def choose_output(out: str | None, format: str | None, *, json: bool = False) ->
     place = None if out is None or out == "-" else Place.parse(out)
     as_json = chosen if chosen in _JSON_FORMATS else "json"
     if place is not None:
-        name = chosen or _format_of(place, "json" if json else None)
+        name = chosen or _format_of(place, json=json)
         return Output(name, place, as_json if json else None, json)
     if json and chosen not in (None, *_JSON_FORMATS):
         raise OptionError(
@@ -252,8 +252,12 @@ def choose_output(out: str | None, format: str | None, *, json: bool = False) ->
     return Output(name, None, name, json)
 
 
-def _format_of(place: Place, default: str | None) -> str:
-    """The format that the ending of a file tells; of a folder, and where it tells none, `default`.
+def _format_of(place: Place, *, json: bool) -> str:
+    """JSON in a folder, else what the ending of the file tells.
+
+    Args:
+        place: file or folder.
+        json: whether to take JSON where the ending tells nothing.
 
     Raises:
         OptionError: nothing tells.
@@ -261,9 +265,9 @@ def _format_of(place: Place, default: str | None) -> str:
     form = None if place.is_folder else format_by_name(place.path.name)
     if form is not None:
         return form.name
-    if default is None and not place.is_folder:
-        raise OptionError(
-            f"the ending of {place.path} does not tell the format",
-            hint=f"add --format with one of {', '.join(FORMATS)}; for a folder, end it with a /",
-        )
-    return default or "table"
+    if place.is_folder or json:
+        return "json"
+    raise OptionError(
+        f"the ending of {place.path} does not tell the format",
+        hint=f"add --format with one of {', '.join(FORMATS)}; for a folder, end it with a /",
+    )
