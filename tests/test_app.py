@@ -149,3 +149,17 @@ def test_an_interrupt_ends_with_a_word_and_its_own_code(tmp_path):
     assert child.returncode == 130
     assert err.splitlines()[-1] == "interrupted"
     assert out == ""
+
+
+def test_an_interruption_while_the_commands_load_is_no_traceback():
+    interrupting = (
+        "import sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'vswin_cli.cli.app': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "from vswin_cli.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", interrupting], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
