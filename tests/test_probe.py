@@ -187,10 +187,11 @@ def test_single_bad_file_is_an_error(tmp_path):
 
 
 def test_folder_is_probed_file_by_file(tmp_path):
-    for name in ("a.mp4", "b.mp4"):
+    (tmp_path / "day1").mkdir()
+    for name in ("a.mp4", "b.mp4", "day1/c.mp4"):
         make_video(tmp_path / name)
     _, videos = run_json(tmp_path)
-    assert len(videos) == 2
+    assert len(videos) == 3
 
 
 def test_inspection_reports_progress_while_scanning(tmp_path):

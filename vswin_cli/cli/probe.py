@@ -28,7 +28,8 @@ _SAME_RATE = 0.01  # relative difference that timestamps in milliseconds make
 
 def probe(
     videos: Annotated[
-        list[str], typer.Argument(metavar="VIDEO", help="Video files, folders or URLs.")
+        list[str],
+        typer.Argument(metavar="VIDEO", help="Video files, folders with all in them, or URLs."),
     ],
     scan: Annotated[
         bool, typer.Option("--scan", help="Decode everything: finds damage and gaps.")
@@ -45,7 +46,7 @@ def probe(
     """
     from vswin_cli.sources import VideoSource, find_sources
 
-    sources, missing = find_sources(videos)
+    sources, missing = find_sources(videos, recursive=True)
     findings = [_inspect(source, scan=scan, quiet=quiet) for source in sources]
     sources += [VideoSource.of(name) for name in missing]
     findings += missing.values()
