@@ -14,7 +14,7 @@ from tests.videos import make_video
 from vswin_cli import transfer
 from vswin_cli.errors import OptionError, SourceError, SourceNotFoundError
 from vswin_cli.remote import as_local_path, is_remote, local_copy
-from vswin_cli.sources import VideoSource, expand_sources
+from vswin_cli.sources import VideoSource, expand_sources, find_sources
 
 
 @pytest.fixture
@@ -337,3 +337,12 @@ def test_an_id_leaves_room_for_an_ending(name):
 def test_paths_outside_of_unicode_keep_their_id(tmp_path):
     strange = os.fsdecode(bytes(tmp_path) + b"/caf\xe9.mp4")
     assert VideoSource.of(strange).id
+
+
+def test_an_empty_folder_is_told_of_behind_another_problem(tmp_path):
+    (tmp_path / "empty").mkdir()
+    found, problems = find_sources(
+        [str(tmp_path / "none.mp4"), str(tmp_path / "empty")], recursive=True
+    )
+    assert found == []
+    assert [type(problem) for problem in problems.values()] == [SourceNotFoundError, SourceError]

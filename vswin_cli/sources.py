@@ -183,10 +183,12 @@ def _in_folder(
         found = list(folder.iterdir())
     except OSError as error:
         raise _unreadable(str(folder), error) from error
+    unread: dict[str, SourceError] = {}
     if recursive:
-        found = _below(folder, problems)
+        found = _below(folder, unread)
+        problems |= unread
     videos = [path for path in found if _looks_like_video(path, folder)]
-    if not videos and not problems:
+    if not videos and not unread:
         raise SourceError(
             f"no videos in {folder}",
             hint="name the files"
