@@ -20,6 +20,7 @@ from vswin_cli.errors import NotAVideoError, OptionError, VswinError
 from vswin_cli.sampling import RunEnd, SampledFrame, SamplingPlan
 from vswin_cli.sources import VideoSource
 from vswin_cli.specs import InputSpec
+from vswin_cli.video import VideoReader
 
 SPEC = InputSpec(num_frames=8, frame_rate=10.0, resize_short_side=32, crop_size=32)
 WHOLE_CLIPS = st.integers(1, 8).map(lambda half: 2 * half)
@@ -317,6 +318,21 @@ def test_a_part_of_joined_recordings_shows_what_the_whole_shows(joined, start):
     shown = read_indices(part[0].frames)
     assert shown[0] == pytest.approx(30 * start, abs=1)
     assert shown[0] in [index for clip in whole for index in read_indices(clip.frames)]
+
+
+def test_a_clock_is_examined_only_where_that_saves_decoding(joined, monkeypatch):
+    examined = []
+    examine = VideoReader.examine_clock
+
+    def noted(self):
+        examined.append(self)
+        return examine(self)
+
+    monkeypatch.setattr(VideoReader, "examine_clock", noted)
+    monkeypatch.setattr("vswin_cli.decoding._EXAMINED_SHARE", 0.9)  # of 20 s that are declared
+    shown, _ = clips_of(joined, start_seconds=15.0, end_seconds=17.0)
+    assert read_indices(shown[0].frames)[0] == pytest.approx(450, abs=1)
+    assert examined == []
 
 
 def test_sparse_clips_of_joined_recordings_are_found_in_both(joined):

@@ -33,6 +33,7 @@ __all__ = ["decode_samples"]
 _PROGRESS_SECONDS = 0.5  # of wall time between signs of life
 _SAME_SHAPE = 0.02  # relative difference of aspect that still counts as the same picture shape
 _FALLBACK_RATE = 25.0
+_EXAMINED_SHARE = 0.05  # of a film takes longer to decode than all of it to read
 _UNREAD_SHARE = 0.5  # of the bytes that the missing time would take at the average rate
 _GAP_REASONS: dict[EndReason, GapReason] = {"truncated": "truncated", "read_error": "read_error"}
 
@@ -108,11 +109,16 @@ class _Sampler:
             yield Progress(here_seconds, self._frames_decoded, self._reader.bad_packets)
 
     def _is_worth_seeking(self, here: float, target: float) -> Generator[Event, None, bool]:
-        if not self._reader.worth_seeking(here, target):
+        reader = self._reader
+        if not reader.worth_seeking(here, target):
             return False
-        for _ in self._reader.examine_clock():
+        if reader.has_one_clock is None and not self._plan.sparse:
+            whole = reader.info.declared_duration_seconds or 0.0
+            if target - here < _EXAMINED_SHARE * whole:
+                return False
+        for _ in reader.examine_clock():
             yield from self._sign_of_life(here)
-        return self._reader.worth_seeking(here, target)
+        return reader.worth_seeking(here, target)
 
     def _seek_target(self, here_seconds: float) -> Generator[Event, None, float | None]:
         """For sparse plans, the next wanted time if it is cheaper to jump there."""

@@ -18,7 +18,7 @@ from vswin_cli.structure import is_cut_off
 
 if TYPE_CHECKING:
     from av import VideoFrame, VideoStream
-    from av.container import Container, InputContainer
+    from av.container import InputContainer
 
 __all__ = [
     "best_stream",
@@ -42,7 +42,6 @@ _SQUARE_WITHIN = Fraction(1, 50)  # 399:400 comes of rounding a width to whole b
 _HDR_TRANSFERS = (16, 18)  # PQ and HLG, ITU-T H.273
 _STATING_DURATION = {"mov", "matroska", "avi", "flv", "asf", "mxf", "rm", "ivf"}
 _DURATION_TAG = re.compile(r"(\d+):(\d{2}):(\d{2}(?:\.\d+)?)")
-_SINGLE_CLOCK = {"mov", "matroska", "avi"}  # others may be recordings that were joined
 _PACKETS_PER_STEP = 2000  # read in well under a second
 _MICROSECONDS = 1_000_000  # FFmpeg's unit for the duration of a container
 
@@ -147,7 +146,7 @@ def declared_duration(
     return (seconds, "container" if is_stated else "estimate") if seconds > 0 else None
 
 
-def container_name(container: Container) -> str:
+def container_name(container: InputContainer) -> str:
     """Short name of the format: the first of the names that FFmpeg gives it."""
     return container.format.name.split(",")[0]
 
@@ -155,12 +154,10 @@ def container_name(container: Container) -> str:
 def examine_clock(path: Path, stream: VideoStream) -> Generator[None, None, bool]:
     """Whether a stream's timestamps never fall back, so that each time occurs in it once.
 
-    Reads all packets and decodes none, where the format does not promise it; yields now and then.
+    Reads all packets and decodes none; yields now and then.
     """
     import av
 
-    if container_name(stream.container) in _SINGLE_CLOCK:
-        return True
     with open_container(path) as container:
         newest: float | None = None
         try:

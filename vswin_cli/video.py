@@ -49,7 +49,7 @@ _MAX_PIXELS = 1 << 28  # a damaged header must not ask for tens of gigabytes
 _SEEK_MARGINS_SECONDS = (0.0, 1.0, 3.0, 10.0, 60.0)  # further back each time a seek lands too late
 _BLIND_SEEK_SECONDS = 10.0  # without an index, shorter ways are decoded ...
 _BLIND_SEEK_PENALTY = 4.0  # ... and this much longer ones after a seek that went backwards
-_INDEXED = ("mov", "matroska", "avi")  # in others FFmpeg's index holds what it came across
+_INDEXED = ("mov", "matroska", "avi")  # others keep no index and may be joined recordings
 _SHORTEST_SEEK_SECONDS = 2.0
 
 
@@ -62,6 +62,7 @@ class VideoReader:
         corrupt_frames: pictures marked as damaged so far.
         out_of_order_frames: pictures left out so far because time did not advance.
         read_failed: whether the container broke off with an error.
+        has_one_clock: whether the file's clock runs through; `None` before `examine_clock`.
 
     Raises:
         SourceNotFoundError: no such file, or it may not be read.
@@ -89,7 +90,7 @@ class VideoReader:
         self._read_bytes = 0  # where in the file the furthest packet ended
         self._blind_seek_seconds = _BLIND_SEEK_SECONDS
         self._is_wanted: IsWanted | None = None
-        self._has_one_clock: bool | None = None  # until someone looks
+        self.has_one_clock = True if container_name(self._container) in _INDEXED else None
         self._configure()
         self._time_base = self._stream.time_base or Fraction(1, 90_000)
         packets = self._demux()
@@ -196,24 +197,24 @@ class VideoReader:
         here = self._newest_seconds
         margins = (margin for margin in _SEEK_MARGINS_SECONDS if margin < seconds)
         landings = (self._seek_once(seconds - margin, seconds) for margin in margins)
-        if not (self._has_one_clock and any(landings)):
+        if not (self.has_one_clock and any(landings)):
             self._reopen()
         if self._pending and (self._stamp(self._pending[0]) or 0.0) < here:
             self._blind_seek_seconds *= _BLIND_SEEK_PENALTY
 
     def examine_clock(self) -> Iterator[None]:
-        """Find out, once, whether the file's clock runs through: if not, a seek may land wrongly.
+        """Find out, once, whether the file's clock runs through; else a seek may land wrongly.
 
         May read the whole file; yields now and then.
         """
-        if self._has_one_clock is None:
-            self._has_one_clock = yield from examine_clock(self._path, self._stream)
+        if self.has_one_clock is None:
+            self.has_one_clock = yield from examine_clock(self._path, self._stream)
 
     def worth_seeking(self, here_seconds: float, target_seconds: float) -> bool:
         """Whether seeking is likely to be cheaper than decoding on from `here_seconds`."""
         way = target_seconds - here_seconds
         near_end = target_seconds >= (self.info.declared_duration_seconds or 0.0)
-        is_possible = self.info.seekable and self._has_one_clock is not False
+        is_possible = self.info.seekable and self.has_one_clock is not False
         if not is_possible or way < _SHORTEST_SEEK_SECONDS or near_end:
             return False
         index = self._stream.index_entries
