@@ -42,6 +42,18 @@ def given(monkeypatch):
     return counts
 
 
+def break_after(seconds, monkeypatch, fault):
+    """Let decoders at work together fail on what is later."""
+    scale = Relay._scaled
+
+    def failing(self, frame, end_seconds, maker):
+        if frame.seconds > seconds:
+            raise fault("broken")
+        return scale(self, frame, end_seconds, maker)
+
+    monkeypatch.setattr(Relay, "_scaled", failing)
+
+
 def range_threads():
     return [thread for thread in threading.enumerate() if thread.name == "vswin-range"]
 
@@ -138,14 +150,7 @@ def test_damage_is_told_as_one_decoder_tells_it(tmp_path, given, place):
 def test_decoding_anew_gives_signs_of_life(tmp_path, monkeypatch):
     path = make_video(tmp_path / "a.mp4", FILM)
     monkeypatch.setattr("vswin_cli.decoding._PROGRESS_SECONDS", 0.0)
-    scale = Relay._scaled
-
-    def failing(self, frame, end_seconds, maker):
-        if frame.seconds > 30:
-            raise RuntimeError("broken")
-        return scale(self, frame, end_seconds, maker)
-
-    monkeypatch.setattr(Relay, "_scaled", failing)
+    break_after(30, monkeypatch, RuntimeError)
     events = list(decode_samples(path, TOGETHER))
     signs = [event for event in events if isinstance(event, Progress)]
     assert len(signs) > FILM.num_frames + 200
@@ -237,13 +242,6 @@ def test_clips_are_the_same_with_several_decoders(tmp_path, isolate):
 def test_a_decoder_that_fails_is_replaced_by_the_one(tmp_path, monkeypatch, given, fault):
     path = make_video(tmp_path / "a.mp4", FILM)
     alone = events_of(path, ALONE)
-    scale = Relay._scaled
-
-    def failing(self, frame, end_seconds, maker):
-        if frame.seconds > 20:
-            raise fault("broken")
-        return scale(self, frame, end_seconds, maker)
-
-    monkeypatch.setattr(Relay, "_scaled", failing)
+    break_after(20, monkeypatch, fault)
     assert_same_events(events_of(path, TOGETHER), alone)
     assert 0 < given[0] < 250

@@ -28,7 +28,7 @@ class Clock:
 
     def __init__(self, interval_seconds: float) -> None:
         self.interval_seconds = interval_seconds
-        self._first_reset_seconds: float | None = None  # the first one
+        self._first_reset_seconds: float | None = None
         self._num_resets = 0
         self._num_misplaced = 0
         self.restart()
@@ -72,9 +72,8 @@ class Clock:
         begin = newest + self.interval_seconds
         self._shift += begin - seconds
         self._num_resets += 1
-        self._first_reset_seconds = (
-            begin if self._first_reset_seconds is None else self._first_reset_seconds
-        )
+        if self._first_reset_seconds is None:
+            self._first_reset_seconds = begin
         return begin, True
 
     @staticmethod

@@ -39,7 +39,7 @@ __all__ = [
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _VIEWS_PER_PASS = {"cuda": 8, "mps": 2}
 _MAX_VIEWS_PER_PASS = 8  # on a CPU; more gained nothing
-_MOST_SHARING = 0.75  # passes per core; with more a core for each is as fast
+_MOST_SHARING = 0.75  # passes per core; an estimate: beyond it a core for each should be as fast
 _MOST_DECODERS = 4  # each keeps some seconds of pictures
 PRODUCTS_PER_PASS = 1_000_000_000
 """Multiplications that keep a core busy enough for the cost of calling operations to vanish."""
