@@ -320,7 +320,7 @@ def hub_environment(
     }
     for name, value in (settings | extra).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr("vswin_cli.transfer._RETRY_WAITS_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr("vswin_cli.storage.download._RETRY_WAITS_SECONDS", (0.01, 0.01))
     forget_hub_client()
     yield
     forget_hub_client()

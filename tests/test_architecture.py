@@ -13,18 +13,20 @@ PACKAGE = Path(__file__).parent.parent / "vswin_cli"
 
 # Lowest first. A module imports only from rows above its own.
 LAYERS = [
-    "bench.record counting errors frames heap media models.crc32c "
+    "bench.record storage.humanize errors frames heap media models.crc32c "
     "models.linear models.partition models.threads omission specs structure "
     "timeline.overlaps timeline.runs",
-    "delimited clock files",
+    "storage.csv_rows clock storage.files",
     "bench.flops bench.machine bench.memory bench.synthesis bench.timing "
     "bench.torchvision_peer cli.bench_text cli.console config evaluation.protocols "
     "labels models.inert models.inflate models.layouts models.routing models.tf_index "
-    "records transfer transforms weights.spec",
+    "storage.json_records storage.download transforms weights.spec",
     "bench.ceiling bench.mmaction_peer card cli.batch_progress cli.chosen cli.command cli.options "
-    "evaluation.accuracy evaluation.reading models.pickles models.tf_bundle remote sampling "
-    "settings timeline.provenance timeline.spool weights.table",
-    "cli.batch_summary intervals models.native pictures result_names sources timeline.scores "
+    "evaluation.accuracy evaluation.reading models.pickles "
+    "models.tf_bundle storage.remote sampling  "
+    "storage.user_config timeline.provenance timeline.spool weights.table",
+    "cli.batch_summary intervals models.native pictures "
+    "storage.result_names storage.sources timeline.scores  "
     "walker weights.store wire",
     "batch.inputs cli.places evaluation.video_list evaluation.window_list isolation "
     "models.attention streams timeline.selection weights.hub weights.registry",
@@ -59,6 +61,7 @@ ROOMS = {
     "cli",
     "evaluation",
     "models",
+    "storage",
     "timeline",
     "weights",
 }  # packages whose own file holds no code

@@ -13,7 +13,7 @@ from tests.videos import VideoRecipe, make_video
 from vswin_cli.batch.inputs import collect_inputs, look_at_addresses
 from vswin_cli.cli.app import run
 from vswin_cli.errors import OptionError
-from vswin_cli.remote import RemoteState, look_at
+from vswin_cli.storage.remote import RemoteState, look_at
 
 
 class Server(http.server.ThreadingHTTPServer):

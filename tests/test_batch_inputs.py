@@ -12,7 +12,7 @@ from vswin_cli.batch.journal import Journal, fingerprint, hold
 from vswin_cli.batch.tables import choose_target, video_paths
 from vswin_cli.config import SamplingOptions, SegmentOptions
 from vswin_cli.errors import OptionError, OutputError, SourceNotFoundError
-from vswin_cli.sources import VideoSource
+from vswin_cli.storage.sources import VideoSource
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from tests.videos import VideoRecipe, make_video
 from vswin_cli.batch.tables import choose_target
 from vswin_cli.cli.app import run
 from vswin_cli.errors import OptionError, OutputError
-from vswin_cli.remote import upload
+from vswin_cli.storage.remote import upload
 
 THRESHOLDS = ("--onset", "0.2", "--offset", "0.1")
 NUM_VIDEOS = 3

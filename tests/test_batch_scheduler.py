@@ -12,7 +12,7 @@ from vswin_cli.batch.parts import plan_parts
 from vswin_cli.batch.scheduler import Limits, Scheduler, StopRequest
 from vswin_cli.config import SamplingOptions, SegmentOptions
 from vswin_cli.errors import DeviceError, VswinError
-from vswin_cli.sources import VideoSource
+from vswin_cli.storage.sources import VideoSource
 
 
 class ScriptedCrew:

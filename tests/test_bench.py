@@ -17,7 +17,7 @@ from vswin_cli.bench.torchvision_peer import import_torchvision
 from vswin_cli.cli.app import run
 from vswin_cli.cli.bench_text import bench_tables
 from vswin_cli.errors import OptionError
-from vswin_cli.records import from_json
+from vswin_cli.storage.json_records import from_json
 
 
 def skip_without(load):

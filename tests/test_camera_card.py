@@ -9,7 +9,7 @@ import pytest
 from vswin_cli.card import ModelCard
 from vswin_cli.evaluation.annotations import read_annotations
 from vswin_cli.evaluation.events import Collar, Doubts, event_report
-from vswin_cli.records import to_json
+from vswin_cli.storage.json_records import to_json
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 CARD = Path(__file__).parent.parent / "vswin_cli" / "data" / "camera-motion" / "config.json"

@@ -18,8 +18,8 @@ from vswin_cli.clips import Clip, ClipAssembler, ClipPlan, open_clips, plan_clip
 from vswin_cli.config import SamplingOptions, Stride
 from vswin_cli.errors import NotAVideoError, OptionError, VswinError
 from vswin_cli.sampling import RunEnd, SampledFrame, SamplingPlan
-from vswin_cli.sources import VideoSource
 from vswin_cli.specs import InputSpec
+from vswin_cli.storage.sources import VideoSource
 from vswin_cli.video import VideoReader
 
 SPEC = InputSpec(num_frames=8, frame_rate=10.0, resize_short_side=32, crop_size=32)

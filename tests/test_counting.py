@@ -2,7 +2,7 @@
 
 import pytest
 
-from vswin_cli.counting import clock_text, counted
+from vswin_cli.storage.humanize import clock_text, counted
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@
 
 import pytest
 
-from vswin_cli.delimited import read_rows
 from vswin_cli.errors import LabelsError, SourceError
+from vswin_cli.storage.csv_rows import read_rows
 
 
 def test_rows_know_the_line_in_which_they_begin():

@@ -13,7 +13,7 @@ import pytest
 from tests.golden import golden_state, write_tf_bundle
 from tests.hub_server import TOKEN, HubServer, Repo, hub_environment
 from vswin_cli.cli.app import run
-from vswin_cli.settings import default_model
+from vswin_cli.storage.user_config import default_model
 
 
 @pytest.fixture(scope="session")

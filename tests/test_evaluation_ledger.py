@@ -17,10 +17,10 @@ from vswin_cli.evaluation.ledger import TopkTest, open_ledger, resumed
 from vswin_cli.evaluation.protocols import choose_protocol
 from vswin_cli.evaluation.topk import Outcome
 from vswin_cli.evaluation.video_list import LabelledVideo
-from vswin_cli.records import to_json
-from vswin_cli.settings import cache_folder
-from vswin_cli.sources import VideoSource
 from vswin_cli.specs import InputSpec
+from vswin_cli.storage.json_records import to_json
+from vswin_cli.storage.sources import VideoSource
+from vswin_cli.storage.user_config import cache_folder
 
 SPEC = InputSpec()
 TEST = TopkTest("a" * 64, choose_protocol("paper", SPEC), SPEC, "softmax", "float32")

@@ -19,8 +19,8 @@ from vswin_cli.evaluation.topk import classify, view_logits
 from vswin_cli.evaluation.views import read_views
 from vswin_cli.models.checkpoint import LoadedModel
 from vswin_cli.models.swin3d import VideoSwin
-from vswin_cli.sources import VideoSource
 from vswin_cli.specs import InputSpec
+from vswin_cli.storage.sources import VideoSource
 
 SPEC = InputSpec(num_frames=8, resize_short_side=32, crop_size=32)
 UNIFORM = InputSpec(num_frames=8, resize_short_side=32, crop_size=32, sampling="uniform")

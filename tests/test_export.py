@@ -32,7 +32,7 @@ from vswin_cli.export import (
 )
 from vswin_cli.export.naming import media_url, video_ids, video_name
 from vswin_cli.export.tabular import TABLE_COLUMNS, table_rows
-from vswin_cli.files import check_destination
+from vswin_cli.storage.files import check_destination
 from vswin_cli.timeline.files import parse_timelines, read_timelines
 from vswin_cli.timeline.record import VideoRecord
 
@@ -428,7 +428,7 @@ def test_full_disk_leaves_the_old_file_and_no_rubbish(tmp_path, monkeypatch):
 
 
 def test_failing_half_way_leaves_nothing(tmp_path):
-    from vswin_cli.files import replacing_text
+    from vswin_cli.storage.files import replacing_text
 
     def half(path):
         with replacing_text(path) as file:

@@ -22,7 +22,7 @@ from vswin_cli.cli.schema import schema
 from vswin_cli.cli.segment import segment
 from vswin_cli.errors import OptionError, OutputError, SourceError
 from vswin_cli.export import FORMATS, write_timeline
-from vswin_cli.result_names import unique_names
+from vswin_cli.storage.result_names import unique_names
 from vswin_cli.timeline.files import read_timelines, schema_text
 from vswin_cli.timeline.score_files import save_track
 

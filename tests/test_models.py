@@ -11,7 +11,7 @@ from tests.golden import golden_network, golden_state
 from vswin_cli.card import ModelCard
 from vswin_cli.cli.app import run
 from vswin_cli.labels import LabelMap, bundled_label_sets
-from vswin_cli.settings import set_default_model
+from vswin_cli.storage.user_config import set_default_model
 from vswin_cli.weights.registry import all_specs, get_spec
 from vswin_cli.weights.store import model_folder, remember_commit
 

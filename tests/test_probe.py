@@ -15,7 +15,7 @@ from vswin_cli.cli.probe import _rate_at_a_glance, _rate_found, probe
 from vswin_cli.errors import NoVideoStreamError, SourceNotFoundError
 from vswin_cli.inspection import inspect
 from vswin_cli.media import DecodeReport, VideoInfo
-from vswin_cli.sources import VideoSource
+from vswin_cli.storage.sources import VideoSource
 
 runner = CliRunner()
 app = typer.Typer()

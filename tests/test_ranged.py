@@ -15,8 +15,8 @@ from vswin_cli.decoding import decode_samples
 from vswin_cli.media import DecodeReport
 from vswin_cli.relay import Relay, _Decoder
 from vswin_cli.sampling import Progress, SamplingPlan
-from vswin_cli.sources import VideoSource
 from vswin_cli.specs import InputSpec
+from vswin_cli.storage.sources import VideoSource
 
 ALONE = SamplingPlan(num_frames=8, stride=8, short_side=32, positions_per_second=5.0)
 TOGETHER = replace(ALONE, decoders=3)

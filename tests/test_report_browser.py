@@ -14,10 +14,10 @@ from tests.timelines import STEP
 from tests.videos import read_index
 from vswin_cli.cli.app import run
 from vswin_cli.config import LabelGroup, LabelOnset, SegmentOptions
-from vswin_cli.records import to_json
 from vswin_cli.report import ReportSource, write_report
 from vswin_cli.report.content import PageOptions
 from vswin_cli.report.tracks import LOWEST_ONSET, pack_track
+from vswin_cli.storage.json_records import to_json
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.score_files import load_track
 from vswin_cli.timeline.scores import Gap

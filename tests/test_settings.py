@@ -7,7 +7,7 @@ import pytest
 
 from vswin_cli.cli.app import run
 from vswin_cli.errors import OptionError
-from vswin_cli.settings import default_model, set_default_model, settings_path
+from vswin_cli.storage.user_config import default_model, set_default_model, settings_path
 from vswin_cli.weights.store import embedded_folder
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from tests.videos import make_video
-from vswin_cli import transfer
 from vswin_cli.errors import OptionError, SourceError, SourceNotFoundError
-from vswin_cli.remote import as_local_path, is_remote, local_copy
-from vswin_cli.sources import VideoSource, expand_sources, find_sources
+from vswin_cli.storage import download
+from vswin_cli.storage.remote import as_local_path, is_remote, local_copy
+from vswin_cli.storage.sources import VideoSource, expand_sources, find_sources
 
 
 @pytest.fixture
@@ -273,7 +273,7 @@ def test_web_address_is_copied(web):
 def test_web_address_that_gives_no_file_fails_as_a_source(
     web, monkeypatch, name, kind, message, hint
 ):
-    monkeypatch.setattr(transfer, "_RETRY_WAITS_SECONDS", (0.0,))
+    monkeypatch.setattr(download, "_RETRY_WAITS_SECONDS", (0.0,))
     address = f"{web[1]}/{name}"
     with pytest.raises(SourceError) as caught, local_copy(address):
         pass

@@ -21,8 +21,8 @@ from tests.videos import VideoRecipe, cut_short, make_audio, make_video
 from vswin_cli.cli.app import run
 from vswin_cli.cli.chosen import segment_options
 from vswin_cli.config import LabelOnset, SegmentOptions
-from vswin_cli.files import writing
-from vswin_cli.sources import VideoSource
+from vswin_cli.storage.files import writing
+from vswin_cli.storage.sources import VideoSource
 
 
 @pytest.fixture(scope="module")

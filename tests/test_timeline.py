@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from tests.timelines import columns, segment, timeline, track_of
-from vswin_cli import records
 from vswin_cli.config import LabelGroup, LabelOnset, SegmentOptions
 from vswin_cli.errors import SourceError, SourceNotFoundError
 from vswin_cli.export import write_timeline, write_timelines
+from vswin_cli.storage import json_records
 from vswin_cli.timeline.files import parse_timelines, read_timelines, schema_text
 from vswin_cli.timeline.record import (
     PostprocessRecord,
@@ -258,4 +258,4 @@ def test_missing_and_binary_files_fail(tmp_path):
 
 def test_records_refuse_what_is_no_record():
     with pytest.raises(TypeError, match="not a record"):
-        records.to_json({"a": 1})
+        json_records.to_json({"a": 1})

@@ -15,7 +15,7 @@ import pytest
 
 from tests.hub_server import HubServer, Repo, hub_environment
 from vswin_cli.errors import DownloadError, IntegrityError, OfflineError
-from vswin_cli.transfer import check_free_space, transfer
+from vswin_cli.storage.download import check_free_space, transfer
 
 CONTENT = os.urandom(300_000)
 
@@ -216,7 +216,7 @@ def test_file_size_limit_keeps_what_has_arrived(server, url, unfinished):
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, {resource.RLIM_INFINITY}))
         from pathlib import Path
         from vswin_cli.errors import DownloadError
-        from vswin_cli.transfer import transfer
+        from vswin_cli.storage.download import transfer
         try:
             transfer({url!r}, Path({str(unfinished)!r}))
         except DownloadError as error:

@@ -28,9 +28,9 @@ from vswin_cli.errors import (
     UnknownModelError,
 )
 from vswin_cli.labels import LabelMap
-from vswin_cli.settings import cache_folder
 from vswin_cli.specs import InputSpec
-from vswin_cli.transfer import DiskFullError
+from vswin_cli.storage.download import DiskFullError
+from vswin_cli.storage.user_config import cache_folder
 from vswin_cli.weights.catalogue import installed_folder, installed_models, labels_of
 from vswin_cli.weights.loading import ensure_weights, load_model, plan_download
 from vswin_cli.weights.spec import (

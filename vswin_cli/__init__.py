@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vswin_cli.errors import VswinError
     from vswin_cli.labels import LabelMap
     from vswin_cli.pipeline import analyze_video
-    from vswin_cli.sources import VideoSource, expand_sources
+    from vswin_cli.storage.sources import VideoSource, expand_sources
     from vswin_cli.timeline.record import Timeline
     from vswin_cli.timeline.segments import Segment
     from vswin_cli.weights.loading import load_model
@@ -34,10 +34,10 @@ _HOMES = {
     "SegmentOptions": "config",
     "Stride": "config",
     "Timeline": "timeline.record",
-    "VideoSource": "sources",
+    "VideoSource": "storage.sources",
     "VswinError": "errors",
     "analyze_video": "pipeline",
-    "expand_sources": "sources",
+    "expand_sources": "storage.sources",
     "load_model": "weights.loading",
 }
 

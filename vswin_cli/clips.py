@@ -38,14 +38,14 @@ from vswin_cli.sampling import (
     SamplingPlan,
     plan_sampling,
 )
-from vswin_cli.sources import VideoSource, naming_source
 from vswin_cli.specs import InputSpec
+from vswin_cli.storage.sources import VideoSource, naming_source
 from vswin_cli.wire import Event
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from vswin_cli.transfer import OnBytes
+    from vswin_cli.storage.download import OnBytes
 
 __all__ = ["Clip", "ClipAssembler", "ClipPlan", "ClipStream", "open_clips", "plan_clips"]
 

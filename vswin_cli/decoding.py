@@ -12,13 +12,13 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vswin_cli.counting import counted
 from vswin_cli.frames import TimedFrame
 from vswin_cli.intervals import GAP_SECONDS, Intervals
 from vswin_cli.media import DecodeReport, EndReason, Gap, GapReason, MediaWarning
 from vswin_cli.pictures import PictureMaker
 from vswin_cli.ranged import RangedReader
 from vswin_cli.sampling import ROUNDING_SECONDS, Progress, SampledFrame, SamplingPlan
+from vswin_cli.storage.humanize import counted
 from vswin_cli.video import VideoReader
 from vswin_cli.walker import GridWalker
 from vswin_cli.wire import Event

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from vswin_cli.isolation import decode_isolated
 from vswin_cli.media import DecodeReport, VideoInfo
 from vswin_cli.sampling import Progress, SampledFrame, SamplingPlan
-from vswin_cli.sources import VideoSource, naming_source
+from vswin_cli.storage.sources import VideoSource, naming_source
 
 __all__ = ["Inspection", "inspect"]
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
-from vswin_cli.counting import counted
-from vswin_cli.delimited import read_rows
 from vswin_cli.errors import LabelsError
+from vswin_cli.storage.csv_rows import read_rows
+from vswin_cli.storage.humanize import counted
 
 __all__ = ["LabelMap", "bundled_label_sets"]
 

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from vswin_cli.clips import Clip, ClipStream, open_clips
 from vswin_cli.config import SamplingOptions, SegmentOptions
-from vswin_cli.counting import counted
 from vswin_cli.engine import Engine
 from vswin_cli.errors import DecodeError
 from vswin_cli.media import DecodeReport, VideoInfo
 from vswin_cli.models.checkpoint import LoadedModel
 from vswin_cli.sampling import SamplingPlan
-from vswin_cli.sources import VideoSource
+from vswin_cli.storage.humanize import counted
+from vswin_cli.storage.sources import VideoSource
 from vswin_cli.timeline.record import (
     Coverage,
     GapRecord,

@@ -20,11 +20,11 @@ from types import TracebackType
 import av
 
 from vswin_cli.clock import RESET_SECONDS, Clock
-from vswin_cli.counting import counted
 from vswin_cli.errors import DecodeError
 from vswin_cli.frames import TimedFrame, in_order, quarter_turn
 from vswin_cli.media import MediaWarning, VideoInfo
 from vswin_cli.omission import IsWanted, Omitted, omission_for
+from vswin_cli.storage.humanize import counted
 from vswin_cli.streams import (
     best_stream,
     container_name,

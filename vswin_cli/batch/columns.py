@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vswin_cli.errors import OptionError
-from vswin_cli.files import replacing_binary
+from vswin_cli.storage.files import replacing_binary
 from vswin_cli.timeline.record import Timeline
 
 __all__ = ["check_parquet", "write_parquet"]

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from vswin_cli.errors import OptionError, SourceError, SourceNotFoundError
-from vswin_cli.files import reading_hint
-from vswin_cli.remote import look_at, without_query
-from vswin_cli.sources import VideoSource, find_sources
+from vswin_cli.storage.files import reading_hint
+from vswin_cli.storage.remote import look_at, without_query
+from vswin_cli.storage.sources import VideoSource, find_sources
 
 __all__ = ["BatchInput", "Shard", "collect_inputs", "look_at_addresses"]
 

@@ -10,7 +10,7 @@ from vswin_cli.batch.inputs import BatchInput
 from vswin_cli.batch.outcome import Outcome
 from vswin_cli.config import EngineOptions, SamplingOptions, SegmentOptions
 from vswin_cli.errors import VswinError
-from vswin_cli.sources import VideoSource
+from vswin_cli.storage.sources import VideoSource
 
 __all__ = [
     "MAX_CAPACITY",

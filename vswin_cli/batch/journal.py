@@ -23,8 +23,8 @@ from pathlib import Path
 from vswin_cli.batch.inputs import Shard
 from vswin_cli.batch.outcome import Outcome
 from vswin_cli.errors import OutputError, SourceError
-from vswin_cli.files import replacing_text, writing
-from vswin_cli.records import JsonValue, from_json, json_text, to_json
+from vswin_cli.storage.files import replacing_text, writing
+from vswin_cli.storage.json_records import JsonValue, from_json, json_text, to_json
 from vswin_cli.timeline.record import Timeline
 
 __all__ = ["Journal", "fingerprint", "hold"]

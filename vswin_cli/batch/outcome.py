@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from vswin_cli.errors import VswinError
-from vswin_cli.records import named
+from vswin_cli.storage.json_records import named
 from vswin_cli.timeline.record import Timeline
 
 __all__ = ["WORKER_CRASHED", "WORKER_HUNG", "Outcome", "OutcomeStatus"]

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from vswin_cli.batch.tables import Target
 from vswin_cli.errors import OutputError
-from vswin_cli.files import replacing_text
-from vswin_cli.remote import upload
+from vswin_cli.storage.files import replacing_text
+from vswin_cli.storage.remote import upload
 
 __all__ = ["publish"]
 

@@ -24,8 +24,8 @@ from vswin_cli.batch.tables import (
     write_video,
 )
 from vswin_cli.errors import OptionError, OutputError, SourceError, SourceNotFoundError, VswinError
-from vswin_cli.files import replacing_binary
-from vswin_cli.remote import upload
+from vswin_cli.storage.files import replacing_binary
+from vswin_cli.storage.remote import upload
 from vswin_cli.timeline.record import Timeline, with_segments
 from vswin_cli.timeline.score_files import load_track
 from vswin_cli.timeline.scores import ScoreTrack

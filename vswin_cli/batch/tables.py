@@ -28,9 +28,16 @@ from vswin_cli.export import (
     write_timelines,
 )
 from vswin_cli.export.naming import one_line
-from vswin_cli.files import check_named, ends_as_folder, fitting, is_folder, replacing_text, writing
-from vswin_cli.remote import as_local_path, check_can_upload, is_remote
-from vswin_cli.settings import cache_folder
+from vswin_cli.storage.files import (
+    check_named,
+    ends_as_folder,
+    fitting,
+    is_folder,
+    replacing_text,
+    writing,
+)
+from vswin_cli.storage.remote import as_local_path, check_can_upload, is_remote
+from vswin_cli.storage.user_config import cache_folder
 from vswin_cli.timeline.record import Timeline
 
 __all__ = [

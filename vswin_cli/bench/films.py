@@ -16,7 +16,7 @@ from vswin_cli.config import SamplingOptions
 from vswin_cli.errors import DecodeError
 from vswin_cli.media import DecodeReport, VideoInfo
 from vswin_cli.pipeline import analyze_video
-from vswin_cli.sources import VideoSource
+from vswin_cli.storage.sources import VideoSource
 
 if TYPE_CHECKING:
     from vswin_cli.bench.mmaction_peer import LongVideoDemo

@@ -26,10 +26,10 @@ from vswin_cli.bench.record import (
 )
 from vswin_cli.bench.timing import Contender, OnStep, ignore_step, measure
 from vswin_cli.clips import Clip
-from vswin_cli.counting import counted
 from vswin_cli.engine import Engine
 from vswin_cli.models.checkpoint import LoadedModel
 from vswin_cli.models.threads import run_apart
+from vswin_cli.storage.humanize import counted
 from vswin_cli.transforms import make_views
 
 __all__ = ["describe_subject", "measure_networks", "measure_precisions"]

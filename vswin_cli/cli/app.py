@@ -27,7 +27,7 @@ from vswin_cli.cli.schema import schema
 from vswin_cli.cli.segment import segment
 from vswin_cli.cli.tag import tag
 from vswin_cli.errors import OptionError, VswinError
-from vswin_cli.sources import VIDEO_SUFFIXES
+from vswin_cli.storage.sources import VIDEO_SUFFIXES
 
 __all__ = ["app", "main", "run"]
 

@@ -55,7 +55,7 @@ from vswin_cli.config import (
     parse_seconds,
 )
 from vswin_cli.errors import OptionError, SourceError
-from vswin_cli.files import check_spares
+from vswin_cli.storage.files import check_spares
 
 if TYPE_CHECKING:
     from vswin_cli.batch.inputs import BatchInput, Shard

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vswin_cli.cli.places import check_distinct
 from vswin_cli.errors import OptionError
-from vswin_cli.files import check_destination, writing
+from vswin_cli.storage.files import check_destination, writing
 
 if TYPE_CHECKING:
     from vswin_cli.batch.tables import Target

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from vswin_cli.cli import console
-from vswin_cli.counting import clock_text, counted
+from vswin_cli.storage.humanize import clock_text, counted
 
 if TYPE_CHECKING:
     from rich.live import Live

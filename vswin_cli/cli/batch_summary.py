@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import typer
 
 from vswin_cli.cli import console
-from vswin_cli.counting import clock_text, counted
 from vswin_cli.errors import (
     SOME_FAILED,
     CoverageError,
@@ -19,7 +18,8 @@ from vswin_cli.errors import (
     SourceError,
     SourceNotFoundError,
 )
-from vswin_cli.records import json_text
+from vswin_cli.storage.humanize import clock_text, counted
+from vswin_cli.storage.json_records import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

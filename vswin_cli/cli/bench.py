@@ -21,7 +21,7 @@ from vswin_cli.errors import OptionError
 
 if TYPE_CHECKING:
     from vswin_cli.bench.subject import Subject
-    from vswin_cli.sources import VideoSource
+    from vswin_cli.storage.sources import VideoSource
 
 __all__ = ["bench"]
 
@@ -107,7 +107,7 @@ def bench(
     report = run_bench(subject, options, on_step=on_step)
     if json:
         from vswin_cli.bench.record import BENCH_SCHEMA
-        from vswin_cli.records import json_text, to_json
+        from vswin_cli.storage.json_records import json_text, to_json
 
         console.write(json_text({"schema": BENCH_SCHEMA, **to_json(report)}, indent=2))
     else:
@@ -121,7 +121,7 @@ def _ignore(_: str) -> None:
 
 
 def _source(video: str) -> VideoSource:
-    from vswin_cli.sources import expand_sources
+    from vswin_cli.storage.sources import expand_sources
 
     return expand_sources([video], folders=False)[0]
 

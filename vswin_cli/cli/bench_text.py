@@ -11,7 +11,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from vswin_cli.counting import counted
+from vswin_cli.storage.humanize import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

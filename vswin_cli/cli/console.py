@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from vswin_cli.errors import VswinError
-from vswin_cli.files import writing
+from vswin_cli.storage.files import writing
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -13,7 +13,7 @@ from vswin_cli.cli import console
 from vswin_cli.cli.options import QuietOption
 from vswin_cli.config import MAX_FRAME_RATE
 from vswin_cli.errors import OptionError, OutputError
-from vswin_cli.files import is_there, writing
+from vswin_cli.storage.files import is_there, writing
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -12,7 +12,7 @@ from vswin_cli.cli import console
 from vswin_cli.cli.model_choice import ModelChoice, make_engine
 from vswin_cli.config import EngineOptions, Precision, SamplingOptions, SegmentOptions
 from vswin_cli.errors import OptionError
-from vswin_cli.files import is_there
+from vswin_cli.storage.files import is_there
 
 if TYPE_CHECKING:
     from vswin_cli.batch.cluster import Cluster
@@ -165,8 +165,8 @@ def make_task(staff: Staff, sampling: SamplingOptions, segments: SegmentOptions)
     """
     from vswin_cli.batch.job import Task
     from vswin_cli.batch.journal import fingerprint
-    from vswin_cli.records import to_json
     from vswin_cli.sampling import plan_sampling
+    from vswin_cli.storage.json_records import to_json
     from vswin_cli.timeline.selection import check_selection
 
     model = staff.engine.model

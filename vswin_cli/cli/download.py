@@ -65,7 +65,7 @@ def download(
 
 def _settle_default(name: str, *, quiet: bool) -> None:
     """The first weights that a user asks for become the ones that `vswin tag` takes."""
-    from vswin_cli.settings import default_model, set_default_model
+    from vswin_cli.storage.user_config import default_model, set_default_model
     from vswin_cli.weights.store import EMBEDDED_MODEL
 
     if default_model() is None and name != EMBEDDED_MODEL:

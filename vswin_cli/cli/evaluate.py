@@ -17,7 +17,7 @@ from vswin_cli.cli.options import (
 from vswin_cli.cli.topk import topk
 from vswin_cli.cli.windows import windows
 from vswin_cli.config import EngineOptions
-from vswin_cli.records import json_text, to_json
+from vswin_cli.storage.json_records import json_text, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -206,7 +206,7 @@ def _tag(
     """What each model says about a video, with the defaults of `vswin tag`."""
     from vswin_cli.cli.model_choice import ModelChoice, make_engine
     from vswin_cli.evaluation.annotations import annotations_of
-    from vswin_cli.sources import expand_sources
+    from vswin_cli.storage.sources import expand_sources
 
     (source,) = expand_sources([video], folders=False)[:1]
     options = EngineOptions(device)

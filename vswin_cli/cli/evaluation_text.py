@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from vswin_cli.counting import counted
+from vswin_cli.storage.humanize import counted
 
 if TYPE_CHECKING:
     from vswin_cli.evaluation.comparison import ComparisonReport, Difference, VideoComparison

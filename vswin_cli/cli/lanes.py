@@ -14,8 +14,8 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.segment import Segment as Piece
 from rich.style import Style
 
-from vswin_cli.counting import clock_text
 from vswin_cli.export.naming import one_line, video_name
+from vswin_cli.storage.humanize import clock_text
 from vswin_cli.timeline.record import LabelSummary, Timeline
 
 __all__ = ["Lanes"]

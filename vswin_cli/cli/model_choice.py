@@ -79,7 +79,7 @@ class ModelChoice:
     @property
     def reference(self) -> str:
         """Name, Hub repository or path to load from: as said here, as settled, or built in."""
-        from vswin_cli.settings import default_model
+        from vswin_cli.storage.user_config import default_model
         from vswin_cli.weights.store import EMBEDDED_MODEL
 
         if self.weights is not None:

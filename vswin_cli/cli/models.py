@@ -11,7 +11,7 @@ from vswin_cli.cli import console
 from vswin_cli.cli.command import Command, Group
 from vswin_cli.cli.options import JsonOption
 from vswin_cli.errors import CheckpointError, OptionError
-from vswin_cli.records import json_text
+from vswin_cli.storage.json_records import json_text
 
 if TYPE_CHECKING:
     from vswin_cli.card import ModelCard
@@ -139,7 +139,7 @@ def choose_default(
 
         vswin models default camera-motion
     """
-    from vswin_cli.settings import default_model, set_default_model
+    from vswin_cli.storage.user_config import default_model, set_default_model
     from vswin_cli.weights.catalogue import installed_folder
     from vswin_cli.weights.references import LocalReference, check_there, parse_reference
     from vswin_cli.weights.store import EMBEDDED_MODEL
@@ -197,7 +197,7 @@ def labels(
 
 def _default_folder() -> str:
     """Name of the folder of the model that `vswin tag` takes when not told."""
-    from vswin_cli.settings import default_model
+    from vswin_cli.storage.user_config import default_model
     from vswin_cli.weights.catalogue import installed_folder
     from vswin_cli.weights.store import EMBEDDED_MODEL
 

@@ -20,8 +20,8 @@ from vswin_cli.export import (
     get_format,
     write_timelines,
 )
-from vswin_cli.files import check_spares, holds_for_all
-from vswin_cli.result_names import unique_names
+from vswin_cli.storage.files import check_spares, holds_for_all
+from vswin_cli.storage.result_names import unique_names
 
 if TYPE_CHECKING:
     from vswin_cli.timeline.record import Timeline

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vswin_cli.errors import OptionError
-from vswin_cli.files import (
+from vswin_cli.storage.files import (
     check_destination,
     check_named,
     ends_as_folder,
@@ -22,8 +22,8 @@ from vswin_cli.files import (
     is_there,
     writing,
 )
-from vswin_cli.remote import as_local_path, is_remote
-from vswin_cli.result_names import unique_names
+from vswin_cli.storage.remote import as_local_path, is_remote
+from vswin_cli.storage.result_names import unique_names
 
 __all__ = ["Place", "check_distinct", "page_path"]
 

@@ -10,14 +10,14 @@ import typer
 
 from vswin_cli.cli import console
 from vswin_cli.cli.options import JsonOption, QuietOption
-from vswin_cli.counting import clock_text, counted
 from vswin_cli.errors import SOME_FAILED, SourceError
-from vswin_cli.records import json_text
+from vswin_cli.storage.humanize import clock_text, counted
+from vswin_cli.storage.json_records import json_text
 
 if TYPE_CHECKING:
     from vswin_cli.inspection import Inspection
     from vswin_cli.media import DecodeReport, VideoInfo
-    from vswin_cli.sources import VideoSource
+    from vswin_cli.storage.sources import VideoSource
 
     Finding = Inspection | SourceError
 
@@ -44,7 +44,7 @@ def probe(
 
         vswin probe --scan recordings/ --json
     """
-    from vswin_cli.sources import VideoSource, find_sources
+    from vswin_cli.storage.sources import VideoSource, find_sources
 
     sources, missing = find_sources(videos, recursive=True)
     findings = [_inspect(source, scan=scan, quiet=quiet) for source in sources]

@@ -9,9 +9,9 @@ import typer
 
 from vswin_cli.cli import console
 from vswin_cli.cli.options import QuietOption
-from vswin_cli.counting import counted
 from vswin_cli.errors import OptionError, SourceError
-from vswin_cli.files import absence, is_file, reading_hint
+from vswin_cli.storage.files import absence, is_file, reading_hint
+from vswin_cli.storage.humanize import counted
 
 if TYPE_CHECKING:
     from vswin_cli.report import ReportSource
@@ -79,8 +79,8 @@ def report(
         vswin report day1.json day2.json -o days.html --no-thumbnails
     """
     from vswin_cli.cli.places import Place, page_path
-    from vswin_cli.files import check_spares
     from vswin_cli.report import write_report
+    from vswin_cli.storage.files import check_spares
 
     place = Place.parse(out)
     sources = report_sources(timelines, scores or [], video or [])
@@ -131,7 +131,7 @@ def _read(path: Path) -> list[tuple[Timeline, Path | None]]:
     Raises:
         SourceError: it cannot be read, or is the video itself.
     """
-    from vswin_cli.sources import VIDEO_SUFFIXES
+    from vswin_cli.storage.sources import VIDEO_SUFFIXES
     from vswin_cli.timeline.files import read_timelines
     from vswin_cli.timeline.score_files import load_track
 

@@ -64,13 +64,13 @@ from vswin_cli.errors import (
     SourceError,
     VswinError,
 )
-from vswin_cli.files import holds_for_all
+from vswin_cli.storage.files import holds_for_all
 
 if TYPE_CHECKING:
     from vswin_cli.cli.output import Output
     from vswin_cli.cli.tag_places import TagPlaces
     from vswin_cli.engine import Engine
-    from vswin_cli.sources import VideoSource
+    from vswin_cli.storage.sources import VideoSource
     from vswin_cli.timeline.record import Timeline
 
 __all__ = ["tag"]
@@ -199,7 +199,7 @@ def _find(videos: Sequence[str], output: Output) -> tuple[list[VideoSource], int
     Raises:
         SourceError: no argument names anything.
     """
-    from vswin_cli.sources import find_sources
+    from vswin_cli.storage.sources import find_sources
 
     sources, missing = find_sources(videos, folders=False)
     problems = list(missing.values())

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from vswin_cli.cli.output import Output
 from vswin_cli.cli.places import Place, check_distinct, page_path
 from vswin_cli.errors import OptionError
-from vswin_cli.files import check_spares
+from vswin_cli.storage.files import check_spares
 
 if TYPE_CHECKING:
     from vswin_cli.cli.model_choice import ModelChoice
-    from vswin_cli.sources import VideoSource
+    from vswin_cli.storage.sources import VideoSource
 
 __all__ = ["TagPlaces", "plan_places"]
 

@@ -24,9 +24,9 @@ from vswin_cli.cli.options import (
     WeightsOption,
 )
 from vswin_cli.config import EngineOptions, Precision
-from vswin_cli.counting import counted
 from vswin_cli.errors import SOME_FAILED, SourceError
-from vswin_cli.records import json_text, to_json
+from vswin_cli.storage.humanize import counted
+from vswin_cli.storage.json_records import json_text, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -108,7 +108,7 @@ def topk(
     from vswin_cli.evaluation.reading import read_text
     from vswin_cli.evaluation.topk import summarise
     from vswin_cli.evaluation.video_list import read_video_list
-    from vswin_cli.files import check_destination, check_spares
+    from vswin_cli.storage.files import check_destination, check_spares
 
     read_text(videos)  # a wrong path should not cost a download first
     check_protocol_name(protocol)
@@ -218,7 +218,7 @@ def _prediction_writer(path: Path | None, engine: Engine) -> Iterator[Callable[[
     if path is None:
         yield lambda outcome: None
         return
-    from vswin_cli.files import writing
+    from vswin_cli.storage.files import writing
 
     with writing(str(path)), path.open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file, lineterminator="\n")

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vswin_cli.export.naming import video_name
-from vswin_cli.files import is_file
-from vswin_cli.remote import as_local_path, is_remote
+from vswin_cli.storage.files import is_file
+from vswin_cli.storage.remote import as_local_path, is_remote
 
 if TYPE_CHECKING:
     from vswin_cli.timeline.record import Timeline

@@ -25,9 +25,9 @@ from vswin_cli.cli.options import (
 )
 from vswin_cli.config import EngineOptions, Precision
 from vswin_cli.errors import SOME_FAILED, OptionError, SourceError
-from vswin_cli.files import is_there
-from vswin_cli.records import json_text, to_json
-from vswin_cli.sources import VideoSource
+from vswin_cli.storage.files import is_there
+from vswin_cli.storage.json_records import json_text, to_json
+from vswin_cli.storage.sources import VideoSource
 
 __all__ = ["windows"]
 

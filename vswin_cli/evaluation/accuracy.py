@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from vswin_cli.records import named
+from vswin_cli.storage.json_records import named
 
 __all__ = [
     "INTERVAL",

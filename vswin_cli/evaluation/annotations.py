@@ -15,13 +15,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from vswin_cli.config import parse_seconds
-from vswin_cli.counting import counted
-from vswin_cli.delimited import read_rows
 from vswin_cli.errors import OptionError, SourceError
 from vswin_cli.evaluation.reading import read_text
-from vswin_cli.records import JsonValue
-from vswin_cli.remote import is_remote
-from vswin_cli.sources import VIDEO_SUFFIXES
+from vswin_cli.storage.csv_rows import read_rows
+from vswin_cli.storage.humanize import counted
+from vswin_cli.storage.json_records import JsonValue
+from vswin_cli.storage.remote import is_remote
+from vswin_cli.storage.sources import VIDEO_SUFFIXES
 from vswin_cli.timeline.files import parse_timelines
 from vswin_cli.timeline.record import Timeline
 

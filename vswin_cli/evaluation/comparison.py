@@ -10,7 +10,7 @@ import numpy as np
 from vswin_cli.errors import SourceError
 from vswin_cli.evaluation.annotations import AnnotatedVideo, Annotations
 from vswin_cli.evaluation.overlay import Moment, common_end, moments, united
-from vswin_cli.records import named
+from vswin_cli.storage.json_records import named
 
 __all__ = [
     "ComparisonReport",

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from vswin_cli.errors import OptionError, SourceError
 from vswin_cli.evaluation.annotations import Annotations, Interval
-from vswin_cli.records import named
+from vswin_cli.storage.json_records import named
 
 __all__ = [
     "DetectionReport",

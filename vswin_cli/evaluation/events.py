@@ -16,7 +16,7 @@ from math import inf
 from vswin_cli.errors import OptionError
 from vswin_cli.evaluation.annotations import AnnotatedVideo, Annotations, Interval
 from vswin_cli.evaluation.segmental import Counts
-from vswin_cli.records import named
+from vswin_cli.storage.json_records import named
 
 __all__ = [
     "Collar",

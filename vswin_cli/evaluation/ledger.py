@@ -23,10 +23,10 @@ from vswin_cli.errors import OutputError, SourceError
 from vswin_cli.evaluation.protocols import Protocol
 from vswin_cli.evaluation.topk import Outcome
 from vswin_cli.evaluation.video_list import LabelledVideo
-from vswin_cli.files import writing
-from vswin_cli.records import JsonValue, from_json, json_text, to_json
-from vswin_cli.settings import cache_folder
 from vswin_cli.specs import Activation, InputSpec
+from vswin_cli.storage.files import writing
+from vswin_cli.storage.json_records import JsonValue, from_json, json_text, to_json
+from vswin_cli.storage.user_config import cache_folder
 
 __all__ = ["Ledger", "TopkTest", "open_ledger", "resumed"]
 

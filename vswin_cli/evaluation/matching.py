@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from vswin_cli.counting import counted
-from vswin_cli.delimited import read_rows
 from vswin_cli.errors import OptionError, SourceError
 from vswin_cli.evaluation.annotations import Annotations
 from vswin_cli.evaluation.reading import read_text
+from vswin_cli.storage.csv_rows import read_rows
+from vswin_cli.storage.humanize import counted
 
 __all__ = ["check_comparable", "check_labels_known", "read_label_map"]
 

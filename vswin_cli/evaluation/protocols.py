@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from vswin_cli.counting import counted
 from vswin_cli.errors import OptionError
 from vswin_cli.specs import InputSpec, Sampling
+from vswin_cli.storage.humanize import counted
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

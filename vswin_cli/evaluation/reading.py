@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from vswin_cli.errors import SourceError, SourceNotFoundError
-from vswin_cli.files import reading_hint
+from vswin_cli.storage.files import reading_hint
 
 __all__ = ["read_text"]
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from vswin_cli.evaluation.annotations import AnnotatedVideo, Annotations, Interval
 from vswin_cli.evaluation.overlay import common_end, moments, united
-from vswin_cli.records import named
+from vswin_cli.storage.json_records import named
 
 __all__ = [
     "Counts",

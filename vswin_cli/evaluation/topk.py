@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vswin_cli.counting import counted
 from vswin_cli.errors import VswinError
 from vswin_cli.evaluation.accuracy import (
     INTERVAL,
@@ -28,8 +27,9 @@ from vswin_cli.evaluation.accuracy import (
 from vswin_cli.evaluation.protocols import Protocol
 from vswin_cli.evaluation.video_list import LabelledVideo
 from vswin_cli.evaluation.views import VideoViews, read_views
-from vswin_cli.records import named
 from vswin_cli.specs import Activation, InputSpec
+from vswin_cli.storage.humanize import counted
+from vswin_cli.storage.json_records import named
 from vswin_cli.timeline.scores import activate
 
 if TYPE_CHECKING:

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vswin_cli.delimited import read_rows
 from vswin_cli.errors import SourceError
 from vswin_cli.evaluation.reading import read_text
-from vswin_cli.remote import is_remote
-from vswin_cli.sources import VideoSource
+from vswin_cli.storage.csv_rows import read_rows
+from vswin_cli.storage.remote import is_remote
+from vswin_cli.storage.sources import VideoSource
 
 __all__ = ["LabelledVideo", "read_video_list"]
 

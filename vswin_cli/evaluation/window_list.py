@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vswin_cli.config import parse_seconds
-from vswin_cli.delimited import read_rows
 from vswin_cli.errors import OptionError, SourceError
 from vswin_cli.evaluation.reading import read_text
-from vswin_cli.remote import is_remote
-from vswin_cli.sources import VideoSource
+from vswin_cli.storage.csv_rows import read_rows
+from vswin_cli.storage.remote import is_remote
+from vswin_cli.storage.sources import VideoSource
 
 __all__ = ["LabelledWindow", "WindowList", "read_window_list"]
 

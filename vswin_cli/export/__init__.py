@@ -21,7 +21,7 @@ from vswin_cli.export.formats import (
     get_format,
 )
 from vswin_cli.export.timecodes import as_played
-from vswin_cli.files import replacing_text
+from vswin_cli.storage.files import replacing_text
 from vswin_cli.timeline.record import Timeline
 
 __all__ = [

@@ -12,7 +12,7 @@ from fractions import Fraction
 
 from vswin_cli.export.naming import caption, colour_index, media_url, one_line, video_name
 from vswin_cli.export.timecodes import EditRate, drop_rate, edit_rate, frame_range, timecode
-from vswin_cli.records import JsonValue, json_text
+from vswin_cli.storage.json_records import JsonValue, json_text
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.segments import Segment
 

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 from vswin_cli.errors import OptionError
-from vswin_cli.remote import is_remote
+from vswin_cli.storage.remote import is_remote
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.segments import Segment
 

@@ -6,9 +6,9 @@ import itertools
 import json
 from collections.abc import Callable, Sequence
 
-from vswin_cli import records
 from vswin_cli.export.naming import caption
 from vswin_cli.export.timecodes import clock, milliseconds
+from vswin_cli.storage import json_records
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.segments import Segment
 
@@ -38,7 +38,7 @@ def vtt(timelines: Sequence[Timeline]) -> str:
 def vtt_metadata(timelines: Sequence[Timeline]) -> str:
     """WebVTT for scripts: each cue holds its segment as JSON (`kind="metadata"`)."""
     (timeline,) = timelines
-    return _vtt(timeline, lambda one: _arrowless(json.dumps(records.to_json(one))))
+    return _vtt(timeline, lambda one: _arrowless(json.dumps(json_records.to_json(one))))
 
 
 def _vtt(timeline: Timeline, text_of: Callable[[Segment], str]) -> str:

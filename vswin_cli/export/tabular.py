@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from vswin_cli.export.naming import one_line
 from vswin_cli.export.timecodes import clock, milliseconds
-from vswin_cli.records import json_text
+from vswin_cli.storage.json_records import json_text
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.segments import Segment
 

@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 
-from vswin_cli.settings import cache_folder
+from vswin_cli.storage.user_config import cache_folder
 
 __all__ = ["native_library"]
 

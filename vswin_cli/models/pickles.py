@@ -23,8 +23,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from vswin_cli.errors import CheckpointError, UnsafeCheckpointError
-from vswin_cli.files import reading_hint
 from vswin_cli.models.inert import InertContent, PendingTensor, Placeholder, Storage, run_pickle
+from vswin_cli.storage.files import reading_hint
 
 __all__ = ["TensorFile", "read_tensor_file"]
 

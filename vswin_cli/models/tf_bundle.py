@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from vswin_cli.errors import CheckpointError
-from vswin_cli.files import is_file, is_folder
 from vswin_cli.models.crc32c import masked_crc32c
 from vswin_cli.models.tf_index import (
     OBJECT_GRAPH_KEY,
@@ -26,6 +25,7 @@ from vswin_cli.models.tf_index import (
     Cursor,
     message_fields,
 )
+from vswin_cli.storage.files import is_file, is_folder
 
 __all__ = ["find_bundle_index", "graph_names", "read_bundle"]
 

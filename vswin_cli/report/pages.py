@@ -14,10 +14,10 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING
 
-from vswin_cli.counting import clock_text, counted
 from vswin_cli.export.naming import one_line, video_name
-from vswin_cli.records import to_json
 from vswin_cli.report.content import PageContent
+from vswin_cli.storage.humanize import clock_text, counted
+from vswin_cli.storage.json_records import to_json
 from vswin_cli.timeline.record import Timeline
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from vswin_cli.errors import OptionError
 from vswin_cli.export.naming import video_name
-from vswin_cli.files import replacing_text, writing
 from vswin_cli.report.content import PageContent, page_content, relative_url
 from vswin_cli.report.pages import IndexRow, index_page, video_page
 from vswin_cli.report.thumbnails import plan_requests, take_thumbnails
 from vswin_cli.report.tracks import pack_track
-from vswin_cli.result_names import unique_names
+from vswin_cli.storage.files import replacing_text, writing
+from vswin_cli.storage.result_names import unique_names
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.score_files import load_track
 

@@ -8,8 +8,8 @@ from importlib.resources import files
 from pathlib import Path
 
 from vswin_cli.errors import SourceError, SourceNotFoundError
-from vswin_cli.files import reading_hint
-from vswin_cli.records import JsonValue
+from vswin_cli.storage.files import reading_hint
+from vswin_cli.storage.json_records import JsonValue
 from vswin_cli.timeline.record import Timeline
 
 __all__ = ["decode_timelines", "parse_timelines", "read_timelines", "schema_text"]

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from typing import Literal
 
-from vswin_cli import records
 from vswin_cli.config import SegmentOptions
 from vswin_cli.errors import SourceError
-from vswin_cli.records import JsonValue, named
+from vswin_cli.storage import json_records
+from vswin_cli.storage.json_records import JsonValue, named
 from vswin_cli.timeline.provenance import (
     GroupRecord,
     ModelRecord,
@@ -143,9 +143,9 @@ class Timeline:
 
     def to_json(self) -> dict[str, JsonValue]:
         """As `vswin.timeline/1`: keys in the published order, numbers rounded."""
-        body = records.to_json(self)
+        body = json_records.to_json(self)
         body["segments"] = [{"id": i, **one} for i, one in enumerate(body["segments"])]
-        body["summary"] = [records.to_json(one) for one in self.summary]
+        body["summary"] = [json_records.to_json(one) for one in self.summary]
         return {"schema": SCHEMA} | {key: body[key] for key in _KEY_ORDER}
 
     @classmethod
@@ -162,7 +162,7 @@ class Timeline:
                 f"expected a timeline of schema `{SCHEMA}`, got {got}",
                 hint="timelines are written by `vswin tag VIDEO -f json -o FILE`",
             )
-        timeline = records.from_json(cls, data)
+        timeline = json_records.from_json(cls, data)
         for i, one in enumerate(timeline.segments):
             if not 0 <= one.start_seconds <= one.end_seconds:
                 raise SourceError(f"`segments[{i}]` ends before it starts, or starts before 0")

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vswin_cli.config import SegmentOptions
-from vswin_cli.records import named
+from vswin_cli.storage.json_records import named
 from vswin_cli.timeline.boundaries import boundary_cells
 from vswin_cli.timeline.runs import (
     Run,

@@ -8,7 +8,7 @@ import weakref
 import numpy as np
 from numpy.typing import NDArray
 
-from vswin_cli.files import writing
+from vswin_cli.storage.files import writing
 
 __all__ = ["ScoreSpool"]
 

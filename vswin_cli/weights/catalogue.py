@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vswin_cli.card import ModelCard
-from vswin_cli.counting import counted
 from vswin_cli.errors import CheckpointError, LabelsError, UnknownModelError
-from vswin_cli.files import absence
 from vswin_cli.labels import LabelMap, bundled_label_sets
-from vswin_cli.settings import cache_folder
+from vswin_cli.storage.files import absence
+from vswin_cli.storage.humanize import counted
+from vswin_cli.storage.user_config import cache_folder
 from vswin_cli.weights.references import HubReference, LocalReference, parse_reference
 from vswin_cli.weights.registry import all_specs, nearest_names
 from vswin_cli.weights.spec import WeightsSpec

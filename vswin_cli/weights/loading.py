@@ -25,7 +25,7 @@ from vswin_cli.errors import (
 )
 from vswin_cli.labels import LabelMap
 from vswin_cli.specs import Architecture
-from vswin_cli.transfer import DiskFullError, OnBytes, check_free_space
+from vswin_cli.storage.download import DiskFullError, OnBytes, check_free_space
 from vswin_cli.weights.catalogue import installed_folder, read_card
 from vswin_cli.weights.hub import FetchedFile, fetch, list_repo, sha256_of
 from vswin_cli.weights.references import (

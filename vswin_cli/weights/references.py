@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from vswin_cli.errors import CheckpointError, UnknownModelError
-from vswin_cli.files import absence, is_there, reading_hint
+from vswin_cli.storage.files import absence, is_there, reading_hint
 from vswin_cli.weights.hub import RepoFile, RepoListing
 from vswin_cli.weights.registry import get_spec
 from vswin_cli.weights.spec import RemoteFile, WeightsSource, WeightsSpec

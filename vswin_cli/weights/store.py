@@ -23,8 +23,8 @@ from typing import Any
 
 from vswin_cli.card import CARD_SCHEMA
 from vswin_cli.errors import DownloadError, OutputError
-from vswin_cli.files import is_file, replacing_text, writing
-from vswin_cli.settings import cache_folder
+from vswin_cli.storage.files import is_file, replacing_text, writing
+from vswin_cli.storage.user_config import cache_folder
 
 __all__ = [
     "EMBEDDED_MODEL",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vswin_cli.errors import OptionError
-from vswin_cli.files import replacing_text, writing
+from vswin_cli.storage.files import replacing_text, writing
 
 __all__ = ["cache_folder", "default_model", "set_default_model", "settings_path"]
 

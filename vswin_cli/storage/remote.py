@@ -27,7 +27,7 @@ from vswin_cli.errors import (
 )
 
 if TYPE_CHECKING:
-    from vswin_cli.transfer import OnBytes
+    from vswin_cli.storage.download import OnBytes
 
 __all__ = [
     "RemoteState",
@@ -215,7 +215,7 @@ def _suffix(uri: str) -> str:
 
 
 def _fetch_directly(uri: str, target: Path, on_bytes: OnBytes | None) -> None:
-    from vswin_cli.transfer import transfer
+    from vswin_cli.storage.download import transfer
 
     with _as_source_errors(uri):  # an address may be wrong in ways that clients have no name for
         try:
@@ -226,7 +226,7 @@ def _fetch_directly(uri: str, target: Path, on_bytes: OnBytes | None) -> None:
 
 def _of_a_video(uri: str, error: DownloadError) -> SourceError:
     """The error of a download, with hints that are true of a temporary copy."""
-    from vswin_cli.transfer import AnswerError, BrokenOffError, UnwritableError
+    from vswin_cli.storage.download import AnswerError, BrokenOffError, UnwritableError
 
     hint = error.hint
     if isinstance(error, AnswerError):

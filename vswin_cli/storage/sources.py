@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
 from vswin_cli.errors import SourceError, SourceNotFoundError
-from vswin_cli.files import absence, fitting, is_file, is_folder, reading_hint
-from vswin_cli.remote import (
+from vswin_cli.storage.files import absence, fitting, is_file, is_folder, reading_hint
+from vswin_cli.storage.remote import (
     as_local_path,
     has_wildcard,
     is_remote,
@@ -24,7 +24,7 @@ from vswin_cli.remote import (
 )
 
 if TYPE_CHECKING:
-    from vswin_cli.transfer import OnBytes
+    from vswin_cli.storage.download import OnBytes
 
 __all__ = ["VIDEO_SUFFIXES", "VideoSource", "expand_sources", "find_sources", "naming_source"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from vswin_cli.files import fitting
-from vswin_cli.remote import without_query
+from vswin_cli.storage.files import fitting
+from vswin_cli.storage.remote import without_query
 
 __all__ = ["unique_names"]
 

@@ -1,0 +1,1 @@
+"""Files here and elsewhere: reading, writing, downloading, and what a user configured."""
