@@ -17,7 +17,7 @@ from camera_motion_paths import FRAMES, GRID, SIDE, STEPS
 from camera_motion_synthesis import LABELS, make_sample
 from torch import Tensor
 
-from vswin_cli.specs import InputSpec
+from vswin_cli.models.architecture import InputSpec
 
 __all__ = ["Batch", "Ring", "draw", "mirrored", "normalised"]
 

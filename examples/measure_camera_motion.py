@@ -26,8 +26,8 @@ from camera_motion_library import load_library
 from camera_motion_ring import normalised
 from camera_motion_synthesis import LABELS, make_sample
 
-from vswin_cli.card import ModelCard
-from vswin_cli.weights.loading import load_model
+from vswin_cli.models.card import ModelCard
+from vswin_cli.models.weights.loading import load_model
 
 CUTS = Path(__file__).with_name("camera_motion_cuts.csv")
 FIXED_CAMERAS = (

@@ -25,11 +25,11 @@ from camera_motion_ring import Batch, Ring, draw
 from camera_motion_synthesis import LABELS
 from torch import Tensor, nn
 
-from vswin_cli.card import ModelCard, Provenance
 from vswin_cli.config import LabelOnset, SegmentOptions
-from vswin_cli.models.swin3d import VideoSwin
-from vswin_cli.specs import Architecture, InputSpec
-from vswin_cli.weights.loading import load_model
+from vswin_cli.models.architecture import Architecture, InputSpec
+from vswin_cli.models.card import ModelCard, Provenance
+from vswin_cli.models.network.swin3d import VideoSwin
+from vswin_cli.models.weights.loading import load_model
 
 ARCHITECTURE = Architecture(
     name="swin3d_nano",

@@ -28,9 +28,9 @@ def own_folders(
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a real network of ten classes that takes clips of 8 frames of 32 pixels."""
-    from vswin_cli.card import ModelCard
-    from vswin_cli.models.checkpoint import save_model
-    from vswin_cli.specs import InputSpec
+    from vswin_cli.models.architecture import InputSpec
+    from vswin_cli.models.card import ModelCard
+    from vswin_cli.models.checkpoints.load import save_model
 
     golden = golden_network("w877")
     folder = tmp_path_factory.mktemp("models") / "tiny"

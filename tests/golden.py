@@ -21,10 +21,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vswin_cli.models.crc32c import masked_crc32c
-from vswin_cli.models.tf_bundle import graph_names
-from vswin_cli.models.tf_index import BundleIndex
-from vswin_cli.specs import Architecture
+from vswin_cli.models.architecture import Architecture
+from vswin_cli.models.checkpoints.crc32c import masked_crc32c
+from vswin_cli.models.checkpoints.tf_bundle import graph_names
+from vswin_cli.models.checkpoints.tf_index import BundleIndex
 
 DATA = Path(__file__).parent / "data"
 TF_DATA = DATA / "tf"

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from tests.golden import golden_input
-from vswin_cli.specs import Architecture
+from vswin_cli.models.architecture import Architecture
 
 DATA = Path(__file__).parent / "data" / "reference_logits.json"
 NETWORKS = {
@@ -75,7 +75,7 @@ def reference(architecture: Architecture, num_classes: int, state: dict[str, Ten
 
 def main() -> None:
     """Ask the oracle and write its answers."""
-    from vswin_cli.models.swin3d import VideoSwin
+    from vswin_cli.models.network.swin3d import VideoSwin
 
     answers: dict[str, list[dict[str, object]]] = {}
     for key, (architecture, num_classes) in NETWORKS.items():

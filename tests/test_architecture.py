@@ -13,30 +13,36 @@ PACKAGE = Path(__file__).parent.parent / "vswin_cli"
 
 # Lowest first. A module imports only from rows above its own.
 LAYERS = [
-    "bench.record storage.humanize errors frames heap media models.crc32c "
-    "models.linear models.partition models.threads omission specs structure "
+    "bench.record storage.humanize errors frames "
+    "models.network.heap media models.checkpoints.crc32c  "
+    "models.network.linear models.network.windows models.network.cpu_threads "
+    "omission models.architecture structure  "
     "timeline.overlaps timeline.runs",
     "storage.csv_rows clock storage.files",
     "bench.flops bench.machine bench.memory bench.synthesis bench.timing "
     "bench.torchvision_peer cli.bench_text cli.console config evaluation.protocols "
-    "labels models.inert models.inflate models.layouts models.routing models.tf_index "
-    "storage.json_records storage.download transforms weights.spec",
-    "bench.ceiling bench.mmaction_peer card cli.batch_progress cli.chosen cli.command cli.options "
-    "evaluation.accuracy evaluation.reading models.pickles "
-    "models.tf_bundle storage.remote sampling  "
-    "storage.user_config timeline.provenance timeline.spool weights.table",
-    "cli.batch_summary intervals models.native pictures "
+    "models.labels models.checkpoints.safe_pickle models.checkpoints.inflate "
+    "models.checkpoints.layouts models.network.token_order models.checkpoints.tf_index  "
+    "storage.json_records storage.download transforms models.weights.spec",
+    "bench.ceiling bench.mmaction_peer models.card cli.batch_progress "
+    "cli.chosen cli.command cli.options  "
+    "evaluation.accuracy evaluation.reading models.checkpoints.tensor_files "
+    "models.checkpoints.tf_bundle storage.remote sampling  "
+    "storage.user_config timeline.provenance timeline.spool models.weights.table",
+    "cli.batch_summary intervals models.network.native pictures "
     "storage.result_names storage.sources timeline.scores  "
-    "walker weights.store wire",
+    "walker models.weights.store wire",
     "batch.inputs cli.places evaluation.video_list evaluation.window_list isolation "
-    "models.attention streams timeline.selection weights.hub weights.registry",
-    "cli.evaluation_text inspection models.swin3d timeline.boundaries video weights.references",
+    "models.network.attention streams "
+    "timeline.selection models.weights.hub models.weights.registry",
+    "cli.evaluation_text inspection models.network.swin3d "
+    "timeline.boundaries video models.weights.references",
     "relay report.tracks timeline.segments",
     "ranged",
-    "cli.probe decoding models.checkpoint report.thumbnail_process report.thumbnails "
-    "timeline.record weights.catalogue",
+    "cli.probe decoding models.checkpoints.load report.thumbnail_process report.thumbnails "
+    "timeline.record models.weights.catalogue",
     "batch.columns batch.outcome cli.models clips decoder_process export.naming "
-    "export.timecodes timeline.files timeline.score_files weights.loading",
+    "export.timecodes timeline.files timeline.score_files models.weights.loading",
     "batch.job batch.journal batch.sharing bench.subject cli.batch_places cli.convert "
     "cli.download cli.lanes cli.schema engine evaluation.annotations evaluation.views "
     "export.annotation export.editorial export.subtitles export.tabular report.content "
@@ -62,8 +68,10 @@ ROOMS = {
     "evaluation",
     "models",
     "storage",
+    "models.network",
+    "models.checkpoints",
+    "models.weights",
     "timeline",
-    "weights",
 }  # packages whose own file holds no code
 ENTRY = {"__main__"}
 

@@ -10,13 +10,13 @@ import torch
 import torch.nn.functional as F
 
 from tests.golden import golden_input, golden_network, golden_state
-from vswin_cli.models.attention import attention_kernel, padded_bias
-from vswin_cli.models.linear import Linear
-from vswin_cli.models.swin3d import VideoSwin
+from vswin_cli.models.network.attention import attention_kernel, padded_bias
+from vswin_cli.models.network.linear import Linear
+from vswin_cli.models.network.swin3d import VideoSwin
 
 PRECISIONS = [torch.float32, torch.bfloat16]
 SHOW_KERNEL = (
-    "import torch; from vswin_cli.models.attention import attention_kernel; "
+    "import torch; from vswin_cli.models.network.attention import attention_kernel; "
     "print(attention_kernel(torch.float32, 32) is not None)"
 )
 

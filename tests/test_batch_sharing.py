@@ -22,7 +22,7 @@ from vswin_cli.clips import Clip
 from vswin_cli.config import EngineOptions, SamplingOptions, SegmentOptions
 from vswin_cli.engine import Engine
 from vswin_cli.errors import DeviceError
-from vswin_cli.weights.loading import load_model
+from vswin_cli.models.weights.loading import load_model
 
 THRESHOLDS = ("--onset", "0.2", "--offset", "0.1")
 NUM_VIDEOS = 12

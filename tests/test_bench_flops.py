@@ -11,9 +11,9 @@ from tests.golden import golden_network
 from vswin_cli.bench.flops import count_macs, mlp_shapes
 from vswin_cli.bench.torchvision_peer import build_torchvision
 from vswin_cli.errors import OptionError
-from vswin_cli.models.swin3d import VideoSwin
-from vswin_cli.specs import Architecture
-from vswin_cli.weights.registry import all_specs
+from vswin_cli.models.architecture import Architecture
+from vswin_cli.models.network.swin3d import VideoSwin
+from vswin_cli.models.weights.registry import all_specs
 
 ODD = Architecture("odd", 12, (1, 3, 2), (1, 3, 2), (4, 3, 5))
 SIZES = [(8, 32, 32), (16, 64, 48), (33, 40, 70), (32, 112, 112)]

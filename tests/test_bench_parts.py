@@ -23,8 +23,8 @@ from vswin_cli.config import EngineOptions
 from vswin_cli.engine import Engine
 from vswin_cli.errors import OptionError, SourceError
 from vswin_cli.inspection import inspect
+from vswin_cli.models.weights.loading import load_model
 from vswin_cli.storage.sources import VideoSource
-from vswin_cli.weights.loading import load_model
 
 CPU = torch.device("cpu")
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from vswin_cli.card import ModelCard
 from vswin_cli.evaluation.annotations import read_annotations
 from vswin_cli.evaluation.events import Collar, Doubts, event_report
+from vswin_cli.models.card import ModelCard
 from vswin_cli.storage.json_records import to_json
 
 EXAMPLES = Path(__file__).parent.parent / "examples"

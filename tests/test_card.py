@@ -4,11 +4,11 @@ import sys
 
 import pytest
 
-from vswin_cli.card import CARD_SCHEMA, ModelCard, Provenance
 from vswin_cli.config import LabelOnset, SegmentOptions
 from vswin_cli.errors import CheckpointError, LabelsError
-from vswin_cli.labels import LabelMap
-from vswin_cli.specs import Architecture, InputSpec
+from vswin_cli.models.architecture import Architecture, InputSpec
+from vswin_cli.models.card import CARD_SCHEMA, ModelCard, Provenance
+from vswin_cli.models.labels import LabelMap
 
 CARD = ModelCard(
     id="my-model",
@@ -164,5 +164,5 @@ def test_tagging_needs_a_head_and_labels():
 
 
 def test_the_card_needs_no_torch():
-    program = "import sys, vswin_cli.card; sys.exit('torch' in sys.modules)"
+    program = "import sys, vswin_cli.models.card; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -9,9 +9,9 @@ from safetensors.torch import save_file
 
 from tests.golden import golden_input, golden_network, golden_state
 from tests.layout_files import LAYOUT_WRITERS, mmaction2_file, official_file
-from vswin_cli.card import ModelCard
 from vswin_cli.errors import CheckpointError, LabelsError, OutputError
-from vswin_cli.models.checkpoint import (
+from vswin_cli.models.card import ModelCard
+from vswin_cli.models.checkpoints.load import (
     CARD_FILE,
     WEIGHTS_FILE,
     build_model,

@@ -17,8 +17,8 @@ from tests.videos import (
 from vswin_cli.clips import Clip, ClipAssembler, ClipPlan, open_clips, plan_clips
 from vswin_cli.config import SamplingOptions, Stride
 from vswin_cli.errors import NotAVideoError, OptionError, VswinError
+from vswin_cli.models.architecture import InputSpec
 from vswin_cli.sampling import RunEnd, SampledFrame, SamplingPlan
-from vswin_cli.specs import InputSpec
 from vswin_cli.storage.sources import VideoSource
 from vswin_cli.video import VideoReader
 

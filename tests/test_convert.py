@@ -13,7 +13,7 @@ from tests.layout_files import (
     official_file,
 )
 from vswin_cli.cli.app import run
-from vswin_cli.models.checkpoint import build_model, read_checkpoint
+from vswin_cli.models.checkpoints.load import build_model, read_checkpoint
 
 
 @pytest.fixture

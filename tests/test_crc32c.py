@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from vswin_cli.models.crc32c import crc32c, masked_crc32c
+from vswin_cli.models.checkpoints.crc32c import crc32c, masked_crc32c
 
 POLYNOMIAL = 0x82F63B78
 

@@ -15,8 +15,8 @@ from vswin_cli.config import (
 )
 from vswin_cli.engine import Engine
 from vswin_cli.errors import OptionError
+from vswin_cli.models.weights.loading import load_model
 from vswin_cli.pipeline import analyze_video
-from vswin_cli.weights.loading import load_model
 
 SCRIPT = (
     "import sys; from vswin_cli.cli.app import run; code = run(sys.argv[1:]); "

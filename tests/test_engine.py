@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from tests.golden import golden_network, golden_state
-from vswin_cli.card import ModelCard
 from vswin_cli.clips import Clip
 from vswin_cli.config import EngineOptions
 from vswin_cli.engine import (
@@ -17,11 +16,12 @@ from vswin_cli.engine import (
     resolve_precision,
 )
 from vswin_cli.errors import DecodeError, DeviceError, OptionError
-from vswin_cli.models.checkpoint import LoadedModel
-from vswin_cli.models.swin3d import VideoSwin
-from vswin_cli.specs import Architecture, InputSpec
+from vswin_cli.models.architecture import Architecture, InputSpec
+from vswin_cli.models.card import ModelCard
+from vswin_cli.models.checkpoints.load import LoadedModel
+from vswin_cli.models.network.swin3d import VideoSwin
+from vswin_cli.models.weights.loading import load_model
 from vswin_cli.transforms import make_views
-from vswin_cli.weights.loading import load_model
 
 BFLOAT16_QUESTIONS = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
 TILES = BFLOAT16_QUESTIONS[1]
@@ -98,7 +98,7 @@ def test_clips_are_drawn_up_to_two_passes_per_core_ahead(num_threads):
 
 def test_passes_that_would_leave_cores_idle_at_the_end_share_them(monkeypatch):
     """Three passes for two threads: the last one is cut into tiles, with the same numbers."""
-    monkeypatch.setattr("vswin_cli.models.swin3d._TILE_BYTES", 2000)
+    monkeypatch.setattr("vswin_cli.models.network.swin3d._TILE_BYTES", 2000)
     engine = Engine(load_golden(), EngineOptions("cpu", "float32", 1))
     alone = list(engine.score(make_clips(3)))
     run, where, is_shared = engine._run, [], threading.Event()

@@ -17,7 +17,7 @@ from vswin_cli.evaluation.ledger import TopkTest, open_ledger, resumed
 from vswin_cli.evaluation.protocols import choose_protocol
 from vswin_cli.evaluation.topk import Outcome
 from vswin_cli.evaluation.video_list import LabelledVideo
-from vswin_cli.specs import InputSpec
+from vswin_cli.models.architecture import InputSpec
 from vswin_cli.storage.json_records import to_json
 from vswin_cli.storage.sources import VideoSource
 from vswin_cli.storage.user_config import cache_folder

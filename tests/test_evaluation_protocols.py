@@ -20,7 +20,7 @@ from vswin_cli.evaluation.protocols import (
     spread_starts,
     uniform_indices,
 )
-from vswin_cli.specs import InputSpec
+from vswin_cli.models.architecture import InputSpec
 
 # First frames as MMAction's and MMAction2's own `SampleFrames` gave them, 32 frames 2 apart.
 STARTS = json.loads((Path(__file__).parent / "data/evaluation/clip_starts.json").read_text())

@@ -8,8 +8,8 @@ from tests.timelines import timeline
 from vswin_cli.cli.app import run
 from vswin_cli.errors import OutputError
 from vswin_cli.export import write_timeline
+from vswin_cli.models.weights.store import locked
 from vswin_cli.storage.files import replacing_text
-from vswin_cli.weights.store import locked
 
 LONG = "a" * 300
 PATHS = {

@@ -3,11 +3,11 @@ import sys
 
 import pytest
 
-from vswin_cli.heap import keep_freed_memory
+from vswin_cli.models.network.heap import keep_freed_memory
 
 FAULTS = """
 import ctypes, resource, sys
-from vswin_cli.heap import keep_freed_memory
+from vswin_cli.models.network.heap import keep_freed_memory
 if sys.argv[1] == "kept":
     assert keep_freed_memory()
 library = ctypes.CDLL(None)

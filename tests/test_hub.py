@@ -13,8 +13,8 @@ import pytest
 
 from tests.hub_server import TOKEN, HubServer, Repo, git_hash, hub_environment, sha256
 from vswin_cli.errors import DownloadError, IntegrityError, OfflineError
-from vswin_cli.weights.hub import fetch, list_repo, sha256_of
-from vswin_cli.weights.spec import FileHash, RemoteFile, WeightsSource
+from vswin_cli.models.weights.hub import fetch, list_repo, sha256_of
+from vswin_cli.models.weights.spec import FileHash, RemoteFile, WeightsSource
 
 WEIGHTS = os.urandom(250_000)
 INDEX = b"small and kept in git"
@@ -109,8 +109,8 @@ def test_next_process_resumes_where_the_last_one_ended(server, monkeypatch, tmp_
     assert not list(cache(tmp_path).glob("snapshots/*/variables/*"))
     server.log.clear()
     code = """
-        from vswin_cli.weights.hub import fetch
-        from vswin_cli.weights.spec import RemoteFile, WeightsSource
+        from vswin_cli.models.weights.hub import fetch
+        from vswin_cli.models.weights.spec import RemoteFile, WeightsSource
         (data,) = fetch(WeightsSource("hub", (RemoteFile("variables/w.data"),), "user/repo"))
         print(data.path)
     """
@@ -264,8 +264,8 @@ def test_full_disk_leaves_a_clear_error_and_no_snapshot(server, tmp_path):
         import resource
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
         from vswin_cli.errors import DownloadError
-        from vswin_cli.weights.hub import fetch
-        from vswin_cli.weights.spec import RemoteFile, WeightsSource
+        from vswin_cli.models.weights.hub import fetch
+        from vswin_cli.models.weights.spec import RemoteFile, WeightsSource
         try:
             fetch(WeightsSource("hub", (RemoteFile("variables/w.data"),), "user/repo"))
         except DownloadError as error:
@@ -282,8 +282,8 @@ def test_full_disk_leaves_a_clear_error_and_no_snapshot(server, tmp_path):
 def test_two_processes_transfer_once(server):
     server.fault(WEIGHTS).cut_after_bytes = [200_000]
     code = """
-        from vswin_cli.weights.hub import fetch
-        from vswin_cli.weights.spec import RemoteFile, WeightsSource
+        from vswin_cli.models.weights.hub import fetch
+        from vswin_cli.models.weights.spec import RemoteFile, WeightsSource
         (data,) = fetch(WeightsSource("hub", (RemoteFile("variables/w.data"),), "user/repo"))
         print(data.sha256)
     """

@@ -5,9 +5,9 @@ import torch
 from tests.golden import DATA
 from tests.layout_files import image_swin_file, image_swin_state
 from vswin_cli.errors import CheckpointError
-from vswin_cli.models.checkpoint import inflate_checkpoint
-from vswin_cli.models.inflate import inflate
-from vswin_cli.models.swin3d import VideoSwin
+from vswin_cli.models.checkpoints.inflate import inflate
+from vswin_cli.models.checkpoints.load import inflate_checkpoint
+from vswin_cli.models.network.swin3d import VideoSwin
 
 PATCH = "patch_embed.proj.weight"
 WINDOW = (8, 7, 7)

@@ -19,8 +19,8 @@ from vswin_cli.decoding import decode_samples
 from vswin_cli.errors import DecodeError, NoVideoStreamError, SourceError
 from vswin_cli.isolation import decode_isolated, decoder_command, reusing_decoders
 from vswin_cli.media import DecodeReport, VideoInfo
+from vswin_cli.models.architecture import InputSpec
 from vswin_cli.sampling import RunEnd, SampledFrame, SamplingPlan
-from vswin_cli.specs import InputSpec
 from vswin_cli.storage.sources import VideoSource
 
 PLAN = SamplingPlan(num_frames=8, stride=8, short_side=32, positions_per_second=10.0)
@@ -378,7 +378,7 @@ def test_parent_does_not_load_the_decoder(video):
         "from vswin_cli.clips import open_clips\n"
         "from vswin_cli.config import SamplingOptions\n"
         "from vswin_cli.storage.sources import VideoSource\n"
-        "from vswin_cli.specs import InputSpec\n"
+        "from vswin_cli.models.architecture import InputSpec\n"
         f"source = VideoSource.of({str(video)!r})\n"
         "with open_clips(source, InputSpec(), SamplingOptions()) as stream:\n"
         "    print(len(list(stream)))\n"

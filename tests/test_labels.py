@@ -9,7 +9,7 @@ from importlib.resources import files
 import pytest
 
 from vswin_cli.errors import LabelsError
-from vswin_cli.labels import LabelMap, bundled_label_sets
+from vswin_cli.models.labels import LabelMap, bundled_label_sets
 
 COUNTS = {
     "kinetics-400": 400,
@@ -73,7 +73,7 @@ def test_damaged_bundled_list_is_refused(monkeypatch, tmp_path):
     folder.mkdir(parents=True)
     good = (files("vswin_cli") / "data" / "labels" / "k400.txt").read_bytes()
     (folder / "k400.txt").write_bytes(good.replace(b"yoga", b"joga"))
-    monkeypatch.setattr("vswin_cli.labels.files", lambda _package: tmp_path)
+    monkeypatch.setattr("vswin_cli.models.labels.files", lambda _package: tmp_path)
     with pytest.raises(LabelsError, match="not the published list"):
         LabelMap.bundled("kinetics-400")
 

@@ -14,11 +14,11 @@ from tests.golden import (
 )
 from tests.layout_files import LAYOUT_WRITERS, image_swin_state, position_index, torchvision_name
 from vswin_cli.errors import CheckpointError
-from vswin_cli.models.checkpoint import Checkpoint, read_checkpoint
-from vswin_cli.models.layouts import recognise, rename
-from vswin_cli.models.swin3d import VideoSwin
-from vswin_cli.specs import Architecture
-from vswin_cli.weights.registry import all_specs
+from vswin_cli.models.architecture import Architecture
+from vswin_cli.models.checkpoints.layouts import recognise, rename
+from vswin_cli.models.checkpoints.load import Checkpoint, read_checkpoint
+from vswin_cli.models.network.swin3d import VideoSwin
+from vswin_cli.models.weights.registry import all_specs
 
 WINDOWS = {"w877": (8, 7, 7), "w1677": (16, 7, 7)}
 

@@ -8,12 +8,12 @@ from dataclasses import replace
 import pytest
 
 from tests.golden import golden_network, golden_state
-from vswin_cli.card import ModelCard
 from vswin_cli.cli.app import run
-from vswin_cli.labels import LabelMap, bundled_label_sets
+from vswin_cli.models.card import ModelCard
+from vswin_cli.models.labels import LabelMap, bundled_label_sets
+from vswin_cli.models.weights.registry import all_specs, get_spec
+from vswin_cli.models.weights.store import model_folder, remember_commit
 from vswin_cli.storage.user_config import set_default_model
-from vswin_cli.weights.registry import all_specs, get_spec
-from vswin_cli.weights.store import model_folder, remember_commit
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,7 @@ def _empty_cache(monkeypatch, tmp_path):
 
 
 def install(name: str, labels: tuple[str, ...] = tuple("abcdefghij")) -> ModelCard:
-    from vswin_cli.models.checkpoint import save_model
+    from vswin_cli.models.checkpoints.load import save_model
 
     network = golden_network("w877")
     card = ModelCard(name, network.architecture, network.num_classes, labels, dataset="ten")

@@ -17,8 +17,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from vswin_cli.errors import CheckpointError, UnsafeCheckpointError
-from vswin_cli.models.inert import InertContent, Placeholder, run_pickle
-from vswin_cli.models.pickles import read_tensor_file
+from vswin_cli.models.checkpoints.safe_pickle import InertContent, Placeholder, run_pickle
+from vswin_cli.models.checkpoints.tensor_files import read_tensor_file
 
 TENSORS: dict[str, Tensor] = {
     "weight": torch.arange(6.0).reshape(2, 3).t(),  # a view that is not contiguous

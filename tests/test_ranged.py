@@ -13,9 +13,9 @@ from vswin_cli.clips import open_clips
 from vswin_cli.config import SamplingOptions
 from vswin_cli.decoding import decode_samples
 from vswin_cli.media import DecodeReport
+from vswin_cli.models.architecture import InputSpec
 from vswin_cli.relay import Relay, _Decoder
 from vswin_cli.sampling import Progress, SamplingPlan
-from vswin_cli.specs import InputSpec
 from vswin_cli.storage.sources import VideoSource
 
 ALONE = SamplingPlan(num_frames=8, stride=8, short_side=32, positions_per_second=5.0)

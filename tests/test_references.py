@@ -7,9 +7,14 @@ from pathlib import Path
 import pytest
 
 from vswin_cli.errors import CheckpointError, UnknownModelError
-from vswin_cli.weights.hub import RepoFile, RepoListing
-from vswin_cli.weights.references import HubReference, LocalReference, choose_files, parse_reference
-from vswin_cli.weights.registry import get_spec
+from vswin_cli.models.weights.hub import RepoFile, RepoListing
+from vswin_cli.models.weights.references import (
+    HubReference,
+    LocalReference,
+    choose_files,
+    parse_reference,
+)
+from vswin_cli.models.weights.registry import get_spec
 
 COMMIT = "c" * 40
 

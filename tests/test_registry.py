@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from vswin_cli.errors import OptionError, UnknownModelError
-from vswin_cli.labels import LabelMap
-from vswin_cli.models.swin3d import VideoSwin
-from vswin_cli.specs import Architecture
-from vswin_cli.weights.registry import all_specs, find_source, get_spec, nearest_names
-from vswin_cli.weights.spec import FileHash, RemoteFile, WeightsSource, parameter_count
+from vswin_cli.models.architecture import Architecture
+from vswin_cli.models.labels import LabelMap
+from vswin_cli.models.network.swin3d import VideoSwin
+from vswin_cli.models.weights.registry import all_specs, find_source, get_spec, nearest_names
+from vswin_cli.models.weights.spec import FileHash, RemoteFile, WeightsSource, parameter_count
 
 SPECS = pytest.mark.parametrize("spec", all_specs(), ids=lambda spec: spec.name)
 SOURCES = pytest.mark.parametrize(

@@ -7,8 +7,8 @@ import pytest
 
 from vswin_cli.cli.app import run
 from vswin_cli.errors import OptionError
+from vswin_cli.models.weights.store import embedded_folder
 from vswin_cli.storage.user_config import default_model, set_default_model, settings_path
-from vswin_cli.weights.store import embedded_folder
 
 
 @pytest.fixture(autouse=True)

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 
 from tests.golden import TOLERANCE, GoldenNetwork, golden_input, golden_network, golden_state
 from tests.reference_logits import NETWORKS, SIZES, formula_weights
-from vswin_cli.models.linear import Linear
-from vswin_cli.models.swin3d import VideoSwin
-from vswin_cli.specs import Architecture
+from vswin_cli.models.architecture import Architecture
+from vswin_cli.models.network.linear import Linear
+from vswin_cli.models.network.swin3d import VideoSwin
 
 REFERENCE = json.loads((Path(__file__).parent / "data" / "reference_logits.json").read_text())
 

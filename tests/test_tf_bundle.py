@@ -6,10 +6,10 @@ import torch
 
 from tests.golden import TF_DATA, golden_network, parameter_shapes, write_tf_bundle
 from vswin_cli.errors import CheckpointError
-from vswin_cli.models.crc32c import masked_crc32c
-from vswin_cli.models.tf_bundle import find_bundle_index, graph_names, read_bundle
-from vswin_cli.models.tf_index import BundleIndex, Cursor, message_fields
-from vswin_cli.weights.registry import get_spec
+from vswin_cli.models.checkpoints.crc32c import masked_crc32c
+from vswin_cli.models.checkpoints.tf_bundle import find_bundle_index, graph_names, read_bundle
+from vswin_cli.models.checkpoints.tf_index import BundleIndex, Cursor, message_fields
+from vswin_cli.models.weights.registry import get_spec
 
 DATA_FILE = "variables.data-00000-of-00001"
 
@@ -149,7 +149,7 @@ def test_an_index_cut_off_is_refused(copy, length):
 
 def test_variables_without_a_name_are_refused(copy, monkeypatch):
     monkeypatch.setattr(
-        "vswin_cli.models.tf_bundle.graph_names",
+        "vswin_cli.models.checkpoints.tf_bundle.graph_names",
         lambda graph, where: {"norm.weight": "variables/117/.ATTRIBUTES/VARIABLE_VALUE"},
     )
     with pytest.raises(CheckpointError, match="120 variables of unknown meaning"):
@@ -157,7 +157,9 @@ def test_variables_without_a_name_are_refused(copy, monkeypatch):
 
 
 def test_a_graph_of_another_model_is_refused(copy, monkeypatch):
-    monkeypatch.setattr("vswin_cli.models.tf_bundle.graph_names", lambda graph, where: {})
+    monkeypatch.setattr(
+        "vswin_cli.models.checkpoints.tf_bundle.graph_names", lambda graph, where: {}
+    )
     with pytest.raises(CheckpointError, match="not of a Video Swin that we know"):
         read_bundle(copy / "variables.index")
 

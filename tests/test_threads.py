@@ -3,7 +3,7 @@ import threading
 import pytest
 import torch
 
-from vswin_cli.models.threads import run_apart
+from vswin_cli.models.network.cpu_threads import run_apart
 
 
 @pytest.fixture(params=[1, 2, 3])
@@ -39,7 +39,7 @@ def test_a_failing_piece_is_reported(num_threads):
 
 def test_the_network_gives_the_same_numbers_with_any_number_of_threads():
     from tests.reference_logits import NETWORKS, formula_weights
-    from vswin_cli.models.swin3d import VideoSwin
+    from vswin_cli.models.network.swin3d import VideoSwin
 
     network = VideoSwin(*NETWORKS["w1677"]).eval()
     network.load_state_dict(formula_weights({n: t.shape for n, t in network.state_dict().items()}))

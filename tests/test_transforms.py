@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from vswin_cli.specs import InputSpec
+from vswin_cli.models.architecture import InputSpec
 from vswin_cli.transforms import crop_offsets, make_views
 
 

@@ -27,13 +27,11 @@ from vswin_cli.errors import (
     OptionError,
     UnknownModelError,
 )
-from vswin_cli.labels import LabelMap
-from vswin_cli.specs import InputSpec
-from vswin_cli.storage.download import DiskFullError
-from vswin_cli.storage.user_config import cache_folder
-from vswin_cli.weights.catalogue import installed_folder, installed_models, labels_of
-from vswin_cli.weights.loading import ensure_weights, load_model, plan_download
-from vswin_cli.weights.spec import (
+from vswin_cli.models.architecture import InputSpec
+from vswin_cli.models.labels import LabelMap
+from vswin_cli.models.weights.catalogue import installed_folder, installed_models, labels_of
+from vswin_cli.models.weights.loading import ensure_weights, load_model, plan_download
+from vswin_cli.models.weights.spec import (
     Accuracy,
     FileHash,
     RemoteFile,
@@ -41,7 +39,9 @@ from vswin_cli.weights.spec import (
     WeightsSpec,
     parameter_count,
 )
-from vswin_cli.weights.store import record_path
+from vswin_cli.models.weights.store import record_path
+from vswin_cli.storage.download import DiskFullError
+from vswin_cli.storage.user_config import cache_folder
 
 NETWORK = golden_network("w877")
 PARAMETERS = parameter_count(NETWORK.architecture, NETWORK.num_classes)
@@ -87,8 +87,8 @@ def spec(monkeypatch, tmp_path, server, official) -> WeightsSpec:
     text = "".join(f"{label}\n" for label in LABELS).encode()
     (labels / "ten.txt").write_bytes(text)
     digest = hashlib.sha256(text).hexdigest()
-    monkeypatch.setitem(sys.modules["vswin_cli.labels"]._BUNDLED, "ten", ("ten.txt", digest))
-    monkeypatch.setattr("vswin_cli.labels.files", lambda _package: tmp_path)
+    monkeypatch.setitem(sys.modules["vswin_cli.models.labels"]._BUNDLED, "ten", ("ten.txt", digest))
+    monkeypatch.setattr("vswin_cli.models.labels.files", lambda _package: tmp_path)
     base = f"{server.store}/plain/"
     spec = WeightsSpec(
         name="swin-x-ten",
@@ -131,8 +131,8 @@ def spec(monkeypatch, tmp_path, server, official) -> WeightsSpec:
         pretrained_on="nothing",
         accuracy=(Accuracy(50.0, 90.0, "1 clip", "the tests"),),
     )
-    monkeypatch.setattr("vswin_cli.weights.registry.TABLE", (spec,))
-    monkeypatch.setattr("vswin_cli.weights.loading.all_specs", lambda: (spec,))
+    monkeypatch.setattr("vswin_cli.models.weights.registry.TABLE", (spec,))
+    monkeypatch.setattr("vswin_cli.models.weights.loading.all_specs", lambda: (spec,))
     return spec
 
 
@@ -287,7 +287,7 @@ class TestNames:
 
     def test_another_network_under_the_name_is_refused(self, server, official, spec, monkeypatch):
         smaller = replace(spec, architecture=replace(spec.architecture, mlp_ratio=2.0))
-        monkeypatch.setattr("vswin_cli.weights.registry.TABLE", (smaller,))
+        monkeypatch.setattr("vswin_cli.models.weights.registry.TABLE", (smaller,))
         with pytest.raises(CheckpointError, match="not the network of swin-x-ten"):
             ensure_weights("swin-x-ten", source="authors")
 
@@ -368,7 +368,7 @@ class TestRepositories:
         assert model.card.licence is None
 
     def test_unknown_shape_stays_unnamed(self, monkeypatch):
-        monkeypatch.setattr("vswin_cli.weights.loading.all_specs", tuple)
+        monkeypatch.setattr("vswin_cli.models.weights.loading.all_specs", tuple)
         ensure_weights("user/tf")
         (model,) = installed_models()
         assert model.card.labels == ()
@@ -477,7 +477,7 @@ class TestLabels:
 def test_two_processes_install_one_copy(server, tmp_path):
     """The real table's names need the real network, so the processes share a repository."""
     code = """
-        from vswin_cli.weights.loading import ensure_weights
+        from vswin_cli.models.weights.loading import ensure_weights
         print(ensure_weights("user/tf"))
     """
     command = [sys.executable, "-c", textwrap.dedent(code)]

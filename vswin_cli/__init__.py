@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from vswin_cli.config import EngineOptions, SamplingOptions, SegmentOptions, Stride
     from vswin_cli.engine import Engine
     from vswin_cli.errors import VswinError
-    from vswin_cli.labels import LabelMap
+    from vswin_cli.models.labels import LabelMap
+    from vswin_cli.models.weights.loading import load_model
     from vswin_cli.pipeline import analyze_video
     from vswin_cli.storage.sources import VideoSource, expand_sources
     from vswin_cli.timeline.record import Timeline
     from vswin_cli.timeline.segments import Segment
-    from vswin_cli.weights.loading import load_model
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Engine": "engine",
     "EngineOptions": "config",
-    "LabelMap": "labels",
+    "LabelMap": "models.labels",
     "SamplingOptions": "config",
     "Segment": "timeline.segments",
     "SegmentOptions": "config",
@@ -38,7 +38,7 @@ _HOMES = {
     "VswinError": "errors",
     "analyze_video": "pipeline",
     "expand_sources": "storage.sources",
-    "load_model": "weights.loading",
+    "load_model": "models.weights.loading",
 }
 
 __all__ = [

@@ -30,6 +30,7 @@ from vswin_cli.config import SamplingOptions
 from vswin_cli.errors import OptionError, VswinError
 from vswin_cli.isolation import STALL_TIMEOUT_SECONDS, decode_isolated
 from vswin_cli.media import DecodeReport, VideoInfo
+from vswin_cli.models.architecture import InputSpec
 from vswin_cli.sampling import (
     Progress,
     Resize,
@@ -38,7 +39,6 @@ from vswin_cli.sampling import (
     SamplingPlan,
     plan_sampling,
 )
-from vswin_cli.specs import InputSpec
 from vswin_cli.storage.sources import VideoSource, naming_source
 from vswin_cli.wire import Event
 

@@ -15,7 +15,7 @@ from vswin_cli.config import SamplingOptions, SegmentOptions
 from vswin_cli.engine import Engine
 from vswin_cli.errors import DecodeError
 from vswin_cli.media import DecodeReport, VideoInfo
-from vswin_cli.models.checkpoint import LoadedModel
+from vswin_cli.models.checkpoints.load import LoadedModel
 from vswin_cli.sampling import SamplingPlan
 from vswin_cli.storage.humanize import counted
 from vswin_cli.storage.sources import VideoSource

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Literal
 
 from vswin_cli.config import SamplingOptions, Stride
 from vswin_cli.errors import OptionError
-from vswin_cli.specs import InputSpec
+from vswin_cli.models.architecture import InputSpec
 
 if TYPE_CHECKING:
     import numpy as np

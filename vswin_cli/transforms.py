@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from vswin_cli.specs import InputSpec
+from vswin_cli.models.architecture import InputSpec
 
 __all__ = ["crop_offsets", "make_views"]
 

@@ -147,8 +147,8 @@ def load_engine(setup: Setup) -> Engine:
     """
     import torch
 
-    from vswin_cli.labels import LabelMap
-    from vswin_cli.weights.loading import load_model
+    from vswin_cli.models.labels import LabelMap
+    from vswin_cli.models.weights.loading import load_model
 
     if setup.num_threads is not None:
         torch.set_num_threads(setup.num_threads)

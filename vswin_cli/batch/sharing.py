@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import torch
 
     from vswin_cli.engine import Engine
-    from vswin_cli.models.checkpoint import LoadedModel
+    from vswin_cli.models.checkpoints.load import LoadedModel
 
 __all__ = ["SharedEngine", "clips_per_batch"]
 

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from vswin_cli.bench.machine import synchronise
 from vswin_cli.bench.record import Ceiling, Timing
 from vswin_cli.bench.timing import Contender, measure
-from vswin_cli.models.threads import run_apart
+from vswin_cli.models.network.cpu_threads import run_apart
 
 __all__ = ["Product", "best_products", "ceiling_of"]
 

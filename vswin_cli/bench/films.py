@@ -21,7 +21,7 @@ from vswin_cli.storage.sources import VideoSource
 if TYPE_CHECKING:
     from vswin_cli.bench.mmaction_peer import LongVideoDemo
     from vswin_cli.engine import Engine
-    from vswin_cli.specs import InputSpec
+    from vswin_cli.models.architecture import InputSpec
 
 __all__ = ["Film", "look_at", "measure_film"]
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from vswin_cli.specs import Architecture
+from vswin_cli.models.architecture import Architecture
 
 __all__ = ["count_macs", "mlp_shapes"]
 

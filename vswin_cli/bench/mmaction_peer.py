@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from vswin_cli.clips import Clip
     from vswin_cli.engine import Engine
-    from vswin_cli.models.checkpoint import LoadedModel
+    from vswin_cli.models.checkpoints.load import LoadedModel
 
 __all__ = ["DemoWindow", "LongVideoDemo", "import_mmaction"]
 

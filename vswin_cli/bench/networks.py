@@ -27,8 +27,8 @@ from vswin_cli.bench.record import (
 from vswin_cli.bench.timing import Contender, OnStep, ignore_step, measure
 from vswin_cli.clips import Clip
 from vswin_cli.engine import Engine
-from vswin_cli.models.checkpoint import LoadedModel
-from vswin_cli.models.threads import run_apart
+from vswin_cli.models.checkpoints.load import LoadedModel
+from vswin_cli.models.network.cpu_threads import run_apart
 from vswin_cli.storage.humanize import counted
 from vswin_cli.transforms import make_views
 

@@ -32,7 +32,7 @@ from vswin_cli.storage.sources import VideoSource
 if TYPE_CHECKING:
     from torch import nn
 
-    from vswin_cli.models.checkpoint import LoadedModel
+    from vswin_cli.models.checkpoints.load import LoadedModel
 
 __all__ = ["PEERS", "BenchOptions", "run_bench"]
 

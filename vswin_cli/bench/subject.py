@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import torch
 
-from vswin_cli.card import ModelCard, Provenance
 from vswin_cli.errors import OptionError
-from vswin_cli.models.checkpoint import LoadedModel
-from vswin_cli.models.swin3d import VideoSwin
-from vswin_cli.weights.loading import load_model
-from vswin_cli.weights.registry import get_spec
+from vswin_cli.models.card import ModelCard, Provenance
+from vswin_cli.models.checkpoints.load import LoadedModel
+from vswin_cli.models.network.swin3d import VideoSwin
+from vswin_cli.models.weights.loading import load_model
+from vswin_cli.models.weights.registry import get_spec
 
 __all__ = ["ARCHITECTURES", "Subject", "load_subject", "random_model"]
 

@@ -12,7 +12,7 @@ from torch import nn
 from vswin_cli.errors import OptionError
 
 if TYPE_CHECKING:
-    from vswin_cli.models.swin3d import VideoSwin
+    from vswin_cli.models.network.swin3d import VideoSwin
 
 __all__ = ["build_torchvision", "import_torchvision", "torchvision_name"]
 

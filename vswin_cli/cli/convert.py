@@ -18,9 +18,9 @@ from vswin_cli.storage.files import is_there, writing
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from vswin_cli.card import ModelCard
-    from vswin_cli.labels import LabelMap
-    from vswin_cli.specs import InputSpec
+    from vswin_cli.models.architecture import InputSpec
+    from vswin_cli.models.card import ModelCard
+    from vswin_cli.models.labels import LabelMap
 
 __all__ = ["convert"]
 
@@ -85,11 +85,11 @@ def convert(
         vswin convert swin_tiny_patch4_window7_224.pth start --inflate
     """
     _check_input(num_frames, fps)
-    from vswin_cli.weights.references import check_there
+    from vswin_cli.models.weights.references import check_there
 
     check_there(checkpoint)
     _check_place(folder, checkpoint, force=force)
-    from vswin_cli.models.checkpoint import save_model  # loads torch
+    from vswin_cli.models.checkpoints.load import save_model  # loads torch
 
     if inflate:
         if labels is not None:
@@ -126,7 +126,7 @@ def _check_place(folder: Path, checkpoint: Path, *, force: bool) -> None:
         OptionError: IN is in OUT, which is to be replaced as a whole.
         OutputError: OUT holds something, and may not or must not be replaced.
     """
-    from vswin_cli.weights.store import check_replaceable
+    from vswin_cli.models.weights.store import check_replaceable
 
     with writing(f"{folder}"):
         if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
@@ -143,7 +143,7 @@ def _check_place(folder: Path, checkpoint: Path, *, force: bool) -> None:
 
 
 def _loaded(checkpoint: Path, labels: LabelMap | None) -> tuple[dict[str, Tensor], ModelCard]:
-    from vswin_cli.weights.loading import load_model
+    from vswin_cli.models.weights.loading import load_model
 
     model = load_model(checkpoint.absolute(), labels=labels)
     return model.network.state_dict(), model.card
@@ -152,9 +152,9 @@ def _loaded(checkpoint: Path, labels: LabelMap | None) -> tuple[dict[str, Tensor
 def _inflated(
     checkpoint: Path, window_size: tuple[int, int, int]
 ) -> tuple[dict[str, Tensor], ModelCard]:
-    from vswin_cli.card import ModelCard, Provenance
-    from vswin_cli.models.checkpoint import inflate_checkpoint
-    from vswin_cli.weights.hub import sha256_of
+    from vswin_cli.models.card import ModelCard, Provenance
+    from vswin_cli.models.checkpoints.load import inflate_checkpoint
+    from vswin_cli.models.weights.hub import sha256_of
 
     inflated = inflate_checkpoint(checkpoint, window_size)
     provenance = Provenance(str(checkpoint), sha256_of(checkpoint), inflated.layout)
@@ -173,7 +173,7 @@ def _parse_window(text: str) -> tuple[int, int, int]:
 
 
 def _read_labels(text: str | None) -> LabelMap | None:
-    from vswin_cli.labels import LabelMap, bundled_label_sets
+    from vswin_cli.models.labels import LabelMap, bundled_label_sets
 
     if text is None:
         return None

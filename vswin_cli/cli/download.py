@@ -51,7 +51,7 @@ def download(
 
         vswin download USER/REPO@v1.0
     """
-    from vswin_cli.weights.references import parse_reference
+    from vswin_cli.models.weights.references import parse_reference
 
     for name in names:
         parse_reference(name)  # a typing error in the last name should not cost the first download
@@ -65,8 +65,8 @@ def download(
 
 def _settle_default(name: str, *, quiet: bool) -> None:
     """The first weights that a user asks for become the ones that `vswin tag` takes."""
+    from vswin_cli.models.weights.store import EMBEDDED_MODEL
     from vswin_cli.storage.user_config import default_model, set_default_model
-    from vswin_cli.weights.store import EMBEDDED_MODEL
 
     if default_model() is None and name != EMBEDDED_MODEL:
         path = set_default_model(name)
@@ -77,7 +77,7 @@ def _settle_default(name: str, *, quiet: bool) -> None:
 
 
 def _announce(name: str, source: str | None, *, force: bool) -> None:
-    from vswin_cli.weights.loading import plan_download
+    from vswin_cli.models.weights.loading import plan_download
 
     plan = plan_download(name, source=source, force=force)
     if plan.installed:
@@ -88,7 +88,7 @@ def _announce(name: str, source: str | None, *, force: bool) -> None:
 
 def _fetch(name: str, source: str | None, *, force: bool, quiet: bool) -> str:
     """Returns the folder, for stdout."""
-    from vswin_cli.weights.loading import ensure_weights, plan_download
+    from vswin_cli.models.weights.loading import ensure_weights, plan_download
 
     plan = plan_download(name, source=source, force=force)
     if not plan.installed and not quiet:

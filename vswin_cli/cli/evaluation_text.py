@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from vswin_cli.evaluation.segmental import SegmentalReport
     from vswin_cli.evaluation.topk import TopkReport
     from vswin_cli.evaluation.windows import ScoredWindow, WindowReport
-    from vswin_cli.weights.spec import Accuracy
+    from vswin_cli.models.weights.spec import Accuracy
 
 __all__ = ["comparison_text", "detection_text", "f1_text", "topk_text", "windows_text"]
 
@@ -47,7 +47,7 @@ def topk_text(report: TopkReport) -> str:
 
 def _published(model: str) -> list[str]:
     """What others measured with these weights."""
-    from vswin_cli.weights.registry import all_specs
+    from vswin_cli.models.weights.registry import all_specs
 
     results: Iterable[Accuracy] = next(
         (spec.accuracy for spec in all_specs() if spec.name == model), ()

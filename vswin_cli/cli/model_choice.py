@@ -12,7 +12,7 @@ from vswin_cli.errors import OptionError
 
 if TYPE_CHECKING:
     from vswin_cli.engine import Engine
-    from vswin_cli.models.checkpoint import LoadedModel
+    from vswin_cli.models.checkpoints.load import LoadedModel
 
 __all__ = ["ModelChoice", "make_engine"]
 
@@ -47,8 +47,8 @@ class ModelChoice:
             CheckpointError: there is no such file, or it may not be read.
             LabelsError: the label list cannot be read.
         """
-        from vswin_cli.labels import LabelMap
-        from vswin_cli.weights.references import check_there
+        from vswin_cli.models.labels import LabelMap
+        from vswin_cli.models.weights.references import check_there
 
         path = self._path()
         if path is not None:
@@ -63,7 +63,7 @@ class ModelChoice:
         Raises:
             UnknownModelError: the model has no such name.
         """
-        from vswin_cli.weights.store import MODEL_FILES
+        from vswin_cli.models.weights.store import MODEL_FILES
 
         path = self._path()
         own = [] if path is None else [path, *(path / name for name in MODEL_FILES)]
@@ -71,7 +71,7 @@ class ModelChoice:
 
     def _path(self) -> Path | None:
         """Where the checkpoint is, if it is on this machine by itself."""
-        from vswin_cli.weights.references import LocalReference, parse_reference
+        from vswin_cli.models.weights.references import LocalReference, parse_reference
 
         meant = parse_reference(self.reference) if self.weights is None else None
         return meant.path if isinstance(meant, LocalReference) else self.weights
@@ -79,8 +79,8 @@ class ModelChoice:
     @property
     def reference(self) -> str:
         """Name, Hub repository or path to load from: as said here, as settled, or built in."""
+        from vswin_cli.models.weights.store import EMBEDDED_MODEL
         from vswin_cli.storage.user_config import default_model
-        from vswin_cli.weights.store import EMBEDDED_MODEL
 
         if self.weights is not None:
             return str(self.weights)
@@ -104,8 +104,8 @@ def make_engine(
 
 
 def _load(choice: ModelChoice, *, quiet: bool) -> LoadedModel:
-    from vswin_cli.labels import LabelMap
-    from vswin_cli.weights.loading import ensure_weights, load_model, plan_download
+    from vswin_cli.models.labels import LabelMap
+    from vswin_cli.models.weights.loading import ensure_weights, load_model, plan_download
 
     labels = None if choice.labels is None else LabelMap.from_file(choice.labels)
     if choice.weights is None:

@@ -14,10 +14,10 @@ from vswin_cli.errors import CheckpointError, OptionError
 from vswin_cli.storage.json_records import json_text
 
 if TYPE_CHECKING:
-    from vswin_cli.card import ModelCard
-    from vswin_cli.weights.catalogue import InstalledModel
-    from vswin_cli.weights.references import HubReference, LocalReference
-    from vswin_cli.weights.spec import WeightsSpec
+    from vswin_cli.models.card import ModelCard
+    from vswin_cli.models.weights.catalogue import InstalledModel
+    from vswin_cli.models.weights.references import HubReference, LocalReference
+    from vswin_cli.models.weights.spec import WeightsSpec
 
 __all__ = ["labels", "models"]
 
@@ -63,8 +63,8 @@ def list_models(json: JsonOption = False) -> None:
 
         vswin models list --json
     """
-    from vswin_cli.weights.catalogue import embedded_model, installed_models
-    from vswin_cli.weights.registry import all_specs
+    from vswin_cli.models.weights.catalogue import embedded_model, installed_models
+    from vswin_cli.models.weights.registry import all_specs
 
     here = {model.folder.name: model for model in (embedded_model(), *installed_models())}
     specs = all_specs()
@@ -107,9 +107,9 @@ def show_model(
 
         vswin models show ./my-model
     """
-    from vswin_cli.weights.catalogue import find_installed
-    from vswin_cli.weights.references import parse_reference
-    from vswin_cli.weights.spec import WeightsSpec
+    from vswin_cli.models.weights.catalogue import find_installed
+    from vswin_cli.models.weights.references import parse_reference
+    from vswin_cli.models.weights.spec import WeightsSpec
 
     meant, here = parse_reference(name), find_installed(name)
     if isinstance(meant, WeightsSpec):
@@ -139,10 +139,10 @@ def choose_default(
 
         vswin models default camera-motion
     """
+    from vswin_cli.models.weights.catalogue import installed_folder
+    from vswin_cli.models.weights.references import LocalReference, check_there, parse_reference
+    from vswin_cli.models.weights.store import EMBEDDED_MODEL
     from vswin_cli.storage.user_config import default_model, set_default_model
-    from vswin_cli.weights.catalogue import installed_folder
-    from vswin_cli.weights.references import LocalReference, check_there, parse_reference
-    from vswin_cli.weights.store import EMBEDDED_MODEL
 
     if name is None:
         console.write(default_model() or EMBEDDED_MODEL)
@@ -183,7 +183,7 @@ def labels(
 
         vswin labels kinetics-710 > labels.txt
     """
-    from vswin_cli.weights.catalogue import labels_of
+    from vswin_cli.models.weights.catalogue import labels_of
 
     found = labels_of(name).search(grep or "")
     if json:
@@ -197,9 +197,9 @@ def labels(
 
 def _default_folder() -> str:
     """Name of the folder of the model that `vswin tag` takes when not told."""
+    from vswin_cli.models.weights.catalogue import installed_folder
+    from vswin_cli.models.weights.store import EMBEDDED_MODEL
     from vswin_cli.storage.user_config import default_model
-    from vswin_cli.weights.catalogue import installed_folder
-    from vswin_cli.weights.store import EMBEDDED_MODEL
 
     chosen = default_model() or EMBEDDED_MODEL
     folder = installed_folder(chosen)
@@ -208,7 +208,7 @@ def _default_folder() -> str:
 
 def _no_card(name: str, meant: HubReference | LocalReference) -> CheckpointError:
     """Why nothing can be shown of weights that are in no table."""
-    from vswin_cli.weights.references import HubReference, check_there
+    from vswin_cli.models.weights.references import HubReference, check_there
 
     if isinstance(meant, HubReference):
         return CheckpointError(
@@ -312,7 +312,7 @@ def _shortened(text: str, room: int) -> str:
 
 
 def _parameters(card: ModelCard) -> int:
-    from vswin_cli.weights.spec import parameter_count
+    from vswin_cli.models.weights.spec import parameter_count
 
     return parameter_count(card.architecture, card.num_classes)
 

@@ -23,7 +23,7 @@ from vswin_cli.errors import OutputError, SourceError
 from vswin_cli.evaluation.protocols import Protocol
 from vswin_cli.evaluation.topk import Outcome
 from vswin_cli.evaluation.video_list import LabelledVideo
-from vswin_cli.specs import Activation, InputSpec
+from vswin_cli.models.architecture import Activation, InputSpec
 from vswin_cli.storage.files import writing
 from vswin_cli.storage.json_records import JsonValue, from_json, json_text, to_json
 from vswin_cli.storage.user_config import cache_folder

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from vswin_cli.errors import OptionError
-from vswin_cli.specs import InputSpec, Sampling
+from vswin_cli.models.architecture import InputSpec, Sampling
 from vswin_cli.storage.humanize import counted
 
 if TYPE_CHECKING:

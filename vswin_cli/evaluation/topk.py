@@ -27,7 +27,7 @@ from vswin_cli.evaluation.accuracy import (
 from vswin_cli.evaluation.protocols import Protocol
 from vswin_cli.evaluation.video_list import LabelledVideo
 from vswin_cli.evaluation.views import VideoViews, read_views
-from vswin_cli.specs import Activation, InputSpec
+from vswin_cli.models.architecture import Activation, InputSpec
 from vswin_cli.storage.humanize import counted
 from vswin_cli.storage.json_records import named
 from vswin_cli.timeline.scores import activate

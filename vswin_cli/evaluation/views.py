@@ -20,9 +20,9 @@ from vswin_cli.errors import DecodeError
 from vswin_cli.evaluation.protocols import Protocol, frame_indices
 from vswin_cli.isolation import decode_isolated
 from vswin_cli.media import DecodeReport, VideoInfo
+from vswin_cli.models.architecture import InputSpec
 from vswin_cli.pictures import resize_bilinear
 from vswin_cli.sampling import SampledFrame, SamplingPlan
-from vswin_cli.specs import InputSpec
 from vswin_cli.storage.sources import VideoSource
 from vswin_cli.wire import Event
 

@@ -11,7 +11,7 @@ from fractions import Fraction
 from vswin_cli import __version__
 from vswin_cli.config import LabelGroup, LabelOnset, SegmentOptions
 from vswin_cli.errors import SourceError
-from vswin_cli.specs import Activation
+from vswin_cli.models.architecture import Activation
 from vswin_cli.storage.json_records import named
 
 __all__ = [

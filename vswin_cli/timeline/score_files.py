@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from vswin_cli.errors import SourceError, SourceNotFoundError
 from vswin_cli.media import Gap, GapReason
-from vswin_cli.specs import Activation
+from vswin_cli.models.architecture import Activation
 from vswin_cli.storage.files import reading_hint, replacing_binary
 from vswin_cli.storage.json_records import from_json, json_text, named, to_json
 from vswin_cli.timeline.record import GapRecord, Timeline

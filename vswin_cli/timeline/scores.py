@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from vswin_cli.errors import VswinError
 from vswin_cli.media import Gap
-from vswin_cli.specs import Activation
+from vswin_cli.models.architecture import Activation
 from vswin_cli.timeline.overlaps import UNSEEN, half_inside, highest, overlaps_of
 from vswin_cli.timeline.spool import ScoreSpool
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vswin_cli.config import SegmentOptions
 from vswin_cli.errors import OptionError
-from vswin_cli.specs import Activation
+from vswin_cli.models.architecture import Activation
 from vswin_cli.timeline.scores import ScoreTrack
 
 __all__ = [

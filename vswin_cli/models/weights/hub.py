@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vswin_cli.errors import DownloadError, IntegrityError
+from vswin_cli.models.weights.spec import RemoteFile, WeightsSource
+from vswin_cli.models.weights.store import download_folder, locked
 from vswin_cli.storage.download import OnBytes, network_errors, network_failure, transfer
-from vswin_cli.weights.spec import RemoteFile, WeightsSource
-from vswin_cli.weights.store import download_folder, locked
 
 if TYPE_CHECKING:
     from huggingface_hub import HfFileMetadata

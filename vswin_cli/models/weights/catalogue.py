@@ -6,16 +6,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from vswin_cli.card import ModelCard
 from vswin_cli.errors import CheckpointError, LabelsError, UnknownModelError
-from vswin_cli.labels import LabelMap, bundled_label_sets
-from vswin_cli.storage.files import absence
-from vswin_cli.storage.humanize import counted
-from vswin_cli.storage.user_config import cache_folder
-from vswin_cli.weights.references import HubReference, LocalReference, parse_reference
-from vswin_cli.weights.registry import all_specs, nearest_names
-from vswin_cli.weights.spec import WeightsSpec
-from vswin_cli.weights.store import (
+from vswin_cli.models.card import ModelCard
+from vswin_cli.models.labels import LabelMap, bundled_label_sets
+from vswin_cli.models.weights.references import HubReference, LocalReference, parse_reference
+from vswin_cli.models.weights.registry import all_specs, nearest_names
+from vswin_cli.models.weights.spec import WeightsSpec
+from vswin_cli.models.weights.store import (
     EMBEDDED_MODEL,
     MODEL_FILES,
     embedded_folder,
@@ -23,6 +20,9 @@ from vswin_cli.weights.store import (
     model_folder,
     recall_commit,
 )
+from vswin_cli.storage.files import absence
+from vswin_cli.storage.humanize import counted
+from vswin_cli.storage.user_config import cache_folder
 
 __all__ = [
     "InstalledModel",

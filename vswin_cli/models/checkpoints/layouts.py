@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from vswin_cli.errors import CheckpointError
-from vswin_cli.models.partition import Grid, relative_index
-from vswin_cli.specs import Architecture
+from vswin_cli.models.architecture import Architecture
+from vswin_cli.models.network.windows import Grid, relative_index
 
 __all__ = ["NamedTensors", "Recognised", "recognise", "rename"]
 

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vswin_cli.models.native import native_library
+from vswin_cli.models.network.native import native_library
 
 __all__ = ["AttentionKernel", "attention_kernel", "padded_bias"]
 

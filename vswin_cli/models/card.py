@@ -14,8 +14,8 @@ from typing import Any, get_args
 
 from vswin_cli.config import LabelOnset, SegmentOptions
 from vswin_cli.errors import CheckpointError, LabelsError, OptionError
-from vswin_cli.labels import LabelMap
-from vswin_cli.specs import Activation, Architecture, InputSpec, Sampling
+from vswin_cli.models.architecture import Activation, Architecture, InputSpec, Sampling
+from vswin_cli.models.labels import LabelMap
 
 __all__ = ["CARD_SCHEMA", "ModelCard", "Provenance"]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from vswin_cli.specs import Architecture, InputSpec
-from vswin_cli.weights.spec import Accuracy, FileHash, RemoteFile, WeightsSource, WeightsSpec
+from vswin_cli.models.architecture import Architecture, InputSpec
+from vswin_cli.models.weights.spec import Accuracy, FileHash, RemoteFile, WeightsSource, WeightsSpec
 
 __all__ = ["TABLE"]
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from vswin_cli.errors import CheckpointError, UnknownModelError
+from vswin_cli.models.weights.hub import RepoFile, RepoListing
+from vswin_cli.models.weights.registry import get_spec
+from vswin_cli.models.weights.spec import RemoteFile, WeightsSource, WeightsSpec
+from vswin_cli.models.weights.store import EMBEDDED_MODEL, embedded_folder, model_folder
 from vswin_cli.storage.files import absence, is_there, reading_hint
-from vswin_cli.weights.hub import RepoFile, RepoListing
-from vswin_cli.weights.registry import get_spec
-from vswin_cli.weights.spec import RemoteFile, WeightsSource, WeightsSpec
-from vswin_cli.weights.store import EMBEDDED_MODEL, embedded_folder, model_folder
 
 __all__ = [
     "HubReference",

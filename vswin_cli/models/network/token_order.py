@@ -14,8 +14,8 @@ from math import prod
 import torch
 from torch import Tensor
 
-from vswin_cli.models.partition import Grid, Partition, StagePlan, plan_stage
-from vswin_cli.specs import Architecture
+from vswin_cli.models.architecture import Architecture
+from vswin_cli.models.network.windows import Grid, Partition, StagePlan, plan_stage
 
 __all__ = ["Groups", "StageRoute", "Tile", "route_stages"]
 

@@ -2,7 +2,7 @@
 
 What a file is follows from its first bytes, never from its name. Nothing in it is ever run:
 `torch.load` reads with `weights_only`, and where it refuses an object beside the tensors, the
-machine in `vswin_cli.models.inert` reads the tensors and leaves the object out.
+machine in `vswin_cli.models.checkpoints.safe_pickle` reads the tensors and leaves the object out.
 """
 
 from __future__ import annotations
@@ -23,7 +23,13 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from vswin_cli.errors import CheckpointError, UnsafeCheckpointError
-from vswin_cli.models.inert import InertContent, PendingTensor, Placeholder, Storage, run_pickle
+from vswin_cli.models.checkpoints.safe_pickle import (
+    InertContent,
+    PendingTensor,
+    Placeholder,
+    Storage,
+    run_pickle,
+)
 from vswin_cli.storage.files import reading_hint
 
 __all__ = ["TensorFile", "read_tensor_file"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 
 from vswin_cli.errors import OptionError, UnknownModelError
-from vswin_cli.weights.spec import WeightsSource, WeightsSpec
-from vswin_cli.weights.store import EMBEDDED_MODEL
-from vswin_cli.weights.table import TABLE
+from vswin_cli.models.weights.spec import WeightsSource, WeightsSpec
+from vswin_cli.models.weights.store import EMBEDDED_MODEL
+from vswin_cli.models.weights.table import TABLE
 
 __all__ = ["all_specs", "find_source", "get_spec", "nearest_names"]
 

@@ -19,16 +19,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vswin_cli.card import ModelCard
 from vswin_cli.errors import CheckpointError, OutputError
-from vswin_cli.models.inflate import inflate
-from vswin_cli.models.layouts import recognise, rename
-from vswin_cli.models.pickles import TensorFile, read_tensor_file
-from vswin_cli.models.swin3d import VideoSwin
-from vswin_cli.models.tf_bundle import find_bundle_index, read_bundle
-from vswin_cli.specs import Architecture
+from vswin_cli.models.architecture import Architecture
+from vswin_cli.models.card import ModelCard
+from vswin_cli.models.checkpoints.inflate import inflate
+from vswin_cli.models.checkpoints.layouts import recognise, rename
+from vswin_cli.models.checkpoints.tensor_files import TensorFile, read_tensor_file
+from vswin_cli.models.checkpoints.tf_bundle import find_bundle_index, read_bundle
+from vswin_cli.models.network.swin3d import VideoSwin
+from vswin_cli.models.weights.store import check_replaceable
 from vswin_cli.storage.files import is_file, is_folder
-from vswin_cli.weights.store import check_replaceable
 
 __all__ = [
     "CARD_FILE",

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vswin_cli import __version__
-from vswin_cli.card import ModelCard, Provenance
 from vswin_cli.errors import (
     CheckpointError,
     DownloadError,
@@ -23,20 +22,20 @@ from vswin_cli.errors import (
     OfflineError,
     OptionError,
 )
-from vswin_cli.labels import LabelMap
-from vswin_cli.specs import Architecture
-from vswin_cli.storage.download import DiskFullError, OnBytes, check_free_space
-from vswin_cli.weights.catalogue import installed_folder, read_card
-from vswin_cli.weights.hub import FetchedFile, fetch, list_repo, sha256_of
-from vswin_cli.weights.references import (
+from vswin_cli.models.architecture import Architecture
+from vswin_cli.models.card import ModelCard, Provenance
+from vswin_cli.models.labels import LabelMap
+from vswin_cli.models.weights.catalogue import installed_folder, read_card
+from vswin_cli.models.weights.hub import FetchedFile, fetch, list_repo, sha256_of
+from vswin_cli.models.weights.references import (
     HubReference,
     LocalReference,
     choose_files,
     parse_reference,
 )
-from vswin_cli.weights.registry import all_specs, find_source
-from vswin_cli.weights.spec import WeightsSource, WeightsSpec, parameter_count
-from vswin_cli.weights.store import (
+from vswin_cli.models.weights.registry import all_specs, find_source
+from vswin_cli.models.weights.spec import WeightsSource, WeightsSpec, parameter_count
+from vswin_cli.models.weights.store import (
     EMBEDDED_MODEL,
     download_folder,
     is_model_folder,
@@ -47,9 +46,10 @@ from vswin_cli.weights.store import (
     remember_commit,
     remember_file,
 )
+from vswin_cli.storage.download import DiskFullError, OnBytes, check_free_space
 
 if TYPE_CHECKING:
-    from vswin_cli.models.checkpoint import Checkpoint, LoadedModel
+    from vswin_cli.models.checkpoints.load import Checkpoint, LoadedModel
 
 __all__ = ["DownloadPlan", "ensure_weights", "load_model", "plan_download"]
 
@@ -103,7 +103,7 @@ def load_model(
         CheckpointError: the file is not a Video Swin, or damaged.
         LabelsError: the labels do not fit the head.
     """
-    from vswin_cli.models.checkpoint import build_model, read_checkpoint
+    from vswin_cli.models.checkpoints.load import build_model, read_checkpoint
 
     meant = parse_reference(str(reference))
     if isinstance(meant, LocalReference):
@@ -251,7 +251,7 @@ def _install(
     on_bytes: OnBytes | None,
     on_note: OnNote | None,
 ) -> None:
-    from vswin_cli.models.checkpoint import read_checkpoint, save_model
+    from vswin_cli.models.checkpoints.load import read_checkpoint, save_model
 
     fetched = fetch(source, on_bytes=on_bytes, on_note=on_note, force=force)
     for file in fetched:

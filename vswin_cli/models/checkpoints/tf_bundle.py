@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from vswin_cli.errors import CheckpointError
-from vswin_cli.models.crc32c import masked_crc32c
-from vswin_cli.models.tf_index import (
+from vswin_cli.models.checkpoints.crc32c import masked_crc32c
+from vswin_cli.models.checkpoints.tf_index import (
     OBJECT_GRAPH_KEY,
     BundleEntry,
     BundleIndex,

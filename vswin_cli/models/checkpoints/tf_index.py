@@ -15,7 +15,7 @@ from math import prod
 from pathlib import Path
 
 from vswin_cli.errors import CheckpointError
-from vswin_cli.models.crc32c import masked_crc32c
+from vswin_cli.models.checkpoints.crc32c import masked_crc32c
 
 __all__ = ["OBJECT_GRAPH_KEY", "BundleEntry", "BundleIndex", "Cursor", "message_fields"]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Literal
 
-from vswin_cli.specs import Activation, Architecture, InputSpec
+from vswin_cli.models.architecture import Activation, Architecture, InputSpec
 
 __all__ = [
     "Accuracy",

@@ -21,8 +21,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from vswin_cli.card import CARD_SCHEMA
 from vswin_cli.errors import DownloadError, OutputError
+from vswin_cli.models.card import CARD_SCHEMA
 from vswin_cli.storage.files import is_file, replacing_text, writing
 from vswin_cli.storage.user_config import cache_folder
 
@@ -64,7 +64,7 @@ class SeenFile:
 
 def embedded_folder() -> Path:
     """Where the weights that come with the package are."""
-    return Path(__file__).parent.parent / "data" / EMBEDDED_MODEL
+    return Path(__file__).parents[2] / "data" / EMBEDDED_MODEL
 
 
 def model_folder(name: str) -> Path:

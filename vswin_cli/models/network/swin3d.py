@@ -6,7 +6,7 @@ labels or video.
 
 Shapes: B clips, T×H×W pixels, C channels, D×H'×W' tokens of a stage's grid, R = B·L rows, one per
 token slot of the whole batch, K classes. Inside a stage the tokens are rows `(R, C)` in the order
-that `vswin_cli.models.routing` lays out: neighbourhood, then group, then clip, then token.
+that `vswin_cli.models.network.token_order` lays out: neighbourhood, then group, then clip, then token.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vswin_cli.models.attention import AttentionKernel, attention_kernel, padded_bias
-from vswin_cli.models.linear import Linear
-from vswin_cli.models.partition import Grid
-from vswin_cli.models.routing import Groups, StageRoute, Tile, route_stages
-from vswin_cli.models.threads import run_apart
-from vswin_cli.specs import Architecture
+from vswin_cli.models.architecture import Architecture
+from vswin_cli.models.network.attention import AttentionKernel, attention_kernel, padded_bias
+from vswin_cli.models.network.cpu_threads import run_apart
+from vswin_cli.models.network.linear import Linear
+from vswin_cli.models.network.token_order import Groups, StageRoute, Tile, route_stages
+from vswin_cli.models.network.windows import Grid
 
 __all__ = ["VideoSwin"]
 

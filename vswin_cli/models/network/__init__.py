@@ -1,0 +1,1 @@
+"""The network itself: blocks, attention, and how they run on a CPU."""
