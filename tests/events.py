@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from vswin_cli.decoding import decode_samples
-from vswin_cli.sampling import Progress, SampledFrame
+from vswin_cli.video.sampler import decode_samples
+from vswin_cli.video.sampling import Progress, SampledFrame
 
 __all__ = ["assert_same_events", "events_of"]
 

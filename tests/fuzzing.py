@@ -16,10 +16,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from tests.videos import VideoRecipe, make_video
-from vswin_cli.clips import ClipStream
 from vswin_cli.errors import SourceError
-from vswin_cli.isolation import decode_isolated
-from vswin_cli.sampling import SamplingPlan
+from vswin_cli.video.clips import ClipStream
+from vswin_cli.video.decoder_process import decode_isolated
+from vswin_cli.video.sampling import SamplingPlan
 
 PLAN = SamplingPlan(num_frames=8, stride=8, short_side=32, positions_per_second=10.0)
 STALL_SECONDS = 20.0

@@ -13,12 +13,12 @@ PACKAGE = Path(__file__).parent.parent / "vswin_cli"
 
 # Lowest first. A module imports only from rows above its own.
 LAYERS = [
-    "bench.record storage.humanize errors frames "
-    "models.network.heap media models.checkpoints.crc32c  "
+    "bench.record storage.humanize errors video.frames "
+    "models.network.heap video.info models.checkpoints.crc32c  "
     "models.network.linear models.network.windows models.network.cpu_threads "
-    "omission models.architecture structure  "
+    "video.skip models.architecture video.structure  "
     "timeline.overlaps timeline.runs",
-    "storage.csv_rows clock storage.files",
+    "storage.csv_rows video.timestamps storage.files",
     "bench.flops bench.machine bench.memory bench.synthesis bench.timing "
     "bench.torchvision_peer cli.bench_text cli.console config evaluation.protocols "
     "models.labels models.checkpoints.safe_pickle models.checkpoints.inflate "
@@ -27,21 +27,22 @@ LAYERS = [
     "bench.ceiling bench.mmaction_peer models.card cli.batch_progress "
     "cli.chosen cli.command cli.options  "
     "evaluation.accuracy evaluation.reading models.checkpoints.tensor_files "
-    "models.checkpoints.tf_bundle storage.remote sampling  "
+    "models.checkpoints.tf_bundle storage.remote video.sampling  "
     "storage.user_config timeline.provenance timeline.spool models.weights.table",
-    "cli.batch_summary intervals models.network.native pictures "
+    "cli.batch_summary video.frame_rate models.network.native video.resize "
     "storage.result_names storage.sources timeline.scores  "
-    "walker models.weights.store wire",
-    "batch.inputs cli.places evaluation.video_list evaluation.window_list isolation "
-    "models.network.attention streams "
+    "video.grid models.weights.store video.decoder_protocol",
+    "batch.inputs cli.places evaluation.video_list evaluation.window_list video.decoder_process "
+    "models.network.attention video.container "
     "timeline.selection models.weights.hub models.weights.registry",
-    "cli.evaluation_text inspection models.network.swin3d "
-    "timeline.boundaries video models.weights.references",
-    "relay report.tracks timeline.segments",
-    "ranged",
-    "cli.probe decoding models.checkpoints.load report.thumbnail_process report.thumbnails "
+    "cli.evaluation_text video.probe models.network.swin3d "
+    "timeline.boundaries video.reader models.weights.references",
+    "video.parallel report.tracks timeline.segments",
+    "video.ranged",
+    "cli.probe video.sampler models.checkpoints.load "
+    "report.thumbnail_process report.thumbnails  "
     "timeline.record models.weights.catalogue",
-    "batch.columns batch.outcome cli.models clips decoder_process export.naming "
+    "batch.columns batch.outcome cli.models video.clips video.decoder_worker export.naming "
     "export.timecodes timeline.files timeline.score_files models.weights.loading",
     "batch.job batch.journal batch.sharing bench.subject cli.batch_places cli.convert "
     "cli.download cli.lanes cli.schema engine evaluation.annotations evaluation.views "
@@ -71,6 +72,7 @@ ROOMS = {
     "models.network",
     "models.checkpoints",
     "models.weights",
+    "video",
     "timeline",
 }  # packages whose own file holds no code
 ENTRY = {"__main__"}
@@ -79,7 +81,7 @@ HEAVY = {"torch", "av", "ray", "huggingface_hub", "fsspec", "safetensors"}
 MEASURES = "ceiling machine memory_process mmaction_peer networks run subject torchvision_peer"
 HEAVY_AT_TOP = {
     "torch": {"engine", "transforms", *(f"bench.{name}" for name in MEASURES.split())},
-    "av": {"inspection", "pictures", "streams", "video"},
+    "av": {"video.probe", "video.resize", "video.container", "video.reader"},
 }
 
 FILES = {

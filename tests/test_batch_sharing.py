@@ -18,11 +18,11 @@ from vswin_cli.batch.outcome import Outcome
 from vswin_cli.batch.scheduler import Limits, Scheduler, StopRequest
 from vswin_cli.batch.sharing import SharedEngine
 from vswin_cli.cli.app import run
-from vswin_cli.clips import Clip
 from vswin_cli.config import EngineOptions, SamplingOptions, SegmentOptions
 from vswin_cli.engine import Engine
 from vswin_cli.errors import DeviceError
 from vswin_cli.models.weights.loading import load_model
+from vswin_cli.video.clips import Clip
 
 THRESHOLDS = ("--onset", "0.2", "--offset", "0.1")
 NUM_VIDEOS = 12

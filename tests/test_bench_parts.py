@@ -22,9 +22,9 @@ from vswin_cli.bench.torchvision_peer import build_torchvision, import_torchvisi
 from vswin_cli.config import EngineOptions
 from vswin_cli.engine import Engine
 from vswin_cli.errors import OptionError, SourceError
-from vswin_cli.inspection import inspect
 from vswin_cli.models.weights.loading import load_model
 from vswin_cli.storage.sources import VideoSource
+from vswin_cli.video.probe import inspect
 
 CPU = torch.device("cpu")
 

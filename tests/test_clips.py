@@ -14,13 +14,13 @@ from tests.videos import (
     overwrite,
     read_indices,
 )
-from vswin_cli.clips import Clip, ClipAssembler, ClipPlan, open_clips, plan_clips
 from vswin_cli.config import SamplingOptions, Stride
 from vswin_cli.errors import NotAVideoError, OptionError, VswinError
 from vswin_cli.models.architecture import InputSpec
-from vswin_cli.sampling import RunEnd, SampledFrame, SamplingPlan
 from vswin_cli.storage.sources import VideoSource
-from vswin_cli.video import VideoReader
+from vswin_cli.video.clips import Clip, ClipAssembler, ClipPlan, open_clips, plan_clips
+from vswin_cli.video.reader import VideoReader
+from vswin_cli.video.sampling import RunEnd, SampledFrame, SamplingPlan
 
 SPEC = InputSpec(num_frames=8, frame_rate=10.0, resize_short_side=32, crop_size=32)
 WHOLE_CLIPS = st.integers(1, 8).map(lambda half: 2 * half)
@@ -329,7 +329,7 @@ def test_a_clock_is_examined_only_where_that_saves_decoding(joined, monkeypatch)
         return examine(self)
 
     monkeypatch.setattr(VideoReader, "examine_clock", noted)
-    monkeypatch.setattr("vswin_cli.decoding._EXAMINED_SHARE", 0.9)  # of 20 s that are declared
+    monkeypatch.setattr("vswin_cli.video.sampler._EXAMINED_SHARE", 0.9)  # of 20 s that are declared
     shown, _ = clips_of(joined, start_seconds=15.0, end_seconds=17.0)
     assert read_indices(shown[0].frames)[0] == pytest.approx(450, abs=1)
     assert examined == []

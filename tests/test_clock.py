@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vswin_cli.clock import Clock
+from vswin_cli.video.timestamps import Clock
 
 STEP = 0.1
 

@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from tests.golden import golden_network, golden_state
-from vswin_cli.clips import Clip
 from vswin_cli.config import EngineOptions
 from vswin_cli.engine import (
     PRODUCTS_PER_PASS,
@@ -22,6 +21,7 @@ from vswin_cli.models.checkpoints.load import LoadedModel
 from vswin_cli.models.network.swin3d import VideoSwin
 from vswin_cli.models.weights.loading import load_model
 from vswin_cli.transforms import make_views
+from vswin_cli.video.clips import Clip
 
 BFLOAT16_QUESTIONS = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
 TILES = BFLOAT16_QUESTIONS[1]

@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 
 from tests.videos import VideoRecipe, make_video, overwrite, read_indices
-from vswin_cli import isolation
-from vswin_cli.clips import ClipStream, open_clips
 from vswin_cli.config import SamplingOptions
-from vswin_cli.decoding import decode_samples
 from vswin_cli.errors import DecodeError, NoVideoStreamError, SourceError
-from vswin_cli.isolation import decode_isolated, decoder_command, reusing_decoders
-from vswin_cli.media import DecodeReport, VideoInfo
 from vswin_cli.models.architecture import InputSpec
-from vswin_cli.sampling import RunEnd, SampledFrame, SamplingPlan
 from vswin_cli.storage.sources import VideoSource
+from vswin_cli.video import decoder_process
+from vswin_cli.video.clips import ClipStream, open_clips
+from vswin_cli.video.decoder_process import decode_isolated, decoder_command, reusing_decoders
+from vswin_cli.video.info import DecodeReport, VideoInfo
+from vswin_cli.video.sampler import decode_samples
+from vswin_cli.video.sampling import RunEnd, SampledFrame, SamplingPlan
 
 PLAN = SamplingPlan(num_frames=8, stride=8, short_side=32, positions_per_second=10.0)
 ROOT = Path(__file__).parent.parent
@@ -250,7 +250,7 @@ def test_process_that_dies_while_it_waits_is_replaced(video):
 
 
 def test_process_is_replaced_after_some_videos(video, monkeypatch):
-    monkeypatch.setattr(isolation, "VIDEOS_PER_DECODER", 2)
+    monkeypatch.setattr(decoder_process, "VIDEOS_PER_DECODER", 2)
     pids = []
     with reusing_decoders():
         for _ in range(4):
@@ -327,7 +327,7 @@ def test_no_process_is_left_when_the_parent_is_killed(video, fault):
         import sys
         sys.path[:0] = [{str(ROOT)!r}]
         from pathlib import Path
-        from vswin_cli.isolation import decode_isolated
+        from vswin_cli.video.decoder_process import decode_isolated
         from tests.test_isolation import PLAN, faulty_command
         events = decode_isolated(
             Path({str(video)!r}), PLAN, command=faulty_command({fault!r}, after=2)
@@ -375,7 +375,7 @@ def test_decoder_loads_nothing_heavy(video):
 def test_parent_does_not_load_the_decoder(video):
     script = (
         "import sys\n"
-        "from vswin_cli.clips import open_clips\n"
+        "from vswin_cli.video.clips import open_clips\n"
         "from vswin_cli.config import SamplingOptions\n"
         "from vswin_cli.storage.sources import VideoSource\n"
         "from vswin_cli.models.architecture import InputSpec\n"
@@ -398,8 +398,8 @@ def test_script_without_main_guard_runs_once(tmp_path, video):
         f"import sys; sys.path[:0] = [{str(ROOT)!r}]\n"
         "print('started')\n"
         "from pathlib import Path\n"
-        "from vswin_cli.isolation import decode_isolated\n"
-        "from vswin_cli.sampling import SamplingPlan\n"
+        "from vswin_cli.video.decoder_process import decode_isolated\n"
+        "from vswin_cli.video.sampling import SamplingPlan\n"
         f"print(len(list(decode_isolated(Path({str(video)!r}), SamplingPlan(8, 8, 32)))) > 2)\n"
     )
     done = subprocess.run(

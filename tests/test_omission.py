@@ -9,10 +9,10 @@ import pytest
 
 from tests.events import assert_same_events, events_of
 from tests.videos import VideoRecipe, make_video, overwrite
-from vswin_cli.media import DecodeReport
-from vswin_cli.omission import allows_fields, is_disposable, nal_length_bytes
-from vswin_cli.sampling import SamplingPlan
-from vswin_cli.video import VideoReader
+from vswin_cli.video.info import DecodeReport
+from vswin_cli.video.reader import VideoReader
+from vswin_cli.video.sampling import SamplingPlan
+from vswin_cli.video.skip import allows_fields, is_disposable, nal_length_bytes
 
 PLAN = SamplingPlan(num_frames=8, stride=8, short_side=32, positions_per_second=10.0)
 WITH_B = VideoRecipe(num_frames=90, gop=30, b_frames=3, options={"preset": "veryfast"})

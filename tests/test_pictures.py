@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tests.videos import paint, read_index
-from vswin_cli.pictures import PictureMaker, resize_bilinear, resized_shape
+from vswin_cli.video.resize import PictureMaker, resize_bilinear, resized_shape
 
 
 def frame_of(picture, pixel_format="yuv444p"):

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 from tests.videos import VideoRecipe, cut_short, drop_packets, make_audio, make_video
 from vswin_cli.cli.probe import _rate_at_a_glance, _rate_found, probe
 from vswin_cli.errors import NoVideoStreamError, SourceNotFoundError
-from vswin_cli.inspection import inspect
-from vswin_cli.media import DecodeReport, VideoInfo
 from vswin_cli.storage.sources import VideoSource
+from vswin_cli.video.info import DecodeReport, VideoInfo
+from vswin_cli.video.probe import inspect
 
 runner = CliRunner()
 app = typer.Typer()

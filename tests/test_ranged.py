@@ -9,14 +9,14 @@ import pytest
 
 from tests.events import assert_same_events, events_of
 from tests.videos import VideoRecipe, make_video, overwrite
-from vswin_cli.clips import open_clips
 from vswin_cli.config import SamplingOptions
-from vswin_cli.decoding import decode_samples
-from vswin_cli.media import DecodeReport
 from vswin_cli.models.architecture import InputSpec
-from vswin_cli.relay import Relay, _Decoder
-from vswin_cli.sampling import Progress, SamplingPlan
 from vswin_cli.storage.sources import VideoSource
+from vswin_cli.video.clips import open_clips
+from vswin_cli.video.info import DecodeReport
+from vswin_cli.video.parallel import Relay, _Decoder
+from vswin_cli.video.sampler import decode_samples
+from vswin_cli.video.sampling import Progress, SamplingPlan
 
 ALONE = SamplingPlan(num_frames=8, stride=8, short_side=32, positions_per_second=5.0)
 TOGETHER = replace(ALONE, decoders=3)
@@ -149,7 +149,7 @@ def test_damage_is_told_as_one_decoder_tells_it(tmp_path, given, place):
 
 def test_decoding_anew_gives_signs_of_life(tmp_path, monkeypatch):
     path = make_video(tmp_path / "a.mp4", FILM)
-    monkeypatch.setattr("vswin_cli.decoding._PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr("vswin_cli.video.sampler._PROGRESS_SECONDS", 0.0)
     break_after(30, monkeypatch, RuntimeError)
     events = list(decode_samples(path, TOGETHER))
     signs = [event for event in events if isinstance(event, Progress)]

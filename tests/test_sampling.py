@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from vswin_cli.config import SamplingOptions, Stride
 from vswin_cli.errors import OptionError
-from vswin_cli.intervals import Intervals, usual_interval
 from vswin_cli.models.architecture import InputSpec
-from vswin_cli.sampling import RunEnd, SamplingPlan, plan_sampling
-from vswin_cli.walker import GridWalker
+from vswin_cli.video.frame_rate import Intervals, usual_interval
+from vswin_cli.video.grid import GridWalker
+from vswin_cli.video.sampling import RunEnd, SamplingPlan, plan_sampling
 
 SPEC = InputSpec()
 

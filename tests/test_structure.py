@@ -3,7 +3,7 @@
 import pytest
 
 from tests.videos import VideoRecipe, cut_short, make_video
-from vswin_cli.structure import is_cut_off
+from vswin_cli.video.structure import is_cut_off
 
 NAMES = ["a.mp4", "a.mov", "a.mkv", "a.avi"]
 

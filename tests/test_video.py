@@ -24,8 +24,8 @@ from vswin_cli.errors import (
     NoVideoStreamError,
     SourceNotFoundError,
 )
-from vswin_cli.pictures import PictureMaker
-from vswin_cli.video import VideoReader, probe
+from vswin_cli.video.reader import VideoReader, probe
+from vswin_cli.video.resize import PictureMaker
 
 QUICK_VP9 = {"deadline": "realtime", "cpu-used": "8"}
 QUIET_HEVC = {"x265-params": "log-level=none", "preset": "ultrafast"}

@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 
 from vswin_cli.errors import NoVideoStreamError
-from vswin_cli.media import DecodeReport, Gap, MediaWarning, VideoInfo
-from vswin_cli.sampling import Progress, RunEnd, SampledFrame, SamplingPlan
-from vswin_cli.wire import decode_plan, encode_plan, read_event, write_error, write_event
+from vswin_cli.video.decoder_protocol import (
+    decode_plan,
+    encode_plan,
+    read_event,
+    write_error,
+    write_event,
+)
+from vswin_cli.video.info import DecodeReport, Gap, MediaWarning, VideoInfo
+from vswin_cli.video.sampling import Progress, RunEnd, SampledFrame, SamplingPlan
 
 INFO = VideoInfo(
     size_bytes=1,

@@ -18,7 +18,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vswin_cli.clips import Clip
 from vswin_cli.config import EngineOptions, Precision
 from vswin_cli.errors import DeviceError, OptionError
 from vswin_cli.models.architecture import Architecture, InputSpec
@@ -27,6 +26,7 @@ from vswin_cli.models.network.cpu_threads import lone_threads
 from vswin_cli.models.network.heap import keep_freed_memory
 from vswin_cli.timeline.scores import ClipLogits
 from vswin_cli.transforms import make_views
+from vswin_cli.video.clips import Clip
 
 __all__ = [
     "PRODUCTS_PER_PASS",

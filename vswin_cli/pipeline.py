@@ -10,13 +10,10 @@ from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
-from vswin_cli.clips import Clip, ClipStream, open_clips
 from vswin_cli.config import SamplingOptions, SegmentOptions
 from vswin_cli.engine import Engine
 from vswin_cli.errors import DecodeError
-from vswin_cli.media import DecodeReport, VideoInfo
 from vswin_cli.models.checkpoints.load import LoadedModel
-from vswin_cli.sampling import SamplingPlan
 from vswin_cli.storage.humanize import counted
 from vswin_cli.storage.sources import VideoSource
 from vswin_cli.timeline.record import (
@@ -32,6 +29,9 @@ from vswin_cli.timeline.record import (
 )
 from vswin_cli.timeline.scores import ScoreTrack, TrackBuilder
 from vswin_cli.timeline.selection import check_selection
+from vswin_cli.video.clips import Clip, ClipStream, open_clips
+from vswin_cli.video.info import DecodeReport, VideoInfo
+from vswin_cli.video.sampling import SamplingPlan
 
 __all__ = ["OnProgress", "analyze_video"]
 

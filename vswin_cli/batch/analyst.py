@@ -16,10 +16,10 @@ from vswin_cli.batch.journal import Journal
 from vswin_cli.batch.outcome import Outcome
 from vswin_cli.engine import Engine
 from vswin_cli.errors import CheckpointError, DeviceError, ModelError, OutputError, VswinError
-from vswin_cli.isolation import decode_isolated
-from vswin_cli.media import VideoInfo
 from vswin_cli.pipeline import analyze_video
-from vswin_cli.sampling import SamplingPlan, plan_sampling
+from vswin_cli.video.decoder_process import decode_isolated
+from vswin_cli.video.info import VideoInfo
+from vswin_cli.video.sampling import SamplingPlan, plan_sampling
 
 __all__ = ["Analyst", "load_engine"]
 

@@ -15,7 +15,7 @@ from vswin_cli.batch.analyst import Analyst
 from vswin_cli.batch.job import Fatal, Job, Lost, Message, Ready, Task
 from vswin_cli.batch.office import Office, do_job
 from vswin_cli.batch.sharing import clips_per_batch
-from vswin_cli.isolation import reusing_decoders
+from vswin_cli.video.decoder_process import reusing_decoders
 
 if TYPE_CHECKING:
     from vswin_cli.engine import Engine

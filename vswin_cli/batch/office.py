@@ -16,7 +16,7 @@ from vswin_cli.batch.analyst import Analyst
 from vswin_cli.batch.job import MAX_CAPACITY, Decoded, Fatal, Job, Lost, Message, Pulse, Ready, Task
 from vswin_cli.batch.sharing import SharedEngine, clips_per_batch
 from vswin_cli.errors import VswinError
-from vswin_cli.isolation import DecoderPool, reusing_decoders
+from vswin_cli.video.decoder_process import DecoderPool, reusing_decoders
 
 if TYPE_CHECKING:
     from vswin_cli.engine import Engine

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
-from vswin_cli.clips import Clip
 from vswin_cli.timeline.scores import ClipLogits
+from vswin_cli.video.clips import Clip
 
 if TYPE_CHECKING:
     import torch

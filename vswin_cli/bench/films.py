@@ -11,12 +11,12 @@ from vswin_cli.bench.machine import synchronise
 from vswin_cli.bench.memory import MemoryRequest, measure_memory
 from vswin_cli.bench.record import FilmReport, PeerFilm, Stage, Timing
 from vswin_cli.bench.timing import Contender, OnStep, ignore_step, measure
-from vswin_cli.clips import Clip, open_clips
 from vswin_cli.config import SamplingOptions
 from vswin_cli.errors import DecodeError
-from vswin_cli.media import DecodeReport, VideoInfo
 from vswin_cli.pipeline import analyze_video
 from vswin_cli.storage.sources import VideoSource
+from vswin_cli.video.clips import Clip, open_clips
+from vswin_cli.video.info import DecodeReport, VideoInfo
 
 if TYPE_CHECKING:
     from vswin_cli.bench.mmaction_peer import LongVideoDemo

@@ -32,9 +32,9 @@ from vswin_cli.transforms import make_views
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from vswin_cli.clips import Clip
     from vswin_cli.engine import Engine
     from vswin_cli.models.checkpoints.load import LoadedModel
+    from vswin_cli.video.clips import Clip
 
 __all__ = ["DemoWindow", "LongVideoDemo", "import_mmaction"]
 

@@ -26,8 +26,8 @@ from vswin_cli.bench.torchvision_peer import build_torchvision, import_torchvisi
 from vswin_cli.config import EngineOptions, Precision, SamplingOptions
 from vswin_cli.engine import Engine, resolve_device, resolve_precision
 from vswin_cli.errors import OptionError, SourceError
-from vswin_cli.sampling import plan_sampling
 from vswin_cli.storage.sources import VideoSource
+from vswin_cli.video.sampling import plan_sampling
 
 if TYPE_CHECKING:
     from torch import nn

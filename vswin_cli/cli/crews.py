@@ -165,9 +165,9 @@ def make_task(staff: Staff, sampling: SamplingOptions, segments: SegmentOptions)
     """
     from vswin_cli.batch.job import Task
     from vswin_cli.batch.journal import fingerprint
-    from vswin_cli.sampling import plan_sampling
     from vswin_cli.storage.json_records import to_json
     from vswin_cli.timeline.selection import check_selection
+    from vswin_cli.video.sampling import plan_sampling
 
     model = staff.engine.model
     card = model.card

@@ -15,9 +15,9 @@ from vswin_cli.storage.humanize import clock_text, counted
 from vswin_cli.storage.json_records import json_text
 
 if TYPE_CHECKING:
-    from vswin_cli.inspection import Inspection
-    from vswin_cli.media import DecodeReport, VideoInfo
     from vswin_cli.storage.sources import VideoSource
+    from vswin_cli.video.info import DecodeReport, VideoInfo
+    from vswin_cli.video.probe import Inspection
 
     Finding = Inspection | SourceError
 
@@ -65,7 +65,7 @@ def probe(
 
 
 def _inspect(source: VideoSource, *, scan: bool, quiet: bool) -> Finding:
-    from vswin_cli.inspection import inspect
+    from vswin_cli.video.probe import inspect
 
     try:
         with console.progress(source.uri, quiet=quiet or not scan) as on_progress:

@@ -250,8 +250,8 @@ def _tag_all(sources: Sequence[VideoSource], job: _Job, done: list[_Tagged]) -> 
         OptionError: likewise, as it ends before the start; or the options do not fit the weights.
         OutputError: likewise, as its scores cannot be written; or no video's could be.
     """
-    from vswin_cli.isolation import reusing_decoders
     from vswin_cli.timeline.selection import check_selection
+    from vswin_cli.video.decoder_process import reusing_decoders
 
     card = job.engine.model.card
     check_selection(card.labels, card.activation, job.segments)  # would fail every video alike

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vswin_cli.clips import Clip
 from vswin_cli.errors import DecodeError
 from vswin_cli.evaluation.protocols import Protocol, frame_indices
-from vswin_cli.isolation import decode_isolated
-from vswin_cli.media import DecodeReport, VideoInfo
 from vswin_cli.models.architecture import InputSpec
-from vswin_cli.pictures import resize_bilinear
-from vswin_cli.sampling import SampledFrame, SamplingPlan
 from vswin_cli.storage.sources import VideoSource
-from vswin_cli.wire import Event
+from vswin_cli.video.clips import Clip
+from vswin_cli.video.decoder_process import decode_isolated
+from vswin_cli.video.decoder_protocol import Event
+from vswin_cli.video.info import DecodeReport, VideoInfo
+from vswin_cli.video.resize import resize_bilinear
+from vswin_cli.video.sampling import SampledFrame, SamplingPlan
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -110,7 +110,7 @@ def read_views(
 def _events(path: Path, plan: SamplingPlan, *, isolate: bool) -> Generator[Event, None, None]:
     if isolate:
         return decode_isolated(path, plan)
-    from vswin_cli.decoding import decode_samples  # loads PyAV
+    from vswin_cli.video.sampler import decode_samples  # loads PyAV
 
     return decode_samples(path, plan)
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from vswin_cli.errors import SourceError
 from vswin_cli.evaluation.accuracy import INTERVAL, Confusion, Rate, confusions
 from vswin_cli.evaluation.window_list import LabelledWindow, WindowList
-from vswin_cli.isolation import reusing_decoders
 from vswin_cli.storage.json_records import named
+from vswin_cli.video.decoder_process import reusing_decoders
 
 if TYPE_CHECKING:
     from vswin_cli.config import SegmentOptions

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from vswin_cli.errors import SourceError
-from vswin_cli.pictures import PictureMaker
-from vswin_cli.video import TimedFrame, VideoReader
+from vswin_cli.video.reader import TimedFrame, VideoReader
+from vswin_cli.video.resize import PictureMaker
 
 if TYPE_CHECKING:
     import numpy as np

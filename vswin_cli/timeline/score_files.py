@@ -21,13 +21,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vswin_cli.errors import SourceError, SourceNotFoundError
-from vswin_cli.media import Gap, GapReason
 from vswin_cli.models.architecture import Activation
 from vswin_cli.storage.files import reading_hint, replacing_binary
 from vswin_cli.storage.json_records import from_json, json_text, named, to_json
 from vswin_cli.timeline.record import GapRecord, Timeline
 from vswin_cli.timeline.scores import ScoreTrack
 from vswin_cli.timeline.spool import ScoreSpool
+from vswin_cli.video.info import Gap, GapReason
 
 __all__ = ["load_track", "save_track"]
 

@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vswin_cli.errors import VswinError
-from vswin_cli.media import Gap
 from vswin_cli.models.architecture import Activation
 from vswin_cli.timeline.overlaps import UNSEEN, half_inside, highest, overlaps_of
 from vswin_cli.timeline.spool import ScoreSpool
+from vswin_cli.video.info import Gap
 
 __all__ = [
     "ClipLogits",

@@ -6,7 +6,7 @@ labels or video.
 
 Shapes: B clips, T×H×W pixels, C channels, D×H'×W' tokens of a stage's grid, R = B·L rows, one per
 token slot of the whole batch, K classes. Inside a stage the tokens are rows `(R, C)` in the order
-that `vswin_cli.models.network.token_order` lays out: neighbourhood, then group, then clip, then token.
+of `vswin_cli.models.network.token_order`: neighbourhood, then group, then clip, then token.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import statistics
 from collections import deque
 from collections.abc import Collection
 
-from vswin_cli.sampling import ROUNDING_SECONDS
+from vswin_cli.video.sampling import ROUNDING_SECONDS
 
 __all__ = ["GAP_SECONDS", "Intervals", "usual_interval"]
 

@@ -14,8 +14,8 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 
 from vswin_cli import errors
-from vswin_cli.media import DecodeReport, Gap, MediaWarning, VideoInfo
-from vswin_cli.sampling import Progress, RunEnd, SampledFrame, SamplingPlan
+from vswin_cli.video.info import DecodeReport, Gap, MediaWarning, VideoInfo
+from vswin_cli.video.sampling import Progress, RunEnd, SampledFrame, SamplingPlan
 
 __all__ = ["Event", "decode_plan", "encode_plan", "read_event", "write_error", "write_event"]
 

@@ -28,10 +28,12 @@ import numpy as np
 
 from vswin_cli.config import SamplingOptions
 from vswin_cli.errors import OptionError, VswinError
-from vswin_cli.isolation import STALL_TIMEOUT_SECONDS, decode_isolated
-from vswin_cli.media import DecodeReport, VideoInfo
 from vswin_cli.models.architecture import InputSpec
-from vswin_cli.sampling import (
+from vswin_cli.storage.sources import VideoSource, naming_source
+from vswin_cli.video.decoder_process import STALL_TIMEOUT_SECONDS, decode_isolated
+from vswin_cli.video.decoder_protocol import Event
+from vswin_cli.video.info import DecodeReport, VideoInfo
+from vswin_cli.video.sampling import (
     Progress,
     Resize,
     RunEnd,
@@ -39,8 +41,6 @@ from vswin_cli.sampling import (
     SamplingPlan,
     plan_sampling,
 )
-from vswin_cli.storage.sources import VideoSource, naming_source
-from vswin_cli.wire import Event
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -334,7 +334,7 @@ def open_clips(
         if isolate:
             events = decode_isolated(path, plan, stall_timeout_seconds=stall_timeout_seconds)
         else:
-            from vswin_cli.decoding import decode_samples  # loads PyAV
+            from vswin_cli.video.sampler import decode_samples  # loads PyAV
 
             events = decode_samples(path, plan)
         with naming_source(source, path):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from vswin_cli.sampling import RunEnd, SamplingPlan
+from vswin_cli.video.sampling import RunEnd, SamplingPlan
 
 __all__ = ["GridWalker"]
 

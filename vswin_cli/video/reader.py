@@ -19,13 +19,9 @@ from types import TracebackType
 
 import av
 
-from vswin_cli.clock import RESET_SECONDS, Clock
 from vswin_cli.errors import DecodeError
-from vswin_cli.frames import TimedFrame, in_order, quarter_turn
-from vswin_cli.media import MediaWarning, VideoInfo
-from vswin_cli.omission import IsWanted, Omitted, omission_for
 from vswin_cli.storage.humanize import counted
-from vswin_cli.streams import (
+from vswin_cli.video.container import (
     best_stream,
     container_name,
     declared_duration,
@@ -39,7 +35,11 @@ from vswin_cli.streams import (
     nominal_interval,
     open_container,
 )
-from vswin_cli.structure import is_cut_off
+from vswin_cli.video.frames import TimedFrame, in_order, quarter_turn
+from vswin_cli.video.info import MediaWarning, VideoInfo
+from vswin_cli.video.skip import IsWanted, Omitted, omission_for
+from vswin_cli.video.structure import is_cut_off
+from vswin_cli.video.timestamps import RESET_SECONDS, Clock
 
 __all__ = ["TimedFrame", "VideoReader", "probe"]
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vswin_cli.sampling import Resize
+from vswin_cli.video.sampling import Resize
 
 if TYPE_CHECKING:
     from av import VideoFrame

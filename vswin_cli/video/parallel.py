@@ -17,10 +17,10 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from vswin_cli.frames import TimedFrame
-from vswin_cli.omission import IsWanted
-from vswin_cli.pictures import PictureMaker
-from vswin_cli.video import VideoReader
+from vswin_cli.video.frames import TimedFrame
+from vswin_cli.video.reader import VideoReader
+from vswin_cli.video.resize import PictureMaker
+from vswin_cli.video.skip import IsWanted
 
 if TYPE_CHECKING:
     from av import Packet, VideoStream

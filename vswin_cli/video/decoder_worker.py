@@ -1,7 +1,7 @@
 """The program that decodes videos, one after the other, in a process of its own.
 
-Started by `vswin_cli.isolation`; reads lines on standard input that say what to decode and
-writes events to standard output. Loads PyAV and NumPy, nothing heavier. Ends by itself when its
+Started by `vswin_cli.video.decoder_process`; reads lines on standard input that say what to
+decode and writes events to standard output. Loads PyAV and NumPy, nothing heavier. Ends by itself when its
 parent is gone or when a native call does not return.
 """
 
@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import IO
 
 from vswin_cli.errors import VswinError
-from vswin_cli.sampling import SamplingPlan
-from vswin_cli.wire import decode_plan, write_error, write_event
+from vswin_cli.video.decoder_protocol import decode_plan, write_error, write_event
+from vswin_cli.video.sampling import SamplingPlan
 
 __all__ = ["main"]
 
@@ -48,7 +48,7 @@ def main(stall_timeout_seconds: float) -> None:
 
 
 def _decode(path: Path, plan: SamplingPlan, pipe: IO[bytes], limit_seconds: float) -> None:
-    from vswin_cli.decoding import decode_samples
+    from vswin_cli.video.sampler import decode_samples
 
     _set_alarm(limit_seconds)
     for event in decode_samples(path, plan):

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from vswin_cli.media import MediaWarning
 from vswin_cli.storage.humanize import counted
+from vswin_cli.video.info import MediaWarning
 
 __all__ = ["RESET_SECONDS", "Clock"]
 

@@ -1,6 +1,6 @@
 """Decoding in a child process, so that a decoder that hangs or crashes costs one video only.
 
-The child is a plain `python` that runs `vswin_cli.decoder_process`: no fork of a process with
+The child is a plain `python` that runs `vswin_cli.video.decoder_worker`: no fork of a process with
 threads, no second run of the user's script as `multiprocessing` would do. A thread reads its
 events into a bounded queue, so that decoding goes on while the network computes. What the child
 delivered before it failed is kept.
@@ -29,9 +29,9 @@ from pathlib import Path
 from typing import IO, Literal
 
 from vswin_cli.errors import DecodeError, SourceError, VswinError
-from vswin_cli.media import DecodeReport, Gap, MediaWarning, VideoInfo
-from vswin_cli.sampling import Progress, RunEnd, SampledFrame, SamplingPlan
-from vswin_cli.wire import Event, encode_plan, read_event
+from vswin_cli.video.decoder_protocol import Event, encode_plan, read_event
+from vswin_cli.video.info import DecodeReport, Gap, MediaWarning, VideoInfo
+from vswin_cli.video.sampling import Progress, RunEnd, SampledFrame, SamplingPlan
 
 __all__ = [
     "STALL_TIMEOUT_SECONDS",
@@ -56,7 +56,7 @@ _WITHOUT_ALGEBRA = {"OPENBLAS_NUM_THREADS": "1"}
 """NumPy's matrix library starts threads when loaded, a third of the work; decoding needs none."""
 _BOOTSTRAP = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
-    "from vswin_cli.decoder_process import main; main(float(sys.argv[1]))"
+    "from vswin_cli.video.decoder_worker import main; main(float(sys.argv[1]))"
 )
 
 

@@ -1,8 +1,8 @@
 """From decoded frames to sampled pictures: the grid is filled, gaps are found and reported.
 
 Runs wherever the decoder runs, in a child process or in place, and hands on the events that
-`vswin_cli.wire` lists. Holds one undelivered frame, whatever the length of the video. Pictures
-that no clip looks at are decoded only if others refer to them.
+`vswin_cli.video.decoder_protocol` lists. Holds one undelivered frame, whatever the length of the
+video. Pictures that no clip looks at are decoded only if others refer to them.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vswin_cli.frames import TimedFrame
-from vswin_cli.intervals import GAP_SECONDS, Intervals
-from vswin_cli.media import DecodeReport, EndReason, Gap, GapReason, MediaWarning
-from vswin_cli.pictures import PictureMaker
-from vswin_cli.ranged import RangedReader
-from vswin_cli.sampling import ROUNDING_SECONDS, Progress, SampledFrame, SamplingPlan
 from vswin_cli.storage.humanize import counted
-from vswin_cli.video import VideoReader
-from vswin_cli.walker import GridWalker
-from vswin_cli.wire import Event
+from vswin_cli.video.decoder_protocol import Event
+from vswin_cli.video.frame_rate import GAP_SECONDS, Intervals
+from vswin_cli.video.frames import TimedFrame
+from vswin_cli.video.grid import GridWalker
+from vswin_cli.video.info import DecodeReport, EndReason, Gap, GapReason, MediaWarning
+from vswin_cli.video.ranged import RangedReader
+from vswin_cli.video.reader import VideoReader
+from vswin_cli.video.resize import PictureMaker
+from vswin_cli.video.sampling import ROUNDING_SECONDS, Progress, SampledFrame, SamplingPlan
 
 if TYPE_CHECKING:
     import numpy as np

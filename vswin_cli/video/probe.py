@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from vswin_cli.isolation import decode_isolated
-from vswin_cli.media import DecodeReport, VideoInfo
-from vswin_cli.sampling import Progress, SampledFrame, SamplingPlan
 from vswin_cli.storage.sources import VideoSource, naming_source
+from vswin_cli.video.decoder_process import decode_isolated
+from vswin_cli.video.info import DecodeReport, VideoInfo
+from vswin_cli.video.sampling import Progress, SampledFrame, SamplingPlan
 
 __all__ = ["Inspection", "inspect"]
 

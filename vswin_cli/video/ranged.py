@@ -14,11 +14,11 @@ from contextlib import closing
 from pathlib import Path
 
 from vswin_cli.errors import SourceError
-from vswin_cli.frames import TimedFrame
-from vswin_cli.relay import Relay
-from vswin_cli.sampling import SamplingPlan
-from vswin_cli.streams import container_name
-from vswin_cli.video import VideoReader
+from vswin_cli.video.container import container_name
+from vswin_cli.video.frames import TimedFrame
+from vswin_cli.video.parallel import Relay
+from vswin_cli.video.reader import VideoReader
+from vswin_cli.video.sampling import SamplingPlan
 
 __all__ = ["RangedReader"]
 

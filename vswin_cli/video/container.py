@@ -10,11 +10,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from vswin_cli.clock import RESET_SECONDS
 from vswin_cli.errors import NotAVideoError, NoVideoStreamError, SourceNotFoundError
-from vswin_cli.intervals import usual_interval
-from vswin_cli.media import DurationSource, MediaWarning, VideoInfo
-from vswin_cli.structure import is_cut_off
+from vswin_cli.video.frame_rate import usual_interval
+from vswin_cli.video.info import DurationSource, MediaWarning, VideoInfo
+from vswin_cli.video.structure import is_cut_off
+from vswin_cli.video.timestamps import RESET_SECONDS
 
 if TYPE_CHECKING:
     from av import VideoFrame, VideoStream

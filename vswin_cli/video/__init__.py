@@ -1,0 +1,1 @@
+"""From a video file to clips: containers, timestamps, decoding and sampling."""
