@@ -43,7 +43,7 @@ class Watch:
     """Which node each job is on, while the batch runs in this process."""
 
     def __init__(self, monkeypatch) -> None:
-        from vswin_cli.batch.cluster import RayCrew
+        from vswin_cli.batch.ray_executor import RayCrew
 
         self.held: dict[Any, Any] = {}  # by worker
         self.given: dict[Any, Any] = {}  # by actor, all that it ever had
@@ -106,7 +106,7 @@ class NodeKiller(threading.Thread):
 
 
 def test_a_pulse_counts_wherever_the_video_is():
-    from vswin_cli.batch.cluster import _Hand
+    from vswin_cli.batch.ray_executor import _Hand
 
     hand = _Hand(None, None)
     seen = []

@@ -8,8 +8,8 @@ from vswin_cli.batch.inputs import BatchInput
 from vswin_cli.batch.job import Decoded, Fatal, Job, Lost, PartDone, Pulse, Ready, Task, TooLong
 from vswin_cli.batch.journal import Journal
 from vswin_cli.batch.outcome import WORKER_CRASHED, WORKER_HUNG, Outcome
-from vswin_cli.batch.parts import plan_parts
 from vswin_cli.batch.scheduler import Limits, Scheduler, StopRequest
+from vswin_cli.batch.split import plan_parts
 from vswin_cli.config import SamplingOptions, SegmentOptions
 from vswin_cli.errors import DeviceError, VswinError
 from vswin_cli.storage.sources import VideoSource

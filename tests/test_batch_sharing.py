@@ -8,19 +8,19 @@ import numpy as np
 import pytest
 
 from tests.videos import VideoRecipe, make_video, overwrite
-from vswin_cli.batch import sharing
-from vswin_cli.batch.crew import InlineCrew
+from vswin_cli.batch import shared_engine
+from vswin_cli.batch.executor import InlineCrew
 from vswin_cli.batch.inputs import collect_inputs
 from vswin_cli.batch.job import Decoded, Job, Lost, Pulse, Task
 from vswin_cli.batch.journal import Journal
-from vswin_cli.batch.office import Office
 from vswin_cli.batch.outcome import Outcome
 from vswin_cli.batch.scheduler import Limits, Scheduler, StopRequest
-from vswin_cli.batch.sharing import SharedEngine
+from vswin_cli.batch.shared_engine import SharedEngine
+from vswin_cli.batch.thread_worker import Office
 from vswin_cli.cli.app import run
 from vswin_cli.config import EngineOptions, SamplingOptions, SegmentOptions
-from vswin_cli.engine import Engine
 from vswin_cli.errors import DeviceError
+from vswin_cli.inference.engine import Engine
 from vswin_cli.models.weights.loading import load_model
 from vswin_cli.video.clips import Clip
 
@@ -155,7 +155,7 @@ def served(make_engine):
 
 
 def test_a_lone_video_does_not_wait_for_company(served, monkeypatch):
-    monkeypatch.setattr(sharing, "_PATIENCE_SECONDS", 600)
+    monkeypatch.setattr(shared_engine, "_PATIENCE_SECONDS", 600)
     shared, passes = served
     answers = []
 
@@ -209,16 +209,16 @@ def test_what_the_engine_raises_reaches_everybody(make_engine):
 
 
 def test_a_fault_in_one_video_leaves_the_others_alone(make_engine, folder, tmp_path, monkeypatch):
-    from vswin_cli.batch import analyst
+    from vswin_cli.batch import job_runner
 
-    analyze = analyst.analyze_video
+    analyze = job_runner.analyze_video
 
     def faulty(source, *arguments, **options):
         if source.path.stem == "clip3":
             raise KeyError("ours")
         return analyze(source, *arguments, **options)
 
-    monkeypatch.setattr(analyst, "analyze_video", faulty)
+    monkeypatch.setattr(job_runner, "analyze_video", faulty)
     answers, _, _ = do_all(make_engine(BATCH), folder, tmp_path)
     assert isinstance(answers.pop("clip3"), Lost)
     assert {one.status for name, one in answers.items() if name.startswith("clip")} == {"ok"}

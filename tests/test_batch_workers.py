@@ -23,7 +23,7 @@ import importlib.util, os, signal, sys, time
 
 class Finder:
     def find_spec(self, name, path=None, target=None):
-        if name != "vswin_cli.pipeline":
+        if name != "vswin_cli.inference.pipeline":
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)

@@ -20,8 +20,8 @@ from vswin_cli.bench.synthesis import FilmSize, synthesise
 from vswin_cli.bench.timing import Contender, measure
 from vswin_cli.bench.torchvision_peer import build_torchvision, import_torchvision
 from vswin_cli.config import EngineOptions
-from vswin_cli.engine import Engine
 from vswin_cli.errors import OptionError, SourceError
+from vswin_cli.inference.engine import Engine
 from vswin_cli.models.weights.loading import load_model
 from vswin_cli.storage.sources import VideoSource
 from vswin_cli.video.probe import inspect

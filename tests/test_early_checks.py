@@ -13,10 +13,10 @@ from vswin_cli.config import (
     SegmentOptions,
     parse_seconds,
 )
-from vswin_cli.engine import Engine
 from vswin_cli.errors import OptionError
+from vswin_cli.inference.engine import Engine
+from vswin_cli.inference.pipeline import analyze_video
 from vswin_cli.models.weights.loading import load_model
-from vswin_cli.pipeline import analyze_video
 
 SCRIPT = (
     "import sys; from vswin_cli.cli.app import run; code = run(sys.argv[1:]); "

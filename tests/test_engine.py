@@ -7,20 +7,20 @@ import torch
 
 from tests.golden import golden_network, golden_state
 from vswin_cli.config import EngineOptions
-from vswin_cli.engine import (
+from vswin_cli.errors import DecodeError, DeviceError, OptionError
+from vswin_cli.inference.engine import (
     PRODUCTS_PER_PASS,
     Engine,
     products_per_view,
     resolve_device,
     resolve_precision,
 )
-from vswin_cli.errors import DecodeError, DeviceError, OptionError
+from vswin_cli.inference.views import make_views
 from vswin_cli.models.architecture import Architecture, InputSpec
 from vswin_cli.models.card import ModelCard
 from vswin_cli.models.checkpoints.load import LoadedModel
 from vswin_cli.models.network.swin3d import VideoSwin
 from vswin_cli.models.weights.loading import load_model
-from vswin_cli.transforms import make_views
 from vswin_cli.video.clips import Clip
 
 BFLOAT16_QUESTIONS = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")

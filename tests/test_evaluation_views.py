@@ -11,11 +11,11 @@ import torch
 from tests.golden import golden_network, golden_state
 from tests.videos import VideoRecipe, cut_short, make_video, read_indices
 from vswin_cli.config import EngineOptions
-from vswin_cli.engine import Engine
 from vswin_cli.errors import SourceError
 from vswin_cli.evaluation.protocols import choose_protocol
 from vswin_cli.evaluation.topk import classify, view_logits
 from vswin_cli.evaluation.views import read_views
+from vswin_cli.inference.engine import Engine
 from vswin_cli.models.architecture import InputSpec
 from vswin_cli.models.card import ModelCard
 from vswin_cli.models.checkpoints.load import LoadedModel

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.timelines import GOLDEN, segment, timeline
-from vswin_cli.batch.columns import write_parquet
+from vswin_cli.batch.parquet import write_parquet
 from vswin_cli.errors import OptionError, OutputError, VswinError
 from vswin_cli.export import (
     FORMATS,

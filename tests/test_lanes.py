@@ -5,7 +5,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from tests.timelines import segment, timeline
-from vswin_cli.cli.lanes import Lanes
+from vswin_cli.cli.terminal_timeline import Lanes
 from vswin_cli.timeline.record import Coverage, GapRecord, VideoRecord
 
 

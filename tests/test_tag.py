@@ -19,7 +19,7 @@ import torch
 from tests.golden import golden_state
 from tests.videos import VideoRecipe, cut_short, make_audio, make_video
 from vswin_cli.cli.app import run
-from vswin_cli.cli.chosen import segment_options
+from vswin_cli.cli.option_values import segment_options
 from vswin_cli.config import LabelOnset, SegmentOptions
 from vswin_cli.storage.files import writing
 from vswin_cli.storage.sources import VideoSource

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from vswin_cli.inference.views import crop_offsets, make_views
 from vswin_cli.models.architecture import InputSpec
-from vswin_cli.transforms import crop_offsets, make_views
 
 
 def test_one_crop_is_the_centre():

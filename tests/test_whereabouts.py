@@ -8,7 +8,7 @@ import pytest
 
 from tests.timelines import columns, timeline, track_of
 from vswin_cli.cli.app import run
-from vswin_cli.cli.whereabouts import find_video, with_found_video
+from vswin_cli.cli.find_video import find_video, with_found_video
 from vswin_cli.export import write_timeline
 from vswin_cli.timeline.score_files import save_track
 

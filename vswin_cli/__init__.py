@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vswin_cli.config import EngineOptions, SamplingOptions, SegmentOptions, Stride
-    from vswin_cli.engine import Engine
     from vswin_cli.errors import VswinError
+    from vswin_cli.inference.engine import Engine
+    from vswin_cli.inference.pipeline import analyze_video
     from vswin_cli.models.labels import LabelMap
     from vswin_cli.models.weights.loading import load_model
-    from vswin_cli.pipeline import analyze_video
     from vswin_cli.storage.sources import VideoSource, expand_sources
     from vswin_cli.timeline.record import Timeline
     from vswin_cli.timeline.segments import Segment
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "Engine": "engine",
+    "Engine": "inference.engine",
     "EngineOptions": "config",
     "LabelMap": "models.labels",
     "SamplingOptions": "config",
@@ -36,7 +36,7 @@ _HOMES = {
     "Timeline": "timeline.record",
     "VideoSource": "storage.sources",
     "VswinError": "errors",
-    "analyze_video": "pipeline",
+    "analyze_video": "inference.pipeline",
     "expand_sources": "storage.sources",
     "load_model": "models.weights.loading",
 }

@@ -9,12 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from vswin_cli.batch.crew import Crew
+from vswin_cli.batch.executor import Crew
 from vswin_cli.batch.inputs import BatchInput
 from vswin_cli.batch.job import Job, Task
 from vswin_cli.batch.journal import Journal, hold
 from vswin_cli.batch.outcome import Outcome
-from vswin_cli.batch.publishing import publish
 from vswin_cli.batch.scheduler import Activity, Limits, Scheduler, StopRequest
 from vswin_cli.batch.tables import (
     Target,
@@ -23,6 +22,7 @@ from vswin_cli.batch.tables import (
     write_results,
     write_video,
 )
+from vswin_cli.batch.upload import publish
 from vswin_cli.errors import OptionError, OutputError, SourceError, SourceNotFoundError, VswinError
 from vswin_cli.storage.files import replacing_binary
 from vswin_cli.storage.remote import upload

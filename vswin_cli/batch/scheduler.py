@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from vswin_cli.batch.crew import Crew
+from vswin_cli.batch.executor import Crew
 from vswin_cli.batch.job import (
     Decoded,
     Fatal,
@@ -29,7 +29,7 @@ from vswin_cli.batch.job import (
 )
 from vswin_cli.batch.journal import Journal
 from vswin_cli.batch.outcome import WORKER_HUNG, Outcome
-from vswin_cli.batch.parts import join_parts, plan_parts
+from vswin_cli.batch.split import join_parts, plan_parts
 from vswin_cli.errors import SourceError, VswinError
 
 __all__ = ["Activity", "Limits", "Scheduler", "StopRequest"]

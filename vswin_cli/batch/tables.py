@@ -197,7 +197,7 @@ def write_results(
         return problems
     timelines = _timelines(target, done, journal, problems)
     if target.format == _PARQUET:
-        from vswin_cli.batch.columns import write_parquet
+        from vswin_cli.batch.parquet import write_parquet
 
         write_parquet(target.table, timelines)
     elif target.format in _LINE_BY_LINE:

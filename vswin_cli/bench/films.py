@@ -13,14 +13,14 @@ from vswin_cli.bench.record import FilmReport, PeerFilm, Stage, Timing
 from vswin_cli.bench.timing import Contender, OnStep, ignore_step, measure
 from vswin_cli.config import SamplingOptions
 from vswin_cli.errors import DecodeError
-from vswin_cli.pipeline import analyze_video
+from vswin_cli.inference.pipeline import analyze_video
 from vswin_cli.storage.sources import VideoSource
 from vswin_cli.video.clips import Clip, open_clips
 from vswin_cli.video.info import DecodeReport, VideoInfo
 
 if TYPE_CHECKING:
     from vswin_cli.bench.mmaction_peer import LongVideoDemo
-    from vswin_cli.engine import Engine
+    from vswin_cli.inference.engine import Engine
     from vswin_cli.models.architecture import InputSpec
 
 __all__ = ["Film", "look_at", "measure_film"]

@@ -14,8 +14,8 @@ import torch
 from vswin_cli.bench.memory import parse_request
 from vswin_cli.bench.subject import Subject, load_subject
 from vswin_cli.config import EngineOptions
-from vswin_cli.engine import Engine
-from vswin_cli.pipeline import analyze_video
+from vswin_cli.inference.engine import Engine
+from vswin_cli.inference.pipeline import analyze_video
 
 __all__ = ["main"]
 

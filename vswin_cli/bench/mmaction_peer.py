@@ -27,12 +27,12 @@ import numpy as np
 import torch
 
 from vswin_cli.errors import OptionError, SourceError
-from vswin_cli.transforms import make_views
+from vswin_cli.inference.views import make_views
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from vswin_cli.engine import Engine
+    from vswin_cli.inference.engine import Engine
     from vswin_cli.models.checkpoints.load import LoadedModel
     from vswin_cli.video.clips import Clip
 

@@ -25,11 +25,11 @@ from vswin_cli.bench.record import (
     Timing,
 )
 from vswin_cli.bench.timing import Contender, OnStep, ignore_step, measure
-from vswin_cli.engine import Engine
+from vswin_cli.inference.engine import Engine
+from vswin_cli.inference.views import make_views
 from vswin_cli.models.checkpoints.load import LoadedModel
 from vswin_cli.models.network.cpu_threads import run_apart
 from vswin_cli.storage.humanize import counted
-from vswin_cli.transforms import make_views
 from vswin_cli.video.clips import Clip
 
 __all__ = ["describe_subject", "measure_networks", "measure_precisions"]

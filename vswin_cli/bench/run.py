@@ -24,8 +24,8 @@ from vswin_cli.bench.synthesis import FilmSize, synthesise
 from vswin_cli.bench.timing import OnStep, ignore_step
 from vswin_cli.bench.torchvision_peer import build_torchvision, import_torchvision
 from vswin_cli.config import EngineOptions, Precision, SamplingOptions
-from vswin_cli.engine import Engine, resolve_device, resolve_precision
 from vswin_cli.errors import OptionError, SourceError
+from vswin_cli.inference.engine import Engine, resolve_device, resolve_precision
 from vswin_cli.storage.sources import VideoSource
 from vswin_cli.video.sampling import plan_sampling
 

@@ -15,7 +15,6 @@ from vswin_cli import __version__
 from vswin_cli.cli import console
 from vswin_cli.cli.batch import batch
 from vswin_cli.cli.bench import bench
-from vswin_cli.cli.command import Command, Group
 from vswin_cli.cli.convert import convert
 from vswin_cli.cli.download import download
 from vswin_cli.cli.evaluate import evaluate
@@ -26,6 +25,7 @@ from vswin_cli.cli.report import report
 from vswin_cli.cli.schema import schema
 from vswin_cli.cli.segment import segment
 from vswin_cli.cli.tag import tag
+from vswin_cli.cli.typer_command import Command, Group
 from vswin_cli.errors import OptionError, VswinError
 from vswin_cli.storage.sources import VIDEO_SUFFIXES
 

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from vswin_cli.cli import console
-from vswin_cli.cli.batch_places import prepare_places
+from vswin_cli.cli.batch_paths import prepare_places
 from vswin_cli.cli.batch_summary import finish, summarise
-from vswin_cli.cli.chosen import parse_crops, segment_options
-from vswin_cli.cli.crews import make_task
+from vswin_cli.cli.option_values import parse_crops, segment_options
 from vswin_cli.cli.options import (
     BatchSizeOption,
     CropsOption,
@@ -46,6 +45,7 @@ from vswin_cli.cli.options import (
     SummaryJsonOption,
     WeightsOption,
 )
+from vswin_cli.cli.workers import make_task
 from vswin_cli.config import (
     EngineOptions,
     Precision,
@@ -62,8 +62,8 @@ if TYPE_CHECKING:
     from vswin_cli.batch.run import BatchReport, Policy
     from vswin_cli.batch.scheduler import StopRequest
     from vswin_cli.batch.tables import Target
-    from vswin_cli.cli.crews import Staff
     from vswin_cli.cli.model_choice import ModelChoice
+    from vswin_cli.cli.workers import Staff
 
 __all__ = ["batch"]
 
@@ -240,8 +240,8 @@ def batch(
     """
     from vswin_cli.batch.inputs import Shard
     from vswin_cli.batch.tables import choose_target
-    from vswin_cli.cli.crews import Workers, hire_staff
     from vswin_cli.cli.model_choice import ModelChoice
+    from vswin_cli.cli.workers import Workers, hire_staff
 
     sampling = SamplingOptions(
         frame_rate=fps,

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vswin_cli.cli import console, evaluation_text
-from vswin_cli.cli.command import Command, Group
 from vswin_cli.cli.options import (
     DeviceOption,
     JsonOption,
     QuietOption,
 )
 from vswin_cli.cli.topk import topk
+from vswin_cli.cli.typer_command import Command, Group
 from vswin_cli.cli.windows import windows
 from vswin_cli.config import EngineOptions
 from vswin_cli.storage.json_records import json_text, to_json
@@ -213,7 +213,7 @@ def _tag(
     choices = [ModelChoice(reference, None, None) for reference in references]
     for choice in choices:
         choice.check()  # a slip in the second should not cost the first one's work
-    from vswin_cli.pipeline import analyze_video  # loads torch
+    from vswin_cli.inference.pipeline import analyze_video  # loads torch
 
     for choice in choices:
         engine = make_engine(choice, options, crops=1, quiet=quiet)

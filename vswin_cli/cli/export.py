@@ -42,8 +42,8 @@ def export(
 
         vswin tag movie.mp4 --json | vswin export - -f vtt -o movie.vtt
     """
+    from vswin_cli.cli.find_video import with_found_video
     from vswin_cli.cli.output import choose_output
-    from vswin_cli.cli.whereabouts import with_found_video
 
     output = choose_output(out, format, json=json)
     read = [(one, path) for path in timelines for one in _read(path)]

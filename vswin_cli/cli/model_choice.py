@@ -11,7 +11,7 @@ from vswin_cli.config import EngineOptions
 from vswin_cli.errors import OptionError
 
 if TYPE_CHECKING:
-    from vswin_cli.engine import Engine
+    from vswin_cli.inference.engine import Engine
     from vswin_cli.models.checkpoints.load import LoadedModel
 
 __all__ = ["ModelChoice", "make_engine"]
@@ -97,7 +97,7 @@ def make_engine(
         ModelError: the weights cannot be had, read or used for tagging.
     """
     choice.check()
-    from vswin_cli.engine import Engine, resolve_device
+    from vswin_cli.inference.engine import Engine, resolve_device
 
     resolve_device(options.device)
     return Engine(_load(choice, quiet=quiet), options, crops=crops)

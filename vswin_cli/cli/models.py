@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vswin_cli.cli import console
-from vswin_cli.cli.command import Command, Group
 from vswin_cli.cli.options import JsonOption
+from vswin_cli.cli.typer_command import Command, Group
 from vswin_cli.errors import CheckpointError, OptionError
 from vswin_cli.storage.json_records import json_text
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vswin_cli.cli import console
-from vswin_cli.cli.places import Place
+from vswin_cli.cli.output_paths import Place
 from vswin_cli.errors import OptionError, OutputError, VswinError
 from vswin_cli.export import (
     FORMATS,
@@ -218,7 +218,7 @@ def _print(timelines: Sequence[Timeline], format: str) -> None:
 
 def _draw(timelines: Sequence[Timeline]) -> None:
     """For a person: a lane per label over time, above the table."""
-    from vswin_cli.cli.lanes import Lanes
+    from vswin_cli.cli.terminal_timeline import Lanes
 
     for timeline in timelines:
         if timeline.segments:

@@ -78,7 +78,7 @@ def report(
 
         vswin report day1.json day2.json -o days.html --no-thumbnails
     """
-    from vswin_cli.cli.places import Place, page_path
+    from vswin_cli.cli.output_paths import Place, page_path
     from vswin_cli.report import write_report
     from vswin_cli.storage.files import check_spares
 
@@ -103,7 +103,7 @@ def report_sources(
         OptionError: numbers of files that do not fit each other.
         SourceError: a file cannot be read.
     """
-    from vswin_cli.cli.whereabouts import find_video
+    from vswin_cli.cli.find_video import find_video
     from vswin_cli.report import ReportSource
 
     found: list[tuple[Timeline, Path | None, Path]] = [

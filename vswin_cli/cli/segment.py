@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vswin_cli.cli import console
-from vswin_cli.cli.chosen import segment_options
+from vswin_cli.cli.option_values import segment_options
 from vswin_cli.cli.options import (
     ExcludeOption,
     FormatOption,
@@ -73,8 +73,8 @@ def segment(
 
         vswin segment movie.npz --group "sport=*ball*,skiing*" -o movie.csv
     """
+    from vswin_cli.cli.find_video import with_found_video
     from vswin_cli.cli.output import choose_output
-    from vswin_cli.cli.whereabouts import with_found_video
 
     choose = partial(
         segment_options,

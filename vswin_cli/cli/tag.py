@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from vswin_cli.cli import console
-from vswin_cli.cli.chosen import parse_crops, segment_options
+from vswin_cli.cli.option_values import parse_crops, segment_options
 from vswin_cli.cli.options import (
     BatchSizeOption,
     CropsOption,
@@ -68,8 +68,8 @@ from vswin_cli.storage.files import holds_for_all
 
 if TYPE_CHECKING:
     from vswin_cli.cli.output import Output
-    from vswin_cli.cli.tag_places import TagPlaces
-    from vswin_cli.engine import Engine
+    from vswin_cli.cli.tag_paths import TagPlaces
+    from vswin_cli.inference.engine import Engine
     from vswin_cli.storage.sources import VideoSource
     from vswin_cli.timeline.record import Timeline
 
@@ -122,7 +122,7 @@ def tag(
     """
     from vswin_cli.cli.model_choice import ModelChoice, make_engine
     from vswin_cli.cli.output import choose_output
-    from vswin_cli.cli.tag_places import plan_places
+    from vswin_cli.cli.tag_paths import plan_places
 
     sampling = SamplingOptions(
         frame_rate=fps,
@@ -281,7 +281,7 @@ def _naming(problem: VswinError, source: VideoSource) -> VswinError:
 
 
 def _tag_one(source: VideoSource, job: _Job) -> Timeline:
-    from vswin_cli.pipeline import analyze_video
+    from vswin_cli.inference.pipeline import analyze_video
 
     with console.progress(source.uri, quiet=job.quiet) as on_progress:
         timeline = analyze_video(

@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from vswin_cli.cli.model_choice import ModelChoice
-    from vswin_cli.engine import Engine
     from vswin_cli.evaluation.ledger import Ledger
     from vswin_cli.evaluation.protocols import Protocol
     from vswin_cli.evaluation.topk import Outcome, TopkReport
     from vswin_cli.evaluation.video_list import LabelledVideo
+    from vswin_cli.inference.engine import Engine
 
 __all__ = ["topk"]
 
@@ -139,8 +139,8 @@ def _prepare(
 ) -> tuple[Engine, Protocol]:
     """The model with the crops of its protocol."""
     from vswin_cli.cli.model_choice import make_engine
-    from vswin_cli.engine import Engine
     from vswin_cli.evaluation.protocols import choose_protocol
+    from vswin_cli.inference.engine import Engine
 
     engine = make_engine(choice, options, crops=3, quiet=quiet)
     chosen = choose_protocol(protocol, engine.model.card.input)

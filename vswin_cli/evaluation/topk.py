@@ -35,7 +35,7 @@ from vswin_cli.timeline.scores import activate
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from vswin_cli.engine import Engine
+    from vswin_cli.inference.engine import Engine
 
 __all__ = [
     "Failure",

@@ -24,7 +24,7 @@ from vswin_cli.video.decoder_process import reusing_decoders
 
 if TYPE_CHECKING:
     from vswin_cli.config import SegmentOptions
-    from vswin_cli.engine import Engine
+    from vswin_cli.inference.engine import Engine
     from vswin_cli.timeline.scores import ScoreTrack
 
 __all__ = [
@@ -192,7 +192,7 @@ def evaluate_windows(
 def _score_video(
     windows: Sequence[LabelledWindow], engine: Engine, test: WindowTest
 ) -> Iterator[ScoredWindow | WindowFailure]:
-    from vswin_cli.pipeline import analyze_video
+    from vswin_cli.inference.pipeline import analyze_video
     from vswin_cli.timeline.score_files import load_track
 
     with tempfile.TemporaryDirectory(prefix="vswin-") as folder:

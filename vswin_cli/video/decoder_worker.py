@@ -1,8 +1,8 @@
 """The program that decodes videos, one after the other, in a process of its own.
 
 Started by `vswin_cli.video.decoder_process`; reads lines on standard input that say what to
-decode and writes events to standard output. Loads PyAV and NumPy, nothing heavier. Ends by itself when its
-parent is gone or when a native call does not return.
+decode and writes events to standard output. Loads PyAV and NumPy, nothing heavier. Ends by itself
+when its parent is gone or when a native call does not return.
 """
 
 from __future__ import annotations

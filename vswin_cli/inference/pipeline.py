@@ -11,8 +11,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from vswin_cli.config import SamplingOptions, SegmentOptions
-from vswin_cli.engine import Engine
 from vswin_cli.errors import DecodeError
+from vswin_cli.inference.engine import Engine
 from vswin_cli.models.checkpoints.load import LoadedModel
 from vswin_cli.storage.humanize import counted
 from vswin_cli.storage.sources import VideoSource

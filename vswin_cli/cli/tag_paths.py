@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vswin_cli.cli.output import Output
-from vswin_cli.cli.places import Place, check_distinct, page_path
+from vswin_cli.cli.output_paths import Place, check_distinct, page_path
 from vswin_cli.errors import OptionError
 from vswin_cli.storage.files import check_spares
 

@@ -20,12 +20,12 @@ from torch import Tensor
 
 from vswin_cli.config import EngineOptions, Precision
 from vswin_cli.errors import DeviceError, OptionError
+from vswin_cli.inference.views import make_views
 from vswin_cli.models.architecture import Architecture, InputSpec
 from vswin_cli.models.checkpoints.load import LoadedModel
 from vswin_cli.models.network.cpu_threads import lone_threads
 from vswin_cli.models.network.heap import keep_freed_memory
 from vswin_cli.timeline.scores import ClipLogits
-from vswin_cli.transforms import make_views
 from vswin_cli.video.clips import Clip
 
 __all__ = [

@@ -12,14 +12,14 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias, cast
 
-from vswin_cli.batch.analyst import Analyst
 from vswin_cli.batch.job import MAX_CAPACITY, Decoded, Fatal, Job, Lost, Message, Pulse, Ready, Task
-from vswin_cli.batch.sharing import SharedEngine, clips_per_batch
+from vswin_cli.batch.job_runner import Analyst
+from vswin_cli.batch.shared_engine import SharedEngine, clips_per_batch
 from vswin_cli.errors import VswinError
 from vswin_cli.video.decoder_process import DecoderPool, reusing_decoders
 
 if TYPE_CHECKING:
-    from vswin_cli.engine import Engine
+    from vswin_cli.inference.engine import Engine
 
 __all__ = ["Office", "Say", "do_job"]
 

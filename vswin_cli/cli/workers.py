@@ -15,10 +15,10 @@ from vswin_cli.errors import OptionError
 from vswin_cli.storage.files import is_there
 
 if TYPE_CHECKING:
-    from vswin_cli.batch.cluster import Cluster
-    from vswin_cli.batch.crew import Crew
+    from vswin_cli.batch.executor import Crew
     from vswin_cli.batch.job import Setup, Task
-    from vswin_cli.engine import Engine
+    from vswin_cli.batch.ray_executor import Cluster
+    from vswin_cli.inference.engine import Engine
 
 __all__ = ["Staff", "Workers", "hire_staff", "make_task"]
 
@@ -79,16 +79,16 @@ class Staff:
         """What makes a crew for a number of jobs."""
         cluster = self.cluster
         if cluster is not None:
-            from vswin_cli.batch.cluster import RayCrew
+            from vswin_cli.batch.ray_executor import RayCrew
 
             return lambda jobs: RayCrew(
                 cluster, self.setup, task, count=self.workers.count, max_count=jobs
             )
         if self.devices:
-            from vswin_cli.batch.local import LocalCrew
+            from vswin_cli.batch.process_executor import LocalCrew
 
             return lambda jobs: LocalCrew(self.setup, task, self.devices)
-        from vswin_cli.batch.crew import InlineCrew
+        from vswin_cli.batch.executor import InlineCrew
 
         return lambda jobs: InlineCrew(self.engine, task)
 
@@ -110,7 +110,7 @@ def hire_staff(
         OptionError: Ray is asked for and not installed.
     """
     from vswin_cli.batch.job import Setup
-    from vswin_cli.engine import resolve_device
+    from vswin_cli.inference.engine import resolve_device
 
     cluster = None
     devices: tuple[str, ...] = ()
@@ -139,7 +139,7 @@ def hire_staff(
 def _join_cluster(address: str | None, *, quiet: bool) -> Cluster:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray warns where it is unset
-    from vswin_cli.batch.cluster import connect
+    from vswin_cli.batch.ray_executor import connect
 
     cluster = connect(address)
     if not quiet:
@@ -151,7 +151,7 @@ def _precision(wanted: Precision, on_gpu: bool) -> Precision:
     """The arithmetic that all workers share, also where the one asking has another device."""
     import torch
 
-    from vswin_cli.engine import resolve_precision
+    from vswin_cli.inference.engine import resolve_precision
 
     dtype = resolve_precision(wanted, torch.device("cuda" if on_gpu else "cpu"))
     return cast(Precision, str(dtype).removeprefix("torch."))

@@ -11,14 +11,14 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from vswin_cli.batch.analyst import Analyst
 from vswin_cli.batch.job import Fatal, Job, Lost, Message, Ready, Task
-from vswin_cli.batch.office import Office, do_job
-from vswin_cli.batch.sharing import clips_per_batch
+from vswin_cli.batch.job_runner import Analyst
+from vswin_cli.batch.shared_engine import clips_per_batch
+from vswin_cli.batch.thread_worker import Office, do_job
 from vswin_cli.video.decoder_process import reusing_decoders
 
 if TYPE_CHECKING:
-    from vswin_cli.engine import Engine
+    from vswin_cli.inference.engine import Engine
 
 __all__ = ["Crew", "Deliver", "InlineCrew"]
 

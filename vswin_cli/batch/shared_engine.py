@@ -20,7 +20,7 @@ from vswin_cli.video.clips import Clip
 if TYPE_CHECKING:
     import torch
 
-    from vswin_cli.engine import Engine
+    from vswin_cli.inference.engine import Engine
     from vswin_cli.models.checkpoints.load import LoadedModel
 
 __all__ = ["SharedEngine", "clips_per_batch"]

@@ -14,9 +14,9 @@ from dataclasses import replace
 from vswin_cli.batch.job import Job, Part, PartDone, Setup, Task, TooLong
 from vswin_cli.batch.journal import Journal
 from vswin_cli.batch.outcome import Outcome
-from vswin_cli.engine import Engine
 from vswin_cli.errors import CheckpointError, DeviceError, ModelError, OutputError, VswinError
-from vswin_cli.pipeline import analyze_video
+from vswin_cli.inference.engine import Engine
+from vswin_cli.inference.pipeline import analyze_video
 from vswin_cli.video.decoder_process import decode_isolated
 from vswin_cli.video.info import VideoInfo
 from vswin_cli.video.sampling import SamplingPlan, plan_sampling

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vswin_cli.cli.places import check_distinct
+from vswin_cli.cli.output_paths import check_distinct
 from vswin_cli.errors import OptionError
 from vswin_cli.storage.files import check_destination, writing
 
@@ -48,7 +48,7 @@ def prepare_places(target: Target, wanted_scores: Path | None, *, keep: bool) ->
     check_destination(target.path)
     _make(target.state)
     if target.format == "parquet":
-        from vswin_cli.batch.columns import check_parquet
+        from vswin_cli.batch.parquet import check_parquet
 
         check_parquet()
     scores = target.state / "scores" if wanted_scores is None else wanted_scores

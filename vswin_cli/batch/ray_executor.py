@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from vswin_cli.batch.crew import Deliver
+from vswin_cli.batch.executor import Deliver
 from vswin_cli.batch.job import (
     MAX_CAPACITY,
     Decoded,
@@ -36,7 +36,7 @@ from vswin_cli.errors import DeviceError, OptionError, OutputError, VswinError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from vswin_cli.batch.office import Office
+    from vswin_cli.batch.thread_worker import Office
 
 __all__ = ["Cluster", "RayCrew", "connect"]
 
@@ -122,8 +122,8 @@ class _Hand:
 
     def start(self) -> Message:
         """Load the network."""
-        from vswin_cli.batch.analyst import load_engine
-        from vswin_cli.batch.office import Office
+        from vswin_cli.batch.job_runner import load_engine
+        from vswin_cli.batch.thread_worker import Office
 
         try:
             _check_sees(self._task.journal)

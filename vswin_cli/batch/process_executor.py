@@ -20,7 +20,7 @@ from multiprocessing import process as mp_process
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, TypeAlias
 
-from vswin_cli.batch.crew import Deliver
+from vswin_cli.batch.executor import Deliver
 from vswin_cli.batch.job import Decoded, Fatal, Job, Lost, Message, Pulse, Setup, Task
 from vswin_cli.batch.outcome import WORKER_CRASHED
 from vswin_cli.errors import VswinError
@@ -217,8 +217,8 @@ class _Line:
 
 
 def _work(line: _Line, setup: Setup, task: Task) -> None:
-    from vswin_cli.batch.analyst import load_engine
-    from vswin_cli.batch.office import Office
+    from vswin_cli.batch.job_runner import load_engine
+    from vswin_cli.batch.thread_worker import Office
 
     with closing(Office(load_engine(setup), task, line.say)) as office:
         line.say(None, office.ready)

@@ -1,0 +1,1 @@
+"""Run clips through the network, and one video from end to end."""
