@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.golden import golden_network, golden_state
+from tests.support.golden import golden_network, golden_state
 
 
 @pytest.fixture(scope="session")

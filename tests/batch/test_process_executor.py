@@ -1,0 +1,170 @@
+"""Workers in processes of their own: poison, parts of long videos, and the same results."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.videos import VideoRecipe, drop_packets, make_video
+from vswin_cli.batch.inputs import collect_inputs
+from vswin_cli.cli.app import run
+
+REPOSITORY = Path(__file__).parents[2]
+THRESHOLDS = ("--onset", "0.2", "--offset", "0.1")
+
+# Runs when a worker's interpreter starts: videos of certain names are deadly for it.
+POISON = """
+import importlib.util, os, signal, sys, time
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name != "vswin_cli.inference.pipeline":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        execute = spec.loader.exec_module
+
+        def exec_module(module):
+            execute(module)
+            analyze = module.analyze_video
+
+            def poisoned(source, *arguments, **options):
+                if source.path.stem == "crash":
+                    os.kill(os.getpid(), signal.SIGSEGV)
+                if source.path.stem == "hang":
+                    time.sleep(3600)
+                return analyze(source, *arguments, **options)
+
+            module.analyze_video = poisoned
+
+        spec.loader.exec_module = exec_module
+        return spec
+
+sys.meta_path.insert(0, Finder())
+"""
+
+# Runs when a worker's interpreter starts: the first one presses Ctrl-C for the whole terminal.
+CTRL_C = """
+import os, signal, sys
+place = os.path.join(os.path.dirname(__file__), "pressed")
+if "--multiprocessing-fork" in sys.orig_argv and not os.path.exists(place):
+    open(place, "x").close()
+    os.killpg(0, signal.SIGINT)
+"""
+
+
+@pytest.fixture
+def poisoned_environment(tmp_path):
+    place = tmp_path / "poison"
+    place.mkdir()
+    (place / "sitecustomize.py").write_text(POISON)
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(place), str(REPOSITORY)])}
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_crash_and_a_hang_cost_one_file_each(tiny_model, poisoned_environment, tmp_path):
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    for name in ("crash", "good1", "good2", "hang"):
+        make_video(videos / f"{name}.mp4", VideoRecipe(num_frames=20))
+    command = [sys.executable, "-m", "vswin_cli", "batch", str(videos), "--out", "r.csv"]
+    options = ["--weights", str(tiny_model), "--workers", "2", "--timeout", "4"]
+    done = subprocess.run(
+        [*command, *options, *THRESHOLDS],
+        cwd=tmp_path,
+        env=poisoned_environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 3, done.stderr
+    assert done.stdout == ""
+    rows = {Path(row["video"]).stem: row for row in read_csv(tmp_path / "r.files.csv")}
+    assert {name: (row["status"], row["error_code"]) for name, row in rows.items()} == {
+        "crash": ("failed", "WORKER_CRASHED"),
+        "hang": ("failed", "WORKER_HUNG"),
+        "good1": ("ok", ""),
+        "good2": ("ok", ""),
+    }
+    assert {rows[name]["attempts"] for name in ("crash", "hang")} == {"2"}
+    assert "SIGSEGV" in rows["crash"]["error"]
+    assert "--retry-failed tries 2 failures again" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory):
+    """One long film, and the same with a hole."""
+    place = tmp_path_factory.mktemp("films")
+    whole = make_video(place / "film.mp4", VideoRecipe(num_frames=450, gop=25, b_frames=2))
+    drop_packets(whole, place / "hole.mp4", range(200, 240))
+    return place
+
+
+def test_a_film_in_parts_gives_the_timeline_of_one_pass(tiny_model, films, tmp_path, capfd):
+    many_segments = ("--onset", "0.1", "--offset", "0.1", "--smooth", "0", "--max-labels", "0")
+    command = ["batch", str(films), "--weights", str(tiny_model), *many_segments, "-q"]
+    assert run([*command, "--out", str(tmp_path / "one.jsonl")]) == 0
+    in_parts = ["--workers", "2", "--split", "5"]
+    assert run([*command, "--out", str(tmp_path / "parts.jsonl"), *in_parts]) == 0
+    assert capfd.readouterr().out == ""
+    one, parts = (
+        [json.loads(line) for line in (tmp_path / f"{name}.jsonl").read_text().splitlines()]
+        for name in ("one", "parts")
+    )
+    assert parts[0]["video"]["frames_decoded"] is None  # so it was done in parts
+    for timeline in (one[0], parts[0]):
+        del timeline["created"], timeline["video"]["frames_decoded"]
+    assert one[0] == parts[0]
+    assert len(one[0]["segments"]) > 1
+    assert parts[1]["video"]["frames_decoded"] > 0  # behind damage only one pass will do
+    assert one[1]["segments"] == parts[1]["segments"]
+    once, joined = (
+        {path.name: np.load(path)["scores"] for path in (tmp_path / place / "scores").iterdir()}
+        for place in (".one.vswin", ".parts.vswin")
+    )
+    assert once.keys() == joined.keys()
+    for name, scores in once.items():
+        np.testing.assert_array_equal(scores, joined[name])
+    assert not list((tmp_path / ".parts.vswin" / "parts").iterdir())
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_parts_of_an_earlier_run_count_unless_all_is_done_again(tiny_model, tmp_path, again):
+    film = make_video(tmp_path / "film.mp4", VideoRecipe(num_frames=20))
+    (one,) = collect_inputs([str(film)])
+    parts = tmp_path / ".r.vswin" / "parts"
+    parts.mkdir(parents=True)
+    for entry in (one.entry, "elsewhere"):
+        (parts / f"{entry}-x-2-0.000000.npz").touch()
+    command = ["batch", str(film), "--out", str(tmp_path / "r.csv"), "--shard", "1/1", "-q"]
+    options = ["--weights", str(tiny_model), *(["--no-resume"] if again else [])]
+    assert run([*command, *options]) == 0
+    left = {path.name.partition("-")[0] for path in parts.iterdir()}
+    assert left == {"elsewhere"} | (set() if again else {one.entry})
+
+
+def test_ctrl_c_while_workers_start_is_no_trouble_of_theirs(tmp_path):
+    make_video(tmp_path / "film.mp4", VideoRecipe(num_frames=60))
+    (tmp_path / "sitecustomize.py").write_text(CTRL_C)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(REPOSITORY)])}
+    command = [sys.executable, "-m", "vswin_cli", "batch", str(tmp_path / "film.mp4")]
+    done = subprocess.run(
+        [*command, "--workers", "2", "--out", str(tmp_path / "results.csv")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        start_new_session=True,
+    )
+    assert done.returncode == 130, done.stderr
+    assert "finishing what is in flight" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,165 @@
+"""The one boundary where every error becomes a sentence, a hint and an exit code."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.videos import VideoRecipe, make_video
+from vswin_cli.cli.app import run
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "command"),
+    [
+        (["tagg"], "no such command 'tagg'", "vswin"),
+        (["tag", "--bogus"], "no such option: --bogus", "vswin tag"),
+        (["tag"], "missing argument 'VIDEO'", "vswin tag"),
+        (["tag", "a.mp4", "--batch-size", "0"], "invalid value for '--batch-size'", "vswin tag"),
+        (["evaluate", "topk"], "missing argument 'LIST'", "vswin evaluate topk"),
+    ],
+)
+def test_wrong_usage_looks_like_every_other_error(capsys, arguments, message, command):
+    assert run(arguments) == 2
+    said = capsys.readouterr()
+    error, hint = said.err.splitlines()
+    assert error.startswith(f"error: {message}")
+    assert hint == f"hint: `{command} --help` lists what there is"
+    assert said.out == ""
+    assert run([*arguments, "--json"]) == 2
+    document = json.loads(capsys.readouterr().err)
+    assert document["error"]["code"] == "USAGE"
+    assert document["error"]["message"].startswith(message)
+
+
+@pytest.mark.parametrize("arguments", [[], ["evaluate"]])
+def test_without_anything_the_help_is_printed_once(capsys, arguments):
+    assert run(arguments) == 2
+    said = capsys.readouterr()
+    assert said.out.count("Usage: ") == 1
+    assert said.err == ""
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["tag", "-h"], ["models", "-h"]])
+def test_what_is_asked_for_ends_well(capsys, arguments):
+    assert run(arguments) == 0
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["labels", ""],
+        ["convert", "", ""],
+        ["convert", "in.pth", ""],
+        ["download", ""],
+        ["models", "show", ""],
+        ["export", ""],
+        ["segment", "film.npz", ""],
+        ["report", "", "-o", "page.html"],
+        ["evaluate", "f1", "found.csv", ""],
+        ["evaluate", "compare", "a.json", ""],
+        ["bench", "--video", ""],
+        ["tag", "film.mp4", "--weights="],
+        ["tag", "film.mp4", "--labels", ""],
+        ["tag", "film.mp4", "-m", ""],
+        ["batch", "films", "-o", "r.csv", "--save-scores", ""],
+    ],
+    ids=" ".join,
+)
+def test_an_empty_name_is_refused_and_means_neither_this_folder_nor_the_default(capsys, arguments):
+    assert run(arguments) == 2
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error.endswith(" is empty")
+    assert hint == "hint: is a variable of the shell empty?"
+
+
+def test_an_empty_text_that_is_no_name_is_let_through(capsys):
+    assert run(["labels", "kinetics-400", "--grep", ""]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 400
+
+
+def test_a_file_that_looks_like_an_option_is_explained(capsys):
+    assert run(["tag", "-dash.webm"]) == 2
+    hint = capsys.readouterr().err.splitlines()[-1]
+    assert hint == "hint: a file whose name begins with a dash is written ./-dash.webm"
+    for wrong in (["--bogus", "--", "-dash.webm"], ["a.mp4", "--crop", "--out=-a.mp4"]):
+        assert run(["tag", *wrong]) == 2
+        assert "lists what there is" in capsys.readouterr().err
+
+
+def test_help_tells_what_json_does_in_each_command(capsys):
+    said = {}
+    for command in ("probe", "tag", "batch"):
+        run([command, "--help"])
+        said[command] = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "--out" not in said["probe"]
+    assert "add -f jsonl for several videos" in said["tag"]
+    assert "A summary as JSON" in said["batch"]
+
+
+SCRIPT = "import sys; from vswin_cli.cli.app import run; sys.exit(run(sys.argv[1:]))"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk that is always full")
+@pytest.mark.parametrize("arguments", [["schema"], ["models"], ["--help"], ["tag", "-h"]])
+def test_a_full_disk_behind_stdout_is_told_as_for_any_result(arguments):
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", SCRIPT, *arguments],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 8
+    assert done.stderr.splitlines()[0] == "error: cannot write stdout: No space left on device"
+    assert len(done.stderr.splitlines()) == 2
+
+
+@pytest.mark.parametrize("arguments", [["schema"], ["--help"], ["models", "-h"]])
+def test_a_reader_that_went_away_ends_every_command_alike(arguments):
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *arguments],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
+
+
+def test_an_interrupt_ends_with_a_word_and_its_own_code(tmp_path):
+    make_video(tmp_path / "film.mp4", VideoRecipe(num_frames=3000))
+    command = [sys.executable, "-c", SCRIPT, "tag", str(tmp_path / "film.mp4"), "--stride", "1f"]
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as child:
+        time.sleep(3)
+        os.killpg(child.pid, signal.SIGINT)
+        out, err = child.communicate(timeout=30)
+    assert child.returncode == 130
+    assert err.splitlines()[-1] == "interrupted"
+    assert out == ""
+
+
+def test_an_interruption_while_the_commands_load_is_no_traceback():
+    interrupting = (
+        "import sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'vswin_cli.cli.app': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "from vswin_cli.__main__ import main\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", interrupting], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")

@@ -1,0 +1,473 @@
+"""`vswin batch` as a user meets it: real videos, a real small network, interruptions."""
+
+import csv
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from tests.support.videos import VideoRecipe, cut_short, make_audio, make_video
+from vswin_cli.cli.app import run
+
+THRESHOLDS = ("--onset", "0.2", "--offset", "0.1")
+NUM_VIDEOS = 5
+NUM_MANY = 400  # more than can be done before a signal arrives
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Five good videos, one of them in a folder of its own, and two that are none."""
+    place = tmp_path_factory.mktemp("recordings")
+    (place / "day2").mkdir()
+    for i in range(NUM_VIDEOS - 1):
+        make_video(place / f"clip{i}.mp4", VideoRecipe(num_frames=24, first_index=100 * i))
+    make_video(place / "day2" / "clip1.mp4", VideoRecipe(num_frames=30, first_index=900))
+    (place / "broken.mp4").write_bytes(b"nothing")
+    make_audio(place / "sound.mp4")
+    return place
+
+
+@pytest.fixture
+def batch(tiny_model, capfd):
+    """Run `vswin batch` with the tiny network; returns exit code, stdout and stderr."""
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        code = run(["batch", "--weights", str(tiny_model), *THRESHOLDS, *map(str, arguments)])
+        captured = capfd.readouterr()
+        return code, captured.out, captured.err
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def finished(folder, tiny_model, tmp_path_factory):
+    """Results of the folder, with their memory: not to be changed."""
+    place = tmp_path_factory.mktemp("finished")
+    out = place / "results.csv"
+    command = ["batch", str(folder), "--out", str(out), "--weights", str(tiny_model), "-q"]
+    assert run([*command, *THRESHOLDS]) == 3
+    return place
+
+
+@pytest.fixture
+def results(finished, tmp_path):
+    """A copy of the finished results: the table of segments."""
+    shutil.copytree(finished, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "results.csv"
+
+
+@pytest.fixture
+def start(tiny_model):
+    """Begin `vswin batch` in a process of its own."""
+    running = []
+
+    def call(*arguments: object) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "vswin_cli", "batch", "--weights", str(tiny_model)]
+        process = subprocess.Popen(
+            [*command, *THRESHOLDS, *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        )
+        running.append(process)
+        return process
+
+    yield call
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def entries(out: Path) -> dict[str, int]:
+    found = (out.parent / f".{out.stem}.vswin" / "entries").glob("*.json")
+    return {path.name: path.stat().st_mtime_ns for path in found}
+
+
+def wait_for_entries(process: subprocess.Popen[str], out: Path, count: int) -> None:
+    while process.poll() is None and len(entries(out)) < count:
+        time.sleep(0.02)
+    assert process.poll() is None, process.communicate()
+
+
+def without_elapsed(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    return [{k: v for k, v in row.items() if k != "elapsed"} for row in rows]
+
+
+def test_a_folder_becomes_a_table_and_a_row_per_file(batch, folder, tmp_path):
+    out = tmp_path / "results.csv"
+    code, stdout, err = batch(folder, "--out", out)
+    assert (code, stdout) == (3, "")
+    rows = {row["video"]: row for row in read_csv(tmp_path / "results.files.csv")}
+    assert len(rows) == NUM_VIDEOS + 2
+    assert list(rows) == sorted(rows)
+    broken = rows.pop(str(folder / "broken.mp4"))
+    assert (broken["status"], broken["error_code"]) == ("failed", "NOT_A_VIDEO")
+    assert "broken.mp4" in broken["error"]
+    assert rows.pop(str(folder / "sound.mp4"))["error_code"] == "NO_VIDEO_STREAM"
+    assert {row["status"] for row in rows.values()} == {"ok"}
+    assert float(rows[str(folder / "day2" / "clip1.mp4")]["duration"]) == pytest.approx(1.0)
+    segments = read_csv(out)
+    assert sum(int(row["segments"]) for row in rows.values()) == len(segments) > 0
+    assert "2 failed" in err
+    assert "no video is in 2 files: trying again makes no sense" in err
+    assert "--retry-failed" not in err  # for they would fail again
+
+
+def test_only_what_may_turn_out_otherwise_is_worth_another_try(batch, folder, tmp_path):
+    twice = tmp_path / "half.mp4"
+    twice.write_bytes((folder / "clip0.mp4").read_bytes()[:600])
+    code, _, err = batch(folder, twice, tmp_path / "gone.mp4", "--out", tmp_path / "r.csv")
+    assert code == 3
+    rows = {Path(row["video"]).name: row for row in read_csv(tmp_path / "r.files.csv")}
+    assert rows["half.mp4"]["status"] == rows["gone.mp4"]["status"] == "failed"
+    assert "1 input not there, or not to be read; the same command looks again" in err
+    code, stdout, _ = batch(folder, tmp_path / "gone.mp4", "--out", tmp_path / "r.csv", "--json")
+    assert json.loads(stdout)["resumed"] == NUM_VIDEOS + 2  # what is missing now was not done
+
+
+def test_results_are_those_of_tag(batch, folder, tiny_model, tmp_path):
+    batch(folder / "clip0.mp4", "--out", tmp_path / "batch.jsonl")
+    single = tmp_path / "tag.json"
+    arguments = ["tag", "--weights", str(tiny_model), *THRESHOLDS, str(folder / "clip0.mp4")]
+    assert run([*arguments, "-o", str(single), "-q"]) == 0
+    ours = json.loads((tmp_path / "batch.jsonl").read_text())
+    theirs = json.loads(single.read_text())
+    del ours["created"], theirs["created"]
+    assert ours == theirs
+
+
+def test_a_second_run_does_nothing_again(batch, folder, results):
+    before, table = entries(results), results.read_bytes()
+    code, stdout, _ = batch(folder, "--out", results, "--json")
+    summary = json.loads(stdout)
+    assert code == 3
+    assert (summary["resumed"], summary["failed"]) == (NUM_VIDEOS + 2, 2)
+    assert entries(results) == before
+    assert results.read_bytes() == table
+
+
+def test_only_what_changed_is_done_again(batch, folder, results):
+    changed = folder / "clip2.mp4"
+    stamp = changed.stat()
+    before = entries(results)
+    os.utime(changed, ns=(stamp.st_atime_ns, stamp.st_mtime_ns + 1))
+    try:
+        code, _, err = batch(folder, "--out", results)
+    finally:
+        os.utime(changed, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert code == 3
+    after = entries(results)
+    assert sum(after[name] != written for name, written in before.items()) == 1
+    assert f"{NUM_VIDEOS + 1} by earlier runs" in err
+
+
+def test_new_thresholds_need_no_video(batch, tmp_path):
+    video = make_video(tmp_path / "video.mp4", VideoRecipe(num_frames=30))
+    batch(video, "--out", tmp_path / "a.csv")
+    batch(video, "--out", tmp_path / "fresh.csv", "--onset", "0.6")
+    stamp = video.stat()
+    video.write_bytes(bytes(stamp.st_size))  # the same size and time, but nothing to decode
+    os.utime(video, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    code, stdout, _ = batch(video, "--out", tmp_path / "a.csv", "--onset", "0.6", "--json")
+    assert code == 0
+    assert json.loads(stdout)["resumed"] == 1
+    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "fresh.csv").read_bytes()
+
+
+def test_other_sampling_is_done_anew(batch, folder, tmp_path):
+    out = tmp_path / "results.csv"
+    batch(folder / "clip0.mp4", "--out", out)
+    _, stdout, _ = batch(folder / "clip0.mp4", "--out", out, "--stride", "50%", "--json")
+    assert json.loads(stdout)["resumed"] == 0
+
+
+def test_failures_are_tried_again_on_request(batch, folder, results):
+    before = entries(results)
+    _, stdout, _ = batch(folder, "--out", results, "--retry-failed", "--json")
+    assert json.loads(stdout)["resumed"] == NUM_VIDEOS
+    assert sum(entries(results)[name] != written for name, written in before.items()) == 2
+
+
+def test_a_folder_as_output_mirrors_the_input(batch, folder, tmp_path):
+    code, _, _ = batch(folder, "--out", f"{tmp_path}/out/", "--format", "srt")
+    assert code == 3
+    found = {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*.srt")}
+    assert found == {*(f"clip{i}.srt" for i in range(NUM_VIDEOS - 1)), "day2/clip1.srt"}
+
+
+def test_parquet_holds_the_same_segments(batch, folder, results):
+    pq = pytest.importorskip("pyarrow.parquet")
+    batch(folder, "--out", results.with_suffix(".parquet"))
+    rows = pq.read_table(results.with_suffix(".parquet")).to_pylist()
+    expected = read_csv(results)
+    assert [(r["video"], r["label"]) for r in rows] == [(r["video"], r["label"]) for r in expected]
+    assert [r["start"] for r in rows] == [float(r["start"]) for r in expected]
+
+
+def test_shards_make_up_the_whole(batch, folder, finished, tmp_path):
+    whole = finished / "results.csv"
+    for number in (1, 2, 3):
+        batch(folder, "--out", tmp_path / "r.csv", "--shard", f"{number}/3")
+    parts = [tmp_path / f"r.{number}-of-3.csv" for number in (1, 2, 3)]
+    lines = {line for part in parts for line in part.read_text().splitlines()}
+    assert lines == set(whole.read_text().splitlines())
+    _, stdout, _ = batch(folder, "--out", tmp_path / "r.csv", "--json")
+    assert json.loads(stdout)["resumed"] == NUM_VIDEOS + 2
+    assert (tmp_path / "r.csv").read_bytes() == whole.read_bytes()
+
+
+def test_nothing_processed_has_its_own_exit_code(batch, folder, tmp_path):
+    code, _, err = batch(folder / "broken.mp4", tmp_path / "gone.mp4", "--out", tmp_path / "r.csv")
+    assert code == 4
+    assert "gone.mp4" in err
+    statuses = [row["status"] for row in read_csv(tmp_path / "r.files.csv")]
+    assert statuses == ["failed", "failed"]
+    assert (tmp_path / "r.csv").read_text().count("\n") == 1
+
+
+@pytest.mark.parametrize("out", ["none/r.csv", "none/r/"])
+def test_a_folder_that_nobody_named_is_not_made(batch, folder, tmp_path, out):
+    code, _, err = batch(folder / "clip0.mp4", "--out", f"{tmp_path}/{out}")
+    assert code == 8
+    assert f"no folder {tmp_path / 'none'}" in err
+    assert "create the folder first" in err
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("what", ["a list", "a film"])
+def test_results_never_take_the_place_of_inputs(batch, folder, tmp_path, what):
+    film, place = folder / "clip0.mp4", tmp_path / "work.csv"
+    if what == "a list":
+        place.write_text(f"{film}\n")
+    else:
+        shutil.copy(film, place)
+    before = place.read_bytes()
+    code, _, err = batch(f"@{place}" if what == "a list" else place, "--out", place)
+    assert code == 2
+    assert "is an input; writing there would destroy it" in err
+    assert place.read_bytes() == before
+
+
+def test_results_never_take_the_place_of_labels_nor_of_films_in_a_folder(batch, folder, tmp_path):
+    labels, film = tmp_path / "clip0.csv", tmp_path / "clip0.txt"
+    labels.write_text("".join(f"{i},action {i}\n" for i in range(10)))
+    shutil.copy(folder / "clip0.mp4", film)
+    for options in (
+        ["--labels", labels, "--out", labels],
+        ["--labels", labels, "--out", f"{tmp_path}/", "--format", "csv"],
+        ["--out", f"{tmp_path}/", "--format", "table"],
+    ):
+        code, _, err = batch(film, *options)
+        assert (code, "is an input; writing there would destroy it" in err) == (2, True), err
+    assert labels.read_text().startswith("0,action 0")
+    assert film.read_bytes() == (folder / "clip0.mp4").read_bytes()
+
+
+def test_a_name_too_long_for_its_ending_is_shortened(batch, folder, tmp_path):
+    film = tmp_path / f"{'映' * 82}.mp4"
+    shutil.copy(folder / "clip0.mp4", film)
+    code, _, err = batch(film, "--out", f"{tmp_path}/out/", "--format", "labelstudio")
+    assert code == 0, err
+    assert len(list(tmp_path.glob("out/*.labelstudio.json"))) == 1
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """Three short videos; the second has a rate at which no timecode is dropped."""
+    place = tmp_path / "mixed"
+    place.mkdir()
+    for i, rate in enumerate((Fraction(30000, 1001), Fraction(25), Fraction(30000, 1001))):
+        make_video(place / f"{i}.mp4", VideoRecipe(num_frames=24, rate=rate))
+    return place
+
+
+def test_a_video_that_the_format_cannot_hold_stops_no_other(batch, mixed, tmp_path):
+    arguments = (mixed, "--out", f"{tmp_path}/out/", "--format", "edl-df")
+    for _ in range(2):  # the second time from the journal alone
+        code, _, err = batch(*arguments)
+        assert code == 3, err
+        assert {path.name for path in (tmp_path / "out").glob("*.edl")} == {"0.df.edl", "2.df.edl"}
+        rows = read_csv(tmp_path / "out" / "results.files.csv")
+        assert [row["status"] for row in rows] == ["ok", "failed", "ok"]
+        assert "1.mp4 has 25" in rows[1]["error"]
+        assert "hint: choose `edl`" in err
+        assert "--retry-failed" not in err
+    code, out, _ = batch(*arguments[:3], "--format", "edl", "--json")
+    assert (code, json.loads(out)["resumed"]) == (0, 3)
+
+
+def test_names_that_are_no_utf8_come_by_stdin_and_spoil_no_summary(folder, tmp_path):
+    strange = os.fsencode(tmp_path) + b"/caf\xe9.mp4"
+    shutil.copy(folder / "clip0.mp4", os.fsdecode(strange))
+    command = [sys.executable, "-m", "vswin_cli", "batch", "-", "--json"]
+    done = subprocess.run(
+        [*command, "--out", os.fsencode(tmp_path) + b"/\xe9.csv"],
+        input=b"\xef\xbb\xbf" + strange + b"\n",
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "LC_ALL": "C.UTF-8"},
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout.decode("utf-8"))
+    assert (summary["ok"], summary["inputs"]) == (1, 1)
+
+
+def test_a_damaged_entry_stops_no_other_video(batch, mixed, tmp_path):
+    for out in (tmp_path / "r.csv", tmp_path / "r.parquet", f"{tmp_path}/r/"):
+        assert batch(mixed, "--out", out)[0] == 0
+        state = tmp_path / "r" / ".results.vswin" if isinstance(out, str) else tmp_path / ".r.vswin"
+        entry = sorted(state.glob("entries/*.json"))[0]
+        document = json.loads(entry.read_text())
+        document["timeline"]["segments"] = "none"
+        entry.write_text(json.dumps(document))
+        code, _, err = batch(mixed, "--out", out)
+        assert code == 3, err
+        assert "will be done again" in err
+        entry.unlink()
+
+
+def test_videos_that_a_table_would_call_alike_are_refused_before_the_work(batch, mixed, tmp_path):
+    (mixed / "1.mp4").rename(mixed / "0.mkv")
+    code, _, err = batch(mixed, "--out", tmp_path / "r.activitynet.json")
+    assert code == 2
+    assert "comes twice" in err
+    assert not list(tmp_path.glob(".r.vswin/entries/*"))
+
+
+def test_success_has_exit_code_zero_and_strict_minds_coverage(batch, folder, tmp_path):
+    assert batch(folder / "clip0.mp4", "--out", tmp_path / "r.csv", "--strict")[0] == 0
+
+
+@pytest.mark.parametrize("gate", [("--min-margin", "0.2"), ("--max-entropy", "0.5")])
+def test_a_gate_that_does_not_fit_the_weights_fails_the_batch_and_no_video(
+    folder, tmp_path, capfd, gate
+):
+    out = tmp_path / "r.csv"
+    code = run(
+        ["batch", str(folder / "clip0.mp4"), "--model", "camera-motion", "-o", str(out), *gate]
+    )
+    assert code == 2
+    assert "need scores that compete" in capfd.readouterr().err
+    assert entries(out) == {}
+    assert not out.exists()
+
+
+def test_strict_asks_for_coverage_and_for_nothing_else(batch, tmp_path):
+    whole = VideoRecipe(num_frames=240, container_options={"movflags": "faststart"})
+    short = cut_short(make_video(tmp_path / "whole.mp4", whole), 0.6)
+    code, _, err = batch(short, "--out", tmp_path / "r.csv", "--strict")
+    assert (code, "--min-coverage 0.98 asks for" in err) == (7, True)
+    assert read_csv(tmp_path / "r.files.csv")[0]["status"] == "partial"
+    assert batch(short, "--out", tmp_path / "r.csv", "--strict", "--min-coverage", "0")[0] == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ("--out", "r.docx"),
+        ("--out", "r.srt"),
+        ("--out", "-"),
+        ("--out", ""),
+        ("--out", "r.csv", "--shard", "4/3"),
+        ("--out", "r.csv", "--workers", "many"),
+        ("--out", "r.csv", "--split", "0"),
+        ("--out", "r.csv", "--include", "no such label"),
+        ("--out", "r.csv", "--save-scores", "s", "--no-scores"),
+        ("--out", "r.csv", "--save-scores", "r.csv"),
+        ("--out", "r.csv", "--crops", "2"),
+    ],
+    ids=lambda arguments: " ".join(arguments[2:] or arguments),
+)
+def test_what_makes_no_sense_is_refused_before_any_work(
+    batch, folder, tmp_path, monkeypatch, wrong
+):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = batch(folder, *wrong)
+    assert code == 2, err
+    assert "error:" in err
+    assert not list(tmp_path.glob(".r.vswin/entries/*"))
+
+
+def test_killed_at_any_moment_it_goes_on_where_it_was(batch, start, folder, finished, tmp_path):
+    out = tmp_path / "torn.csv"
+    draw = random.Random(3)
+    seen: dict[str, int] = {}
+    for goal in (2, 4):
+        process = start(folder, "--out", out)
+        wait_for_entries(process, out, goal)
+        time.sleep(draw.uniform(0, 0.2))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        now = entries(out)
+        assert {name: now[name] for name in seen} == seen  # nothing done twice
+        seen = now
+    assert batch(folder, "--out", out)[0] == 3
+    assert {name: entries(out)[name] for name in seen} == seen
+    assert out.read_bytes() == (finished / "results.csv").read_bytes()
+    torn = read_csv(tmp_path / "torn.files.csv")
+    calm = read_csv(finished / "results.files.csv")
+    assert without_elapsed(torn) == without_elapsed(calm)
+    assert not list(tmp_path.glob(".*.tmp"))
+    assert not list((tmp_path / ".torn.vswin").rglob("*.tmp"))
+
+
+def test_ctrl_c_finishes_what_is_in_flight_and_a_second_run_is_told(batch, start, folder, tmp_path):
+    out = tmp_path / "results.csv"
+    many = tmp_path / "many"
+    many.mkdir()
+    for i in range(NUM_MANY):
+        os.link(folder / f"clip{i % 4}.mp4", many / f"clip{i}.mp4")
+    process = start(many, "--out", out)
+    wait_for_entries(process, out, 1)
+    code, _, err = batch(many, "--out", out)
+    assert code == 8
+    assert "another vswin batch" in err
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "finishing" in said
+    rows = read_csv(tmp_path / "results.files.csv")
+    assert len(rows) == NUM_MANY
+    pending = [row for row in rows if row["status"] == "pending"]
+    assert len(pending) == NUM_MANY - len(entries(out)) > 0
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of one megabyte."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
+    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting a small disk takes rights that are missing here")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk_ends_the_run_and_keeps_what_was_finished(batch, folder, small_disk):
+    ballast = small_disk / "ballast"
+    ballast.write_bytes(bytes(1_000_000))
+    out = small_disk / "results.csv"
+    code, _, err = batch(folder, "--out", out)
+    assert code == 8, err
+    assert "No space left" in err
+    kept = entries(out)
+    assert 0 < len(kept) < NUM_VIDEOS + 2
+    ballast.unlink()
+    code, stdout, _ = batch(folder, "--out", out, "--json")
+    assert code == 3
+    assert json.loads(stdout)["resumed"] == len(kept)
+    assert {name: entries(out)[name] for name in kept} == kept

@@ -1,0 +1,205 @@
+"""`vswin bench` from the command line to its report."""
+
+import io
+import json
+import re
+import sys
+from contextlib import redirect_stdout
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from tests.support.videos import VideoRecipe, make_video
+from vswin_cli.bench.mmaction_peer import import_mmaction
+from vswin_cli.bench.record import BenchReport, PrecisionRow
+from vswin_cli.bench.torchvision_peer import import_torchvision
+from vswin_cli.cli.app import run
+from vswin_cli.cli.bench_text import bench_tables
+from vswin_cli.errors import OptionError
+from vswin_cli.storage.json_records import from_json
+
+
+def skip_without(load):
+    try:
+        load()
+    except OptionError:
+        pytest.skip("this peer is not installed")
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory):
+    path = tmp_path_factory.mktemp("films") / "a.mp4"
+    return str(make_video(path, VideoRecipe(num_frames=75)))
+
+
+@pytest.fixture(scope="module")
+def report(tiny_model, video):
+    arguments = ["bench", "-m", str(tiny_model), "--video", video, "--passes", "2", "--json"]
+    with redirect_stdout(io.StringIO()) as out:
+        assert run(arguments) == 0
+    return json.loads(out.getvalue())
+
+
+def test_the_report_holds_network_film_and_machine(report, video):
+    assert report["schema"] == "vswin.bench/1"
+    assert list(report) == ["schema", "machine", "subject", "network", "film", "passes"]
+    assert report["machine"]["device"] == "cpu"
+    assert report["subject"]["id"] == "tiny"
+    assert report["subject"]["input"] == [8, 32, 32]
+    assert report["subject"]["unmasked_macs"] <= report["subject"]["reference_macs"]
+    assert report["film"]["uri"] == video
+    assert not report["film"]["synthesised"]
+    assert report["film"]["frames"] == 75
+    assert report["passes"] == 2
+
+
+def test_a_single_one_of_anything_is_no_plural(report):
+    found = from_json(BenchReport, report)
+    (row, *_) = found.network.precisions or (PrecisionRow("bfloat16", 0.1, 1.0, 1.0, 1.0, 1),)
+    lone = replace(
+        found,
+        passes=1,
+        machine=replace(found.machine, logical_cores=1, usable_cores=1, threads=1),
+        network=replace(found.network, precisions=(replace(row, clips=1),)),
+        film=replace(found.film, frames=1, clips=1),
+    )
+    text = io.StringIO()
+    Console(file=text, width=300).print(bench_tables(lone))
+    assert re.findall(r"\b1 (?:cores|threads|passes|frames|clips)\b", text.getvalue()) == []
+    assert "1 of 1 core, 1 thread" in text.getvalue()
+    assert "fastest of 1 pass," in text.getvalue()
+    assert "1 frame, 1 clip\n" in text.getvalue()
+    assert "on 1 clip:" in text.getvalue()
+
+
+def test_float32_comes_first_with_its_ceiling(report):
+    network = report["network"]
+    assert network["rows"][0]["name"] == "vswin"
+    assert network["rows"][0]["precision"] == "float32"
+    ceilings = {one["precision"]: one["gflops"] for one in network["ceilings"]}
+    assert list(ceilings) == [row["precision"] for row in network["rows"]]
+    assert [row["precision"] for row in network["precisions"]] == list(ceilings)[1:]
+    macs = report["subject"]["reference_macs"]
+    for row in network["rows"]:
+        assert row["gflops"] == pytest.approx(2 * macs * row["clips_per_second"] / 1e9)
+        assert len(row["timing"]["passes_seconds"]) == 2
+
+
+def test_ratios_follow_from_the_seconds_beside_them(report):
+    film = report["film"]
+    decode, model, whole = (
+        film[stage]["timing"]["fastest_seconds"] for stage in ("decode", "model", "end_to_end")
+    )
+    assert film["to_slower"] == pytest.approx(whole / max(decode, model))
+    assert film["to_sum"] == pytest.approx(whole / (decode + model))
+    assert film["frames_per_second"] == pytest.approx(75 / decode)
+    assert film["end_to_end"]["times_real_time"] == pytest.approx(film["duration_seconds"] / whole)
+    assert film["memory"]["total_bytes"] > film["memory"]["main_bytes"] > 0
+    assert film["float32"] is None
+    assert film["peers"] == []
+
+
+def test_without_a_video_a_film_is_made_and_said_so(tiny_model, capfd):
+    arguments = ["--film-size", "128x96", "--film-seconds", "2", "--passes", "1", "--no-memory"]
+    assert run(["bench", "-m", str(tiny_model), *arguments]) == 0
+    out, err = capfd.readouterr()
+    assert "synthetic-128x96.mp4 (made for this): h264 128×96, 2.0 s, 60 frames" in out
+    assert "\x1b" not in out
+    assert "making a film" in err
+    for text in ("vswin", "of ceiling", "matrix product", "end to end", "× real time"):
+        assert text in out
+    assert "peak memory" not in out
+
+
+def test_a_named_precision_is_measured_beside_float32_and_used(tiny_model, video, capfd):
+    arguments = ["--precision", "bfloat16", "--threads", "1", "--passes", "1", "--no-memory", "-q"]
+    assert run(["bench", "-m", str(tiny_model), "--video", video, *arguments, "--json"]) == 0
+    out, err = capfd.readouterr()
+    report = json.loads(out)
+    assert err == ""
+    assert [row["precision"] for row in report["network"]["rows"]] == ["float32", "bfloat16"]
+    assert report["film"]["precision"] == "bfloat16"
+    assert report["machine"]["threads"] == 1
+    (row,) = report["network"]["precisions"]
+    assert row["precision"] == "bfloat16"
+    assert 0 < row["largest_difference"] < row["largest_logit"]
+
+
+def test_without_peers_no_column_speaks_of_them(tiny_model, video, capfd):
+    arguments = ["--video", video, "--passes", "1", "--no-memory"]
+    assert run(["bench", "-m", str(tiny_model), *arguments]) == 0
+    assert "vswin faster" not in capfd.readouterr().out
+
+
+def test_torchvision_is_measured_on_the_same_weights(tiny_model, video, capfd):
+    skip_without(import_torchvision)
+    arguments = ["--peer", "torchvision", "--video", video, "--passes", "1", "--no-memory"]
+    assert run(["bench", "-m", str(tiny_model), *arguments]) == 0
+    out = capfd.readouterr().out
+    assert "vswin faster" in out
+    (row,) = re.findall(r"torchvision +float32 .*", out)
+    assert float(row.split()[-1]) < 1e-4
+    assert re.search(r"vswin .*torch \S+, torchvision \d", out)
+
+
+def test_the_long_video_demo_goes_the_same_way(tiny_model, tmp_path, capfd):
+    skip_without(import_mmaction)
+    video = make_video(tmp_path / "b.mp4", VideoRecipe(num_frames=120))
+    arguments = ["--peer", "mmaction2", "--video", str(video), "--passes", "1", "--no-memory"]
+    assert run(["bench", "-m", str(tiny_model), *arguments, "--json"]) == 0
+    film = json.loads(capfd.readouterr().out)["film"]
+    (peer,) = film["peers"]
+    assert peer["settings"].startswith("--input-step 2 --stride 0.75")
+    assert peer["difference"] < 1e-4
+    assert abs(peer["clips"] - film["clips"]) <= 1
+    assert peer["slower"] == pytest.approx(
+        peer["timing"]["fastest_seconds"] / film["end_to_end"]["timing"]["fastest_seconds"]
+    )
+
+
+def test_a_film_shorter_than_the_demos_window_is_refused_at_once(tiny_model, tmp_path, capfd):
+    skip_without(import_mmaction)
+    video = make_video(tmp_path / "c.mp4", VideoRecipe(num_frames=6))
+    assert run(["bench", "-m", str(tiny_model), "--video", str(video), "--peer", "mmaction2"]) == 4
+    assert "its window has 8 frames, the film 6" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--peer", "keras"], "no peer is called 'keras'"),
+        (["--architecture", "swin4d"], "no architecture is called 'swin4d'"),
+        (["--architecture", "swin3d_t", "-m", "camera-motion"], "exclude each other"),
+        (["--film-size", "big"], "cannot read the size 'big'"),
+        (["--precision", "int3"], "unknown precision 'int3'"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else " ".join(value),
+)
+def test_wrong_usage_ends_with_a_sentence(arguments, message, capfd):
+    assert run(["bench", *arguments]) == 2
+    err = capfd.readouterr().err
+    assert message in err
+    assert "hint: " in err
+    assert "Traceback" not in err
+
+
+def test_a_film_that_is_not_there_is_named(tmp_path, capfd):
+    assert run(["bench", "--video", str(tmp_path / "gone.mp4")]) == 4
+    assert "gone.mp4" in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("peer", "module"),
+    [
+        ("torchvision", "torchvision.models.video.swin_transformer"),
+        ("mmaction2", "mmaction"),
+    ],
+)
+def test_a_missing_peer_ends_the_run_before_it_begins(peer, module, monkeypatch, capfd):
+    monkeypatch.setitem(sys.modules, module, None)
+    assert run(["bench", "--peer", peer, "--json"]) == 2
+    (line,) = [one for one in capfd.readouterr().err.splitlines() if one.startswith("{")]
+    error = json.loads(line)["error"]
+    assert error["code"] == "USAGE"
+    assert re.search("pip install (torchvision|mmaction2==1.2.0)", error["hint"])

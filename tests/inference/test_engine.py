@@ -1,0 +1,263 @@
+import threading
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from tests.support.golden import golden_network, golden_state
+from vswin_cli.config import EngineOptions
+from vswin_cli.errors import DecodeError, DeviceError, OptionError
+from vswin_cli.inference.engine import (
+    PRODUCTS_PER_PASS,
+    Engine,
+    products_per_view,
+    resolve_device,
+    resolve_precision,
+)
+from vswin_cli.inference.views import make_views
+from vswin_cli.models.architecture import Architecture, InputSpec
+from vswin_cli.models.card import ModelCard
+from vswin_cli.models.checkpoints.load import LoadedModel
+from vswin_cli.models.network.swin3d import VideoSwin
+from vswin_cli.models.weights.loading import load_model
+from vswin_cli.video.clips import Clip
+
+BFLOAT16_QUESTIONS = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+TILES = BFLOAT16_QUESTIONS[1]
+TINY = Architecture("swin3d_tiny", 96, (2, 2, 6, 2), (3, 6, 12, 24))
+SPEC = InputSpec(num_frames=8, resize_short_side=32, crop_size=32)
+
+
+@pytest.fixture(params=[1, 2, 3])
+def num_threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def load_golden() -> LoadedModel:
+    golden = golden_network("w877")
+    network = VideoSwin(golden.architecture, golden.num_classes)
+    network.load_state_dict(golden_state("w877"))
+    card = ModelCard(
+        id="golden",
+        architecture=golden.architecture,
+        num_classes=golden.num_classes,
+        labels=tuple("abcdefghij"),
+        input=SPEC,
+    )
+    return LoadedModel(network=network.eval(), card=card, weights_sha256="0" * 64)
+
+
+def make_clips(count: int, width: int = 48) -> list[Clip]:
+    draw = np.random.default_rng(5)
+    return [
+        Clip(
+            index=i,
+            frames=draw.integers(0, 256, (8, 32, width, 3), np.uint8),
+            step_edges_seconds=i + np.arange(5) / 4,
+            num_valid_steps=4 - i % 2,
+        )
+        for i in range(count)
+    ]
+
+
+@pytest.mark.parametrize("crops", [1, 3])
+@pytest.mark.parametrize("batch_size", [1, 2, 7])
+def test_batches_change_nothing_but_speed(crops, batch_size):
+    engine = Engine(load_golden(), EngineOptions("cpu", "float32", batch_size), crops=crops)
+    clips = make_clips(5)
+    scored = list(engine.score(clips))
+    assert [s.index for s in scored] == [0, 1, 2, 3, 4]
+    assert [s.num_valid_steps for s in scored] == [4, 3, 4, 3, 4]
+    for clip, one in zip(clips, scored, strict=True):
+        views = make_views(torch.from_numpy(clip.frames), SPEC, crops, torch.float32)
+        with torch.inference_mode():
+            expected = engine.model.network.forward_steps(views).numpy()
+        assert one.logits.shape == (crops, 4, 10)
+        np.testing.assert_allclose(one.logits, expected, atol=1e-5)
+        np.testing.assert_array_equal(one.step_edges_seconds, clip.step_edges_seconds)
+
+
+def test_clips_are_drawn_up_to_two_passes_per_core_ahead(num_threads):
+    drawn = []
+
+    def source():
+        for clip in make_clips(8):
+            drawn.append(clip.index)
+            yield clip
+
+    scores = Engine(load_golden(), EngineOptions("cpu", "float32", 1)).score(source())
+    assert next(scores).index == 0
+    assert len(drawn) == 2 * num_threads
+    next(scores)
+    assert len(drawn) == 2 * num_threads + 1
+
+
+def test_passes_that_would_leave_cores_idle_at_the_end_share_them(monkeypatch):
+    """Three passes for two threads: the last one is cut into tiles, with the same numbers."""
+    monkeypatch.setattr("vswin_cli.models.network.swin3d._TILE_BYTES", 2000)
+    engine = Engine(load_golden(), EngineOptions("cpu", "float32", 1))
+    alone = list(engine.score(make_clips(3)))
+    run, where, is_shared = engine._run, [], threading.Event()
+
+    def noted(clips):
+        where.append(threading.current_thread().name)
+        if where[-1].startswith("vswin-tile"):
+            is_shared.wait(30)  # a large network would be at work as long
+        else:
+            is_shared.set()
+        return run(clips)
+
+    monkeypatch.setattr(engine, "_run", noted)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        shared = list(engine.score(make_clips(3)))
+    finally:
+        torch.set_num_threads(before)
+    assert sum(name.startswith("vswin-tile") for name in where) == 2 == len(where) - 1
+    for one, other in zip(alone, shared, strict=True):
+        np.testing.assert_array_equal(one.logits, other.logits)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_number_of_clips_and_cores_changes_nothing(num_threads, count):
+    engine = Engine(load_golden(), EngineOptions("cpu", "float32", 1))
+    together = [next(engine.score([clip])).logits for clip in make_clips(count)]
+    apart = [one.logits for one in engine.score(make_clips(count))]
+    np.testing.assert_array_equal(apart, together)
+
+
+def test_errors_of_the_source_arrive_and_leave_the_engine_usable(num_threads):
+    def source():
+        yield from make_clips(4)
+        raise DecodeError("the file broke off")
+
+    engine = Engine(load_golden(), EngineOptions("cpu", "float32", 1))
+    with pytest.raises(DecodeError, match="broke off"):
+        list(engine.score(source()))
+    assert len(list(engine.score(make_clips(4)))) == 4
+
+
+def test_scoring_may_end_before_the_clips_do(num_threads):
+    engine = Engine(load_golden(), EngineOptions("cpu", "float32", 1))
+    scores = engine.score(make_clips(8))
+    next(scores)
+    scores.close()
+    assert [one.index for one in engine.score(make_clips(3))] == [0, 1, 2]
+
+
+def test_small_networks_get_several_views_per_pass_and_large_ones_one():
+    assert Engine(load_golden(), EngineOptions("cpu", "float32")).batch_size == 8
+    assert 4 <= Engine(load_model("camera-motion"), EngineOptions("cpu", "float32")).batch_size <= 8
+    work = products_per_view(TINY, InputSpec())
+    assert 60e9 < work < 88e9  # the paper's count has attention, too
+    assert work > PRODUCTS_PER_PASS
+
+
+def test_running_out_of_memory_halves_the_batch_and_loses_nothing():
+    engine = Engine(load_golden(), EngineOptions("cpu", "float32", 8))
+    whole = engine.model.network.forward_steps
+
+    def cramped(views):
+        if len(views) > 2:
+            raise torch.OutOfMemoryError("no room")
+        return whole(views)
+
+    engine.model.network.forward_steps = cramped
+    assert [s.index for s in engine.score(make_clips(8))] == list(range(8))
+    assert engine.batch_size == 2
+
+
+def test_out_of_memory_with_one_view_names_the_device():
+    engine = Engine(load_golden(), EngineOptions("cpu", "float32", 2))
+
+    def full(views):
+        raise torch.OutOfMemoryError("no room")
+
+    engine.model.network.forward_steps = full
+    with pytest.raises(DeviceError, match="cpu is out of memory"):
+        list(engine.score(make_clips(1)))
+
+
+def test_out_of_memory_ahead_of_the_network_counts_as_well(monkeypatch):
+    engine = Engine(load_golden(), EngineOptions("cpu", "float32", 4))
+    tries = []
+
+    def cramped(clip):
+        tries.append(engine.batch_size)
+        if engine.batch_size > 1:
+            raise torch.OutOfMemoryError("no room")
+        return Engine._views(engine, clip)
+
+    monkeypatch.setattr(engine, "_views", cramped)
+    assert [s.index for s in engine.score(make_clips(4))] == list(range(4))
+    assert sorted(set(tries)) == [1, 2, 4]
+
+
+def test_no_room_for_the_weights_names_the_device(monkeypatch):
+    def full(self, **_):
+        raise torch.OutOfMemoryError("no room")
+
+    model = load_golden()
+    monkeypatch.setattr(torch.nn.Module, "to", full)
+    with pytest.raises(DeviceError, match="cpu is out of memory with the weights"):
+        Engine(model, EngineOptions("cpu", "float32"))
+
+
+def test_low_precision_leaves_in_float32_and_close_to_it():
+    clips = make_clips(2)
+    exact = list(Engine(load_golden(), EngineOptions("cpu", "float32")).score(clips))
+    rough = list(Engine(load_golden(), EngineOptions("cpu", "bfloat16")).score(clips))
+    for a, b in zip(exact, rough, strict=True):
+        assert b.logits.dtype == np.float32
+        assert 0 < np.abs(a.logits - b.logits).max() < 0.2
+
+
+def test_unknown_devices_and_precisions_are_refused():
+    with pytest.raises(OptionError, match="unknown device 'gpu0'"):
+        resolve_device("gpu0")
+    with pytest.raises(OptionError, match="unknown device 'xpu'"):  # PyTorch knows it, we do not
+        EngineOptions("xpu")
+    with pytest.raises(OptionError, match="unknown precision 'int3'"):
+        resolve_precision("int3", torch.device("cpu"))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="asks for a device that is not there")
+def test_a_missing_cuda_device_is_named_with_a_way_out():
+    with pytest.raises(DeviceError, match="no CUDA device") as caught:
+        resolve_device("cuda")
+    assert "--device cpu" in str(caught.value.hint)
+    assert resolve_device("auto").type in ("cpu", "mps")
+
+
+@pytest.mark.parametrize("found", [*BFLOAT16_QUESTIONS, None])
+def test_bfloat16_is_chosen_where_the_processor_multiplies_it_faster(monkeypatch, found):
+    for question in BFLOAT16_QUESTIONS:
+        monkeypatch.setattr(torch.cpu, question, lambda q=question: q == found, raising=False)
+    expected = torch.bfloat16 if found == TILES else torch.float32
+    assert resolve_precision("auto", torch.device("cpu")) == expected
+    assert resolve_precision("float32", torch.device("cpu")) == torch.float32
+
+
+def test_torch_that_cannot_tell_gets_float32(monkeypatch):
+    for question in BFLOAT16_QUESTIONS:
+        monkeypatch.delattr(torch.cpu, question, raising=False)
+    assert resolve_precision("auto", torch.device("cpu")) == torch.float32
+
+
+@pytest.mark.parametrize(("cores", "decoders"), [(1, 1), (2, 2), (16, 4)])
+def test_a_small_network_leaves_cores_to_decoders(monkeypatch, cores, decoders):
+    engine = Engine(load_golden(), EngineOptions(device="cpu"))
+    monkeypatch.setattr(torch, "get_num_threads", lambda: cores)
+    assert engine.spare_decoders == decoders
+
+
+def test_a_large_network_leaves_none():
+    model = load_golden()
+    large = replace(model.card, input=InputSpec(), architecture=TINY)
+    engine = Engine(replace(model, card=large), EngineOptions(device="cpu"))
+    assert engine.spare_decoders == 1

@@ -1,0 +1,88 @@
+"""Files appear completely or not at all, and paths that nobody can follow are named as such."""
+
+import os
+
+import pytest
+
+from tests.support.timelines import timeline
+from vswin_cli.cli.app import run
+from vswin_cli.errors import OutputError
+from vswin_cli.export import write_timeline
+from vswin_cli.models.weights.store import locked
+from vswin_cli.storage.files import replacing_text
+
+LONG = "a" * 300
+PATHS = {
+    "export saved.json -o {}.srt": 8,
+    "segment {}.npz": 4,
+    "tag {}.mp4": 4,
+    "tag film.mp4 -o {}.srt": 8,
+    "tag film.mp4 --report {}.html": 8,
+    "tag film.mp4 --weights {}.pth": 5,
+    "tag film.mp4 --model ./{}": 5,
+    "tag film.mp4 --labels {}.txt": 5,
+    "probe {}.mp4": 4,
+    "report saved.json -o {}.html": 8,
+    "report saved.json -o page.html --video {}.mp4": 2,
+    "labels {}.txt": 5,
+    "convert {}.pth out": 5,
+    "convert film.mp4 {}": 8,
+    "batch {}.mp4 -o results.csv": 4,
+    "batch film.mp4 -o {}.csv": 8,
+    "batch film.mp4 -o results.csv --save-scores {}": 8,
+    "bench --video {}.mp4": 4,
+}
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "film.mp4").write_bytes(b"nothing")
+    write_timeline(timeline(), "json", tmp_path / "saved.json")
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["🎬" * 62, "映" * 84, "a" * 255], ids=len)
+def test_the_longest_names_can_be_written(tmp_path, name):
+    with replacing_text(tmp_path / name) as file:
+        file.write("here")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("command", [*PATHS, "tag film.mp4 --model {}", "labels {}"])
+def test_a_name_that_no_file_can_have_is_an_error_like_others(here, capfd, command):
+    code = run(command.format(LONG).split())
+    err = capfd.readouterr().err
+    assert "internal error" not in err
+    assert code == PATHS.get(command, 5), err
+    assert LONG in err
+    assert "hint: " in err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look everywhere")
+@pytest.mark.parametrize("command", PATHS)
+def test_what_may_not_be_looked_at_is_an_error_like_others(here, capfd, command):
+    closed = here / "closed"
+    closed.mkdir(mode=0o000)
+    code = run(command.format("closed/x").split())
+    closed.chmod(0o700)
+    err = capfd.readouterr().err
+    assert code == PATHS[command], err
+    assert "Permission denied" in err
+    assert "hint: " in err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may look everywhere")
+def test_a_folder_that_may_not_be_read_is_an_error_like_others(here, capfd):
+    (here / "closed").mkdir(mode=0o000)
+    for command in ("probe closed", "batch closed -o results.csv"):
+        assert run(command.split()) == 4
+        assert "cannot read closed: Permission denied" in capfd.readouterr().err
+    (here / "closed").chmod(0o700)
+
+
+def test_a_lock_that_cannot_be_taken_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("VSWIN_CACHE", str(tmp_path))
+    (tmp_path / "locks" / "model-x.lock").mkdir(parents=True)
+    with pytest.raises(OutputError, match="cannot write the cache folder"), locked("model-x"):
+        pass

@@ -1,0 +1,261 @@
+import json
+from dataclasses import replace
+
+import jsonschema
+import numpy as np
+import pytest
+
+from tests.support.timelines import columns, segment, timeline, track_of
+from vswin_cli.config import LabelGroup, LabelOnset, SegmentOptions
+from vswin_cli.errors import SourceError, SourceNotFoundError
+from vswin_cli.export import write_timeline, write_timelines
+from vswin_cli.storage import json_records
+from vswin_cli.timeline.files import parse_timelines, read_timelines, schema_text
+from vswin_cli.timeline.record import (
+    PostprocessRecord,
+    Timeline,
+    VideoRecord,
+    WindowRecord,
+    WindowScore,
+    summarise,
+    with_segments,
+)
+
+SCHEMA = json.loads(schema_text())
+
+
+def through_json(one):
+    return Timeline.from_json(json.loads(json.dumps(one.to_json(), allow_nan=False)))
+
+
+def full():
+    window = WindowRecord(0.0, 2.133333, (WindowScore(5, 0.83), WindowScore(2, 0.1)))
+    return timeline(windows=(window,))
+
+
+def test_json_round_trip_loses_nothing():
+    assert through_json(full()) == full()
+    assert through_json(timeline()) == timeline()
+
+
+def test_json_follows_the_published_schema():
+    validator = jsonschema.Draft202012Validator(SCHEMA)
+    validator.check_schema(SCHEMA)
+    for one in (full(), timeline(), timeline(segments=(), warnings=(), status="failed")):
+        validator.validate(one.to_json())
+
+
+def test_schema_names_exactly_the_keys_that_are_written():
+    def check(schema, value, where):
+        if "$ref" in schema:
+            schema = SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]]
+        if "anyOf" in schema and value is not None:
+            schema = schema["anyOf"][0]
+        if isinstance(value, dict):
+            assert list(schema["properties"]) == list(value), where
+            for key, inner in value.items():
+                check(schema["properties"][key], inner, f"{where}.{key}")
+        elif isinstance(value, list) and value:
+            check(schema["items"], value[0], f"{where}[]")
+
+    groups, onsets = (LabelGroup("ab", ("a", "b")),), (LabelOnset("c", 0.3),)
+    postprocess = PostprocessRecord.of("softmax", SegmentOptions(groups=groups, onsets=onsets))
+    check(SCHEMA, replace(full(), postprocess=postprocess).to_json(), "timeline")
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("status",), "great"),
+        (("video", "duration"), "long"),
+        (("segments", 0, "score"), 1.5),
+        (("segments", 0, "start"), -1),
+        (("coverage", "gaps"), None),
+    ],
+)
+def test_schema_rejects_what_the_rules_forbid(path, value):
+    document = timeline().to_json()
+    place = document
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(document, SCHEMA)
+
+
+def test_keys_of_the_proposal_are_all_there():
+    document = timeline().to_json()
+    assert list(document)[:4] == ["schema", "tool", "created", "status"]
+    expected = {
+        "video": "uri size container codec width height rotation duration start_time lead fps "
+        "fps_rational vfr frames_decoded",
+        "model": "id arch dataset num_classes weights_sha256 labels_sha256 source",
+        "sampling": "clip_len sample_fps window stride resize crops tail short precision",
+        "postprocess": "activation smooth on off min_duration merge_gap max_labels",
+        "coverage": "fraction analysed windows bad_packets gaps",
+    }
+    for key, names in expected.items():
+        assert set(names.split()) <= set(document[key])
+    names = "id start end label class_id score score_max peak windows start_frame end_frame"
+    assert set(document["segments"][0]) == {*names.split(), "alternatives"}
+
+
+def test_numbers_are_rounded_and_plain():
+    one = replace(segment(1 / 3, 2 / 3, "a"), score=np.float64(0.123456789))
+    document = timeline(segments=(one,)).to_json()
+    assert document["segments"][0]["start"] == 0.333333
+    assert document["segments"][0]["score"] == 0.1235
+    assert type(document["segments"][0]["score"]) is float
+
+
+def test_unknown_keys_are_ignored_and_defaults_filled():
+    document = timeline().to_json()
+    document["future"] = {"a": 1}
+    document["segments"][0]["future"] = True
+    del document["postprocess"]["smooth_seconds"]
+    del document["windows"]
+    assert Timeline.from_json(document) == timeline()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.update(schema="vswin.timeline/2"), "vswin.timeline/2"),
+        (lambda d: d.pop("schema"), "something else"),
+        (lambda d: d["video"].pop("uri"), "`video.uri` is missing"),
+        (lambda d: d["segments"][1].update(start="now"), r"`segments\[1\].start` must be a number"),
+        (lambda d: d.update(segments={}), "`segments` must be a list"),
+        (lambda d: d.update(status="great"), "one of ok, partial, failed"),
+        (lambda d: d["coverage"].update(windows=True), "whole number"),
+        (lambda d: d.update(video=3), "`video` must be an object"),
+        (lambda d: d["video"].update(fps_rational="30/0"), "fraction"),
+        (lambda d: d["video"].update(duration=float("inf")), "must be a number"),
+        (lambda d: d["segments"][0].update(end=0.5), r"`segments\[0\]` ends before"),
+        (lambda d: d["segments"][0].update(start=float("nan")), "must be a number"),
+    ],
+)
+def test_wrong_document_fails_and_names_the_field(change, message):
+    document = timeline().to_json()
+    change(document)
+    with pytest.raises(SourceError, match=message):
+        Timeline.from_json(document)
+
+
+def test_summary_adds_up_per_label_longest_first():
+    rows = summarise([segment(0, 1, "b"), segment(2, 5, "a"), segment(6, 8.5, "b")])
+    assert [(row.label, row.seconds, row.num_segments) for row in rows] == [
+        ("b", 3.5, 2),
+        ("a", 3.0, 1),
+    ]
+
+
+def test_postprocess_record_gives_back_its_options():
+    options = SegmentOptions(
+        onset=0.3, max_labels=2, include=("a*",), groups=(LabelGroup("ab", ("a", "b")),),
+        instants=("a",), boundaries=("a",), onsets=(LabelOnset("b", 0.2),),
+        min_margin=0.1, smooth_seconds=1.0, max_alternatives=1,
+    )  # fmt: skip
+    assert PostprocessRecord.of("softmax", options).options() == options
+
+
+def test_constant_rate_needs_a_rate_and_no_doubt():
+    video = timeline().video
+    assert float(video.constant_frame_rate) == pytest.approx(29.97, abs=1e-3)
+    assert replace(video, variable_frame_rate=True).constant_frame_rate is None
+    assert replace(video, variable_frame_rate=None).constant_frame_rate is None
+    assert replace(video, frame_rate_rational=None).constant_frame_rate is None
+
+
+def test_with_segments_replaces_segments_and_tells_of_gating():
+    scores = np.concatenate([np.tile([[0.5, 0.48, 0.02]], (10, 1)), columns((10, 0.9))])
+    with track_of(scores) as track:
+        found = with_segments(timeline(), track, SegmentOptions(min_margin=0.1))
+        again = with_segments(found, track, SegmentOptions())
+    (one,) = found.segments
+    assert (one.start_frame, one.end_frame) == (38, 75)
+    assert found.postprocess.gated_seconds == 1.25
+    assert [notice.code for notice in found.warnings] == ["GAPS", "NOTHING_DECIDED"]
+    assert "50%" in found.warnings[1].message
+    assert [notice.code for notice in again.warnings] == ["GAPS"]
+    assert again.postprocess.gated_seconds == 0
+
+
+def test_windows_hold_the_best_classes_of_each_clip():
+    with track_of(columns((2, 0.9), (2, 0.1))) as track:
+        found = with_segments(timeline(), track, SegmentOptions(), top_classes=2)
+    assert [window.start_seconds for window in found.windows] == [0.0, 0.125, 0.25, 0.375]
+    assert [score.class_id for score in found.windows[0].top] == [0, 1]
+    assert found.windows[3].top[0].class_id == 1
+    assert found.windows[0].top[0].score == pytest.approx(0.9, abs=2e-3)
+    jsonschema.validate(found.to_json(), SCHEMA)
+
+
+def test_frames_stay_unknown_when_the_rate_varies():
+    video = VideoRecord("a.mp4", variable_frame_rate=True, frame_rate_rational="30/1")
+    with track_of(columns((20, 0.9))) as track:
+        found = with_segments(timeline(video=video), track, SegmentOptions())
+    assert found.segments[0].start_frame is None
+
+
+def test_reads_json_and_json_lines(tmp_path):
+    for fmt in ("json", "jsonl"):
+        path = tmp_path / f"a.{fmt}"
+        write_timeline(timeline(), fmt, path)
+        assert read_timelines(path) == [timeline()]
+    both = tmp_path / "two.jsonl"
+    both.write_text((tmp_path / "a.jsonl").read_text() * 2)
+    assert read_timelines(both) == [timeline()] * 2
+
+
+def test_same_timeline_gives_the_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        write_timeline(timeline(), "json", tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize("text", ["", "not json", '{"a": 1}', "[1]", "3", '{"schema": 1}\n{'])
+def test_what_is_no_timeline_fails_with_its_name(text):
+    with pytest.raises(SourceError, match=r"x\.json") as caught:
+        parse_timelines(text, "x.json")
+    assert "vswin tag" in (caught.value.hint or "")
+
+
+def test_wrong_line_is_named():
+    good = json.dumps(timeline().to_json())
+    with pytest.raises(SourceError, match="line 2"):
+        parse_timelines(f'{good}\n{{"schema": "vswin.timeline/1"}}\n', "x.jsonl")
+
+
+def test_only_line_feeds_end_a_line_of_json_lines(tmp_path):
+    named = [timeline(video=VideoRecord(uri=f"a{end}b.mp4")) for end in ("\u2028", "\x85", "\x0c")]
+    write_timelines(named, "jsonl", tmp_path / "a.jsonl")
+    assert read_timelines(tmp_path / "a.jsonl") == named
+
+
+@pytest.mark.parametrize("damaged", [1, 2, 3])
+def test_the_damaged_line_is_named(damaged):
+    lines = [json.dumps(timeline().to_json())] * 3
+    lines[damaged - 1] = lines[damaged - 1][:40]
+    with pytest.raises(SourceError, match=f"no JSON at line {damaged}$"):
+        parse_timelines("\n".join(lines), "x.jsonl")
+
+
+def test_a_document_over_several_lines_is_named_where_it_breaks():
+    lines = json.dumps(timeline().to_json(), indent=1).split("\n")
+    lines[6] = lines[6].replace(":", "", 1)
+    with pytest.raises(SourceError, match=r"no JSON at line 7$"):
+        parse_timelines("\n".join(lines), "x.json")
+
+
+def test_missing_and_binary_files_fail(tmp_path):
+    with pytest.raises(SourceNotFoundError, match="No such file"):
+        read_timelines(tmp_path / "none.json")
+    path = tmp_path / "bytes"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(SourceError, match="UTF-8"):
+        read_timelines(path)
+
+
+def test_records_refuse_what_is_no_record():
+    with pytest.raises(TypeError, match="not a record"):
+        json_records.to_json({"a": 1})

@@ -1,0 +1,140 @@
+import json
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+
+from tests.support.timelines import STEP, columns, timeline, track_of
+from vswin_cli.config import SegmentOptions
+from vswin_cli.errors import OutputError, SourceError, SourceNotFoundError
+from vswin_cli.timeline.score_files import load_track, save_track
+from vswin_cli.timeline.scores import Gap
+from vswin_cli.timeline.segments import find_segments
+
+
+@pytest.fixture
+def track():
+    with track_of(columns((30, 0.9), (700, 0.05), (20, 0.8)), gaps=[Gap(1.0, 1.5)]) as track:
+        yield track
+
+
+def test_loaded_track_gives_the_same_segments_and_timeline(tmp_path, track):
+    path = tmp_path / "scores.npz"
+    save_track(track, timeline(), path)
+    loaded, header = load_track(path)
+    with loaded:
+        assert header == timeline()
+        assert loaded.labels == track.labels
+        assert loaded.gaps == track.gaps
+        assert loaded.spans == track.spans
+        np.testing.assert_array_equal(loaded.valid, track.valid)
+        np.testing.assert_array_equal(loaded.read(0, 750), track.read(0, 750))
+        options = SegmentOptions(onset=0.5)
+        assert find_segments(loaded, options) == find_segments(track, options) != []
+
+
+def test_numpy_reads_the_file(tmp_path, track):
+    path = tmp_path / "scores.npz"
+    save_track(track, timeline(), path)
+    with np.load(path) as archive:
+        assert archive["scores"].shape == (750, 3)
+        assert archive["scores"].dtype == np.float16
+        assert archive["valid"].sum() == 746
+        meta = json.loads(archive["meta.json"])
+    assert meta["schema"] == "vswin.scores/1"
+    assert meta["step"] == STEP
+    assert meta["timeline"]["schema"] == "vswin.timeline/1"
+
+
+def test_same_scores_give_the_same_bytes(tmp_path, track):
+    for name in ("a", "b"):
+        save_track(track, timeline(), tmp_path / name)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_empty_track_survives(tmp_path):
+    path = tmp_path / "scores.npz"
+    with track_of(np.zeros((0, 3))) as empty:
+        save_track(empty, timeline(), path)
+    loaded, _ = load_track(path)
+    with loaded:
+        assert loaded.num_cells == 0
+        assert find_segments(loaded, SegmentOptions()) == []
+
+
+def test_folder_that_does_not_exist_fails(tmp_path, track):
+    with pytest.raises(OutputError, match="none"):
+        save_track(track, timeline(), tmp_path / "none" / "scores.npz")
+
+
+def test_missing_file_fails(tmp_path):
+    with pytest.raises(SourceNotFoundError):
+        load_track(tmp_path / "none.npz")
+
+
+def rewrite(path, name, data):
+    """Replace one member of the archive."""
+    with zipfile.ZipFile(path) as archive:
+        members = {info.filename: archive.read(info) for info in archive.infolist()}
+    members[name] = data
+    with zipfile.ZipFile(path, "w") as archive:
+        for member, content in members.items():
+            if content is not None:
+                archive.writestr(member, content)
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("meta.json", lambda data: b"{}"),
+        ("meta.json", lambda data: b"nonsense"),
+        ("meta.json", lambda data: data.replace(b'"step":0.125', b'"step":0')),
+        ("meta.json", lambda data: data.replace(b'"label 0",', b"")),
+        ("meta.json", lambda data: data.replace(b"vswin.timeline/1", b"other")),
+        ("scores.npy", lambda data: data[:-50]),
+        ("scores.npy", lambda data: data[:-2] + b"\x00\x7c"),  # infinity
+        ("scores.npy", lambda data: b"no array"),
+        ("valid.npy", lambda data: data.replace(b"|b1", b"|O ")),
+        ("spans.npy", lambda data: None),
+    ],
+)
+def test_damaged_files_fail_clearly(tmp_path, track, name, change):
+    path = tmp_path / "scores.npz"
+    save_track(track, timeline(), path)
+    with zipfile.ZipFile(path) as archive:
+        rewrite(path, name, change(archive.read(name)))
+    with pytest.raises(SourceError, match=r"scores\.npz") as caught:
+        load_track(path)
+    assert "--save-scores" in (caught.value.hint or "")
+
+
+def test_files_of_another_kind_fail_clearly(tmp_path, track):
+    for content in (b"", b"text", b"PK\x03\x04 truncated"):
+        path = tmp_path / "scores.npz"
+        path.write_bytes(content)
+        with pytest.raises(SourceError, match="does not hold scores"):
+            load_track(path)
+    save_track(track, timeline(), path)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(SourceError, match="damaged"):
+        load_track(path)
+
+
+def test_loading_and_exporting_need_neither_torch_nor_a_decoder(tmp_path, track):
+    save_track(track, timeline(), tmp_path / "scores.npz")
+    code = (
+        "import sys, pathlib\n"
+        "from vswin_cli.timeline.score_files import load_track\n"
+        "from vswin_cli.timeline.record import with_segments\n"
+        "from vswin_cli.config import SegmentOptions\n"
+        "from vswin_cli.export import write_timeline, FORMATS\n"
+        "track, header = load_track(pathlib.Path(sys.argv[1]))\n"
+        "with track: one = with_segments(header, track, SegmentOptions())\n"
+        "for name in FORMATS: write_timeline(one, name, sys.stdout)\n"
+        "heavy = {'torch', 'av', 'huggingface_hub', 'rich', 'typer'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    path = tmp_path / "scores.npz"
+    subprocess.run([sys.executable, "-c", code, path], check=True, capture_output=True, timeout=60)

@@ -1,0 +1,247 @@
+"""Several decoders at work on one film give what one gives, and stop where anything is odd."""
+
+import threading
+from dataclasses import replace
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from tests.support.events import assert_same_events, events_of
+from tests.support.videos import VideoRecipe, make_video, overwrite
+from vswin_cli.config import SamplingOptions
+from vswin_cli.models.architecture import InputSpec
+from vswin_cli.storage.sources import VideoSource
+from vswin_cli.video.clips import open_clips
+from vswin_cli.video.info import DecodeReport
+from vswin_cli.video.parallel import Relay, _Decoder
+from vswin_cli.video.sampler import decode_samples
+from vswin_cli.video.sampling import Progress, SamplingPlan
+
+ALONE = SamplingPlan(num_frames=8, stride=8, short_side=32, positions_per_second=5.0)
+TOGETHER = replace(ALONE, decoders=3)
+FILM = VideoRecipe(
+    num_frames=400, rate=Fraction(10), gop=15, b_frames=2, options={"preset": "veryfast"}
+)
+SECONDS = 40.0
+
+
+@pytest.fixture
+def given(monkeypatch):
+    """Frames that came from decoders at work together, counted."""
+    counts = []
+    frames = Relay.frames
+
+    def counted(self):
+        counts.append(0)
+        for frame in frames(self):
+            counts[-1] += 1
+            yield frame
+
+    monkeypatch.setattr(Relay, "frames", counted)
+    return counts
+
+
+def break_after(seconds, monkeypatch, fault):
+    """Let decoders at work together fail on what is later."""
+    scale = Relay._scaled
+
+    def failing(self, frame, end_seconds, maker):
+        if frame.seconds > seconds:
+            raise fault("broken")
+        return scale(self, frame, end_seconds, maker)
+
+    monkeypatch.setattr(Relay, "_scaled", failing)
+
+
+def range_threads():
+    return [thread for thread in threading.enumerate() if thread.name == "vswin-range"]
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("a.mp4", {}),
+        ("a.mkv", {}),
+        ("film", {"container": "mp4"}),
+        ("a.mov", {"rotation": 90, "width": 96}),
+        (
+            "a.mp4",
+            {
+                "codec": "libx265",
+                "options": {"preset": "ultrafast", "x265-params": "log-level=error"},
+            },
+        ),
+        ("a.mp4", {"options": {"x264-params": "open-gop=1:keyint=15:bframes=2"}}),
+        ("a.webm", {"codec": "libvpx-vp9", "options": {"cpu-used": "8", "deadline": "realtime"}}),
+        ("a.webm", {"codec": "libvpx", "options": {"cpu-used": "8", "deadline": "realtime"}}),
+        ("a.mp4", {"start": 3.3}),
+    ],
+)
+def test_pictures_and_report_are_the_same(tmp_path, given, name, changes):
+    path = make_video(tmp_path / name, replace(FILM, **changes))
+    alone = events_of(path, ALONE)
+    assert given == []
+    assert_same_events(events_of(path, TOGETHER), alone)
+    assert sum(given) > 250
+    assert range_threads() == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"start_seconds": 7.7},
+        {"start_seconds": 1.0, "end_seconds": 33.3},
+        {"stride": 4},
+        {"positions_per_second": 20.0, "positions_per_tick": 4, "phase": 2, "short": "spread"},
+    ],
+)
+def test_parts_of_a_film_are_the_same(tmp_path, given, changes):
+    path = make_video(tmp_path / "a.mp4", FILM)
+    alone = events_of(path, replace(ALONE, **changes))
+    assert_same_events(events_of(path, replace(TOGETHER, **changes)), alone)
+    assert sum(given) > 150
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"by": "index"},
+        {"stride": 80},
+        {"resize": "reference"},
+        {"every_frame": True},
+        {"end_seconds": 15.0},
+    ],
+)
+def test_some_plans_are_for_one_decoder(tmp_path, given, changes):
+    path = make_video(tmp_path / "a.mp4", FILM)
+    alone = events_of(path, replace(ALONE, **changes))
+    assert_same_events(events_of(path, replace(TOGETHER, **changes)), alone)
+    assert given == []
+
+
+def test_a_film_with_one_key_frame_is_not_divided(tmp_path, given):
+    path = make_video(tmp_path / "a.mp4", replace(FILM, gop=1000))
+    assert_same_events(events_of(path, TOGETHER), events_of(path, ALONE))
+    assert given == [0]
+
+
+def test_times_that_jump_are_gaps_all_the_same(tmp_path, given):
+    times = [i / 10 + 5.0 * (i > 250) for i in range(400)]
+    path = make_video(tmp_path / "a.mp4", replace(FILM, times=times))
+    together = events_of(path, TOGETHER)
+    assert_same_events(together, events_of(path, ALONE))
+    assert len(together[-1].gaps) == 1
+    assert sum(given) > 200
+
+
+@pytest.mark.parametrize("place", [0.15, 0.3, 0.5, 0.7, 0.9])
+def test_damage_is_told_as_one_decoder_tells_it(tmp_path, given, place):
+    path = make_video(tmp_path / "a.mp4", replace(FILM, width=160, height=96))
+    overwrite(path, place, place + 0.01)
+    together = events_of(path, TOGETHER)
+    assert_same_events(together, events_of(path, ALONE))
+    report = together[-1]
+    assert isinstance(report, DecodeReport)
+    assert report.bad_packets + report.corrupt_frames > 0 or report.gaps
+    assert range_threads() == []
+
+
+def test_decoding_anew_gives_signs_of_life(tmp_path, monkeypatch):
+    path = make_video(tmp_path / "a.mp4", FILM)
+    monkeypatch.setattr("vswin_cli.video.sampler._PROGRESS_SECONDS", 0.0)
+    break_after(30, monkeypatch, RuntimeError)
+    events = list(decode_samples(path, TOGETHER))
+    signs = [event for event in events if isinstance(event, Progress)]
+    assert len(signs) > FILM.num_frames + 200
+    assert signs == sorted(signs, key=lambda sign: (sign.frames_decoded, sign.seconds))
+    assert events[-1].frames_decoded == FILM.num_frames
+
+
+def test_a_film_that_a_strict_decoder_refuses_is_decoded_by_the_usual_one(
+    tmp_path, given, monkeypatch
+):
+    """As one with a malformed message ahead of every picture is."""
+    path = make_video(tmp_path / "a.mp4", FILM)
+    alone = events_of(path, ALONE)
+
+    monkeypatch.setattr(_Decoder, "_decode_packet", lambda self, packet: [])
+    assert_same_events(events_of(path, TOGETHER), alone)
+    assert given == [0]
+
+
+def test_a_file_that_is_gone_in_the_end_keeps_what_was_decoded(tmp_path, given, monkeypatch):
+    path = make_video(tmp_path / "a.mp4", FILM)
+    frames = Relay.frames
+
+    def removing(self):
+        yield from frames(self)
+        path.unlink()
+
+    monkeypatch.setattr(Relay, "frames", removing)
+    report = events_of(path, TOGETHER)[-1]
+    assert report.end_reason == "read_error"
+    assert report.status == "partial"
+    assert report.coverage > 0.8
+
+
+def test_a_reader_that_stops_early_leaves_nothing_behind(tmp_path, given):
+    path = make_video(tmp_path / "a.mp4", FILM)
+    events = decode_samples(path, TOGETHER)
+    for _ in range(20):
+        next(events)
+    assert len(range_threads()) > 0
+    events.close()
+    assert range_threads() == []
+
+
+def test_memory_holds_no_more_ranges_than_there_are_decoders(tmp_path):
+    path = make_video(tmp_path / "a.mp4", FILM)
+    relay = Relay(
+        path, lambda begin, end: True, 32, decoders=2, begin_seconds=0.0, until_seconds=SECONDS
+    )
+    frames = relay.frames()
+    next(frames)
+    most = 0
+    for _ in frames:
+        most = max(most, len(relay._open))
+    assert most == 2
+    assert relay.is_sound
+    relay.close()
+
+
+def test_no_range_begins_where_no_key_frame_is(tmp_path):
+    path = make_video(tmp_path / "a.mp4", FILM)
+    relay = Relay(
+        path, lambda begin, end: True, 32, decoders=2, begin_seconds=1.0, until_seconds=SECONDS
+    )
+    assert list(relay.frames()) == []
+    assert not relay.is_sound
+    relay.close()
+
+
+@pytest.mark.parametrize("isolate", [True, False])
+def test_clips_are_the_same_with_several_decoders(tmp_path, isolate):
+    path = make_video(tmp_path / "a.mp4", FILM)
+    source = VideoSource.of(str(path))
+    spec = InputSpec(num_frames=8, frame_rate=5.0, resize_short_side=32, crop_size=32)
+    films = []
+    for decoders in (1, 3):
+        options = {"decoders": decoders, "isolate": isolate}
+        with open_clips(source, spec, SamplingOptions(), **options) as stream:
+            assert stream.plan.decoders == decoders
+            films.append([(clip.frames, clip.step_edges_seconds) for clip in stream])
+            assert stream.report.status == "ok"
+    assert len(films[0]) == len(films[1]) > 20
+    for alone, together in zip(*films, strict=True):
+        np.testing.assert_array_equal(alone[0], together[0])
+        np.testing.assert_array_equal(alone[1], together[1])
+
+
+@pytest.mark.parametrize("fault", [RuntimeError, MemoryError, OSError])
+def test_a_decoder_that_fails_is_replaced_by_the_one(tmp_path, monkeypatch, given, fault):
+    path = make_video(tmp_path / "a.mp4", FILM)
+    alone = events_of(path, ALONE)
+    break_after(20, monkeypatch, fault)
+    assert_same_events(events_of(path, TOGETHER), alone)
+    assert 0 < given[0] < 250

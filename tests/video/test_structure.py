@@ -1,0 +1,70 @@
+"""Files that are shorter than they say."""
+
+import pytest
+
+from tests.support.videos import VideoRecipe, cut_short, make_video
+from vswin_cli.video.structure import is_cut_off
+
+NAMES = ["a.mp4", "a.mov", "a.mkv", "a.avi"]
+
+
+def recipe(name):
+    return VideoRecipe(codec="mpeg4" if name.endswith("avi") else "libx264")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_whole_file_is_not_cut_off(tmp_path, name):
+    assert is_cut_off(make_video(tmp_path / name, recipe(name))) is False
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("share", [0.3, 0.9, 0.999])
+def test_file_without_its_end_is_cut_off(tmp_path, name, share):
+    assert is_cut_off(cut_short(make_video(tmp_path / name, recipe(name)), share)) is True
+
+
+def test_fragmented_file_is_followed_to_its_end(tmp_path):
+    options = {"movflags": "frag_keyframe+empty_moov"}
+    path = make_video(tmp_path / "a.mp4", VideoRecipe(container_options=options))
+    assert is_cut_off(path) is False
+    assert is_cut_off(cut_short(path, 0.9)) is True
+
+
+@pytest.mark.parametrize(
+    "tail", [b"\n", b"\n" * 40, b"TAG" + b"A title".ljust(125), bytes(range(200, 216)), bytes(64)]
+)
+def test_what_a_program_added_behind_the_last_part_is_no_loss(tmp_path, tail):
+    path = make_video(tmp_path / "a.mp4")
+    path.write_bytes(path.read_bytes() + tail)
+    assert is_cut_off(path) is not True
+
+
+@pytest.mark.parametrize("name", ["a.ts", "a.h264", "a.flv"])
+def test_stream_cannot_tell(tmp_path, name):
+    assert is_cut_off(make_video(tmp_path / name)) is None
+
+
+def test_live_matroska_cannot_tell(tmp_path):
+    path = make_video(tmp_path / "a.mkv", VideoRecipe(container_options={"live": "1"}))
+    assert is_cut_off(path) is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0\0\0",
+        b"text",
+        b"\x1aE\xdf\xa3",
+        b"\x1aE\xdf\xa3\xff",
+        b"\x1aE\xdf\xa3\x01\x7f\xff\xff\xff\xff\xff\xff",
+        b"RIFF",
+        b"RIFF\0\0\0\0AVI ",
+        b"\0\0\0\x03ftypabcd",
+        b"\0\0\0\x10ftypabcdefgh\0\0\0\0mdat",
+    ],
+)
+def test_nonsense_is_not_walked_forever(tmp_path, content):
+    path = tmp_path / "a"
+    path.write_bytes(content)
+    assert is_cut_off(path) in (None, True, False)
