@@ -2,7 +2,7 @@
 
 In go files (`build_library`), out comes a `Library` of arrays that are mapped from disk: a chain of
 sizes per photograph, the footage, and mattes of what moves in it. Footage whose camera does move is
-left out; some of what is sold as fixed is filmed off a screen by hand.
+left out; some of what is sold as fixed is recorded off a screen by hand.
 """
 
 from __future__ import annotations

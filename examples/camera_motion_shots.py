@@ -69,7 +69,7 @@ def _footage(
 def make_shot(
     rng: np.random.Generator, library: Library, times: Array, hard: float, photo: int
 ) -> Shot:
-    """Film a photo, or real footage, along a random camera path."""
+    """Video a photo, or real footage, along a random camera path."""
     fine = fine_times()
     real = bool(library.footage) and rng.random() < 0.26 * hard
     steady = steady_rates(rng, fine, hard)

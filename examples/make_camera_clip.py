@@ -23,7 +23,7 @@ WORLD_WIDTH, WORLD_HEIGHT = 2400, 1350
 
 @dataclass(frozen=True)
 class Move:
-    """One stretch of the film."""
+    """One stretch of the video."""
 
     label: str
     """What the camera does."""
@@ -112,8 +112,8 @@ def main() -> None:
     worlds = [paint_world(seed) for seed in (0, 1)]
     truth: list[dict[str, object]] = []
     frame_number = 0
-    with av.open(str(HERE / "camera.mp4"), "w") as film:
-        stream = film.add_stream("libx264", RATE, options={"crf": "27", "preset": "slow"})
+    with av.open(str(HERE / "camera.mp4"), "w") as video:
+        stream = video.add_stream("libx264", RATE, options={"crf": "27", "preset": "slow"})
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         for before, move in zip((None, *MOVES), MOVES, strict=False):
             start = frame_number / RATE
@@ -124,10 +124,10 @@ def main() -> None:
                 part = i / count
                 at = [a + (b - a) * part for a, b in zip(move.start, move.stop, strict=True)]
                 picture = av.VideoFrame.from_ndarray(look(worlds[move.world], *at), "rgb24")
-                film.mux(stream.encode(picture))
+                video.mux(stream.encode(picture))
             frame_number += count
             truth.append({"label": move.label, "start": start, "end": frame_number / RATE})
-        film.mux(stream.encode(None))
+        video.mux(stream.encode(None))
     (HERE / "camera.truth.json").write_text(json.dumps(truth, indent=1) + "\n")
 
 

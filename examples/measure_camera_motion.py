@@ -111,8 +111,8 @@ def list_fixed_cameras(place: Place) -> Path:
     return listed
 
 
-def films_with_cuts(place: Place) -> list[Path]:
-    """The films that the list of true cuts is about."""
+def videos_with_cuts(place: Place) -> list[Path]:
+    """The videos that the list of true cuts is about."""
     with CUTS.open(encoding="utf-8") as file:
         names = dict.fromkeys(row["video"] for row in csv.DictReader(file))
     return [place.data / "videos" / name for name in names]
@@ -120,8 +120,8 @@ def films_with_cuts(place: Place) -> list[Path]:
 
 def measure_cuts(place: Place) -> dict[str, Any]:
     """Recall and precision of cuts in the timelines that `vswin tag` writes."""
-    films, found, scores = films_with_cuts(place), place.figures / "cuts.jsonl", place.figures
-    place.vswin("tag", *films, "--include", "cut", "-q", "-o", found, "--save-scores", scores)
+    videos, found, scores = videos_with_cuts(place), place.figures / "cuts.jsonl", place.figures
+    place.vswin("tag", *videos, "--include", "cut", "-q", "-o", found, "--save-scores", scores)
     return place.evaluate("cuts", "f1", found, CUTS, *OF_CUTS, model=False)
 
 
@@ -136,9 +136,9 @@ def measure_content_detector(place: Place) -> dict[str, Any] | None:
     with found.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["video", "start", "end", "label"])
-        for film in films_with_cuts(place):
-            starts = [start.seconds for start, _ in detect(str(film), ContentDetector())][1:]
-            rows.writerows([film.name, f"{at:.3f}", f"{at:.3f}", "cut"] for at in starts)
+        for video in videos_with_cuts(place):
+            starts = [start.seconds for start, _ in detect(str(video), ContentDetector())][1:]
+            rows.writerows([video.name, f"{at:.3f}", f"{at:.3f}", "cut"] for at in starts)
     return place.evaluate("scenedetect", "f1", found, CUTS, *OF_CUTS, model=False)
 
 
@@ -159,11 +159,11 @@ def _percent(share: float) -> str:
 
 def _cut_text(report: dict[str, Any]) -> str:
     whole = report["events"]["overall"]
-    films = ", ".join(
+    videos = ", ".join(
         f"{one['video']} {_percent(one['recall'])} and {_percent(one['precision'])}"
         for one in report["events"]["videos"]
     )
-    return f"{_percent(whole['recall'])} and {_percent(whole['precision'])} ({films})"
+    return f"{_percent(whole['recall'])} and {_percent(whole['precision'])} ({videos})"
 
 
 def _synthetic_text(synthetic: dict[str, dict[str, float]]) -> str:
@@ -192,7 +192,7 @@ def notes(figures: dict[str, Any], onset: float) -> list[str]:
         "Fixed cameras with moving people or hands: "
         f"{_percent(alarms['share'])} of {alarms['total']} windows of 2 s get a motion label.",
         f"Cuts within 0.15 s, recall and precision: {_cut_text(cuts)}; the onset of {onset:g} was "
-        "chosen on these films, and the compilation holds most of the last.",
+        "chosen on these videos, and the compilation holds most of the last.",
     ]
     if figures["scenedetect"]:
         lines[-1] += f" PySceneDetect's content detector: {_cut_text(figures['scenedetect'])}."

@@ -47,7 +47,7 @@ INPUT = InputSpec(
     crop_size=SIDE,
     stride_percent=50.0,  # a cut at the end of one clip is in the middle of the next
 )
-CUT_ONSET = 0.25  # chosen on the films of camera_motion_cuts.csv; cuts score lower than motions
+CUT_ONSET = 0.25  # chosen on the videos of camera_motion_cuts.csv; cuts score lower than motions
 LIMITS = (
     "Limits: a cut's time is the start of its time step, within one sampled frame (1/12 s) of the "
     "true one.",

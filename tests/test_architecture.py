@@ -39,7 +39,8 @@ FILES = {
 
 def imports_of(module: str, *, eager_only: bool = False) -> set[str]:
     """Absolute names that a module imports, those under TYPE_CHECKING left out."""
-    found, pending = set(), [ast.parse(FILES[module].read_text())]
+    found: set[str] = set()
+    pending: list[ast.AST] = [ast.parse(FILES[module].read_text())]
     while pending:
         node = pending.pop()
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):

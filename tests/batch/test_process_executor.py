@@ -101,17 +101,17 @@ def test_a_crash_and_a_hang_cost_one_file_each(tiny_model, poisoned_environment,
 
 
 @pytest.fixture(scope="module")
-def films(tmp_path_factory):
-    """One long film, and the same with a hole."""
-    place = tmp_path_factory.mktemp("films")
-    whole = make_video(place / "film.mp4", VideoRecipe(num_frames=450, gop=25, b_frames=2))
+def recordings(tmp_path_factory):
+    """One long video, and the same with a hole."""
+    place = tmp_path_factory.mktemp("videos")
+    whole = make_video(place / "video.mp4", VideoRecipe(num_frames=450, gop=25, b_frames=2))
     drop_packets(whole, place / "hole.mp4", range(200, 240))
     return place
 
 
-def test_a_film_in_parts_gives_the_timeline_of_one_pass(tiny_model, films, tmp_path, capfd):
+def test_a_video_in_parts_gives_the_timeline_of_one_pass(tiny_model, recordings, tmp_path, capfd):
     many_segments = ("--onset", "0.1", "--offset", "0.1", "--smooth", "0", "--max-labels", "0")
-    command = ["batch", str(films), "--weights", str(tiny_model), *many_segments, "-q"]
+    command = ["batch", str(recordings), "--weights", str(tiny_model), *many_segments, "-q"]
     assert run([*command, "--out", str(tmp_path / "one.jsonl")]) == 0
     in_parts = ["--workers", "2", "--split", "5"]
     assert run([*command, "--out", str(tmp_path / "parts.jsonl"), *in_parts]) == 0
@@ -139,13 +139,13 @@ def test_a_film_in_parts_gives_the_timeline_of_one_pass(tiny_model, films, tmp_p
 
 @pytest.mark.parametrize("again", [True, False])
 def test_parts_of_an_earlier_run_count_unless_all_is_done_again(tiny_model, tmp_path, again):
-    film = make_video(tmp_path / "film.mp4", VideoRecipe(num_frames=20))
-    (one,) = collect_inputs([str(film)])
+    video = make_video(tmp_path / "video.mp4", VideoRecipe(num_frames=20))
+    (one,) = collect_inputs([str(video)])
     parts = tmp_path / ".r.vswin" / "parts"
     parts.mkdir(parents=True)
     for entry in (one.entry, "elsewhere"):
         (parts / f"{entry}-x-2-0.000000.npz").touch()
-    command = ["batch", str(film), "--out", str(tmp_path / "r.csv"), "--shard", "1/1", "-q"]
+    command = ["batch", str(video), "--out", str(tmp_path / "r.csv"), "--shard", "1/1", "-q"]
     options = ["--weights", str(tiny_model), *(["--no-resume"] if again else [])]
     assert run([*command, *options]) == 0
     left = {path.name.partition("-")[0] for path in parts.iterdir()}
@@ -153,10 +153,10 @@ def test_parts_of_an_earlier_run_count_unless_all_is_done_again(tiny_model, tmp_
 
 
 def test_ctrl_c_while_workers_start_is_no_trouble_of_theirs(tmp_path):
-    make_video(tmp_path / "film.mp4", VideoRecipe(num_frames=60))
+    make_video(tmp_path / "video.mp4", VideoRecipe(num_frames=60))
     (tmp_path / "sitecustomize.py").write_text(CTRL_C)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(REPOSITORY)])}
-    command = [sys.executable, "-m", "vswin_cli", "batch", str(tmp_path / "film.mp4")]
+    command = [sys.executable, "-m", "vswin_cli", "batch", str(tmp_path / "video.mp4")]
     done = subprocess.run(
         [*command, "--workers", "2", "--out", str(tmp_path / "results.csv")],
         env=environment,

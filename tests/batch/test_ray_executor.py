@@ -111,8 +111,8 @@ def test_a_pulse_counts_wherever_the_video_is():
     hand = _Hand(None, None)
     seen = []
     for seconds in (0.0, 0.0, 2.5):  # twice of a video that is being fetched
-        hand._note("film", Pulse(seconds))
-        seen.append(hand.positions()["film"])
+        hand._note("video", Pulse(seconds))
+        seen.append(hand.positions()["video"])
     assert len(set(seen)) == 3
     assert seen[-1][1] == 2.5
 
@@ -123,7 +123,7 @@ def test_a_lost_node_costs_nothing_but_time(cluster, tiny_model, tmp_path, monke
     whole = make_video(videos / "clip0.mp4", VideoRecipe(num_frames=1500, gop=50))
     for i in range(1, NUM_VIDEOS):
         shutil.copy(whole, videos / f"clip{i}.mp4")
-    make_video(videos / "film.mp4", VideoRecipe(num_frames=2000, gop=25))
+    make_video(videos / "video.mp4", VideoRecipe(num_frames=2000, gop=25))
     (videos / "broken.mp4").write_bytes(b"nothing")
     command = ["batch", str(videos), "--weights", str(tiny_model), *THRESHOLDS, "--json"]
     command += ["--stride", "25%"]  # so that a video takes a second
@@ -152,7 +152,7 @@ def test_a_lost_node_costs_nothing_but_time(cluster, tiny_model, tmp_path, monke
         uri for actor, uris in watch.given.items() for uri in uris if actor != killer.lost_actor
     }
     parts = json.loads(out.read_text().splitlines()[-1])
-    assert parts["video"]["uri"].endswith("film.mp4")
+    assert parts["video"]["uri"].endswith("video.mp4")
     assert parts["video"]["frames_decoded"] is None  # so it was done in parts
 
 

@@ -176,16 +176,16 @@ def test_work_that_was_done_before_its_worker_was_lost_counts(task):
 
 @pytest.mark.parametrize(("identity", "num_left"), [("1:1", 0), ("2:2", 4)])
 def test_parts_count_as_done_for_the_very_file_only(task, identity, num_left):
-    film = TooLong(60.0, 1.0, 2.0, 0.1)
+    video = TooLong(60.0, 1.0, 2.0, 0.1)
     task = replace(task, split_seconds=15.0)
 
     def answer(job):
         if job.part is not None:
             return PartDone(False, 0.0, "cpu")
-        return film if job.may_split else job.blank(task)
+        return video if job.may_split else job.blank(task)
 
     journal, (job,) = Journal(task.journal), jobs("a")
-    for part in plan_parts(film, 15.0):
+    for part in plan_parts(video, 15.0):
         place = (job.entry, identity, task.scoring, part.start_seconds, part.count)
         journal.part_path(*place).write_bytes(b"of an earlier run")
     crew, outcomes = run_script(task, {("a", 1): answer}, "a")

@@ -1,4 +1,4 @@
-"""The parts of `vswin bench`: turns, films, networks, memory, the peers' logic."""
+"""The parts of `vswin bench`: turns, videos, networks, memory, the peers' logic."""
 
 import sys
 
@@ -8,7 +8,6 @@ import torch
 
 from tests.support.videos import VideoRecipe, make_video
 from vswin_cli.bench.ceiling import best_products, ceiling_of
-from vswin_cli.bench.films import look_at
 from vswin_cli.bench.machine import describe_machine, synchronise
 from vswin_cli.bench.memory import MemoryRequest, measure_memory
 from vswin_cli.bench.mmaction_peer import DemoWindow, import_mmaction
@@ -16,9 +15,10 @@ from vswin_cli.bench.networks import measure_networks, measure_precisions
 from vswin_cli.bench.record import Timing
 from vswin_cli.bench.run import BenchOptions
 from vswin_cli.bench.subject import ARCHITECTURES, random_model
-from vswin_cli.bench.synthesis import FilmSize, synthesise
+from vswin_cli.bench.synthesis import VideoSize, synthesise
 from vswin_cli.bench.timing import Contender, measure
 from vswin_cli.bench.torchvision_peer import build_torchvision, import_torchvision
+from vswin_cli.bench.videos import look_at
 from vswin_cli.config import EngineOptions
 from vswin_cli.errors import OptionError, SourceError
 from vswin_cli.inference.engine import Engine
@@ -63,8 +63,8 @@ def test_the_machine_describes_itself():
     synchronise(CPU)
 
 
-def test_a_synthetic_film_is_what_was_asked_for_every_time(tmp_path):
-    size = FilmSize.parse("97x64", 1.5)
+def test_a_synthetic_video_is_what_was_asked_for_every_time(tmp_path):
+    size = VideoSize.parse("97x64", 1.5)
     paths = [synthesise(tmp_path / name, size) for name in ("a.mp4", "b.mp4")]
     info = inspect(VideoSource.of(str(paths[0]))).info
     assert (info.width, info.height, info.codec) == (96, 64, "h264")
@@ -72,10 +72,10 @@ def test_a_synthetic_film_is_what_was_asked_for_every_time(tmp_path):
     assert paths[0].read_bytes() == paths[1].read_bytes()
 
 
-def test_a_synthetic_film_has_one_slice_per_picture(tmp_path):
-    path = synthesise(tmp_path / "a.mp4", FilmSize.parse("640x360", 1.0))
-    with av.open(str(path)) as film:
-        for packet in film.demux(video=0):
+def test_a_synthetic_video_has_one_slice_per_picture(tmp_path):
+    path = synthesise(tmp_path / "a.mp4", VideoSize.parse("640x360", 1.0))
+    with av.open(str(path)) as recording:
+        for packet in recording.demux(video=0):
             data, slices = bytes(packet), 0
             while data:
                 length, kind = int.from_bytes(data[:4], "big"), data[4] & 31
@@ -88,9 +88,9 @@ def test_a_synthetic_film_has_one_slice_per_picture(tmp_path):
     ("size", "seconds", "complaint"),
     [("wide", 5, "cannot read the size"), ("8x8", 5, "8x8 cannot"), ("64x64", 0.1, "0.1 s cannot")],
 )
-def test_useless_films_are_refused(size, seconds, complaint):
+def test_useless_videos_are_refused(size, seconds, complaint):
     with pytest.raises(OptionError, match=complaint):
-        FilmSize.parse(size, seconds)
+        VideoSize.parse(size, seconds)
 
 
 def test_options_that_make_no_sense_are_refused():
@@ -117,8 +117,8 @@ def test_an_unknown_architecture_is_named_with_the_known_ones():
 
 
 @pytest.fixture(scope="module")
-def film(tiny_model, tmp_path_factory):
-    path = make_video(tmp_path_factory.mktemp("films") / "a.mp4", VideoRecipe(num_frames=75))
+def recording(tiny_model, tmp_path_factory):
+    path = make_video(tmp_path_factory.mktemp("videos") / "a.mp4", VideoRecipe(num_frames=75))
     return look_at(VideoSource.of(str(path)), load_model(tiny_model).card.input)
 
 
@@ -130,32 +130,32 @@ def engines(tiny_model):
     }
 
 
-def test_looking_at_a_film_finds_its_clips(film):
-    assert film.seconds == pytest.approx(2.5)
-    assert film.report.frames_decoded == 75
-    assert film.clips == len(film.first_clips) > 2
+def test_looking_at_a_video_finds_its_clips(recording):
+    assert recording.seconds == pytest.approx(2.5)
+    assert recording.report.frames_decoded == 75
+    assert recording.clips == len(recording.first_clips) > 2
 
 
-def test_a_film_without_pictures_is_refused(tiny_model, tmp_path):
+def test_a_video_without_pictures_is_refused(tiny_model, tmp_path):
     path = make_video(tmp_path / "a.mp4", VideoRecipe())
     path.write_bytes(path.read_bytes()[:2000])
     with pytest.raises(SourceError):
         look_at(VideoSource.of(str(path)), load_model(tiny_model).card.input)
 
 
-def test_float32_agrees_with_itself_and_bfloat16_nearly(engines, film):
+def test_float32_agrees_with_itself_and_bfloat16_nearly(engines, recording):
     twice = {"float32": engines["float32"], "again": engines["float32"]}
-    (same,) = measure_precisions(twice, film.first_clips)
+    (same,) = measure_precisions(twice, recording.first_clips)
     assert (same.largest_difference, same.agreement, same.step_agreement) == (0.0, 1.0, 1.0)
-    (rough,) = measure_precisions(engines, film.first_clips)
+    (rough,) = measure_precisions(engines, recording.first_clips)
     assert rough.precision == "bfloat16"
     assert 0 < rough.largest_difference < 0.3 < rough.largest_logit
-    assert rough.clips == film.clips
+    assert rough.clips == recording.clips
 
 
-def test_rates_shares_and_ratios_belong_together(engines, film):
+def test_rates_shares_and_ratios_belong_together(engines, recording):
     peers = {"twin": {name: engine.model.network for name, engine in engines.items()}}
-    report = measure_networks(engines, film.first_clips, peers, batch_size=2, passes=2)
+    report = measure_networks(engines, recording.first_clips, peers, batch_size=2, passes=2)
     assert [(row.name, row.precision) for row in report.rows] == [
         ("vswin", "float32"),
         ("twin", "float32"),
@@ -175,19 +175,19 @@ def test_rates_shares_and_ratios_belong_together(engines, film):
     assert {row.slower for row in report.rows if row.name == "vswin"} == {1.0}
 
 
-def test_on_a_cpu_both_ways_of_using_threads_are_tried(engines, film):
+def test_on_a_cpu_both_ways_of_using_threads_are_tried(engines, recording):
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
         exact = {"float32": engines["float32"]}
-        (row,) = measure_networks(exact, film.first_clips, {}, batch_size=1, passes=1).rows
+        (row,) = measure_networks(exact, recording.first_clips, {}, batch_size=1, passes=1).rows
     finally:
         torch.set_num_threads(before)
     assert row.clips_at_once == (2 if row.apart else 1)
     assert row.other_way_seconds >= row.timing.fastest_seconds
 
 
-def test_compiling_that_fails_is_noted_and_costs_nothing_else(engines, film, monkeypatch):
+def test_compiling_that_fails_is_noted_and_costs_nothing_else(engines, recording, monkeypatch):
     def refuse(network):
         def run(_):
             raise RuntimeError("no compiler\nat all")
@@ -196,7 +196,9 @@ def test_compiling_that_fails_is_noted_and_costs_nothing_else(engines, film, mon
 
     monkeypatch.setattr(torch, "compile", refuse)
     exact = {"float32": engines["float32"]}
-    report = measure_networks(exact, film.first_clips, {}, batch_size=1, passes=1, compiled=True)
+    report = measure_networks(
+        exact, recording.first_clips, {}, batch_size=1, passes=1, compiled=True
+    )
     assert report.notes == ("torch.compile failed on vswin in float32: no compiler",)
     assert len(report.rows) == 1
 
@@ -211,10 +213,10 @@ def test_the_ceiling_is_the_fastest_product():
     assert ceiling.gflops == max(rates) > 0
 
 
-def test_memory_is_that_of_a_process_of_its_own(tiny_model, film):
+def test_memory_is_that_of_a_process_of_its_own(tiny_model, recording):
     notes = []
     request = MemoryRequest(
-        str(tiny_model), False, str(film.source.path), "cpu", "float32", None, 1
+        str(tiny_model), False, str(recording.source.path), "cpu", "float32", None, 1
     )
     taken = measure_memory(request, notes)
     assert notes == []
@@ -260,12 +262,12 @@ def test_a_missing_peer_says_what_to_install(module, load, advice, monkeypatch):
     assert advice in caught.value.hint
 
 
-def test_torchvision_gives_the_same_logits(engines, film):
+def test_torchvision_gives_the_same_logits(engines, recording):
     try:
         peer = build_torchvision(engines["float32"].model.network)
     except OptionError:
         pytest.skip("torchvision is not installed")
     exact = {"float32": engines["float32"]}
     peers = {"torchvision": {"float32": peer}}
-    report = measure_networks(exact, film.first_clips, peers, batch_size=1, passes=1)
+    report = measure_networks(exact, recording.first_clips, peers, batch_size=1, passes=1)
     assert report.rows[1].difference < 1e-4

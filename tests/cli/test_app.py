@@ -60,15 +60,15 @@ def test_what_is_asked_for_ends_well(capsys, arguments):
         ["download", ""],
         ["models", "show", ""],
         ["export", ""],
-        ["segment", "film.npz", ""],
+        ["segment", "video.npz", ""],
         ["report", "", "-o", "page.html"],
         ["evaluate", "f1", "found.csv", ""],
         ["evaluate", "compare", "a.json", ""],
         ["bench", "--video", ""],
-        ["tag", "film.mp4", "--weights="],
-        ["tag", "film.mp4", "--labels", ""],
-        ["tag", "film.mp4", "-m", ""],
-        ["batch", "films", "-o", "r.csv", "--save-scores", ""],
+        ["tag", "video.mp4", "--weights="],
+        ["tag", "video.mp4", "--labels", ""],
+        ["tag", "video.mp4", "-m", ""],
+        ["batch", "videos", "-o", "r.csv", "--save-scores", ""],
     ],
     ids=" ".join,
 )
@@ -138,8 +138,8 @@ def test_a_reader_that_went_away_ends_every_command_alike(arguments):
 
 
 def test_an_interrupt_ends_with_a_word_and_its_own_code(tmp_path):
-    make_video(tmp_path / "film.mp4", VideoRecipe(num_frames=3000))
-    command = [sys.executable, "-c", SCRIPT, "tag", str(tmp_path / "film.mp4"), "--stride", "1f"]
+    make_video(tmp_path / "video.mp4", VideoRecipe(num_frames=3000))
+    command = [sys.executable, "-c", SCRIPT, "tag", str(tmp_path / "video.mp4"), "--stride", "1f"]
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as child:

@@ -248,13 +248,13 @@ def test_a_folder_that_nobody_named_is_not_made(batch, folder, tmp_path, out):
     assert not (tmp_path / "none").exists()
 
 
-@pytest.mark.parametrize("what", ["a list", "a film"])
+@pytest.mark.parametrize("what", ["a list", "a video"])
 def test_results_never_take_the_place_of_inputs(batch, folder, tmp_path, what):
-    film, place = folder / "clip0.mp4", tmp_path / "work.csv"
+    recording, place = folder / "clip0.mp4", tmp_path / "work.csv"
     if what == "a list":
-        place.write_text(f"{film}\n")
+        place.write_text(f"{recording}\n")
     else:
-        shutil.copy(film, place)
+        shutil.copy(recording, place)
     before = place.read_bytes()
     code, _, err = batch(f"@{place}" if what == "a list" else place, "--out", place)
     assert code == 2
@@ -262,25 +262,25 @@ def test_results_never_take_the_place_of_inputs(batch, folder, tmp_path, what):
     assert place.read_bytes() == before
 
 
-def test_results_never_take_the_place_of_labels_nor_of_films_in_a_folder(batch, folder, tmp_path):
-    labels, film = tmp_path / "clip0.csv", tmp_path / "clip0.txt"
+def test_results_never_take_the_place_of_labels_nor_of_videos_in_a_folder(batch, folder, tmp_path):
+    labels, recording = tmp_path / "clip0.csv", tmp_path / "clip0.txt"
     labels.write_text("".join(f"{i},action {i}\n" for i in range(10)))
-    shutil.copy(folder / "clip0.mp4", film)
+    shutil.copy(folder / "clip0.mp4", recording)
     for options in (
         ["--labels", labels, "--out", labels],
         ["--labels", labels, "--out", f"{tmp_path}/", "--format", "csv"],
         ["--out", f"{tmp_path}/", "--format", "table"],
     ):
-        code, _, err = batch(film, *options)
+        code, _, err = batch(recording, *options)
         assert (code, "is an input; writing there would destroy it" in err) == (2, True), err
     assert labels.read_text().startswith("0,action 0")
-    assert film.read_bytes() == (folder / "clip0.mp4").read_bytes()
+    assert recording.read_bytes() == (folder / "clip0.mp4").read_bytes()
 
 
 def test_a_name_too_long_for_its_ending_is_shortened(batch, folder, tmp_path):
-    film = tmp_path / f"{'映' * 82}.mp4"
-    shutil.copy(folder / "clip0.mp4", film)
-    code, _, err = batch(film, "--out", f"{tmp_path}/out/", "--format", "labelstudio")
+    recording = tmp_path / f"{'映' * 82}.mp4"
+    shutil.copy(folder / "clip0.mp4", recording)
+    code, _, err = batch(recording, "--out", f"{tmp_path}/out/", "--format", "labelstudio")
     assert code == 0, err
     assert len(list(tmp_path.glob("out/*.labelstudio.json"))) == 1
 

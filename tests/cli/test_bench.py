@@ -29,7 +29,7 @@ def skip_without(load):
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory):
-    path = tmp_path_factory.mktemp("films") / "a.mp4"
+    path = tmp_path_factory.mktemp("videos") / "a.mp4"
     return str(make_video(path, VideoRecipe(num_frames=75)))
 
 
@@ -41,16 +41,16 @@ def report(tiny_model, video):
     return json.loads(out.getvalue())
 
 
-def test_the_report_holds_network_film_and_machine(report, video):
+def test_the_report_holds_network_video_and_machine(report, video):
     assert report["schema"] == "vswin.bench/1"
-    assert list(report) == ["schema", "machine", "subject", "network", "film", "passes"]
+    assert list(report) == ["schema", "machine", "subject", "network", "video", "passes"]
     assert report["machine"]["device"] == "cpu"
     assert report["subject"]["id"] == "tiny"
     assert report["subject"]["input"] == [8, 32, 32]
     assert report["subject"]["unmasked_macs"] <= report["subject"]["reference_macs"]
-    assert report["film"]["uri"] == video
-    assert not report["film"]["synthesised"]
-    assert report["film"]["frames"] == 75
+    assert report["video"]["uri"] == video
+    assert not report["video"]["synthesised"]
+    assert report["video"]["frames"] == 75
     assert report["passes"] == 2
 
 
@@ -62,7 +62,7 @@ def test_a_single_one_of_anything_is_no_plural(report):
         passes=1,
         machine=replace(found.machine, logical_cores=1, usable_cores=1, threads=1),
         network=replace(found.network, precisions=(replace(row, clips=1),)),
-        film=replace(found.film, frames=1, clips=1),
+        recording=replace(found.recording, frames=1, clips=1),
     )
     text = io.StringIO()
     Console(file=text, width=300).print(bench_tables(lone))
@@ -87,26 +87,28 @@ def test_float32_comes_first_with_its_ceiling(report):
 
 
 def test_ratios_follow_from_the_seconds_beside_them(report):
-    film = report["film"]
+    recording = report["video"]
     decode, model, whole = (
-        film[stage]["timing"]["fastest_seconds"] for stage in ("decode", "model", "end_to_end")
+        recording[stage]["timing"]["fastest_seconds"] for stage in ("decode", "model", "end_to_end")
     )
-    assert film["to_slower"] == pytest.approx(whole / max(decode, model))
-    assert film["to_sum"] == pytest.approx(whole / (decode + model))
-    assert film["frames_per_second"] == pytest.approx(75 / decode)
-    assert film["end_to_end"]["times_real_time"] == pytest.approx(film["duration_seconds"] / whole)
-    assert film["memory"]["total_bytes"] > film["memory"]["main_bytes"] > 0
-    assert film["float32"] is None
-    assert film["peers"] == []
+    assert recording["to_slower"] == pytest.approx(whole / max(decode, model))
+    assert recording["to_sum"] == pytest.approx(whole / (decode + model))
+    assert recording["frames_per_second"] == pytest.approx(75 / decode)
+    assert recording["end_to_end"]["times_real_time"] == pytest.approx(
+        recording["duration_seconds"] / whole
+    )
+    assert recording["memory"]["total_bytes"] > recording["memory"]["main_bytes"] > 0
+    assert recording["float32"] is None
+    assert recording["peers"] == []
 
 
-def test_without_a_video_a_film_is_made_and_said_so(tiny_model, capfd):
+def test_without_a_video_a_video_is_made_and_said_so(tiny_model, capfd):
     arguments = ["--film-size", "128x96", "--film-seconds", "2", "--passes", "1", "--no-memory"]
     assert run(["bench", "-m", str(tiny_model), *arguments]) == 0
     out, err = capfd.readouterr()
     assert "synthetic-128x96.mp4 (made for this): h264 128×96, 2.0 s, 60 frames" in out
     assert "\x1b" not in out
-    assert "making a film" in err
+    assert "making a video" in err
     for text in ("vswin", "of ceiling", "matrix product", "end to end", "× real time"):
         assert text in out
     assert "peak memory" not in out
@@ -119,7 +121,7 @@ def test_a_named_precision_is_measured_beside_float32_and_used(tiny_model, video
     report = json.loads(out)
     assert err == ""
     assert [row["precision"] for row in report["network"]["rows"]] == ["float32", "bfloat16"]
-    assert report["film"]["precision"] == "bfloat16"
+    assert report["video"]["precision"] == "bfloat16"
     assert report["machine"]["threads"] == 1
     (row,) = report["network"]["precisions"]
     assert row["precision"] == "bfloat16"
@@ -148,21 +150,21 @@ def test_the_long_video_demo_goes_the_same_way(tiny_model, tmp_path, capfd):
     video = make_video(tmp_path / "b.mp4", VideoRecipe(num_frames=120))
     arguments = ["--peer", "mmaction2", "--video", str(video), "--passes", "1", "--no-memory"]
     assert run(["bench", "-m", str(tiny_model), *arguments, "--json"]) == 0
-    film = json.loads(capfd.readouterr().out)["film"]
-    (peer,) = film["peers"]
+    recording = json.loads(capfd.readouterr().out)["video"]
+    (peer,) = recording["peers"]
     assert peer["settings"].startswith("--input-step 2 --stride 0.75")
     assert peer["difference"] < 1e-4
-    assert abs(peer["clips"] - film["clips"]) <= 1
+    assert abs(peer["clips"] - recording["clips"]) <= 1
     assert peer["slower"] == pytest.approx(
-        peer["timing"]["fastest_seconds"] / film["end_to_end"]["timing"]["fastest_seconds"]
+        peer["timing"]["fastest_seconds"] / recording["end_to_end"]["timing"]["fastest_seconds"]
     )
 
 
-def test_a_film_shorter_than_the_demos_window_is_refused_at_once(tiny_model, tmp_path, capfd):
+def test_a_video_shorter_than_the_demos_window_is_refused_at_once(tiny_model, tmp_path, capfd):
     skip_without(import_mmaction)
     video = make_video(tmp_path / "c.mp4", VideoRecipe(num_frames=6))
     assert run(["bench", "-m", str(tiny_model), "--video", str(video), "--peer", "mmaction2"]) == 4
-    assert "its window has 8 frames, the film 6" in capfd.readouterr().err
+    assert "its window has 8 frames, the video 6" in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -184,7 +186,7 @@ def test_wrong_usage_ends_with_a_sentence(arguments, message, capfd):
     assert "Traceback" not in err
 
 
-def test_a_film_that_is_not_there_is_named(tmp_path, capfd):
+def test_a_video_that_is_not_there_is_named(tmp_path, capfd):
     assert run(["bench", "--video", str(tmp_path / "gone.mp4")]) == 4
     assert "gone.mp4" in capfd.readouterr().err
 

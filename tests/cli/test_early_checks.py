@@ -25,8 +25,8 @@ SCRIPT = (
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory):
-    path = tmp_path_factory.mktemp("film") / "film.mp4"
+def video(tmp_path_factory):
+    path = tmp_path_factory.mktemp("video") / "video.mp4"
     make_video(path, VideoRecipe(num_frames=30))
     return path
 
@@ -47,8 +47,8 @@ def film(tmp_path_factory):
     ],
     ids=lambda value: value[0] if isinstance(value, list) else None,
 )
-def test_tag_complains_before_it_loads_torch(film, options, code, complaint):
-    command = [sys.executable, "-c", SCRIPT, "tag", str(film), *options]
+def test_tag_complains_before_it_loads_torch(video, options, code, complaint):
+    command = [sys.executable, "-c", SCRIPT, "tag", str(video), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert complaint in done.stderr
     assert done.returncode == code
@@ -82,9 +82,9 @@ def test_evaluate_complains_before_it_loads_torch(tmp_path, options, code, compl
     ids=lambda value: value[0] if isinstance(value, list) else None,
 )
 def test_batch_complains_before_it_loads_torch_and_makes_nothing(
-    film, tmp_path, options, code, complaint
+    video, tmp_path, options, code, complaint
 ):
-    command = [sys.executable, "-c", SCRIPT, "batch", str(film.parent)]
+    command = [sys.executable, "-c", SCRIPT, "batch", str(video.parent)]
     command += ["--out", str(tmp_path / "out.csv"), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert complaint in done.stderr
@@ -99,12 +99,12 @@ def test_batch_complains_before_it_loads_torch_and_makes_nothing(
         (SegmentOptions(min_margin=0.3), "need scores that compete"),
     ],
 )
-def test_options_that_do_not_fit_the_weights_cost_no_decoding(film, segments, complaint):
+def test_options_that_do_not_fit_the_weights_cost_no_decoding(video, segments, complaint):
     engine = Engine(load_model("camera-motion"), EngineOptions("cpu"))
     done = []
     with pytest.raises(OptionError, match=complaint):
         analyze_video(
-            str(film),
+            str(video),
             engine,
             SamplingOptions(),
             segments,

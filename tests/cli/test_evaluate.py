@@ -31,14 +31,14 @@ def videos(tmp_path_factory):
 @pytest.fixture
 def pair(tmp_path):
     """A timeline and ground truth that it half fulfils."""
-    film = timeline(
-        video=VideoRecord(uri="/films/film.mp4", duration_seconds=20.0),
+    recording = timeline(
+        video=VideoRecord(uri="/videos/video.mp4", duration_seconds=20.0),
         segments=(segment(0, 5, "run"), segment(10, 14, "jump")),
         coverage=Coverage(0.9, 18.0, gaps=(GapRecord(18.0, 20.0),)),
     )
-    write_timeline(film, "json", tmp_path / "film.json")
-    (tmp_path / "truth.csv").write_text("film.mp4,0,5,run\nfilm.mp4,15,19,jump\n")
-    return str(tmp_path / "film.json"), str(tmp_path / "truth.csv")
+    write_timeline(recording, "json", tmp_path / "video.json")
+    (tmp_path / "truth.csv").write_text("video.mp4,0,5,run\nvideo.mp4,15,19,jump\n")
+    return str(tmp_path / "video.json"), str(tmp_path / "truth.csv")
 
 
 def call(capsys, *arguments: object) -> tuple[int, str, str]:
@@ -232,7 +232,7 @@ def test_a_label_map_makes_vocabularies_meet(pair, capsys, tmp_path):
     prediction, truth = pair
     names = tmp_path / "names.csv"
     names.write_text("run,running\n")
-    (tmp_path / "truth.csv").write_text("film.mp4,0,5,running\n")
+    (tmp_path / "truth.csv").write_text("video.mp4,0,5,running\n")
     code, _, err = call(capsys, "map", prediction, truth)
     assert code == 4
     assert "no label in common" in err
@@ -250,18 +250,18 @@ def test_compare_shows_where_two_results_differ(pair, capsys, tmp_path):
     assert "10.00 to     14.00 s  A: jump" in out
     assert "·" in out  # the end could not be decoded
     body = json.loads(call(capsys, "compare", prediction, truth, "--json", "--parts", "4")[1])
-    (film,) = body["videos"]
-    assert film["over_time"] == [1.0, 1.0, 0.2, 0.0]
-    assert [one["only_b"] for one in film["differences"]] == [[], ["jump"]]
+    (recording,) = body["videos"]
+    assert recording["over_time"] == [1.0, 1.0, 0.2, 0.0]
+    assert [one["only_b"] for one in recording["differences"]] == [[], ["jump"]]
 
 
-def test_compare_doubts_that_two_films_are_one(pair, capsys, tmp_path):
+def test_compare_doubts_that_two_videos_are_one(pair, capsys, tmp_path):
     other = timeline(video=VideoRecord(uri="other.mp4", duration_seconds=9.0))
     write_timeline(other, "json", tmp_path / "other.json")
     code, out, err = call(capsys, "compare", pair[0], tmp_path / "other.json", "--json")
     assert code == 0
     (warning,) = err.splitlines()
-    assert "the names differ, film and other; the lengths differ, 20.0 and 9.0 s" in warning
+    assert "the names differ, video and other; the lengths differ, 20.0 and 9.0 s" in warning
     assert len(json.loads(out)["videos"][0]["warnings"]) == 2
     assert call(capsys, "compare", pair[0], pair[0])[2] == ""
 
@@ -291,10 +291,10 @@ def test_compare_finds_a_slip_in_the_second_model_before_the_first_one_works(vid
 
 def test_compare_tags_as_tag_does(videos, capsys, tmp_path):
     """With the rules that the weights advise, on both sides."""
-    film = videos / "0.mp4"
-    assert run(["tag", str(film), "-q", "-o", str(tmp_path / "tag.json")]) == 0
+    recording = videos / "0.mp4"
+    assert run(["tag", str(recording), "-q", "-o", str(tmp_path / "tag.json")]) == 0
     saved = json.loads((tmp_path / "tag.json").read_text())
-    arguments = ("compare", "camera-motion", "camera-motion", "--video", film, "--json")
+    arguments = ("compare", "camera-motion", "camera-motion", "--video", recording, "--json")
     (found,) = json.loads(call(capsys, *arguments)[1])["videos"]
     seconds = {one["label"]: one["seconds_a"] for one in found["labels"]}
     expected = {one["label"]: one["seconds"] for one in saved["summary"]}

@@ -37,14 +37,14 @@ def call(command, *arguments):
 
 @pytest.fixture
 def saved(tmp_path):
-    path = tmp_path / "film.json"
+    path = tmp_path / "video.json"
     write_timeline(timeline(), "json", path)
     return path
 
 
 @pytest.fixture
 def scores(tmp_path):
-    path = tmp_path / "film.npz"
+    path = tmp_path / "video.npz"
     labels = ["archery", "playing tennis", "playing squash"]
     parts = [columns((20, 0.9)), np.tile([[0.1, 0.45, 0.45]], (20, 1))]
     with track_of(np.concatenate(parts), labels=labels) as track:

@@ -128,14 +128,14 @@ def test_every_clip_is_listed_with_its_best_classes_if_asked_for(tag, movie, tmp
 
 
 def test_time_between_clips_that_nobody_looked_at_is_told(tag, tmp_path):
-    film = make_video(tmp_path / "long.mp4", VideoRecipe(num_frames=600))
-    _, out, err = tag(film, "--json", "--stride", "8s")
+    video = make_video(tmp_path / "long.mp4", VideoRecipe(num_frames=600))
+    _, out, err = tag(video, "--json", "--stride", "8s")
     document = json.loads(out)
     (notice,) = [one for one in document["warnings"] if one["code"] == "SPARSE"]
     share = document["coverage"]["analysed"] / document["video"]["duration"]
     assert f"{share:.0%} of the time was looked at" in notice["message"]
     assert notice["message"] in err
-    assert "SPARSE" not in tag(film, "--json")[1]
+    assert "SPARSE" not in tag(video, "--json")[1]
 
 
 def test_a_part_keeps_the_videos_own_clock(tag, movie):
@@ -381,8 +381,8 @@ def test_every_missing_file_is_named(tag, tmp_path):
 
 def test_json_errors_of_some_of_several_are_json_too(tag, movie, tmp_path):
     (tmp_path / "café.mp4").write_bytes(b"nothing")
-    films = [tmp_path / "missing.mp4", movie, tmp_path / "café.mp4"]
-    code, out, err = tag(*films, "--json", "-f", "jsonl", "-q")
+    recordings = [tmp_path / "missing.mp4", movie, tmp_path / "café.mp4"]
+    code, out, err = tag(*recordings, "--json", "-f", "jsonl", "-q")
     assert (code, len(out.splitlines())) == (3, 1)
     problems = [json.loads(line)["error"] for line in err.splitlines()]
     assert [one["code"] for one in problems] == ["SOURCE_NOT_FOUND", "NOT_A_VIDEO"]
@@ -421,15 +421,15 @@ def test_variable_rate_start_offset_and_rotation_together(tag, tmp_path):
     assert document["segments"][0]["start"] == 0.0
 
 
-def test_the_result_never_overwrites_a_film(tag, movie, tmp_path):
-    film = tmp_path / "film.mp4"
-    shutil.copy(movie, film)
-    before = film.read_bytes()
-    for options in (["-f", "srt", "-o", film], ["--save-scores", film]):
-        code, _, err = tag(film, *options)
+def test_the_result_never_overwrites_a_video(tag, movie, tmp_path):
+    video = tmp_path / "video.mp4"
+    shutil.copy(movie, video)
+    before = video.read_bytes()
+    for options in (["-f", "srt", "-o", video], ["--save-scores", video]):
+        code, _, err = tag(video, *options)
         assert code == 2, err
         assert "would destroy it" in err
-    assert film.read_bytes() == before
+    assert video.read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -481,11 +481,11 @@ def test_scores_of_several_videos_go_into_a_folder(tag, movie, tmp_path):
 
 @pytest.mark.parametrize("name", ["映" * 82, "a" * 251], ids=len)
 def test_the_longest_file_names_are_long_enough_for_every_result(tag, movie, tmp_path, name):
-    film = tmp_path / f"{name}.mp4"
-    shutil.copy(movie, film)
+    video = tmp_path / f"{name}.mp4"
+    shutil.copy(movie, video)
     kept = ["--save-scores", f"{tmp_path}/scores/"]
     for options in (["--report", f"{tmp_path}/pages/"], kept, ["-f", "labelstudio"]):
-        code, _, err = tag(film, *options, "-o", f"{tmp_path}/out/")
+        code, _, err = tag(video, *options, "-o", f"{tmp_path}/out/")
         assert code == 0, err
     assert len(list(tmp_path.glob("pages/*.html"))) == 1
     assert len(list(tmp_path.glob("scores/*.npz"))) == 1
@@ -494,8 +494,8 @@ def test_the_longest_file_names_are_long_enough_for_every_result(tag, movie, tmp
 
 def test_scores_that_cannot_be_written_do_not_stop_the_others(tag, movie, tmp_path):
     first, second = tmp_path / "first.mp4", tmp_path / "second.mp4"
-    for film in (first, second):
-        shutil.copy(movie, film)
+    for video in (first, second):
+        shutil.copy(movie, video)
     folder = tmp_path / "scores"
     (folder / f"{VideoSource.of(str(first)).id}.npz").mkdir(parents=True)
     code, out, err = tag(first, second, "-f", "jsonl", "--save-scores", folder)
@@ -519,16 +519,16 @@ def test_a_full_disk_ends_the_run_at_once(tag, movie, tmp_path, monkeypatch):
     assert "free some space" in err
 
 
-def test_films_that_a_format_would_call_alike_are_refused_before_the_work(tag, movie, tmp_path):
+def test_videos_that_a_format_would_call_alike_are_refused_before_the_work(tag, movie, tmp_path):
     other = tmp_path / "movie.mkv"
     shutil.copy(movie, other)
     shutil.copy(movie, tmp_path / "movie.mp4")
-    films = [tmp_path / "movie.mp4", other]
-    code, _, err = tag(*films, "-f", "activitynet", "--save-scores", f"{tmp_path}/scores/")
+    recordings = [tmp_path / "movie.mp4", other]
+    code, _, err = tag(*recordings, "-f", "activitynet", "--save-scores", f"{tmp_path}/scores/")
     assert code == 2
     assert "comes twice" in err
     assert not (tmp_path / "scores").exists()
-    assert tag(*films, "-f", "activitynet", "-o", f"{tmp_path}/out/")[0] == 0
+    assert tag(*recordings, "-f", "activitynet", "-o", f"{tmp_path}/out/")[0] == 0
 
 
 def test_a_misspelt_path_does_not_stop_the_others(tag, movie, tmp_path):

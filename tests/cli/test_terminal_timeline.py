@@ -16,17 +16,17 @@ def draw(shown, *, width: int = 80, encoding: str = "utf-8", **options) -> list[
     return file.read().splitlines()
 
 
-def film(*segments, seconds: float = 100.0, gaps=()):
+def recording(*segments, seconds: float = 100.0, gaps=()):
     return timeline(
-        video=VideoRecord(uri="a/film.mp4", duration_seconds=seconds),
+        video=VideoRecord(uri="a/video.mp4", duration_seconds=seconds),
         segments=segments,
         coverage=Coverage(0.9 if gaps else 1.0, seconds, gaps=gaps),
     )
 
 
 def test_a_lane_shows_when_its_label_holds():
-    title, archery, ticks = draw(film(segment(50, 75, "archery")), width=119)
-    assert title == "film.mp4  1:40  1 segment"
+    title, archery, ticks = draw(recording(segment(50, 75, "archery")), width=119)
+    assert title == "video.mp4  1:40  1 segment"
     lane = archery.removeprefix("archery  ").removesuffix("  25.0 s")
     assert len(lane) == 102
     assert lane.strip("·") == "█" * 26
@@ -36,28 +36,28 @@ def test_a_lane_shows_when_its_label_holds():
 
 
 def test_labels_come_longest_first_and_the_rest_is_counted():
-    shown = film(*(segment(i, i + 1 + i, f"label {i}") for i in range(6)))
+    shown = recording(*(segment(i, i + 1 + i, f"label {i}") for i in range(6)))
     lines = draw(shown, max_lanes=2)
     assert [line.split("  ")[0] for line in lines[1:3]] == ["label 5", "label 4"]
     assert lines[-1] == "… 4 more labels"
 
 
 def test_gaps_look_different_from_silence_and_are_explained():
-    shown = film(segment(0, 10, "archery"), gaps=(GapRecord(40.0, 50.0),))
+    shown = recording(segment(0, 10, "archery"), gaps=(GapRecord(40.0, 50.0),))
     lines = draw(shown)
     lane = lines[1]
     assert lane.index("░") / len(lane) == pytest.approx(0.45, abs=0.1)
     assert lines[-1] == "░ could not be decoded (90.0% of the video was)"
-    assert not any("░" in line for line in draw(film(segment(0, 10, "archery"))))
+    assert not any("░" in line for line in draw(recording(segment(0, 10, "archery"))))
 
 
-def test_a_moment_in_a_long_film_is_not_lost():
-    (_, lane, *_) = draw(film(segment(3000, 3000.5, "archery"), seconds=7200.0))
+def test_a_moment_in_a_long_video_is_not_lost():
+    (_, lane, *_) = draw(recording(segment(3000, 3000.5, "archery"), seconds=7200.0))
     assert sum(lane.count(mark) for mark in "█▌▐") == 1
 
 
 def test_terminals_without_unicode_get_ascii():
-    shown = film(segment(0, 10.2, "schöne Grüße"), gaps=(GapRecord(40.0, 50.0),))
+    shown = recording(segment(0, 10.2, "schöne Grüße"), gaps=(GapRecord(40.0, 50.0),))
     lines = draw(shown, encoding="ascii", width=60)
     text = "\n".join(lines).replace("schöne Grüße", "")
     assert "#" in text
@@ -66,7 +66,7 @@ def test_terminals_without_unicode_get_ascii():
 
 @pytest.mark.parametrize("width", [20, 40, 80, 200])
 def test_lines_keep_to_the_width(width):
-    shown = film(
+    shown = recording(
         segment(0, 10, "a label that goes on and on and on and on " * 3),
         segment(5, 9, "弓道をする"),
     )
@@ -75,8 +75,8 @@ def test_lines_keep_to_the_width(width):
 
 
 def test_nothing_found_is_said():
-    assert draw(film())[0] == "film.mp4  1:40  no segments"
+    assert draw(recording())[0] == "video.mp4  1:40  no segments"
 
 
 def test_a_video_without_length_can_be_drawn():
-    assert draw(film(seconds=0.0))
+    assert draw(recording(seconds=0.0))

@@ -111,9 +111,9 @@ def test_our_own_activitynet_export_is_read_back(tmp_path):
     ("name", "expected"),
     [
         ("/x/v_abc.mp4", "abc"),
-        ("C:\\films\\a.MKV", "a"),
+        ("C:\\videos\\a.MKV", "a"),
         ("https://h/a.mp4?token=1", "a"),
-        ("films/what?.mp4", "what?"),
+        ("videos/what?.mp4", "what?"),
         ("-1.5x", "-1.5x"),
         ("a.b.mov", "a.b"),
     ],

@@ -43,8 +43,8 @@ def test_a_list_is_read_and_what_it_leaves_out_is_counted(table, tmp_path):
 def test_a_list_with_commas_and_no_more_than_videos_and_labels(tmp_path):
     path = tmp_path / "list.csv"
     path.write_text("path,label\nx.mp4,pan\n")
-    (one,) = read_window_list(path, LABELS, root=tmp_path / "films").windows
-    assert one.source.uri == str(tmp_path / "films" / "x.mp4")
+    (one,) = read_window_list(path, LABELS, root=tmp_path / "videos").windows
+    assert one.source.uri == str(tmp_path / "videos" / "x.mp4")
     assert one.end_seconds is None
 
 
@@ -123,8 +123,8 @@ def test_a_window_that_no_clip_has_seen_is_a_failure(window):
 
 
 @pytest.fixture
-def films(tmp_path):
-    make_video(tmp_path / "film.mp4", VideoRecipe(num_frames=90))
+def recordings(tmp_path):
+    make_video(tmp_path / "video.mp4", VideoRecipe(num_frames=90))
     (tmp_path / "broken.mp4").write_text("no video")
     return tmp_path
 
@@ -135,12 +135,12 @@ def evaluate(capsys, *arguments):
     return code, captured.out, captured.err
 
 
-def test_every_window_is_counted_and_a_broken_video_named(tiny_model, films, capsys):
-    listed = films / "list.csv"
+def test_every_window_is_counted_and_a_broken_video_named(tiny_model, recordings, capsys):
+    listed = recordings / "list.csv"
     listed.write_text(
         "video,start,end,label,others,sure\n"
-        "film.mp4,0,1,label a,label b,yes\nfilm.mp4,1,2,label c,,yes\n"
-        "film.mp4,1,2,label c,,no\nfilm.mp4,0,1,label d,,yes\nbroken.mp4,,,label a,,yes\n"
+        "video.mp4,0,1,label a,label b,yes\nvideo.mp4,1,2,label c,,yes\n"
+        "video.mp4,1,2,label c,,no\nvideo.mp4,0,1,label d,,yes\nbroken.mp4,,,label a,,yes\n"
     )
     options = ("--weights", tiny_model, "--exclude", "label d", "--background", "label c")
     code, out, _ = evaluate(capsys, listed, *options, "--json")
@@ -149,7 +149,7 @@ def test_every_window_is_counted_and_a_broken_video_named(tiny_model, films, cap
     assert body["schema"] == "vswin.evaluation.windows/1"
     assert [body[key] for key in ("videos", "windows", "unsure", "excluded")] == [2, 2, 1, 1]
     assert (body["right"]["total"], body["background_right"]["total"]) == (1, 1)
-    assert [failure["video"] for failure in body["failures"]] == [str(films / "broken.mp4")]
+    assert [failure["video"] for failure in body["failures"]] == [str(recordings / "broken.mp4")]
     assert sum(row["right"] for row in body["labels"]) == (
         body["right"]["hits"] + body["background_right"]["hits"]
     )
@@ -158,9 +158,9 @@ def test_every_window_is_counted_and_a_broken_video_named(tiny_model, films, cap
     assert "failed and left out: 1" in out
 
 
-def test_the_background_is_the_label_that_the_option_means(tiny_model, films, capsys):
-    listed = films / "list.csv"
-    listed.write_text("video,start,end,label\nfilm.mp4,0,1,label a\nfilm.mp4,1,2,label c\n")
+def test_the_background_is_the_label_that_the_option_means(tiny_model, recordings, capsys):
+    listed = recordings / "list.csv"
+    listed.write_text("video,start,end,label\nvideo.mp4,0,1,label a\nvideo.mp4,1,2,label c\n")
     reports = []
     for background in ("label c", "LABEL C", "*c"):
         options = ("--weights", tiny_model, "--background", background, "--json")
@@ -169,16 +169,16 @@ def test_the_background_is_the_label_that_the_option_means(tiny_model, films, ca
     assert reports[0] == reports[1] == reports[2]
 
 
-def test_a_background_of_several_labels_is_refused(tiny_model, films, capsys):
-    listed = films / "list.csv"
-    listed.write_text("video,start,end,label\nfilm.mp4,0,1,label a\n")
+def test_a_background_of_several_labels_is_refused(tiny_model, recordings, capsys):
+    listed = recordings / "list.csv"
+    listed.write_text("video,start,end,label\nvideo.mp4,0,1,label a\n")
     code, _, err = evaluate(capsys, listed, "--weights", tiny_model, "--background", "label ?")
     assert code == 2
     assert "--background `label ?` fits several labels: `label a`, `label b`" in err
 
 
-def test_nothing_but_broken_videos_is_an_error(tiny_model, films, capsys):
-    listed = films / "list.csv"
+def test_nothing_but_broken_videos_is_an_error(tiny_model, recordings, capsys):
+    listed = recordings / "list.csv"
     listed.write_text("video,label\nbroken.mp4,label a\n")
     code, _, err = evaluate(capsys, listed, "--weights", tiny_model)
     assert code == 4
@@ -187,10 +187,12 @@ def test_nothing_but_broken_videos_is_an_error(tiny_model, films, capsys):
 
 @pytest.mark.parametrize(
     ("row", "hint"),
-    [("gone.mp4,0,1,label a", "relative paths start"), ("film.mp4,90,92,label a", "how long the")],
+    [("gone.mp4,0,1,label a", "relative paths start"), ("video.mp4,90,92,label a", "how long the")],
 )
-def test_the_hint_fits_what_is_wrong_with_the_first_window(tiny_model, films, capsys, row, hint):
-    listed = films / "list.csv"
+def test_the_hint_fits_what_is_wrong_with_the_first_window(
+    tiny_model, recordings, capsys, row, hint
+):
+    listed = recordings / "list.csv"
     listed.write_text(f"video,start,end,label\n{row}\n")
     code, _, err = evaluate(capsys, listed, "--weights", tiny_model)
     assert code == 4

@@ -144,7 +144,7 @@ def test_csv_reads_in_pandas():
     assert len(frame) == 6
     assert frame["end"].tolist()[:3] == [3.5, 5.0, 3661.033]
     assert frame["class_id"].dtype.kind == "i"
-    assert set(frame["video"]) == {"/films/a b.mp4", "b.mp4"}
+    assert set(frame["video"]) == {"/videos/a b.mp4", "b.mp4"}
 
 
 def test_csv_quotes_what_needs_it_and_leaves_groups_without_class():
@@ -189,7 +189,7 @@ def test_a_symbolic_link_stays_and_leads_to_the_result(tmp_path):
 
 def test_json_lines_hold_one_video_per_line():
     lines = written("jsonl", timeline(), other("b.mp4")).splitlines()
-    assert [json.loads(line)["video"]["uri"] for line in lines] == ["/films/a b.mp4", "b.mp4"]
+    assert [json.loads(line)["video"]["uri"] for line in lines] == ["/videos/a b.mp4", "b.mp4"]
 
 
 def test_table_names_videos_only_when_there_are_several():
@@ -288,10 +288,10 @@ def test_ids_are_stems_with_as_many_folders_as_tell_them_apart():
 @pytest.mark.parametrize(
     ("uri", "name"),
     [
-        ("films/what?.mp4", "what?.mp4"),
-        ("films\\a?b=c.mp4", "a?b=c.mp4"),
-        ("file:///films/why?.mp4", "why?.mp4"),
-        ("https://host/films/a.mp4?token=x/y.z", "a.mp4"),
+        ("videos/what?.mp4", "what?.mp4"),
+        ("videos\\a?b=c.mp4", "a?b=c.mp4"),
+        ("file:///videos/why?.mp4", "why?.mp4"),
+        ("https://host/videos/a.mp4?token=x/y.z", "a.mp4"),
         ("s3://bucket/a.mp4?versionId=3", "a.mp4"),
     ],
 )
@@ -301,7 +301,7 @@ def test_a_question_mark_ends_the_name_of_an_address_only(uri, name):
 
 
 def test_file_names_that_are_no_utf8_survive_in_json(tmp_path):
-    one = other("films/caf\udce9.mp4")
+    one = other("videos/caf\udce9.mp4")
     write_timeline(one, "json", tmp_path / "a.json")
     assert read_timelines(tmp_path / "a.json") == [one]
     assert media_url("/caf\udce9.mp4") == "file:///caf%E9.mp4"
@@ -375,14 +375,14 @@ def test_odd_names_have_an_id_too(uri):
 
 
 def test_ids_of_many_videos_take_no_time():
-    uris = [f"/archive/films/{i // 100}/{i % 100}.mp4" for i in range(20_000)]
+    uris = [f"/archive/videos/{i // 100}/{i % 100}.mp4" for i in range(20_000)]
     started = time.perf_counter()
     assert len(set(video_ids(uris))) == len(uris)
     assert time.perf_counter() - started < 5  # looking through all for each takes a minute
 
 
 def test_media_urls_are_absolute_and_quoted():
-    assert media_url("/films/a b#1.mp4") == "file:///films/a%20b%231.mp4"
+    assert media_url("/videos/a b#1.mp4") == "file:///videos/a%20b%231.mp4"
     assert media_url("s3://bucket/a b.mp4") == "s3://bucket/a b.mp4"
     assert media_url("a.mp4") == f"file://{Path.cwd().as_posix()}/a.mp4".replace(" ", "%20")
 

@@ -92,7 +92,7 @@ def test_otio_opens_with_a_marker_per_segment_on_exact_frames():
     otio = pytest.importorskip("opentimelineio")
     document = otio.adapters.read_from_string(written("otio"), "otio_json")
     (clip,) = document.find_clips()
-    assert clip.media_reference.target_url == "file:///films/a%20b.mp4"
+    assert clip.media_reference.target_url == "file:///videos/a%20b.mp4"
     assert clip.source_range.duration.to_seconds() == pytest.approx(4000, abs=0.04)
     assert clip.markers[0].name == "archery 0.83"
     for marker, one in zip(clip.markers, timeline().segments, strict=True):
@@ -217,7 +217,7 @@ def test_elan_opens_with_a_tier_per_label(tmp_path):
     assert set(document.get_tier_names()) == {one.label for one in timeline().segments}
     found = document.get_annotation_data_for_tier("archery")
     assert [(a, b) for a, b, *_ in sorted(found)] == [(1000, 3500), (10000, 12500)]
-    assert document.get_linked_files()[0]["MEDIA_URL"] == "file:///films/a%20b.mp4"
+    assert document.get_linked_files()[0]["MEDIA_URL"] == "file:///videos/a%20b.mp4"
 
 
 def test_activitynet_has_what_the_evaluation_script_asks_for():
@@ -249,7 +249,7 @@ def test_fiftyone_lists_timestamps_per_video_id():
 def test_label_studio_ranges_are_one_based_and_inclusive():
     video = replace(timeline().video, frame_rate_rational="25/1", average_frame_rate=25.0)
     (task,) = json.loads(written("labelstudio", timeline(video=video)))
-    assert task["data"] == {"video": "/films/a b.mp4"}
+    assert task["data"] == {"video": "/videos/a b.mp4"}
     (prediction,) = task["predictions"]
     first = prediction["result"][1]
     assert first["type"] == "timelinelabels"

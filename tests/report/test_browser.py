@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.support.browser import chromium
-from tests.support.reports import make_film, random_track
+from tests.support.reports import make_report_video, random_track
 from tests.support.timelines import STEP
 from tests.support.videos import read_index
 from vswin_cli.cli.app import run
@@ -38,9 +38,9 @@ def browser():
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("films")
-    made = make_film(folder, "a b#ö%25.webm", gaps=(GAP,), seed=3)
+def tagged(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("videos")
+    made = make_report_video(folder, "a b#ö%25.webm", gaps=(GAP,), seed=3)
     write_report([ReportSource(made.timeline, made.scores, made.video)], folder / "page.html")
     return made
 
@@ -52,13 +52,13 @@ def complaints():
 
 
 @pytest.fixture
-def page(browser, film, complaints):
+def page(browser, tagged, complaints):
     context = browser.new_context(viewport={"width": 1000, "height": 800})
     opened = context.new_page()
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.on("console", lambda message: complaints.append(message.text))
     opened.on("request", lambda request: is_foreign(request.url) and complaints.append(request.url))
-    opened.goto((film.scores.parent / "page.html").as_uri())
+    opened.goto((tagged.scores.parent / "page.html").as_uri())
     until(opened, "document.body.dataset.ready && document.body.classList.contains('has-video')")
     yield opened
     context.close()
@@ -112,62 +112,62 @@ def set_value(page, name, value):
     )
 
 
-def find_again(film, **changes):
-    track, _ = load_track(film.scores)
+def find_again(tagged, **changes):
+    track, _ = load_track(tagged.scores)
     with track:
         return find_segments(track, SegmentOptions(**changes))
 
 
-def test_opens_with_the_saved_segments(page, film):
-    assert spans(page) == expected_spans(film.timeline.segments)
+def test_opens_with_the_saved_segments(page, tagged):
+    assert spans(page) == expected_spans(tagged.timeline.segments)
     assert page.locator("h1").text_content() == "a b#ö%25.webm"
     assert "as saved" in page.locator("#count").text_content()
-    assert page.locator("#rows tr").count() == len(film.timeline.segments)
+    assert page.locator("#rows tr").count() == len(tagged.timeline.segments)
 
 
-def test_labels_are_text_and_never_markup(page, film):
-    assert "baking <b>cookies</b>" in {one.label for one in film.timeline.segments}
+def test_labels_are_text_and_never_markup(page, tagged):
+    assert "baking <b>cookies</b>" in {one.label for one in tagged.timeline.segments}
     assert "baking <b>cookies</b>" in page.locator("#lanes").text_content()
     assert page.locator("#lanes b b, #rows b").count() == 0
 
 
-def test_thresholds_give_what_the_command_gives(page, film):
+def test_thresholds_give_what_the_command_gives(page, tagged):
     for onset, offset in ((0.6, 0.2), (0.25, 0.1), (0.3, 0.3), (0.9, 0.5)):
         set_value(page, "onset", onset)
         set_value(page, "offset", offset)
-        assert spans(page) == expected_spans(find_again(film, onset=onset, offset=offset))
+        assert spans(page) == expected_spans(find_again(tagged, onset=onset, offset=offset))
         command = page.locator("#command-text").text_content()
         given = (("onset", onset, 0.4), ("offset", offset, 0.2))
         changed = " ".join(f"--{name} {value}" for name, value, saved in given if value != saved)
         assert command == f"vswin segment SCORES {changed}"
     page.click("#reset")
-    assert spans(page) == expected_spans(film.timeline.segments)
+    assert spans(page) == expected_spans(tagged.timeline.segments)
 
 
-def test_other_rules_give_what_the_command_gives(page, film):
+def test_other_rules_give_what_the_command_gives(page, tagged):
     page.click("summary >> nth=0")
     for name, value in (("min_duration", 0), ("merge_gap", 0.5), ("smooth", 0), ("max_labels", 2)):
         set_value(page, name, value)
     again = find_again(
-        film, min_duration_seconds=0, merge_gap_seconds=0.5, smooth_seconds=0, max_labels=2
+        tagged, min_duration_seconds=0, merge_gap_seconds=0.5, smooth_seconds=0, max_labels=2
     )
     assert spans(page) == expected_spans(again)
 
 
-def test_margin_and_entropy_give_what_the_command_gives_and_show_what_they_silence(page, film):
+def test_margin_and_entropy_give_what_the_command_gives_and_show_what_they_silence(page, tagged):
     page.click("summary >> nth=0")
     assert not page.locator("#gate-row").is_visible()
     for margin, entropy in ((0.3, 1), (0, 0.6), (0.15, 0.75), (1, 1)):
         set_value(page, "min_margin", margin)
         set_value(page, "max_entropy", entropy)
-        again = find_again(film, min_margin=margin, max_entropy=entropy)
+        again = find_again(tagged, min_margin=margin, max_entropy=entropy)
         assert spans(page) == expected_spans(again)
         assert page.locator("#undecided path").is_visible()
         assert page.locator("#gate-key").is_visible()
         assert " undecided" in page.locator("#count").text_content()
     assert page.locator("#command-text").text_content() == "vswin segment SCORES --min-margin 1"
     page.click("#reset")
-    assert spans(page) == expected_spans(film.timeline.segments)
+    assert spans(page) == expected_spans(tagged.timeline.segments)
     assert not page.locator("#gate-row").is_visible()
 
 
@@ -179,11 +179,11 @@ def test_a_slider_moves_with_the_arrow_keys_and_the_other_gives_way(page):
     assert page.locator("#offset-value").text_content() == "0.15"
 
 
-def test_a_click_on_a_segment_seeks_the_video(page, film):
-    one = max(film.timeline.segments, key=lambda one: one.duration_seconds)
+def test_a_click_on_a_segment_seeks_the_video(page, tagged):
+    one = max(tagged.timeline.segments, key=lambda one: one.duration_seconds)
     page.click(f"[aria-label^='{one.label}'] >> nth=0")
     index = int(page.locator(".segment.selected").get_attribute("data-index"))
-    chosen = film.timeline.segments[index]
+    chosen = tagged.timeline.segments[index]
     until(page, f"Math.abs({TIME} - {chosen.start_seconds}) < 0.05")
     assert page.locator("#detail-label").text_content() == chosen.label
     assert page.locator("tr.selected").count() == 1
@@ -195,11 +195,11 @@ def test_a_click_on_the_axis_seeks_there(page):
     until(page, f"Math.abs({TIME} - 10) < 0.2")
 
 
-def test_a_video_whose_sound_begins_first_is_sought_behind_it(browser, film, tmp_path):
-    video = replace(film.timeline.video, lead_seconds=2.0)
+def test_a_video_whose_sound_begins_first_is_sought_behind_it(browser, tagged, tmp_path):
+    video = replace(tagged.timeline.video, lead_seconds=2.0)
     target = tmp_path / "page.html"
     write_report(
-        [ReportSource(replace(film.timeline, video=video), film.scores, film.video)], target
+        [ReportSource(replace(tagged.timeline, video=video), tagged.scores, tagged.video)], target
     )
     context = browser.new_context()
     page = context.new_page()
@@ -207,12 +207,12 @@ def test_a_video_whose_sound_begins_first_is_sought_behind_it(browser, film, tmp
     until(page, "document.body.dataset.ready && document.body.classList.contains('has-video')")
     until(page, f"Math.abs({TIME} - 2) < 0.2")
     page.locator("#rows tr").nth(1).click()
-    chosen = sorted(film.timeline.segments, key=lambda one: one.start_seconds)[1]
+    chosen = sorted(tagged.timeline.segments, key=lambda one: one.start_seconds)[1]
     until(page, f"Math.abs({TIME} - {chosen.start_seconds + 2}) < 0.05")
     context.close()
 
 
-def test_keys_play_seek_and_walk_through_segments(page, film):
+def test_keys_play_seek_and_walk_through_segments(page, tagged):
     page.keyboard.press("ArrowRight")
     until(page, f"Math.abs({TIME} - 5) < 0.2")
     page.keyboard.press("Shift+ArrowLeft")
@@ -224,7 +224,7 @@ def test_keys_play_seek_and_walk_through_segments(page, film):
     page.keyboard.press("k")
     assert page.locator(".segment.selected").get_attribute("data-index") == "0"
     page.keyboard.press(" ")
-    start = film.timeline.segments[0].start_seconds
+    start = tagged.timeline.segments[0].start_seconds
     until(page, f"{TIME} > {start} + 0.3 && !document.getElementById('video').paused")
     page.keyboard.press(" ")
     until(page, "document.getElementById('video').paused")
@@ -240,24 +240,24 @@ def test_typing_a_filter_leaves_the_lanes_that_match(page):
     assert page.locator("#no-lanes").is_visible()
 
 
-def test_zoom_shows_a_part_and_all_again(page, film):
+def test_zoom_shows_a_part_and_all_again(page, tagged):
     for _ in range(3):
         page.click("#zoom-in")
-    assert len(spans(page)) < len(film.timeline.segments)
+    assert len(spans(page)) < len(tagged.timeline.segments)
     page.keyboard.press("0")
-    assert len(spans(page)) == len(film.timeline.segments)
+    assert len(spans(page)) == len(tagged.timeline.segments)
 
 
-def test_the_gap_is_drawn_where_it_is(page, film):
+def test_the_gap_is_drawn_where_it_is(page, tagged):
     box = page.locator("#lanes rect.gap").first.bounding_box()
     axis = page.locator("#ruler").bounding_box()
-    per_second = axis["width"] / film.timeline.video.duration_seconds
+    per_second = axis["width"] / tagged.timeline.video.duration_seconds
     assert box["x"] == pytest.approx(axis["x"] + GAP.start_seconds * per_second, abs=2)
     assert box["width"] == pytest.approx((GAP.end_seconds - GAP.start_seconds) * per_second, abs=3)
     assert page.locator("#lanes rect.unseen").count() == 0
 
 
-def test_pictures_show_the_video_at_their_times(page, film):
+def test_pictures_show_the_video_at_their_times(page, tagged):
     """Frames carry their number; it is read back from the picture that the browser decoded."""
     pictures = page.evaluate(
         """Promise.all([...document.querySelectorAll('#strip img')].map(async (image) => {
@@ -313,19 +313,19 @@ def test_injected_script_does_not_run(page, complaints):
     complaints.clear()
 
 
-def test_without_video_and_scores_the_page_still_shows_and_moves(browser, film, tmp_path):
-    write_report([ReportSource(film.timeline)], tmp_path / "page.html")
+def test_without_video_and_scores_the_page_still_shows_and_moves(browser, tagged, tmp_path):
+    write_report([ReportSource(tagged.timeline)], tmp_path / "page.html")
     context = browser.new_context()
     bare = context.new_page()
     bare.goto((tmp_path / "page.html").as_uri())
     until(bare, "document.body.dataset.ready")
-    assert spans(bare) == expected_spans(film.timeline.segments)
+    assert spans(bare) == expected_spans(tagged.timeline.segments)
     assert not bare.locator("#tuning").is_visible()
     assert "--save-scores" in bare.locator("#no-scores").text_content()
     assert bare.locator("#video-note").is_visible()
     bare.keyboard.press("j")
     assert bare.locator("#now").text_content() != "0:00.0"
-    bare.set_input_files("#video-file", film.video)
+    bare.set_input_files("#video-file", tagged.video)
     until(bare, "document.body.classList.contains('has-video')")
     until(bare, f"{TIME} > 0")
     context.close()
@@ -335,22 +335,22 @@ def test_labels_with_thresholds_of_their_own_keep_them_until_the_first_slider_mo
     browser, tmp_path
 ):
     own = SegmentOptions(onsets=(LabelOnset("archery", 0.8), LabelOnset("bowling", 0.25)))
-    film = make_film(tmp_path, seed=3, with_video=False, options=own)
-    write_report([ReportSource(film.timeline, film.scores)], tmp_path / "page.html")
+    tagged = make_report_video(tmp_path, seed=3, with_video=False, options=own)
+    write_report([ReportSource(tagged.timeline, tagged.scores)], tmp_path / "page.html")
     context = browser.new_context()
     page = context.new_page()
     page.goto((tmp_path / "page.html").as_uri())
     until(page, "document.body.dataset.ready")
     assert "archery 0.80, bowling 0.25" in page.locator("#own-note").text_content()
     set_value(page, "smooth", 0.2)
-    kept = find_again(film, onsets=own.onsets, smooth_seconds=0.2)
+    kept = find_again(tagged, onsets=own.onsets, smooth_seconds=0.2)
     assert spans(page) == expected_spans(kept)
     assert page.locator("#command-text").text_content() == "vswin segment SCORES --smooth 0.2"
     set_value(page, "onset", 0.41)
-    assert spans(page) == expected_spans(find_again(film, onset=0.41, smooth_seconds=0.2))
+    assert spans(page) == expected_spans(find_again(tagged, onset=0.41, smooth_seconds=0.2))
     assert not page.locator("#own-hint").is_visible()
     page.click("#reset")
-    assert spans(page) == expected_spans(film.timeline.segments)
+    assert spans(page) == expected_spans(tagged.timeline.segments)
     assert page.locator("#own-hint").is_visible()
     context.close()
 
@@ -358,8 +358,8 @@ def test_labels_with_thresholds_of_their_own_keep_them_until_the_first_slider_mo
 def test_the_printed_command_gives_what_the_page_shows(browser, tmp_path, capsys):
     """Whichever slider carries the other along, and with onsets that the weights advise."""
     own = SegmentOptions(onsets=(LabelOnset("archery", 0.8), LabelOnset("bowling", 0.25)))
-    film = make_film(tmp_path, seed=3, with_video=False, options=own)
-    write_report([ReportSource(film.timeline, film.scores)], tmp_path / "page.html")
+    tagged = make_report_video(tmp_path, seed=3, with_video=False, options=own)
+    write_report([ReportSource(tagged.timeline, tagged.scores)], tmp_path / "page.html")
     context = browser.new_context()
     page = context.new_page()
     page.goto((tmp_path / "page.html").as_uri())
@@ -379,24 +379,24 @@ def test_the_printed_command_gives_what_the_page_shows(browser, tmp_path, capsys
         set_value(page, name, value)
         text = page.locator("#command-text").text_content()
         assert text == f"vswin segment SCORES {options}", (name, value)
-        assert spans(page) == expected_spans(run_printed(text, film, capsys)), (name, value)
+        assert spans(page) == expected_spans(run_printed(text, tagged, capsys)), (name, value)
         has_own = page.locator("#own-hint").is_visible()
         assert has_own == ("--onset" not in options)
     context.close()
 
 
-def run_printed(command, film, capsys):
+def run_printed(command, tagged, capsys):
     """Segments that a command of the page finds."""
-    arguments = command.replace("SCORES", str(film.scores)).split()[1:]
+    arguments = command.replace("SCORES", str(tagged.scores)).split()[1:]
     assert run([*arguments, "--json"]) == 0
     return Timeline.from_json(json.loads(capsys.readouterr().out)).segments
 
 
-def test_without_javascript_the_table_is_there(browser, film):
+def test_without_javascript_the_table_is_there(browser, tagged):
     context = browser.new_context(java_script_enabled=False)
     still = context.new_page()
-    still.goto((film.scores.parent / "page.html").as_uri())
-    assert still.locator("#rows tr:visible").count() == len(film.timeline.segments)
+    still.goto((tagged.scores.parent / "page.html").as_uri())
+    assert still.locator("#rows tr:visible").count() == len(tagged.timeline.segments)
     assert "need JavaScript" in still.locator("body").text_content()
     context.close()
 
@@ -535,12 +535,13 @@ def test_rounded_scores_move_an_end_by_no_more_than_a_few_cells(rules):
 
 
 def test_the_table_of_videos_searches_sorts_and_leads_to_pages(browser, tmp_path):
-    films = [
-        make_film(tmp_path, f"{name}.webm", seed=i, seconds=10.0 + i, with_video=False)
+    several_tagged = [
+        make_report_video(tmp_path, f"{name}.webm", seed=i, seconds=10.0 + i, with_video=False)
         for i, name in enumerate(("beach & sea", "arena"))
     ]
     write_report(
-        [ReportSource(film.timeline, film.scores) for film in films], tmp_path / "all.html"
+        [ReportSource(tagged.timeline, tagged.scores) for tagged in several_tagged],
+        tmp_path / "all.html",
     )
     context = browser.new_context(viewport={"width": 1000, "height": 700})
     table = context.new_page()

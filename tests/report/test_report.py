@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from tests.support.reports import NAMES, make_film, random_track
+from tests.support.reports import NAMES, make_report_video, random_track
 from tests.support.timelines import track_of
 from tests.support.videos import VideoRecipe, make_video
 from vswin_cli.cli.app import app, run
@@ -35,29 +35,29 @@ def content_of(text: str):
     return json.loads(found)
 
 
-def source_of(film) -> ReportSource:
-    return ReportSource(film.timeline, film.scores, film.video)
+def source_of(tagged) -> ReportSource:
+    return ReportSource(tagged.timeline, tagged.scores, tagged.video)
 
 
 @pytest.fixture(scope="module")
-def film(tmp_path_factory):
-    return make_film(tmp_path_factory.mktemp("film"), gaps=(Gap(11.0, 13.5),))
+def tagged(tmp_path_factory):
+    return make_report_video(tmp_path_factory.mktemp("video"), gaps=(Gap(11.0, 13.5),))
 
 
 @pytest.fixture(scope="module")
-def text(film):
-    path = film.scores.parent / "page.html"
-    assert write_report([source_of(film)], path) == [path]
+def text(tagged):
+    path = tagged.scores.parent / "page.html"
+    assert write_report([source_of(tagged)], path) == [path]
     return path.read_text()
 
 
-def test_page_holds_segments_scores_gaps_and_pictures(film, text):
+def test_page_holds_segments_scores_gaps_and_pictures(tagged, text):
     content = content_of(text)
     assert [(one["label"], one["start"]) for one in content["segments"]] == [
-        (one.label, round(one.start_seconds, 6)) for one in film.timeline.segments
+        (one.label, round(one.start_seconds, 6)) for one in tagged.timeline.segments
     ]
     assert content["gaps"] == [{"start": 11.0, "end": 13.5, "reason": "decode_error"}]
-    assert content["video_url"] == "./film.webm"
+    assert content["video_url"] == "./video.webm"
     assert set(content["track"]["labels"]) <= set(NAMES)
     assert len(content["thumbnails"]) > 20
     assert {one["url"][:16] for one in content["thumbnails"]} == {"data:image/webp;"}
@@ -82,10 +82,10 @@ def test_page_loads_nothing_and_allows_only_its_own_script_and_style(text):
 
 def test_whatever_is_in_names_stays_text(tmp_path):
     evil = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
-    film = make_film(tmp_path, with_video=False, labels=(evil, "b\x00\n\u2028c", *NAMES))
-    named = replace(film.timeline, video=replace(film.timeline.video, uri=f'{evil}".mp4'))
+    tagged = make_report_video(tmp_path, with_video=False, labels=(evil, "b\x00\n\u2028c", *NAMES))
+    named = replace(tagged.timeline, video=replace(tagged.timeline.video, uri=f'{evil}".mp4'))
     path = tmp_path / "page.html"
-    write_report([ReportSource(named, film.scores), ReportSource(named, film.scores)], path)
+    write_report([ReportSource(named, tagged.scores), ReportSource(named, tagged.scores)], path)
     for page in (path, *sorted((tmp_path / "page-videos").iterdir())):
         text = page.read_text()
         assert "<script>alert" not in text
@@ -95,62 +95,62 @@ def test_whatever_is_in_names_stays_text(tmp_path):
 
 
 def test_names_that_are_no_unicode_are_shown_with_marks(tmp_path):
-    film = make_film(tmp_path, with_video=False)
-    uri = "film \udcff.mp4"
-    timeline = replace(film.timeline, video=replace(film.timeline.video, uri=uri))
+    tagged = make_report_video(tmp_path, with_video=False)
+    uri = "video \udcff.mp4"
+    timeline = replace(tagged.timeline, video=replace(tagged.timeline.video, uri=uri))
     write_report([ReportSource(timeline)], tmp_path / "page.html")
-    assert "film" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "video" in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
-def test_without_scores_the_page_has_segments_only(film, tmp_path):
-    write_report([ReportSource(film.timeline)], tmp_path / "page.html")
+def test_without_scores_the_page_has_segments_only(tagged, tmp_path):
+    write_report([ReportSource(tagged.timeline)], tmp_path / "page.html")
     content = content_of((tmp_path / "page.html").read_text())
     assert content["track"] is None
     assert content["thumbnails"] == []
-    assert len(content["segments"]) == len(film.timeline.segments)
+    assert len(content["segments"]) == len(tagged.timeline.segments)
 
 
-def test_an_empty_timeline_gives_a_page(film, tmp_path):
-    write_report([ReportSource(replace(film.timeline, segments=()))], tmp_path / "page.html")
+def test_an_empty_timeline_gives_a_page(tagged, tmp_path):
+    write_report([ReportSource(replace(tagged.timeline, segments=()))], tmp_path / "page.html")
     assert content_of((tmp_path / "page.html").read_text())["segments"] == []
 
 
-def test_a_video_without_a_single_cell_gives_a_page(film, tmp_path):
+def test_a_video_without_a_single_cell_gives_a_page(tagged, tmp_path):
     scores = tmp_path / "none.npz"
     with track_of(np.zeros((0, 3))) as track:
-        save_track(track, replace(film.timeline, segments=()), scores)
-    write_report([ReportSource(replace(film.timeline, segments=()), scores)], tmp_path / "p.html")
+        save_track(track, replace(tagged.timeline, segments=()), scores)
+    write_report([ReportSource(replace(tagged.timeline, segments=()), scores)], tmp_path / "p.html")
     assert content_of((tmp_path / "p.html").read_text())["track"]["num_cells"] == 0
 
 
-def test_scores_of_another_video_are_refused(film, tmp_path):
-    other = make_film(tmp_path, seconds=12.0, with_video=False)
+def test_scores_of_another_video_are_refused(tagged, tmp_path):
+    other = make_report_video(tmp_path, seconds=12.0, with_video=False)
     with pytest.raises(OptionError, match=r"12\.0 s.*30\.0 s"):
-        write_report([ReportSource(film.timeline, other.scores)], tmp_path / "page.html")
+        write_report([ReportSource(tagged.timeline, other.scores)], tmp_path / "page.html")
     assert not (tmp_path / "page.html").exists()
 
 
-def test_several_videos_give_a_table_and_a_page_each(film, tmp_path):
-    lower = replace(film.timeline, video=replace(film.timeline.video, uri="b/FILM.webm"))
-    sources = [ReportSource(film.timeline, film.scores), ReportSource(lower)]
+def test_several_videos_give_a_table_and_a_page_each(tagged, tmp_path):
+    lower = replace(tagged.timeline, video=replace(tagged.timeline.video, uri="b/VIDEO.webm"))
+    sources = [ReportSource(tagged.timeline, tagged.scores), ReportSource(lower)]
     table, first, second = write_report(sources, tmp_path / "all.html")
-    assert [first.name, second.name] == ["film.html", "FILM-2.html"]
-    assert 'href="./all-videos/film.html"' in table.read_text()
+    assert [first.name, second.name] == ["video.html", "VIDEO-2.html"]
+    assert 'href="./all-videos/video.html"' in table.read_text()
     assert 'href="./../all.html"' in second.read_text()
 
 
-def test_pages_have_names_that_any_disk_takes(film, tmp_path):
+def test_pages_have_names_that_any_disk_takes(tagged, tmp_path):
     uris = [f"{'ü' * 200}.webm", "a\x00b.webm", "\ud800.webm"]
-    videos = [replace(film.timeline.video, uri=uri) for uri in uris]
-    sources = [ReportSource(replace(film.timeline, video=video)) for video in videos]
+    videos = [replace(tagged.timeline.video, uri=uri) for uri in uris]
+    sources = [ReportSource(replace(tagged.timeline, video=video)) for video in videos]
     pages = write_report(sources, tmp_path / "all.html")[1:]
     assert [page.name for page in pages] == [f"{'ü' * 125}.html", "a b.html", ".webm.html"]
 
 
-def test_a_folder_that_cannot_be_made_is_an_output_error(film, tmp_path):
+def test_a_folder_that_cannot_be_made_is_an_output_error(tagged, tmp_path):
     (tmp_path / "all-videos").write_text("")
     with pytest.raises(OutputError):
-        write_report([ReportSource(film.timeline)] * 2, tmp_path / "all.html")
+        write_report([ReportSource(tagged.timeline)] * 2, tmp_path / "all.html")
 
 
 @pytest.mark.parametrize(
@@ -226,7 +226,7 @@ def test_labels_that_reach_the_onset_travel_however_many_there_are():
     assert (packed.num_left_out, packed.lowest_onset) == (30, 0.21)
 
 
-def test_scores_that_do_not_compete_travel_without_margin_and_entropy(film):
+def test_scores_that_do_not_compete_travel_without_margin_and_entropy(tagged):
     with random_track(5) as track:
         competing = pack_track(track, SegmentOptions(), 1_000_000)
         alone = pack_track(replace(track, activation="sigmoid"), SegmentOptions(), 1_000_000)
@@ -258,98 +258,102 @@ def test_pictures_are_upright_small_and_on_time(tmp_path):
 
 
 def test_a_peak_is_shown_as_it_is_and_anything_near_does_for_the_axis(tmp_path):
-    video = make_video(tmp_path / "film.mp4", VideoRecipe(num_frames=300, gop=150, options=NO_CUTS))
+    video = make_video(
+        tmp_path / "video.mp4", VideoRecipe(num_frames=300, gop=150, options=NO_CUTS)
+    )
     requests = [ThumbnailRequest(8.0, 4.0), ThumbnailRequest(3.0, 3.0), ThumbnailRequest(9.5, 9.5)]
     found = take_thumbnails(video, requests, 100_000)
     assert [one.seconds for one in found] == [3.0, 5.0, 9.5]
 
 
-def test_pictures_end_where_the_room_ends(film):
-    requests = plan_requests(30.0, film.timeline.segments)
-    everything = take_thumbnails(film.video, requests, 1_000_000)
-    some = take_thumbnails(film.video, requests, 10_000)
+def test_pictures_end_where_the_room_ends(tagged):
+    requests = plan_requests(30.0, tagged.timeline.segments)
+    everything = take_thumbnails(tagged.video, requests, 1_000_000)
+    some = take_thumbnails(tagged.video, requests, 10_000)
     assert 0 < len(some) < len(everything)
     assert sum(len(one.url) for one in some) <= 10_000
 
 
-def test_pictures_end_when_time_is_up(film):
+def test_pictures_end_when_time_is_up(tagged):
     assert (
-        take_thumbnails(film.video, plan_requests(30.0, ()), 10**6, time_limit_seconds=-9.9) == []
+        take_thumbnails(tagged.video, plan_requests(30.0, ()), 10**6, time_limit_seconds=-9.9) == []
     )
 
 
 def test_a_file_that_is_no_video_gives_no_pictures(tmp_path):
-    (tmp_path / "film.mp4").write_bytes(b"no video at all" * 100)
-    assert take_thumbnails(tmp_path / "film.mp4", plan_requests(30.0, ()), 10_000) == []
+    (tmp_path / "video.mp4").write_bytes(b"no video at all" * 100)
+    assert take_thumbnails(tmp_path / "video.mp4", plan_requests(30.0, ()), 10_000) == []
 
 
-def test_peaks_come_by_weight_after_the_axis(film):
-    requests = plan_requests(30.0, film.timeline.segments)
+def test_peaks_come_by_weight_after_the_axis(tagged):
+    requests = plan_requests(30.0, tagged.timeline.segments)
     axis = [one for one in requests if one.earliest_seconds < one.seconds]
     assert requests[: len(axis)] == axis
     assert axis[0].earliest_seconds == 0
     assert {one.seconds for one in requests[len(axis) :]} == {
-        one.peak_seconds for one in film.timeline.segments
+        one.peak_seconds for one in tagged.timeline.segments
     }
 
 
-def test_command_reads_scores_and_finds_the_video(film, tmp_path):
+def test_command_reads_scores_and_finds_the_video(tagged, tmp_path):
     out = tmp_path / "page.html"
-    result = CliRunner().invoke(app, ["report", str(film.scores), "-o", str(out)])
+    result = CliRunner().invoke(app, ["report", str(tagged.scores), "-o", str(out)])
     assert result.exit_code == 0
     assert result.stdout == ""
     assert "wrote" in result.stderr
     content = content_of(out.read_text())
     assert content["track"] is not None
     assert content["thumbnails"]
-    assert content["video_url"].endswith("/film.webm")
+    assert content["video_url"].endswith("/video.webm")
 
 
-def test_command_joins_timelines_with_their_scores_and_finds_moved_videos(film, tmp_path):
-    (tmp_path / "film.webm").write_bytes(film.video.read_bytes())
-    moved = replace(film.timeline, video=replace(film.timeline.video, uri="elsewhere/film.webm"))
-    write_timeline(moved, "json", tmp_path / "film.json")
+def test_command_joins_timelines_with_their_scores_and_finds_moved_videos(tagged, tmp_path):
+    (tmp_path / "video.webm").write_bytes(tagged.video.read_bytes())
+    moved = replace(
+        tagged.timeline, video=replace(tagged.timeline.video, uri="elsewhere/video.webm")
+    )
+    write_timeline(moved, "json", tmp_path / "video.json")
     out = tmp_path / "page.html"
-    arguments = ["--scores", str(film.scores), "-o", str(out), "--no-thumbnails", "-q"]
-    assert run(["report", str(tmp_path / "film.json"), *arguments]) == 0
+    arguments = ["--scores", str(tagged.scores), "-o", str(out), "--no-thumbnails", "-q"]
+    assert run(["report", str(tmp_path / "video.json"), *arguments]) == 0
     content = content_of(out.read_text())
-    assert content["video_url"] == "./film.webm"
+    assert content["video_url"] == "./video.webm"
     assert content["thumbnails"] == []
     assert content["track"] is not None
 
 
-def test_command_refuses_what_does_not_fit(film, tmp_path, capsys):
+def test_command_refuses_what_does_not_fit(tagged, tmp_path, capsys):
     out = ["-o", str(tmp_path / "page.html")]
-    two = [str(film.scores), str(film.scores)]
-    assert run(["report", *two, "--video", str(film.video), *out]) == OptionError.exit_code
+    two = [str(tagged.scores), str(tagged.scores)]
+    assert run(["report", *two, "--video", str(tagged.video), *out]) == OptionError.exit_code
     assert "2 timelines, but 1 time --video" in capsys.readouterr().err
     assert run(["report", two[0], "--video", "nowhere.mp4", *out]) == OptionError.exit_code
     assert run(["report", str(tmp_path / "none.json"), *out]) == SourceError.exit_code
     capsys.readouterr()
-    assert run(["report", str(film.video), *out]) == SourceError.exit_code
-    assert f"`vswin tag {film.video} --report" in capsys.readouterr().err
+    assert run(["report", str(tagged.video), *out]) == SourceError.exit_code
+    assert f"`vswin tag {tagged.video} --report" in capsys.readouterr().err
     assert (
         run(["report", two[0], "-o", str(tmp_path / "no" / "page.html")]) == OutputError.exit_code
     )
     assert list(tmp_path.iterdir()) == []
 
 
-def test_command_never_overwrites_what_the_page_is_made_of(film, tmp_path, capsys):
-    (tmp_path / "film.webm").write_bytes(film.video.read_bytes())
-    (tmp_path / "film.npz").write_bytes(film.scores.read_bytes())
-    moved = replace(film.timeline, video=replace(film.timeline.video, uri="film.webm"))
-    write_timeline(moved, "json", tmp_path / "film.json")
+def test_command_never_overwrites_what_the_page_is_made_of(tagged, tmp_path, capsys):
+    (tmp_path / "video.webm").write_bytes(tagged.video.read_bytes())
+    (tmp_path / "video.npz").write_bytes(tagged.scores.read_bytes())
+    moved = replace(tagged.timeline, video=replace(tagged.timeline.video, uri="video.webm"))
+    write_timeline(moved, "json", tmp_path / "video.json")
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     for place in before:
-        scores = ["--scores", str(tmp_path / "film.npz")]
-        code = run(["report", str(tmp_path / "film.json"), *scores, "-o", str(place)])
+        scores = ["--scores", str(tmp_path / "video.npz")]
+        code = run(["report", str(tmp_path / "video.json"), *scores, "-o", str(place)])
         assert code == OptionError.exit_code
         assert f"{place} is an input" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_a_damaged_score_file_is_named(film, tmp_path, capsys):
+def test_a_damaged_score_file_is_named(tagged, tmp_path, capsys):
     bad = tmp_path / "bad.npz"
-    bad.write_bytes(film.scores.read_bytes()[:500])
+    bad.write_bytes(tagged.scores.read_bytes()[:500])
     assert run(["report", str(bad), "-o", str(tmp_path / "page.html")]) == SourceError.exit_code
     assert "bad.npz" in capsys.readouterr().err

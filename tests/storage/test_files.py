@@ -16,20 +16,20 @@ PATHS = {
     "export saved.json -o {}.srt": 8,
     "segment {}.npz": 4,
     "tag {}.mp4": 4,
-    "tag film.mp4 -o {}.srt": 8,
-    "tag film.mp4 --report {}.html": 8,
-    "tag film.mp4 --weights {}.pth": 5,
-    "tag film.mp4 --model ./{}": 5,
-    "tag film.mp4 --labels {}.txt": 5,
+    "tag video.mp4 -o {}.srt": 8,
+    "tag video.mp4 --report {}.html": 8,
+    "tag video.mp4 --weights {}.pth": 5,
+    "tag video.mp4 --model ./{}": 5,
+    "tag video.mp4 --labels {}.txt": 5,
     "probe {}.mp4": 4,
     "report saved.json -o {}.html": 8,
     "report saved.json -o page.html --video {}.mp4": 2,
     "labels {}.txt": 5,
     "convert {}.pth out": 5,
-    "convert film.mp4 {}": 8,
+    "convert video.mp4 {}": 8,
     "batch {}.mp4 -o results.csv": 4,
-    "batch film.mp4 -o {}.csv": 8,
-    "batch film.mp4 -o results.csv --save-scores {}": 8,
+    "batch video.mp4 -o {}.csv": 8,
+    "batch video.mp4 -o results.csv --save-scores {}": 8,
     "bench --video {}.mp4": 4,
 }
 
@@ -37,7 +37,7 @@ PATHS = {
 @pytest.fixture
 def here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "film.mp4").write_bytes(b"nothing")
+    (tmp_path / "video.mp4").write_bytes(b"nothing")
     write_timeline(timeline(), "json", tmp_path / "saved.json")
     return tmp_path
 
@@ -49,7 +49,7 @@ def test_the_longest_names_can_be_written(tmp_path, name):
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-@pytest.mark.parametrize("command", [*PATHS, "tag film.mp4 --model {}", "labels {}"])
+@pytest.mark.parametrize("command", [*PATHS, "tag video.mp4 --model {}", "labels {}"])
 def test_a_name_that_no_file_can_have_is_an_error_like_others(here, capfd, command):
     code = run(command.format(LONG).split())
     err = capfd.readouterr().err

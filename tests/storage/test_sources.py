@@ -136,28 +136,28 @@ def test_addresses_are_told_from_paths():
 def memory():
     fsspec = pytest.importorskip("fsspec")
     system = fsspec.filesystem("memory")
-    system.pipe("/films/b.mp4", b"second")
-    system.pipe("/films/a.mp4", b"first")
+    system.pipe("/videos/b.mp4", b"second")
+    system.pipe("/videos/a.mp4", b"first")
     yield system
     system.store.clear()
 
 
 def test_pattern_of_addresses_is_listed(memory):
-    found = expand_sources(["memory://films/*.mp4"])
-    assert [source.uri for source in found] == ["memory:///films/a.mp4", "memory:///films/b.mp4"]
+    found = expand_sources(["memory://videos/*.mp4"])
+    assert [source.uri for source in found] == ["memory:///videos/a.mp4", "memory:///videos/b.mp4"]
 
 
 def test_address_of_a_file_whose_name_looks_like_a_pattern_is_taken_literally(memory):
-    memory.pipe("/films/a [1080p].mp4", b"third")
-    (source,) = expand_sources(["memory://films/a [1080p].mp4"])
-    assert source == VideoSource("memory://films/a [1080p].mp4")
+    memory.pipe("/videos/a [1080p].mp4", b"third")
+    (source,) = expand_sources(["memory://videos/a [1080p].mp4"])
+    assert source == VideoSource("memory://videos/a [1080p].mp4")
     with pytest.raises(SourceNotFoundError, match="nothing matches"):
-        expand_sources(["memory://films/c [1080p].mp4"])
+        expand_sources(["memory://videos/c [1080p].mp4"])
 
 
 def test_remote_video_is_copied_and_the_copy_removed(memory):
     told = []
-    source = VideoSource.of("memory://films/a.mp4")
+    source = VideoSource.of("memory://videos/a.mp4")
     with source.local(on_bytes=lambda done, total: told.append((done, total))) as path:
         assert (path.suffix, path.read_bytes()) == (".mp4", b"first")
     assert not path.exists()
@@ -166,8 +166,8 @@ def test_remote_video_is_copied_and_the_copy_removed(memory):
 
 def test_remote_file_that_is_missing_fails(memory):
     with (
-        pytest.raises(SourceNotFoundError, match=r"nothing at memory://films/none\.mp4"),
-        local_copy("memory://films/none.mp4"),
+        pytest.raises(SourceNotFoundError, match=r"nothing at memory://videos/none\.mp4"),
+        local_copy("memory://videos/none.mp4"),
     ):
         pass
 
@@ -176,7 +176,7 @@ def test_copy_that_arrives_incomplete_fails(memory, monkeypatch):
     monkeypatch.setattr(type(memory), "info", lambda *_, **__: {"size": 99})
     with (
         pytest.raises(SourceError, match="5 of 99 bytes"),
-        local_copy("memory://films/a.mp4"),
+        local_copy("memory://videos/a.mp4"),
     ):
         pass
 
@@ -207,15 +207,15 @@ def test_wildcards_in_web_addresses_fail(name):
 @pytest.mark.parametrize(
     "address",
     [
-        "https://example.org/film.mp4?X-Amz-Signature=ab/c.d",
-        "https://example.org/film.mp4?v=*#t=[1]",
-        "http://[::1]:8000/film.mp4",
+        "https://example.org/video.mp4?X-Amz-Signature=ab/c.d",
+        "https://example.org/video.mp4?v=*#t=[1]",
+        "http://[::1]:8000/video.mp4",
     ],
 )
 def test_query_and_host_of_a_web_address_are_no_pattern_and_no_part_of_a_name(address):
     (source,) = expand_sources([address])
     assert source == VideoSource(address)
-    assert re.fullmatch("film-[0-9a-f]{10}", source.id)
+    assert re.fullmatch("video-[0-9a-f]{10}", source.id)
 
 
 # Web addresses, through a server on loopback
@@ -310,7 +310,7 @@ def test_a_copy_that_finds_no_room_names_the_folder_that_may_be_moved(
         def __exit__(self, *_):
             pass
 
-    address = "memory://films/a.mp4" if scheme == "memory" else f"{web[1]}/same/a.mp4"
+    address = "memory://videos/a.mp4" if scheme == "memory" else f"{web[1]}/same/a.mp4"
     monkeypatch.setattr(tempfile, "TemporaryDirectory", Full)
     with pytest.raises(SourceError, match=re.escape(address)) as caught, local_copy(address):
         pass
@@ -329,7 +329,7 @@ def test_web_address_that_answers_nothing_fails_as_a_source():
 
 @pytest.mark.parametrize("name", ["映" * 82, "🎬" * 62, "a" * 251], ids=len)
 def test_an_id_leaves_room_for_an_ending(name):
-    one = VideoSource.of(f"/films/{name}.mp4").id
+    one = VideoSource.of(f"/videos/{name}.mp4").id
     assert one.startswith(name[:50])
     assert 200 < len(f"{one}.labelstudio.json".encode()) <= 255
 

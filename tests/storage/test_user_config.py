@@ -65,12 +65,12 @@ def test_a_path_is_the_default_in_every_folder(own_settings, tmp_path, monkeypat
     assert default_model() == str(tmp_path / name)
     shutil.rmtree(tmp_path / name)
     assert run(["models", "default", f"./{name}"]) == 5
-    (tmp_path / "films").mkdir()
-    assert run(["models", "default", str(tmp_path / "films")]) == 5
+    (tmp_path / "videos").mkdir()
+    assert run(["models", "default", str(tmp_path / "videos")]) == 5
     assert "no folder in vswin's own format" in capfd.readouterr().err
-    (tmp_path / "film.mp4").write_bytes(b"")
+    (tmp_path / "video.mp4").write_bytes(b"")
     capfd.readouterr()
-    assert run(["tag", "film.mp4"]) == 5
+    assert run(["tag", "video.mp4"]) == 5
     assert "it is your default model" in capfd.readouterr().err
 
 

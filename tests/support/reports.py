@@ -17,7 +17,7 @@ NAMES = ("archery", "arm wrestling", "baking <b>cookies</b>", "bowling", "schön
 
 
 @dataclass(frozen=True)
-class Film:
+class ReportVideo:
     """A timeline, the scores behind it and, if made, the video."""
 
     timeline: Timeline
@@ -62,9 +62,9 @@ def stretched(track: ScoreTrack, factor: float) -> ScoreTrack:
     )
 
 
-def make_film(
+def make_report_video(
     folder: Path,
-    name: str = "film.webm",
+    name: str = "video.webm",
     *,
     seconds: float = 30.0,
     seed: int = 1,
@@ -72,7 +72,7 @@ def make_film(
     with_video: bool = True,
     labels: tuple[str, ...] = NAMES,
     options: SegmentOptions = SegmentOptions(),
-) -> Film:
+) -> ReportVideo:
     """Scores on disk, their timeline, and a video of 8 frames a second as long as they are."""
     video = folder / name
     if with_video:
@@ -103,4 +103,4 @@ def make_film(
         full = with_segments(bare, track, options)
         scores = folder / f"{name}.npz"
         save_track(track, full, scores)
-    return Film(full, scores, video if with_video else None)
+    return ReportVideo(full, scores, video if with_video else None)

@@ -79,7 +79,7 @@ def timeline(**changes: object) -> Timeline:
     """A full timeline at 29.97 frames per second with three segments, two of them overlapping."""
     fields: dict[str, object] = {
         "video": VideoRecord(
-            uri="/films/a b.mp4",
+            uri="/videos/a b.mp4",
             size_bytes=734003200,
             container="mov,mp4,m4a,3gp,3g2,mj2",
             codec="h264",

@@ -275,12 +275,12 @@ def test_part_beyond_the_end_is_refused(tmp_path):
 def test_errors_about_a_remote_video_name_its_address(tmp_path):
     fsspec = pytest.importorskip("fsspec")
     system = fsspec.filesystem("memory")
-    system.pipe("/films/a.mp4", b"nothing")
-    source = VideoSource.of("memory://films/a.mp4")
-    with pytest.raises(NotAVideoError, match=r"^memory://films/a\.mp4 is not a video"):
+    system.pipe("/videos/a.mp4", b"nothing")
+    source = VideoSource.of("memory://videos/a.mp4")
+    with pytest.raises(NotAVideoError, match=r"^memory://videos/a\.mp4 is not a video"):
         open_clips(source, SPEC, SamplingOptions())
-    system.pipe("/films/b.mp4", make_video(tmp_path / "b.mp4").read_bytes())
-    with open_clips(VideoSource.of("memory://films/b.mp4"), SPEC, SamplingOptions()) as stream:
+    system.pipe("/videos/b.mp4", make_video(tmp_path / "b.mp4").read_bytes())
+    with open_clips(VideoSource.of("memory://videos/b.mp4"), SPEC, SamplingOptions()) as stream:
         assert len(list(stream)) > 0
     system.store.clear()
 

@@ -1,4 +1,4 @@
-"""Several decoders at work on one film give what one gives, and stop where anything is odd."""
+"""Several decoders at work on one video give what one gives, and stop where anything is odd."""
 
 import threading
 from dataclasses import replace
@@ -20,7 +20,7 @@ from vswin_cli.video.sampling import Progress, SamplingPlan
 
 ALONE = SamplingPlan(num_frames=8, stride=8, short_side=32, positions_per_second=5.0)
 TOGETHER = replace(ALONE, decoders=3)
-FILM = VideoRecipe(
+VIDEO = VideoRecipe(
     num_frames=400, rate=Fraction(10), gop=15, b_frames=2, options={"preset": "veryfast"}
 )
 SECONDS = 40.0
@@ -63,7 +63,7 @@ def range_threads():
     [
         ("a.mp4", {}),
         ("a.mkv", {}),
-        ("film", {"container": "mp4"}),
+        ("video", {"container": "mp4"}),
         ("a.mov", {"rotation": 90, "width": 96}),
         (
             "a.mp4",
@@ -79,7 +79,7 @@ def range_threads():
     ],
 )
 def test_pictures_and_report_are_the_same(tmp_path, given, name, changes):
-    path = make_video(tmp_path / name, replace(FILM, **changes))
+    path = make_video(tmp_path / name, replace(VIDEO, **changes))
     alone = events_of(path, ALONE)
     assert given == []
     assert_same_events(events_of(path, TOGETHER), alone)
@@ -96,8 +96,8 @@ def test_pictures_and_report_are_the_same(tmp_path, given, name, changes):
         {"positions_per_second": 20.0, "positions_per_tick": 4, "phase": 2, "short": "spread"},
     ],
 )
-def test_parts_of_a_film_are_the_same(tmp_path, given, changes):
-    path = make_video(tmp_path / "a.mp4", FILM)
+def test_parts_of_a_video_are_the_same(tmp_path, given, changes):
+    path = make_video(tmp_path / "a.mp4", VIDEO)
     alone = events_of(path, replace(ALONE, **changes))
     assert_same_events(events_of(path, replace(TOGETHER, **changes)), alone)
     assert sum(given) > 150
@@ -114,21 +114,21 @@ def test_parts_of_a_film_are_the_same(tmp_path, given, changes):
     ],
 )
 def test_some_plans_are_for_one_decoder(tmp_path, given, changes):
-    path = make_video(tmp_path / "a.mp4", FILM)
+    path = make_video(tmp_path / "a.mp4", VIDEO)
     alone = events_of(path, replace(ALONE, **changes))
     assert_same_events(events_of(path, replace(TOGETHER, **changes)), alone)
     assert given == []
 
 
-def test_a_film_with_one_key_frame_is_not_divided(tmp_path, given):
-    path = make_video(tmp_path / "a.mp4", replace(FILM, gop=1000))
+def test_a_video_with_one_key_frame_is_not_divided(tmp_path, given):
+    path = make_video(tmp_path / "a.mp4", replace(VIDEO, gop=1000))
     assert_same_events(events_of(path, TOGETHER), events_of(path, ALONE))
     assert given == [0]
 
 
 def test_times_that_jump_are_gaps_all_the_same(tmp_path, given):
     times = [i / 10 + 5.0 * (i > 250) for i in range(400)]
-    path = make_video(tmp_path / "a.mp4", replace(FILM, times=times))
+    path = make_video(tmp_path / "a.mp4", replace(VIDEO, times=times))
     together = events_of(path, TOGETHER)
     assert_same_events(together, events_of(path, ALONE))
     assert len(together[-1].gaps) == 1
@@ -137,7 +137,7 @@ def test_times_that_jump_are_gaps_all_the_same(tmp_path, given):
 
 @pytest.mark.parametrize("place", [0.15, 0.3, 0.5, 0.7, 0.9])
 def test_damage_is_told_as_one_decoder_tells_it(tmp_path, given, place):
-    path = make_video(tmp_path / "a.mp4", replace(FILM, width=160, height=96))
+    path = make_video(tmp_path / "a.mp4", replace(VIDEO, width=160, height=96))
     overwrite(path, place, place + 0.01)
     together = events_of(path, TOGETHER)
     assert_same_events(together, events_of(path, ALONE))
@@ -148,21 +148,21 @@ def test_damage_is_told_as_one_decoder_tells_it(tmp_path, given, place):
 
 
 def test_decoding_anew_gives_signs_of_life(tmp_path, monkeypatch):
-    path = make_video(tmp_path / "a.mp4", FILM)
+    path = make_video(tmp_path / "a.mp4", VIDEO)
     monkeypatch.setattr("vswin_cli.video.sampler._PROGRESS_SECONDS", 0.0)
     break_after(30, monkeypatch, RuntimeError)
     events = list(decode_samples(path, TOGETHER))
     signs = [event for event in events if isinstance(event, Progress)]
-    assert len(signs) > FILM.num_frames + 200
+    assert len(signs) > VIDEO.num_frames + 200
     assert signs == sorted(signs, key=lambda sign: (sign.frames_decoded, sign.seconds))
-    assert events[-1].frames_decoded == FILM.num_frames
+    assert events[-1].frames_decoded == VIDEO.num_frames
 
 
-def test_a_film_that_a_strict_decoder_refuses_is_decoded_by_the_usual_one(
+def test_a_video_that_a_strict_decoder_refuses_is_decoded_by_the_usual_one(
     tmp_path, given, monkeypatch
 ):
     """As one with a malformed message ahead of every picture is."""
-    path = make_video(tmp_path / "a.mp4", FILM)
+    path = make_video(tmp_path / "a.mp4", VIDEO)
     alone = events_of(path, ALONE)
 
     monkeypatch.setattr(_Decoder, "_decode_packet", lambda self, packet: [])
@@ -171,7 +171,7 @@ def test_a_film_that_a_strict_decoder_refuses_is_decoded_by_the_usual_one(
 
 
 def test_a_file_that_is_gone_in_the_end_keeps_what_was_decoded(tmp_path, given, monkeypatch):
-    path = make_video(tmp_path / "a.mp4", FILM)
+    path = make_video(tmp_path / "a.mp4", VIDEO)
     frames = Relay.frames
 
     def removing(self):
@@ -186,7 +186,7 @@ def test_a_file_that_is_gone_in_the_end_keeps_what_was_decoded(tmp_path, given, 
 
 
 def test_a_reader_that_stops_early_leaves_nothing_behind(tmp_path, given):
-    path = make_video(tmp_path / "a.mp4", FILM)
+    path = make_video(tmp_path / "a.mp4", VIDEO)
     events = decode_samples(path, TOGETHER)
     for _ in range(20):
         next(events)
@@ -196,7 +196,7 @@ def test_a_reader_that_stops_early_leaves_nothing_behind(tmp_path, given):
 
 
 def test_memory_holds_no_more_ranges_than_there_are_decoders(tmp_path):
-    path = make_video(tmp_path / "a.mp4", FILM)
+    path = make_video(tmp_path / "a.mp4", VIDEO)
     relay = Relay(
         path, lambda begin, end: True, 32, decoders=2, begin_seconds=0.0, until_seconds=SECONDS
     )
@@ -211,7 +211,7 @@ def test_memory_holds_no_more_ranges_than_there_are_decoders(tmp_path):
 
 
 def test_no_range_begins_where_no_key_frame_is(tmp_path):
-    path = make_video(tmp_path / "a.mp4", FILM)
+    path = make_video(tmp_path / "a.mp4", VIDEO)
     relay = Relay(
         path, lambda begin, end: True, 32, decoders=2, begin_seconds=1.0, until_seconds=SECONDS
     )
@@ -222,25 +222,25 @@ def test_no_range_begins_where_no_key_frame_is(tmp_path):
 
 @pytest.mark.parametrize("isolate", [True, False])
 def test_clips_are_the_same_with_several_decoders(tmp_path, isolate):
-    path = make_video(tmp_path / "a.mp4", FILM)
+    path = make_video(tmp_path / "a.mp4", VIDEO)
     source = VideoSource.of(str(path))
     spec = InputSpec(num_frames=8, frame_rate=5.0, resize_short_side=32, crop_size=32)
-    films = []
+    recordings = []
     for decoders in (1, 3):
         options = {"decoders": decoders, "isolate": isolate}
         with open_clips(source, spec, SamplingOptions(), **options) as stream:
             assert stream.plan.decoders == decoders
-            films.append([(clip.frames, clip.step_edges_seconds) for clip in stream])
+            recordings.append([(clip.frames, clip.step_edges_seconds) for clip in stream])
             assert stream.report.status == "ok"
-    assert len(films[0]) == len(films[1]) > 20
-    for alone, together in zip(*films, strict=True):
+    assert len(recordings[0]) == len(recordings[1]) > 20
+    for alone, together in zip(*recordings, strict=True):
         np.testing.assert_array_equal(alone[0], together[0])
         np.testing.assert_array_equal(alone[1], together[1])
 
 
 @pytest.mark.parametrize("fault", [RuntimeError, MemoryError, OSError])
 def test_a_decoder_that_fails_is_replaced_by_the_one(tmp_path, monkeypatch, given, fault):
-    path = make_video(tmp_path / "a.mp4", FILM)
+    path = make_video(tmp_path / "a.mp4", VIDEO)
     alone = events_of(path, ALONE)
     break_after(20, monkeypatch, fault)
     assert_same_events(events_of(path, TOGETHER), alone)

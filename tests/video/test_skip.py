@@ -90,7 +90,7 @@ def test_other_codecs_and_containers_are_decoded_entirely(tmp_path, name, codec)
     assert num_left_out(path, PLAN) == 0
 
 
-def test_film_that_may_hold_fields_is_decoded_entirely(tmp_path):
+def test_video_that_may_hold_fields_is_decoded_entirely(tmp_path):
     # As broadcast, each field of a picture is a packet, of which one alone may be wanted.
     options = {"preset": "veryfast", "x264-params": "interlaced=1"}
     path = make_video(tmp_path / "a.mp4", replace(WITH_B, options=options))
@@ -127,7 +127,7 @@ def test_reader_leaves_nothing_out_unless_told(tmp_path):
         assert all(frame.frame is not None for frame in reader.frames())
 
 
-def test_damaged_film_still_gives_a_picture_for_every_position(tmp_path):
+def test_damaged_video_still_gives_a_picture_for_every_position(tmp_path):
     path = make_video(tmp_path / "a.mp4", replace(WITH_B, num_frames=150))
     overwrite(path, 0.3, 0.5)
     events = events_of(path, PLAN)

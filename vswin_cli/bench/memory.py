@@ -1,6 +1,6 @@
-"""How much memory tagging a film takes, watched from outside.
+"""How much memory tagging a video takes, watched from outside.
 
-The film is tagged once more in a fresh process, because this one holds several networks and peers.
+The video is tagged once more in a fresh process, because this one holds several networks and peers.
 On Linux its memory and that of its decoders is read while it runs; elsewhere it tells itself at the
 end.
 """
@@ -48,7 +48,7 @@ def parse_request(text: str) -> MemoryRequest:
 
 
 def measure_memory(request: MemoryRequest, notes: list[str]) -> Memory | None:
-    """Tag a film in a process of its own and report the most memory it took.
+    """Tag a video in a process of its own and report the most memory it took.
 
     Args:
         request: what to run.

@@ -1,4 +1,4 @@
-"""The program whose memory is measured: loads one network and tags one film.
+"""The program whose memory is measured: loads one network and tags one video.
 
 Started by `vswin_cli.bench.memory`; reads its request from the command line and writes what it
 knows of its own memory to standard output, as JSON.
@@ -21,7 +21,7 @@ __all__ = ["main"]
 
 
 def main(request_text: str) -> None:
-    """Tag the film of the request and say how much memory it took."""
+    """Tag the video of the request and say how much memory it took."""
     request = parse_request(request_text)
     torch.set_num_threads(request.threads)
     model = load_subject(Subject(request.subject, request.random))

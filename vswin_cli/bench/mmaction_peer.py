@@ -3,7 +3,7 @@
 The demo of version 1.2.0 reads every frame with OpenCV, keeps a window of full-size pictures, and
 gives the whole window to the library's test pipeline and recogniser whenever it is full. Here it
 runs with the settings that make it fastest and fair: a stride like ours instead of a prediction per
-frame, one centre crop, results as JSON instead of a second film, our weights. The step that takes
+frame, one centre crop, results as JSON instead of a second video, our weights. The step that takes
 the window's pictures comes first in the pipeline: the demo puts it behind the resize, so that the
 recogniser would see the middle of a full-size picture.
 """
@@ -84,7 +84,7 @@ class DemoWindow(Generic[Picture]):
 
     Args:
         length: pictures in a window.
-        step: pictures of the film per picture of the window.
+        step: pictures of the video per picture of the window.
         stride: pictures that a window gives up after a prediction.
     """
 
@@ -98,8 +98,8 @@ class DemoWindow(Generic[Picture]):
 
         Args:
             picture: the next one.
-            number: its place in the film, from 1.
-            is_last: whether the film ends with it.
+            number: its place in the video, from 1.
+            is_last: whether the video ends with it.
         """
         waiting = self._waiting
         waiting.append(picture)
@@ -124,7 +124,7 @@ class LongVideoDemo:
         model: shape, weights and input; on the CPU or wherever.
         device: where the recogniser runs.
         stride: between predictions, as a share of the window.
-        frame_rate: of the film.
+        frame_rate: of the video.
 
     Raises:
         OptionError: MMAction2 is not installed.
@@ -150,18 +150,18 @@ class LongVideoDemo:
         )
 
     def run(self, path: Path) -> dict[int, list[tuple[str, float]]]:
-        """Go through a film.
+        """Go through a video.
 
         Returns:
             The best labels with their scores as they are known at each frame.
 
         Raises:
-            SourceError: OpenCV cannot read the film.
+            SourceError: OpenCV cannot read the video.
         """
         cv2 = import_module("cv2")
-        film = cv2.VideoCapture(str(path))
-        total = int(film.get(cv2.CAP_PROP_FRAME_COUNT))
-        if not film.isOpened() or total < self._length:
+        capture = cv2.VideoCapture(str(path))
+        total = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        if not capture.isOpened() or total < self._length:
             raise SourceError(
                 f"{path}: OpenCV finds fewer frames than one window has",
                 hint="give a longer --video, or leave --peer mmaction2 out",
@@ -171,14 +171,14 @@ class LongVideoDemo:
         known = {}
         self.clips = 0
         for number in range(1, total + 1):
-            _, picture = film.read()
+            _, picture = capture.read()
             if picture is None:
                 continue
             pictures = window.push(picture[:, :, ::-1], number, is_last=number == total)  # RGB
             if pictures:
                 best = self._predict(pictures)
             known[number] = best
-        film.release()
+        capture.release()
         json.dump(known, io.StringIO())  # the demo writes a file; what the disk takes is not ours
         return known
 

@@ -1,4 +1,4 @@
-"""The network without a film around it: clips per second, share of the ceiling, peers, precision.
+"""The network without a video around it: clips per second, share of the ceiling, peers, precision.
 
 Every network of a run gets the same clips and the same weights, and all take turns with the matrix
 products that make the ceiling. On a CPU each is measured in both ways of using the threads, all of

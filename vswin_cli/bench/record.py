@@ -16,16 +16,16 @@ __all__ = [
     "BENCH_SCHEMA",
     "BenchReport",
     "Ceiling",
-    "FilmReport",
     "Machine",
     "Memory",
     "NetworkReport",
     "NetworkRow",
-    "PeerFilm",
+    "PeerVideo",
     "PrecisionRow",
     "Stage",
     "SubjectRecord",
     "Timing",
+    "VideoReport",
 ]
 
 BENCH_SCHEMA = "vswin.bench/1"
@@ -132,7 +132,7 @@ class NetworkRow:
 
 @dataclass(frozen=True, slots=True)
 class PrecisionRow:
-    """What a faster precision does to the results, over the clips of the film."""
+    """What a faster precision does to the results, over the clips of the video."""
 
     precision: str
     largest_difference: float
@@ -148,7 +148,7 @@ class PrecisionRow:
 
 @dataclass(frozen=True, slots=True)
 class NetworkReport:
-    """The network without a film around it."""
+    """The network without a video around it."""
 
     ceilings: tuple[Ceiling, ...]
     rows: tuple[NetworkRow, ...]
@@ -159,16 +159,16 @@ class NetworkReport:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One part of the work on a film, done alone, or all of it."""
+    """One part of the work on a video, done alone, or all of it."""
 
     timing: Timing
     times_real_time: float
-    """Seconds of film per second, in the fastest pass."""
+    """Seconds of video per second, in the fastest pass."""
 
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The most memory that tagging the film took, in processes of its own."""
+    """The most memory that tagging the video took, in processes of its own."""
 
     main_bytes: int
     decoder_bytes: int
@@ -180,8 +180,8 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
-class PeerFilm:
-    """Another tool's way through the same film."""
+class PeerVideo:
+    """Another tool's way through the same video."""
 
     name: str
     precision: str
@@ -200,8 +200,8 @@ class PeerFilm:
 
 
 @dataclass(frozen=True, slots=True)
-class FilmReport:
-    """A film from the file to the timeline."""
+class VideoReport:
+    """A video from the file to the timeline."""
 
     uri: str
     synthesised: bool
@@ -227,7 +227,7 @@ class FilmReport:
     memory: Memory | None
     float32: Stage | None = None
     """End to end in float32, where the network ran in another precision and a peer is there."""
-    peers: tuple[PeerFilm, ...] = ()
+    peers: tuple[PeerVideo, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -238,6 +238,6 @@ class BenchReport:
     machine: Machine
     subject: SubjectRecord
     network: NetworkReport
-    film: FilmReport
+    video: VideoReport
     passes: int
     """How often each was measured."""

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import torch
 
-from vswin_cli.bench.films import Film, look_at, measure_film
 from vswin_cli.bench.machine import describe_machine
 from vswin_cli.bench.memory import MemoryRequest
 from vswin_cli.bench.mmaction_peer import LongVideoDemo, import_mmaction
 from vswin_cli.bench.networks import describe_subject, measure_networks, measure_precisions
 from vswin_cli.bench.record import BenchReport
 from vswin_cli.bench.subject import Subject, load_subject
-from vswin_cli.bench.synthesis import FilmSize, synthesise
+from vswin_cli.bench.synthesis import VideoSize, synthesise
 from vswin_cli.bench.timing import OnStep, ignore_step
 from vswin_cli.bench.torchvision_peer import build_torchvision, import_torchvision
+from vswin_cli.bench.videos import BenchVideo, look_at, measure_video
 from vswin_cli.config import EngineOptions, Precision, SamplingOptions
 from vswin_cli.errors import OptionError, SourceError
 from vswin_cli.inference.engine import Engine, resolve_device, resolve_precision
@@ -62,11 +62,11 @@ class BenchOptions:
     """Of PyTorch on the CPU; `None` leaves them as they are."""
     engine: EngineOptions = field(default_factory=EngineOptions)
     video: VideoSource | None = None
-    """A film; `None` makes one."""
-    film: FilmSize = field(default_factory=FilmSize)
-    """Of the film that is made."""
+    """A video; `None` makes one."""
+    synthetic: VideoSize = field(default_factory=VideoSize)
+    """Of the video that is made."""
     memory: bool = True
-    """Whether to measure memory, which tags the film once more."""
+    """Whether to measure memory, which tags the video once more."""
 
     def __post_init__(self) -> None:
         unknown = [peer for peer in self.peers if peer not in PEERS]
@@ -93,18 +93,18 @@ def run_bench(
 
     Raises:
         OptionError: a peer is not installed, or the options make no sense.
-        SourceError: the film cannot be decoded.
+        SourceError: the video cannot be decoded.
         ModelError: the weights are not here or unusable.
         DeviceError: the device does not exist here, or is out of memory.
     """
     _check_peers(options)
     device = resolve_device(options.engine.device)
     model = load_subject(subject)
-    with _threads(options.threads), _local_film(options, on_step) as source:
+    with _threads(options.threads), _local_video(options, on_step) as source:
         engines, precision = _engines(model, options.engine, device)
-        on_step("decoding the film once")
-        film = look_at(source, model.card.input, synthesised=options.video is None)
-        job = _Job(subject, options, model, engines, precision, film, on_step)
+        on_step("decoding the video once")
+        bench_video = look_at(source, model.card.input, synthesised=options.video is None)
+        job = _Job(subject, options, model, engines, precision, bench_video, on_step)
         return _measure(job)
 
 
@@ -120,16 +120,16 @@ class _Job:
     """By precision, float32 first."""
     precision: str
     """The one that `vswin tag` would use."""
-    film: Film
+    video: BenchVideo
     on_step: OnStep
 
 
 def _measure(job: _Job) -> BenchReport:
-    options, engines, film, on_step = job.options, job.engines, job.film, job.on_step
+    options, engines, bench_video, on_step = job.options, job.engines, job.video, job.on_step
     demos = _demos(job)
     network = measure_networks(
         engines,
-        film.first_clips,
+        bench_video.first_clips,
         _network_peers(job),
         batch_size=options.engine.batch_size or _batch_size(engines.values()),
         passes=options.passes,
@@ -138,9 +138,9 @@ def _measure(job: _Job) -> BenchReport:
     )
     if len(engines) > 1:
         on_step("differences between precisions")
-        network = replace(network, precisions=measure_precisions(engines, film.first_clips))
-    measured = measure_film(
-        film,
+        network = replace(network, precisions=measure_precisions(engines, bench_video.first_clips))
+    measured = measure_video(
+        bench_video,
         engines,
         job.precision,
         passes=options.passes,
@@ -153,7 +153,7 @@ def _measure(job: _Job) -> BenchReport:
         machine=describe_machine(device, _versions(options.peers)),
         subject=describe_subject(job.model, random_weights=job.subject.random),
         network=network,
-        film=measured,
+        video=measured,
         passes=options.passes,
     )
 
@@ -198,14 +198,14 @@ def _demos(job: _Job) -> list[LongVideoDemo]:
     if "mmaction2" not in job.options.peers:
         return []
     plan = plan_sampling(job.model.card.input, SamplingOptions())
-    if job.film.report.frames_decoded < plan.num_frames:
+    if job.video.report.frames_decoded < plan.num_frames:
         raise SourceError(
-            f"{job.film.source.uri} is too short for --peer mmaction2: its window has "
-            f"{plan.num_frames} frames, the film {job.film.report.frames_decoded}",
-            hint="give a longer film",
+            f"{job.video.source.uri} is too short for --peer mmaction2: its window has "
+            f"{plan.num_frames} frames, the video {job.video.report.frames_decoded}",
+            hint="give a longer video",
         )
     share = plan.stride / plan.num_frames
-    rate = job.film.info.frame_rate or _FALLBACK_RATE
+    rate = job.video.info.frame_rate or _FALLBACK_RATE
     device = job.engines["float32"].device
     return [LongVideoDemo(job.model, device, stride=share, frame_rate=rate)]
 
@@ -215,7 +215,7 @@ def _memory_request(job: _Job) -> MemoryRequest:
     return MemoryRequest(
         subject=job.subject.name,
         random=job.subject.random,
-        video=str(job.film.source.path),
+        video=str(job.video.source.path),
         device=engine.device,
         precision=engine.precision,
         batch_size=engine.batch_size,
@@ -244,14 +244,14 @@ def _threads(number: int | None) -> Iterator[None]:
 
 
 @contextmanager
-def _local_film(options: BenchOptions, on_step: OnStep) -> Iterator[VideoSource]:
-    """The user's film on this machine's disk, or one that lasts as long as the block."""
+def _local_video(options: BenchOptions, on_step: OnStep) -> Iterator[VideoSource]:
+    """The user's video on this machine's disk, or one that lasts as long as the block."""
     if options.video is not None:
         with options.video.local() as path:
             yield VideoSource(options.video.uri, Path(path))
         return
     with tempfile.TemporaryDirectory(prefix="vswin-bench-") as folder:
-        on_step("making a film")
-        size = options.film
+        on_step("making a video")
+        size = options.synthetic
         path = synthesise(Path(folder) / f"synthetic-{size.width}x{size.height}.mp4", size)
         yield VideoSource(path.name, path)

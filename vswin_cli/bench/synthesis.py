@@ -1,4 +1,4 @@
-"""A film to measure on where the user gives none: a picture that drifts under grain."""
+"""A video to measure on where the user gives none: a picture that drifts under grain."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from vswin_cli.errors import OptionError
 
-__all__ = ["FilmSize", "synthesise"]
+__all__ = ["VideoSize", "synthesise"]
 
 _PATCHES = (64, 16, 4)  # pixels per side, in the layers that add up to the picture
 _GRAINS = 8
@@ -18,8 +18,8 @@ _KEYFRAME_EVERY = 60
 
 
 @dataclass(frozen=True, slots=True)
-class FilmSize:
-    """What film to make.
+class VideoSize:
+    """What video to make.
 
     Raises:
         OptionError: no picture, or no clip, would fit.
@@ -33,16 +33,16 @@ class FilmSize:
     def __post_init__(self) -> None:
         if not (32 <= self.width <= 8192 and 32 <= self.height <= 8192):
             raise OptionError(
-                f"a film of {self.width}x{self.height} cannot be made",
+                f"a video of {self.width}x{self.height} cannot be made",
                 hint="sides go from 32 to 8192 pixels, such as 1920x1080",
             )
         if not 1 <= self.seconds <= 36_000:
             raise OptionError(
-                f"a film of {self.seconds:g} s cannot be made", hint="give 1 to 36000 seconds"
+                f"a video of {self.seconds:g} s cannot be made", hint="give 1 to 36000 seconds"
             )
 
     @classmethod
-    def parse(cls, size: str, seconds: float) -> FilmSize:
+    def parse(cls, size: str, seconds: float) -> VideoSize:
         """Read `1280x720`.
 
         Raises:
@@ -54,12 +54,12 @@ class FilmSize:
         return cls(int(width) // 2 * 2, int(height) // 2 * 2, seconds)
 
 
-def synthesise(path: Path, size: FilmSize) -> Path:
-    """Encode a film as H.264 in MP4, the same every time, in one slice per picture as films are.
+def synthesise(path: Path, size: VideoSize) -> Path:
+    """Encode a video as H.264 in MP4, the same every time, in one slice per picture as videos are.
 
     Args:
         path: file to write.
-        size: of the film.
+        size: of the video.
     """
     import av
 
@@ -83,8 +83,8 @@ def synthesise(path: Path, size: FilmSize) -> Path:
     return path
 
 
-def _canvas(draw: np.random.Generator, size: FilmSize) -> np.ndarray:
-    """A picture one and a half times as wide and high as the film, (H, W, 3) uint8 up to 240."""
+def _canvas(draw: np.random.Generator, size: VideoSize) -> np.ndarray:
+    """A picture one and a half times as wide and high as the video, (H, W, 3) uint8 up to 240."""
     height, width = size.height * 3 // 2, size.width * 3 // 2
     canvas = np.zeros((height, width, 3), np.uint8)
     for step in _PATCHES:
@@ -94,7 +94,7 @@ def _canvas(draw: np.random.Generator, size: FilmSize) -> np.ndarray:
     return canvas
 
 
-def _drift(number: int, canvas: np.ndarray, size: FilmSize) -> tuple[int, int]:
+def _drift(number: int, canvas: np.ndarray, size: VideoSize) -> tuple[int, int]:
     """Where in the canvas a frame looks: a slow round."""
     turn = 2 * np.pi * number / (10 * size.rate)
     room_y, room_x = canvas.shape[0] - size.height, canvas.shape[1] - size.width

@@ -40,13 +40,13 @@ def bench(
     ] = None,
     video: Annotated[
         Path | None,
-        typer.Option("--video", help="Film to work on.", show_default="one that is made for it"),
+        typer.Option("--video", help="Video to work on.", show_default="one that is made for it"),
     ] = None,
-    film_size: Annotated[
-        str, typer.Option("--film-size", help="Pixels of the film that is made.")
+    synthetic_size: Annotated[
+        str, typer.Option("--film-size", help="Pixels of the video that is made.")
     ] = "1280x720",
-    film_seconds: Annotated[
-        float, typer.Option("--film-seconds", help="Length of the film that is made.")
+    synthetic_seconds: Annotated[
+        float, typer.Option("--film-seconds", help="Length of the video that is made.")
     ] = 20.0,
     peer: Annotated[
         list[str] | None,
@@ -90,7 +90,7 @@ def bench(
         vswin bench --architecture swin3d_t --peer torchvision --compiled
     """
     from vswin_cli.bench.run import BenchOptions, run_bench
-    from vswin_cli.bench.synthesis import FilmSize
+    from vswin_cli.bench.synthesis import VideoSize
 
     options = BenchOptions(
         peers=tuple(dict.fromkeys(peer or ())),
@@ -99,7 +99,7 @@ def bench(
         threads=threads,
         engine=EngineOptions(device, cast("Precision", precision), batch_size),
         video=None if video is None else _source(str(video)),
-        film=FilmSize.parse(film_size, film_seconds),
+        synthetic=VideoSize.parse(synthetic_size, synthetic_seconds),
         memory=memory,
     )
     subject = _subject(model, architecture, options.engine, quiet=quiet)

@@ -18,32 +18,32 @@ if TYPE_CHECKING:
 
     from vswin_cli.bench.record import (
         BenchReport,
-        FilmReport,
         Machine,
         Memory,
         NetworkReport,
         NetworkRow,
-        PeerFilm,
+        PeerVideo,
         PrecisionRow,
         Stage,
         SubjectRecord,
         Timing,
+        VideoReport,
     )
 
 __all__ = ["bench_tables"]
 
 
 def bench_tables(report: BenchReport) -> RenderableType:
-    """Machine, network and film, one under the other."""
+    """Machine, network and video, one under the other."""
     parts: list[RenderableType] = [
         _lines(_machine_lines(report.machine)),
         _lines(_subject_lines(report.subject, report.passes)),
         _network_table(report.network),
         _lines(_precision_line(row) for row in report.network.precisions),
-        _lines([_film_line(report.film)]),
-        _film_table(report.film),
-        _lines(_film_conclusions(report.film)),
-        _lines(f"note: {note}" for note in (*report.network.notes, *report.film.notes)),
+        _lines([_video_line(report.video)]),
+        _video_table(report.video),
+        _lines(_video_conclusions(report.video)),
+        _lines(f"note: {note}" for note in (*report.network.notes, *report.video.notes)),
     ]
     filled = [part for part in parts if not (isinstance(part, Text) and not part.plain)]
     spaced = [piece for part in filled for piece in (part, Text(""))]
@@ -149,42 +149,42 @@ def _precision_line(row: PrecisionRow) -> str:
     )
 
 
-def _film_line(film: FilmReport) -> str:
-    made = " (made for this)" if film.synthesised else ""
+def _video_line(video: VideoReport) -> str:
+    made = " (made for this)" if video.synthesised else ""
     return (
-        f"{film.uri}{made}: {film.codec} {film.width}×{film.height}, "
-        f"{film.duration_seconds:.1f} s, {counted(film.frames, 'frame')}, "
-        f"{counted(film.clips, 'clip')}"
+        f"{video.uri}{made}: {video.codec} {video.width}×{video.height}, "
+        f"{video.duration_seconds:.1f} s, {counted(video.frames, 'frame')}, "
+        f"{counted(video.clips, 'clip')}"
     )
 
 
-_FILM_COLUMNS = ("film", "precision", "seconds", "median s", "× real time", "vswin faster")
+_VIDEO_COLUMNS = ("video", "precision", "seconds", "median s", "× real time", "vswin faster")
 
 
-def _film_table(film: FilmReport) -> Table:
+def _video_table(video: VideoReport) -> Table:
     rows = [
-        _Row(("decoding alone", "", *_stage(film.decode), "")),
-        _Row(("network alone", film.precision, *_stage(film.model), "")),
-        _Row(("end to end", film.precision, *_stage(film.end_to_end), ""), is_ours=True),
+        _Row(("decoding alone", "", *_stage(video.decode), "")),
+        _Row(("network alone", video.precision, *_stage(video.model), "")),
+        _Row(("end to end", video.precision, *_stage(video.end_to_end), ""), is_ours=True),
     ]
-    if film.float32 is not None:
-        rows.append(_Row(("end to end", "float32", *_stage(film.float32), "")))
-    for peer in film.peers:
+    if video.float32 is not None:
+        rows.append(_Row(("end to end", "float32", *_stage(video.float32), "")))
+    for peer in video.peers:
         speed = _number(peer.times_real_time)
         timing = _seconds(peer.timing)
         rows.append(_Row((peer.name, peer.precision, *timing, speed, f"{peer.slower:.2f}×")))
-    return _table(_FILM_COLUMNS, rows)
+    return _table(_VIDEO_COLUMNS, rows)
 
 
-def _film_conclusions(film: FilmReport) -> Iterator[str]:
+def _video_conclusions(video: VideoReport) -> Iterator[str]:
     yield (
-        f"end to end takes {film.to_slower:.2f}× the slower of the two and {film.to_sum:.2f}× "
-        f"their sum; decoding gives {film.frames_per_second:.0f} frames/s"
+        f"end to end takes {video.to_slower:.2f}× the slower of the two and {video.to_sum:.2f}× "
+        f"their sum; decoding gives {video.frames_per_second:.0f} frames/s"
     )
-    if film.memory is not None:
-        yield _memory_line(film.memory)
-    for peer in film.peers:
-        yield from _peer_lines(film, peer)
+    if video.memory is not None:
+        yield _memory_line(video.memory)
+    for peer in video.peers:
+        yield from _peer_lines(video, peer)
 
 
 def _memory_line(memory: Memory) -> str:
@@ -195,10 +195,10 @@ def _memory_line(memory: Memory) -> str:
     )
 
 
-def _peer_lines(film: FilmReport, peer: PeerFilm) -> Iterator[str]:
-    yield f"{peer.name}: {peer.settings}; {counted(peer.clips, 'clip')}, vswin {film.clips}"
+def _peer_lines(video: VideoReport, peer: PeerVideo) -> Iterator[str]:
+    yield f"{peer.name}: {peer.settings}; {counted(peer.clips, 'clip')}, vswin {video.clips}"
     exact = (
-        "" if film.float32 is None else f"; vswin in float32 is {peer.slower_float32:.2f}× faster"
+        "" if video.float32 is None else f"; vswin in float32 is {peer.slower_float32:.2f}× faster"
     )
     yield f"its logits of the same pixels differ by at most {peer.difference:.1e}{exact}"
 

@@ -320,7 +320,7 @@ def open_clips(
         resize: how pictures are scaled, see `SamplingPlan.resize`.
         isolate: decode in a child process, so that a decoder that hangs or crashes costs this
             video only. Without it decoding happens in this process.
-        decoders: how many may work on the film at once, see `SamplingPlan.decoders`.
+        decoders: how many may work on the video at once, see `SamplingPlan.decoders`.
         stall_timeout_seconds: how long to wait for a sign of life from the child process.
         on_bytes: called as the bytes of a copy arrive.
 

@@ -1,4 +1,4 @@
-"""Decoders that work on neighbouring ranges of a film at once, and their frames in order.
+"""Decoders that work on neighbouring ranges of a video at once, and their frames in order.
 
 A range goes from one key frame to another that lies at least a few seconds later. Each decoder is a
 thread with a `VideoReader` of its own; FFmpeg works without the interpreter's lock. A range counts
@@ -73,15 +73,15 @@ class _Range:
 
 
 class Relay:
-    """Frames of a film from `begin_seconds` on, decoded by several at once; close it after use.
+    """Frames of a video from `begin_seconds` on, decoded by several at once; close it after use.
 
     Args:
-        path: the film.
+        path: the video.
         is_wanted: asked with the stretch of time over which a frame is on display.
         short_side: of the pictures that wanted frames are scaled to.
         decoders: how many.
         begin_seconds: time of the first frame; decoding can begin there.
-        until_seconds: where the film is thought to end; the last stretch is left to others.
+        until_seconds: where the video is thought to end; the last stretch is left to others.
     """
 
     def __init__(

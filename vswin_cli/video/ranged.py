@@ -1,10 +1,10 @@
-"""Several ranges of one film decoded at once, given out as if one decoder had gone through it.
+"""Several ranges of one video decoded at once, given out as if one decoder had gone through it.
 
 The frame threads of one decoder wait for each other's rows. Decoders of their own, each from one
-key frame to another, do not. Only films that FFmpeg can enter at any key frame are divided, and
-only while everything is sound: at the first oddity the film is decoded anew by one decoder, because
-how damage looks depends on all that a decoder has seen. Pictures are scaled where they are decoded,
-so that ranges that wait for their turn need little memory.
+key frame to another, do not. Only videos that FFmpeg can enter at any key frame are divided, and
+only while everything is sound: at the first oddity the video is decoded anew by one decoder,
+because how damage looks depends on all that a decoder has seen. Images are scaled where they are
+decoded, so that ranges that wait for their turn need little memory.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ __all__ = ["RangedReader"]
 
 _CODECS = ("h264", "hevc", "vp8", "vp9", "av1")  # whose key frames are places to begin at
 _CONTAINERS = ("mov", "matroska")  # which keep an index of them
-_WORTHWHILE_SECONDS = 20.0  # of film; each decoder opens the file for itself
+_WORTHWHILE_SECONDS = 20.0  # of video; each decoder opens the file for itself
 
 
 class RangedReader(VideoReader):
-    """A `VideoReader` that uses several decoders where the plan and the film allow it.
+    """A `VideoReader` that uses several decoders where the plan and the video allow it.
 
     Then frames that the plan does not want come without pixels, the others scaled as it says.
 
     Args:
-        path: the film.
+        path: the video.
         plan: what the frames are wanted for.
 
     Raises:
@@ -52,7 +52,7 @@ class RangedReader(VideoReader):
         if self._can_be_divided:
             begin = self.next_seconds
             with closing(self._divide()) as relay:
-                self.close()  # what a container knows of a long film takes room
+                self.close()  # what a container knows of a long video takes room
                 yield from relay.frames()
             try:
                 self._reopen()
@@ -88,7 +88,7 @@ class RangedReader(VideoReader):
 
     @property
     def _last_seconds(self) -> float:
-        """Where the wanted part of the film ends, as far as the container knows."""
+        """Where the wanted part of the video ends, as far as the container knows."""
         declared = self.info.declared_duration_seconds or 0.0
         return min(declared, self._plan.end_seconds or declared)
 

@@ -33,7 +33,7 @@ __all__ = ["decode_samples"]
 _PROGRESS_SECONDS = 0.5  # of wall time between signs of life
 _SAME_SHAPE = 0.02  # relative difference of aspect that still counts as the same picture shape
 _FALLBACK_RATE = 25.0
-_EXAMINED_SHARE = 0.05  # of a film takes longer to decode than all of it to read
+_EXAMINED_SHARE = 0.05  # of a video takes longer to decode than all of it to read
 _UNREAD_SHARE = 0.5  # of the bytes that the missing time would take at the average rate
 _GAP_REASONS: dict[EndReason, GapReason] = {"truncated": "truncated", "read_error": "read_error"}
 

@@ -108,7 +108,7 @@ class SamplingPlan:
     every_frame: bool = False
     """Decode also what no clip looks at, to find all damage."""
     decoders: int = 1
-    """How many may work on one film at once, where it can be divided; pictures are the same."""
+    """How many may work on one video at once, where it can be divided; pictures are the same."""
 
     def __post_init__(self) -> None:
         if self.num_frames < _FRAMES_PER_STEP or self.num_frames % _FRAMES_PER_STEP:

@@ -1,6 +1,6 @@
 """Which packets need not be decoded: pictures that no other picture refers to and no clip shows.
 
-Half the pictures of a typical H.264 film are of that kind, and a clip samples every second or
+Half the pictures of a typical H.264 video are of that kind, and a clip samples every second or
 third. In H.264 a picture whose slices all state `nal_ref_idc` 0 is not used for predicting any
 other (ITU-T H.264, 7.4.1), so that those that remain come out the same to the bit. HEVC gives no
 such promise between temporal layers; other codecs do not say. Knows packets, not decoders.

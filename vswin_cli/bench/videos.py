@@ -1,4 +1,4 @@
-"""A film from the file to the timeline: decoding alone, the network alone, both, other tools."""
+"""A video from the file to the timeline: decoding alone, the network alone, both, other tools."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from vswin_cli.bench.machine import synchronise
 from vswin_cli.bench.memory import MemoryRequest, measure_memory
-from vswin_cli.bench.record import FilmReport, PeerFilm, Stage, Timing
+from vswin_cli.bench.record import PeerVideo, Stage, Timing, VideoReport
 from vswin_cli.bench.timing import Contender, OnStep, ignore_step, measure
 from vswin_cli.config import SamplingOptions
 from vswin_cli.errors import DecodeError
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vswin_cli.inference.engine import Engine
     from vswin_cli.models.architecture import InputSpec
 
-__all__ = ["Film", "look_at", "measure_film"]
+__all__ = ["BenchVideo", "look_at", "measure_video"]
 
 _KEPT_CLIPS = 16  # decoded clips held for feeding the network alone
 _DECODE, _MODEL, _WHOLE = "decoding alone", "network alone", "end to end"
@@ -32,8 +32,8 @@ _SAMPLING = SamplingOptions()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Film:
-    """A film that was decoded once."""
+class BenchVideo:
+    """A video that was decoded once."""
 
     source: VideoSource
     """On this machine's disk."""
@@ -47,17 +47,17 @@ class Film:
 
     @property
     def seconds(self) -> float:
-        """Length of the film."""
+        """Length of the video."""
         return self.report.duration_seconds
 
 
-def look_at(source: VideoSource, spec: InputSpec, *, synthesised: bool = False) -> Film:
-    """Decode a film once, which also brings the file into memory.
+def look_at(source: VideoSource, spec: InputSpec, *, synthesised: bool = False) -> BenchVideo:
+    """Decode a video once, which also brings the file into memory.
 
     Args:
         source: a file on this machine.
         spec: what the network expects.
-        synthesised: whether the film was made for this.
+        synthesised: whether the video was made for this.
 
     Raises:
         SourceError: it cannot be opened, holds no video, or nothing of it can be decoded.
@@ -75,11 +75,11 @@ def look_at(source: VideoSource, spec: InputSpec, *, synthesised: bool = False) 
             f"no frame of {source.uri} could be decoded",
             hint=f"`vswin probe --scan {source.uri}` tells what is wrong with the file",
         )
-    return Film(source, synthesised, info, report, count, tuple(kept))
+    return BenchVideo(source, synthesised, info, report, count, tuple(kept))
 
 
-def measure_film(
-    film: Film,
+def measure_video(
+    video: BenchVideo,
     engines: Mapping[str, Engine],
     precision: str,
     *,
@@ -87,11 +87,11 @@ def measure_film(
     demos: Sequence[LongVideoDemo] = (),
     memory: MemoryRequest | None = None,
     on_step: OnStep = ignore_step,
-) -> FilmReport:
+) -> VideoReport:
     """Measure the stages in turns, and other tools with them.
 
     Args:
-        film: what to work on.
+        video: what to work on.
         engines: by precision; `float32` among them.
         precision: the one that `vswin tag` would use.
         passes: how often each is measured.
@@ -99,11 +99,11 @@ def measure_film(
         memory: what to run for measuring memory, if it is to be measured.
         on_step: told what comes next.
     """
-    stages = _stages(film, engines, precision, with_float32=bool(demos))
-    others = [Contender(demo.name, lambda demo=demo: demo.run(film.source.path)) for demo in demos]  # type: ignore[misc]
-    on_step(f"the film, {', '.join(one.name for one in [*stages, *others])}")
-    for _ in engines[precision].score(film.first_clips):
-        pass  # warms up; clips of one film need no more
+    stages = _stages(video, engines, precision, with_float32=bool(demos))
+    others = [Contender(demo.name, lambda demo=demo: demo.run(video.source.path)) for demo in demos]  # type: ignore[misc]
+    on_step(f"the video, {', '.join(one.name for one in [*stages, *others])}")
+    for _ in engines[precision].score(video.first_clips):
+        pass  # warms up; clips of one video need no more
     timings = measure([*stages, *others], passes, warm_up=False, on_step=on_step)
     notes: list[str] = []
     taken = None
@@ -111,47 +111,47 @@ def measure_film(
         on_step("peak memory")
         taken = measure_memory(memory, notes)
     decode, model, whole = (timings[name].fastest_seconds for name in (_DECODE, _MODEL, _WHOLE))
-    return FilmReport(
-        uri=film.source.uri,
-        synthesised=film.synthesised,
-        width=film.info.display_width,
-        height=film.info.display_height,
-        codec=film.info.codec,
-        duration_seconds=film.seconds,
-        frames=film.report.frames_decoded,
-        clips=film.clips,
+    return VideoReport(
+        uri=video.source.uri,
+        synthesised=video.synthesised,
+        width=video.info.display_width,
+        height=video.info.display_height,
+        codec=video.info.codec,
+        duration_seconds=video.seconds,
+        frames=video.report.frames_decoded,
+        clips=video.clips,
         precision=precision,
-        decode=_stage(film, timings[_DECODE]),
-        frames_per_second=film.report.frames_decoded / decode,
-        model=_stage(film, timings[_MODEL]),
-        end_to_end=_stage(film, timings[_WHOLE]),
+        decode=_stage(video, timings[_DECODE]),
+        frames_per_second=video.report.frames_decoded / decode,
+        model=_stage(video, timings[_MODEL]),
+        end_to_end=_stage(video, timings[_WHOLE]),
         to_slower=whole / max(decode, model),
         to_sum=whole / (decode + model),
         memory=taken,
-        float32=_stage(film, timings[_WHOLE_FLOAT32]) if _WHOLE_FLOAT32 in timings else None,
-        peers=tuple(_peer(film, demo, timings, engines["float32"]) for demo in demos),
+        float32=_stage(video, timings[_WHOLE_FLOAT32]) if _WHOLE_FLOAT32 in timings else None,
+        peers=tuple(_peer(video, demo, timings, engines["float32"]) for demo in demos),
         notes=tuple(notes),
     )
 
 
 def _stages(
-    film: Film, engines: Mapping[str, Engine], precision: str, *, with_float32: bool
+    video: BenchVideo, engines: Mapping[str, Engine], precision: str, *, with_float32: bool
 ) -> list[Contender]:
     engine = engines[precision]
 
     def decode() -> None:
         spec, decoders = engine.model.card.input, engine.spare_decoders
-        with open_clips(film.source, spec, _SAMPLING, decoders=decoders) as stream:
+        with open_clips(video.source, spec, _SAMPLING, decoders=decoders) as stream:
             for _ in stream:
                 pass
 
     def think() -> None:
-        for _ in engine.score(islice(cycle(film.first_clips), film.clips)):
+        for _ in engine.score(islice(cycle(video.first_clips), video.clips)):
             pass
         synchronise(engine.device)
 
     def tag(engine: Engine) -> None:
-        analyze_video(film.source, engine, _SAMPLING)
+        analyze_video(video.source, engine, _SAMPLING)
         synchronise(engine.device)
 
     stages = [
@@ -164,24 +164,24 @@ def _stages(
     return stages
 
 
-def _stage(film: Film, timing: Timing) -> Stage:
-    return Stage(timing, film.seconds / timing.fastest_seconds)
+def _stage(video: BenchVideo, timing: Timing) -> Stage:
+    return Stage(timing, video.seconds / timing.fastest_seconds)
 
 
 def _peer(
-    film: Film, demo: LongVideoDemo, timings: Mapping[str, Timing], exact: Engine
-) -> PeerFilm:
+    video: BenchVideo, demo: LongVideoDemo, timings: Mapping[str, Timing], exact: Engine
+) -> PeerVideo:
     timing = timings[demo.name]
     ours = timings[_WHOLE].fastest_seconds
     ours_float32 = timings.get(_WHOLE_FLOAT32, timings[_WHOLE]).fastest_seconds
-    return PeerFilm(
+    return PeerVideo(
         name=demo.name,
         precision="float32",
         settings=demo.settings,
         timing=timing,
-        times_real_time=film.seconds / timing.fastest_seconds,
+        times_real_time=video.seconds / timing.fastest_seconds,
         clips=demo.clips,
         slower=timing.fastest_seconds / ours,
         slower_float32=timing.fastest_seconds / ours_float32,
-        difference=demo.difference(exact, film.first_clips[0]),
+        difference=demo.difference(exact, video.first_clips[0]),
     )
