@@ -17,7 +17,7 @@ def test_an_unknown_name_fails_like_any_other():
         vswin_cli.nothing  # noqa: B018
 
 
-def test_importing_the_package_loads_nothing_else():
+def test_importing_the_package_loads_its_version_alone():
     script = "import sys, vswin_cli; print(sorted(m for m in sys.modules if 'vswin_cli.' in m))"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.stdout.strip() == "[]"
+    assert done.stdout.strip() == "['vswin_cli._version']"

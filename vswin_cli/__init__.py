@@ -12,6 +12,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from vswin_cli._version import __version__
+
 if TYPE_CHECKING:
     from vswin_cli.config import EngineOptions, SamplingOptions, SegmentOptions, Stride
     from vswin_cli.errors import VswinError
@@ -22,8 +24,6 @@ if TYPE_CHECKING:
     from vswin_cli.storage.sources import VideoSource, expand_sources
     from vswin_cli.timeline.record import Timeline
     from vswin_cli.timeline.segments import Segment
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "Engine": "inference.engine",

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from vswin_cli import __version__
+from vswin_cli._version import __version__
 
 __all__ = [
     "BENCH_SCHEMA",

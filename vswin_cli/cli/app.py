@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from vswin_cli import __version__
+from vswin_cli._version import __version__
 from vswin_cli.cli import console
 from vswin_cli.cli.batch import batch
 from vswin_cli.cli.bench import bench

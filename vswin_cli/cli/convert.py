@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vswin_cli import __version__
+from vswin_cli._version import __version__
 from vswin_cli.cli import console
 from vswin_cli.cli.options import QuietOption
 from vswin_cli.config import MAX_FRAME_RATE

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
-from vswin_cli import __version__
+from vswin_cli._version import __version__
 from vswin_cli.errors import OutputError, SourceError
 from vswin_cli.evaluation.protocols import Protocol
 from vswin_cli.evaluation.topk import Outcome

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from fractions import Fraction
 
-from vswin_cli import __version__
+from vswin_cli._version import __version__
 from vswin_cli.config import LabelGroup, LabelOnset, SegmentOptions
 from vswin_cli.errors import SourceError
 from vswin_cli.models.architecture import Activation

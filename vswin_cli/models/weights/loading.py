@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vswin_cli import __version__
+from vswin_cli._version import __version__
 from vswin_cli.errors import (
     CheckpointError,
     DownloadError,
