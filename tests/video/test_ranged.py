@@ -46,10 +46,10 @@ def break_after(seconds, monkeypatch, fault):
     """Let decoders at work together fail on what is later."""
     scale = Relay._scaled
 
-    def failing(self, frame, end_seconds, maker):
+    def failing(self, frame, end_seconds, resizer):
         if frame.seconds > seconds:
             raise fault("broken")
-        return scale(self, frame, end_seconds, maker)
+        return scale(self, frame, end_seconds, resizer)
 
     monkeypatch.setattr(Relay, "_scaled", failing)
 

@@ -25,7 +25,7 @@ from vswin_cli.errors import (
     SourceNotFoundError,
 )
 from vswin_cli.video.reader import VideoReader, probe
-from vswin_cli.video.resize import PictureMaker
+from vswin_cli.video.resize import ImageResizer
 
 QUICK_VP9 = {"deadline": "realtime", "cpu-used": "8"}
 QUIET_HEVC = {"x265-params": "log-level=none", "preset": "ultrafast"}
@@ -59,11 +59,11 @@ FORMATS = {
 
 def decode(path):
     """Painted numbers, times and the reader, after everything was decoded."""
-    maker = PictureMaker(32)
+    resizer = ImageResizer(32)
     numbers, times = [], []
     with VideoReader(path) as reader:
         for frame in reader.frames():
-            picture = maker.make(frame.frame, frame.rotation_degrees)
+            picture = resizer.resize(frame.frame, frame.rotation_degrees)
             numbers += read_indices([picture])
             times.append(frame.seconds)
     return numbers, times, reader
@@ -212,13 +212,13 @@ def test_seek_lands_at_or_before_the_target(tmp_path, name, target):
     avi = name.endswith("avi")  # has no start offset
     recipe = VideoRecipe(codec="mpeg4") if avi else VideoRecipe(start=1.0)
     path = make_video(tmp_path / name, recipe)
-    maker = PictureMaker(32)
+    resizer = ImageResizer(32)
     with VideoReader(path) as reader:
         next(reader.frames())
         reader.seek(target)
         frames = list(reader.frames())
     assert frames[0].seconds <= target
-    numbers = read_indices(maker.make(frame.frame, 0) for frame in frames)
+    numbers = read_indices(resizer.resize(frame.frame, 0) for frame in frames)
     assert numbers == list(range(numbers[0], 60))
     assert [frame.seconds for frame in frames] == pytest.approx(
         [number / 30 for number in numbers], abs=0.0011

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, cast
 
 from vswin_cli.errors import SourceError
 from vswin_cli.video.reader import TimedFrame, VideoReader
-from vswin_cli.video.resize import PictureMaker
+from vswin_cli.video.resize import ImageResizer
 
 if TYPE_CHECKING:
     import numpy as np
@@ -72,7 +72,7 @@ def _picture(reader: VideoReader, frame: TimedFrame) -> NDArray[np.uint8]:
     width, height = frame.frame.width * float(ratio), float(frame.frame.height)
     scale = math.sqrt(_AREA_PIXELS / (width * height))
     shape = (_even(height * scale), _even(width * scale))
-    return PictureMaker(min(shape)).make(frame.frame, frame.rotation_degrees, shape)
+    return ImageResizer(min(shape)).resize(frame.frame, frame.rotation_degrees, shape)
 
 
 def _even(pixels: float) -> int:

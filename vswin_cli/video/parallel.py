@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from vswin_cli.video.frames import TimedFrame
 from vswin_cli.video.reader import VideoReader
-from vswin_cli.video.resize import PictureMaker
+from vswin_cli.video.resize import ImageResizer
 from vswin_cli.video.skip import IsWanted
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class Relay:
 
     def _decode(self, reader: _Decoder, claimed: _Range) -> bool:
         """Decode a range; whether it was as it should be."""
-        maker = PictureMaker(self._short_side)
+        resizer = ImageResizer(self._short_side)
         held: TimedFrame | None = None
         looks = set()
         for frame in reader.enter(claimed.begin_seconds, claimed.end_seconds):
@@ -195,7 +195,7 @@ class Relay:
             if self._is_closed or not reader.is_sound or len(looks) > 1:
                 return False
             if held is not None:
-                claimed.frames.put(self._scaled(held, frame.seconds, maker))
+                claimed.frames.put(self._scaled(held, frame.seconds, resizer))
             elif frame.seconds != claimed.begin_seconds:
                 return False
             if frame.seconds >= claimed.end_seconds:
@@ -203,11 +203,11 @@ class Relay:
             held = frame
         return False
 
-    def _scaled(self, frame: TimedFrame, end_seconds: float, maker: PictureMaker) -> TimedFrame:
+    def _scaled(self, frame: TimedFrame, end_seconds: float, resizer: ImageResizer) -> TimedFrame:
         """The frame as small as its picture, or without pixels where nobody wants them."""
         pixels = frame.frame
         is_first = frame.seconds == self._begin_seconds  # may have to stand for time before it
         if pixels is not None:
             is_wanted = is_first or self._is_wanted(frame.seconds, end_seconds)
-            pixels = maker.scale(pixels, *maker.shape(pixels)) if is_wanted else None
+            pixels = resizer.scale(pixels, *resizer.shape(pixels)) if is_wanted else None
         return replace(frame, frame=pixels)

@@ -20,7 +20,7 @@ from vswin_cli.video.grid import GridWalker
 from vswin_cli.video.info import DecodeReport, EndReason, Gap, GapReason, MediaWarning
 from vswin_cli.video.ranged import RangedReader
 from vswin_cli.video.reader import VideoReader
-from vswin_cli.video.resize import PictureMaker
+from vswin_cli.video.resize import ImageResizer
 from vswin_cli.video.sampling import ROUNDING_SECONDS, Progress, SampledFrame, SamplingPlan
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class _Sampler:
     def __init__(self, reader: VideoReader, plan: SamplingPlan) -> None:
         self._reader = reader
         self._plan = plan
-        self._maker = PictureMaker(plan.short_side, plan.resize)
+        self._resizer = ImageResizer(plan.short_side, plan.resize)
         tolerance = min(ROUNDING_SECONDS, reader.info.time_base_seconds)
         self._walker = GridWalker(plan, tolerance, reader.info.declared_duration_seconds)
         self._tolerance = tolerance
@@ -183,7 +183,7 @@ class _Sampler:
         return abs(width / height / before - 1) > _SAME_SHAPE
 
     def _upright_shape(self, frame: VideoFrame, rotation_degrees: int) -> tuple[int, int]:
-        height, width = self._maker.shape(frame)
+        height, width = self._resizer.shape(frame)
         return (width, height) if rotation_degrees % 180 else (height, width)
 
     def _show(self, held: TimedFrame, end_seconds: float) -> Iterator[Event]:
@@ -211,7 +211,7 @@ class _Sampler:
             self._shape = self._upright_shape(frame, rotation)
         height, width = self._shape
         shape = (width, height) if rotation % 180 else (height, width)
-        return self._maker.make(frame, rotation, shape)
+        return self._resizer.resize(frame, rotation, shape)
 
     def _end_run(self, end_seconds: float) -> Iterator[Event]:
         """Deliver the held frame until `end_seconds` and close the run."""
