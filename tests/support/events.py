@@ -20,6 +20,6 @@ def assert_same_events(left, right):
     assert len(left) == len(right)
     for one, other in zip(left, right, strict=True):
         if isinstance(one, SampledFrame):
-            np.testing.assert_array_equal(one.picture, other.picture)
-            one, other = replace(one, picture=None), replace(other, picture=None)
+            np.testing.assert_array_equal(one.image, other.image)
+            one, other = replace(one, image=None), replace(other, image=None)
         assert one == other

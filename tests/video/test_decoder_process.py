@@ -30,9 +30,9 @@ ROOT = Path(__file__).parents[2]
 FAULTY_DECODER = """
 import ctypes, os, signal, sys, time
 sys.path[:0] = [{root!r}]
-from vswin_cli import decoding, decoder_process
+from vswin_cli.video import decoder_worker, sampler
 
-real = decoding.decode_samples
+real = sampler.decode_samples
 
 videos = 0
 
@@ -46,8 +46,8 @@ def faulty(path, plan):
         if sampled == {after} and videos == {video}:
             {fault}
 
-decoding.decode_samples = faulty
-decoder_process.main({limit})
+sampler.decode_samples = faulty
+decoder_worker.main({limit})
 """
 
 
@@ -103,7 +103,7 @@ def test_events_are_those_of_decoding_in_place(video):
     assert [type(event) for event in there] == [type(event) for event in here]
     for ours, theirs in zip(here, there, strict=True):
         if isinstance(ours, SampledFrame) and isinstance(theirs, SampledFrame):
-            assert np.array_equal(ours.picture, theirs.picture)
+            assert np.array_equal(ours.image, theirs.image)
             assert (ours.position, ours.count, ours.seconds) == (
                 theirs.position,
                 theirs.count,
@@ -181,7 +181,7 @@ def test_one_process_serves_several_videos(video, tmp_path):
             here = [e for e in decode_samples(path, PLAN) if isinstance(e, SampledFrame)]
             assert [e.seconds for e in there] == [e.seconds for e in here]
             for ours, theirs in zip(here, there, strict=True):
-                assert np.array_equal(ours.picture, theirs.picture)
+                assert np.array_equal(ours.image, theirs.image)
         (pid,) = pids
         assert is_running(pid)
     assert not is_running(pid)
@@ -224,7 +224,7 @@ def test_video_does_not_pay_for_what_another_did_to_the_process(video):
     for ours, theirs in zip(alone[1:], again, strict=True):
         if isinstance(ours, SampledFrame):
             assert (ours.position, ours.seconds) == (theirs.position, theirs.seconds)
-            assert np.array_equal(ours.picture, theirs.picture)
+            assert np.array_equal(ours.image, theirs.image)
 
 
 def test_video_that_crashes_every_process_is_given_up(video):
@@ -363,7 +363,7 @@ def test_decoder_ends_itself_when_a_native_call_does_not_return(video):
 def test_decoder_loads_nothing_heavy(video):
     script = (
         "import sys\n"
-        "from vswin_cli import decoder_process, decoding, wire\n"
+        "from vswin_cli.video import decoder_protocol, decoder_worker, sampler\n"
         "print(sorted({'torch', 'typer', 'rich', 'huggingface_hub'} & set(sys.modules)))"
     )
     done = subprocess.run(

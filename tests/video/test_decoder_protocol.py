@@ -65,7 +65,7 @@ def test_pictures_arrive_as_they_were():
     arrived = read_event(pipe)
     assert isinstance(arrived, SampledFrame)
     assert (arrived.position, arrived.count, arrived.seconds) == (3, 2, 0.25)
-    assert np.array_equal(arrived.picture, picture)
+    assert np.array_equal(arrived.image, picture)
     assert read_event(pipe) == RunEnd(1.0)
 
 

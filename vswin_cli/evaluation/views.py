@@ -130,12 +130,12 @@ def _run(
             elif isinstance(event, SampledFrame):
                 found.num_frames = event.position + event.count
                 if wanted is None:
-                    keep = keep and found.held_bytes + event.picture.nbytes <= kept_bytes
+                    keep = keep and found.held_bytes + event.image.nbytes <= kept_bytes
                     if not keep:
                         found.pictures.clear()
                 if keep and (wanted is None or event.position in wanted):
-                    found.pictures[event.position] = event.picture
-                    found.held_bytes += event.picture.nbytes
+                    found.pictures[event.position] = event.image
+                    found.held_bytes += event.image.nbytes
     finally:
         events.close()
     return found

@@ -170,7 +170,7 @@ class ClipAssembler:
         assert last is not None
         edges.append(max(last, edges[-1]))
         self._last_start = start
-        frames = np.stack([self._kept[self._position(tick)].picture for tick in ticks])
+        frames = np.stack([self._kept[self._position(tick)].image for tick in ticks])
         return self._number(frames, edges, plan.num_frames // _STEP)
 
     def _short_clip(self, num_ticks: int, end_seconds: float) -> Clip:
@@ -188,7 +188,7 @@ class ClipAssembler:
             valid = max(1, num_ticks // _STEP)
             starts = [begin, *(self._seconds(_STEP * step) for step in range(1, valid))]
             edges = np.array(starts + [end_seconds] * (steps + 1 - valid))
-        frames = np.stack([self._kept[int(position)].picture for position in positions])
+        frames = np.stack([self._kept[int(position)].image for position in positions])
         return self._number(frames, edges, valid)
 
     def _number(

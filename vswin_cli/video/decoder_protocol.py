@@ -42,10 +42,10 @@ _NESTED = {"warnings": MediaWarning, "gaps": Gap}  # fields that hold tuples of 
 def write_event(pipe: IO[bytes], event: Event) -> None:
     """Send one event; blocks while the reader lags behind."""
     if isinstance(event, SampledFrame):
-        height, width, _ = event.picture.shape
+        height, width, _ = event.image.shape
         head = _FRAME.pack(event.position, event.count, event.seconds, height, width)
-        pipe.write(_HEADER.pack(_FRAME_KIND, len(head) + event.picture.nbytes) + head)
-        pipe.write(event.picture.data.cast("B"))
+        pipe.write(_HEADER.pack(_FRAME_KIND, len(head) + event.image.nbytes) + head)
+        pipe.write(event.image.data.cast("B"))
     else:
         _write_json(pipe, _KIND_OF[type(event)], asdict(event))
     pipe.flush()

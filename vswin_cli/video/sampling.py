@@ -56,7 +56,7 @@ class SampledFrame:
     count: int
     seconds: float
     """When the source frame is shown."""
-    picture: NDArray[np.uint8]
+    image: NDArray[np.uint8]
     """(H, W, 3) RGB, upright, short side as the plan says."""
 
 
