@@ -104,7 +104,7 @@ def test_a_crash_and_a_hang_cost_one_file_each(tiny_model, poisoned_environment,
 def recordings(tmp_path_factory):
     """One long video, and the same with a hole."""
     place = tmp_path_factory.mktemp("videos")
-    whole = make_video(place / "video.mp4", VideoRecipe(num_frames=450, gop=25, b_frames=2))
+    whole = make_video(place / "full.mp4", VideoRecipe(num_frames=450, gop=25, b_frames=2))
     drop_packets(whole, place / "hole.mp4", range(200, 240))
     return place
 
