@@ -1,1 +1,1 @@
-"""From logits to a score track, from scores to segments, and the record that holds them."""
+"""Turn logits into a score track, scores into segments, and keep both as a timeline."""

@@ -1,7 +1,8 @@
-"""Moments that nothing lasts beyond, such as cuts: where they lie on a score track.
+"""Find boundaries, such as cuts, at which segments of other labels must end.
 
-They are looked for in the scores as they are, whatever is reported, grouped or silenced: a cut
-that nobody wants to see listed still ends the shot.
+They are searched in the raw scores, before labels are selected, grouped or gated: a cut that is
+not reported still ends the shot. Smoothing comes later and never sees them, because a moving
+average would lower a peak of one or two cells below its onset and move it.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ __all__ = ["Boundary", "boundary_cells", "find_boundaries"]
 
 @dataclass(frozen=True, slots=True)
 class Boundary:
-    """A peak in the score of a label that may divide what else holds."""
+    """A peak in the score of a boundary label."""
 
     cell: int
-    """Of the whole track; what comes after begins with it."""
+    """Index on the track; the segment after the boundary begins with this cell."""
     label: str
     score: float = field(metadata=named(digits=6))
 
@@ -33,17 +34,21 @@ class Boundary:
 def find_boundaries(
     track: ScoreTrack, labels: Sequence[str], at_least: float
 ) -> tuple[Boundary, ...]:
-    """Peaks of these labels, by label and time; names that the track does not have are ignored.
+    """Find the score peaks of the given labels, by label and time.
+
+    Names that the track does not have are ignored: a boundary label of one model may be unknown to
+    another.
 
     Args:
         track: all scores.
-        labels: which ones divide.
+        labels: boundary labels.
         at_least: lowest score that counts.
     """
     return tuple(_peaks(track, labels, at_least))
 
 
 def _peaks(track: ScoreTrack, labels: Sequence[str], at_least: float) -> Iterator[Boundary]:
+    """Yield the peaks of each label, stretch by stretch."""
     for label in labels:
         if label not in track.labels:
             continue
@@ -56,6 +61,7 @@ def _peaks(track: ScoreTrack, labels: Sequence[str], at_least: float) -> Iterato
 
 
 def _column(track: ScoreTrack, column: int) -> NDArray[np.float32]:
+    """Read the scores of one class (N,)."""
     scores = np.zeros(track.num_cells, np.float32)
     for first, rows in track.chunks():
         scores[first : first + len(rows)] = rows[:, column]
@@ -63,9 +69,10 @@ def _column(track: ScoreTrack, column: int) -> NDArray[np.float32]:
 
 
 def boundary_cells(track: ScoreTrack, options: SegmentOptions) -> NDArray[np.intp]:
-    """Cells at which segments end and others begin, rising.
+    """List the cells at which segments end and others begin, rising.
 
-    Of a label's peaks those count that reach its onset, as they do to be reported.
+    Only peaks that reach the onset of their label count, the same rule by which a boundary is
+    reported as a segment of its own.
     """
     found = [
         boundary.cell

@@ -1,4 +1,4 @@
-"""Timelines from files, and their published schema."""
+"""Read timelines from JSON and JSON Lines files; give the published schema."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HINT = "give a file written by `vswin tag VIDEO -f json -o FILE`"
 
 
 def read_timelines(path: Path) -> list[Timeline]:
-    """All timelines of a JSON or JSON Lines file.
+    """Read all timelines of a JSON or JSON Lines file.
 
     Raises:
         SourceNotFoundError: no such file, or not readable.
@@ -34,7 +34,7 @@ def read_timelines(path: Path) -> list[Timeline]:
 
 
 def decode_timelines(data: bytes, name: str) -> list[Timeline]:
-    """`read_timelines` for bytes that came from elsewhere; `name` is for errors.
+    """Parse timelines from bytes; `name` is used in errors.
 
     Raises:
         SourceError: not JSON in UTF-8, or not a timeline; the line and field are named.
@@ -50,7 +50,7 @@ def decode_timelines(data: bytes, name: str) -> list[Timeline]:
 
 
 def parse_timelines(text: str, name: str) -> list[Timeline]:
-    """The same for text.
+    """Parse timelines from text; `name` is used in errors.
 
     Raises:
         SourceError: not JSON, or not a timeline; the line and field are named.
@@ -69,12 +69,12 @@ def parse_timelines(text: str, name: str) -> list[Timeline]:
 
 
 def _by_line(text: str, name: str, broken: int) -> list[tuple[str, JsonValue]]:
-    """Place and content of each line, which is a document of its own.
+    """Parse each line as a document; return (place, content) pairs.
 
     Args:
-        text: lines, of which empty ones do not count.
+        text: JSON Lines; empty lines are ignored.
         name: for errors.
-        broken: line in which the text fails as one document, should it be one.
+        broken: line at which the text fails to parse as a single document.
 
     Raises:
         SourceError: a line is no JSON.
@@ -88,6 +88,8 @@ def _by_line(text: str, name: str, broken: int) -> list[tuple[str, JsonValue]]:
             except json.JSONDecodeError:
                 wrong.append(number)
     if wrong or not documents:
+        # Some line is an object: the file is JSON Lines and the line itself is wrong. Otherwise it
+        # is one indented document, whose error lies where the parser of the whole text stopped.
         are_lines = any(isinstance(document, dict) for _, document in documents)
         line_number = wrong[0] if are_lines else broken
         raise SourceError(f"{name} is not a timeline: no JSON at line {line_number}", hint=_HINT)
@@ -95,5 +97,5 @@ def _by_line(text: str, name: str, broken: int) -> list[tuple[str, JsonValue]]:
 
 
 def schema_text() -> str:
-    """The published JSON Schema of `vswin.timeline/1`."""
+    """Return the published JSON Schema of `vswin.timeline/1`."""
     return files("vswin_cli").joinpath("data/timeline.schema.json").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Where a timeline comes from: tool, video, model, sampling and post-processing.
+"""Records of where a timeline comes from: tool, video, model, sampling, post-processing.
 
 Parts of the schema `vswin.timeline/1`; the record of the whole is in `vswin_cli.timeline.record`.
 """
@@ -27,7 +27,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class ToolRecord:
-    """What wrote the timeline."""
+    """The program that wrote the timeline."""
 
     name: str = "vswin"
     version: str = __version__
@@ -35,7 +35,7 @@ class ToolRecord:
 
 @dataclass(frozen=True, slots=True)
 class VideoRecord:
-    """The analysed file, as its container says and the decoder found. `None`: not known."""
+    """The analysed file: what its container states and what decoding found; `None` is unknown."""
 
     uri: str
     """Path or address as the user gave it."""
@@ -46,12 +46,12 @@ class VideoRecord:
     """Pixels, before rotation."""
     height: int | None = None
     rotation: int = 0
-    """Degrees counter-clockwise that a player turns the picture by."""
+    """Degrees counter-clockwise that a player turns the frames by."""
     duration_seconds: float = field(default=0.0, metadata=named("duration", digits=6))
     start_time_seconds: float = field(default=0.0, metadata=named("start_time", digits=6))
     """First presentation time in the file, subtracted from all other times here."""
     lead_seconds: float = field(default=0.0, metadata=named("lead", digits=6))
-    """How long a player shows no picture, because the sound begins earlier."""
+    """How long a player shows no frame, because the sound begins earlier."""
     average_frame_rate: float | None = field(default=None, metadata=named("fps", digits=6))
     frame_rate_rational: str | None = field(default=None, metadata=named("fps_rational"))
     variable_frame_rate: bool | None = field(default=None, metadata=named("vfr"))
@@ -70,7 +70,7 @@ class VideoRecord:
 
     @property
     def constant_frame_rate(self) -> Fraction | None:
-        """The rate, if one rate numbers all frames by time."""
+        """The frame rate, if a single rate numbers all frames by time, else `None`."""
         if self.variable_frame_rate is not False or self.frame_rate_rational is None:
             return None
         return Fraction(self.frame_rate_rational)
@@ -78,7 +78,7 @@ class VideoRecord:
 
 @dataclass(frozen=True, slots=True)
 class ModelRecord:
-    """The weights, well enough named to find them again."""
+    """The weights: name, origin and hashes."""
 
     id: str
     architecture: str | None = field(default=None, metadata=named("arch"))
@@ -91,7 +91,7 @@ class ModelRecord:
 
 @dataclass(frozen=True, slots=True)
 class SamplingRecord:
-    """How clips were taken and run."""
+    """How clips were sampled and run."""
 
     num_frames: int = field(metadata=named("clip_len"))
     frame_rate: float | None = field(default=None, metadata=named("sample_fps", digits=6))
@@ -108,13 +108,13 @@ class SamplingRecord:
     step_seconds: float | None = field(default=None, metadata=named("step", digits=6))
     """Resolution of the score track."""
     start_seconds: float | None = field(default=None, metadata=named("start", digits=6))
-    """Start of the part that the user asked for."""
+    """Start of the requested part."""
     end_seconds: float | None = field(default=None, metadata=named("end", digits=6))
 
 
 @dataclass(frozen=True, slots=True)
 class GroupRecord:
-    """Labels that were reported as one."""
+    """A named group of labels that were reported as one."""
 
     name: str
     members: tuple[str, ...]
@@ -122,7 +122,7 @@ class GroupRecord:
 
 @dataclass(frozen=True, slots=True)
 class OnsetRecord:
-    """A label with a threshold of its own."""
+    """A label with an onset of its own."""
 
     label: str
     onset: float = field(metadata=named("on", digits=6))
@@ -130,7 +130,7 @@ class OnsetRecord:
 
 @dataclass(frozen=True, slots=True)
 class PostprocessRecord:
-    """How scores became segments."""
+    """The options that turned scores into segments."""
 
     activation: Activation
     weighting: str = field(default="hamming", metadata=named("smooth"))
@@ -149,19 +149,19 @@ class PostprocessRecord:
     max_entropy: float = field(default=1.0, metadata=named(digits=6))
     max_alternatives: int = field(default=3, metadata=named("alternatives"))
     instants: tuple[str, ...] = ()
-    """Labels of moments: a segment at each peak, neither smoothed nor merged."""
+    """Labels of instants: one segment per peak, neither smoothed nor merged."""
     boundaries: tuple[str, ...] = ()
-    """Labels of moments that no other label's segment lasts beyond."""
+    """Labels of boundaries, at which segments of other labels end."""
     onsets: tuple[OnsetRecord, ...] = ()
     """Labels with an onset of their own."""
     gated_seconds: float = field(default=0.0, metadata=named("gated", digits=6))
-    """Analysed time that margin or entropy declared empty."""
+    """Analysed time without segments because of margin or entropy."""
 
     @classmethod
     def of(
         cls, activation: Activation, options: SegmentOptions, gated_seconds: float = 0.0
     ) -> PostprocessRecord:
-        """The record of a run with these options."""
+        """Make the record of a run with these options."""
         return cls(
             activation=activation,
             smooth_seconds=options.smooth_seconds,
@@ -183,7 +183,7 @@ class PostprocessRecord:
         )
 
     def options(self) -> SegmentOptions:
-        """The options that give this record, to run again with the same ones."""
+        """Return the options of this record, to segment again in the same way."""
         return SegmentOptions(
             onset=self.onset,
             offset=self.offset,

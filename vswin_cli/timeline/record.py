@@ -1,12 +1,13 @@
-"""The result for one video: everything of the published schema `vswin.timeline/1`.
+"""The result for one video: the records of the published schema `vswin.timeline/1`.
 
-Records only, with their JSON form; the JSON Schema in `vswin_cli/data` says the same to others.
+The JSON Schema in `vswin_cli/data` describes the same format for other programs.
 Seconds are on the presentation timeline with the stream's start removed, ends are exclusive,
 scores are in 0..1. Unknown keys are ignored when reading, so additions keep the version.
 """
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
@@ -62,26 +63,32 @@ class GapRecord:
 
     @classmethod
     def of(cls, gap: Gap) -> GapRecord:
-        """The record of a gap."""
+        """Make the record of a gap."""
         return cls(round(gap.start_seconds, 6), round(gap.end_seconds, 6), gap.reason)
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How much of the video the result is about."""
+    """How much of the video was decoded and analysed."""
 
     fraction: float = field(metadata=named(digits=6))
-    """Decoded without a gap, over the duration."""
+    """Decoded time over the duration, in [0, 1]."""
     analysed_seconds: float = field(metadata=named("analysed", digits=6))
     """Seen by at least one clip."""
     num_clips: int = field(default=0, metadata=named("windows"))
     bad_packets: int = 0
     gaps: tuple[GapRecord, ...] = ()
 
+    def __repr__(self) -> str:
+        return (
+            f"Coverage(fraction={self.fraction:.4f}, analysed_seconds={self.analysed_seconds:.3f}, "
+            f"num_clips={self.num_clips}, bad_packets={self.bad_packets}, {len(self.gaps)} gaps)"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something that a reader of the result should know."""
+    """A warning about the result."""
 
     code: str
     """`VFR`, `GAPS`, ...: stable, for programs."""
@@ -90,7 +97,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class LabelSummary:
-    """All segments of one label together."""
+    """Totals over all segments of one label."""
 
     label: str
     class_id: int | None
@@ -101,7 +108,7 @@ class LabelSummary:
 
 @dataclass(frozen=True, slots=True)
 class WindowScore:
-    """A class and its score for a whole clip."""
+    """A class and its mean score over a clip."""
 
     class_id: int
     score: float = field(metadata=named(digits=4))
@@ -109,7 +116,7 @@ class WindowScore:
 
 @dataclass(frozen=True, slots=True)
 class WindowRecord:
-    """What the network said about one clip as a whole."""
+    """The best classes of one clip."""
 
     start_seconds: float = field(metadata=named("start", digits=6))
     end_seconds: float = field(metadata=named("end", digits=6))
@@ -118,7 +125,7 @@ class WindowRecord:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Everything about one video; an empty result is one without segments, never an absent one."""
+    """All results of one video; a video in which nothing was found has no segments."""
 
     video: VideoRecord
     model: ModelRecord
@@ -134,7 +141,16 @@ class Timeline:
     created: str = field(default_factory=lambda: _now())
     """When, in UTC; the only part that differs between two runs on the same file."""
     windows: tuple[WindowRecord, ...] | None = None
-    """Clip by clip, if asked for."""
+    """The best classes per clip, if requested."""
+
+    def __repr__(self) -> str:
+        labels = [reprlib.repr(row.label) for row in self.summary]
+        shown = ", ".join(labels[:3]) + (", ..." if len(labels) > 3 else "")
+        return (
+            f"Timeline({reprlib.repr(self.video.uri)}, {self.video.duration_seconds:.3f} s, "
+            f"model={reprlib.repr(self.model.id)}, status={self.status!r}, "
+            f"{len(self.segments)} segments{f' of {shown}' if shown else ''})"
+        )
 
     @property
     def summary(self) -> tuple[LabelSummary, ...]:
@@ -142,7 +158,7 @@ class Timeline:
         return summarise(self.segments)
 
     def to_json(self) -> dict[str, JsonValue]:
-        """As `vswin.timeline/1`: keys in the published order, numbers rounded."""
+        """Convert to `vswin.timeline/1`: keys in the published order, numbers rounded."""
         body = json_records.to_json(self)
         body["segments"] = [{"id": i, **one} for i, one in enumerate(body["segments"])]
         body["summary"] = [json_records.to_json(one) for one in self.summary]
@@ -150,7 +166,7 @@ class Timeline:
 
     @classmethod
     def from_json(cls, data: JsonValue) -> Timeline:
-        """Read what `to_json` made, now or in another version of the same schema.
+        """Make a timeline from the output of `to_json`, of this or another version of the schema.
 
         Raises:
             SourceError: another schema, a missing field or a wrong type; it is named.
@@ -180,7 +196,7 @@ def _now() -> str:
 
 
 def summarise(segments: Iterable[Segment]) -> tuple[LabelSummary, ...]:
-    """Seconds, count and best score per label; longest first, then by name."""
+    """Add up seconds, count and best score per label; longest first, then by name."""
     by_label: dict[tuple[str, int | None], list[Segment]] = {}
     for segment in segments:
         by_label.setdefault((segment.label, segment.class_id), []).append(segment)
@@ -194,19 +210,20 @@ def summarise(segments: Iterable[Segment]) -> tuple[LabelSummary, ...]:
         )
         for (label, class_id), group in by_label.items()
     ]
+    # rounded, so that equal sums of floats in another order do not swap two labels
     return tuple(sorted(rows, key=lambda row: (-round(row.seconds, 6), row.label)))
 
 
 def with_segments(
     timeline: Timeline, track: ScoreTrack, options: SegmentOptions, *, top_classes: int = 0
 ) -> Timeline:
-    """The timeline with its segments, and all that follows from them, found anew in the track.
+    """Replace a timeline's segments, and what follows from them, by those found in a track.
 
     Args:
-        timeline: what is known of the video, the model and the sampling.
+        timeline: gives video, model and sampling.
         track: the scores.
-        options: how they become segments.
-        top_classes: fill `windows` anew with this many classes per clip.
+        options: how scores become segments.
+        top_classes: if not 0, replace `windows` by this many classes per clip.
 
     Raises:
         OptionError: see `segment_track`.
@@ -229,7 +246,7 @@ def with_segments(
 
 
 def clip_windows(track: ScoreTrack, count: int) -> tuple[WindowRecord, ...]:
-    """The best classes of each clip, by the mean of the track's scores over its time."""
+    """List the best classes of each clip, by the mean of the track's scores over its time."""
     windows = []
     for start, end in zip(track.clip_starts_seconds, track.clip_ends_seconds, strict=True):
         first, stop = track.cells_of(float(start), float(end))

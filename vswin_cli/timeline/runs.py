@@ -1,7 +1,7 @@
-"""Pure steps from scores on cells to runs of cells; each with what it promises.
+"""Pure functions from scores on cells to runs of cells, each with its guarantees.
 
-A cell is one step of a regular axis without holes. A run is a half-open range of cells. Nothing
-here knows of seconds, labels' names or videos.
+A cell is one step of a regular axis without holes. A run is a half-open range of cells. No seconds,
+label names or videos here.
 """
 
 from __future__ import annotations
@@ -32,21 +32,23 @@ Flags = NDArray[np.bool_]
 
 
 def runs_of(flags: Flags) -> list[Run]:
-    """Maximal runs of true cells."""
+    """List the maximal runs of true cells."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
     return [(int(a), int(b)) for a, b in edges.reshape(-1, 2)]
 
 
 def smooth(scores: Floats, width: int) -> Floats:
-    """Centred moving average with raised-cosine weights over `width` cells (n,) or (n, L).
+    """Smooth scores (n,) or (n, L) by a centred raised-cosine average over `width` cells.
 
-    Keeps the length, stays within the smallest and largest value, leaves a constant alone; at
-    the ends the average is over the cells that exist.
+    The result has the same length, stays within the smallest and largest value and leaves a
+    constant unchanged; at the ends the average is over the cells that exist.
     """
     width = min(width | 1, 2 * len(scores) - 1)  # odd, so that it has a middle
     if width <= 1 or not len(scores):
         return scores
     weights = np.hanning(width + 2)[1:-1]  # without its zeros
+    # Dividing by the weights that fell inside keeps the ends from sinking towards zero, which
+    # would end every segment before the end of the video.
     total = np.convolve(np.ones(len(scores)), weights, mode="full")[width // 2 :][: len(scores)]
     columns = scores.reshape(len(scores), -1)
     out = np.empty(columns.shape, np.float32)
@@ -57,10 +59,11 @@ def smooth(scores: Floats, width: int) -> Floats:
 
 
 def hysteresis(scores: Floats, onset: float, offset: float) -> list[Run]:
-    """Maximal runs that stay at `offset` or above and reach `onset` somewhere.
+    """Find the maximal runs that stay at `offset` or above and reach `onset` somewhere.
 
-    The runs are sorted and disjoint, no two touch, and a higher onset or offset never covers
-    a cell that a lower one did not.
+    With a single threshold a score that wavers around it would give many short segments; two
+    thresholds keep a segment alive through the dips. The runs are sorted and disjoint, no two
+    touch, and a higher onset or offset never covers a cell that a lower one did not.
     """
     return [
         (start, stop)
@@ -70,10 +73,10 @@ def hysteresis(scores: Floats, onset: float, offset: float) -> list[Run]:
 
 
 def peaks_of(scores: Floats, onset: float) -> list[Run]:
-    """The single cells that reach `onset` and are peaks; no two touch.
+    """Find the peaks that reach `onset`, as runs of one cell; no two touch.
 
-    A peak rises above the cell before and does not fall short of the one after; of a plateau that
-    is the first cell.
+    A peak is higher than the cell before and at least as high as the one after, so that a plateau
+    has one peak, its first cell.
     """
     above = np.diff(scores, prepend=-np.inf) > 0
     holds = np.diff(scores, append=-np.inf) <= 0
@@ -82,12 +85,13 @@ def peaks_of(scores: Floats, onset: float) -> list[Run]:
 
 
 def split_runs(runs: Sequence[Run], breaks: Sequence[int]) -> list[Run]:
-    """Divide runs at the breaks inside them, each of which is the first cell of what follows.
+    """Divide runs at the breaks inside them; a break is the first cell of the part after it.
 
     Args:
         runs: sorted and disjoint.
         breaks: cells, rising.
     """
+    # A break at the first cell of a run divides nothing, hence bisect_right there.
     pieces: list[Run] = []
     for start, stop in runs:
         inside = breaks[bisect_right(breaks, start) : bisect_left(breaks, stop)]
@@ -98,11 +102,12 @@ def split_runs(runs: Sequence[Run], breaks: Sequence[int]) -> list[Run]:
 def merge_runs(runs: Sequence[Run], max_gap: int, breaks: Sequence[int] = ()) -> list[Run]:
     """Join neighbours that are at most `max_gap` cells apart, with no break between them.
 
-    Covers all that was covered; what remains apart is more than `max_gap` cells apart, or a break
-    lies between.
+    Covers every cell that was covered; two runs of the result are more than `max_gap` cells apart
+    or have a break between them.
     """
 
     def is_divided(left: int, right: int) -> bool:
+        # both ends count: a break at `right` begins the next run, one at `left` ended the last
         return bisect_left(breaks, left) < bisect_right(breaks, right)
 
     merged: list[Run] = []
@@ -116,17 +121,17 @@ def merge_runs(runs: Sequence[Run], max_gap: int, breaks: Sequence[int] = ()) ->
 
 
 def drop_short(runs: Sequence[Run], min_length: int) -> list[Run]:
-    """Only the runs of at least `min_length` cells, unchanged."""
+    """Keep the runs of at least `min_length` cells, unchanged."""
     return [(start, stop) for start, stop in runs if stop - start >= min_length]
 
 
 def limit_labels(scores: Floats, active: Flags, max_labels: int, switch_cost: float) -> Flags:
-    """Of the active labels, let at most `max_labels` hold in each cell.
+    """Keep at most `max_labels` of the active labels in each cell.
 
     The assignment with the largest total score wins, where each change from one label to
     another costs `switch_cost`, so that two labels at nearly the same score do not alternate.
-    Found label by label: the best path over the active labels first (Viterbi), then the best
-    path over those that remain. A cell with no more than `max_labels` active ones keeps all.
+    It is found greedily: the best path over the active labels (Viterbi), then the best path over
+    those that remain. A cell with no more than `max_labels` active ones keeps all.
 
     Args:
         scores: (n, L).
@@ -145,7 +150,10 @@ def limit_labels(scores: Floats, active: Flags, max_labels: int, switch_cost: fl
 
 
 def _best_path(scores: Floats, active: Flags, switch_cost: float) -> NDArray[np.intp]:
-    """One active label per cell (n,); every cell has one. Ties go to the lower index."""
+    """Choose one active label per cell (n,) with the largest total (Viterbi).
+
+    Every cell must have an active label. Ties go to the lower index.
+    """
     labels = np.flatnonzero(active.any(axis=0))
     if len(labels) == 1:
         return np.full(len(active), labels[0])

@@ -1,8 +1,8 @@
-"""Score tracks on disk, so that a video can be segmented again without it and without torch.
+"""Save and load score tracks, so that a video can be segmented again without decoding it.
 
 The file is a NumPy archive (`numpy.load` reads it): the scores in half precision, which cells are
-valid, the clips, and `meta.json` with everything else, among it the timeline that they led to.
-Written and read in pieces: neither needs memory for all scores.
+valid, the clips, and `meta.json` with the rest, including the timeline made from the scores.
+Written and read in chunks, so that neither needs memory for all scores.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)  # the zip format's own: equal scores give equal 
 
 @dataclass(frozen=True, slots=True)
 class _Meta:
-    """What `meta.json` holds besides the timeline."""
+    """The content of `meta.json` except the timeline."""
 
     activation: Activation
     start_seconds: float = field(metadata=named("start"))
@@ -49,7 +49,7 @@ class _Meta:
 
 
 def save_track(track: ScoreTrack, timeline: Timeline, path: Path) -> None:
-    """Write a track and the timeline that tells where it is from.
+    """Write a track and the timeline made from it.
 
     Raises:
         OutputError: the path cannot be written; nothing is left there.
@@ -77,7 +77,7 @@ def save_track(track: ScoreTrack, timeline: Timeline, path: Path) -> None:
 
 
 def load_track(path: Path) -> tuple[ScoreTrack, Timeline]:
-    """Read what `save_track` wrote; the caller closes the track.
+    """Read a track and its timeline; the caller closes the track.
 
     Raises:
         SourceNotFoundError: no such file, or not readable.
@@ -189,5 +189,5 @@ def _read_array(archive: zipfile.ZipFile, name: str, kind: type, dims: int) -> N
 
 
 def _gap(record: GapRecord) -> Gap:
-    """A later version may know more reasons; they are passed on as they are."""
+    """Convert a record to a gap; a reason that only a later version knows is passed on as it is."""
     return Gap(record.start_seconds, record.end_seconds, cast(GapReason, record.reason))

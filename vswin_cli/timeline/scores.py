@@ -1,10 +1,10 @@
-"""Logits of clips in, scores on one regular time axis out.
+"""Turn the logits of clips into scores on one regular time axis.
 
 The network gives logits for every model time step (two sampled frames) of every clip and crop.
 Here they become scores, are averaged over crops, and are overlap-added onto cells of equal
-length; of labels of moments the best clip counts in place of the mean. Rows that no later clip
-can touch go to a temporary file in half precision, so memory does not grow with the video. Knows
-nothing of the network, the decoder or segments.
+length; for instant labels the best clip counts in place of the mean. Rows that no later clip can
+change go to a temporary file in half precision, so that memory does not grow with the video.
+Independent of the network, the decoder and segments.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, cast
 
 import numpy as np
@@ -43,7 +43,7 @@ _SLIVER = 1e-3  # overlaps shorter than this part of a cell are rounding, not co
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClipLogits:
-    """What the network says about one clip.
+    """The logits of one clip and the times of its steps.
 
     Raises:
         ValueError: the arrays' shapes do not fit each other.
@@ -80,12 +80,12 @@ class ClipLogits:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """A part of the video without a decode gap; nothing is ever joined across its ends."""
+    """A part of the video without a decode gap; no segment crosses its ends."""
 
     start_seconds: float
-    """Where the analysed content begins."""
+    """Start of the analysed content."""
     end_seconds: float
-    """Where it ends, exclusive."""
+    """Its end, exclusive."""
     first_cell: int
     """First cell of the track that it touches."""
     stop_cell: int
@@ -100,9 +100,9 @@ class ScoreTrack:
     """
 
     labels: tuple[str, ...]
-    """K names, in the order of the columns."""
+    """K names in column order."""
     activation: Activation
-    """What turned logits into scores."""
+    """How logits became scores."""
     start_seconds: float
     """Left edge of cell 0."""
     step_seconds: float
@@ -110,52 +110,63 @@ class ScoreTrack:
     end_seconds: float
     """End of the analysed part; the last cell may reach past it."""
     valid: NDArray[np.bool_]
-    """(N,) whether any clip has seen the cell. A row that is not valid holds zeros."""
+    """(N,) whether any clip covers the cell; the scores of other cells are zero."""
     spans: tuple[tuple[float, float], ...]
-    """Exact intervals in seconds that clips have seen, sorted and disjoint."""
+    """Exact intervals in seconds that clips cover, sorted and disjoint."""
     gaps: tuple[Gap, ...]
-    """What could not be decoded, sorted."""
+    """Parts that could not be decoded, sorted."""
     clip_starts_seconds: NDArray[np.float64]
     """(M,) where each clip begins, rising."""
     clip_ends_seconds: NDArray[np.float64]
     """(M,) where its valid steps end."""
-    spool: ScoreSpool = field(repr=False)
-    """The rows."""
+    spool: ScoreSpool
+    """The scores themselves (N, K)."""
+
+    def __repr__(self) -> str:
+        return (
+            f"ScoreTrack([{self.start_seconds:.3f}, {self.end_seconds:.3f}) s, "
+            f"{self.num_cells} cells of {self.step_seconds:.4g} s x {len(self.labels)} labels, "
+            f"{self.activation}, {len(self.clip_starts_seconds)} clips, {len(self.gaps)} gaps)"
+        )
 
     @property
     def num_cells(self) -> int:
-        """N, cells on the axis."""
+        """Number of cells, N."""
         return len(self.valid)
 
     @property
     def analysed_seconds(self) -> float:
-        """Length of all that clips have seen."""
+        """Total length of the parts that clips cover."""
         return math.fsum(end - start for start, end in self.spans)
 
     def read(self, start: int, stop: int) -> Floats:
-        """Cells `[start, stop)` as (n, K)."""
+        """Read the scores of cells `[start, stop)` as (n, K)."""
         return self.spool.read(start, stop).astype(np.float32)
 
     def chunks(
         self, start: int = 0, stop: int | None = None
     ) -> Iterator[tuple[int, NDArray[np.float16]]]:
-        """Yield (first cell, rows as stored) over `[start, stop)` in bounded pieces."""
+        """Yield (first cell, stored rows) over `[start, stop)` in chunks of bounded size."""
         stop = self.num_cells if stop is None else stop
         for first in range(start, stop, _CHUNK_ROWS):
             yield first, self.spool.read(first, min(first + _CHUNK_ROWS, stop))
 
     def cell_start_seconds(self, cell: int) -> float:
-        """Left edge of a cell; also the right edge of the one before."""
+        """Return the left edge of a cell, which is the right edge of the one before."""
         return self.start_seconds + cell * self.step_seconds
 
     def cells_of(self, start_seconds: float, end_seconds: float) -> tuple[int, int]:
-        """Half-open range of the cells that `[start_seconds, end_seconds)` touches."""
+        """Return the half-open range of cells that `[start_seconds, end_seconds)` touches."""
         first = math.floor((start_seconds - self.start_seconds) / self.step_seconds + _SLIVER)
         stop = math.ceil((end_seconds - self.start_seconds) / self.step_seconds - _SLIVER)
         return max(0, first), min(self.num_cells, stop)
 
     def stretches(self) -> list[Stretch]:
-        """Parts that no decode gap interrupts, in order; sparse sampling does not divide them."""
+        """Divide the analysed parts at decode gaps only, in order.
+
+        Time between sparse clips was skipped on purpose and does not divide a stretch; in a decode
+        gap anything may have happened, so nothing is joined across one.
+        """
         parts: list[tuple[float, float]] = []
         for start, end in self.spans:
             for piece in _outside_gaps(start, end, self.gaps):
@@ -166,13 +177,14 @@ class ScoreTrack:
         return [self._stretch(start, end) for start, end in parts]
 
     def count_clips(self, start_seconds: float, end_seconds: float) -> int:
-        """Clips that overlap `[start_seconds, end_seconds)`."""
+        """Count the clips that overlap `[start_seconds, end_seconds)`."""
+        # Those that began before its end, less those that were over before its start.
         begun = np.searchsorted(self.clip_starts_seconds, end_seconds, side="left")
         over = np.searchsorted(np.sort(self.clip_ends_seconds), start_seconds, side="right")
         return int(begun - over)
 
     def close(self) -> None:
-        """Give memory and temporary file back; idempotent."""
+        """Release memory and temporary file; calling it again does nothing."""
         self.spool.close()
 
     def __enter__(self) -> ScoreTrack:
@@ -182,6 +194,7 @@ class ScoreTrack:
         self.close()
 
     def _gap_between(self, left: float, right: float) -> bool:
+        """Tell whether a gap touches `[left, right]`, rounding aside."""
         slack = _SLIVER * self.step_seconds
         return any(
             gap.end_seconds > left - slack and gap.start_seconds < right + slack
@@ -193,22 +206,22 @@ class ScoreTrack:
 
 
 class TrackBuilder:
-    """Overlap-adds clips onto the axis as they come; clips must come in the order of their start.
+    """Build a score track by overlap-adding clips, which must come in the order of their start.
 
-    Each clip's steps are weighted by their place in the clip (`hamming`: the middle counts most,
-    where attention has seen both sides) and by how much of a cell they cover, so step edges may
+    Each clip's steps are weighted by their place in the clip (`hamming`: most in the middle, where
+    the network has context on both sides) and by how much of a cell they cover, so step edges may
     fall anywhere.
 
-    A moment, such as a cut, is plain to a clip that has it in the middle and hardly visible to one
-    that it falls to the edge of, so for labels of moments a cell takes the highest score of any
-    clip with a step there, half or more inside.
+    An instant, such as a cut, scores high in a clip that has it in the middle and low in one that
+    has it at the edge, so for instant labels a cell takes the highest score of any clip that has a
+    step at least half inside it.
 
     Args:
         labels: K names.
         activation: how the weights' logits become scores.
         step_seconds: length of a cell; two sampled frames is the network's own resolution.
         weighting: weight of a step by its place in the clip.
-        instants: which labels are moments; other names are ignored.
+        instants: labels of instants; names that the labels lack are ignored.
         start_seconds: left edge of the axis.
     """
 
@@ -231,16 +244,18 @@ class TrackBuilder:
         self._weighting = weighting
         self._spool = ScoreSpool(len(self._labels))
         self._valid = bytearray()  # one byte per finished cell
-        self._sum = np.zeros((0, len(self._labels)))  # open cells, from len(self._valid) on
+        self._sum = np.zeros(
+            (0, len(self._labels))
+        )  # of open cells, those that a later clip may still change
         self._weight = np.zeros(0)
-        self._moments = np.flatnonzero([label in instants for label in self._labels])
-        self._best = np.zeros((0, len(self._moments)))  # of the same cells
+        self._instants = np.flatnonzero([label in instants for label in self._labels])
+        self._best = np.zeros((0, len(self._instants)))  # of the same cells
         self._clip_starts = array("d")
         self._clip_ends = array("d")
         self._spans: list[tuple[float, float]] = []
 
     def add(self, clip: ClipLogits) -> None:
-        """Take one clip in.
+        """Add one clip.
 
         Raises:
             VswinError: the logits hold values that are not numbers.
@@ -257,22 +272,23 @@ class TrackBuilder:
         cells = self._start + np.arange(first, stop + 1, dtype=np.float64) * self._step
         overlaps = overlaps_of(cells, edges)
         shares = overlaps * weights
+        # a cell that is only grazed would get its score from rounding errors
         shares[shares.sum(axis=1) < _SLIVER * _SLIVER * self._step] = 0.0
         rows = slice(first - len(self._valid), stop - len(self._valid))
         self._sum[rows] += shares @ scores  # (cells, D) @ (D, K)
         self._weight[rows] += shares.sum(axis=1)
-        if len(self._moments):
+        if len(self._instants):
             inside = half_inside(overlaps, cells, edges)
-            best = highest(scores[:, self._moments], inside)
+            best = highest(scores[:, self._instants], inside)
             self._best[rows] = np.maximum(self._best[rows], best)
         self._note_span(float(edges[0]), float(edges[-1]))
 
     def finish(self, duration_seconds: float, gaps: Iterable[Gap] = ()) -> ScoreTrack:
-        """Close the axis.
+        """Finish the axis and return the track.
 
         Args:
-            duration_seconds: where the analysed part ends on the video's time axis.
-            gaps: what could not be decoded.
+            duration_seconds: end of the analysed part on the video's time axis.
+            gaps: parts that could not be decoded.
         """
         end = max(duration_seconds, self._start)
         _, cells = self._cells(self._start, end)
@@ -310,29 +326,29 @@ class TrackBuilder:
             )
 
     def _cells(self, start: float, end: float) -> tuple[int, int]:
-        """Half-open range of cells that `[start, end)` touches by more than a sliver."""
+        """Return the half-open range of cells that `[start, end)` touches beyond rounding."""
         first = math.floor((start - self._start) / self._step + _SLIVER)
         stop = math.ceil((end - self._start) / self._step - _SLIVER)
         return max(first, 0), max(stop, first, 0)
 
     def _open(self, stop: int) -> None:
-        """Have room for the cells before `stop`."""
+        """Extend the open cells up to `stop`."""
         missing = stop - len(self._valid) - len(self._weight)
         if missing > 0:
             self._sum = np.concatenate([self._sum, np.zeros((missing, len(self._labels)))])
             self._weight = np.concatenate([self._weight, np.zeros(missing)])
-            unseen = np.full((missing, len(self._moments)), UNSEEN)
+            unseen = np.full((missing, len(self._instants)), UNSEEN)
             self._best = np.concatenate([self._best, unseen])
 
     def _finalise(self, stop: int) -> None:
-        """Send the cells before `stop` to the spool."""
+        """Move the cells before `stop`, which no later clip can change, to the spool."""
         count = min(stop - len(self._valid), len(self._weight))
         if count > 0:
             weight = self._weight[:count]
             seen = weight > 0
             rows = self._sum[:count] / np.where(seen, weight, 1.0)[:, None]
             best = np.where(seen[:, None], self._best[:count], UNSEEN)
-            rows[:, self._moments] = np.where(best >= 0, best, rows[:, self._moments])
+            rows[:, self._instants] = np.where(best >= 0, best, rows[:, self._instants])
             self._spool.append(rows)
             self._valid += seen.tobytes()
             self._sum, self._weight = self._sum[count:].copy(), self._weight[count:].copy()
@@ -343,7 +359,7 @@ class TrackBuilder:
             self._valid += bytes(unseen)
 
     def _note_span(self, start: float, end: float) -> None:
-        """Join the clip to the last span unless a hole of half a cell or more lies between."""
+        """Extend the last span by a clip, or begin a new one after a hole of over half a cell."""
         self._clip_starts.append(start)
         self._clip_ends.append(end)
         if self._spans and start <= self._spans[-1][1] + self._step / 2:
@@ -354,21 +370,27 @@ class TrackBuilder:
 
 
 def activate(logits: Floats, activation: Activation) -> Floats:
-    """Logits (..., K) to scores in [0, 1]: over classes jointly (softmax) or each alone."""
+    """Turn logits (..., K) into scores in [0, 1], over all classes (softmax) or each alone.
+
+    Args:
+        logits: (..., K).
+        activation: `softmax` or `sigmoid`.
+    """
     if activation == "sigmoid":
+        # 1 / (1 + exp(-x)) without the overflow of exp at large negative logits
         return cast(Floats, np.exp(-np.logaddexp(0.0, -logits)).astype(np.float32))
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return cast(Floats, (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32))
 
 
 def _step_weights(num_steps: int, weighting: Weighting) -> NDArray[np.float64]:
-    """Weight of each of a clip's steps; never zero, so a lone clip fills all of its cells."""
+    """Return the weight of each step of a clip (D,); never zero, so a lone clip fills its cells."""
     weights = np.hamming(num_steps) if weighting == "hamming" else np.ones(num_steps)
     return weights.astype(np.float64)
 
 
 def _outside_gaps(start: float, end: float, gaps: Sequence[Gap]) -> list[tuple[float, float]]:
-    """Parts of `[start, end)` that lie in no gap."""
+    """Cut sorted gaps out of `[start, end)`."""
     pieces: list[tuple[float, float]] = []
     for gap in gaps:
         if gap.start_seconds > start and gap.end_seconds > start and gap.start_seconds < end:

@@ -1,15 +1,16 @@
-"""A score track in, labelled segments out, by small pure steps on cells of the time axis.
+"""Turn a score track into labelled segments by small pure steps on cells of the time axis.
 
-Order: labels are selected and grouped, scores are smoothed, cells where nothing is decided are
-silenced, then per label hysteresis, division at boundaries, merging and a minimum length (or, for
-moments, the peaks alone), then at most `max_labels` per instant, then times and statistics. Every
-step works inside one stretch of the video, so nothing is ever joined across a decode gap. Knows
-nothing of files, frames or models.
+Order: labels are selected and grouped, scores are smoothed, cells where no label stands out are
+excluded (gating), then per label hysteresis, division at boundaries, merging and a minimum length
+(or, for instants, the peaks alone), then at most `max_labels` at a time, then times and
+statistics. Every step works inside one stretch of the video, so nothing is joined across a decode
+gap. Independent of files, frames and models.
 """
 
 from __future__ import annotations
 
 import math
+import reprlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -47,13 +48,13 @@ Floats = NDArray[np.float32]
 Flags = NDArray[np.bool_]
 
 _EPSILON = 1e-6  # of a cell: absorbs rounding when seconds become cells
-_LABEL_BATCH = 8  # columns held at once
-_MIN_ALTERNATIVE = 0.005  # runners-up below this say nothing
+_LABEL_BATCH = 8  # columns in memory at once
+_MIN_ALTERNATIVE = 0.005  # alternatives below this score are noise
 
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """A label that might have been meant instead."""
+    """A label with a high score that was not chosen."""
 
     label: str
     class_id: int | None
@@ -78,32 +79,40 @@ class Segment:
     peak_seconds: float = field(metadata=named("peak", digits=6))
     """Middle of the cell with the largest score."""
     num_clips: int = field(default=0, metadata=named("windows"))
-    """Clips that saw a part of it."""
+    """Number of clips that overlap it."""
     start_frame: int | None = None
     """First frame inside, if the video's frames can be numbered by time."""
     end_frame: int | None = None
     """One past the last."""
     alternatives: tuple[Alternative, ...] = ()
-    """Runners-up, best first."""
+    """Other labels by mean score, best first."""
+
+    def __repr__(self) -> str:
+        span = f"[{self.start_seconds:.3f}, {self.end_seconds:.3f}) s"
+        return f"Segment({reprlib.repr(self.label)}, {span}, score={self.score:.2f})"
 
     @property
     def duration_seconds(self) -> float:
-        """Length."""
+        """Length of the segment."""
         return self.end_seconds - self.start_seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Segmentation:
-    """What was found, and how much of the video was silenced as undecided."""
+    """The segments of a track, and how much of it gating excluded."""
 
     segments: tuple[Segment, ...]
     """Sorted by start, then label; disjoint per label."""
     gated_seconds: float
-    """Analysed time where margin or entropy said that nothing is happening."""
+    """Analysed time excluded because margin or entropy showed no clear label."""
+
+    def __repr__(self) -> str:
+        count = len(self.segments)
+        return f"Segmentation({count} segments, gated_seconds={self.gated_seconds:.3f})"
 
 
 def find_segments(track: ScoreTrack, options: SegmentOptions) -> list[Segment]:
-    """Segments of a track, sorted by start, then label.
+    """Find the segments of a track, sorted by start, then label.
 
     Raises:
         OptionError: an option names a label that the track does not have.
@@ -112,7 +121,7 @@ def find_segments(track: ScoreTrack, options: SegmentOptions) -> list[Segment]:
 
 
 def segment_track(track: ScoreTrack, options: SegmentOptions) -> Segmentation:
-    """`find_segments`, with what gating did.
+    """Find the segments of a track and the time that gating excluded.
 
     Raises:
         OptionError: an option names a label that the track does not have, or gates by margin or
@@ -134,15 +143,20 @@ def segment_track(track: ScoreTrack, options: SegmentOptions) -> Segmentation:
 
 
 def _cells_at_most(seconds: float, track: ScoreTrack) -> int:
+    """Return how many cells fit into a length of time."""
     return math.floor(seconds / track.step_seconds + _EPSILON)
 
 
 def _cells_at_least(seconds: float, track: ScoreTrack) -> int:
+    """Return how many cells a length of time needs, at least one."""
     return max(1, math.ceil(seconds / track.step_seconds - _EPSILON))
 
 
 def _min_cells(track: ScoreTrack, options: SegmentOptions) -> int:
-    """A video shorter than the minimum may still have one segment: all of it."""
+    """Return the minimum length in cells.
+
+    At most the whole analysed part: a video shorter than the minimum may still be one segment.
+    """
     return min(
         _cells_at_least(options.min_duration_seconds, track),
         max(1, int(np.count_nonzero(track.valid))),
@@ -152,9 +166,9 @@ def _min_cells(track: ScoreTrack, options: SegmentOptions) -> int:
 def _candidates(
     track: ScoreTrack, view: LabelView, gated: Flags, options: SegmentOptions
 ) -> NDArray[np.intp]:
-    """Reported columns whose largest score anywhere reaches their onset.
+    """Find the reported columns whose largest score reaches their onset.
 
-    Smoothing only lowers the largest score, so none is lost by looking before it.
+    An average never exceeds the largest score, so looking before smoothing loses none.
     """
     largest = np.zeros(view.num_columns, np.float32)
     for first, rows in track.chunks():
@@ -174,7 +188,7 @@ def _find_runs(
     breaks: list[int],
     options: SegmentOptions,
 ) -> Iterator[tuple[int, Run]]:
-    """(column, run) over the stretch's cells; runs and breaks count valid cells only."""
+    """Yield (column, run) within a stretch; runs and breaks index its valid cells."""
     shortest = _min_cells(track, options)
     gap = _cells_at_most(options.merge_gap_seconds, track)
     found: list[tuple[int, Run]] = []
@@ -186,7 +200,11 @@ def _find_runs(
             if view.names[column] in options.instants:
                 yield from ((int(column), run) for run in peaks_of(columns[:, i], onset))
                 continue
+            # A label whose own onset is below the common offset would otherwise need an offset
+            # above its onset.
             runs = hysteresis(columns[:, i], onset, min(onset, options.offset))
+            # Divided before merging, and not merged across a break: a gap of a few cells around a
+            # cut must not join two shots.
             runs = merge_runs(split_runs(runs, breaks), gap, breaks)
             runs = drop_short(runs, shortest)
             found += [(int(column), run) for run in runs]
@@ -208,7 +226,7 @@ def _columns(
     wanted: NDArray[np.intp],
     options: SegmentOptions,
 ) -> Floats:
-    """Smoothed scores (n, len(wanted)) of a stretch's valid cells; undecided cells are -1.
+    """Smooth the wanted columns over a stretch's valid cells (n, wanted); gated cells are -1.
 
     That is below any offset, even one of 0.
     """
@@ -225,7 +243,7 @@ def _columns(
 
 
 def _clusters(found: Sequence[tuple[int, Run]]) -> Iterator[list[tuple[int, Run]]]:
-    """Groups of runs that overlap directly or through others."""
+    """Group runs that overlap directly or through others."""
     cluster: list[tuple[int, Run]] = []
     until = 0
     for column, run in sorted(found, key=lambda item: (item[1], item[0])):
@@ -246,10 +264,14 @@ def _settle(
     cluster: Sequence[tuple[int, Run]],
     options: SegmentOptions,
 ) -> Iterator[tuple[int, Run]]:
-    """The runs of a cluster after `limit_labels`; what is left too short or weak gives way."""
+    """Apply `limit_labels` to a cluster and yield its runs, without those too short or weak.
+
+    Removing a poor run frees its cells for another label, so the limit is applied again until
+    every run that is left holds by itself.
+    """
     start, stop = min(run[0] for _, run in cluster), max(run[1] for _, run in cluster)
     columns = np.array(sorted({column for column, _ in cluster}))
-    margin = _cells_at_most(options.smooth_seconds, track)  # smoothing looks past the cluster
+    margin = _cells_at_most(options.smooth_seconds, track)  # smoothing reads past the cluster
     low, high = max(0, start - margin), stop + margin
     scores = _columns(track, view, gated, cells[low:high], columns, options)[start - low :]
     scores = np.maximum(scores[: stop - start], 0.0)  # undecided cells may have been bridged
@@ -286,7 +308,7 @@ def _describe(
     run: Run,
     options: SegmentOptions,
 ) -> Segment:
-    """Times, clamped to what was analysed, and statistics of one run."""
+    """Make the segment of one run: times, clamped to the analysed part, and statistics."""
     inside = cells[run[0] : run[1]]
     total = np.zeros(view.num_columns)
     peak_score, peak_cell = -1.0, int(inside[0])
@@ -326,12 +348,12 @@ def _alternatives(
 
 
 def number_frames(segments: Sequence[Segment], frame_rate: Fraction | None) -> list[Segment]:
-    """Segments with the half-open range of frames that are first shown inside them.
+    """Add to segments the half-open range of frames whose first display lies inside them.
 
     Args:
-        segments: with times only.
-        frame_rate: of a video whose rate is constant; frame n is shown at n / rate. With `None`
-            frames stay unknown: a count from an average rate would be wrong.
+        segments: with times.
+        frame_rate: frames per second of a video whose rate is constant; frame n is shown at
+            n / rate. `None` leaves frames unknown: a count from an average rate would be wrong.
     """
     if frame_rate is None:
         return list(segments)

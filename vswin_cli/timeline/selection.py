@@ -1,4 +1,4 @@
-"""Which labels a user wants to see, alone or in groups, and where nothing is decided at all."""
+"""Select and group labels, and find cells in which no label stands out (gating)."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelView:
-    """Columns as the user wants them: groups in place of their members, the rest as they are."""
+    """The columns to segment: groups in place of their members, other labels as they are."""
 
     names: tuple[str, ...]
     """Name of each column: labels in their own order, then groups."""
@@ -42,18 +42,24 @@ class LabelView:
     singles: NDArray[np.intp]
     """Classes that are in no group."""
     activation: Activation
-    """Decides how members combine."""
+    """Decides how the scores of members combine."""
+
+    def __repr__(self) -> str:
+        return (
+            f"LabelView({len(self.singles)} labels and {len(self.members)} groups, "
+            f"{int(self.reported.sum())} reported, {self.activation})"
+        )
 
     @property
     def num_columns(self) -> int:
-        """L, labels outside of groups plus groups."""
+        """Number of columns, L: labels outside of groups, plus groups."""
         return len(self.names)
 
     @classmethod
     def of(
         cls, labels: Sequence[str], activation: Activation, options: SegmentOptions
     ) -> LabelView:
-        """Resolve the options' names and patterns against a label map.
+        """Make a view by matching the options' names and patterns to a model's labels.
 
         Raises:
             OptionError: a name or pattern matches nothing, or nothing is left.
@@ -78,7 +84,7 @@ class LabelView:
         return cls(names, ids, reported, members, singles, activation)
 
     def apply(self, rows: NDArray[np.floating], wanted: NDArray[np.intp] | None = None) -> Floats:
-        """Scores of columns (n, L) from those of classes (n, K).
+        """Compute the scores of columns (n, L) from those of classes (n, K).
 
         A group's score is the sum of its members' where scores share one unit among them
         (softmax), and the largest where each stands alone (sigmoid).
@@ -102,7 +108,7 @@ class LabelView:
 
 
 def check_selection(labels: Sequence[str], activation: Activation, options: SegmentOptions) -> None:
-    """Find out before the work whether options fit a model.
+    """Check before any decoding that the options fit a model.
 
     Raises:
         OptionError: they name labels that it does not have, or leave none, or gate by margin or
@@ -113,7 +119,7 @@ def check_selection(labels: Sequence[str], activation: Activation, options: Segm
 
 
 def _gates(activation: Activation, options: SegmentOptions) -> bool:
-    """Whether margin or entropy silences anything."""
+    """Tell whether the options gate by margin or entropy."""
     if options.min_margin <= 0 and options.max_entropy >= 1:
         return False
     if activation != "softmax":
@@ -125,7 +131,7 @@ def _gates(activation: Activation, options: SegmentOptions) -> bool:
 
 
 def match_labels(patterns: Sequence[str], names: Sequence[str]) -> list[int]:
-    """Indices of the names that any pattern matches, in order; case does not matter.
+    """Find the indices of the names that any pattern matches, in order, ignoring case.
 
     A name matches itself even if it holds `*`, `?` or `[`.
 
@@ -137,6 +143,7 @@ def match_labels(patterns: Sequence[str], names: Sequence[str]) -> list[int]:
     for pattern in patterns:
         wanted = pattern.casefold()
         hits = [i for i, name in enumerate(folded) if name == wanted]
+        # only without an exact match, so that `a*` can name the label `a*` alone
         hits = hits or [i for i, name in enumerate(folded) if fnmatchcase(name, wanted)]
         if not hits:
             near = difflib.get_close_matches(wanted, folded, n=3, cutoff=0.5)
@@ -150,7 +157,7 @@ def match_labels(patterns: Sequence[str], names: Sequence[str]) -> list[int]:
 
 
 def top_margin(scores: Floats) -> Floats:
-    """Lead of the largest score over the second (n,); the score itself if there is one column."""
+    """Compute how far the best score is above the second (n,); with one column the score itself."""
     if scores.shape[1] < 2:
         return scores[:, 0]
     top = np.partition(scores, -2, axis=1)[:, -2:]
@@ -158,7 +165,7 @@ def top_margin(scores: Floats) -> Floats:
 
 
 def normalised_entropy(scores: Floats) -> Floats:
-    """Entropy of each row as a distribution (n,): 0 if one label has it all, 1 if all are equal."""
+    """Compute each row's entropy (n,), scaled: 0 if one label has it all, 1 if all are equal."""
     if scores.shape[1] < 2:
         return np.zeros(len(scores), np.float32)
     shares = scores / np.maximum(scores.sum(axis=1, keepdims=True), 1e-12)
@@ -167,9 +174,9 @@ def normalised_entropy(scores: Floats) -> Floats:
 
 
 def undecided(track: ScoreTrack, view: LabelView, options: SegmentOptions) -> NDArray[np.bool_]:
-    """Valid cells (N,) where margin or entropy says that nothing is happening.
+    """Find the valid cells (N,) in which no label stands out by margin or entropy.
 
-    Looks at all columns, reported or not: leaving a label out does not make another certain.
+    All columns count, reported or not: excluding a label does not make another one certain.
 
     Raises:
         OptionError: scores do not compete (sigmoid), so a margin or entropy means nothing.

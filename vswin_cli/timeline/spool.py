@@ -1,4 +1,4 @@
-"""Rows of scores on their way from the network to the segments, out of memory's way."""
+"""Store rows of scores in half precision, in memory while few, else in a temporary file."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _MEMORY_BYTES = 2 << 20  # a spool that stays smaller never touches the disk
 
 
 class ScoreSpool:
-    """Rows of scores in half precision: appended once, read back in chunks.
+    """Append-only storage of score rows in half precision, read back in chunks.
 
-    Small ones stay in memory, larger ones live in an unnamed temporary file.
+    Small spools stay in memory, larger ones use an unnamed temporary file.
     """
 
     def __init__(self, width: int) -> None:
@@ -41,19 +41,22 @@ class ScoreSpool:
             self._file.write(np.ascontiguousarray(rows, dtype=np.float16).tobytes())
         self.num_rows += len(rows)
 
+    def __repr__(self) -> str:
+        return f"ScoreSpool({self.num_rows} rows x {self.width})"
+
     def append_zeros(self, count: int) -> None:
-        """Add rows that no clip has reached."""
+        """Add rows of zeros, for cells that no clip covers."""
         block = np.zeros((min(count, _ZERO_ROWS), self.width), np.float16)
         for start in range(0, count, _ZERO_ROWS):
             self.append(block[: min(_ZERO_ROWS, count - start)])
 
     def read(self, start: int, stop: int) -> NDArray[np.float16]:
-        """Rows `[start, stop)` as stored (n, K)."""
+        """Read rows `[start, stop)` as stored (n, K)."""
         row_bytes = 2 * self.width
         self._file.seek(start * row_bytes)
         data = self._file.read((stop - start) * row_bytes)
         return np.frombuffer(data, np.float16).reshape(-1, self.width)
 
     def close(self) -> None:
-        """Give the memory and the temporary file back; idempotent."""
+        """Release memory and temporary file; calling it again does nothing."""
         self._finalizer()
