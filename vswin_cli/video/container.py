@@ -1,10 +1,11 @@
-"""What a container offers: which stream to decode, what it declares, what is odd about it."""
+"""Open a container and find out which stream to decode, what it declares and what is odd."""
 
 from __future__ import annotations
 
 import re
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from vswin_cli.errors import NotAVideoError, NoVideoStreamError, SourceNotFoundError
 from vswin_cli.video.frame_rate import usual_interval
+from vswin_cli.video.frames import quarter_turn
 from vswin_cli.video.info import DurationSource, MediaWarning, VideoInfo
 from vswin_cli.video.structure import is_cut_off
 from vswin_cli.video.timestamps import RESET_SECONDS
@@ -21,21 +23,22 @@ if TYPE_CHECKING:
     from av.container import InputContainer
 
 __all__ = [
+    "DEFAULT_TIME_BASE",
     "best_stream",
     "container_name",
     "declared_duration",
-    "displayed_container_name",
+    "describe_video",
     "examine_clock",
     "giving_up",
-    "lead_seconds",
     "measured_interval",
-    "media_warnings",
-    "moving_streams",
     "nominal_interval",
     "open_container",
 ]
 
 T = TypeVar("T")
+
+DEFAULT_TIME_BASE = Fraction(1, 90_000)
+"""Seconds per tick where a stream states none: that of MPEG streams."""
 
 _FALLBACK_RATE = Fraction(25)  # for raw streams that state no rate at all
 _SQUARE_WITHIN = Fraction(1, 50)  # 399:400 comes of rounding a width to whole blocks
@@ -87,8 +90,8 @@ def _opening_hint(path: Path) -> str:
     return "check that it is a video file and that it was copied completely"
 
 
-def moving_streams(container: InputContainer) -> list[VideoStream]:
-    """Video streams that are neither cover art nor thumbnails."""
+def _moving_streams(container: InputContainer) -> list[VideoStream]:
+    """Return the video streams that are neither cover art nor thumbnails."""
     from av.stream import Disposition
 
     still = Disposition.attached_pic | Disposition.timed_thumbnails
@@ -96,12 +99,12 @@ def moving_streams(container: InputContainer) -> list[VideoStream]:
 
 
 def best_stream(container: InputContainer, path: Path) -> VideoStream:
-    """The stream that FFmpeg would play, cover art aside.
+    """Return the stream that FFmpeg would play, cover art aside.
 
     Raises:
         NoVideoStreamError: no stream with moving pictures that has a decoder.
     """
-    moving = moving_streams(container)
+    moving = _moving_streams(container)
     streams = [stream for stream in moving if stream.codec_context is not None]
     if moving and not streams:
         raise NoVideoStreamError(
@@ -124,19 +127,20 @@ def best_stream(container: InputContainer, path: Path) -> VideoStream:
 def declared_duration(
     container: InputContainer, stream: VideoStream, origin: Fraction
 ) -> tuple[float, DurationSource] | None:
-    """Seconds that a video claims to last from its first picture on, and who claims it.
+    """Return how many seconds a video is declared to last from its first frame on, and by whom.
 
     Args:
         container: holds the stream.
-        stream: of the pictures.
+        stream: of the frames.
         origin: when its first one is shown on the container's clock; sound may begin before.
     """
     name = container_name(container)
     is_stated = name in _STATING_DURATION
     if stream.duration is not None and stream.time_base is not None and stream.duration > 0:
         return float(stream.duration * stream.time_base), "stream" if is_stated else "estimate"
+    # mkvmerge and FFmpeg write a tag with the end of each stream, on a clock that counts from 0.
     tag = _DURATION_TAG.fullmatch(stream.metadata.get("DURATION", ""))
-    if name == "matroska" and tag is not None:  # which counts from 0, not from the start
+    if name == "matroska" and tag is not None:
         seconds = 3600 * int(tag[1]) + 60 * int(tag[2]) + float(tag[3]) - float(origin)
         return (seconds, "stream") if seconds > 0 else None
     if not container.duration or container.duration < 0:
@@ -147,12 +151,12 @@ def declared_duration(
 
 
 def container_name(container: InputContainer) -> str:
-    """Short name of the format: the first of the names that FFmpeg gives it."""
+    """Return the first of the names that FFmpeg gives to the format."""
     return container.format.name.split(",")[0]
 
 
 def examine_clock(path: Path, stream: VideoStream) -> Generator[None, None, bool]:
-    """Whether a stream's timestamps never fall back, so that each time occurs in it once.
+    """Return whether a stream's timestamps never fall back, so that each time occurs in it once.
 
     Reads all packets and decodes none; yields now and then.
     """
@@ -174,18 +178,64 @@ def examine_clock(path: Path, stream: VideoStream) -> Generator[None, None, bool
     return True
 
 
-def displayed_container_name(container: InputContainer, path: Path) -> str:
-    """Of the names of a format the one that the file's name ends with, or the first."""
+def describe_video(
+    path: Path,
+    container: InputContainer,
+    stream: VideoStream,
+    first: VideoFrame,
+    *,
+    origin: Fraction,
+    interval_seconds: float | None,
+) -> VideoInfo:
+    """Collect what is known of a video once its first frame is decoded.
+
+    Args:
+        path: the file.
+        container: opened from it.
+        stream: the one that is decoded.
+        first: its first frame.
+        origin: when that is shown on the container's clock, in seconds.
+        interval_seconds: usual distance between the first packets' timestamps.
+    """
+    ratio, rate = stream.sample_aspect_ratio or 1, stream.average_rate or stream.guessed_rate
+    declared = declared_duration(container, stream, origin)
+    info = VideoInfo(
+        size_bytes=path.stat().st_size,
+        container=_displayed_container_name(container, path),
+        codec=stream.codec_context.codec.canonical_name,
+        width=first.width,
+        height=first.height,
+        rotation_degrees=quarter_turn(first.rotation),
+        sample_aspect_ratio=f"{ratio.numerator}:{ratio.denominator}",
+        pixel_format=first.format.name,
+        bit_depth=first.format.components[0].bits,
+        time_base_seconds=float(stream.time_base or DEFAULT_TIME_BASE),
+        start_seconds=float(origin),
+        declared_frame_rate=str(rate) if rate else None,
+        measured_frame_rate=1.0 / interval_seconds if interval_seconds else None,
+        declared_duration_seconds=declared[0] if declared else None,
+        duration_source=declared[1] if declared else None,
+        seekable=first.pts is not None and container.duration is not None,
+        cut_off=is_cut_off(path),
+        lead_seconds=_lead_seconds(container, origin),
+        num_video_streams=len(_moving_streams(container)),
+        stream_index=stream.index,
+    )
+    return replace(info, warnings=_media_warnings(info, first))
+
+
+def _displayed_container_name(container: InputContainer, path: Path) -> str:
+    """Return the format's name that is the file's suffix (`mp4` of `mov,mp4`), or its first."""
     names = container.format.name.split(",")
     suffix = path.suffix.lower().removeprefix(".")
     return suffix if suffix in names else names[0]
 
 
-def lead_seconds(container: InputContainer, origin: Fraction) -> float:
-    """How long a player that begins with the container's start shows no picture.
+def _lead_seconds(container: InputContainer, origin: Fraction) -> float:
+    """Return how long a player that begins with the container's start shows no frame.
 
     Args:
-        container: of the pictures.
+        container: of the frames.
         origin: when the first one is shown on its clock.
     """
     if container.start_time is None:
@@ -194,21 +244,21 @@ def lead_seconds(container: InputContainer, origin: Fraction) -> float:
 
 
 def nominal_interval(stream: VideoStream) -> float:
-    """Seconds between frames according to the header, or a common value."""
+    """Return the seconds between frames according to the header, or a common value."""
     rate = stream.guessed_rate or stream.average_rate or _FALLBACK_RATE
     return float(1 / rate) if rate > 0 else float(1 / _FALLBACK_RATE)
 
 
 def measured_interval(timestamps: Sequence[int], time_base: Fraction) -> float | None:
-    """Usual distance between timestamps of packets, in seconds; `None` for fewer than three."""
+    """Return the usual distance between packets' timestamps in seconds; `None` for under three."""
     distinct = sorted(set(timestamps))
     if len(distinct) < 3:
         return None
     return usual_interval([float((b - a) * time_base) for a, b in pairwise(distinct)])
 
 
-def media_warnings(info: VideoInfo, first: VideoFrame) -> tuple[MediaWarning, ...]:
-    """What a careful user wants to know before the video is decoded."""
+def _media_warnings(info: VideoInfo, first: VideoFrame) -> tuple[MediaWarning, ...]:
+    """List what a careful user wants to know before the video is decoded."""
     found = []
     if info.num_video_streams > 1:
         found.append(
@@ -240,7 +290,7 @@ def media_warnings(info: VideoInfo, first: VideoFrame) -> tuple[MediaWarning, ..
 
 
 def giving_up(head: deque[T], rest: Iterator[T]) -> Iterator[T]:
-    """The head, given up piece by piece so that it does not stay in memory, then the rest."""
+    """Yield the head, emptying it so that it does not stay in memory, then the rest."""
     while head:
         yield head.popleft()
     yield from rest

@@ -1,9 +1,10 @@
-"""Decoders that work on neighbouring ranges of a video at once, and their frames in order.
+"""Decode several ranges of one video at once and give out their frames in order.
 
-A range goes from one key frame to another that lies at least a few seconds later. Each decoder is a
-thread with a `VideoReader` of its own; FFmpeg works without the interpreter's lock. A range counts
-only if it begins and ends with exactly the frames that the container promised, and if nothing was
-damaged, left out, turned or resized in it.
+The frame threads of one decoder wait for each other's rows; decoders of their own, each from one
+key frame to another, do not. FFmpeg works without the interpreter's lock, so that threads suffice.
+Only videos that FFmpeg can enter at any key frame are divided, and only while everything is sound:
+at the first oddity the video is decoded anew by one decoder, because how damage looks depends on
+all that a decoder has seen.
 """
 
 from __future__ import annotations
@@ -15,52 +16,72 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING
 
+from vswin_cli.errors import SourceError
 from vswin_cli.video.frames import TimedFrame
 from vswin_cli.video.reader import VideoReader
 from vswin_cli.video.resize import ImageResizer
 from vswin_cli.video.skip import IsWanted
 
-if TYPE_CHECKING:
-    from av import Packet, VideoStream
+__all__ = ["ParallelDecoder", "frames_in_parallel"]
 
-__all__ = ["Relay"]
-
+_CODECS = ("h264", "hevc", "vp8", "vp9", "av1")  # whose key frames are places to begin at
+_CONTAINERS = ("mov", "matroska")  # which keep an index of them
+_WORTHWHILE_SECONDS = 20.0  # of video; each decoder opens the file for itself
 _RANGE_SECONDS = 4.0  # at the least; a range ends with the first key frame behind that
-_LONGEST_RANGE_SECONDS = 20.0  # its pictures wait in memory until it is their turn
+_LONGEST_RANGE_SECONDS = 20.0  # its images wait in memory until it is their turn
 
 
-class _Decoder(VideoReader):
-    """A reader with one thread, for one range after the other."""
+def frames_in_parallel(
+    reader: VideoReader, *, decoders: int, short_side: int, end_seconds: float | None
+) -> Iterator[TimedFrame]:
+    """Yield the frames that `reader.frames()` would, by several decoders where the video allows it.
 
-    _last_pts: int | None = None
+    Then frames that are not wanted come without pixels, the others scaled, so that ranges that
+    wait for their turn need little memory. After an oddity frames come again from the first on.
 
-    def _configure(self) -> None:
-        super()._configure()
-        context = self._stream.codec_context
-        context.thread_count = 1
-        context.options = context.options | {"err_detect": "explode"}  # nothing is patched up
+    Args:
+        reader: stands where the frames begin, and was told which ones to decode.
+        decoders: how many may work at once.
+        short_side: pixels of the images that wanted frames are scaled to.
+        end_seconds: where the wanted part of the video ends, if not at its end.
+    """
+    declared = reader.info.declared_duration_seconds or 0.0
+    until = min(declared, end_seconds or declared)
+    begin = reader.next_seconds
+    is_wanted = reader.is_wanted
+    if decoders > 1 and is_wanted and begin is not None and _can_be_divided(reader, until - begin):
+        decoder = ParallelDecoder(
+            reader.path,
+            is_wanted,
+            short_side,
+            decoders=decoders,
+            begin_seconds=begin,
+            until_seconds=until,
+        )
+        with closing(decoder):
+            reader.close()  # what a container knows of a long video takes room
+            yield from decoder.frames()
+        try:
+            reader.reopen()
+        except SourceError:  # the file is gone; what was given is not lost
+            return
+        resume = decoder.end_seconds if decoder.is_sound else begin
+        if resume > 0:
+            reader.seek(resume)
+    yield from reader.frames()
 
-    def enter(self, begin_seconds: float, end_seconds: float) -> Iterator[TimedFrame]:
-        """Frames of a range and the key frame behind it; nothing later is decoded."""
-        self._last_pts = self._timestamp(end_seconds)
-        self.seek(begin_seconds)
-        return self.frames()
 
-    def _demux(self) -> Iterator[Packet[VideoStream]]:
-        """Packets up to the key frame that ends the range and those that are shown before it."""
-        for packet in super()._demux():
-            last, here = self._last_pts, packet.pts
-            if last is not None and here is not None and here > last:
-                return
-            yield packet
-
-    @property
-    def is_sound(self) -> bool:
-        """Whether nothing odd was noticed so far."""
-        counted = self.bad_packets + self.corrupt_frames + self.out_of_order_frames
-        return counted == 0 and not self.read_failed and not self.warnings
+def _can_be_divided(reader: VideoReader, seconds: float) -> bool:
+    """Return whether that many seconds of a video may and should be decoded in ranges."""
+    info = reader.info
+    return (
+        info.seekable
+        and not (info.cut_off or reader.bad_packets)
+        and info.codec in _CODECS
+        and reader.format_name in _CONTAINERS
+        and seconds >= _WORTHWHILE_SECONDS
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,16 +93,25 @@ class _Range:
     frames: SimpleQueue[TimedFrame | None] = field(default_factory=SimpleQueue)
 
 
-class Relay:
-    """Frames of a video from `begin_seconds` on, decoded by several at once; close it after use.
+class ParallelDecoder:
+    """Decode a video from `begin_seconds` on in several threads; close it after use.
+
+    A range goes from one key frame to another that lies at least a few seconds later. It counts
+    only if it begins and ends with exactly the frames that the container promised, and if nothing
+    was damaged, dropped, rotated or resized in it.
+
+    Attributes:
+        end_seconds: up to where frames were given, exclusive.
+        is_sound: whether nothing odd was met so far.
 
     Args:
         path: the video.
         is_wanted: asked with the stretch of time over which a frame is on display.
-        short_side: of the pictures that wanted frames are scaled to.
+        short_side: of the images that wanted frames are scaled to.
         decoders: how many.
         begin_seconds: time of the first frame; decoding can begin there.
-        until_seconds: where the video is thought to end; the last stretch is left to others.
+        until_seconds: where the video is thought to end; the last stretch is left to the caller's
+            reader, which knows what to make of an end that is not where it should be.
     """
 
     def __init__(
@@ -100,7 +130,7 @@ class Relay:
         self._begin_seconds = self._claimed_seconds = self.end_seconds = begin_seconds
         self._until_seconds = until_seconds
         self.is_sound = True
-        self._open: deque[_Range] = deque()  # claimed by a decoder and not yet given out
+        self._open: deque[_Range] = deque()  # claimed by a thread and not yet given out
         self._is_exhausted = False
         self._is_closed = False
         self._changed = threading.Condition()
@@ -112,7 +142,7 @@ class Relay:
             thread.start()
 
     def frames(self) -> Iterator[TimedFrame]:
-        """Frames in order, up to `end_seconds`, exclusive, or to the first oddity."""
+        """Yield frames in order, up to `end_seconds`, exclusive, or to the first oddity."""
         while (first := self._next_range()) is not None:
             while (frame := first.frames.get()) is not None:
                 yield frame
@@ -124,7 +154,7 @@ class Relay:
                 self._changed.notify_all()
 
     def close(self) -> None:
-        """End the decoders."""
+        """End the threads."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
@@ -140,8 +170,11 @@ class Relay:
     def _is_over(self) -> bool:
         return self._is_closed or self._is_exhausted or not self.is_sound
 
-    def _claim(self, reader: _Decoder) -> _Range | None:
-        """The next range for a decoder, once fewer are open than there are decoders."""
+    def _claim(self, reader: VideoReader) -> _Range | None:
+        """Claim the next range, once fewer are open than there are threads.
+
+        That bounds the memory: frames of an open range wait in it until those before are taken.
+        """
         with self._changed:
             self._changed.wait_for(lambda: len(self._open) < len(self._threads) or self._is_over)
             if self._is_over:
@@ -161,8 +194,9 @@ class Relay:
             return claimed
 
     def _work(self) -> None:
+        """Decode one range after the other, in a thread with a reader of its own."""
         is_done = False
-        with suppress(Exception), closing(_Decoder(self._path)) as reader:
+        with suppress(Exception), closing(VideoReader(self._path, strict=True)) as reader:
             reader.decode_only(self._is_wanted)
             while (claimed := self._claim(reader)) is not None:
                 self._fill(claimed, reader)
@@ -170,7 +204,7 @@ class Relay:
         if not is_done:  # whatever it was, the one decoder will meet it again and tell
             self._give_up()
 
-    def _fill(self, claimed: _Range, reader: _Decoder) -> None:
+    def _fill(self, claimed: _Range, reader: VideoReader) -> None:
         is_sound = False
         try:
             is_sound = self._decode(reader, claimed)
@@ -184,12 +218,14 @@ class Relay:
             self.is_sound = False
             self._changed.notify_all()
 
-    def _decode(self, reader: _Decoder, claimed: _Range) -> bool:
-        """Decode a range; whether it was as it should be."""
+    def _decode(self, reader: VideoReader, claimed: _Range) -> bool:
+        """Decode a range; return whether it was as it should be."""
         resizer = ImageResizer(self._short_side)
         held: TimedFrame | None = None
         looks = set()
-        for frame in reader.enter(claimed.begin_seconds, claimed.end_seconds):
+        reader.stop_after(claimed.end_seconds)
+        reader.seek(claimed.begin_seconds)
+        for frame in reader.frames():
             if frame.frame is not None:
                 looks.add((frame.frame.width, frame.frame.height, frame.rotation_degrees))
             if self._is_closed or not reader.is_sound or len(looks) > 1:
@@ -204,7 +240,7 @@ class Relay:
         return False
 
     def _scaled(self, frame: TimedFrame, end_seconds: float, resizer: ImageResizer) -> TimedFrame:
-        """The frame as small as its picture, or without pixels where nobody wants them."""
+        """Return the frame with its image for pixels, or without any where it is not wanted."""
         pixels = frame.frame
         is_first = frame.seconds == self._begin_seconds  # may have to stand for time before it
         if pixels is not None:

@@ -18,7 +18,7 @@ from vswin_cli.video.frame_rate import GAP_SECONDS, Intervals
 from vswin_cli.video.frames import TimedFrame
 from vswin_cli.video.grid import GridWalker
 from vswin_cli.video.info import DecodeReport, EndReason, Gap, GapReason, MediaWarning
-from vswin_cli.video.ranged import RangedReader
+from vswin_cli.video.parallel import frames_in_parallel
 from vswin_cli.video.reader import VideoReader
 from vswin_cli.video.resize import ImageResizer
 from vswin_cli.video.sampling import ROUNDING_SECONDS, Progress, SampledFrame, SamplingPlan
@@ -44,7 +44,7 @@ def decode_samples(path: Path, plan: SamplingPlan) -> Generator[Event, None, Non
     Raises:
         SourceError: the file cannot be opened, holds no video, or not one frame can be decoded.
     """
-    with RangedReader(path, plan) as reader:
+    with VideoReader(path) as reader:
         yield reader.info
         yield from _Sampler(reader, plan).events()
 
@@ -90,7 +90,7 @@ class _Sampler:
 
     def _decode_from(self, start_seconds: float) -> Generator[Event, None, float | None]:
         """Decode on; returns where to seek to, or `None` at the end."""
-        for frame in self._reader.frames():
+        for frame in self._frames():
             if self._held is None or frame.seconds > self._held.seconds:  # no repetition
                 self._frames_decoded += 1
                 yield from self._take(frame, start_seconds)
@@ -102,6 +102,18 @@ class _Sampler:
             if target is not None:
                 return target
         return None
+
+    def _frames(self) -> Iterator[TimedFrame]:
+        """Frames from where the reader stands, by several decoders where the plan allows it."""
+        plan = self._plan
+        if plan.by == "index" or plan.resize != "fast" or plan.sparse or plan.every_frame:
+            return self._reader.frames()
+        return frames_in_parallel(
+            self._reader,
+            decoders=plan.decoders,
+            short_side=plan.short_side,
+            end_seconds=plan.end_seconds,
+        )
 
     def _sign_of_life(self, here_seconds: float) -> Iterator[Event]:
         if time.monotonic() - self._last_sign > _PROGRESS_SECONDS:

@@ -1,7 +1,7 @@
-"""Which packets need not be decoded: pictures that no other picture refers to and no clip shows.
+"""Skip packets of frames that no other frame refers to and that no clip shows.
 
-Half the pictures of a typical H.264 video are of that kind, and a clip samples every second or
-third. In H.264 a picture whose slices all state `nal_ref_idc` 0 is not used for predicting any
+Half the frames of a typical H.264 video are of that kind, and a clip samples every second or
+third. In H.264 a frame whose slices all state `nal_ref_idc` 0 is not used for predicting any
 other (ITU-T H.264, 7.4.1), so that those that remain come out the same to the bit. HEVC gives no
 such promise between temporal layers; other codecs do not say. Knows packets, not decoders.
 """
@@ -21,28 +21,28 @@ if TYPE_CHECKING:
     VideoPacket: TypeAlias = Packet[VideoStream]
 
 __all__ = [
+    "FrameSkipping",
     "IsWanted",
-    "Omission",
-    "Omitted",
+    "SkippedFrame",
     "allows_fields",
+    "frame_skipping_for",
     "is_disposable",
     "nal_length_bytes",
-    "omission_for",
 ]
 
 IsWanted: TypeAlias = Callable[[float, float], bool]
-"""Whether a picture on display over `[begin_seconds, end_seconds)` is wanted."""
+"""Whether a frame on display over `[begin_seconds, end_seconds)` is wanted."""
 
 _REACH = 20
-"""Packets looked at on either side: H.264 displaces a picture by 16 at most (A.3.1)."""
+"""Packets looked at on either side: H.264 displaces a frame by 16 at most (A.3.1)."""
 _SLICE, _FIRST_PARTITION, _LAST_PARTITION = 1, 2, 4  # kinds of NAL units (H.264, table 7-1)
-_TIMING_PACKETS = ("mov", "matroska")  # containers where every packet is a picture, with its time
-_HARMLESS = {6, 9, 12}  # messages, delimiters, filler: of no use without their picture
+_TIMING_PACKETS = ("mov", "matroska")  # containers where every packet is a frame, with its time
+_HARMLESS = {6, 9, 12}  # messages, delimiters, filler: of no use without their frame
 _HIGH_PROFILES = {44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244}  # 7.3.2.1.1
 
 
 def nal_length_bytes(extradata: bytes | None) -> int | None:
-    """Size of the length before each NAL unit; `None` where units are not stored that way.
+    """Return the size of the length before each NAL unit; `None` where they have none.
 
     Args:
         extradata: the decoder configuration of a stream (ISO 14496-15, 5.3.3.1).
@@ -53,10 +53,10 @@ def nal_length_bytes(extradata: bytes | None) -> int | None:
 
 
 def allows_fields(extradata: bytes) -> bool:
-    """Whether a picture may come as two fields, each of them in a packet of its own.
+    """Return whether a frame may come as two fields, each of them in a packet of its own.
 
     Args:
-        extradata: as of `nal_length_bytes`, for which it is not `None`.
+        extradata: as for `nal_length_bytes`, for which it is not `None`.
     """
     at = 6
     try:
@@ -71,7 +71,7 @@ def allows_fields(extradata: bytes) -> bool:
 
 
 class _Bits:
-    """Numbers in a NAL unit (H.264, 7.2 and 9.1), which raises `ValueError` at its end."""
+    """Read numbers of a NAL unit (H.264, 7.2 and 9.1); `ValueError` at its end."""
 
     def __init__(self, unit: bytes) -> None:
         plain = unit.replace(b"\0\0\3", b"\0\0")
@@ -93,7 +93,7 @@ class _Bits:
 
 
 def _has_frames_only(settings: _Bits) -> bool:
-    """`frame_mbs_only_flag` of a sequence parameter set (H.264, 7.3.2.1.1)."""
+    """Return `frame_mbs_only_flag` of a sequence parameter set (H.264, 7.3.2.1.1)."""
     settings.take(8)
     profile = settings.take(8)
     settings.take(16)
@@ -139,7 +139,7 @@ def _skip_scaling_list(settings: _Bits, size: int) -> None:
 
 
 def is_disposable(packet: bytes | memoryview, length_bytes: int) -> bool:
-    """Whether an H.264 packet holds nothing but slices that no other picture refers to."""
+    """Return whether an H.264 packet holds nothing but slices that no other frame refers to."""
     at, slices = 0, 0
     while at + length_bytes < len(packet):
         size = int.from_bytes(packet[at : at + length_bytes], "big")
@@ -156,8 +156,8 @@ def is_disposable(packet: bytes | memoryview, length_bytes: int) -> bool:
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Omitted:
-    """Stands for a picture that was not decoded."""
+class SkippedFrame:
+    """A frame that was not decoded; sorts by time."""
 
     pts: int
     time_base: Fraction
@@ -166,19 +166,19 @@ class Omitted:
     is_corrupt: bool = False
 
     @classmethod
-    def of(cls, packet: VideoPacket, time_base: Fraction, rotation: int) -> Omitted:
-        """The picture of a packet that has a timestamp, turned like the one before."""
+    def of(cls, packet: VideoPacket, time_base: Fraction, rotation: int) -> SkippedFrame:
+        """Make that of a packet that has a timestamp, rotated like the frame before."""
         assert packet.pts is not None
         return cls(packet.pts, time_base, packet.duration or 0, rotation)
 
 
-class Omission:
-    """Looks ahead in a stream of packets and tells which can be left out.
+class FrameSkipping:
+    """Look ahead in a stream of packets and tell which can be skipped.
 
     Args:
         length_bytes: as `nal_length_bytes` says.
-        longest_step_back: in ticks; further back means a new clock, and nothing is left out.
-        is_wanted: asked with a picture's timestamp and the next one's, in ticks. Where that is
+        longest_step_back: in ticks; further back means a new clock, and nothing is skipped.
+        is_wanted: asked with a frame's timestamp and the next one's, in ticks. Where that is
             not known, a later one stands for it.
     """
 
@@ -195,7 +195,7 @@ class Omission:
         self._is_regular = True
 
     def examine(self, packets: Iterator[VideoPacket]) -> Iterator[tuple[VideoPacket, bool]]:
-        """Every packet, some packets late, with whether it can be left out."""
+        """Yield every packet, 20 packets late, with whether it can be skipped."""
         for packet in packets:
             self._note(packet)
             self._ahead.append(packet)
@@ -228,19 +228,19 @@ class Omission:
         return packet, is_spare
 
 
-def omission_for(
+def frame_skipping_for(
     stream: VideoStream,
     container: str,
     longest_step_back: int,
     is_wanted: Callable[[int, int], bool],
-) -> Omission | None:
-    """What tells the spare packets of a stream; none where that cannot be told.
+) -> FrameSkipping | None:
+    """Return what tells the spare packets of a stream; `None` where that cannot be told.
 
     Args:
         stream: to be decoded.
         container: FFmpeg's name of its format.
-        longest_step_back: as for `Omission`.
-        is_wanted: as for `Omission`.
+        longest_step_back: as for `FrameSkipping`.
+        is_wanted: as for `FrameSkipping`.
     """
     context = stream.codec_context
     settings = context.extradata if context.name == "h264" else None
@@ -249,4 +249,4 @@ def omission_for(
         return None
     if container not in _TIMING_PACKETS:
         return None
-    return Omission(length_bytes, longest_step_back, is_wanted)
+    return FrameSkipping(length_bytes, longest_step_back, is_wanted)

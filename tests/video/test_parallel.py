@@ -1,4 +1,4 @@
-"""Several decoders at work on one video give what one gives, and stop where anything is odd."""
+"""Several decoders of one video give what one gives, and stop where anything is odd."""
 
 import threading
 from dataclasses import replace
@@ -14,7 +14,8 @@ from vswin_cli.models.architecture import InputSpec
 from vswin_cli.storage.sources import VideoSource
 from vswin_cli.video.clips import open_clips
 from vswin_cli.video.info import DecodeReport
-from vswin_cli.video.parallel import Relay, _Decoder
+from vswin_cli.video.parallel import ParallelDecoder
+from vswin_cli.video.reader import VideoReader
 from vswin_cli.video.sampler import decode_samples
 from vswin_cli.video.sampling import Progress, SamplingPlan
 
@@ -30,7 +31,7 @@ SECONDS = 40.0
 def given(monkeypatch):
     """Frames that came from decoders at work together, counted."""
     counts = []
-    frames = Relay.frames
+    frames = ParallelDecoder.frames
 
     def counted(self):
         counts.append(0)
@@ -38,20 +39,20 @@ def given(monkeypatch):
             counts[-1] += 1
             yield frame
 
-    monkeypatch.setattr(Relay, "frames", counted)
+    monkeypatch.setattr(ParallelDecoder, "frames", counted)
     return counts
 
 
 def break_after(seconds, monkeypatch, fault):
     """Let decoders at work together fail on what is later."""
-    scale = Relay._scaled
+    scale = ParallelDecoder._scaled
 
     def failing(self, frame, end_seconds, resizer):
         if frame.seconds > seconds:
             raise fault("broken")
         return scale(self, frame, end_seconds, resizer)
 
-    monkeypatch.setattr(Relay, "_scaled", failing)
+    monkeypatch.setattr(ParallelDecoder, "_scaled", failing)
 
 
 def range_threads():
@@ -78,7 +79,7 @@ def range_threads():
         ("a.mp4", {"start": 3.3}),
     ],
 )
-def test_pictures_and_report_are_the_same(tmp_path, given, name, changes):
+def test_images_and_report_are_the_same(tmp_path, given, name, changes):
     path = make_video(tmp_path / name, replace(VIDEO, **changes))
     alone = events_of(path, ALONE)
     assert given == []
@@ -165,20 +166,25 @@ def test_a_video_that_a_strict_decoder_refuses_is_decoded_by_the_usual_one(
     path = make_video(tmp_path / "a.mp4", VIDEO)
     alone = events_of(path, ALONE)
 
-    monkeypatch.setattr(_Decoder, "_decode_packet", lambda self, packet: [])
+    decode_packet = VideoReader._decode_packet
+
+    def refusing(self, packet):
+        return [] if self.is_strict else decode_packet(self, packet)
+
+    monkeypatch.setattr(VideoReader, "_decode_packet", refusing)
     assert_same_events(events_of(path, TOGETHER), alone)
     assert given == [0]
 
 
 def test_a_file_that_is_gone_in_the_end_keeps_what_was_decoded(tmp_path, given, monkeypatch):
     path = make_video(tmp_path / "a.mp4", VIDEO)
-    frames = Relay.frames
+    frames = ParallelDecoder.frames
 
     def removing(self):
         yield from frames(self)
         path.unlink()
 
-    monkeypatch.setattr(Relay, "frames", removing)
+    monkeypatch.setattr(ParallelDecoder, "frames", removing)
     report = events_of(path, TOGETHER)[-1]
     assert report.end_reason == "read_error"
     assert report.status == "partial"
@@ -197,27 +203,27 @@ def test_a_reader_that_stops_early_leaves_nothing_behind(tmp_path, given):
 
 def test_memory_holds_no_more_ranges_than_there_are_decoders(tmp_path):
     path = make_video(tmp_path / "a.mp4", VIDEO)
-    relay = Relay(
+    decoder = ParallelDecoder(
         path, lambda begin, end: True, 32, decoders=2, begin_seconds=0.0, until_seconds=SECONDS
     )
-    frames = relay.frames()
+    frames = decoder.frames()
     next(frames)
     most = 0
     for _ in frames:
-        most = max(most, len(relay._open))
+        most = max(most, len(decoder._open))
     assert most == 2
-    assert relay.is_sound
-    relay.close()
+    assert decoder.is_sound
+    decoder.close()
 
 
 def test_no_range_begins_where_no_key_frame_is(tmp_path):
     path = make_video(tmp_path / "a.mp4", VIDEO)
-    relay = Relay(
+    decoder = ParallelDecoder(
         path, lambda begin, end: True, 32, decoders=2, begin_seconds=1.0, until_seconds=SECONDS
     )
-    assert list(relay.frames()) == []
-    assert not relay.is_sound
-    relay.close()
+    assert list(decoder.frames()) == []
+    assert not decoder.is_sound
+    decoder.close()
 
 
 @pytest.mark.parametrize("isolate", [True, False])
