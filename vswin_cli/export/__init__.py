@@ -1,7 +1,7 @@
-"""Timelines in other people's formats: one table from a format's name to its writer.
+"""Write timelines in other programs' formats.
 
-A writer turns timelines into text and knows nothing of paths; here the text goes to a path, all
-or nothing, or to an open handle.
+A writer turns timelines into text and knows no paths; here the text goes to a path, completely or
+not at all, or to an open handle.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def write_timeline(timeline: Timeline, fmt: str, file: Path | TextIO) -> None:
     """Write one timeline.
 
     Args:
-        timeline: what to write.
+        timeline: the timeline.
         fmt: a name of `FORMATS`.
         file: a path, written completely or not at all, or an open text handle.
 
@@ -65,6 +65,7 @@ def write_timelines(timelines: Sequence[Timeline], fmt: str, file: Path | TextIO
             f"`{form.name}` holds one video per file, got {len(timelines)}",
             hint="give a folder to write one file per video",
         )
+    # Subtitles and label tracks run on the player's clock, which starts with the sound.
     text = form.render([as_played(one) for one in timelines] if form.is_played else timelines)
     if isinstance(file, Path):
         with replacing_text(file) as handle:

@@ -1,4 +1,4 @@
-"""For annotation and evaluation: ActivityNet, Label Studio, FiftyOne, ELAN, Audacity."""
+"""Write formats of annotation tools: ActivityNet, Label Studio, FiftyOne, ELAN, Audacity."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["activitynet", "activitynet_ids", "audacity", "elan", "fiftyone", "la
 
 
 def activitynet(timelines: Sequence[Timeline]) -> str:
-    """ActivityNet's detection results, as its evaluation script reads them.
+    """Write detection results as ActivityNet's evaluation script reads them.
 
-    A video's id is its file name without ending and without the `v_` of the data set's files.
+    A video's id is its file name without suffix and without the `v_` of the data set's files.
     """
     results = {
         name: [
@@ -34,16 +34,19 @@ def activitynet(timelines: Sequence[Timeline]) -> str:
 
 
 def activitynet_ids(uris: Sequence[str]) -> list[str]:
-    """What ActivityNet's results call the videos.
+    """Return the ids of videos in ActivityNet's results.
 
     Raises:
-        OptionError: it would call two alike.
+        OptionError: two videos would have the same id.
     """
     return video_ids(uris, prefix="v_")
 
 
 def fiftyone(timelines: Sequence[Timeline]) -> str:
-    """`labels.json` of a FiftyOneTemporalDetectionDataset, by time; FiftyOne counts the frames."""
+    """Write `labels.json` of a FiftyOneTemporalDetectionDataset.
+
+    Times are seconds; FiftyOne computes frame numbers itself from the video.
+    """
     labels = {
         name: [
             {
@@ -63,9 +66,9 @@ def _uris(timelines: Sequence[Timeline]) -> list[str]:
 
 
 def label_studio(timelines: Sequence[Timeline]) -> str:
-    """Label Studio tasks with predictions for a `TimelineLabels` control.
+    """Write Label Studio tasks with predictions for a `TimelineLabels` control.
 
-    Its frames count from 1 and its ranges include both ends. The control is expected to be named
+    Frames count from 1 and ranges include both ends. The control is expected to be named
     `videoLabels` and the video `video`, as in Label Studio's own template.
     """
     return _json([_label_studio_task(timeline) for timeline in timelines])
@@ -98,7 +101,7 @@ def _label_studio_region(number: int, one: Segment, rate: EditRate) -> dict[str,
 
 
 def elan(timelines: Sequence[Timeline]) -> str:
-    """ELAN (EAF 3.0): a tier per label, times in milliseconds."""
+    """Write ELAN (EAF 3.0): a tier per label, times in milliseconds."""
     (timeline,) = timelines
     root = ET.Element(
         "ANNOTATION_DOCUMENT",
@@ -134,7 +137,7 @@ def elan(timelines: Sequence[Timeline]) -> str:
 
 
 def _time_slots(root: ET.Element, segments: Sequence[Segment]) -> dict[int, str]:
-    """Write the document's points in time and return their ids by millisecond."""
+    """Write the document's time slots and return their ids by millisecond."""
     times = sorted({edge for one in segments for edge in _eaf_span(one)})
     order = ET.SubElement(root, "TIME_ORDER")
     slots = {time: f"ts{number}" for number, time in enumerate(times, 1)}
@@ -163,12 +166,13 @@ def _tiers(root: ET.Element, segments: Sequence[Segment], slots: dict[int, str])
 
 
 def _eaf_span(one: Segment) -> tuple[int, int]:
+    """Return start and end in milliseconds; ELAN refuses annotations without length."""
     start = milliseconds(one.start_seconds)
     return start, max(start + 1, milliseconds(one.end_seconds))
 
 
 def _mime_type(container: str | None) -> str:
-    """What ELAN chooses a player by; it falls back on the ending for others."""
+    """Return the MIME type by which ELAN chooses a player; for others it looks at the suffix."""
     names = (container or "").split(",")
     if "mp4" in names or "mov" in names:
         return "video/mp4" if "mp4" in names else "video/quicktime"
@@ -176,7 +180,7 @@ def _mime_type(container: str | None) -> str:
 
 
 def audacity(timelines: Sequence[Timeline]) -> str:
-    """Audacity's label track: start, end and text between tabs."""
+    """Write Audacity's label track: start, end and text, separated by tabs."""
     (timeline,) = timelines
     return "".join(
         f"{one.start_seconds:.6f}\t{one.end_seconds:.6f}\t{caption(one)}\n"

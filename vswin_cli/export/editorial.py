@@ -1,7 +1,7 @@
-"""For editing programs: CMX3600 EDL, OpenTimelineIO and FCPXML.
+"""Write formats of editing programs: CMX3600 EDL, OpenTimelineIO and FCPXML.
 
-EDL and FCPXML count frames of one constant rate. A video whose rate varies is counted at the
-nearest standard one, by time, as an editing program conforms it.
+EDL and FCPXML count frames of one constant rate. A video whose rate varies is counted by time at
+the nearest standard rate, as an editing program conforms it.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _OTIO_COLOURS = ("PINK", "RED", "ORANGE", "YELLOW", "GREEN", "CYAN", "BLUE", "PU
 
 
 def edl(timelines: Sequence[Timeline]) -> str:
-    """CMX3600, non-drop-frame: an event per segment at its place in the video, with a locator."""
+    """Write a CMX3600 EDL, non-drop-frame: per segment an event at its place and a locator."""
     (timeline,) = timelines
     return _edl(timeline, edit_rate(timeline), drop=False)
 
 
 def edl_drop(timelines: Sequence[Timeline]) -> str:
-    """The same in drop-frame timecode, which keeps real time at 29.97 and 59.94.
+    """Write a CMX3600 EDL in drop-frame timecode, which keeps real time at 29.97 and 59.94.
 
     Raises:
         OptionError: the video has another rate, at which nothing is dropped.
@@ -56,7 +56,10 @@ def _edl(timeline: Timeline, rate: EditRate, *, drop: bool) -> str:
 
 
 def _lanes(spans: Sequence[tuple[int, int]]) -> list[int]:
-    """The lowest track for each span that is free there; spans come sorted by start."""
+    """Give each span the lowest track that is free; spans come sorted by start.
+
+    Events of an EDL on one track must not overlap, segments of different labels may.
+    """
     ends: list[int] = []
     lanes = []
     for start, end in spans:
@@ -67,7 +70,7 @@ def _lanes(spans: Sequence[tuple[int, int]]) -> list[int]:
 
 
 def otio(timelines: Sequence[Timeline]) -> str:
-    """OpenTimelineIO: the whole video as one clip, a marker with duration per segment.
+    """Write OpenTimelineIO: the whole video as one clip, a marker with duration per segment.
 
     Written with the schema versions of 2020 (Clip.1, Marker.2), which later readers upgrade.
     Times are frames where the rate is constant, else milliseconds, which no rate distorts.
@@ -140,7 +143,7 @@ def _time_range(start: int, end: int, rate: EditRate) -> dict[str, JsonValue]:
 
 
 def fcpxml(timelines: Sequence[Timeline]) -> str:
-    """FCPXML 1.10: a project with the whole video and a marker with duration per segment."""
+    """Write FCPXML 1.10: a project with the whole video and a marker with duration per segment."""
     (timeline,) = timelines
     rate = edit_rate(timeline)
     name = video_name(timeline)
@@ -189,7 +192,10 @@ def fcpxml(timelines: Sequence[Timeline]) -> str:
 
 
 def _rational(frames: int, rate: EditRate) -> str:
-    """Frames as FCPXML's rational seconds, in units of the frame duration."""
+    """Write frames as FCPXML's rational seconds, in units of the frame duration.
+
+    Decimal seconds would fall between frames at 29.97, and Final Cut Pro refuses such edits.
+    """
     seconds = frames / rate.frames_per_second
     if seconds.denominator == 1:
         return f"{seconds.numerator}s"
@@ -197,7 +203,7 @@ def _rational(frames: int, rate: EditRate) -> str:
 
 
 def _size(timeline: Timeline) -> dict[str, str]:
-    """Width and height after rotation, as far as known."""
+    """Return width and height after rotation, as far as known."""
     video = timeline.video
     sides = (video.width, video.height)
     width, height = reversed(sides) if video.rotation % 180 == 90 else sides
@@ -205,6 +211,6 @@ def _size(timeline: Timeline) -> dict[str, str]:
 
 
 def _whole(timeline: Timeline) -> Segment:
-    """The whole video as a span; never shorter than a segment in it."""
+    """Return the whole video as a segment; never shorter than a segment in it."""
     end = max([timeline.video.duration_seconds, *(one.end_seconds for one in timeline.segments)])
     return Segment(0.0, end, one_line(timeline.video.uri), None, 0.0, 0.0, 0.0)

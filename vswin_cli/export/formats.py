@@ -1,4 +1,4 @@
-"""The table of formats, in the order in which help shows them."""
+"""The table of export formats, in the order in which help lists them."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A way to write timelines down."""
+    """An export format."""
 
     name: str
-    """What the user types."""
+    """Its name on the command line."""
     suffix: str
-    """Of its files, with the dot."""
+    """Suffix of its files, with the dot."""
     summary: str
-    """One line for help."""
+    """Description for help, one line."""
     render: Callable[[Sequence[Timeline]], str]
-    """Timelines to text."""
+    """Turns timelines into text."""
     holds_many: bool = False
     """Whether one file can hold several videos."""
     is_played: bool = False
-    """Whether it is shown along with the video, so that its times are those of a player."""
+    """Whether a player shows it along with the video, so that times are those of the player."""
     links: bool = False
-    """Whether a program that opens the file looks for the video where it says."""
+    """Whether it holds the path of the video, which a program that opens it looks for."""
     rate_of: Callable[[Timeline], EditRate] | None = None
-    """For formats whose times are frames at one constant rate: which."""
+    """For formats that count frames: gives the constant rate of a timeline."""
     ids_of: Callable[[Sequence[str]], list[str]] | None = None
-    """For formats that name videos in a way of their own: how, from what the user calls them."""
+    """For formats with ids of videos: gives the ids of paths or addresses."""
 
 
 FORMATS: Mapping[str, Format] = {
@@ -110,7 +110,7 @@ FORMATS: Mapping[str, Format] = {
 
 
 def get_format(name: str) -> Format:
-    """The format of this name.
+    """Return the format of this name.
 
     Raises:
         OptionError: there is none.
@@ -123,14 +123,14 @@ def get_format(name: str) -> Format:
 
 
 def format_by_name(file_name: str) -> Format | None:
-    """The format whose ending a file name has; the longest one that fits."""
+    """Return the format whose suffix a file name has, the longest that fits."""
     lower = file_name.lower()
     fitting = [form for form in FORMATS.values() if lower.endswith(form.suffix)]
     return max(fitting, key=lambda form: len(form.suffix), default=None)
 
 
 def check_tells_apart(name: str, uris: Sequence[str]) -> None:
-    """Find out before the work whether videos keep their names apart in one file of this format.
+    """Check before any decoding that videos have different ids in one file of this format.
 
     Raises:
         OptionError: two would have the same.
@@ -141,7 +141,7 @@ def check_tells_apart(name: str, uris: Sequence[str]) -> None:
 
 
 def check_holds(name: str, timeline: Timeline) -> None:
-    """Find out whether a format can hold a timeline.
+    """Check that a format can hold a timeline.
 
     Raises:
         OptionError: it counts frames, and the video has no rate to count them at.
@@ -152,7 +152,7 @@ def check_holds(name: str, timeline: Timeline) -> None:
 
 
 def caveats(timeline: Timeline, name: str) -> tuple[Notice, ...]:
-    """What a user should know before trusting this format with this timeline.
+    """Return warnings about what this format loses of this timeline.
 
     Raises:
         OptionError: no such format, or one that cannot hold the timeline.

@@ -1,4 +1,4 @@
-"""Names in other people's formats: captions, clean text, ids and addresses of videos."""
+"""Make names for other programs' formats: captions, clean text, ids and URLs of videos."""
 
 from __future__ import annotations
 
@@ -21,34 +21,34 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff\ufffe\uffff]
 
 
 def one_line(text: str) -> str:
-    """Text without line ends and control characters, which no line-based or XML format takes."""
+    """Replace line ends and control characters, which line-based and XML formats cannot hold."""
     return _CONTROL.sub(" ", text).strip()
 
 
 def caption(segment: Segment) -> str:
-    """`archery 0.83`."""
+    """Return label and score, such as `archery 0.83`."""
     return f"{one_line(segment.label)} {segment.score:.2f}"
 
 
 def colour_index(label: str, count: int) -> int:
-    """One of `count` colours, the same for a label in every file."""
+    """Choose one of `count` colours, the same for a label in every file."""
     return zlib.crc32(label.encode("utf-8", "replace")) % count
 
 
 def video_name(timeline: Timeline) -> str:
-    """The file name without folders."""
+    """Return the file name of the video, without folders."""
     return one_line(PurePosixPath(_path_of(timeline.video.uri)).name) or "video"
 
 
 def video_ids(uris: Sequence[str], *, prefix: str = "") -> list[str]:
-    """File names without their endings; with as many folders ahead as tell equal names apart.
+    """Make ids from file names without suffix, with as many folders as keep them different.
 
     Args:
-        uris: of the videos.
-        prefix: what file names may begin with that is no part of the id.
+        uris: paths or addresses of the videos.
+        prefix: beginning of file names that is no part of the id.
 
     Raises:
-        OptionError: the same video is there twice.
+        OptionError: the same video is given twice.
     """
     paths = [_without_suffix(uri, prefix) for uri in uris]
     double, times = Counter(paths).most_common(1)[0] if paths else ("", 0)
@@ -63,14 +63,17 @@ def video_ids(uris: Sequence[str], *, prefix: str = "") -> list[str]:
 
 
 def media_url(uri: str) -> str:
-    """A URL of the video: as given if it is one, else `file:` and the absolute path."""
+    """Return a URL of the video: as given if it is one, else `file:` and the absolute path."""
     if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", uri):
         return one_line(uri)
     return "file://" + quote(os.fsencode(Path(uri).absolute().as_posix()))
 
 
 def _path_of(uri: str) -> str:
-    """A path with forward slashes, or an address without its query; a file may be `what?.mp4`."""
+    """Return a path with forward slashes, or an address without its query.
+
+    Only addresses have a query: `what?.mp4` is a legal file name.
+    """
     return (uri.split("?")[0] if is_remote(uri) else uri).replace("\\", "/")
 
 
@@ -81,6 +84,6 @@ def _without_suffix(uri: str, prefix: str) -> str:
 
 
 def _names_of(path: str) -> list[str]:
-    """The last part of a path, the last two, and so on to all of it."""
+    """List the last part of a path, the last two, and so on up to all of it."""
     parts = path.split("/")
     return ["/".join(parts[-depth:]) for depth in range(1, len(parts) + 1)]

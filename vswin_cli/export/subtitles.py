@@ -1,4 +1,4 @@
-"""Subtitles: SubRip and WebVTT."""
+"""Write subtitles: SubRip and WebVTT."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["srt", "vtt", "vtt_metadata"]
 
 
 def srt(timelines: Sequence[Timeline]) -> str:
-    """SubRip: numbered from 1, hours always, comma; labels at the same time share a cue.
+    """Write SubRip: numbered from 1, hours always, comma; labels at the same time share a cue.
 
     Players show one SubRip cue at a time or pile them up unpredictably, so overlapping segments
     become consecutive cues with one line per label.
@@ -30,13 +30,13 @@ def srt(timelines: Sequence[Timeline]) -> str:
 
 
 def vtt(timelines: Sequence[Timeline]) -> str:
-    """WebVTT: one cue per segment, which may overlap."""
+    """Write WebVTT: one cue per segment, which may overlap."""
     (timeline,) = timelines
     return _vtt(timeline, lambda one: _escaped(caption(one)))
 
 
 def vtt_metadata(timelines: Sequence[Timeline]) -> str:
-    """WebVTT for scripts: each cue holds its segment as JSON (`kind="metadata"`)."""
+    """Write WebVTT for scripts: each cue holds its segment as JSON (`kind="metadata"`)."""
     (timeline,) = timelines
     return _vtt(timeline, lambda one: _arrowless(json.dumps(json_records.to_json(one))))
 
@@ -51,13 +51,20 @@ def _vtt(timeline: Timeline, text_of: Callable[[Segment], str]) -> str:
 
 
 def _span(segment: Segment) -> tuple[int, int]:
-    """Milliseconds, at least one."""
+    """Return start and end in milliseconds, at least one apart.
+
+    Both edges are rounded on their own, so that a segment that ends where the next begins still
+    does so after rounding; a rounded length would leave gaps or overlaps of a millisecond.
+    """
     start = milliseconds(segment.start_seconds)
     return start, max(start + 1, milliseconds(segment.end_seconds))
 
 
 def _flat_cues(segments: Sequence[Segment]) -> list[tuple[int, int, str]]:
-    """Disjoint (start, end, lines) in milliseconds; equal neighbours are one."""
+    """Cut overlapping segments into disjoint (start, end, lines), in milliseconds.
+
+    Neighbours with the same lines become one cue.
+    """
     waiting = [(*_span(one), one) for one in segments]  # sorted by start
     edges = sorted({edge for start, end, _ in waiting for edge in (start, end)})
     holding: list[tuple[int, int, Segment]] = []
@@ -77,10 +84,10 @@ def _flat_cues(segments: Sequence[Segment]) -> list[tuple[int, int, str]]:
 
 
 def _escaped(text: str) -> str:
-    """Cue text: no tags, no entities, and with them no arrow that would read as a timing line."""
+    """Escape cue text: no tags, no entities, and no `-->`, which would read as a timing line."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _arrowless(text: str) -> str:
-    """JSON that says the same without the arrow."""
+    """Escape `>` in JSON, so that no `-->` is left, which would read as a timing line."""
     return text.replace(">", "\\u003e")

@@ -1,4 +1,4 @@
-"""Our own JSON, and tables: CSV, TSV and plain text for reading."""
+"""Write vswin's own JSON, and tables: CSV, TSV and plain text."""
 
 from __future__ import annotations
 
@@ -33,24 +33,27 @@ TABLE_COLUMNS = ("start", "end", "label", "score")
 
 
 def json_document(timelines: Sequence[Timeline]) -> str:
-    """One timeline, indented for people and diffs."""
+    """Write one timeline as indented JSON."""
     (timeline,) = timelines
     return json_text(timeline.to_json(), indent=1) + "\n"
 
 
 def json_lines(timelines: Sequence[Timeline]) -> str:
-    """One line per timeline."""
+    """Write JSON Lines, one line per timeline."""
     return "".join(json_text(one.to_json()) + "\n" for one in timelines)
 
 
 def csv_rows(timelines: Sequence[Timeline]) -> str:
-    """RFC 4180 with line feeds, a header always, one row per segment, seconds with a dot."""
+    """Write CSV (RFC 4180 with line feeds): always a header, a row per segment, seconds."""
     rows = [_csv_row(timeline, one) for timeline in timelines for one in timeline.segments]
     return _delimited([CSV_COLUMNS, *rows], ",")
 
 
 def tsv_rows(timelines: Sequence[Timeline]) -> str:
-    """Whole milliseconds and per mille, which no locale reads differently; the header says so."""
+    """Write TSV in whole milliseconds and per mille, as the header says.
+
+    Whole numbers have no decimal point, which programs read by the user's locale.
+    """
     rows = [
         (
             one_line(timeline.video.uri),
@@ -67,7 +70,7 @@ def tsv_rows(timelines: Sequence[Timeline]) -> str:
 
 
 def table_rows(timeline: Timeline) -> list[tuple[str, str, str, str]]:
-    """Cells of `TABLE_COLUMNS` for each segment."""
+    """Return the cells of `TABLE_COLUMNS` for each segment."""
     return [
         (
             clock(one.start_seconds),
@@ -80,7 +83,7 @@ def table_rows(timeline: Timeline) -> list[tuple[str, str, str, str]]:
 
 
 def table(timelines: Sequence[Timeline]) -> str:
-    """Aligned columns; the video's name ahead of its rows when there are several."""
+    """Write aligned columns; with several videos, each one's name ahead of its rows."""
     parts = []
     for timeline in timelines:
         rows = [TABLE_COLUMNS, *table_rows(timeline)]
@@ -114,7 +117,7 @@ def _csv_row(timeline: Timeline, one: Segment) -> tuple[object, ...]:
 
 
 def _number(seconds: float) -> str:
-    """Up to six decimals, no trailing zeros, never an exponent."""
+    """Format seconds with up to six decimals, no trailing zeros and never an exponent."""
     return f"{seconds + 0.0:.6f}".rstrip("0").rstrip(".")
 
 

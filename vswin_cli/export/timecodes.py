@@ -1,4 +1,4 @@
-"""Times as other formats write them: milliseconds, clocks, and frames at an editing rate."""
+"""Convert times to milliseconds, clock text, frames at an editing rate and timecode."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ _EPSILON = 1e-4  # of a frame: times carry microseconds
 
 
 def milliseconds(seconds: float) -> int:
-    """Whole milliseconds, nearest."""
+    """Round to the nearest whole millisecond."""
     return round(seconds * 1000)
 
 
 def clock(seconds: float, point: str = ".") -> str:
-    """`HH:MM:SS.mmm`, hours always and as many digits as they need."""
+    """Format as `HH:MM:SS.mmm`; hours are always there and take as many digits as they need."""
     rest, ms = divmod(milliseconds(seconds), 1000)
     minutes, secs = divmod(rest, 60)
     hours, minutes = divmod(minutes, 60)
@@ -54,7 +54,7 @@ def clock(seconds: float, point: str = ".") -> str:
 
 
 def as_played(timeline: Timeline) -> Timeline:
-    """A timeline in a player's time, which begins with the sound if that comes first."""
+    """Shift a timeline to a player's clock, which begins with the sound if that comes first."""
     lead = timeline.video.lead_seconds
     if not lead:
         return timeline
@@ -72,11 +72,11 @@ def as_played(timeline: Timeline) -> Timeline:
 
 @dataclass(frozen=True, slots=True)
 class EditRate:
-    """The frame rate that an editing program would give the video."""
+    """The frame rate at which a format counts the frames of a video."""
 
     frames_per_second: Fraction
     exact: bool
-    """Whether every frame of the video really falls on it."""
+    """Whether every frame of the video has its own number at this rate."""
 
     @property
     def timebase(self) -> int:
@@ -85,7 +85,7 @@ class EditRate:
 
 
 def edit_rate(timeline: Timeline) -> EditRate:
-    """The video's own rate if it is constant and a standard one, else the nearest standard one.
+    """Return the video's own rate if it is constant and a standard one, else the nearest one.
 
     Raises:
         OptionError: the timeline knows no rate at all.
@@ -106,7 +106,7 @@ def edit_rate(timeline: Timeline) -> EditRate:
 
 
 def drop_rate(timeline: Timeline) -> EditRate:
-    """As `edit_rate`, where drop-frame timecode keeps real time.
+    """Return `edit_rate`, where drop-frame timecode keeps real time.
 
     Raises:
         OptionError: the video has another rate, at which nothing is dropped, or none.
@@ -122,7 +122,7 @@ def drop_rate(timeline: Timeline) -> EditRate:
 
 
 def own_rate(timeline: Timeline) -> EditRate:
-    """The video's own rate if it is constant, whatever it is, else as `edit_rate`.
+    """Return the video's own rate if it is constant, whatever it is, else `edit_rate`.
 
     Raises:
         OptionError: the timeline knows no rate at all.
@@ -132,9 +132,10 @@ def own_rate(timeline: Timeline) -> EditRate:
 
 
 def frame_range(segment: Segment, rate: EditRate) -> tuple[int, int]:
-    """Half-open range of frames from the first one shown inside the segment; at least one.
+    """Return the half-open range of frames first shown inside the segment, at least one.
 
-    The same rule by which a segment's own frames are numbered.
+    The same rule as for `Segment.start_frame`. Rounding up, not to the nearest: a frame that began
+    before the segment belongs to what came before, as the last frame of a shot before a cut.
     """
     start = max(0, math.ceil(segment.start_seconds * rate.frames_per_second - _EPSILON))
     end = math.ceil(segment.end_seconds * rate.frames_per_second - _EPSILON)
@@ -142,14 +143,16 @@ def frame_range(segment: Segment, rate: EditRate) -> tuple[int, int]:
 
 
 def timecode(frame: int, rate: EditRate, *, drop: bool = False) -> str:
-    """`HH:MM:SS:FF`, or `HH:MM:SS;FF` counting drop-frame (SMPTE 12M).
+    """Format as `HH:MM:SS:FF`, or `HH:MM:SS;FF` counting drop-frame (SMPTE 12M).
 
-    Drop-frame skips the first numbers of each minute, two at 29.97 and four at 59.94, but for
-    every tenth, so that the clock keeps real time.
+    At 29.97 a clock that counts 30 per second falls behind by 3.6 s an hour, 108 numbers.
+    Drop-frame skips numbers, not frames: the first two of each minute (four at 59.94) except every
+    tenth, 108 in an hour.
     """
     base = rate.timebase
     if drop:
         skipped = base // 15
+        # Only the first minute of ten keeps its first numbers and is longer than the others.
         tens, rest = divmod(frame, 10 * 60 * base - 9 * skipped)
         minutes = max(0, rest - skipped) // (60 * base - skipped)
         frame += skipped * (9 * tens + minutes)
