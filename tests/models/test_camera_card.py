@@ -1,5 +1,6 @@
 """The embedded model's card, and the script that writes its figures."""
 
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from vswin_cli.evaluation.events import Collar, Doubts, event_report
 from vswin_cli.models.card import ModelCard
 from vswin_cli.storage.json_records import to_json
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples" / "camera_motion"
 CARD = Path(__file__).parents[2] / "vswin_cli" / "data" / "camera-motion" / "config.json"
 RATE = {"hits": 9, "total": 10, "share": 0.9}
 
@@ -20,10 +21,8 @@ RATE = {"hits": 9, "total": 10, "share": 0.9}
 def measuring(monkeypatch):
     """The script, as a module."""
     monkeypatch.syspath_prepend(str(EXAMPLES))
-    import measure_camera_motion
-
-    yield measure_camera_motion
-    for name in [name for name in sys.modules if name.startswith(("camera_", "measure_"))]:
+    yield importlib.import_module("measure")
+    for name in ("measure", "library", "paths", "ring", "shots", "subjects", "synthesis"):
         del sys.modules[name]
 
 

@@ -1,6 +1,6 @@
 """Measure the embedded `camera-motion` weights and write the figures into their card.
 
-    python examples/measure_camera_motion.py --data ../shared
+    python examples/camera_motion/measure.py --data ../shared
 
 Runs the commands that anybody can run, each printed before it runs, and keeps what they say as
 JSON under `--run`/figures; only average precision on synthetic clips has no command. DATA holds
@@ -22,14 +22,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from camera_motion_library import load_library
-from camera_motion_ring import normalised
-from camera_motion_synthesis import LABELS, make_sample
+from library import load_library
+from ring import normalised
+from synthesis import LABELS, make_sample
 
 from vswin_cli.models.card import ModelCard
 from vswin_cli.models.weights.loading import load_model
 
-CUTS = Path(__file__).with_name("camera_motion_cuts.csv")
+CUTS = Path(__file__).with_name("cuts.csv")
 FIXED_CAMERAS = (
     "videos/bottle-detection.mp4",
     "videos/one-by-one-person-detection.mp4",
@@ -45,15 +45,15 @@ Array = np.ndarray[Any, np.dtype[Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where things are."""
+class Workspace:
+    """Folders of the data, the weights and the figures."""
 
     data: Path
     weights: Path
     figures: Path
 
     def vswin(self, *arguments: object, model: bool = True) -> str:
-        """What a command prints."""
+        """Run a command of vswin and return what it prints."""
         words = [str(word) for word in arguments]
         words += ["--weights", str(self.weights)] if model else []
         print("$ vswin", *words, flush=True)
@@ -61,26 +61,27 @@ class Place:
         return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
     def evaluate(self, name: str, *arguments: object, model: bool = True) -> dict[str, Any]:
-        """What `vswin evaluate` finds, kept as JSON."""
+        """Run `vswin evaluate`, keep its JSON, and return it."""
         text = self.vswin("evaluate", *arguments, "--json", model=model)
         (self.figures / f"{name}.json").write_text(text, encoding="utf-8")
         return dict(json.loads(text))
 
 
 def average_precision(truth: Array, scores: Array) -> float:
-    """Area under precision over recall, ties in input order."""
+    """Compute the area under precision over recall, ties in input order."""
     ranked = truth[np.argsort(-scores, kind="stable")]
     precision = np.cumsum(ranked) / np.arange(1, len(ranked) + 1)
     return float((precision * ranked).sum() / max(ranked.sum(), 1))
 
 
 @torch.inference_mode()
-def measure_synthetic(place: Place, held: Path, clips: int) -> dict[str, dict[str, float]]:
-    """Average precision per difficulty and label, per time step, on photographs never trained on.
+def measure_synthetic(workspace: Workspace, held: Path, clips: int) -> dict[str, dict[str, float]]:
+    """Compute average precision per difficulty and label on photographs never trained on.
 
-    Labels that do not occur at a difficulty are left out; edits other than cuts want a hard one.
+    Scores are per time step. Labels that do not occur at a difficulty are left out: edits other
+    than cuts occur at the harder ones only.
     """
-    net = load_model(place.weights).network.eval()
+    net = load_model(workspace.weights).network.eval()
     library = load_library(held)
     figures: dict[str, dict[str, float]] = {}
     for name, hard in DIFFICULTIES.items():
@@ -96,60 +97,64 @@ def measure_synthetic(place: Place, held: Path, clips: int) -> dict[str, dict[st
             for column, (label, known) in enumerate(zip(LABELS, decided.T, strict=True))
             if (truth[:, column] > 0.5).any()
         }
-    (place.figures / "synthetic.json").write_text(json.dumps(figures, indent=2) + "\n")
+    (workspace.figures / "synthetic.json").write_text(json.dumps(figures, indent=2) + "\n")
     return figures
 
 
-def list_fixed_cameras(place: Place) -> Path:
-    """A list of the fixed-camera videos that training has not seen."""
-    clips = sorted((place.data / "static_clips").glob("*.mp4"))[::HELD_OUT_EVERY]
-    paths = [*clips, *(place.data / name for name in FIXED_CAMERAS)]
-    listed = place.figures / "fixed.csv"
+def list_fixed_cameras(workspace: Workspace) -> Path:
+    """Write a list of the fixed-camera videos that training has not seen."""
+    clips = sorted((workspace.data / "static_clips").glob("*.mp4"))[::HELD_OUT_EVERY]
+    paths = [*clips, *(workspace.data / name for name in FIXED_CAMERAS)]
+    listed = workspace.figures / "fixed.csv"
     rows = [["video", "label"], *([str(path.absolute()), "static"] for path in paths)]
     with listed.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file, lineterminator="\n").writerows(rows)
     return listed
 
 
-def videos_with_cuts(place: Place) -> list[Path]:
-    """The videos that the list of true cuts is about."""
+def videos_with_cuts(workspace: Workspace) -> list[Path]:
+    """Return the videos of the list of true cuts."""
     with CUTS.open(encoding="utf-8") as file:
         names = dict.fromkeys(row["video"] for row in csv.DictReader(file))
-    return [place.data / "videos" / name for name in names]
+    return [workspace.data / "videos" / name for name in names]
 
 
-def measure_cuts(place: Place) -> dict[str, Any]:
-    """Recall and precision of cuts in the timelines that `vswin tag` writes."""
-    videos, found, scores = videos_with_cuts(place), place.figures / "cuts.jsonl", place.figures
-    place.vswin("tag", *videos, "--include", "cut", "-q", "-o", found, "--save-scores", scores)
-    return place.evaluate("cuts", "f1", found, CUTS, *OF_CUTS, model=False)
+def measure_cuts(workspace: Workspace) -> dict[str, Any]:
+    """Measure recall and precision of cuts in the timelines that `vswin tag` writes."""
+    videos, found, scores = (
+        videos_with_cuts(workspace),
+        workspace.figures / "cuts.jsonl",
+        workspace.figures,
+    )
+    workspace.vswin("tag", *videos, "--include", "cut", "-q", "-o", found, "--save-scores", scores)
+    return workspace.evaluate("cuts", "f1", found, CUTS, *OF_CUTS, model=False)
 
 
-def measure_content_detector(place: Place) -> dict[str, Any] | None:
-    """The same for PySceneDetect's content detector with its defaults, if it is installed."""
+def measure_content_detector(workspace: Workspace) -> dict[str, Any] | None:
+    """Measure PySceneDetect's content detector with its defaults, if it is installed."""
     try:
         from scenedetect import ContentDetector, detect  # type: ignore[import-not-found,import-untyped,unused-ignore]
     except ImportError:
         print("install scenedetect and opencv-python-headless to compare with PySceneDetect")
         return None
-    found = place.figures / "scenedetect.csv"
+    found = workspace.figures / "scenedetect.csv"
     with found.open("w", newline="", encoding="utf-8") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["video", "start", "end", "label"])
-        for video in videos_with_cuts(place):
+        for video in videos_with_cuts(workspace):
             starts = [start.seconds for start, _ in detect(str(video), ContentDetector())][1:]
             rows.writerows([video.name, f"{at:.3f}", f"{at:.3f}", "cut"] for at in starts)
-    return place.evaluate("scenedetect", "f1", found, CUTS, *OF_CUTS, model=False)
+    return workspace.evaluate("scenedetect", "f1", found, CUTS, *OF_CUTS, model=False)
 
 
-def print_onsets(place: Place) -> None:
-    """Cuts at other onsets, from the scores that `measure_cuts` kept."""
-    scores = sorted(place.figures.glob("*.npz"))
+def print_onsets(workspace: Workspace) -> None:
+    """Print the figures for cuts at other onsets, from the scores that `measure_cuts` kept."""
+    scores = sorted(workspace.figures.glob("*.npz"))
     for onset in (0.15, 0.2, 0.3, 0.4, 0.5, 0.6):
-        found = place.figures / f"cuts_{onset:g}.jsonl"
+        found = workspace.figures / f"cuts_{onset:g}.jsonl"
         options = ("--include", "cut", "--onset", onset, "-q", "-o", found)
-        place.vswin("segment", *scores, *options, model=False)
-        report = place.evaluate(f"cuts_{onset:g}", "f1", found, CUTS, *OF_CUTS, model=False)
+        workspace.vswin("segment", *scores, *options, model=False)
+        report = workspace.evaluate(f"cuts_{onset:g}", "f1", found, CUTS, *OF_CUTS, model=False)
         print(f"  onset {onset:g}: {_cut_text(report)}")
 
 
@@ -181,7 +186,7 @@ def _synthetic_text(synthetic: dict[str, dict[str, float]]) -> str:
 
 
 def notes(figures: dict[str, Any], onset: float) -> list[str]:
-    """What the card says of the figures."""
+    """Write the figures as the notes of the model card."""
     windows, fixed, cuts = figures["windows"], figures["fixed"], figures["cuts"]
     still, alarms = windows["background_right"], fixed["background_alarms"]
     lines = [
@@ -201,7 +206,7 @@ def notes(figures: dict[str, Any], onset: float) -> list[str]:
 
 
 def write_card(path: Path, figures: dict[str, Any]) -> None:
-    """Put the figures between what the card says of training and of limits."""
+    """Put the figures into the card, between the notes on training and on limits."""
     card = ModelCard.from_json(path.read_text(encoding="utf-8"), path)
     trained, limits = ([n for n in card.notes if n.startswith(word)] for word in KEPT_NOTES)
     found = notes(figures, card.segments.onset_of("cut"))
@@ -224,19 +229,21 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
 def main() -> None:
     """Measure everything, then write the card."""
     options = parse()
-    place = Place(options.data, options.weights, options.run / "figures")
-    place.figures.mkdir(parents=True, exist_ok=True)
+    workspace = Workspace(options.data, options.weights, options.run / "figures")
+    workspace.figures.mkdir(parents=True, exist_ok=True)
     windows = options.data / "camera_dev" / "labels.tsv"
     figures: dict[str, Any] = {
-        "windows": place.evaluate("windows", "windows", windows, *AMONG_MOTIONS),
-        "fixed": place.evaluate("fixed", "windows", list_fixed_cameras(place), *AMONG_MOTIONS),
-        "cuts": measure_cuts(place),
-        "scenedetect": measure_content_detector(place),
-        "synthetic": measure_synthetic(place, options.run / "held", options.clips),
+        "windows": workspace.evaluate("windows", "windows", windows, *AMONG_MOTIONS),
+        "fixed": workspace.evaluate(
+            "fixed", "windows", list_fixed_cameras(workspace), *AMONG_MOTIONS
+        ),
+        "cuts": measure_cuts(workspace),
+        "scenedetect": measure_content_detector(workspace),
+        "synthetic": measure_synthetic(workspace, options.run / "held", options.clips),
     }
     if options.onsets:
-        print_onsets(place)
-    print(*notes(figures, load_model(place.weights).card.segments.onset_of("cut")), sep="\n")
+        print_onsets(workspace)
+    print(*notes(figures, load_model(workspace.weights).card.segments.onset_of("cut")), sep="\n")
     if not options.keep_card:
         write_card(options.weights / "config.json", figures)
 

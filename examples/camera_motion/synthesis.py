@@ -1,8 +1,8 @@
-"""Clips with known camera motion: shots of a virtual camera, lit, joined by edits, and degraded.
+"""Synthesise clips with known camera motion: shots, lit, joined by edits, and degraded.
 
 In go a `Library` of textures and a random generator; out come `Sample` records: the pixels of a
-clip, what is true of each of its time steps, and the exact displacement at each token. Nothing here
-knows the network.
+clip, the labels of each time step, and the exact displacement at each token. Nothing here knows the
+network.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 import torch.nn.functional as F
-from camera_motion_library import Library
-from camera_motion_paths import (
+from library import Library
+from paths import (
     FRAME_RATE,
     FRAMES,
     GRID,
@@ -29,7 +29,7 @@ from camera_motion_paths import (
     displacement,
     log_uniform,
 )
-from camera_motion_shots import Shot, make_card, make_shot
+from shots import Shot, make_card, make_shot
 
 __all__ = ["LABELS", "Sample", "make_sample"]
 
@@ -73,7 +73,7 @@ class Sample:
 
 
 def _motion_labels(path: CameraPath, times: Array) -> Array:
-    """(STEPS, 10) for static … shake."""
+    """Label the steps of a path; (STEPS, 10) for static … shake."""
     labels = np.zeros((STEPS, 10), np.float32)
     edges = np.append(times[0::2], times[-1] + 1 / FRAME_RATE)
     for step in range(STEPS):
@@ -90,7 +90,7 @@ def _motion_labels(path: CameraPath, times: Array) -> Array:
             labels[step, right] = lead[axis] if holds[axis] else (0 if absent[axis] else -1)
             labels[step, wrong] = 0 if size[axis] >= STILL[axis] or absent[axis] else -1
         steady_speed = float((size * REACH).max())
-        # Jitter at 1-5 Hz moves the picture little for its speed; a slower move outweighs it.
+        # Jitter at 1-5 Hz moves the image little for its speed; a slower move outweighs it.
         shakes = path.jitter >= SHAKING and steady_speed <= 0.2 * path.jitter
         calm = path.jitter <= STEADY or steady_speed >= 0.5 * path.jitter
         labels[step, 9] = 1 if shakes else (0 if calm else -1)
@@ -101,13 +101,13 @@ def _motion_labels(path: CameraPath, times: Array) -> Array:
 
 
 def _shot_labels(shot: Shot, times: Array) -> Array:
-    """Motion labels of a shot; on an empty card all are undecided."""
+    """Label the motion of a shot; on an empty card all labels are undecided."""
     labels = _motion_labels(shot.path, times)
     return labels if shot.shows_motion else np.full_like(labels, -1)
 
 
 def _light(rng: np.random.Generator, pixels: torch.Tensor, hard: float) -> torch.Tensor:
-    """Exposure, contrast, colour, flicker, flash, softness, letterbox; (3, T, S, S), 0-255."""
+    """Vary exposure, contrast, colour, flicker, flash and softness; (3, T, S, S), 0-255."""
     if rng.random() < 0.25:
         pixels = F.avg_pool2d(pixels, 3, stride=1, padding=1, count_include_pad=False)
     times = torch.linspace(-1, 1, FRAMES).reshape(1, -1, 1, 1)
@@ -134,7 +134,7 @@ def _light(rng: np.random.Generator, pixels: torch.Tensor, hard: float) -> torch
 
 
 def _flash(rng: np.random.Generator) -> torch.Tensor:
-    """Gain of a flash of the whole picture, or of an explosion in a place, (1, T, S, S)."""
+    """Draw the gain (1, T, S, S) of a flash of the whole image, or of a local explosion."""
     line = torch.arange(SIDE)
     course = torch.zeros(FRAMES)
     first, length = int(rng.integers(FRAMES)), int(rng.integers(1, 3))
@@ -160,7 +160,7 @@ _COSINES = torch.tensor(
 
 
 def _degrade(rng: np.random.Generator, pixels: torch.Tensor, hard: float) -> torch.Tensor:
-    """Grain, then what a codec leaves: coarse block spectra, and blocks that it did not renew."""
+    """Add grain and codec artefacts: coarsely quantised block spectra, and skipped blocks."""
     if rng.random() < 0.45 * hard:
         grain = rng.standard_normal(pixels.shape[1:], dtype=np.float32)
         pixels = pixels + log_uniform(rng, 0.6, 6) * torch.from_numpy(grain)
@@ -182,7 +182,7 @@ def _degrade(rng: np.random.Generator, pixels: torch.Tensor, hard: float) -> tor
 
 
 def _panel(rng: np.random.Generator, library: Library) -> torch.Tensor:
-    """A still picture, stripes or a plain colour; (3, 1, S, S)."""
+    """Draw a still image, stripes or a plain colour; (3, 1, S, S)."""
     kind = rng.choice(["picture", "stripes", "plain"])
     if kind == "picture":
         photos = library.levels[-1]
@@ -195,7 +195,7 @@ def _panel(rng: np.random.Generator, library: Library) -> torch.Tensor:
 def _overlay(
     rng: np.random.Generator, library: Library, pixels: torch.Tensor, flow: Array, hard: float
 ) -> None:
-    """Letterbox bars, a still panel, a caption, in place: they stay while the picture moves."""
+    """Draw letterbox bars, a still panel or a caption into the clip; they do not move with it."""
     if rng.random() < 0.2 * hard:
         bar = int(rng.uniform(0.04, 0.2) * SIDE)
         pixels[:, :, :bar] = 0
@@ -216,7 +216,7 @@ def _overlay(
 
 
 def _frame_times(rng: np.random.Generator, hard: float) -> Array:
-    """Presentation times that a sampler at FRAME_RATE gets from a source of some other rate."""
+    """Draw the timestamps that a sampler at FRAME_RATE gets from a source of another rate."""
     ideal = np.arange(FRAMES) / FRAME_RATE
     source = rng.choice([12.0, 15, 24, 25, 30, 50, 60], p=[0.1, 0.06, 0.2, 0.24, 0.25, 0.05, 0.1])
     if rng.random() > hard:
@@ -233,9 +233,9 @@ class Edit:
     kind: str
     """`none`, `cut`, `dissolve` or `fade`."""
     second: Array
-    """(FRAMES + 1,) share of the second shot in the picture."""
+    """(FRAMES + 1,) share of the second shot in the frame."""
     level: Array
-    """(FRAMES + 1,) brightness of the picture over the fade's colour, 0-1."""
+    """(FRAMES + 1,) brightness of the frame over the fade's colour, 0-1."""
 
 
 def _draw_edit(rng: np.random.Generator, times: Array, hard: float) -> Edit:
@@ -262,7 +262,7 @@ def _draw_edit(rng: np.random.Generator, times: Array, hard: float) -> Edit:
 
 
 def _edit_labels(edit: Edit) -> Array:
-    """(STEPS, 3) for cut, fade, dissolve."""
+    """Label the steps of an edit; (STEPS, 3) for cut, fade, dissolve."""
     labels = np.zeros((STEPS, 3), np.float32)
     for column, (kind, curve) in enumerate(
         (("", None), ("fade", edit.level), ("dissolve", edit.second))
@@ -280,7 +280,7 @@ def _edit_labels(edit: Edit) -> Array:
 
 
 def _join(edit: Edit, shots: Sequence[Shot], times: Array) -> tuple[Array, Array, Array]:
-    """Labels (STEPS, 10), motion (STEPS, 4) and flow of the joined shots."""
+    """Join labels (STEPS, 10), motion (STEPS, 4) and flow of two shots."""
     labels = [_shot_labels(shot, times) for shot in shots]
     motions = [_step_motion(shot, times) for shot in shots]
     label, motion, flow = labels[0].copy(), motions[0].copy(), shots[0].flow.copy()
@@ -303,7 +303,7 @@ def _join(edit: Edit, shots: Sequence[Shot], times: Array) -> tuple[Array, Array
 
 
 def _step_motion(shot: Shot, times: Array) -> Array:
-    """(STEPS, 4): x, y in pixels, log scale and angle between the two frames of each step."""
+    """Compute the motion of each step (STEPS, 4): x, y in pixels, log scale and angle."""
     path, before, after = shot.path, times[0::2], times[1::2]
     shift = displacement(path, before, after, np.zeros((1, 2)))[:, 0]
     _, log_scale, angle = path.at(times)
@@ -312,7 +312,7 @@ def _step_motion(shot: Shot, times: Array) -> Array:
     return motion if shot.shows_motion else np.full_like(motion, np.nan)
 
 
-def _cast(
+def _shots_of_edit(
     rng: np.random.Generator,
     library: Library,
     times: Array,
@@ -321,7 +321,7 @@ def _cast(
     shot: Shot,
     photo: int,
 ) -> list[Shot]:
-    """`shot` and the one that an edit joins it to, in either order."""
+    """Return `shot` and the one that an edit joins it to, in either order."""
     is_cut = edit.kind == "cut"
     if rng.random() < 0.15 * hard:
         shots = [shot, make_card(rng, times, empty=0.4 if is_cut else 0.0)]
@@ -351,7 +351,7 @@ def make_sample(rng: np.random.Generator, library: Library, hard: float) -> Samp
     if edit.kind == "none" and rng.random() < 0.02 * hard:
         shots = [make_card(rng, times)]
     if edit.second.any():
-        shots = _cast(rng, library, times, hard, edit, shots[0], photo)
+        shots = _shots_of_edit(rng, library, times, hard, edit, shots[0], photo)
         share = torch.from_numpy(edit.second[:-1].astype(np.float32)).reshape(1, -1, 1, 1)
         pixels = shots[0].pixels * (1 - share) + shots[1].pixels * share
     else:

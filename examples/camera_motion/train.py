@@ -1,10 +1,10 @@
 """Train the embedded `camera-motion` model from photographs, on a laptop's cores.
 
-    python examples/train_camera_motion.py prepare --photos PHOTOS --footage FIXED_CAMERA_CLIPS
-    python examples/train_camera_motion.py generate &      # fills a ring of synthesised clips
-    python examples/train_camera_motion.py train           # reads the ring; resumes by itself
-    python examples/train_camera_motion.py export          # weights and card into the package
-    python examples/measure_camera_motion.py --data DATA   # figures into the card
+    python examples/camera_motion/train.py prepare --photos PHOTOS --footage FIXED_CAMERA_CLIPS
+    python examples/camera_motion/train.py generate &      # fills a ring of synthesised clips
+    python examples/camera_motion/train.py train           # reads the ring; resumes by itself
+    python examples/camera_motion/train.py export          # weights and card into the package
+    python examples/camera_motion/measure.py --data DATA   # figures into the card
 
 Everything lives under `--run` (default `runs/camera`). Per-step labels are learnt beside two exact
 side tasks that only training sees: the motion of each step, and the displacement at each token.
@@ -19,10 +19,10 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from camera_motion_library import build_library, load_library
-from camera_motion_paths import FRAME_RATE, FRAMES, GRID, PATCH, SIDE, STEPS
-from camera_motion_ring import Batch, Ring, draw
-from camera_motion_synthesis import LABELS
+from library import build_library, load_library
+from paths import FRAME_RATE, FRAMES, GRID, PATCH, SIDE, STEPS
+from ring import Batch, Ring, draw
+from synthesis import LABELS
 from torch import Tensor, nn
 
 from vswin_cli.config import LabelOnset, SegmentOptions
@@ -47,7 +47,7 @@ INPUT = InputSpec(
     crop_size=SIDE,
     stride_percent=50.0,  # a cut at the end of one clip is in the middle of the next
 )
-CUT_ONSET = 0.25  # chosen on the videos of camera_motion_cuts.csv; cuts score lower than motions
+CUT_ONSET = 0.25  # chosen on the videos of cuts.csv; cuts score lower than motions
 LIMITS = (
     "Limits: a cut's time is the start of its time step, within one sampled frame (1/12 s) of the "
     "true one.",
@@ -65,12 +65,12 @@ MOTION_UNITS = (0.3, 0.3, 0.01, 0.01)  # pixels, pixels, log scale, rad: where a
 
 
 def network() -> VideoSwin:
-    """The embedded model, untrained."""
+    """Build the embedded model, untrained."""
     return VideoSwin(ARCHITECTURE, len(LABELS))
 
 
-class Pupil(nn.Module):
-    """The network with the two heads that are dropped at inference."""
+class TrainedNetwork(nn.Module):
+    """The network with two auxiliary heads that are dropped at inference."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class Pupil(nn.Module):
         self.net.layers[0].register_forward_hook(lambda _m, _i, rows: self._rows.append(rows))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, 3, T, H, W) -> logits (B, D, K), motion (B, D, 4), local (B, D, GRID, GRID, 5).
+        """Map (B, 3, T, H, W) to logits (B, D, K), motion (B, D, 4), local (B, D, GRID, GRID, 5).
 
         The last holds, for each token of the first stage, its displacement and the edits' logits.
         """
@@ -93,11 +93,12 @@ class Pupil(nn.Module):
         return self.net.head(features), self.motion(features), local
 
 
-def initialise(pupil: Pupil, clips: Tensor) -> None:
-    """Start the patch embedding as whitened derivatives: cosines × (sum, difference in time).
+def initialise(model: TrainedNetwork, clips: Tensor) -> None:
+    """Initialise the patch embedding with whitened derivatives.
 
-    Local motion is a ratio of temporal to spatial derivatives, so the first MLP finds its inputs
-    ready. `clips` (B, 3, T, H, W), normalised, give the scale of each filter.
+    Its filters are cosines in space times a sum or a difference in time. Local motion is a ratio of
+    temporal to spatial derivatives, so the first MLP finds its inputs ready. `clips` (B, 3, T, H,
+    W), normalised, give the scale of each filter.
     """
     line = (torch.arange(PATCH) + 0.5) / PATCH
     orders = sorted(((u, v) for u in range(PATCH) for v in range(PATCH)), key=lambda uv: sum(uv))
@@ -112,7 +113,7 @@ def initialise(pupil: Pupil, clips: Tensor) -> None:
     for colour, shape in pairs:
         for pair in (torch.tensor([0.5, 0.5]), torch.tensor([-1.0, 1.0])):
             filters.append(colour[:, None, None, None] * pair[:, None, None] * shape)
-    projection = pupil.net.patch_embed.proj
+    projection = model.net.patch_embed.proj
     with torch.no_grad():
         projection.weight.copy_(torch.stack(filters[: ARCHITECTURE.embed_dim]))
         answers = F.conv3d(clips, projection.weight, stride=projection.stride)
@@ -121,16 +122,16 @@ def initialise(pupil: Pupil, clips: Tensor) -> None:
         projection.weight.div_(scale[:, None, None, None, None])
         assert projection.bias is not None
         projection.bias.copy_(-(answers.mean((0, 2, 3, 4)) / scale))
-    for name, parameter in pupil.named_parameters():
+    for name, parameter in model.named_parameters():
         if parameter.ndim == 2 and "table" not in name:
             nn.init.trunc_normal_(parameter, std=(1 / parameter.shape[1]) ** 0.5)
         if name.endswith(("attn.proj.weight", "fc2.weight")):
             parameter.data.mul_(0.5)
-    look_at_neighbours(pupil.net)
+    bias_to_neighbours(model.net)
 
 
-def look_at_neighbours(net: VideoSwin) -> None:
-    """Let two heads of most blocks start by reading the same place one step before and after.
+def bias_to_neighbours(net: VideoSwin) -> None:
+    """Initialise two heads of most blocks to attend to the same place one step before and after.
 
     Without it attention over time stays diffuse for long, and a cut between two steps, or a slow
     move, is only to be seen by comparing steps.
@@ -153,12 +154,12 @@ def look_at_neighbours(net: VideoSwin) -> None:
 
 
 def _squeeze(motion: Tensor) -> Tensor:
-    """Bend motion so that slow and fast both count; (..., 4) or (..., 2)."""
+    """Compress motion by asinh so that slow and fast both count; (..., 4) or (..., 2)."""
     return torch.asinh(motion / torch.tensor(MOTION_UNITS[: motion.shape[-1]]))
 
 
 def _known_error(guess: Tensor, truth: Tensor) -> tuple[Tensor, float]:
-    """Huber loss where the truth is known, and R² of the guess (not a loss)."""
+    """Compute the Huber loss where the truth is known, and R² of the guess for printing."""
     known = ~torch.isnan(truth)
     bent = _squeeze(torch.nan_to_num(truth))[known]
     loss = F.smooth_l1_loss(guess[known], bent, beta=0.5)
@@ -167,7 +168,7 @@ def _known_error(guess: Tensor, truth: Tensor) -> tuple[Tensor, float]:
 
 
 def _label_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """Binary cross entropy over the labels that are decided; (B, D, ..., K), `weights` (K)."""
+    """Compute binary cross entropy over the decided labels; (B, D, ..., K), `weights` (K)."""
     decided = (labels >= 0) * weights
     # A cut between two steps leaves the first undecided. It is the harder one to see.
     is_between = (labels[:, 1:] == 1) & (labels[:, :-1] < 0)
@@ -176,9 +177,9 @@ def _label_loss(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     return loss / decided.sum()
 
 
-def losses(pupil: Pupil, batch: Batch) -> tuple[Tensor, dict[str, float]]:
-    """Total loss and what to print."""
-    logits, motion, local = (out.float() for out in pupil(batch.x))
+def losses(model: TrainedNetwork, batch: Batch) -> tuple[Tensor, dict[str, float]]:
+    """Compute the total loss and the figures to print."""
+    logits, motion, local = (out.float() for out in model(batch.x))
     labels = _label_loss(logits, batch.labels, torch.tensor(LABEL_WEIGHTS))
     # Edits are asked of each early token too, else cuts between two steps are learnt very late.
     here = batch.labels[:, :, None, None, -EDITS:].expand(-1, -1, GRID, GRID, -1)
@@ -191,7 +192,7 @@ def losses(pupil: Pupil, batch: Batch) -> tuple[Tensor, dict[str, float]]:
 
 
 def rate_at(step: int, peak: float, steps: int, decay: int) -> float:
-    """Warm up, hold, and fall linearly over the last `decay` steps."""
+    """Return the learning rate: warm up, hold, and fall linearly over the last `decay` steps."""
     return peak * min(1.0, (step + 1) / 300, max(steps - step, 1) / decay)
 
 
@@ -201,37 +202,37 @@ def train(options: argparse.Namespace) -> None:
     ring = Ring.open(options.run / "ring", RING_CLIPS)
     while ring.written[0] < 1000:
         time.sleep(2)
-    pupil, average, first = Pupil(), Pupil(), 0
+    model, average, first = TrainedNetwork(), TrainedNetwork(), 0
     groups = [
-        {"params": [p for p in pupil.parameters() if p.ndim >= 2], "weight_decay": 0.02},
-        {"params": [p for p in pupil.parameters() if p.ndim < 2], "weight_decay": 0.0},
+        {"params": [p for p in model.parameters() if p.ndim >= 2], "weight_decay": 0.02},
+        {"params": [p for p in model.parameters() if p.ndim < 2], "weight_decay": 0.0},
     ]
     optimiser = torch.optim.AdamW(groups, lr=options.rate, betas=(0.9, 0.99), fused=True)
     kept = options.run / "checkpoint.pt"
     if kept.exists():
         state = torch.load(kept, weights_only=True)
-        pupil.load_state_dict(state["pupil"])
+        model.load_state_dict(state["pupil"])
         average.load_state_dict(state["average"])
         optimiser.load_state_dict(state["optimiser"])
         first = state["step"]
     else:
-        initialise(pupil, draw(ring, np.random.default_rng(0), 256).x)
+        initialise(model, draw(ring, np.random.default_rng(0), 256).x)
         if options.start is not None:  # the two side heads begin anew
-            pupil.net.load_state_dict(load_model(options.start).network.state_dict())
-        average.load_state_dict(pupil.state_dict())
+            model.net.load_state_dict(load_model(options.start).network.state_dict())
+        average.load_state_dict(model.state_dict())
     rng = np.random.default_rng((options.seed, first))
     began, shown = time.monotonic(), dict[str, float]()
     for step in range(first, options.steps):
         for group in optimiser.param_groups:
             group["lr"] = rate_at(step, options.rate, options.steps, options.decay)
-        total, figures = losses(pupil, draw(ring, rng, options.batch))
+        total, figures = losses(model, draw(ring, rng, options.batch))
         optimiser.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(pupil.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
         share = 1 / min(EMA_STEPS, step / 5 + 1)
         with torch.no_grad():
-            for slow, fast in zip(average.parameters(), pupil.parameters(), strict=True):
+            for slow, fast in zip(average.parameters(), model.parameters(), strict=True):
                 slow.lerp_(fast, share)
         shown = {k: 0.95 * shown.get(k, v) + 0.05 * v for k, v in figures.items()}
         if step % 50 == 49:
@@ -240,7 +241,7 @@ def train(options: argparse.Namespace) -> None:
             print(f"{step + 1:6} {text}  {speed:.0f} clips/s  ring {ring.written[0]}", flush=True)
         if step % 500 == 499 or step + 1 == options.steps:
             state = {
-                "pupil": pupil.state_dict(),
+                "pupil": model.state_dict(),
                 "average": average.state_dict(),
                 "optimiser": optimiser.state_dict(),
                 "step": step + 1,
@@ -250,7 +251,7 @@ def train(options: argparse.Namespace) -> None:
 
 
 def generate(options: argparse.Namespace) -> None:
-    """Write clips round the ring until the process ends; difficulty rises at first."""
+    """Write clips into the ring until the process ends; difficulty rises at first."""
     library = load_library(options.run / "train")
     ring = Ring.open(options.run / "ring", RING_CLIPS)
     while ring.written[0] < options.clips:
@@ -295,7 +296,7 @@ def export(options: argparse.Namespace) -> None:
         activation="sigmoid",
         dataset="clips synthesised from 492 photographs and 21 fixed-camera clips with people",
         licence="Apache-2.0",
-        provenance=Provenance("examples/train_camera_motion.py"),
+        provenance=Provenance("examples/camera_motion/train.py"),
         segments=SegmentOptions(
             onset=0.5,
             offset=0.35,
@@ -314,7 +315,7 @@ def export(options: argparse.Namespace) -> None:
 
 
 def _blended(new: dict[str, Tensor], old: dict[str, Tensor], share: float) -> dict[str, Tensor]:
-    """The average of two runs, one of which began with the other's weights.
+    """Average the weights of two runs, one of which began with the other's.
 
     On real clips it is better than either (Wortsman et al., "Robust fine-tuning of zero-shot
     models", CVPR 2022).

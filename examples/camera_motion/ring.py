@@ -1,7 +1,7 @@
-"""Synthesised clips in store: a ring on disk, filled by one process and drawn from by another.
+"""Ring buffer of synthesised clips on disk, filled by one process and read by another.
 
-Each batch is drawn under mirrors (left-right, up-down, transposed), with its truth, so that a clip
-serves eight times. Nothing here knows the network.
+Batches are augmented by mirroring (left-right, up-down, transposed) together with their labels, so
+that a clip serves eight times. Nothing here knows the network.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from camera_motion_library import Library
-from camera_motion_paths import FRAMES, GRID, SIDE, STEPS
-from camera_motion_synthesis import LABELS, make_sample
+from library import Library
+from paths import FRAMES, GRID, SIDE, STEPS
+from synthesis import LABELS, make_sample
 from torch import Tensor
 
 from vswin_cli.models.architecture import InputSpec
@@ -26,7 +26,7 @@ MEAN, STD = InputSpec().mean, InputSpec().std
 
 @dataclass(frozen=True, slots=True)
 class Ring:
-    """Synthesised clips on disk, written round and round by the generator."""
+    """Memory-mapped clips and labels; the generator overwrites the oldest."""
 
     frames: Any
     labels: Any
@@ -37,7 +37,7 @@ class Ring:
 
     @staticmethod
     def open(folder: Path, clips: int) -> Ring:
-        """Map the ring, creating it where there is none."""
+        """Map the ring buffer, creating it where there is none."""
         folder.mkdir(parents=True, exist_ok=True)
 
         def mapped(name: str, kind: str, *shape: int) -> Any:  # noqa: ANN401 - a memory map
@@ -54,16 +54,16 @@ class Ring:
             mapped("written", "i8", 1),
         )
 
-    def put(self, place: int, library: Library, seed: tuple[int, int], hard: float) -> None:
-        """Synthesise a clip into one place."""
+    def put(self, slot: int, library: Library, seed: tuple[int, int], hard: float) -> None:
+        """Synthesise a clip into one slot."""
         sample = make_sample(np.random.default_rng(seed), library, hard)
-        self.frames[place], self.labels[place] = sample.frames, sample.labels
-        self.motion[place], self.flow[place] = sample.motion, sample.flow
+        self.frames[slot], self.labels[slot] = sample.frames, sample.labels
+        self.motion[slot], self.flow[slot] = sample.motion, sample.flow
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Clips and truth as tensors."""
+    """Clips and labels as tensors."""
 
     x: Tensor
     labels: Tensor
@@ -82,7 +82,7 @@ def _swap(labels: Tensor, axis: str) -> Tensor:
 
 
 def mirrored(batch: Batch, axis: str) -> Batch:
-    """The clip flipped in x, in y, or transposed (t), with its truth."""
+    """Flip clips in x, in y, or transpose them (t), with their labels, motion and flow."""
     if axis == "t":
         return Batch(
             batch.x.transpose(3, 4),
@@ -102,13 +102,13 @@ def mirrored(batch: Batch, axis: str) -> Batch:
 
 
 def normalised(frames: Tensor) -> Tensor:
-    """uint8 (B, 3, T, H, W) as the network reads it."""
+    """Normalise uint8 frames (B, 3, T, H, W) as the network reads them."""
     mean, std = (torch.tensor(v).view(3, 1, 1, 1) for v in (MEAN, STD))
     return frames.float().mul_(1 / (255 * std)).sub_(mean / std)
 
 
 def draw(ring: Ring, rng: np.random.Generator, size: int) -> Batch:
-    """A random batch from the ring, each quarter under its own mirror."""
+    """Draw a random batch, each quarter mirrored in its own way."""
     parts = []
     for _ in range(4):
         where = np.sort(rng.integers(min(int(ring.written[0]), len(ring.labels)), size=size // 4))

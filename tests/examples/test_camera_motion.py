@@ -1,33 +1,23 @@
-"""The clips that the embedded model is trained on: what they say of themselves is true."""
+"""The labels of the clips that the embedded model is trained on are true."""
 
+import importlib
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples" / "camera_motion"
+MODULES = ("library", "paths", "ring", "shots", "synthesis")
 STILL = 0.5  # of 255
 
 
 @pytest.fixture
 def synthesis(monkeypatch):
-    """The scripts' modules by their last name."""
+    """The scripts' modules by name."""
     monkeypatch.syspath_prepend(str(EXAMPLES))
-    import camera_motion_library
-    import camera_motion_paths
-    import camera_motion_ring
-    import camera_motion_shots
-    import camera_motion_synthesis
-
-    yield {
-        "library": camera_motion_library,
-        "paths": camera_motion_paths,
-        "ring": camera_motion_ring,
-        "shots": camera_motion_shots,
-        "synthesis": camera_motion_synthesis,
-    }
-    for name in [name for name in sys.modules if name.startswith("camera_motion_")]:
+    yield {name: importlib.import_module(name) for name in MODULES}
+    for name in (*MODULES, "subjects"):
         del sys.modules[name]
 
 
@@ -104,7 +94,7 @@ def test_a_mirrored_clip_twice_is_the_clip(synthesis, library, axis):
 
 
 def test_content_moves_as_the_path_says(synthesis):
-    """A pan of a whole number of pixels per frame shifts the picture by as much."""
+    """A pan of a whole number of pixels per frame shifts the image by as much."""
     paths, library = synthesis["paths"], synthesis["library"]
     rates = np.zeros((len(paths.fine_times()), 4))
     rates[:, 0] = 2 * paths.FRAME_RATE / paths.SIDE
@@ -112,7 +102,7 @@ def test_content_moves_as_the_path_says(synthesis):
     times = np.arange(paths.FRAMES) / paths.FRAME_RATE
     texture = np.random.default_rng(2).integers(0, 255, (320, 320, 3)).astype(np.uint8)
     world = paths.place(path, times, paths.PIXELS)
-    pixels = library.look(texture, world, np.zeros(2), paths.SIDE / 320).numpy()
+    pixels = library.sample_texture(texture, world, np.zeros(2), paths.SIDE / 320).numpy()
     for step in range(1, 8):
         difference = np.abs(pixels[:, step, :, 2 * step :] - pixels[:, 0, :, : -2 * step])
         assert difference.mean() < STILL
@@ -120,7 +110,7 @@ def test_content_moves_as_the_path_says(synthesis):
     assert moved[0, 0] == pytest.approx([2, 0], abs=1e-2)
 
 
-def test_an_empty_card_shows_nothing_and_says_so(synthesis):
+def test_an_empty_card_has_no_motion_labels(synthesis):
     shots, times = synthesis["shots"], np.arange(16) / 12
     empty = shots.make_card(np.random.default_rng(1), times, empty=1.0)
     printed = shots.make_card(np.random.default_rng(1), times)

@@ -1,8 +1,8 @@
-"""What the virtual camera of the training clips looks at: photographs, and fixed-camera footage.
+"""Build and load the texture library of the synthesised clips: photographs and fixed footage.
 
-In go files (`build_library`), out comes a `Library` of arrays that are mapped from disk: a chain of
-sizes per photograph, the footage, and mattes of what moves in it. Footage whose camera does move is
-left out; some of what is sold as fixed is recorded off a screen by hand.
+In go files (`build_library`), out comes a `Library` of memory-mapped arrays: a mip chain per
+photograph, the footage, and mattes of what moves in it. Footage whose camera does move is left out;
+some of what is sold as fixed is recorded off a screen by hand.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import av
 import numpy as np
 import torch
 import torch.nn.functional as F
-from camera_motion_paths import SIDE, Array, log_uniform
+from paths import SIDE, Array, log_uniform
 
-__all__ = ["Library", "build_library", "load_library", "look", "photo_at", "read_frames"]
+__all__ = ["Library", "build_library", "load_library", "photo_at", "read_frames", "sample_texture"]
 
 LEVEL_SIDES = (320, 224, 160, 112, 80)  # pixels, a mip chain of square textures
 FOOTAGE_SIDE = 112  # pixels, short side of stored footage
@@ -29,7 +29,7 @@ FIXED_SHARE = 0.9  # of the frames of a fixed camera lie where the first one doe
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """What the camera can look at."""
+    """Textures for the virtual camera."""
 
     levels: tuple[Array, ...]
     """Per mip level, (photos, side, side, 3) uint8."""
@@ -40,8 +40,8 @@ class Library:
 
 
 def read_frames(path: Path, short_side: int, *, rate: float | None = None) -> Array:
-    """Decode a picture or a video, resized; (frames, height, width, 3) uint8."""
-    pictures, due = [], 0.0
+    """Decode an image or a video, resized; (frames, height, width, 3) uint8."""
+    images, due = [], 0.0
     with av.open(str(path)) as container:
         for frame in container.decode(video=0):
             if rate is not None and frame.time is not None:
@@ -51,18 +51,18 @@ def read_frames(path: Path, short_side: int, *, rate: float | None = None) -> Ar
             factor = short_side / min(frame.width, frame.height)
             width, height = round(frame.width * factor), round(frame.height * factor)
             small = frame.reformat(width, height, "rgb24", interpolation="AREA")
-            pictures.append(small.to_ndarray())
-    return np.stack(pictures)
+            images.append(small.to_ndarray())
+    return np.stack(images)
 
 
 def build_library(photos: Sequence[Path], footage: Sequence[Path], folder: Path) -> None:
-    """Decode everything once; two squares per photo (its two ends)."""
+    """Decode everything once and save it; two squares per photo (its two ends)."""
     folder.mkdir(parents=True, exist_ok=True)
     squares = []
     for path in photos:
-        picture = read_frames(path, LEVEL_SIDES[0])[0]
-        side = min(picture.shape[:2])
-        squares += [picture[:side, :side], picture[-side:, -side:]]
+        image = read_frames(path, LEVEL_SIDES[0])[0]
+        side = min(image.shape[:2])
+        squares += [image[:side, :side], image[-side:, -side:]]
     base = torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2)
     for side in LEVEL_SIDES:
         parts = [
@@ -83,7 +83,7 @@ def build_library(photos: Sequence[Path], footage: Sequence[Path], folder: Path)
 
 
 def load_library(folder: Path) -> Library:
-    """Map what `build_library` wrote."""
+    """Memory-map what `build_library` wrote."""
     return Library(
         tuple(np.load(folder / f"level_{side}.npy", mmap_mode="r") for side in LEVEL_SIDES),
         tuple(np.load(path, mmap_mode="r") for path in sorted(folder.glob("footage_*.npy"))),
@@ -92,7 +92,7 @@ def load_library(folder: Path) -> Library:
 
 
 def _is_fixed(frames: Array) -> bool:
-    """Whether the picture stays in place: phase correlation of each frame with the first."""
+    """Return whether the camera is fixed, by phase correlation of each frame with the first."""
     spectra = np.fft.rfft2(frames.mean(-1))
     cross = spectra * spectra[0].conj()
     peaks = np.fft.irfft2(cross / np.maximum(np.abs(cross), 1e-9)).reshape(len(frames), -1)
@@ -100,7 +100,7 @@ def _is_fixed(frames: Array) -> bool:
 
 
 def _matte(frames: Array) -> Array:
-    """What differs from the median picture, smoothed and softly cut out."""
+    """Return a soft mask (T, H, W) of what differs from the median frame."""
     background = np.median(frames[::3], axis=0)
     change = torch.from_numpy(np.abs(frames - background).max(-1))[:, None].float()
     smooth = F.avg_pool2d(change, 5, stride=1, padding=2)[:, 0]
@@ -108,7 +108,7 @@ def _matte(frames: Array) -> Array:
     return np.asarray((alpha * 255).byte().numpy())
 
 
-def look(
+def sample_texture(
     texture: Array, world: Array, origin: Array, cover: float, *, beyond: str = "reflection"
 ) -> torch.Tensor:
     """Sample a texture (H, W, C), or one per frame (T, H, W, C), at world points; (C, T, S, S)."""
@@ -128,7 +128,7 @@ def look(
 
 
 def photo_at(rng: np.random.Generator, library: Library, cover: float, index: int) -> Array:
-    """The mip level of a photo whose texels are about as large as pixels."""
+    """Return the mip level (H, W, 3) of a photo whose texels are about as large as pixels."""
     wanted = SIDE * log_uniform(rng, 0.8, 1.35) / cover
     level = int(np.argmin([abs(np.log(side / wanted)) for side in LEVEL_SIDES]))
     return np.asarray(library.levels[level][index])

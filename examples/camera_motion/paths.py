@@ -1,8 +1,8 @@
-"""Camera paths whose motion is known exactly: drawn rates, integrated, and where they move things.
+"""Draw camera paths whose motion is known exactly, and compute where they move the content.
 
 View coordinates: the square crop is [-0.5, 0.5]², x to the right, y down; rates are those of the
 *content*: crop sides per second in x and y, log scale per second, radians per second (clockwise on
-screen). Nothing here knows a picture.
+screen). Nothing here knows of pixels.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class CameraPath:
     """Effective speed of the jitter, sides/s."""
 
     def at(self, times_seconds: Array) -> tuple[Array, Array, Array]:
-        """Centre (T, 2), log scale (T,) and angle (T,) at times from the first frame on."""
+        """Interpolate centre (T, 2), log scale (T,) and angle (T,) at given times."""
         index = (times_seconds + LEAD_SECONDS) * PATH_RATE
         low = np.clip(index.astype(int), 0, len(self.angle) - 2)
         part = np.clip(index - low, 0, 1)
@@ -74,7 +74,7 @@ class CameraPath:
 
 
 def profile(rng: np.random.Generator, times: Array) -> Array:
-    """How a speed develops over a clip: constant, eased, begun, ended, or turned round."""
+    """Draw how a speed develops over a clip: constant, begun, ended, eased in and out, reversed."""
     kind = rng.choice(["constant", "begin", "end", "bump", "turn"], p=[0.5, 0.15, 0.15, 0.1, 0.1])
     where = rng.uniform(0.1, 1.2)
     ease = rng.uniform(0.03, 0.3)
@@ -89,12 +89,12 @@ def profile(rng: np.random.Generator, times: Array) -> Array:
 
 
 def log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
-    """Draw so that each octave is equally likely."""
+    """Draw a number so that each octave is equally likely."""
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
 def steady_rates(rng: np.random.Generator, times: Array, hard: float) -> Array:
-    """(N, 4) rates of an intended camera move; zero for a fixed camera."""
+    """Draw the rates (N, 4) of an intended camera move; zero for a fixed camera."""
     rates = np.zeros((len(times), 4))
     if rng.random() < 0.2:
         if rng.random() < 0.25 * hard:  # a tripod that gives a little
@@ -115,7 +115,7 @@ def steady_rates(rng: np.random.Generator, times: Array, hard: float) -> Array:
 
 
 def jitter_rates(rng: np.random.Generator, times: Array, hard: float) -> Array:
-    """(N, 4) rates of a hand or a vehicle shaking; its effective speed varies over two decades."""
+    """Draw the rates (N, 4) of a shaking hand or vehicle; effective speed spans two decades."""
     draw = rng.random()
     if draw < 0.5 - 0.25 * hard:
         return np.zeros((len(times), 4))
@@ -133,7 +133,7 @@ def jitter_rates(rng: np.random.Generator, times: Array, hard: float) -> Array:
 
 
 def integrate(steady: Array, jitter: Array) -> CameraPath:
-    """The path of rates (N, 4), at rest in the middle of the world at the first frame."""
+    """Integrate rates (N, 4) to a path that starts in the middle of the world."""
     rates = steady + jitter
     log_scale, angle = np.cumsum(rates[:, 2]) / PATH_RATE, np.cumsum(rates[:, 3]) / PATH_RATE
     start = round(LEAD_SECONDS * PATH_RATE)
@@ -148,7 +148,7 @@ def integrate(steady: Array, jitter: Array) -> CameraPath:
 
 
 def place(path: CameraPath, times: Array, points: Array, depth: Array | float = 1.0) -> Array:
-    """Where view `points` (..., 2) look in the world at each time; (T, ..., 2)."""
+    """Map view `points` (..., 2) to world coordinates at each time; (T, ..., 2)."""
     centre, log_scale, angle = path.at(times)
     shape = (-1, *(1,) * (points.ndim - 1))
     shrink = np.exp(-log_scale.reshape(shape) * depth)
@@ -162,7 +162,7 @@ def place(path: CameraPath, times: Array, points: Array, depth: Array | float = 
 def displacement(
     path: CameraPath, before: Array, after: Array, points: Array, depth: Array | float = 1.0
 ) -> Array:
-    """Pixels that the content at `points` (..., 2) moves from `before` to `after`; (T, ..., 2)."""
+    """Compute how far content at `points` (..., 2) moves between two times; (T, ..., 2) pixels."""
     world = place(path, before, points, depth)
     centre, log_scale, angle = path.at(after)
     shape = (-1, *(1,) * (points.ndim - 1))
@@ -175,7 +175,7 @@ def displacement(
 
 
 def _view_points(count: int) -> Array:
-    """Centres of a `count` × `count` raster in view coordinates; (count, count, 2) as (x, y)."""
+    """Return the cell centres of a square grid in view coordinates; (count, count, 2) as (x, y)."""
     line = (np.arange(count) + 0.5) / count - 0.5
     return np.stack(np.meshgrid(line, line), axis=-1)
 
@@ -184,5 +184,5 @@ PIXELS, TOKENS = _view_points(SIDE), _view_points(GRID)
 
 
 def fine_times() -> Array:
-    """Seconds from the first frame at which rates are drawn; (N,)."""
+    """Return the times (N,) in seconds from the first frame at which rates are drawn."""
     return np.arange(round(PATH_SECONDS * PATH_RATE)) / PATH_RATE - LEAD_SECONDS

@@ -1,4 +1,4 @@
-"""Shots of a virtual camera over photographs and fixed-camera footage; title cards among them.
+"""Render shots of a virtual camera over photographs and fixed-camera footage, and title cards.
 
 In go a `Library` and a random generator; out come `Shot` records whose motion is known exactly.
 """
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from camera_motion_library import Library, look, photo_at
-from camera_motion_paths import (
+from library import Library, photo_at, sample_texture
+from paths import (
     FRAMES,
     PIXELS,
     SIDE,
@@ -25,7 +25,7 @@ from camera_motion_paths import (
     place,
     steady_rates,
 )
-from camera_motion_subjects import add_passer, add_person, add_subject
+from subjects import add_passer, add_person, add_subject
 
 __all__ = ["Shot", "make_card", "make_shot"]
 
@@ -45,7 +45,7 @@ class Shot:
 
 
 def _shutter(rng: np.random.Generator, times: Array, hard: float) -> list[Array]:
-    """Times at which the shutter is open: more than one set means motion blur."""
+    """Return the times at which the shutter is open; several sets give motion blur."""
     if rng.random() > 0.3 * hard:
         return [times]
     opening = rng.uniform(0.3, 1.0) / 25
@@ -55,7 +55,7 @@ def _shutter(rng: np.random.Generator, times: Array, hard: float) -> list[Array]
 def _footage(
     rng: np.random.Generator, library: Library, times: Array
 ) -> tuple[Array, Array, float]:
-    """Frames (T, H, W, 3) of a fixed camera, an origin and a cover."""
+    """Draw frames (T, H, W, 3) of a fixed camera, an origin and a cover."""
     clip = library.footage[rng.integers(len(library.footage))]
     indices = times * 25 * rng.uniform(0.6, 1.3)
     span = int(indices.max()) + 1
@@ -69,7 +69,7 @@ def _footage(
 def make_shot(
     rng: np.random.Generator, library: Library, times: Array, hard: float, photo: int
 ) -> Shot:
-    """Video a photo, or real footage, along a random camera path."""
+    """Render a photo, or real footage, along a random camera path."""
     fine = fine_times()
     real = bool(library.footage) and rng.random() < 0.26 * hard
     steady = steady_rates(rng, fine, hard)
@@ -85,18 +85,19 @@ def make_shot(
         for _ in range(4):
             cover = log_uniform(rng, 0.32, 1.0)
             texture, origin = photo_at(rng, library, cover, photo), rng.uniform(-0.6, 0.6, size=2)
-            first = look(texture, PIXELS[None], origin, cover)
+            first = sample_texture(texture, PIXELS[None], origin, cover)
             if first.std(dim=(1, 2, 3)).mean() > FLAT:
                 break  # else bare sky or wall, on which no motion can be seen
-        if (
-            rng.random() < 0.3 * hard
-        ):  # slanted ground, or walls round the view: the near moves more
+        # Parallax of slanted ground or of walls round the view: what is near moves more.
+        if rng.random() < 0.3 * hard:
             slant, hollow = rng.uniform(-0.8, 0.8, size=2), rng.uniform(0, 2)
             depth, token_depth = (
                 1 + at @ slant + hollow * (at**2).sum(-1) for at in (PIXELS, TOKENS)
             )
     opened = [times] if real else _shutter(rng, times, hard)
-    looks = [look(texture, place(path, at, PIXELS, depth), origin, cover) for at in opened]
+    looks = [
+        sample_texture(texture, place(path, at, PIXELS, depth), origin, cover) for at in opened
+    ]
     pixels = torch.stack(looks).mean(0) if len(looks) > 1 else looks[0]
     flow = displacement(path, times[0::2], times[1::2], TOKENS, token_depth)
     if real:
@@ -112,7 +113,7 @@ def make_shot(
 
 
 def make_card(rng: np.random.Generator, times: Array, *, empty: float = 0.0) -> Shot:
-    """A title card: rows of marks like small print on a plain ground.
+    """Render a title card: rows of marks like small print on a plain ground.
 
     Args:
         rng: The only source of chance.

@@ -1,4 +1,4 @@
-"""What moves by itself in front of the virtual camera: textured blobs, and real people.
+"""Add subjects that move by themselves in front of the camera: textured blobs, and real people.
 
 People are cut out of fixed-camera footage by the library's mattes; they walk, fight and wave while
 the camera pans over another place, follows them, or stands still.
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from camera_motion_library import Library, look, photo_at
-from camera_motion_paths import (
+from library import Library, photo_at, sample_texture
+from paths import (
     GRID,
     PATCH,
     PIXELS,
@@ -35,7 +35,7 @@ Layer = tuple[torch.Tensor, Array]
 def _own_path(
     rng: np.random.Generator, rates: tuple[Array, Array], liveliness: float, followed: float
 ) -> CameraPath:
-    """How a subject moves in the view: nearer than the ground, by itself, or kept in place."""
+    """Draw how a subject moves in the view: with parallax, by itself, or tracked by the camera."""
     steady, jitter = rates
     fine = fine_times()
     near = np.array([1, 1, 1, 1]) * rng.choice([1.0, rng.uniform(1.1, 2.2)])
@@ -51,13 +51,13 @@ def _own_path(
     return integrate(steady * near + own, jitter * near)
 
 
-def _laid_over(layer: Layer, picture: torch.Tensor, alpha: Array, front: Array | float) -> Layer:
-    """The layer behind `picture`, whose own flow is `front` (NaN where it is not known)."""
+def _composite(layer: Layer, image: torch.Tensor, alpha: Array, front: Array | float) -> Layer:
+    """Put `image`, whose flow is `front` (NaN where unknown), in front of a layer."""
     pixels, flow = layer
     mask = torch.from_numpy(alpha)[None]
     share = alpha[0::2].reshape(STEPS, GRID, PATCH, GRID, PATCH).mean((2, 4))[..., None]
     flow = np.where(share > 0.85, front, np.where(share < 0.1, flow, np.nan))
-    return pixels * (1 - mask) + picture * mask, flow
+    return pixels * (1 - mask) + image * mask, flow
 
 
 def add_person(
@@ -67,7 +67,7 @@ def add_person(
     rates: tuple[Array, Array],
     layer: Layer,
 ) -> Layer:
-    """Lay what moves in a fixed-camera clip in front, as large as life or larger."""
+    """Add the moving people of a fixed-camera clip in front, cut out by their matte."""
     index = int(rng.integers(len(library.mattes)))
     clip, matte = library.footage[index], library.mattes[index]
     indices = (times * 25 * rng.uniform(0.6, 1.3)).astype(int)
@@ -83,10 +83,10 @@ def add_person(
     unit = 2 * cover * min(height, width) / np.array([width, height])
     path = _own_path(rng, rates, 0.4, followed=0.35)
     world, origin = place(path, times, PIXELS), person - middle * unit
-    picture = look(np.asarray(clip[chosen]), world, origin, cover)
-    alpha = look(cut[..., None], world, origin, cover, beyond="zeros")[0].numpy() / 255
+    image = sample_texture(np.asarray(clip[chosen]), world, origin, cover)
+    alpha = sample_texture(cut[..., None], world, origin, cover, beyond="zeros")[0].numpy() / 255
     tone = torch.from_numpy(np.exp(rng.normal(0, 0.3, (3, 1, 1, 1))).astype(np.float32))
-    return _laid_over(layer, (picture * tone).clamp(0, 255), alpha, np.nan)
+    return _composite(layer, (image * tone).clamp(0, 255), alpha, np.nan)
 
 
 def add_subject(
@@ -96,7 +96,7 @@ def add_subject(
     rates: tuple[Array, Array],
     layer: Layer,
 ) -> Layer:
-    """Lay a textured blob in front."""
+    """Add a textured blob in front."""
     path = _own_path(rng, rates, 1.0, followed=0.2)
     middle, size = rng.uniform(-0.4, 0.4, size=2), log_uniform(rng, 0.08, 0.4)
     return _add_blob(rng, library, times, path, (middle, size), layer)
@@ -109,7 +109,7 @@ def add_passer(
     rates: tuple[Array, Array],
     layer: Layer,
 ) -> Layer:
-    """Let something large and near pass through the view in a moment; no cut for all its change."""
+    """Add something large and near that crosses the view quickly, which is no cut."""
     towards = np.array([np.cos(turn := rng.uniform(0, 2 * np.pi)), np.sin(turn)])
     speed, size, meets = rng.uniform(1.5, 5), rng.uniform(0.35, 0.8), rng.uniform(0, times[-1])
     own = np.zeros_like(rates[0])
@@ -126,7 +126,7 @@ def _add_blob(
     shape: tuple[Array, float],
     layer: Layer,
 ) -> Layer:
-    """Lay a piece of a photograph with a wavy rim in front: its middle and size at the start."""
+    """Add a piece of a photograph with a wavy rim, given its middle and size at the start."""
     middle, size = shape
     stretch = np.array([1.0, log_uniform(rng, 0.5, 2.5)])
     waves, bumps, phase = rng.integers(2, 6), rng.uniform(0, 0.35), rng.uniform(0, 6.3)
@@ -141,6 +141,6 @@ def _add_blob(
     alpha = inside(world).astype(np.float32)
     cover = log_uniform(rng, 0.32, 1.0)
     photo = photo_at(rng, library, cover, int(rng.integers(len(library.levels[0]))))
-    picture = look(photo, world, rng.uniform(-0.6, 0.6, size=2), cover)
+    image = sample_texture(photo, world, rng.uniform(-0.6, 0.6, size=2), cover)
     front = displacement(path, times[0::2], times[1::2], TOKENS)
-    return _laid_over(layer, picture, alpha, front)
+    return _composite(layer, image, alpha, front)
