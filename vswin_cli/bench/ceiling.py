@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from vswin_cli.bench.machine import synchronise
 from vswin_cli.bench.record import Ceiling, Timing
 from vswin_cli.bench.timing import Contender, measure
-from vswin_cli.models.network.cpu_threads import run_apart
+from vswin_cli.models.network.cpu_threads import run_pieces
 
 __all__ = ["Product", "best_products", "ceiling_of"]
 
@@ -97,7 +97,7 @@ def _apart(shape: tuple[int, int, int], dtype: torch.dtype, threads: int) -> Pro
     def work(piece: torch.Tensor) -> None:
         F.linear(piece, weight)
 
-    return _product((rows, inner, columns), threads, dtype, lambda: run_apart(work, pieces))
+    return _product((rows, inner, columns), threads, dtype, lambda: run_pieces(work, pieces))
 
 
 def _product(

@@ -28,7 +28,7 @@ from vswin_cli.bench.timing import Contender, OnStep, ignore_step, measure
 from vswin_cli.inference.engine import Engine
 from vswin_cli.inference.views import make_views
 from vswin_cli.models.checkpoints.load import LoadedModel
-from vswin_cli.models.network.cpu_threads import run_apart
+from vswin_cli.models.network.cpu_threads import run_pieces
 from vswin_cli.storage.humanize import counted
 from vswin_cli.video.clips import Clip
 
@@ -64,7 +64,7 @@ class _Entry:
             self.run(batch)
 
         def run() -> None:
-            run_apart(work, [self.batch] * self.threads)
+            run_pieces(work, [self.batch] * self.threads)
 
         return Contender(f"{self.name} in {self.precision}, a pass per thread", run)
 

@@ -23,7 +23,7 @@ from vswin_cli.errors import DeviceError, OptionError
 from vswin_cli.inference.views import make_views
 from vswin_cli.models.architecture import Architecture, InputSpec
 from vswin_cli.models.checkpoints.load import LoadedModel
-from vswin_cli.models.network.cpu_threads import lone_threads
+from vswin_cli.models.network.cpu_threads import single_threaded_pool
 from vswin_cli.models.network.heap import keep_freed_memory
 from vswin_cli.timeline.scores import ClipLogits
 from vswin_cli.video.clips import Clip
@@ -194,7 +194,7 @@ class Engine:
 
     def _run_apart(self, passes: Iterator[list[Clip]], workers: int) -> Iterator[ClipLogits]:
         """Each pass in a thread of its own; others wait for the first threads that are free."""
-        pool = lone_threads(workers)
+        pool = single_threaded_pool(workers)
         begun: deque[tuple[list[Clip], Future[list[ClipLogits]]]] = deque()
         with ThreadPoolExecutor(workers) as feeders:
             try:

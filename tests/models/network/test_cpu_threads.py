@@ -3,7 +3,7 @@ import threading
 import pytest
 import torch
 
-from vswin_cli.models.network.cpu_threads import run_apart
+from vswin_cli.models.network.cpu_threads import run_pieces
 
 
 @pytest.fixture(params=[1, 2, 3])
@@ -14,16 +14,16 @@ def num_threads(request):
     torch.set_num_threads(before)
 
 
-def test_every_piece_is_worked_on_once_and_this_thread_keeps_its_threads(num_threads):
+def test_every_piece_runs_once_and_the_caller_keeps_its_thread_count(num_threads):
     done = []
-    run_apart(done.append, range(20))
+    run_pieces(done.append, range(20))
     assert sorted(done) == list(range(20))
     assert torch.get_num_threads() == num_threads
 
 
-def test_pieces_run_in_threads_that_do_not_share_operations(num_threads):
+def test_each_piece_runs_in_a_thread_with_single_threaded_operations(num_threads):
     seen = set()
-    run_apart(lambda _: seen.add((threading.get_ident(), torch.get_num_threads())), range(50))
+    run_pieces(lambda _: seen.add((threading.get_ident(), torch.get_num_threads())), range(50))
     if num_threads > 1:
         assert {threads for _, threads in seen} == {1}
 
@@ -34,7 +34,7 @@ def test_a_failing_piece_is_reported(num_threads):
             raise ValueError("piece three")
 
     with pytest.raises(ValueError, match="piece three"):
-        run_apart(work, range(5))
+        run_pieces(work, range(5))
 
 
 def test_the_network_gives_the_same_numbers_with_any_number_of_threads():

@@ -1,7 +1,7 @@
-"""Attention of all groups of one tile, on a CPU, by the kernel in `attention.c`.
+"""Window attention on a CPU by the compiled kernel in `attention.c`.
 
 Takes the rows of queries, keys and values as their projection leaves them. Where the kernel cannot
-be had, or does not agree with PyTorch's attention, nobody gets it.
+be compiled, or does not agree with PyTorch's attention, there is none and the caller uses PyTorch.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ _TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 3e-2}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AttentionKernel:
-    """softmax(q·kᵀ/√32 + bias)·v for heads of 32 values and rows of one type."""
+    """Compute softmax(q·kᵀ/√32 + bias)·v for heads of 32 values and rows of one type."""
 
     function: Any
     """The C function; `attention.c` describes its arguments."""
 
     def attend(self, qkv: Tensor, bias: Tensor, out: Tensor, groups: int) -> None:
-        """Attend within each group.
+        """Attend within each group of n rows.
 
         Args:
             qkv: (groups·n, 3·C), contiguous, on the CPU.
-            bias: of `padded_bias`.
-            out: (groups·n, C), contiguous; is written.
-            groups: how many.
+            bias: from `padded_bias`.
+            out: (groups·n, C), contiguous; overwritten with the result.
+            groups: number of groups.
 
         Raises:
             MemoryError: no room for the scores of a few rows.
@@ -55,13 +55,21 @@ class AttentionKernel:
 
 
 def padded_bias(bias: Tensor) -> Tensor:
-    """A bias (1, nH, n, n) as the kernel reads it: (nH, n, n rounded up) float32, base 2."""
+    """Prepare a bias for the kernel: (1, nH, n, n) -> (nH, n, n rounded up to 16) float32.
+
+    The kernel computes powers of two, which are cheaper than powers of e, so the bias carries a
+    factor of log2 e. The padding is -inf: its weight in the softmax is exactly 0.
+    """
     n = bias.shape[-1]
     return F.pad(bias[0].float() * _LOG2_E, (0, -n % _LANES), value=-math.inf).contiguous()
 
 
 def attention_kernel(dtype: torch.dtype, head_size: int) -> AttentionKernel | None:
-    """The kernel for rows of this type, compiled on the first call; none if there is none here."""
+    """Find the kernel for rows of this type; compiles it on the first call.
+
+    Returns:
+        The kernel, or `None`: other heads, another type, no compiler, a CPU without AVX2.
+    """
     if head_size != _HEAD or dtype not in _NAMES:
         return None
     return _kernel(dtype)
@@ -81,8 +89,13 @@ def _kernel(dtype: torch.dtype) -> AttentionKernel | None:
 
 
 def _agrees(kernel: AttentionKernel, dtype: torch.dtype) -> bool:
-    """Whether two groups of two heads come out as from PyTorch: compilers have faults."""
-    n, heads = 21, 2
+    """Compare the kernel with PyTorch on two groups of two heads.
+
+    The kernel is compiled on the user's machine, by a compiler that nobody tested it with, for a
+    CPU that nobody tested it on. A wrong result would look like a model that tags badly, so every
+    process checks the kernel once before it uses it.
+    """
+    n, heads = 21, 2  # no multiple of the registers' width or of the rows that go at a time
     fixed = torch.Generator().manual_seed(0)
     qkv = torch.randn(2 * n, 3 * heads * _HEAD, generator=fixed).to(dtype)
     bias = torch.randn(1, heads, n, n, generator=fixed)

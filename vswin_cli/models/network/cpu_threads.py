@@ -1,8 +1,8 @@
-"""A CPU's cores, each with work of its own.
+"""Run independent pieces of work on a CPU, one piece per thread.
 
-PyTorch shares every single operation among its threads and waits for the slowest at each one.
-Where work falls into independent pieces it is faster, above all on a busy machine, to give each
-thread a whole piece and let it run its operations alone.
+PyTorch by default puts all its threads on each single operation and waits for the slowest of them
+every time. Where the work falls into independent pieces, one piece per thread, each with
+single-threaded operations, is faster, above all on a busy machine.
 """
 
 from __future__ import annotations
@@ -15,18 +15,22 @@ from typing import TypeVar
 
 import torch
 
-__all__ = ["lone_threads", "run_apart"]
+__all__ = ["run_pieces", "single_threaded_pool"]
 
 Piece = TypeVar("Piece")
 
 
-def run_apart(work: Callable[[Piece], None], pieces: Sequence[Piece]) -> None:
-    """Call `work` on every piece, as many at a time as PyTorch may use threads, without gradients.
+def run_pieces(work: Callable[[Piece], None], pieces: Sequence[Piece]) -> None:
+    """Call `work` on every piece without gradients, one piece per thread.
 
-    Pieces must not depend on each other. Results are the same whatever the number of threads.
+    As many pieces run at a time as PyTorch may use threads. Results do not depend on that number.
+
+    Args:
+        work: called once per piece, in any order and from any thread.
+        pieces: must not depend on each other.
 
     Raises:
-        Exception: what `work` raised first, once all that had begun has ended.
+        Exception: the first that `work` raised, after every piece that had started has ended.
     """
     num_threads = torch.get_num_threads()
     if min(num_threads, len(pieces)) == 1:
@@ -34,26 +38,31 @@ def run_apart(work: Callable[[Piece], None], pieces: Sequence[Piece]) -> None:
             work(piece)
         return
 
-    def alone(piece: Piece) -> None:
-        with torch.inference_mode():
+    def work_without_gradients(piece: Piece) -> None:
+        with torch.inference_mode():  # the mode belongs to a thread, so each must enter it
             work(piece)
 
-    for _ in lone_threads(num_threads).map(alone, pieces):
+    for _ in single_threaded_pool(num_threads).map(work_without_gradients, pieces):
         pass
 
 
 @lru_cache(maxsize=4)
-def lone_threads(num_threads: int) -> ThreadPoolExecutor:
-    """Threads in which PyTorch's operations run single-threaded; kept for the next who asks."""
-    before = torch.get_num_threads()
-    all_here = threading.Barrier(num_threads)
+def single_threaded_pool(num_threads: int) -> ThreadPoolExecutor:
+    """Start threads in which PyTorch's operations are single-threaded, or return the kept ones.
 
-    def settle(_: int) -> None:
-        torch.get_num_threads()  # a thread's first look would overwrite what was set before it
-        torch.set_num_threads(1)  # of this thread, and of threads that are yet to come
-        all_here.wait()
+    Args:
+        num_threads: threads of the pool; a pool of each size is started once and kept.
+    """
+    before = torch.get_num_threads()
+    all_started = threading.Barrier(num_threads)  # or one thread could set itself up twice
+
+    def use_one_thread(_: int) -> None:
+        # PyTorch initialises a thread's count when it is first read, which would overwrite ours.
+        torch.get_num_threads()
+        torch.set_num_threads(1)  # for this thread, and for threads that start later
+        all_started.wait()
 
     pool = ThreadPoolExecutor(num_threads, thread_name_prefix="vswin-tile")
-    list(pool.map(settle, range(num_threads)))
+    list(pool.map(use_one_thread, range(num_threads)))
     torch.set_num_threads(before)
     return pool

@@ -1,8 +1,8 @@
-"""Memory that was freed stays with the process, to be used again by the next pass.
+"""Let the C library keep freed memory for the next forward pass.
 
-The GNU C library hands large blocks back to the system at once and has the next ones zeroed page
-by page. A small network, whose tensors come and go in quick succession, spends a fifth of its time
-on that; a large one does not notice.
+The GNU C library returns large blocks to the system at once, and the system zeroes the next ones
+page by page. A small network, which allocates and frees tensors in quick succession, spends a
+fifth of its time on that; for a large one it makes no difference.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _CHOSEN_BY_USER = ("GLIBC_TUNABLES", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRE
 
 @lru_cache(maxsize=1)
 def keep_freed_memory() -> bool:
-    """Ask the C library to keep what is freed, for this whole process; once is enough.
+    """Tell the C library to keep freed memory, for this whole process; further calls do nothing.
 
     Returns:
-        Whether it does. Not on other systems, with other C libraries, or where the environment
-        says how memory is to be handled.
+        Whether it does so now. False on other systems, with other C libraries, and where the
+        environment already sets how memory is handled.
     """
     if not sys.platform.startswith("linux") or any(name in os.environ for name in _CHOSEN_BY_USER):
         return False

@@ -1,8 +1,8 @@
-"""A linear layer that, without gradients on a CPU, does what comes after it in the same pass.
+"""A linear layer fused with the GELU or the residual addition that follows it.
 
-oneDNN takes weights arranged for it beforehand and applies GELU, or adds a residual, while a
-result is still in registers: the primitives that PyTorch's own compiler emits. Where they are not
-to be had the same is done in steps.
+oneDNN takes weights that were reordered for it beforehand and applies GELU, or adds a residual,
+while a result is still in registers; PyTorch's own compiler emits the same operators. They exist
+for CPUs and without gradients; elsewhere the same is done in separate steps.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ __all__ = ["Linear"]
 
 
 def _has_fused(dtype: torch.dtype) -> bool:
+    """Whether this build of PyTorch has the fused operators for a type."""
     operators = torch.ops.mkldnn
     if not torch._C._has_mkldnn or not hasattr(operators, "_linear_pointwise"):
         return False
@@ -26,14 +27,14 @@ def _has_fused(dtype: torch.dtype) -> bool:
 
 
 class Linear(nn.Linear):
-    """`torch.nn.Linear` with two more ways forward. Parameters and their names are the same."""
+    """`torch.nn.Linear` with two fused forward passes. Parameters and their names are the same."""
 
     def __init__(self, in_features: int, out_features: int, bias: bool = True) -> None:
         super().__init__(in_features, out_features, bias)
         self._packed: tuple[tuple[object, ...], Tensor] | None = None
 
     def train(self, mode: bool = True) -> Linear:
-        """As of any module; what was kept is forgotten."""
+        """Same as `torch.nn.Module.train`; also drops the reordered weights."""
         self._packed = None
         return super().train(mode)
 
@@ -41,28 +42,32 @@ class Linear(nn.Linear):
         return {**self.__dict__, "_packed": None}  # oneDNN's form cannot be copied
 
     def forward(self, x: Tensor) -> Tensor:
-        """(R, C) -> (R, C')."""
-        packed = self._arranged(x)
+        """Apply the layer: (R, C) -> (R, C')."""
+        packed = self._reordered(x)
         if packed is None:
             return super().forward(x)
         return _fused()(x, packed, self.bias, "none", [], "")  # type: ignore[no-any-return]
 
     def forward_gelu(self, x: Tensor) -> Tensor:
-        """The exact GELU of the layer: (R, C) -> (R, C')."""
-        packed = self._arranged(x)
+        """Apply the layer and an exact GELU: (R, C) -> (R, C')."""
+        packed = self._reordered(x)
         if packed is None:
             return F.gelu(super().forward(x))
         return _fused()(x, packed, self.bias, "gelu", [], "none")  # type: ignore[no-any-return]
 
     def forward_add(self, x: Tensor, residual: Tensor) -> Tensor:
-        """The layer added to a residual (R, C'): (R, C) -> (R, C')."""
-        packed = self._arranged(x)
+        """Apply the layer and add a residual (R, C'): (R, C) -> (R, C')."""
+        packed = self._reordered(x)
         if packed is None:
             return residual + super().forward(x)
         return _fused().binary(x, residual, packed, self.bias, "add")  # type: ignore[no-any-return]
 
-    def _arranged(self, x: Tensor) -> Tensor | None:
-        """The weights as oneDNN wants them, kept until they change; none if it cannot serve."""
+    def _reordered(self, x: Tensor) -> Tensor | None:
+        """Reorder the weights for oneDNN, or return the kept ones if they have not changed.
+
+        Returns:
+            The weights, or `None` where the fused operators cannot be used for `x`.
+        """
         weight = self.weight
         if self._packed is not None and torch.is_grad_enabled() and weight.requires_grad:
             self._packed = None  # a fused optimiser's step does not change the version

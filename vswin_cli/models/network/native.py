@@ -1,7 +1,7 @@
-"""C sources of this package, compiled for the CPU at hand on first use and kept.
+"""Compile the C sources of this package for this CPU on first use, and keep the result.
 
-A wheel has no compiled part, and a machine without a C compiler loses nothing but speed: whoever
-asks for a library gets none. `VSWIN_NATIVE=0` asks for none.
+A wheel has no compiled part, and a machine without a C compiler loses nothing but speed: there is
+no library then and the caller uses PyTorch. `VSWIN_NATIVE=0` turns compiled code off.
 """
 
 from __future__ import annotations
@@ -36,10 +36,16 @@ _lock = Lock()
 
 
 def native_library(source: Path) -> ctypes.CDLL | None:
-    """The compiled library of a C file; none where it cannot be had.
+    """Load the compiled library of a C file, compiling it if needed.
 
-    Kept in the cache folder under a name that follows from the source and the CPU, so that
-    machines may share the folder.
+    It is kept in the cache folder under a name that follows from the source, the flags and the
+    CPU, so that machines may share the folder.
+
+    Args:
+        source: the C file.
+
+    Returns:
+        The library; `None` if it cannot be compiled or loaded here, or is turned off.
     """
     with _lock:
         return _load(source)
@@ -80,7 +86,7 @@ def _compile(source: Path, path: Path) -> None:
 
 
 def _cpu() -> str:
-    """What the compiler will see of this CPU."""
+    """Describe this CPU as far as the compiler's output depends on it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

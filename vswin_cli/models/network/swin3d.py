@@ -1,12 +1,12 @@
-"""Video Swin Transformer, inference first: pixels in, class logits per clip and time step out.
+"""Video Swin Transformer: pixels in, class logits per clip and time step out.
 
 Follows Liu et al., "Video Swin Transformer", CVPR 2022 (arXiv 2106.13230), section 3, and equals
-the authors' release and torchvision's port on their weights; it knows nothing about files,
-labels or video.
+the authors' release and torchvision's port on their weights. It is written for inference, but
+gradients work. It knows nothing about files, labels or video.
 
 Shapes: B clips, T×H×W pixels, C channels, D×H'×W' tokens of a stage's grid, R = B·L rows, one per
 token slot of the whole batch, K classes. Inside a stage the tokens are rows `(R, C)` in the order
-of `vswin_cli.models.network.token_order`: neighbourhood, then group, then clip, then token.
+of `vswin_cli.models.network.token_order`: window group, then region, then clip, then token.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from torch import Tensor, nn
 
 from vswin_cli.models.architecture import Architecture
 from vswin_cli.models.network.attention import AttentionKernel, attention_kernel, padded_bias
-from vswin_cli.models.network.cpu_threads import run_apart
+from vswin_cli.models.network.cpu_threads import run_pieces
 from vswin_cli.models.network.linear import Linear
-from vswin_cli.models.network.token_order import Groups, StageRoute, Tile, route_stages
+from vswin_cli.models.network.token_order import AttentionRows, StageRoute, Tile, route_stages
 from vswin_cli.models.network.windows import Grid
 
 __all__ = ["VideoSwin"]
 
 _TILE_BYTES = 900_000
-"""Rows that a CPU thread takes through a whole block at a time: with the nine times as much that a
-block makes of them on the way, they stay near its cache."""
+"""Size of the rows that a CPU thread takes through a whole block at a time. A block's intermediate
+results are about nine times as large; at this size they stay in or near the core's cache."""
 
 
 class _Attention(nn.Module):
@@ -46,51 +46,56 @@ class _Attention(nn.Module):
         self._biases: dict[tuple[object, ...], tuple[tuple[object, ...], Tensor]] = {}
 
     def train(self, mode: bool = True) -> _Attention:
-        """As of any module; what was kept is forgotten."""
+        """Same as `torch.nn.Module.train`; also drops the kept biases."""
         self._biases.clear()
         return super().train(mode)
 
-    def forward(self, x: Tensor, groups: tuple[Groups, ...], residual: Tensor) -> Tensor:
-        """Attend within each group and add to the residual: (R, C), (R, C) -> (R, C)."""
+    def forward(self, x: Tensor, calls: tuple[AttentionRows, ...], residual: Tensor) -> Tensor:
+        """Attend within each region and add to the residual: (R, C), (R, C) -> (R, C)."""
         qkv = self.qkv(x)  # (R, 3C)
         kernel = self._kernel(qkv)
         if kernel is None:
-            parts = [self._attend(qkv[g.rows], g) for g in groups]
-            mixed = parts[0] if len(parts) == 1 else torch.cat(parts)
+            parts = [self._attend(qkv[c.rows], c) for c in calls]
+            mixed = parts[0] if len(parts) == 1 else torch.cat(parts)  # (R, C)
         else:
             mixed = torch.empty_like(x)
-            for g in groups:
-                kernel.attend(qkv[g.rows], self._bias(g, padded_bias), mixed[g.rows], g.batch)
+            for c in calls:
+                kernel.attend(qkv[c.rows], self._bias(c, padded_bias), mixed[c.rows], c.batch)
         return self.proj.forward_add(mixed, residual)
 
     def _kernel(self, qkv: Tensor) -> AttentionKernel | None:
+        """Find the compiled kernel; it computes no gradients and exists for CPUs only."""
         if qkv.device.type != "cpu" or not torch.is_inference_mode_enabled():
             return None
         return attention_kernel(qkv.dtype, qkv.shape[1] // (3 * self.num_heads))
 
-    def _attend(self, qkv: Tensor, g: Groups) -> Tensor:
-        heads = qkv.view(g.batch, g.size, 3, self.num_heads, -1)
-        q, k, v = heads.permute(2, 0, 3, 1, 4)  # 3 × (g·B, nH, n, hd)
-        bias = self._bias(g, _as_it_is).to(q.dtype)
-        out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)
-        return out.transpose(1, 2).reshape(g.batch * g.size, -1)  # (g·B·n, C)
+    def _attend(self, qkv: Tensor, call: AttentionRows) -> Tensor:
+        """Attend by PyTorch's own operator: (g·n, 3C) -> (g·n, C), g regions of all clips."""
+        heads = qkv.view(call.batch, call.size, 3, self.num_heads, -1)  # (g, n, 3, nH, hd)
+        q, k, v = heads.permute(2, 0, 3, 1, 4)  # 3 × (g, nH, n, hd)
+        bias = self._bias(call, _unchanged).to(q.dtype)  # the only mask: regions are separate
+        out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)  # (g, nH, n, hd)
+        return out.transpose(1, 2).reshape(call.batch * call.size, -1)  # (g·n, C)
 
-    def _bias(self, g: Groups, shape: Callable[[Tensor], Tensor]) -> Tensor:
-        """Relative position bias (1, nH, n, n) in a shape; kept unless gradients flow."""
+    def _bias(self, call: AttentionRows, shape: Callable[[Tensor], Tensor]) -> Tensor:
+        """Look up the relative position bias (1, nH, n, n) and bring it into a shape.
+
+        The result is kept while the table stays the same, unless gradients must flow through it.
+        """
         table = self.relative_position_bias_table
         if torch.is_grad_enabled() and table.requires_grad:
             self._biases.clear()  # a fused optimiser's step does not change the version
-            return shape(self._gather_bias(g))
+            return shape(self._gather_bias(call))
         version = 0 if table.is_inference() else table._version
         state = (shape, table.data_ptr(), version)
-        cached = self._biases.get(g.key)
+        cached = self._biases.get(call.key)
         if cached is None or cached[0] != state:
-            cached = self._biases[g.key] = (state, shape(self._gather_bias(g)).contiguous())
+            cached = self._biases[call.key] = (state, shape(self._gather_bias(call)).contiguous())
         return cached[1]
 
-    def _gather_bias(self, g: Groups) -> Tensor:
-        bias = self.relative_position_bias_table.index_select(0, g.relative_index)  # (n·n, nH)
-        return bias.t().reshape(1, self.num_heads, g.size, g.size)
+    def _gather_bias(self, call: AttentionRows) -> Tensor:
+        bias = self.relative_position_bias_table.index_select(0, call.relative_index)  # (n·n, nH)
+        return bias.t().reshape(1, self.num_heads, call.size, call.size)
 
 
 class _Mlp(nn.Module):
@@ -117,11 +122,13 @@ class _Block(nn.Module):
         self.mlp = _Mlp(dim, int(dim * mlp_ratio))
 
     def forward(self, x: Tensor, tile: Tile) -> Tensor:
-        """Work on one tile's rows: (R, C) -> (R, C)."""
+        """Apply the block to the rows of one tile: (R, C) -> (R, C)."""
         y = self.norm1(x)
         if tile.real is not None:
-            y = y * tile.real  # the reference pads here, behind the norm
-        x = self.attn(y, tile.groups, x)
+            # The authors pad with zeros here, behind the norm, and leave the padding unmasked:
+            # it takes part in attention, with the bias of qkv as its keys and values.
+            y = y * tile.real
+        x = self.attn(y, tile.attention, x)
         return self.mlp(self.norm2(x), x)  # type: ignore[no-any-return]
 
 
@@ -139,7 +146,7 @@ class _PatchMerging(nn.Module):
 
 
 class _Stage(nn.Module):
-    """Blocks on one token grid, alternately in regular and in shifted windows."""
+    """Blocks on one token grid, alternately in regular and in shifted windows (section 3.2)."""
 
     def __init__(self, architecture: Architecture, stage: int) -> None:
         super().__init__()
@@ -153,45 +160,51 @@ class _Stage(nn.Module):
         self.downsample = None if is_last else _PatchMerging(dim)
 
     def forward(self, x: Tensor, route: StageRoute) -> Tensor:
-        """(R, C) in regular order -> (R, C) in the order of the last block."""
+        """Apply the blocks: (R, C) in regular order -> (R, C) in the order of the last block."""
         for number, block in enumerate(self.blocks):
+            # Rows stay in window order between blocks: one index instead of roll, cut and glue.
             tiles = route.shifted if number % 2 else route.regular
             order = None if number == 0 else route.to_shifted if number % 2 else route.to_regular
             x = _through_tiles(block, x, tiles, order, x.shape[1])
         return x
 
 
-def _as_it_is(bias: Tensor) -> Tensor:
+def _unchanged(bias: Tensor) -> Tensor:
     return bias
 
 
 def _through_tiles(
     part: nn.Module, x: Tensor, tiles: tuple[Tile, ...], order: Tensor | None, channels: int
 ) -> Tensor:
-    """Apply a part of the network tile by tile: no tile needs another's result.
+    """Apply a part of the network tile by tile, on a CPU one tile per thread.
 
     Args:
-        part: takes the rows of a tile, and the tile.
-        x: rows to read; written over if they stay in order.
+        part: takes the rows of a tile, and the tile. No tile needs another's result.
+        x: rows to read; overwritten if they stay in order.
         tiles: cover the rows of the result.
-        order: (R, k) rows of `x` that lie side by side in each row that goes in; none if R rows go
-            in as they lie.
-        channels: C of the result (R, C).
+        order: (R, k) rows of `x` to put side by side in each row that goes in; `None` if the rows
+            of `x` go in as they are.
+        channels: C of the result.
+
+    Returns:
+        (R, C).
     """
 
     def rows_of(tile: Tile) -> Tensor:
         if order is None:
             return x[tile.rows]
-        return x.index_select(0, order[tile.rows].flatten()).view(-1, order.shape[1] * x.shape[1])
+        rows = x.index_select(0, order[tile.rows].flatten())  # (r·k, C)
+        return rows.view(-1, order.shape[1] * x.shape[1])  # (r, k·C)
 
     if len(tiles) == 1:
         return part(rows_of(tiles[0]), tiles[0])  # type: ignore[no-any-return]
+    # In place where each tile reads only the rows that it writes.
     out = x if order is None else x.new_empty(tiles[-1].rows.stop, channels)
 
     def work(tile: Tile) -> None:
         out[tile.rows] = part(rows_of(tile), tile)
 
-    run_apart(work, tiles)
+    run_pieces(work, tiles)
     return out
 
 
@@ -205,30 +218,33 @@ class _PatchEmbed(nn.Module):
         self.norm = nn.LayerNorm(dim)
 
     def grid(self, clip_size: Grid) -> Grid:
-        """Tokens D×H×W for T×H×W pixels, rounded up."""
+        """Count the tokens D×H×W for T×H×W pixels, rounded up."""
         d, h, w = (-(-n // p) for n, p in zip(clip_size, self.patch_size, strict=True))
         return d, h, w
 
     def patches(self, x: Tensor) -> Tensor:
-        """Cut: (B, 3, T, H, W) -> (B·D·H'·W', 3·p·m·n) in row-major grid order."""
+        """Cut into patches: (B, 3, T, H, W) -> (B·D·H'·W', 3·p·m·n) in row-major grid order."""
         b = x.shape[0]
         d, h, w = self.grid((x.shape[2], x.shape[3], x.shape[4]))
         p, m, n = self.patch_size
         x = F.pad(x, (0, w * n - x.shape[4], 0, h * m - x.shape[3], 0, d * p - x.shape[2]))
         patches = x.view(b, 3, d, p, h, m, w, n).permute(0, 2, 4, 6, 1, 3, 5, 7)
-        return patches.reshape(b * d * h * w, -1)
+        return patches.reshape(b * d * h * w, -1)  # values in the order of the convolution's kernel
 
     def forward(self, x: Tensor, tile: Tile) -> Tensor:
-        """Embed patches: (R, 3·p·m·n) -> (R, C)."""
+        """Embed patches: (R, 3·p·m·n) -> (R, C).
+
+        A convolution whose stride is its kernel is a matrix product over patches.
+        """
         return self.norm(F.linear(x, self.proj.weight.flatten(1), self.proj.bias))  # type: ignore[no-any-return]
 
 
 class VideoSwin(nn.Module):
-    """The network of one architecture with a linear head.
+    """Video Swin Transformer of one architecture with a linear head (arXiv 2106.13230, section 3).
 
-    State-dict names are the authors' without their wrapper's prefixes; tables that follow from
-    the architecture are not part of it. Any T, H, W ≥ 1 and any batch size will do; index tables
-    are built on the first call with a size and kept.
+    State-dict names are the authors' without the prefixes of their wrapper; tables that follow
+    from the architecture are not part of it. Any T, H, W ≥ 1 and any batch size will do; index
+    tables are built on the first call with a size and kept.
 
     Args:
         architecture: shape of the network.
@@ -247,28 +263,43 @@ class VideoSwin(nn.Module):
         self._routes: dict[tuple[object, ...], tuple[StageRoute, ...]] = {}
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits of each clip: (B, 3, T, H, W) -> (B, K)."""
+        """Compute the logits of each clip: (B, 3, T, H, W) -> (B, K).
+
+        Args:
+            x: normalised pixels.
+
+        Raises:
+            ValueError: the network has no head.
+        """
         return self.forward_steps(x).mean(1)
 
     def forward_steps(self, x: Tensor) -> Tensor:
-        """Logits of each time step: (B, 3, T, H, W) -> (B, D, K).
+        """Compute the logits of each time step: (B, 3, T, H, W) -> (B, D, K).
 
         The head is linear and pooling is a mean, so the clip's logits are exactly the mean of
         these over D: a timeline finer than the clip at no further cost.
+
+        Raises:
+            ValueError: the network has no head.
         """
         if self.head is None:
             raise ValueError("this network has no head")
-        return self.head(self.forward_features(x).mean((3, 4)).transpose(1, 2))  # type: ignore[no-any-return]
+        pooled = self.forward_features(x).mean((3, 4))  # (B, C, D)
+        return self.head(pooled.transpose(1, 2))  # type: ignore[no-any-return]
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """Normalised features of the last stage: (B, 3, T, H, W) -> (B, C, D, H', W')."""
+        """Compute the normalised features of the last stage: (B, 3, T, H, W) -> (B, C, D, H', W').
+
+        Time is halved once, by the patches; height and width are divided by 4 there and by 2
+        before every further stage, rounded up.
+        """
         routes = self._routes_for(x)
-        rows = self.patch_embed.patches(x)
+        rows = self.patch_embed.patches(x)  # (B·D·H'·W', 3·p·m·n)
         entry: nn.Module = self.patch_embed
         for number, (stage, route) in enumerate(zip(self.layers, routes, strict=True)):
             channels = self.architecture.embed_dim << number
             if route.enters_padding:
-                rows = F.pad(rows, (0, 0, 0, 1))
+                rows = F.pad(rows, (0, 0, 0, 1))  # (R + 1, C), zeros for `enter` to point at
             rows = _through_tiles(entry, rows, route.regular, route.enter, channels)  # (R, C)
             rows = stage(rows, route)
             entry = stage.downsample  # type: ignore[assignment]
@@ -277,6 +308,7 @@ class VideoSwin(nn.Module):
         return features.permute(0, 4, 1, 2, 3)
 
     def _routes_for(self, x: Tensor) -> tuple[StageRoute, ...]:
+        """Build the index tables for the input's size, or return the kept ones."""
         tiled = x.device.type == "cpu" and torch.is_inference_mode_enabled()
         tile_values = _TILE_BYTES // x.element_size() if tiled else None
         key = (tuple(x.shape), x.device, tile_values)

@@ -1,6 +1,6 @@
-"""From one clip's partition to a batch's rows: the index tables that a forward pass follows.
+"""Order the tokens of a batch: the index tables that a forward pass follows.
 
-Rows of all clips of a batch lie together, neighbourhood by neighbourhood, so that each attention
+The rows of all clips of a batch lie together, window group by window group, so that each attention
 call reads one contiguous slice whatever the batch size.
 """
 
@@ -17,40 +17,44 @@ from torch import Tensor
 from vswin_cli.models.architecture import Architecture
 from vswin_cli.models.network.windows import Grid, Partition, StagePlan, plan_stage
 
-__all__ = ["Groups", "StageRoute", "Tile", "route_stages"]
+__all__ = ["AttentionRows", "StageRoute", "Tile", "route_stages"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Groups:
-    """Rows of equal groups of one neighbourhood, ready for one attention call."""
+class AttentionRows:
+    """Rows of regions of one window group, for one attention call."""
 
     rows: slice
     """Where they lie in their tile; batch·n rows."""
     batch: int
-    """How many."""
+    """Regions, of all clips."""
     size: int
-    """Tokens n per group."""
+    """Tokens n per region."""
     relative_index: Tensor
     """(n·n,) int64 rows of the relative position bias table."""
     key: tuple[object, ...]
-    """Names the neighbourhood, whatever the batch size: stage grid, shift, number."""
+    """Names the window group, whatever the batch size: stage grid, shift, number."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tile:
-    """Rows that a block can work through without looking at any other row."""
+    """Rows that a block can process without any other row: whole regions.
+
+    All of a block but attention works row by row, and attention within a region. A tile can
+    therefore go through a whole block while it is in a CPU's cache, and tiles can run in parallel.
+    """
 
     rows: slice
     """Where they lie in the stage."""
-    groups: tuple[Groups, ...]
-    """What attends together; covers the rows, in order."""
+    attention: tuple[AttentionRows, ...]
+    """One per attention call; they cover the rows, in order."""
     real: Tensor | None
-    """(rows, 1) bool, false where a row is padding; none without padding."""
+    """(rows, 1) bool, false where a row is padding; `None` without padding."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StageRoute:
-    """One stage's index tables for one batch size, on the device. R = B·L rows."""
+    """Index tables of one stage for one batch size, on the device. R = B·L rows."""
 
     grid: Grid
     """Tokens D×H×W."""
@@ -64,9 +68,9 @@ class StageRoute:
     enters_padding: bool
     """Whether `enter` names that row of zeros."""
     to_shifted: Tensor | None
-    """(R, 1) regular row for each shifted row; none if the orders are the same."""
+    """(R, 1) regular row for each shifted row; `None` if the orders are the same."""
     to_regular: Tensor | None
-    """(R, 1) shifted row for each regular row."""
+    """(R, 1) shifted row for each regular row; `None` as above."""
     leave: Tensor
     """(B·D·H·W,) row of each token in row-major grid order, in the order of the last block."""
 
@@ -78,25 +82,29 @@ def route_stages(
     device: torch.device,
     tile_values: int | None = None,
 ) -> tuple[StageRoute, ...]:
-    """Build the routes of all stages.
+    """Build the index tables of all stages.
 
     Args:
         architecture: shape of the network.
         grid: tokens D×H×W of the first stage.
         batch: clips B.
         device: where the tables are needed.
-        tile_values: rows times channels that a tile should hold; none for one tile per stage.
+        tile_values: rows times channels that a tile should hold; `None` for one tile per stage.
+
+    Returns:
+        One route per stage; each one's `enter` reads what the one before leaves.
     """
     routes: list[StageRoute] = []
+    # `sources` are rows that enter the stage, `left` is how many the stage before has.
     sources, left = _grid_rows(plan_stage(grid, architecture.window_size), batch), 0
     for stage, depth in enumerate(architecture.depths):
         plan = plan_stage(grid, architecture.window_size)
         channels = architecture.embed_dim << stage
         tile_rows = None if tile_values is None else tile_values // channels
-        last = plan.regular if depth % 2 else plan.shifted
-        pads = stage > 0 and int(sources.max()) == left
+        last = plan.regular if depth % 2 else plan.shifted  # the order that the last block leaves
+        pads = stage > 0 and int(sources.max()) == left  # an odd height or width to merge
         routes.append(_route(plan, last, sources, pads, batch, device, tile_rows))
-        grid = (grid[0], -(-grid[1] // 2), -(-grid[2] // 2))
+        grid = (grid[0], -(-grid[1] // 2), -(-grid[2] // 2))  # merging leaves time as it is
         sources = _merged_rows(plan, last, plan_stage(grid, architecture.window_size), batch)
         left = batch * prod(plan.padded)
     return tuple(routes)
@@ -111,6 +119,7 @@ def _route(
     device: torch.device,
     tile_rows: int | None,
 ) -> StageRoute:
+    """Build the index tables of one stage."""
     regular, shifted = _rows(plan.regular, batch), _rows(plan.shifted, batch)
     moves, pads = plan.shifted is not plan.regular, plan.grid != plan.padded
     real = plan.real.flatten()[:, None].expand(-1, batch)
@@ -124,8 +133,8 @@ def _route(
 
     def tiles(partition: Partition, rows: Tensor) -> tuple[Tile, ...]:
         padding = place(real, rows)[:, None] if pads else None
-        groups = _groups(plan, partition, batch, device)
-        return tuple(_tiles(groups, padding, tile_rows))
+        calls = _attention_rows(plan, partition, batch, device)
+        return tuple(_tiles(calls, padding, tile_rows))
 
     return StageRoute(
         grid=plan.grid,
@@ -140,21 +149,21 @@ def _route(
 
 
 def _rows(partition: Partition, batch: int) -> Tensor:
-    """Row of each padded grid position and clip: (L, B) int64."""
+    """Number the row of each padded grid position and clip: (L, B) int64."""
     rows = torch.empty(len(partition.order), batch, dtype=torch.int64)
     start = 0
-    for hood in partition.neighbourhoods:
-        stop = start + hood.count * hood.size
-        block = torch.arange(batch * start, batch * stop).view(hood.count, batch, hood.size)
-        rows[partition.order[start:stop]] = block.transpose(1, 2).flatten(0, 1)
+    for group in partition.groups:
+        stop = start + group.count * group.size
+        block = torch.arange(batch * start, batch * stop).view(group.count, batch, group.size)
+        rows[partition.order[start:stop]] = block.transpose(1, 2).flatten(0, 1)  # (count·n, B)
         start = stop
     return rows
 
 
 def _grid_rows(plan: StagePlan, batch: int) -> Tensor:
-    """Row of the row-major grid for each padded grid position and clip: (L, B, 1).
+    """Find the row-major grid row for each padded grid position and clip: (L, B, 1) int64.
 
-    Padding reads row 0: its value never reaches a token.
+    Padding reads row 0: any row will do, because blocks set padding to zero behind the norm.
     """
     inside = plan.real.flatten()
     rows = torch.zeros(len(inside), batch, 1, dtype=torch.int64)
@@ -164,43 +173,51 @@ def _grid_rows(plan: StagePlan, batch: int) -> Tensor:
 
 
 def _merged_rows(before: StagePlan, last: Partition, plan: StagePlan, batch: int) -> Tensor:
-    """Rows that a stage left for each padded grid position and clip of the next: (L, B, 4)."""
+    """Find the four rows to merge for each padded grid position and clip: (L, B, 4) int64.
+
+    Args:
+        before: the stage whose rows are merged.
+        last: the partition in whose order its last block leaves them.
+        plan: the stage that follows.
+        batch: clips B.
+    """
     rows = _rows(last, batch)
-    zero = rows.numel()
+    zero = rows.numel()  # one past the last row: a row of zeros, for an odd height or width
     depth, height, width = plan.padded
     table = torch.full((depth, 2 * height, 2 * width, batch), zero)
     d, h, w = before.grid
     table[:d, :h, :w] = rows.view(*before.padded, batch)[:d, :h, :w]
     # The order of the four neighbours (h, w) is the authors': (0,0), (1,0), (0,1), (1,1).
-    quads = [table[:, i::2, j::2].flatten(0, 2) for j in (0, 1) for i in (0, 1)]
+    quads = [table[:, i::2, j::2].flatten(0, 2) for j in (0, 1) for i in (0, 1)]  # 4 × (L, B)
     return torch.stack(quads, -1)
 
 
-def _groups(
+def _attention_rows(
     plan: StagePlan, partition: Partition, batch: int, device: torch.device
-) -> tuple[Groups, ...]:
-    hoods = partition.neighbourhoods
-    stops = list(accumulate(batch * hood.count * hood.size for hood in hoods))
+) -> tuple[AttentionRows, ...]:
+    """List the attention calls of one block, one per window group."""
+    groups = partition.groups
+    stops = list(accumulate(batch * group.count * group.size for group in groups))
     is_shifted = partition is not plan.regular
     return tuple(
-        Groups(
-            rows=slice(stop - batch * hood.count * hood.size, stop),
-            batch=batch * hood.count,
-            size=hood.size,
-            relative_index=hood.relative_index.flatten().to(device),
+        AttentionRows(
+            rows=slice(stop - batch * group.count * group.size, stop),
+            batch=batch * group.count,
+            size=group.size,
+            relative_index=group.relative_index.flatten().to(device),
             key=(plan.grid, is_shifted, number),
         )
-        for number, (hood, stop) in enumerate(zip(hoods, stops, strict=True))
+        for number, (group, stop) in enumerate(zip(groups, stops, strict=True))
     )
 
 
 def _tiles(
-    groups: tuple[Groups, ...], real: Tensor | None, tile_rows: int | None
+    calls: tuple[AttentionRows, ...], real: Tensor | None, tile_rows: int | None
 ) -> Iterator[Tile]:
-    """Cut groups into tiles of at most `tile_rows` rows, but at least one group each."""
-    taken: list[Groups] = []
+    """Cut attention calls into tiles of at most `tile_rows` rows, but at least one region each."""
+    taken: list[AttentionRows] = []
     start = stop = 0
-    for piece in _pieces(groups, tile_rows):
+    for piece in _pieces(calls, tile_rows):
         length = piece.batch * piece.size
         if taken and tile_rows is not None and stop - start + length > tile_rows:
             yield _tile(taken, start, stop, real)
@@ -210,13 +227,14 @@ def _tiles(
     yield _tile(taken, start, stop, real)
 
 
-def _pieces(groups: tuple[Groups, ...], tile_rows: int | None) -> Iterator[Groups]:
-    for whole in groups:
+def _pieces(calls: tuple[AttentionRows, ...], tile_rows: int | None) -> Iterator[AttentionRows]:
+    """Cut each attention call where it has more rows than a tile should."""
+    for whole in calls:
         most = whole.batch if tile_rows is None else max(1, tile_rows // whole.size)
         for first in range(0, whole.batch, most):
             yield replace(whole, batch=min(most, whole.batch - first))
 
 
-def _tile(groups: list[Groups], start: int, stop: int, real: Tensor | None) -> Tile:
+def _tile(calls: list[AttentionRows], start: int, stop: int, real: Tensor | None) -> Tile:
     rows = slice(start, stop)
-    return Tile(rows, tuple(groups), None if real is None else real[rows])
+    return Tile(rows, tuple(calls), None if real is None else real[rows])

@@ -1,4 +1,4 @@
-"""Where each token of a stage goes: attention windows as index tables, built once per size.
+"""Cut a stage's token grid into attention windows, as index tables built once per input size.
 
 The reference implementations pad, roll, cut into windows, attend under a mask, glue, roll back
 and crop, in every block. All of that is one fixed reordering of tokens. Here a stage's tokens
@@ -7,9 +7,12 @@ index each.
 
 The mask goes away altogether. Under the cyclic shift a window at the rim holds up to eight
 regions that must not see each other (arXiv 2106.13230, section 3.2; the 2D case is figure 4 of
-arXiv 2103.14030). Instead of adding -100 between them, the regions are attended to separately:
-the weights that the mask leaves, exp(-100), are below float32's resolution, and the work shrinks
-with the square of the region.
+arXiv 2103.14030). The masked attention matrix is therefore block-diagonal. Instead of adding -100
+between the blocks, each region attends within itself: the weights that the mask leaves, exp(-100),
+are below float32's resolution, and the work shrinks with the square of the region.
+
+A region is a whole window or such a part of one. Regions of the same shape form a window group:
+they share one slice of the bias table and are computed in one attention call.
 """
 
 from __future__ import annotations
@@ -22,36 +25,37 @@ from math import prod
 import torch
 from torch import Tensor
 
-__all__ = ["Grid", "Neighbourhood", "Partition", "StagePlan", "plan_stage", "relative_index"]
+__all__ = ["Grid", "Partition", "StagePlan", "WindowGroup", "plan_stage", "relative_index"]
 
 Grid = tuple[int, int, int]
+"""Sizes in time, height and width."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Neighbourhood:
-    """Equal-shaped groups of tokens, each group attending within itself."""
+class WindowGroup:
+    """Regions of one shape, each region attending within itself."""
 
     count: int
-    """Groups of this shape per clip."""
+    """Regions per clip."""
     size: int
-    """Tokens n per group."""
+    """Tokens n per region."""
     relative_index: Tensor
-    """(n, n) int64 rows of the relative position bias table, shared by the groups."""
+    """(n, n) int64 rows of the relative position bias table, shared by the regions."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Partition:
-    """One way to cut a stage's padded token grid into groups that attend within themselves."""
+    """One way to cut a stage's padded token grid into regions that attend within themselves."""
 
     order: Tensor
-    """(L,) int64 padded grid position of each token slot, neighbourhood after neighbourhood."""
-    neighbourhoods: tuple[Neighbourhood, ...]
+    """(L,) int64 padded grid position of each token slot, window group after window group."""
+    groups: tuple[WindowGroup, ...]
     """In the order of the slots; their counts times sizes add up to L."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StagePlan:
-    """Both partitions of one stage for one input size."""
+    """The two partitions of one stage for one input size."""
 
     grid: Grid
     """Tokens D×H×W of the stage."""
@@ -64,7 +68,7 @@ class StagePlan:
 
     @property
     def real(self) -> Tensor:
-        """(D, H, W) bool over the padded grid: whether a token is there."""
+        """Mark the real tokens of the padded grid: (D, H, W) bool, false for padding."""
         real = torch.zeros(self.padded, dtype=torch.bool)
         real[: self.grid[0], : self.grid[1], : self.grid[2]] = True
         return real
@@ -72,14 +76,17 @@ class StagePlan:
 
 @lru_cache(maxsize=64)
 def plan_stage(grid: Grid, window_size: Grid) -> StagePlan:
-    """Lay out one stage.
+    """Cut the token grid of one stage into regular and shifted windows.
 
-    As in the reference, a window that is not smaller than the grid is cut to the grid and not
-    shifted in that dimension.
+    As in the authors' release (`get_window_size`), a window that is not smaller than the grid is
+    cut to the grid and not shifted in that dimension.
 
     Args:
         grid: tokens D×H×W.
         window_size: attention window P×M×M of the architecture.
+
+    Returns:
+        The plan, computed once for each pair of sizes.
     """
     window, shift = _clip(grid, window_size)
     padded = tuple(-(-n // w) * w for n, w in zip(grid, window, strict=True))
@@ -92,54 +99,72 @@ def plan_stage(grid: Grid, window_size: Grid) -> StagePlan:
 
 
 def _clip(grid: Grid, window_size: Grid) -> tuple[Grid, Grid]:
+    """Cut window and shift to a grid that the window covers."""
     window = tuple(min(n, w) for n, w in zip(grid, window_size, strict=True))
     shift = tuple(0 if n <= w else w // 2 for n, w in zip(grid, window_size, strict=True))
     return window, shift  # type: ignore[return-value]
 
 
 def relative_index(window: Grid) -> Tensor:
-    """Bias table row for each pair of tokens in a full window: (N, N) int64.
+    """Compute the bias table row for each pair of tokens in a full window: (N, N) int64.
 
     The table lists offsets (Δt, Δh, Δw) from -(size-1) to size-1, last dimension fastest
-    (arXiv 2106.13230, section 3.2, equation 2).
+    (arXiv 2106.13230, section 3.2, equation 2). A region inside the window uses the rows of its
+    own tokens, because only the distance of two tokens counts, not where in the window they lie.
+
+    Args:
+        window: P×M×M, N tokens together.
     """
     axes = torch.meshgrid(*(torch.arange(n) for n in window), indexing="ij")
     tokens = torch.stack([axis.flatten() for axis in axes])  # (3, N)
     offsets = tokens[:, :, None] - tokens[:, None, :]  # (3, N, N)
     index = torch.zeros(prod(window), prod(window), dtype=torch.int64)
     for size, offset in zip(window, offsets, strict=True):
-        index = index * (2 * size - 1) + (offset + size - 1)
+        index = index * (2 * size - 1) + (offset + size - 1)  # offsets from 0, as digits
     return index
 
 
 def _partition(padded: Grid, window: Grid, shift: Grid, index: Tensor) -> Partition:
-    """Collect the groups that attend within themselves, equal ones side by side."""
+    """Collect the regions that attend within themselves, those of one shape side by side.
+
+    Args:
+        padded: the grid, a multiple of the window in each dimension.
+        window: of this stage, not larger than the grid.
+        shift: how far the windows are moved, 0 for none.
+        index: (N, N) of the architecture's full window; its rows are cropped to each region.
+    """
     orders: dict[bytes, list[Tensor]] = {}
     relatives: dict[bytes, Tensor] = {}
     cuts = [_cuts(n, w, s) for n, w, s in zip(padded, window, shift, strict=True)]
     for box in product(*cuts):
         inside = _ravel([within for _, within in box], window)
-        relative = index[inside][:, inside]
+        relative = index[inside][:, inside]  # (n, n)
+        # Equal tables mean equal shapes and the same bias: such regions share one attention call.
         key = repr(relative.shape).encode() + relative.numpy().tobytes()
         orders.setdefault(key, []).append(_ravel([positions for positions, _ in box], padded))
         relatives[key] = relative
-    neighbourhoods = tuple(
-        Neighbourhood(len(groups), len(groups[0]), relatives[key]) for key, groups in orders.items()
+    groups = tuple(
+        WindowGroup(len(regions), len(regions[0]), relatives[key])
+        for key, regions in orders.items()
     )
-    return Partition(torch.cat([g for groups in orders.values() for g in groups]), neighbourhoods)
+    return Partition(torch.cat([r for regions in orders.values() for r in regions]), groups)
 
 
 def _cuts(length: int, window: int, shift: int) -> list[tuple[Tensor, Tensor]]:
     """Cut one dimension into runs that attend within themselves.
 
     The cyclic shift makes the last window hold two runs: the end of the axis and, rolled in
-    behind it, the start. Returns for each run its positions on the axis and inside its window.
+    behind it, the start. They are no neighbours in the video and must not see each other; three
+    axes with two runs each give the up to eight regions of a window.
+
+    Returns:
+        For each run its positions on the axis and inside its window.
     """
     starts = [shift + i * window for i in range(length // window)]
     cuts = []
     for start in starts:
         positions = torch.arange(start, start + window)
-        wrap = max(0, start + window - length)
+        wrap = max(0, start + window - length)  # positions past the end, rolled in from the start
         for a, b in pairwise((0, window - wrap, window)):
             if b > a:
                 cuts.append((positions[a:b] % length, torch.arange(a, b)))
@@ -147,5 +172,6 @@ def _cuts(length: int, window: int, shift: int) -> list[tuple[Tensor, Tensor]]:
 
 
 def _ravel(axes: list[Tensor], shape: Grid) -> Tensor:
+    """Number the tokens at these positions of a grid row by row."""
     d, h, w = torch.meshgrid(*axes, indexing="ij")
     return ((d * shape[1] + h) * shape[2] + w).flatten()
