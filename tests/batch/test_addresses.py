@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.support.videos import VideoRecipe, make_video
-from vswin_cli.batch.inputs import collect_inputs, look_at_addresses
+from vswin_cli.batch.inputs import collect_inputs, query_addresses
 from vswin_cli.cli.app import run
 from vswin_cli.errors import OptionError
 from vswin_cli.storage.remote import RemoteState, look_at
@@ -151,7 +151,7 @@ def test_a_server_tells_size_and_version(server):
     assert state.size_bytes == size
     assert state.version is not None
     assert all(part in state.version for part in ("ETag", "Last-Modified", str(size)))
-    (one,) = look_at_addresses(collect_inputs([f"{server.address}/clip0.mp4"]))
+    (one,) = query_addresses(collect_inputs([f"{server.address}/clip0.mp4"]))
     assert (one.identity, one.size_bytes) == (state.version, size)
 
 
@@ -177,4 +177,4 @@ def test_object_stores_tell_of_changes_too():
 
 def test_an_unknown_protocol_is_refused_before_any_work():
     with pytest.raises(OptionError, match="unknown protocol"):
-        look_at_addresses(collect_inputs(["nonsense://a/b.mp4"]))
+        query_addresses(collect_inputs(["nonsense://a/b.mp4"]))

@@ -6,9 +6,9 @@ import os
 
 import pytest
 
-from vswin_cli.batch.inputs import BatchInput, Shard, collect_inputs, look_at_addresses
+from vswin_cli.batch.inputs import BatchInput, Shard, collect_inputs, query_addresses
 from vswin_cli.batch.job import Job, Task
-from vswin_cli.batch.journal import Journal, fingerprint, hold
+from vswin_cli.batch.journal import Journal, fingerprint, lock_journal
 from vswin_cli.batch.tables import choose_target, video_paths
 from vswin_cli.config import SamplingOptions, SegmentOptions
 from vswin_cli.errors import OptionError, OutputError, SourceNotFoundError
@@ -81,7 +81,7 @@ def test_what_names_nothing_becomes_an_input_that_failed(folder):
 def test_a_bad_line_costs_nothing_but_itself(folder):
     (folder / "loop.mp4").symlink_to("loop.mp4")
     lines = ["https://host/*.mp4", "nonsense://a/*.mp4", "file://[/a.mp4", "loop.mp4", "http://[/"]
-    found = look_at_addresses(collect_inputs(["-"], standard_input=[*lines, "a.mp4", "github://b"]))
+    found = query_addresses(collect_inputs(["-"], standard_input=[*lines, "a.mp4", "github://b"]))
     assert [one.source.uri for one in found if one.problem is None] == ["http://[/", "a.mp4"]
     assert all(one.problem.hint for one in found if one.problem is not None)
     assert all(one.entry for one in found)
@@ -145,9 +145,9 @@ def test_the_journal_gives_back_what_it_was_told(tmp_path):
     journal = Journal(tmp_path)
     journal.create()
     outcome = blank().failed("X", "bad \udcff name", "look")
-    assert journal.recall(outcome.entry) is None
+    assert journal.outcome(outcome.entry) is None
     journal.record(outcome)
-    assert journal.recall(outcome.entry) == outcome
+    assert journal.outcome(outcome.entry) == outcome
     assert journal.timeline(outcome.entry) is None
 
 
@@ -156,7 +156,7 @@ def test_a_damaged_entry_is_as_good_as_none(tmp_path, content):
     journal = Journal(tmp_path)
     journal.create()
     journal.entry_path("e").write_bytes(content.encode("latin-1"))
-    assert journal.recall("e") is None
+    assert journal.outcome("e") is None
 
 
 def test_an_entry_of_another_kind_is_as_good_as_none(tmp_path):
@@ -165,22 +165,22 @@ def test_an_entry_of_another_kind_is_as_good_as_none(tmp_path):
     journal.record(blank())
     path = journal.entry_path(blank().entry)
     path.write_text(json.dumps({**json.loads(path.read_text()), "status": "perfect"}))
-    assert journal.recall(blank().entry) is None
+    assert journal.outcome(blank().entry) is None
 
 
 def test_one_run_at_a_time_but_shards_together(tmp_path):
     journal = Journal(tmp_path)
-    with hold(journal):
-        with pytest.raises(OutputError, match="another vswin batch"), hold(journal):
+    with lock_journal(journal):
+        with pytest.raises(OutputError, match="another vswin batch"), lock_journal(journal):
             pass
-        with pytest.raises(OutputError), hold(journal, Shard(1, 2)):
+        with pytest.raises(OutputError), lock_journal(journal, Shard(1, 2)):
             pass
-    with hold(journal, Shard(1, 2)), hold(journal, Shard(2, 2)):
-        with pytest.raises(OutputError), hold(journal, Shard(2, 2)):
+    with lock_journal(journal, Shard(1, 2)), lock_journal(journal, Shard(2, 2)):
+        with pytest.raises(OutputError), lock_journal(journal, Shard(2, 2)):
             pass
-        with pytest.raises(OutputError), hold(journal):
+        with pytest.raises(OutputError), lock_journal(journal):
             pass
-    with hold(journal):
+    with lock_journal(journal):
         pass
 
 
@@ -189,7 +189,7 @@ def test_a_run_clears_what_a_killed_one_left(tmp_path):
     journal.create()
     left = tmp_path / "entries" / ".e.json.x1.tmp"
     left.touch()
-    with hold(journal):
+    with lock_journal(journal):
         assert not left.exists()
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.support.videos import VideoRecipe, make_video
-from vswin_cli.batch.job import Pulse
+from vswin_cli.batch.job import Heartbeat
 from vswin_cli.cli.app import run
 
 pytest.importorskip("ray")
@@ -43,27 +43,27 @@ class Watch:
     """Which node each job is on, while the batch runs in this process."""
 
     def __init__(self, monkeypatch) -> None:
-        from vswin_cli.batch.ray_executor import RayCrew
+        from vswin_cli.batch.ray_executor import RayExecutor
 
         self.held: dict[Any, Any] = {}  # by worker
         self.given: dict[Any, Any] = {}  # by actor, all that it ever had
-        assign, take = RayCrew.assign, RayCrew._take_answer
+        assign, take = RayExecutor.assign, RayExecutor._take_answer
 
-        def watched_assign(crew, worker, job):
-            assign(crew, worker, job)
-            actor = crew._actors[worker].handle._actor_id.hex()
+        def watched_assign(executor, worker, job):
+            assign(executor, worker, job)
+            actor = executor._actors[worker].handle._actor_id.hex()
             self.held[worker] = actor, job
             self.given.setdefault(actor, []).append(job.source.uri)
 
-        def watched_take(crew, reference, deliver):
-            self.held.pop(crew._answers[reference][0], None)
-            take(crew, reference, deliver)
+        def watched_take(executor, reference, deliver):
+            self.held.pop(executor._answers[reference][0], None)
+            take(executor, reference, deliver)
 
-        monkeypatch.setattr(RayCrew, "assign", watched_assign)
-        monkeypatch.setattr(RayCrew, "_take_answer", watched_take)
+        monkeypatch.setattr(RayExecutor, "assign", watched_assign)
+        monkeypatch.setattr(RayExecutor, "_take_answer", watched_take)
 
     def holders(self):
-        """Actors and their jobs in hand, by the node that the actor is on, says the cluster."""
+        """Actors and their running jobs, by the node that the actor is on, says the cluster."""
         from ray._private.state import actors
 
         found = {}
@@ -106,13 +106,13 @@ class NodeKiller(threading.Thread):
 
 
 def test_a_pulse_counts_wherever_the_video_is():
-    from vswin_cli.batch.ray_executor import _Hand
+    from vswin_cli.batch.ray_executor import _ActorWorker
 
-    hand = _Hand(None, None)
+    worker = _ActorWorker(None, None)
     seen = []
     for seconds in (0.0, 0.0, 2.5):  # twice of a video that is being fetched
-        hand._note("video", Pulse(seconds))
-        seen.append(hand.positions()["video"])
+        worker._note("video", Heartbeat(seconds))
+        seen.append(worker.positions()["video"])
     assert len(set(seen)) == 3
     assert seen[-1][1] == 2.5
 

@@ -1,11 +1,11 @@
-"""The scheduler with a crew that follows a script: losses, second chances, stops."""
+"""The scheduler with an executor that follows a script: losses, second chances, stops."""
 
 from dataclasses import replace
 
 import pytest
 
 from vswin_cli.batch.inputs import BatchInput
-from vswin_cli.batch.job import Decoded, Fatal, Job, Lost, PartDone, Pulse, Ready, Task, TooLong
+from vswin_cli.batch.job import Decoded, Fatal, Heartbeat, Job, Lost, PartDone, Ready, Task, TooLong
 from vswin_cli.batch.journal import Journal
 from vswin_cli.batch.outcome import WORKER_CRASHED, WORKER_HUNG, Outcome
 from vswin_cli.batch.scheduler import Limits, Scheduler, StopRequest
@@ -15,7 +15,7 @@ from vswin_cli.errors import DeviceError, VswinError
 from vswin_cli.storage.sources import VideoSource
 
 
-class ScriptedCrew:
+class ScriptedExecutor:
     """Workers whose answer to a job is what a script says for its name and attempt."""
 
     def __init__(self, task, script, size=2, starts=True, capacity=1, num_decoders=None):
@@ -23,13 +23,13 @@ class ScriptedCrew:
         self.capacity, self.num_decoders = capacity, num_decoders or capacity
         self.number = 0
         self.words = []
-        self.dismissed = []
+        self.stopped = []
         self.given = []
         self.in_hand = {}
         self.most = 0
         self.is_closed = False
 
-    def hire(self):
+    def start_worker(self):
         self.number += 1
         ready = Ready("cpu", self.capacity, self.num_decoders)
         self.words.append((self.number, None, ready if self.starts else Lost("X", "no memory")))
@@ -47,11 +47,11 @@ class ScriptedCrew:
         if answer != "silence":
             key = None if isinstance(answer, Lost) and answer.code == WORKER_CRASHED else job.key
             # What comes early goes first, as from threads of which some wait for answers.
-            early = [(worker, job.key, Pulse(0.5)), (worker, job.key, Decoded())]
+            early = [(worker, job.key, Heartbeat(0.5)), (worker, job.key, Decoded())]
             self.words = [*early, *self.words, (worker, key, answer)]
 
-    def dismiss(self, worker):
-        self.dismissed.append(worker)
+    def stop_worker(self, worker):
+        self.stopped.append(worker)
         self.words = [word for word in self.words if word[0] != worker]
 
     def wait(self, timeout_seconds, deliver):
@@ -79,8 +79,8 @@ def jobs(*names):
     return [Job.of(BatchInput(VideoSource.of(name), "1:1", 1)) for name in names]
 
 
-def run_script(task, script, names, *, stop=None, limits=None, **crew_options):
-    crew = ScriptedCrew(task, script, **crew_options)
+def run_script(task, script, names, *, stop=None, limits=None, **executor_options):
+    executor = ScriptedExecutor(task, script, **executor_options)
     outcomes = {}
 
     def take(outcome):
@@ -88,13 +88,13 @@ def run_script(task, script, names, *, stop=None, limits=None, **crew_options):
         outcomes[outcome.uri] = outcome
 
     scheduler = Scheduler(
-        crew, task, limits=limits or Limits(), on_outcome=take, on_tick=lambda _: None
+        executor, task, limits=limits or Limits(), on_outcome=take, on_tick=lambda _: None
     )
     try:
         scheduler.run(jobs(*names), stop or StopRequest())
     finally:
-        assert crew.is_closed
-    return crew, outcomes
+        assert executor.is_closed
+    return executor, outcomes
 
 
 def test_every_job_ends_as_an_outcome(task):
@@ -103,10 +103,10 @@ def test_every_job_ends_as_an_outcome(task):
 
 
 def test_a_lost_job_gets_a_second_chance(task):
-    crew, outcomes = run_script(task, {("b", 1): Lost(WORKER_CRASHED, "SIGSEGV")}, "abc")
+    executor, outcomes = run_script(task, {("b", 1): Lost(WORKER_CRASHED, "SIGSEGV")}, "abc")
     assert (outcomes["b"].status, outcomes["b"].attempts) == ("ok", 2)
-    assert crew.number == 3  # two to begin with and one in place of the lost
-    assert crew.given[-1] == "b"  # poison waits until the others are done
+    assert executor.number == 3  # two to begin with and one in place of the lost
+    assert executor.given[-1] == "b"  # poison waits until the others are done
 
 
 def test_a_job_lost_twice_is_set_aside_and_the_rest_goes_on(task):
@@ -115,45 +115,45 @@ def test_a_job_lost_twice_is_set_aside_and_the_rest_goes_on(task):
     assert (outcomes["b"].status, outcomes["b"].error_code) == ("failed", WORKER_CRASHED)
     assert "SIGSEGV" in outcomes["b"].error
     assert outcomes["a"].status == outcomes["c"].status == "ok"
-    assert Journal(task.journal).recall(jobs("b")[0].entry) == outcomes["b"]
+    assert Journal(task.journal).outcome(jobs("b")[0].entry) == outcomes["b"]
 
 
 def test_a_silent_worker_is_ended(task):
     script = {("b", 1): "silence", ("b", 2): "silence"}
-    limits = Limits(silence_seconds=0.05)
-    crew, outcomes = run_script(task, script, "abc", limits=limits)
+    limits = Limits(stall_seconds=0.05)
+    executor, outcomes = run_script(task, script, "abc", limits=limits)
     assert (outcomes["b"].status, outcomes["b"].error_code) == ("failed", WORKER_HUNG)
-    assert len(crew.dismissed) == 2
+    assert len(executor.stopped) == 2
 
 
 def test_jobs_that_were_lost_together_go_on_one_by_one(task):
     loss = Lost(WORKER_CRASHED, "SIGSEGV")
     script = {("b", 1): loss, ("b", 2): loss}
-    crew, outcomes = run_script(task, script, "abcd", size=1, capacity=4)
+    executor, outcomes = run_script(task, script, "abcd", size=1, capacity=4)
     assert {name: one.status for name, one in outcomes.items()} == {
         "a": "ok", "b": "failed", "c": "ok", "d": "ok",
     }  # fmt: skip
     assert {one.attempts for name, one in outcomes.items() if name != "b"} == {1}
     assert outcomes["b"].attempts == 2
-    assert crew.given == [*"abcd", *"bcd", "b"]  # `a` had been done
-    assert crew.number == 3  # all together, then each alone: `b` ended the second and the third
+    assert executor.given == [*"abcd", *"bcd", "b"]  # `a` had been done
+    assert executor.number == 3  # all together, then each alone: `b` ended the second and the third
 
 
 def test_a_worker_gets_as_many_jobs_as_it_takes(task):
-    crew, outcomes = run_script(task, {}, "abcdefgh", size=2, capacity=3)
+    executor, outcomes = run_script(task, {}, "abcdefgh", size=2, capacity=3)
     assert len(outcomes) == 8
-    assert crew.most == 3
+    assert executor.most == 3
 
 
 def test_a_job_that_is_decoded_makes_room_for_another(task):
-    crew, outcomes = run_script(task, {}, "abcdefgh", size=1, capacity=4, num_decoders=1)
+    executor, outcomes = run_script(task, {}, "abcdefgh", size=1, capacity=4, num_decoders=1)
     assert len(outcomes) == 8
-    assert crew.most == 4
+    assert executor.most == 4
 
 
 def test_jobs_that_fell_silent_together_cost_the_others_no_attempt(task):
     script = {("b", 1): "silence", ("b", 2): "silence"}
-    limits = Limits(silence_seconds=0.05)
+    limits = Limits(stall_seconds=0.05)
     _, outcomes = run_script(task, script, "abc", size=1, capacity=3, limits=limits)
     assert (outcomes["b"].status, outcomes["b"].error_code) == ("failed", WORKER_HUNG)
     assert outcomes["a"].attempts == outcomes["c"].attempts == 1
@@ -169,9 +169,9 @@ def test_a_fault_of_ours_in_one_job_is_not_held_against_the_others(task):
 def test_work_that_was_done_before_its_worker_was_lost_counts(task):
     (job,) = jobs("a")
     Journal(task.journal).record(job.blank(task))
-    crew, outcomes = run_script(task, {("a", 1): Lost(WORKER_CRASHED, "gone")}, "a")
+    executor, outcomes = run_script(task, {("a", 1): Lost(WORKER_CRASHED, "gone")}, "a")
     assert outcomes["a"].status == "ok"
-    assert crew.given == ["a"]
+    assert executor.given == ["a"]
 
 
 @pytest.mark.parametrize(("identity", "num_left"), [("1:1", 0), ("2:2", 4)])
@@ -188,8 +188,10 @@ def test_parts_count_as_done_for_the_very_file_only(task, identity, num_left):
     for part in plan_parts(video, 15.0):
         place = (job.entry, identity, task.scoring, part.start_seconds, part.count)
         journal.part_path(*place).write_bytes(b"of an earlier run")
-    crew, outcomes = run_script(task, {("a", 1): answer}, "a")
-    assert len(crew.given) == 1 + num_left + 1  # parts that are none make it one piece after all
+    executor, outcomes = run_script(task, {("a", 1): answer}, "a")
+    assert (
+        len(executor.given) == 1 + num_left + 1
+    )  # parts that are none make it one piece after all
     assert outcomes["a"].status == "ok"
 
 
@@ -211,6 +213,6 @@ def test_after_a_stop_nothing_new_begins(task):
             stop.is_set = True
             return default
 
-    crew, outcomes = run_script(task, Stopping(), "abcdef", stop=stop, size=1)
-    assert crew.given == ["a"]
+    executor, outcomes = run_script(task, Stopping(), "abcdef", stop=stop, size=1)
+    assert executor.given == ["a"]
     assert set(outcomes) == {"a"}

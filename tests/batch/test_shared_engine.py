@@ -9,14 +9,14 @@ import pytest
 
 from tests.support.videos import VideoRecipe, make_video, overwrite
 from vswin_cli.batch import shared_engine
-from vswin_cli.batch.executor import InlineCrew
+from vswin_cli.batch.executor import InlineExecutor
 from vswin_cli.batch.inputs import collect_inputs
-from vswin_cli.batch.job import Decoded, Job, Lost, Pulse, Task
+from vswin_cli.batch.job import Decoded, Heartbeat, Job, Lost, Task
 from vswin_cli.batch.journal import Journal
 from vswin_cli.batch.outcome import Outcome
 from vswin_cli.batch.scheduler import Limits, Scheduler, StopRequest
 from vswin_cli.batch.shared_engine import SharedEngine
-from vswin_cli.batch.thread_worker import Office
+from vswin_cli.batch.thread_worker import ThreadWorker
 from vswin_cli.cli.app import run
 from vswin_cli.config import EngineOptions, SamplingOptions, SegmentOptions
 from vswin_cli.errors import DeviceError
@@ -64,7 +64,7 @@ def make_engine(tiny_model):
 
 
 def do_all(engine, folder, place):
-    """Do the videos of a folder in one office; what they came to by name, and the pass sizes."""
+    """Do the videos of a folder in one worker; what they came to by name, and the pass sizes."""
     journal = Journal(place)
     journal.create()
     task = Task(
@@ -73,19 +73,19 @@ def do_all(engine, folder, place):
     answers = {}
     done = threading.Semaphore(0)
 
-    def say(key, message):
-        if not isinstance(message, (Pulse, Decoded)):
+    def report(key, message):
+        if not isinstance(message, (Heartbeat, Decoded)):
             answers[key] = message
             done.release()
 
     passes = CountedPasses(engine)
-    office = Office(engine, task, say)
+    worker = ThreadWorker(engine, task, report)
     jobs = [Job.of(one) for one in collect_inputs([str(folder)])]
     for job in jobs:
-        office.submit(job)
+        worker.submit(job)
     for _ in jobs:
         assert done.acquire(timeout=120)
-    office.close()
+    worker.close()
     return {Path(job.source.uri).stem: answers[job.key] for job in jobs}, passes.sizes, task
 
 
@@ -155,7 +155,7 @@ def served(make_engine):
 
 
 def test_a_lone_video_does_not_wait_for_company(served, monkeypatch):
-    monkeypatch.setattr(shared_engine, "_PATIENCE_SECONDS", 600)
+    monkeypatch.setattr(shared_engine, "_FULL_BATCH_WAIT_SECONDS", 600)
     shared, passes = served
     answers = []
 
@@ -239,7 +239,7 @@ def test_a_fault_of_the_engine_costs_one_attempt_and_no_video(make_engine, folde
     task = Task(SamplingOptions(), SegmentOptions(), "s", "g", tmp_path, None)
     outcomes = []
     scheduler = Scheduler(
-        InlineCrew(engine, task),
+        InlineExecutor(engine, task),
         task,
         limits=Limits(),
         on_outcome=outcomes.append,

@@ -227,8 +227,8 @@ def test_names_at_an_address_are_those_of_a_path():
         ("memory://b/x.d/", "memory://b/x.d/", "memory://b/x.d/results.files.csv"),
     ):
         target = choose_target(out, None)
-        assert target.place_of(target.table) == table
-        assert target.place_of(target.files_table) == files
+        assert target.destination_of(target.table) == table
+        assert target.destination_of(target.files_table) == files
     one, other = (choose_target(f"memory://{b}/r.csv", None) for b in ("a", "b"))
     assert one.state != other.state
 

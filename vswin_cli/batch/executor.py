@@ -1,66 +1,66 @@
-"""Who does the work: the small interface of all back-ends, and the one that needs nobody.
+"""The interface of all executors, and the executor that works in this process.
 
-A crew hires workers, hands jobs to them and passes on what they say. It knows nothing of queues,
-retries and journals, which are the scheduler's.
+An executor starts workers, passes jobs to them and delivers their messages. Queues, retries and
+the journal are the scheduler's business.
 """
 
 from __future__ import annotations
 
 import queue
 from collections.abc import Callable
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from vswin_cli.batch.job import Fatal, Job, Lost, Message, Ready, Task
-from vswin_cli.batch.job_runner import Analyst
+from vswin_cli.batch.job_runner import JobRunner
 from vswin_cli.batch.shared_engine import clips_per_batch
-from vswin_cli.batch.thread_worker import Office, do_job
-from vswin_cli.video.decoder_process import reusing_decoders
+from vswin_cli.batch.thread_worker import ThreadWorker, run_job
+from vswin_cli.video.decoder_pool import DecoderPool
 
 if TYPE_CHECKING:
     from vswin_cli.inference.engine import Engine
 
-__all__ = ["Crew", "Deliver", "InlineCrew"]
+__all__ = ["Deliver", "Executor", "InlineExecutor"]
 
 Deliver: TypeAlias = Callable[[int, "str | None", Message], None]
-"""Called with a worker's number, the key of the job that is spoken of, and what is said.
+"""Called with a worker's number, the key of a job, and a message about it.
 
-Without a key it is about the worker itself.
+Without a key the message is about the worker itself.
 """
 
 
-class Crew(Protocol):
+class Executor(Protocol):
     """Workers of one kind, known by number.
 
-    A hired worker says `Ready` once, then answers each job with an `Outcome`, `TooLong`,
-    `PartDone` or `Fatal`, with `Pulse`s before. After `Lost` or `Fatal` it is gone, with all
-    its jobs.
+    A worker sends `Ready` once it has started, then answers each job with an `Outcome`,
+    `TooLong`, `PartDone` or `Fatal`, after any number of `Heartbeat`s. After `Lost` or `Fatal`
+    the worker is gone, and all its jobs with it.
     """
 
     @property
     def size(self) -> int:
         """How many workers there should be."""
 
-    def hire(self) -> int:
+    def start_worker(self) -> int:
         """Begin to start a worker; returns its number at once."""
 
-    def assign(self, worker: int, job: Job) -> None:
-        """Give a job to a worker that is ready and has fewer than its capacity."""
+    def assign(self, number: int, job: Job) -> None:
+        """Give a job to a worker that is ready and below its capacity."""
 
-    def dismiss(self, worker: int) -> None:
-        """End a worker, whatever it is doing; it says nothing more."""
+    def stop_worker(self, number: int) -> None:
+        """End a worker, whatever it is doing; no message of it is delivered afterwards."""
 
     def wait(self, timeout_seconds: float, deliver: Deliver) -> None:
-        """Pass on what workers say; returns after the first words or the time."""
+        """Deliver messages of workers; returns after the first ones or at the timeout."""
 
     def close(self) -> None:
         """End all workers; idempotent."""
 
 
-class InlineCrew:
-    """One worker that is this process.
+class InlineExecutor:
+    """One worker: this process.
 
-    Where one clip fills a batch, `wait` does the work and no thread is needed.
+    With one clip per batch, `wait` does the work and no thread is started. With more, a
+    `ThreadWorker` analyses several videos at a time, so that their clips fill a batch.
     """
 
     size = 1
@@ -68,55 +68,55 @@ class InlineCrew:
     def __init__(self, engine: Engine, task: Task) -> None:
         self._engine = engine
         self._task = task
-        self._analyst = Analyst(engine, task)
-        self._is_shared = clips_per_batch(engine) > 1
+        self._decoders = DecoderPool()
+        self._runner = JobRunner(engine, task, self._decoders)
+        self._uses_threads = clips_per_batch(engine) > 1
         self._number = 0
         self._jobs: list[Job] = []
-        self._said: queue.SimpleQueue[tuple[str | None, Message]] = queue.SimpleQueue()
-        self._office: Office | None = None
-        self._stack = ExitStack()
-        self._stack.enter_context(reusing_decoders())
+        self._messages: queue.SimpleQueue[tuple[str | None, Message]] = queue.SimpleQueue()
+        self._worker: ThreadWorker | None = None
 
-    def hire(self) -> int:
-        """This process, again; with new threads, if it has any."""
+    def start_worker(self) -> int:
+        """Start new threads, if any are needed."""
         self._number += 1
-        ready = Ready(self._analyst.device)
-        if self._is_shared:
-            said = self._said = queue.SimpleQueue()
-            self._office = Office(self._engine, self._task, lambda *word: said.put(word))
-            ready = self._office.ready
-        self._said.put((None, ready))
+        ready = Ready(self._runner.device)
+        if self._uses_threads:
+            # A new queue: messages of the threads before must not count for the new worker.
+            messages = self._messages = queue.SimpleQueue()
+            self._worker = ThreadWorker(self._engine, self._task, lambda *item: messages.put(item))
+            ready = self._worker.ready
+        self._messages.put((None, ready))
         return self._number
 
-    def assign(self, worker: int, job: Job) -> None:
+    def assign(self, number: int, job: Job) -> None:
         """Begin with the job, or keep it for `wait`."""
-        if self._office is None:
+        if self._worker is None:
             self._jobs.append(job)
         else:
-            self._office.submit(job)
+            self._worker.submit(job)
 
-    def dismiss(self, worker: int) -> None:
-        """Drop the jobs."""
+    def stop_worker(self, number: int) -> None:
+        """Drop the jobs and end the threads."""
         self._jobs.clear()
-        if self._office is not None:
-            self._office.close()
-            self._office = None
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
 
     def wait(self, timeout_seconds: float, deliver: Deliver) -> None:
-        """Do the job, if there is one, or see what the threads say."""
+        """Do a job, if one is assigned, or deliver a message of the threads."""
         number = self._number
         if self._jobs:
-            do_job(self._analyst, self._jobs.pop(), lambda key, word: deliver(number, key, word))
+            run_job(self._runner, self._jobs.pop(), lambda *item: deliver(number, *item))
             return
         try:
-            key, message = self._said.get(timeout=timeout_seconds)
+            key, message = self._messages.get(timeout=timeout_seconds)
         except queue.Empty:
             return
         if isinstance(message, (Lost, Fatal)):
-            self.dismiss(number)
+            self.stop_worker(number)
         deliver(number, key, message)
 
     def close(self) -> None:
-        """End what is still at work."""
-        self.dismiss(self._number)
-        self._stack.close()
+        """End the threads and the decoders."""
+        self.stop_worker(self._number)
+        self._decoders.close()

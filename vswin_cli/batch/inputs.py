@@ -1,7 +1,6 @@
-"""What the user named, as a list of inputs that each become one row.
+"""Turn the arguments of `vswin batch` into a list of inputs, one per row of the results.
 
-Nothing named is dropped without a word: an argument that leads nowhere becomes an input that has
-failed already.
+No argument is dropped silently: one that names nothing becomes an input that has failed already.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ from vswin_cli.storage.files import reading_hint
 from vswin_cli.storage.remote import look_at, without_query
 from vswin_cli.storage.sources import VideoSource, find_sources
 
-__all__ = ["BatchInput", "Shard", "collect_inputs", "look_at_addresses"]
+__all__ = ["BatchInput", "Shard", "collect_inputs", "query_addresses"]
 
 _ENTRY_DIGITS = 24
-_UNKNOWN = "address"  # the identity of what cannot be looked at before it is fetched
+_UNKNOWN = "address"  # identity of a remote file whose server tells neither size nor time
 _REQUESTS_AT_A_TIME = 16
 
 
@@ -34,17 +33,17 @@ class BatchInput:
     size_bytes: int = 0
     """0 if it is not known."""
     problem: OptionError | SourceError | None = None
-    """Why nothing can be done."""
+    """Why it cannot be tagged."""
 
     @property
     def entry(self) -> str:
-        """Name of this input in the journal: the same whenever it is the same place."""
+        """Name of this input in the journal: a hash of its path or address."""
         return hashlib.sha256(self.place.encode("utf-8", "surrogateescape")).hexdigest()[
             :_ENTRY_DIGITS
         ]
 
     def is_as_before(self, identity: str | None) -> bool:
-        """Whether a result for this identity still holds, as far as can be seen from here."""
+        """Whether a result for this identity is still valid, as far as can be known."""
         return self.identity in (identity, _UNKNOWN)
 
     @property
@@ -55,7 +54,7 @@ class BatchInput:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """The `number`-th of `count` equal parts of a list, counted from 1."""
+    """The `number`-th of `count` parts of equal size of the inputs, counted from 1."""
 
     number: int
     count: int
@@ -63,8 +62,8 @@ class Shard:
     def __post_init__(self) -> None:
         if not 1 <= self.number <= self.count:
             raise OptionError(
-                f"no part {self.number} of {self.count}",
-                hint="parts count from 1: --shard 1/16 to --shard 16/16",
+                f"there is no shard {self.number} of {self.count}",
+                hint="shards are numbered from 1: --shard 1/16 to --shard 16/16",
             )
 
     @classmethod
@@ -72,7 +71,7 @@ class Shard:
         """Read `3/16`.
 
         Raises:
-            OptionError: the text is not a part of a whole.
+            OptionError: the text is not of this form.
         """
         number, _, count = text.partition("/")
         if not (number.isdecimal() and count.isdecimal()):
@@ -80,7 +79,7 @@ class Shard:
         return cls(int(number), int(count))
 
     def of(self, inputs: Sequence[BatchInput]) -> list[BatchInput]:
-        """Every `count`-th input, so that neighbours, often alike in length, part ways."""
+        """Select every `count`-th input: neighbours are often alike in length."""
         return list(inputs[self.number - 1 :: self.count])
 
     def __str__(self) -> str:
@@ -94,50 +93,51 @@ def collect_inputs(
     skip_files: Sequence[str] = (),
     standard_input: Iterable[str] = (),
 ) -> list[BatchInput]:
-    """Find all videos that arguments name.
+    """Find all videos that the arguments name.
 
     Args:
-        arguments: paths, folders (with all folders in them), patterns, addresses, `@FILE` for a
-            list with one argument per line, `-` for the same from standard input.
-        files: keep only what fits one of these patterns; without a slash they are about names.
-        skip_files: drop what fits one of these.
+        arguments: paths, folders (searched recursively), patterns, addresses, `@FILE` for a
+            list with one argument per line, `-` for the same from stdin.
+        files: keep only what matches one of these patterns; those without a slash match names.
+        skip_files: drop what matches one of these.
         standard_input: the lines for `-`.
 
     Returns:
-        Each input once, in the order of the arguments, folders sorted by name.
+        Inputs in the order of the arguments, folders sorted by name; the same path only once.
 
     Raises:
         SourceNotFoundError: a list cannot be read.
-        OptionError, SourceError: not one argument leads anywhere; what is wrong with the first.
+        OptionError, SourceError: no argument names anything; the problem of the first one.
     """
     found: dict[str, BatchInput] = {}
     for argument in _arguments(arguments, standard_input):
         for one in _expand(argument):
-            if _is_wanted(one, files, skip_files):
+            if _matches(one, files, skip_files):
                 found.setdefault(one.place, one)
-    return _some_without_problem(list(found.values()))
+    return _raise_if_all_failed(list(found.values()))
 
 
-def _some_without_problem(inputs: list[BatchInput]) -> list[BatchInput]:
+def _raise_if_all_failed(inputs: list[BatchInput]) -> list[BatchInput]:
     problems = [one.problem for one in inputs if one.problem is not None]
-    if problems and len(problems) == len(inputs):  # misspelt: an earlier table must not pay for it
+    # Probably a misspelt command: it must not replace the results of an earlier one.
+    if problems and len(problems) == len(inputs):
         raise problems[0]
     return inputs
 
 
-def look_at_addresses(inputs: Sequence[BatchInput]) -> list[BatchInput]:
-    """Learn from their servers what remote inputs are now, many at a time.
+def query_addresses(inputs: Sequence[BatchInput]) -> list[BatchInput]:
+    """Ask the servers for size and time of remote inputs, many at a time.
 
-    An input whose server does not tell keeps an identity that every earlier result fits.
+    If a server tells neither, any earlier result for its file counts.
 
     Raises:
-        OptionError: the protocol of not one address is supported, and there is nothing else.
+        OptionError: there are only addresses, none with a protocol that is supported.
     """
     with ThreadPoolExecutor(_REQUESTS_AT_A_TIME) as pool:
-        return _some_without_problem(list(pool.map(_look_at_address, inputs)))
+        return _raise_if_all_failed(list(pool.map(_query_address, inputs)))
 
 
-def _look_at_address(one: BatchInput) -> BatchInput:
+def _query_address(one: BatchInput) -> BatchInput:
     if one.source.path is not None or one.problem is not None:
         return one
     try:
@@ -158,7 +158,7 @@ def _arguments(arguments: Iterable[str], standard_input: Iterable[str]) -> Itera
 
 
 def _lines(lines: Iterable[str]) -> Iterator[str]:
-    """Arguments one per line; empty lines and comments are passed over."""
+    """Split lines into arguments; empty lines and comments are skipped."""
     for line in lines:
         for part in line.rstrip("\r\n").split("\0"):  # `find -print0` writes no line ends
             if part.strip() and not part.startswith("#"):
@@ -171,7 +171,7 @@ def _read_list(path: Path) -> list[str]:
     except OSError as error:
         raise SourceNotFoundError(
             f"cannot read the list {path}: {error.strerror}",
-            hint="@FILE names a text file with one video per line",
+            hint="@FILE reads a text file with one video per line",
         ) from error
     return text.split("\n")
 
@@ -185,10 +185,10 @@ def _expand(argument: str) -> list[BatchInput]:
     except OptionError as problem:
         problems[argument] = problem
     wrong = [BatchInput(VideoSource.of(name), None, problem=one) for name, one in problems.items()]
-    return [*(_look_at(source) for source in found), *wrong]
+    return [*(_read_status(source) for source in found), *wrong]
 
 
-def _look_at(source: VideoSource) -> BatchInput:
+def _read_status(source: VideoSource) -> BatchInput:
     if source.path is None:
         return BatchInput(source, _UNKNOWN)
     try:
@@ -201,7 +201,7 @@ def _look_at(source: VideoSource) -> BatchInput:
     return BatchInput(source, f"{status.st_size}:{status.st_mtime_ns}", status.st_size)
 
 
-def _is_wanted(one: BatchInput, files: Sequence[str], skip_files: Sequence[str]) -> bool:
+def _matches(one: BatchInput, files: Sequence[str], skip_files: Sequence[str]) -> bool:
     path = PurePosixPath(without_query(one.source.uri).replace("\\", "/"))
     if files and one.problem is None and not any(path.match(pattern) for pattern in files):
         return False

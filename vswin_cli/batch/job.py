@@ -1,4 +1,4 @@
-"""What is handed to a worker, and what a worker says back. All of it travels between processes."""
+"""Jobs for workers and the messages that workers send back; all are pickled between processes."""
 
 from __future__ import annotations
 
@@ -15,44 +15,44 @@ from vswin_cli.storage.sources import VideoSource
 __all__ = [
     "MAX_CAPACITY",
     "Decoded",
+    "EngineSetup",
     "Fatal",
+    "Heartbeat",
     "Job",
     "Lost",
     "Message",
     "Part",
     "PartDone",
-    "Pulse",
     "Ready",
-    "Setup",
     "Task",
     "TooLong",
 ]
 
 
 MAX_CAPACITY = 16
-"""A worker takes no more jobs at a time."""
+"""The most jobs that a worker takes at a time."""
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
-    """How a worker gets its network."""
+class EngineSetup:
+    """How a worker loads its network."""
 
     reference: str
     """Name or absolute path of the weights."""
     labels: Path | None
     """Label list, absolute."""
     options: EngineOptions
-    """Precision as settled for all workers."""
+    """With the precision that all workers use."""
     crops: Literal[1, 3]
     weights_sha256: str
-    """What the weights must turn out to be."""
+    """Expected hash of the weights: all workers must use the same."""
     num_threads: int | None = None
-    """Processor threads for the network; `None` for torch's own choice."""
+    """CPU threads for the network; `None` for torch's default."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is the same for every video of a batch."""
+    """Options and fingerprints that all videos of a batch have in common."""
 
     sampling: SamplingOptions
     segments: SegmentOptions
@@ -65,10 +65,10 @@ class Task:
     scores: Path | None
     """Folder for score tracks, absolute; `None` to keep none."""
     split_seconds: float | None = None
-    """Videos longer than twice this are divided into parts; `None`: never."""
+    """Videos longer than twice this are split into parts; `None`: never."""
 
     def scores_path(self, entry: str) -> Path | None:
-        """Where the score track of an entry goes."""
+        """Return the path of the score track of an entry."""
         return None if self.scores is None else self.scores / f"{entry}.npz"
 
 
@@ -80,9 +80,9 @@ class Part:
     count: int
     start_seconds: float
     end_seconds: float | None
-    """`None` for the last part: whatever comes."""
+    """`None` for the last part: to the end of the file."""
     seam_seconds: float
-    """From here on this part counts and no longer the one before."""
+    """From here on the scores of this part are used, before it those of the part before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,30 +95,30 @@ class Job:
     identity: str | None
     size_bytes: int
     may_split: bool = True
-    """Whether a long video may be given back to be divided."""
+    """Whether a long video may be answered with `TooLong`."""
     part: Part | None = None
     attempt: int = 1
     alone: bool = False
-    """Whether a worker should have no other job beside it: a worker with several was lost."""
+    """Whether the worker must have no other job: a worker with several jobs was lost."""
 
     @property
     def key(self) -> str:
-        """Tells jobs in flight apart."""
+        """Name of this job among those that run."""
         return self.entry if self.part is None else f"{self.entry}/{self.part.index}"
 
     @classmethod
     def of(cls, one: BatchInput) -> Job:
-        """The job that an input needs."""
+        """Make the job for an input."""
         path = one.source.path
         source = VideoSource(one.source.uri, None if path is None else path.absolute())
         return cls(source, one.entry, one.identity, one.size_bytes)
 
     def again(self) -> Job:
-        """The same once more."""
+        """Return the job for the next attempt."""
         return replace(self, attempt=self.attempt + 1)
 
     def blank(self, task: Task) -> Outcome:
-        """An outcome to be filled in."""
+        """Return an outcome to be completed with the results."""
         return Outcome(
             uri=self.source.uri,
             entry=self.entry,
@@ -132,17 +132,17 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The worker has its network and takes jobs."""
+    """The worker has loaded its network and takes jobs."""
 
     device: str
     capacity: int = 1
-    """How many jobs it takes at a time: what fills a batch if all videos are short."""
+    """How many jobs it takes at a time: enough to fill a batch when all videos are short."""
     num_decoders: int = 1
-    """How many of them may be `Decoded` not yet."""
+    """How many of its jobs may be decoding at a time."""
 
 
 @dataclass(frozen=True, slots=True)
-class Pulse:
+class Heartbeat:
     """The worker made progress."""
 
     seconds: float
@@ -151,16 +151,16 @@ class Pulse:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """All clips of the video are on their way to a batch; the worker could begin another."""
+    """All clips of the video were sent to the engine; the worker can begin another video."""
 
 
 @dataclass(frozen=True, slots=True)
 class TooLong:
-    """The video should be divided; nothing was analysed."""
+    """The video should be split; nothing was analysed."""
 
     duration_seconds: float
     stride_seconds: float
-    """Distance of clips."""
+    """Distance between the starts of neighbouring clips."""
     clip_seconds: float
     step_seconds: float
     """Length of a cell of the score track."""
@@ -168,17 +168,17 @@ class TooLong:
 
 @dataclass(frozen=True, slots=True)
 class PartDone:
-    """A part of a video was dealt with."""
+    """The job of a part ended."""
 
     has_scores: bool
-    """Whether its scores are on disk; otherwise it could not be analysed."""
+    """Whether its scores are on disk; if not, it could not be analysed."""
     elapsed_seconds: float
     device: str
 
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The worker is gone, or of no more use, and its job not done."""
+    """The worker is gone or unusable, and its job was not done."""
 
     code: str
     reason: str
@@ -186,9 +186,9 @@ class Lost:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fatal:
-    """Something that would fail every job: the batch must end."""
+    """An error that every job would meet: the batch must end."""
 
     error: VswinError
 
 
-Message = Ready | Pulse | Decoded | Outcome | TooLong | PartDone | Lost | Fatal
+Message = Ready | Heartbeat | Decoded | Outcome | TooLong | PartDone | Lost | Fatal

@@ -1,53 +1,60 @@
-"""The work itself: one job in, its outcome in the journal and in brief as an answer.
+"""Run one job: analyse a video, write the result to the journal and return a summary.
 
-Runs wherever the network is, in this process or in a worker. A video that cannot be analysed is
-an outcome; what would fail every video is raised.
+Runs in the process that holds the network. A video that cannot be analysed gives a failed
+outcome; an error that every video would meet is raised.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace
 
-from vswin_cli.batch.job import Job, Part, PartDone, Setup, Task, TooLong
+from vswin_cli.batch.job import EngineSetup, Job, Part, PartDone, Task, TooLong
 from vswin_cli.batch.journal import Journal
 from vswin_cli.batch.outcome import Outcome
 from vswin_cli.errors import CheckpointError, DeviceError, ModelError, OutputError, VswinError
 from vswin_cli.inference.engine import Engine
 from vswin_cli.inference.pipeline import analyze_video
-from vswin_cli.video.decoder_process import decode_isolated
-from vswin_cli.video.info import VideoInfo
-from vswin_cli.video.sampling import SamplingPlan, plan_sampling
+from vswin_cli.inference.scorer import Scorer
+from vswin_cli.video.decoder_pool import DecoderPool
+from vswin_cli.video.sampling import plan_sampling
+from vswin_cli.video.stream import open_video
 
-__all__ = ["Analyst", "load_engine"]
+__all__ = ["JobRunner", "load_engine"]
 
 _SPLIT_FROM_BYTES = 16 << 20
-"""Smaller files are not looked into: half an hour of video is larger."""
+"""Smaller files are not opened to learn their duration: half an hour of video is larger."""
 
 OnSeconds = Callable[[float], None]
 
 
-class Analyst:
-    """An engine with the task of a batch."""
+class JobRunner:
+    """An engine with the task of a batch.
 
-    def __init__(self, engine: Engine, task: Task) -> None:
+    Args:
+        engine: scores the clips.
+        task: what the jobs have in common.
+        decoders: where decoder processes come from.
+    """
+
+    def __init__(self, engine: Scorer, task: Task, decoders: DecoderPool) -> None:
         self._engine = engine
         self._task = task
+        self._decoders = decoders
         self._journal = Journal(task.journal)
 
     @property
     def device(self) -> str:
-        """Where the network runs."""
+        """Device of the network."""
         return str(self._engine.device)
 
     def run(self, job: Job, on_seconds: OnSeconds) -> Outcome | TooLong | PartDone:
-        """Do one job; its result is in the journal when this returns.
+        """Run a job; its result is in the journal when this returns.
 
         Args:
-            job: what to do.
-            on_seconds: called with the position in the video as work goes on.
+            job: the video, or the part of one.
+            on_seconds: called often with the position in the video.
 
         Raises:
             OutputError: the disk is full or read-only.
@@ -60,7 +67,7 @@ class Analyst:
             return PartDone(has_scores, time.monotonic() - begin, self.device)
         blank = replace(job.blank(self._task), device=self.device)
         try:
-            too_long = self._measure(job)
+            too_long = self._plan_split(job)
             if too_long is not None:
                 return too_long
             return self._tag(job, blank, begin, on_seconds)
@@ -80,7 +87,8 @@ class Analyst:
             self._task.segments,
             on_progress=lambda done, _: on_seconds(done),
             save_scores=scores,
-            decoders=1,  # other videos take the other cores
+            decoders=1,  # the other cores are for other videos
+            decoder_pool=self._decoders,
         )
         outcome = replace(
             blank.of_timeline(timeline),
@@ -91,7 +99,7 @@ class Analyst:
         return outcome
 
     def _score_part(self, job: Job, part: Part, on_seconds: OnSeconds) -> bool:
-        """Whether there are scores for the part, damaged or not."""
+        """Score a part of a video; returns whether its scores are on disk."""
         path = self._journal.part_path(
             job.entry, job.identity, self._task.scoring, part.start_seconds, part.count
         )
@@ -107,6 +115,7 @@ class Analyst:
                 on_progress=lambda done, _: on_seconds(done),
                 save_scores=path,
                 decoders=1,
+                decoder_pool=self._decoders,
             )
         except (OutputError, DeviceError, ModelError):
             raise
@@ -114,8 +123,8 @@ class Analyst:
             return False
         return True
 
-    def _measure(self, job: Job) -> TooLong | None:
-        """How long the video is, if it should be divided."""
+    def _plan_split(self, job: Job) -> TooLong | None:
+        """Return duration and clip grid of a video that should be split, else `None`."""
         limit, sampling = self._task.split_seconds, self._task.sampling
         if limit is None or not job.may_split or job.source.path is None:
             return None
@@ -123,26 +132,22 @@ class Analyst:
             return None
         plan = plan_sampling(self._engine.model.card.input, sampling)
         if plan.by == "index" or plan.sparse or sampling.start_seconds or sampling.end_seconds:
-            return None  # clips lie where frames do, or nowhere near each other
-        seconds = _declared_seconds(job, plan)
+            # The seams between parts need clips at known times that overlap; with `start` or `end`
+            # the grid is not that of the parts.
+            return None
+        with open_video(job.source, plan, pool=self._decoders) as stream:
+            seconds = stream.info.declared_duration_seconds
         if seconds is None or seconds < 2 * limit:
             return None
         tick = plan.positions_per_tick / plan.positions_per_second
         return TooLong(seconds, plan.stride * tick, plan.num_frames * tick, 2 * tick)
 
 
-def _declared_seconds(job: Job, plan: SamplingPlan) -> float | None:
-    with job.source.local() as path, closing(decode_isolated(path, plan)) as events:
-        info = next(events)
-        assert isinstance(info, VideoInfo)  # a decoder's first word
-        return info.declared_duration_seconds
-
-
-def load_engine(setup: Setup) -> Engine:
-    """Load the network; takes seconds.
+def load_engine(setup: EngineSetup) -> Engine:
+    """Load the network, which takes seconds.
 
     Raises:
-        ModelError: the weights cannot be had here, or are not those of the other workers.
+        ModelError: the weights cannot be loaded, or are not those of the other workers.
         DeviceError: the device does not exist here.
     """
     import torch
@@ -156,9 +161,9 @@ def load_engine(setup: Setup) -> Engine:
     model = load_model(setup.reference, labels=labels)
     if model.weights_sha256 != setup.weights_sha256:
         raise CheckpointError(
-            f"{setup.reference} is here sha256 {model.weights_sha256[:12]}, "
-            f"elsewhere {setup.weights_sha256[:12]}",
-            hint="give all machines the same weights: `vswin download --force`, or --weights on "
-            "a shared disk",
+            f"{setup.reference} has sha256 {model.weights_sha256[:12]} on this machine and "
+            f"{setup.weights_sha256[:12]} on the one that started the batch",
+            hint="use the same weights on all machines: run `vswin download --force`, or give "
+            "--weights on a shared disk",
         )
     return Engine(model, setup.options, crops=setup.crops)

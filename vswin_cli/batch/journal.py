@@ -1,12 +1,12 @@
-"""What has been done, on disk: one small file per input, each written completely or not at all.
+"""Keep the results of a batch on disk: one small file per input, each written atomically.
 
-The journal is the truth of a batch; tables are made from it. It can be cut off at any moment and
-read by the next run. Its folder, beside the output, holds
+All tables are made from the journal. A run may be killed at any moment; the next one reads the
+journal and continues. Its folder, beside the output, holds
 
     entries/NAME.json   an `Outcome` and, unless it failed, the timeline
-    scores/NAME.npz     score tracks, so that other thresholds need no video
-    parts/              scores of parts of long videos until all parts are there
-    *.lock              held by the run that writes here; locks die with their process
+    scores/NAME.npz     score tracks, so that new thresholds need no decoding
+    parts/              scores of parts of long videos, until all parts are done
+    *.lock              held by the run that writes here; released when its process ends
 """
 
 from __future__ import annotations
@@ -27,51 +27,59 @@ from vswin_cli.storage.files import replacing_text, writing
 from vswin_cli.storage.json_records import JsonValue, from_json, json_text, to_json
 from vswin_cli.timeline.record import Timeline
 
-__all__ = ["Journal", "fingerprint", "hold"]
+__all__ = ["Journal", "fingerprint", "lock_journal"]
 
 _SCHEMA = "vswin.batch-entry/1"
 _FINGERPRINT_DIGITS = 16
-_WHOLE = "run"
+_ALL_INPUTS = "run"
 
 
 def fingerprint(*values: JsonValue) -> str:
-    """A short name for a combination of settings, the same in every run."""
+    """Hash a combination of settings; equal settings give the same digits in every run.
+
+    Results count only under the fingerprints that they were made with. The values and their
+    order must therefore stay as they are, or every journal of earlier versions is invalid.
+    """
     text = json_text(values)
     return hashlib.sha256(text.encode()).hexdigest()[:_FINGERPRINT_DIGITS]
 
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """Entries in a folder. Reading and writing one needs no lock; see `hold` for a run's."""
+    """Entries in a folder. Reading or writing one needs no lock; a run locks the folder."""
 
     folder: Path
 
     def create(self) -> None:
-        """Make the folders.
+        """Create the folders.
 
         Raises:
-            OutputError: they cannot be made.
+            OutputError: they cannot be created.
         """
         with writing(f"{self.folder}"):
             for name in ("entries", "scores", "parts"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
 
     def entry_path(self, entry: str) -> Path:
-        """Where an entry is or will be."""
+        """Return the path of an entry."""
         return self.folder / "entries" / f"{entry}.json"
 
     def part_path(
         self, entry: str, identity: str | None, scoring: str, start_seconds: float, count: int
     ) -> Path:
-        """Where the scores of a part of a video, as it is now, are or will be."""
+        """Return the path of the scores of a part of a video.
+
+        The name holds the state of the file and the options, so that parts of an earlier run
+        are used only if both are unchanged.
+        """
         origin = fingerprint(scoring, identity)
         return self.folder / "parts" / f"{entry}-{origin}-{count}-{start_seconds:.6f}.npz"
 
     def record(self, outcome: Outcome, timeline: Timeline | None = None) -> None:
-        """Write an entry, replacing the one before.
+        """Write an entry, replacing an earlier one.
 
         Raises:
-            OutputError: the disk is full or read-only; the entry before is still there.
+            OutputError: the disk is full or read-only; the earlier entry is kept.
         """
         document = {"schema": _SCHEMA, **to_json(outcome), "timeline": None}
         if timeline is not None:
@@ -79,13 +87,13 @@ class Journal:
         with replacing_text(self.entry_path(outcome.entry)) as file:
             file.write(json_text(document) + "\n")
 
-    def recall(self, entry: str) -> Outcome | None:
-        """The outcome of an entry, if there is one that can be read."""
+    def outcome(self, entry: str) -> Outcome | None:
+        """Return the outcome of an entry; `None` if there is none that can be read."""
         document = self._read(entry)
         return None if document is None else _outcome(document)
 
     def timeline(self, entry: str) -> Timeline | None:
-        """The timeline of an entry, if it has one.
+        """Return the timeline of an entry; `None` if it has none.
 
         Raises:
             SourceError: it is damaged, or of another version of vswin.
@@ -98,16 +106,16 @@ class Journal:
         except SourceError as error:
             raise SourceError(
                 f"{self.entry_path(entry)}: {error.message}",
-                hint="remove that file, and the video will be done again",
+                hint="delete that file, and the video will be done again by the same command",
             ) from error
 
-    def forget(self, entry: str) -> None:
+    def remove(self, entry: str) -> None:
         """Remove an entry."""
         with writing(f"{self.folder}"):
             self.entry_path(entry).unlink(missing_ok=True)
 
     def clear_parts(self, entries: Collection[str] | None = None) -> None:
-        """Drop scores of parts, of these entries or of all."""
+        """Delete scores of parts, of these entries or of all."""
         for path in (self.folder / "parts").glob("*.npz"):
             if entries is None or path.name.partition("-")[0] in entries:
                 with suppress(OSError):
@@ -127,34 +135,36 @@ def _outcome(document: dict[str, JsonValue]) -> Outcome | None:
     try:
         return from_json(Outcome, document)
     except SourceError:
-        return None  # damaged or of another version: as if it were not there
+        return None  # damaged or written by another version: the video is done again
 
 
 @contextmanager
-def hold(journal: Journal, shard: Shard | None = None) -> Iterator[None]:
-    """Keep other runs off for as long as the block lasts, and clear what a killed run left.
+def lock_journal(journal: Journal, shard: Shard | None = None) -> Iterator[None]:
+    """Lock the journal inside the block, and delete temporary files of a killed run.
 
-    A run on everything excludes all others; runs on different shards go together.
+    A run on all inputs excludes all others; runs on different shards may go on side by side.
 
     Raises:
-        OutputError: another run is at work, or the folder cannot be written.
+        OutputError: another run holds the lock, or the folder cannot be written.
     """
     journal.create()
     with ExitStack() as stack:
         with writing(f"{journal.folder}"):
             if shard is None:
-                _take(stack, journal, _WHOLE)
+                _acquire(stack, journal, _ALL_INPUTS)
                 for other in sorted(journal.folder.glob("shard-*.lock")):
-                    _take(stack, journal, other.stem)
+                    _acquire(stack, journal, other.stem)
                 _sweep(journal.folder)
             else:
                 with ExitStack() as brief:
-                    _take(brief, journal, _WHOLE)
-                    _take(stack, journal, f"shard-{shard}")
+                    # Only fails while a run on all inputs is active, and keeps it from beginning
+                    # until the lock of the shard is visible.
+                    _acquire(brief, journal, _ALL_INPUTS)
+                    _acquire(stack, journal, f"shard-{shard}")
         yield
 
 
-def _take(stack: ExitStack, journal: Journal, name: str) -> None:
+def _acquire(stack: ExitStack, journal: Journal, name: str) -> None:
     from filelock import FileLock, Timeout
 
     lock = FileLock(journal.folder / f"{name}.lock")
@@ -173,12 +183,12 @@ def _take(stack: ExitStack, journal: Journal, name: str) -> None:
 def _busy(journal: Journal, who: str) -> OutputError:
     return OutputError(
         f"another vswin batch ({who}) is writing the same results (see {journal.folder})",
-        hint="wait for it to end, choose another --out, or divide the work with --shard",
+        hint="wait for it to end, choose another --out, or split the work with --shard",
     )
 
 
 def _sweep(folder: Path) -> None:
-    """Remove half-written files of a run that was killed; nobody else is writing here now."""
+    """Delete half-written files of a killed run; call only while no other run can write here."""
     for left in folder.glob("*/.*.tmp"):
         with suppress(OSError):
             left.unlink()

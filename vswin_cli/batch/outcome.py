@@ -1,7 +1,7 @@
-"""What one input of a batch came to, without the timeline itself.
+"""The result of one input of a batch, without its timeline.
 
-Small enough to keep for every input, to send between processes and to write as a row of the
-table of files.
+Small enough to keep one for every input in memory, to send between processes and to write as a
+row of the table of files.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ __all__ = ["WORKER_CRASHED", "WORKER_HUNG", "Outcome", "OutcomeStatus"]
 OutcomeStatus = Literal["ok", "partial", "failed"]
 
 WORKER_CRASHED = "WORKER_CRASHED"
-"""The process that worked on the video ended, twice."""
+"""Error code: the process that analysed the video ended, twice."""
 WORKER_HUNG = "WORKER_HUNG"
-"""The process that worked on the video made no progress, twice."""
+"""Error code: the process that analysed the video made no progress, twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of one input in brief, and under which circumstances it holds."""
+    """Summary of the result of one input, and what it depends on."""
 
     uri: str
     """The input as the user named it."""
     entry: str
     """Name of its entry in the journal."""
     identity: str | None
-    """Which state of the file this is about; `None` if it could not be looked at."""
+    """Size and time of the file when it was analysed; `None` if it could not be read."""
     scoring: str
     """Fingerprint of everything that the scores depend on."""
     segmenting: str
-    """Fingerprint of how scores became segments."""
+    """Fingerprint of the options that turn scores into segments."""
     status: OutcomeStatus
     duration_seconds: float | None = field(default=None, metadata=named("duration"))
     coverage: float | None = None
@@ -48,12 +48,12 @@ class Outcome:
     """Wall time of the last attempt."""
     attempts: int = 1
     device: str = ""
-    """Where the network ran."""
+    """Device of the network."""
     scores: str | None = None
-    """File that holds the score track."""
+    """Path of the score track."""
 
     def of_timeline(self, timeline: Timeline) -> Outcome:
-        """The same input, done, with this result."""
+        """Return the outcome with the figures of a timeline."""
         return replace(
             self,
             status="partial" if timeline.status == "partial" else "ok",
@@ -63,9 +63,9 @@ class Outcome:
         )
 
     def of_problem(self, problem: VswinError) -> Outcome:
-        """The same input, failed."""
+        """Return the outcome as failed with an error."""
         return self.failed(problem.code, problem.message, problem.hint)
 
     def failed(self, code: str, message: str, hint: str | None = None) -> Outcome:
-        """The same input, failed, for reasons that no error tells."""
+        """Return the outcome as failed, for a reason that is no `VswinError`."""
         return replace(self, status="failed", error_code=code, error=message, hint=hint)

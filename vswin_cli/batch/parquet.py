@@ -1,4 +1,4 @@
-"""The table of segments as Parquet: typed columns, for those who read it by the million."""
+"""Write the table of segments as Parquet: typed columns, for millions of rows."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ _VIDEOS_PER_GROUP = 1000
 
 
 def check_parquet() -> None:
-    """Find out before the work whether Parquet can be written.
+    """Check before the work that Parquet can be written.
 
     Raises:
-        OptionError: the library is not installed.
+        OptionError: pyarrow is not installed.
     """
     try:
         import_module("pyarrow")
     except ImportError as error:
         raise OptionError(
-            "Parquet needs a package that is not installed",
+            "Parquet needs pyarrow, which is not installed",
             hint='pip install "vswin[parquet]", or write .csv or .jsonl',
         ) from error
 
 
 def write_parquet(path: Path, timelines: Iterable[Timeline]) -> None:
-    """Write one row per segment, columns as in CSV but for the timecodes.
+    """Write one row per segment, with the columns of CSV except for the timecodes.
 
     Raises:
-        OutputError: the path cannot be written; what was there before still is.
+        OutputError: the path cannot be written; an earlier file is kept.
     """
     pa, pq = import_module("pyarrow"), import_module("pyarrow.parquet")
     text, real, whole = pa.string(), pa.float64(), pa.int64()
@@ -82,5 +82,5 @@ def _rows(timeline: Timeline) -> list[dict[str, Any]]:
 
 
 def _text(text: str) -> str:
-    """Text that Parquet takes: names that are no UTF-8 hold lone surrogates."""
+    """Replace lone surrogates, from file names that are not UTF-8: Parquet takes only UTF-8."""
     return text.encode("utf-8", "replace").decode()

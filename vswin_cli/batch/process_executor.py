@@ -1,7 +1,7 @@
-"""Workers as processes of this machine, started afresh (`spawn`), with a pipe to each.
+"""Run jobs in worker processes of this machine, started by `spawn`, with a pipe to each.
 
-A worker that crashes takes nobody with it; one that hangs can be killed. It ends by itself when
-the process that hired it is gone.
+A worker that crashes does not affect the others, and one that hangs can be killed. A worker ends
+by itself when its parent process is gone.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, TypeAlias
 
 from vswin_cli.batch.executor import Deliver
-from vswin_cli.batch.job import Decoded, Fatal, Job, Lost, Message, Pulse, Setup, Task
+from vswin_cli.batch.job import Decoded, EngineSetup, Fatal, Heartbeat, Job, Lost, Message, Task
 from vswin_cli.batch.outcome import WORKER_CRASHED
 from vswin_cli.errors import VswinError
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-__all__ = ["LocalCrew"]
+__all__ = ["ProcessExecutor"]
 
-_PULSE_SECONDS = 0.5
-_FAREWELL_SECONDS = 5.0
+_HEARTBEAT_INTERVAL_SECONDS = 0.5
+_SHUTDOWN_SECONDS = 5.0
 _STDOUT, _STDERR = 1, 2
 
-_Word: TypeAlias = "tuple[str | None, Message]"
-"""What goes over the pipe: the key of the job that is spoken of, and what is said."""
+_PipeMessage: TypeAlias = "tuple[str | None, Message]"
+"""What goes over the pipe: the key of a job, and a message about it."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Hand:
+class _Worker:
     """A worker process and the pipe to it."""
 
     process: mp_process.BaseProcess
@@ -49,21 +49,21 @@ class _Hand:
     """Of the jobs that it has not yet answered."""
 
 
-class LocalCrew:
-    """Several processes that pull jobs.
+class ProcessExecutor:
+    """Several processes that take jobs.
 
     Args:
-        setup: how each gets its network.
+        setup: how each loads its network.
         task: what the jobs have in common.
-        devices: one worker for each of these.
+        devices: one worker is started for each of these.
     """
 
-    def __init__(self, setup: Setup, task: Task, devices: tuple[str, ...]) -> None:
+    def __init__(self, setup: EngineSetup, task: Task, devices: tuple[str, ...]) -> None:
         self._setup = setup
         self._task = task
         self._devices = devices
         self._context = multiprocessing.get_context("spawn")
-        self._hands: dict[int, _Hand] = {}
+        self._workers: dict[int, _Worker] = {}
         self._number = 0
 
     @property
@@ -71,8 +71,8 @@ class LocalCrew:
         """One worker per device."""
         return len(self._devices)
 
-    def hire(self) -> int:
-        """Start a process; it says `Ready` in some seconds."""
+    def start_worker(self) -> int:
+        """Start a process; its `Ready` comes some seconds later."""
         self._number += 1
         device = self._free_device()
         ours, theirs = self._context.Pipe()
@@ -80,77 +80,78 @@ class LocalCrew:
         process = self._context.Process(
             target=_serve, args=(theirs, setup, self._task), name=f"vswin-worker-{self._number}"
         )
-        with _interrupt_held_back():
+        with _sigint_blocked():
             process.start()
-        theirs.close()  # so that the pipe ends when the worker does
-        self._hands[self._number] = _Hand(process, ours, device)
+        theirs.close()  # so that our end sees EOF when the worker dies
+        self._workers[self._number] = _Worker(process, ours, device)
         return self._number
 
-    def assign(self, worker: int, job: Job) -> None:
+    def assign(self, number: int, job: Job) -> None:
         """Send a job."""
-        hand = self._hands[worker]
-        hand.keys.add(job.key)
-        with suppress(OSError):  # it has just died, which `wait` will find out
-            hand.pipe.send(job)
+        worker = self._workers[number]
+        worker.keys.add(job.key)
+        with suppress(OSError):  # the worker has just died; `wait` reports that
+            worker.pipe.send(job)
 
-    def dismiss(self, worker: int) -> None:
+    def stop_worker(self, number: int) -> None:
         """Kill a process."""
-        hand = self._hands.pop(worker, None)
-        if hand is not None:
-            hand.process.kill()
-            hand.process.join()
-            hand.pipe.close()
+        worker = self._workers.pop(number, None)
+        if worker is not None:
+            worker.process.kill()
+            worker.process.join()
+            worker.pipe.close()
 
     def wait(self, timeout_seconds: float, deliver: Deliver) -> None:
-        """Read the next words of every process that has any."""
-        by_pipe = {hand.pipe: number for number, hand in self._hands.items()}
+        """Deliver the next message of every process that has sent one."""
+        by_pipe = {worker.pipe: number for number, worker in self._workers.items()}
         for pipe in mp_connection.wait(list(by_pipe), timeout_seconds):
             number = by_pipe[pipe]  # type: ignore[index]
-            key, message = self._next(number)
-            if key is not None and not isinstance(message, (Pulse, Decoded)):
-                self._hands[number].keys.discard(key)
+            key, message = self._receive(self._workers[number])
+            if key is not None and not isinstance(message, (Heartbeat, Decoded)):
+                self._workers[number].keys.discard(key)
             if isinstance(message, (Lost, Fatal)):
-                self.dismiss(number)
+                self.stop_worker(number)
             deliver(number, key, message)
 
     def close(self) -> None:
-        """Let idle processes leave and kill the others."""
-        for hand in self._hands.values():
-            hand.pipe.close()  # an idle worker ends when its pipe does
-            if hand.keys:
-                hand.process.kill()
-        deadline = time.monotonic() + _FAREWELL_SECONDS
-        for hand in self._hands.values():
-            hand.process.join(max(0.0, deadline - time.monotonic()))
-            hand.process.kill()
-            hand.process.join()
-        self._hands.clear()
+        """Let idle processes end by themselves and kill the others."""
+        for worker in self._workers.values():
+            worker.pipe.close()  # an idle worker reads EOF and ends
+            if worker.keys:
+                worker.process.kill()
+        deadline = time.monotonic() + _SHUTDOWN_SECONDS
+        for worker in self._workers.values():
+            worker.process.join(max(0.0, deadline - time.monotonic()))
+            worker.process.kill()
+            worker.process.join()
+        self._workers.clear()
 
     def _free_device(self) -> str:
-        taken = [hand.device for hand in self._hands.values()]
+        """The device with the fewest workers: that of the worker which is replaced."""
+        taken = [worker.device for worker in self._workers.values()]
         return min(self._devices, key=taken.count)
 
-    def _next(self, number: int) -> _Word:
-        hand = self._hands[number]
+    def _receive(self, worker: _Worker) -> _PipeMessage:
         try:
-            word: _Word = hand.pipe.recv()
+            received: _PipeMessage = worker.pipe.recv()
         except (EOFError, OSError):
-            hand.process.join()
-            fate = f"its process ended with {_fate(hand.process.exitcode)}"
-            return None, Lost(WORKER_CRASHED, fate)
-        return word
+            worker.process.join()
+            status = _exit_status(worker.process.exitcode)
+            return None, Lost(WORKER_CRASHED, f"its process ended with {status}")
+        return received
 
 
 @contextmanager
-def _interrupt_held_back() -> Iterator[None]:
-    """A process started in here is deaf to Ctrl-C from its first instruction on.
+def _sigint_blocked() -> Iterator[None]:
+    """Have processes that start in this block ignore Ctrl-C from their first instruction on.
 
-    It ignores it anyway, but only after seconds of imports. This process hears of it afterwards.
+    A worker ignores SIGINT itself, but only after seconds of imports; until then the signal mask
+    that it inherits protects it. A Ctrl-C in this process is delivered after the block.
     """
     if sys.platform == "win32":
         yield
         return
-    resource_tracker.ensure_running()  # its start would let the signal through again
+    resource_tracker.ensure_running()  # when started by `Process.start`, it unblocks the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -158,7 +159,8 @@ def _interrupt_held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _fate(code: int | None) -> str:
+def _exit_status(code: int | None) -> str:
+    """Name the signal that ended a process, or give its exit code."""
     if code is not None and code < 0:
         try:
             return signal.Signals(-code).name
@@ -167,47 +169,47 @@ def _fate(code: int | None) -> str:
     return f"exit code {code}"
 
 
-def _serve(pipe: Connection, setup: Setup, task: Task) -> None:
-    """What a worker process does: load the network, then what comes over the pipe."""
+def _serve(pipe: Connection, setup: EngineSetup, task: Task) -> None:
+    """Run in a worker process: load the network, then do the jobs that come over the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the scheduler to handle
     os.dup2(_STDERR, _STDOUT)  # whatever a library prints must not mix with results
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     try:
-        _work(_Line(pipe), setup, task)
+        _run_jobs(_ParentPipe(pipe), setup, task)
     except (EOFError, ConnectionResetError):
-        pass  # dismissed
+        pass  # the parent closed the pipe: there is no more work
     except VswinError as error:
         pipe.send((None, Fatal(error)))
-    except Exception as error:  # the process may be of no more use: the next job gets a new one
+    except Exception as error:  # this process may be unusable now: the next job gets a new one
         pipe.send((None, Lost("INTERNAL", f"{type(error).__name__}: {error}")))
 
 
-class _Line:
-    """The pipe as the worker sees it; many threads may talk into it."""
+class _ParentPipe:
+    """The pipe to the parent process, as the worker's threads share it."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe = pipe
         self._lock = threading.Lock()
-        self._last_pulse: dict[str, float] = {}
+        self._last_heartbeat: dict[str, float] = {}
 
-    def say(self, key: str | None, message: Message) -> None:
-        """Send what is said of a job, but not every pulse.
+    def report(self, key: str | None, message: Message) -> None:
+        """Send a message about a job, but heartbeats only now and then.
 
-        If nobody listens any more, `next_job` will find out.
+        If the parent does not read any more, `next_job` will find out.
         """
         with self._lock:
-            if isinstance(message, Pulse) and key is not None:
+            if isinstance(message, Heartbeat) and key is not None:
                 now = time.monotonic()
-                if now - self._last_pulse.get(key, 0.0) < _PULSE_SECONDS:
+                if now - self._last_heartbeat.get(key, 0.0) < _HEARTBEAT_INTERVAL_SECONDS:
                     return
-                self._last_pulse[key] = now
+                self._last_heartbeat[key] = now
             elif key is not None and not isinstance(message, Decoded):
-                self._last_pulse.pop(key, None)
+                self._last_heartbeat.pop(key, None)
             with suppress(OSError):
                 self._pipe.send((key, message))
 
     def next_job(self) -> Job:
-        """Wait for one.
+        """Wait for the next job.
 
         Raises:
             EOFError: there will be no more.
@@ -216,18 +218,18 @@ class _Line:
         return job
 
 
-def _work(line: _Line, setup: Setup, task: Task) -> None:
+def _run_jobs(parent: _ParentPipe, setup: EngineSetup, task: Task) -> None:
     from vswin_cli.batch.job_runner import load_engine
-    from vswin_cli.batch.thread_worker import Office
+    from vswin_cli.batch.thread_worker import ThreadWorker
 
-    with closing(Office(load_engine(setup), task, line.say)) as office:
-        line.say(None, office.ready)
+    with closing(ThreadWorker(load_engine(setup), task, parent.report)) as worker:
+        parent.report(None, worker.ready)
         while True:
-            office.submit(line.next_job())
+            worker.submit(parent.next_job())
 
 
-def _end_with_parent() -> None:
-    """Leave as soon as the process that started this one is gone."""
+def _exit_with_parent() -> None:
+    """Exit as soon as the parent process is gone."""
     parent = multiprocessing.parent_process()
     assert parent is not None
     mp_connection.wait([parent.sentinel])

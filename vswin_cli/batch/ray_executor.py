@@ -1,9 +1,8 @@
-"""Workers as Ray actors, on as many machines as a Ray cluster has.
+"""Run jobs in Ray actors, on all machines of a Ray cluster.
 
-Jobs are handed out as workers can take them and nothing large travels: workers read videos and
-write the journal themselves, so both must lie on storage that all machines share. Ray's own
-retries are off, because a job that kills its worker would be retried for ever; the scheduler
-decides.
+Only jobs and short messages go over the network: workers read videos and write the journal
+themselves, so both must be on storage that all machines share. Ray's own retries are off, because
+it would retry a job that kills its worker for ever; the scheduler decides.
 """
 
 from __future__ import annotations
@@ -21,13 +20,13 @@ from vswin_cli.batch.executor import Deliver
 from vswin_cli.batch.job import (
     MAX_CAPACITY,
     Decoded,
+    EngineSetup,
     Fatal,
+    Heartbeat,
     Job,
     Lost,
     Message,
-    Pulse,
     Ready,
-    Setup,
     Task,
 )
 from vswin_cli.batch.outcome import WORKER_CRASHED
@@ -36,30 +35,33 @@ from vswin_cli.errors import DeviceError, OptionError, OutputError, VswinError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from vswin_cli.batch.thread_worker import Office
+    from vswin_cli.batch.thread_worker import ThreadWorker
 
-__all__ = ["Cluster", "RayCrew", "connect"]
+__all__ = ["Cluster", "RayExecutor", "connect"]
 
-_PULSE_EVERY_SECONDS = 5.0
-_CPUS_PER_WORKER = 4  # a decoder and what feeds the network
+_POLL_INTERVAL_SECONDS = 5.0
+_CPUS_PER_WORKER = 4  # one decodes, the others prepare clips
 _STDOUT, _STDERR = 1, 2
 
 _Position: TypeAlias = "tuple[int, float]"
-"""How many pulses there were, also while the video was fetched, and the seconds of the last."""
+"""Number of heartbeats so far, and the position in seconds of the last one.
+
+The number tells progress where the position stays 0, as while the video is downloaded.
+"""
 
 
 @dataclass(slots=True)
 class Cluster:
-    """A connection to Ray; close it to have stdout back."""
+    """A connection to Ray; `close` restores stdout."""
 
     has_gpus: bool
     address: str
     num_nodes: int
     stdout: int | None
-    """Duplicate of the real one."""
+    """Duplicate of the real stdout's descriptor; `None` once closed."""
 
     def close(self) -> None:
-        """Leave the cluster, or end it if it was started by `connect`; idempotent."""
+        """Leave the cluster, or end it if `connect` started it; idempotent."""
         ray = _ray()
         if self.stdout is not None:
             ray.shutdown()
@@ -72,8 +74,8 @@ class Cluster:
 def connect(address: str | None) -> Cluster:
     """Join a cluster, or start one on this machine if there is no address to join.
 
-    Ray's processes write to the standard output that they inherit, whatever Ray is told, so
-    until `close` it leads where errors go.
+    Ray's processes write to the stdout that they inherit, whatever the options, so until `close`
+    it is redirected to stderr.
 
     Raises:
         OptionError: Ray is not installed, or nothing answers at the address.
@@ -106,50 +108,50 @@ def _ray() -> Any:  # noqa: ANN401  # its types are half there, and only if it i
         return import_module("ray")
     except ImportError as error:
         raise OptionError(
-            "--workers ray needs a package that is not installed", hint='pip install "vswin[ray]"'
+            "--workers ray needs Ray, which is not installed", hint='pip install "vswin[ray]"'
         ) from error
 
 
-class _Hand:
-    """What runs in an actor: an office, asked from as many threads as it has."""
+class _ActorWorker:
+    """Runs in an actor: a thread worker, with one waiting `run` call per job."""
 
-    def __init__(self, setup: Setup, task: Task) -> None:
+    def __init__(self, setup: EngineSetup, task: Task) -> None:
         self._setup = setup
         self._task = task
-        self._office: Office | None = None
+        self._worker: ThreadWorker | None = None
         self._answers: dict[str, queue.SimpleQueue[Message]] = {}
         self._positions: dict[str, _Position] = {}
 
     def start(self) -> Message:
-        """Load the network."""
+        """Load the network; returns `Ready` or `Fatal`."""
         from vswin_cli.batch.job_runner import load_engine
-        from vswin_cli.batch.thread_worker import Office
+        from vswin_cli.batch.thread_worker import ThreadWorker
 
         try:
             _check_sees(self._task.journal)
-            self._office = Office(load_engine(self._setup), self._task, self._note)
+            self._worker = ThreadWorker(load_engine(self._setup), self._task, self._note)
         except VswinError as error:
             return Fatal(error)
-        ready = self._office.ready
-        return Ready(  # `Decoded` stays here, so there is nothing to be had from a larger capacity
+        ready = self._worker.ready
+        return Ready(  # `Decoded` is not sent on, so a larger capacity would never be used
             f"{ready.device}@{os.uname().nodename}", ready.num_decoders, ready.num_decoders
         )
 
     def run(self, job: Job) -> Message:
-        """Do one job; whatever goes wrong is an answer, never an exception."""
-        assert self._office is not None
+        """Do one job; every failure is an answer, none an exception."""
+        assert self._worker is not None
         self._answers[job.key] = queue.SimpleQueue()
-        self._office.submit(job)
+        self._worker.submit(job)
         answer = self._answers[job.key].get()
         self._positions.pop(job.key, None)
         return answer
 
     def positions(self) -> dict[str, _Position]:
-        """Positions in the videos by key of the job, asked while `run` runs."""
+        """Return the position in each video by key of the job, while `run` runs."""
         return dict(self._positions)
 
     def _note(self, key: str, message: Message) -> None:
-        if isinstance(message, Pulse):
+        if isinstance(message, Heartbeat):
             number, _ = self._positions.get(key, (0, 0.0))
             self._positions[key] = number + 1, message.seconds
         elif not isinstance(message, Decoded):
@@ -157,12 +159,12 @@ class _Hand:
 
 
 def _check_sees(journal: Path) -> None:
-    """Refuse a machine from which results could not be written."""
+    """Raise if this machine does not see the folder of the journal."""
     if not journal.is_dir():
         raise OutputError(
             f"{os.uname().nodename} does not see {journal}",
-            hint="workers write where all machines look: give an --out on shared storage, or "
-            "for an address set VSWIN_CACHE to a folder on it",
+            hint="all machines must see the results: give an --out on shared storage or, if --out "
+            "is an address, set VSWIN_CACHE to a folder on it",
         )
 
 
@@ -173,19 +175,19 @@ class _Actor:
     """By key of the job."""
 
 
-class RayCrew:
-    """Actors of a cluster that pull jobs.
+class RayExecutor:
+    """Actors of a Ray cluster that take jobs.
 
     Args:
-        cluster: where.
-        setup: how each gets its network.
+        cluster: where the actors run.
+        setup: how each loads its network.
         task: what the jobs have in common.
-        count: how many; `None` for one per GPU, or as many as processors allow.
-        max_count: more would have nothing to do.
+        count: number of actors; `None` for one per GPU, or as many as the CPUs allow.
+        max_count: number of jobs: more actors would have nothing to do.
     """
 
     def __init__(
-        self, cluster: Cluster, setup: Setup, task: Task, *, count: int | None, max_count: int
+        self, cluster: Cluster, setup: EngineSetup, task: Task, *, count: int | None, max_count: int
     ) -> None:
         ray = _ray()
         self._cluster = cluster
@@ -197,7 +199,7 @@ class RayCrew:
         self._task = task
         self._size = min(count or room, max_count)
         num_gpus = 1 if options.device.startswith("cuda") else 0
-        self._actor_class = ray.remote(_Hand).options(
+        self._actor_class = ray.remote(_ActorWorker).options(
             num_cpus=num_cpus,
             num_gpus=num_gpus,
             max_restarts=0,
@@ -205,7 +207,7 @@ class RayCrew:
             max_concurrency=MAX_CAPACITY + 1,  # so that `positions` answers while `run` runs
         )
         self._actors: dict[int, _Actor] = {}
-        # Reference to the worker that owes it, and what job it is about.
+        # By reference of a pending answer: the worker's number, and the key of the job.
         self._answers: dict[Any, tuple[int, str | None]] = {}
         self._positions: dict[Any, int] = {}
         self._number = 0
@@ -213,11 +215,11 @@ class RayCrew:
 
     @property
     def size(self) -> int:
-        """As many as the cluster has room for, or as the user said."""
+        """As many as the cluster has room for, or as the user asked for."""
         return self._size
 
-    def hire(self) -> int:
-        """Ask for an actor; it comes when the cluster has room."""
+    def start_worker(self) -> int:
+        """Request an actor; Ray starts it when the cluster has room."""
         self._number += 1
         handle = self._actor_class.remote(self._setup, self._task)
         self._actors[self._number] = _Actor(handle)
@@ -228,7 +230,7 @@ class RayCrew:
         """Send a job."""
         self._answers[self._actors[worker].handle.run.remote(job)] = worker, job.key
 
-    def dismiss(self, worker: int) -> None:
+    def stop_worker(self, worker: int) -> None:
         """Kill an actor."""
         ray = _ray()
         actor = self._actors.pop(worker, None)
@@ -238,7 +240,7 @@ class RayCrew:
         self._positions = {r: number for r, number in self._positions.items() if number != worker}
 
     def wait(self, timeout_seconds: float, deliver: Deliver) -> None:
-        """Collect answers that have come, and ask busy actors now and then where they are."""
+        """Deliver answers that have come, and poll busy actors for their positions."""
         ray = _ray()
         self._ask_positions()
         waiting = [*self._answers, *self._positions]
@@ -255,7 +257,7 @@ class RayCrew:
     def close(self) -> None:
         """Kill all actors."""
         for worker in list(self._actors):
-            self.dismiss(worker)
+            self.stop_worker(worker)
 
     def _take_answer(self, reference: Any, deliver: Deliver) -> None:  # noqa: ANN401
         ray = _ray()
@@ -269,11 +271,11 @@ class RayCrew:
         if key is not None:
             self._actors[worker].positions.pop(key, None)
         if isinstance(message, (Lost, Fatal)):
-            self.dismiss(worker)
+            self.stop_worker(worker)
         deliver(worker, key, message)
 
     def _ask_positions(self) -> None:
-        if time.monotonic() - self._asked < _PULSE_EVERY_SECONDS or self._positions:
+        if time.monotonic() - self._asked < _POLL_INTERVAL_SECONDS or self._positions:
             return
         self._asked = time.monotonic()
         for worker in {worker for worker, _ in self._answers.values()}:
@@ -281,24 +283,27 @@ class RayCrew:
             self._positions[reference] = worker
 
     def _take_position(self, reference: Any, deliver: Deliver) -> None:  # noqa: ANN401
-        """An actor that lives but makes no progress shows no pulse."""
+        """Deliver a heartbeat for each job whose position has changed since the last poll.
+
+        So an actor that is alive but makes no progress gives no heartbeat.
+        """
         ray = _ray()
         worker = self._positions.pop(reference)
         try:
             positions: dict[str, _Position] = ray.get(reference)
         except ray.exceptions.RayError:
-            return  # its answer will tell
+            return  # the actor is lost; the answer that it owes will tell
         before = self._actors[worker].positions
         for key in [key for key, position in positions.items() if before.get(key) != position]:
             before[key] = positions[key]
-            deliver(worker, key, Pulse(positions[key][1]))
+            deliver(worker, key, Heartbeat(positions[key][1]))
 
 
 def _room(cluster: Cluster) -> tuple[int, int]:
-    """Processors for each worker, and for how many workers there is room.
+    """Return the CPUs for each worker, and how many workers fit into the cluster.
 
     Raises:
-        DeviceError: the cluster has no processors to give.
+        DeviceError: the cluster has no CPUs to give.
     """
     ray = _ray()
     resources = [node["Resources"] for node in ray.nodes() if node["Alive"]]
@@ -311,7 +316,7 @@ def _room(cluster: Cluster) -> tuple[int, int]:
         room = sum(gpus for gpus, _ in cards)
     if room == 0:
         raise DeviceError(
-            f"the Ray cluster at {cluster.address} has no processors to give",
+            f"the Ray cluster at {cluster.address} has no CPUs to give",
             hint="see `ray status`",
         )
     return per_worker, room

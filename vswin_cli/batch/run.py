@@ -1,4 +1,4 @@
-"""A batch from beginning to end: what is left to do, doing it, and the tables."""
+"""Run a batch from beginning to end: read the journal, do what is missing, write the tables."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from vswin_cli.batch.executor import Crew
+from vswin_cli.batch.executor import Executor
 from vswin_cli.batch.inputs import BatchInput
 from vswin_cli.batch.job import Job, Task
-from vswin_cli.batch.journal import Journal, hold
+from vswin_cli.batch.journal import Journal, lock_journal
 from vswin_cli.batch.outcome import Outcome
 from vswin_cli.batch.scheduler import Activity, Limits, Scheduler, StopRequest
 from vswin_cli.batch.tables import (
@@ -30,33 +30,34 @@ from vswin_cli.timeline.record import Timeline, with_segments
 from vswin_cli.timeline.score_files import load_track
 from vswin_cli.timeline.scores import ScoreTrack
 
-__all__ = ["BatchReport", "Policy", "Standing", "run_batch"]
+__all__ = ["BatchReport", "Policy", "Progress", "run_batch"]
 
-_TELL_EVERY_SECONDS = 0.2  # adding up a hundred thousand files takes a while
+_REPORT_INTERVAL_SECONDS = 0.2  # summing up a hundred thousand files takes a while
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What counts as done, and in which order the rest is worked on."""
+    """What counts as done, and in which order the rest is done."""
 
     resume: bool = True
     """Whether results of earlier runs count."""
     retry_failed: bool = False
     """Whether to try again what failed before."""
     largest_first: bool = False
-    """So that no worker begins the longest video when the others are done."""
+    """Whether to begin with the largest files, so that no worker is left with a long one at the
+    end while the others are idle."""
     needs_scores: bool = False
-    """Whether a result without its score file is only half a result."""
+    """Whether a result counts only with its score file."""
     limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How far a batch is."""
+class Progress:
+    """How far a batch is, in numbers."""
 
     num_inputs: int
     num_done: int
-    """With a result or as failed; those of earlier runs included."""
+    """Succeeded or failed, including earlier runs."""
     num_failed: int
     num_resumed: int
     """Done by earlier runs."""
@@ -64,35 +65,35 @@ class Standing:
     """Analysed by this run."""
     elapsed_seconds: float
     left_seconds: float | None
-    """Estimate of the time left."""
+    """Estimated time until the batch ends; `None` if there is nothing to estimate it by."""
     activities: tuple[Activity, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class BatchReport:
-    """How a batch ended."""
+    """Result of a batch."""
 
     inputs: tuple[BatchInput, ...]
     outcomes: dict[str, Outcome]
-    """By entry; inputs without one were not reached."""
+    """By entry; inputs that were not reached have none."""
     num_resumed: int
     video_seconds: float
     elapsed_seconds: float
 
     @property
     def failures(self) -> list[Outcome]:
-        """Of the inputs in their order."""
+        """Outcomes that failed, in the order of the inputs."""
         found = [self.outcomes[one.entry] for one in self.inputs if one.entry in self.outcomes]
         return [outcome for outcome in found if outcome.status == "failed"]
 
     @property
     def num_pending(self) -> int:
-        """Inputs that were not reached."""
+        """Number of inputs that were not reached."""
         return len(self.inputs) - len(self.outcomes)
 
     @property
     def num_segments(self) -> int:
-        """In all videos together."""
+        """Number of segments in all videos."""
         return sum(outcome.num_segments or 0 for outcome in self.outcomes.values())
 
 
@@ -100,36 +101,36 @@ def run_batch(
     inputs: Sequence[BatchInput],
     target: Target,
     task: Task,
-    make_crew: Callable[[int], Crew],
+    make_executor: Callable[[int], Executor],
     *,
     policy: Policy,
     stop: StopRequest,
-    on_standing: Callable[[Standing], None],
+    on_progress: Callable[[Progress], None],
 ) -> BatchReport:
-    """Tag all inputs that earlier runs have not, and write the tables.
+    """Tag all inputs that earlier runs have not tagged, and write the tables.
 
     Args:
-        inputs: what to tag, each place once.
-        target: where tables go; the journal lies beside.
-        task: what is the same for all.
-        make_crew: gives workers for a number of jobs; called only if there are any.
+        inputs: what to tag.
+        target: where tables go; the journal is beside them.
+        task: options and fingerprints for all inputs.
+        make_executor: makes an executor for a number of jobs; called only if there are jobs.
         policy: what to do again.
-        stop: set from outside to end after what is in flight.
-        on_standing: told how far it is, often.
+        stop: set from outside to end after the running jobs.
+        on_progress: called often with how far the batch is.
 
     Raises:
         OutputError: another run holds the journal, or the disk is full; finished work is kept.
-        VswinError: what would fail every video, such as a device that runs out of memory.
+        VswinError: an error that every video would meet, such as a device out of memory.
     """
     journal = Journal(task.journal)
-    with hold(journal, target.shard):
+    with lock_journal(journal, target.shard):
         target.sweep()
-        batch = _Batch(inputs, target, task, journal, on_standing)
+        batch = _Batch(inputs, target, task, journal, on_progress)
         jobs = batch.plan(policy)
         batch.announce()
         try:
             if jobs:
-                batch.work(jobs, make_crew(len(jobs)), policy, stop)
+                batch.work(jobs, make_executor(len(jobs)), policy, stop)
         except VswinError:
             with suppress(OutputError):
                 batch.write_tables()
@@ -142,7 +143,7 @@ def run_batch(
 
 
 class _Batch:
-    """The state of one run."""
+    """State of one run."""
 
     def __init__(
         self,
@@ -150,28 +151,28 @@ class _Batch:
         target: Target,
         task: Task,
         journal: Journal,
-        on_standing: Callable[[Standing], None],
+        on_progress: Callable[[Progress], None],
     ) -> None:
         self._inputs = tuple(inputs)
         self._target = target
         self._task = task
         self._journal = journal
-        self._on_standing = on_standing
+        self._on_progress = on_progress
         self._outcomes: dict[str, Outcome] = {}
         self._num_resumed = 0
         self._video_seconds = 0.0
-        self._began = self._told = time.monotonic()
+        self._began = self._last_report = time.monotonic()
         self._sizes = {one.entry: max(1, one.size_bytes) for one in self._inputs}
         self._bytes_done = 0
         self._paths = video_paths(target, self._inputs) if target.is_folder else {}
 
     def plan(self, policy: Policy) -> list[Job]:
-        """Take over what is done; returns what is not."""
+        """Take over results of earlier runs; returns jobs for the rest."""
         if not policy.resume:
             self._journal.clear_parts({one.entry for one in self._inputs})
         jobs = []
         for one in self._inputs:
-            outcome = self._known(one, policy)
+            outcome = self._known_outcome(one, policy)
             if outcome is None:
                 jobs.append(Job.of(one))
             else:
@@ -181,29 +182,30 @@ class _Batch:
             jobs.sort(key=lambda job: -job.size_bytes)
         return jobs
 
-    def work(self, jobs: list[Job], crew: Crew, policy: Policy, stop: StopRequest) -> None:
-        """Do the jobs."""
+    def work(self, jobs: list[Job], executor: Executor, policy: Policy, stop: StopRequest) -> None:
+        """Do the jobs on an executor."""
         scheduler = Scheduler(
-            crew,
+            executor,
             self._task,
             limits=policy.limits,
             on_outcome=self._take,
-            on_tick=self._tell,
+            on_tick=self._report,
         )
         scheduler.run(jobs, stop)
 
     def announce(self) -> None:
-        """Where results go to an address, show there what is going to be done.
+        """Upload the table of files before the work, if results go to an address.
 
-        Only writing something tells whether an address can be written to.
+        Whether an address takes files cannot be known without writing there, and a bucket that
+        does not exist must not be found out after hours of work.
         """
         target = self._target
         if target.address is not None:
             write_files_table(target.files_table, self._inputs, self._outcomes)
-            upload([(target.files_table, target.place_of(target.files_table))])
+            upload([(target.files_table, target.destination_of(target.files_table))])
 
     def write_tables(self) -> None:
-        """Make the tables anew from the journal."""
+        """Write the tables from the journal, and upload them."""
         target = self._target
         problems = write_results(target, self._inputs, self._outcomes, self._journal)
         for entry, problem in problems.items():
@@ -213,7 +215,7 @@ class _Batch:
         publish(target, [*results, target.files_table])
 
     def report(self) -> BatchReport:
-        """How it ended."""
+        """Return the result so far."""
         return BatchReport(
             self._inputs,
             self._outcomes,
@@ -232,18 +234,18 @@ class _Batch:
                 write_video(self._target, self._journal, outcome.entry, path)
             except (OptionError, SourceError) as problem:  # the journal keeps the result
                 self._outcomes[outcome.entry] = outcome.of_problem(problem)
-        self._tell([])
+        self._report([])
 
-    def _tell(self, activities: list[Activity]) -> None:
+    def _report(self, activities: list[Activity]) -> None:
         now = time.monotonic()
-        if now - self._told < _TELL_EVERY_SECONDS:
+        if now - self._last_report < _REPORT_INTERVAL_SECONDS:
             return
-        self._told = now
+        self._last_report = now
         elapsed = now - self._began
         open_bytes = sum(self._sizes.values()) - sum(self._sizes[e] for e in self._outcomes)
         left = elapsed * open_bytes / self._bytes_done if self._bytes_done else None
-        self._on_standing(
-            Standing(
+        self._on_progress(
+            Progress(
                 num_inputs=len(self._inputs),
                 num_done=len(self._outcomes),
                 num_failed=sum(one.status == "failed" for one in self._outcomes.values()),
@@ -255,24 +257,30 @@ class _Batch:
             )
         )
 
-    def _known(self, one: BatchInput, policy: Policy) -> Outcome | None:
-        """What is known of an input without working on it."""
+    def _known_outcome(self, one: BatchInput, policy: Policy) -> Outcome | None:
+        """Return the outcome of an input from the journal, or its problem; `None` to do it.
+
+        Three things must hold for an earlier result: the file is unchanged (size and time), the
+        scores were made with the same options and weights, and it did not fail for a reason that
+        may have gone, such as a missing file. Other thresholds or another name for the file only
+        need new segments from the saved scores.
+        """
         if one.problem is not None:
             return Job.of(one).blank(self._task).of_problem(one.problem)
-        old = self._journal.recall(one.entry) if policy.resume else None
+        old = self._journal.outcome(one.entry) if policy.resume else None
         if old is None or old.scoring != self._task.scoring or not one.is_as_before(old.identity):
             return None
         if old.status == "failed":
             is_open = policy.retry_failed or old.error_code == SourceNotFoundError.code
             return None if is_open else replace(old, uri=one.source.uri)
-        if policy.needs_scores and not self._bring_scores(old):
+        if policy.needs_scores and not self._copy_scores(old):
             return None
         if old.segmenting == self._task.segmenting and old.uri == one.source.uri:
             return old
         return self._segment_again(one, old)
 
-    def _bring_scores(self, old: Outcome) -> bool:
-        """Have the scores where this run wants them; whether they are there."""
+    def _copy_scores(self, old: Outcome) -> bool:
+        """Copy the scores to this run's folder if they are elsewhere; whether they are there."""
         wanted = self._task.scores_path(old.entry)
         if wanted is None or wanted.is_file():
             return True
@@ -283,7 +291,7 @@ class _Batch:
         return True
 
     def _open_scores(self, old: Outcome) -> tuple[ScoreTrack, Timeline] | None:
-        """Scores from where they would go today, else from where they went then."""
+        """Open the scores in this run's folder, else where they were written then."""
         for path in (self._task.scores_path(old.entry), old.scores and Path(old.scores)):
             with suppress(SourceError):
                 if path:
@@ -291,7 +299,7 @@ class _Batch:
         return None
 
     def _segment_again(self, one: BatchInput, old: Outcome) -> Outcome | None:
-        """The result under this run's thresholds and name, from saved scores."""
+        """Make the result for this run's thresholds and name from the saved scores."""
         before = self._journal.timeline(old.entry)
         if before is None:
             return None
@@ -303,7 +311,7 @@ class _Batch:
             track, saved = opened
             with track:
                 if (saved.model, saved.sampling) != (before.model, before.sampling):
-                    return None  # scores of another run than the entry's
+                    return None  # scores that another run has overwritten
                 timeline = with_segments(timeline, track, self._task.segments)
         outcome = replace(old, uri=one.source.uri, segmenting=self._task.segmenting).of_timeline(
             timeline

@@ -1,8 +1,8 @@
-"""Hands jobs to workers and sees to it that every input ends as an outcome.
+"""Distribute jobs to workers until every input has an outcome.
 
-A worker that is lost, or shows no progress for too long, costs its video one attempt; after the
-second the video is set aside as failed and the rest goes on. Where a worker had several videos
-it is not known which one was to blame: each gets a worker for itself, and no attempt is counted.
+A worker that is lost, or makes no progress for too long, costs its video one attempt; after the
+second one the video counts as failed and the others go on. If the worker had several videos, the
+one at fault is unknown: each is repeated on a worker of its own, and no attempt is counted.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from vswin_cli.batch.executor import Crew
+from vswin_cli.batch.executor import Executor
 from vswin_cli.batch.job import (
     Decoded,
     Fatal,
+    Heartbeat,
     Job,
     Lost,
     Message,
     Part,
     PartDone,
-    Pulse,
     Ready,
     Task,
     TooLong,
@@ -41,17 +41,17 @@ _TICK_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How patient the scheduler is."""
+    """How long the scheduler waits for a worker."""
 
-    silence_seconds: float = 600.0
-    """A worker without progress for this long is ended."""
+    stall_seconds: float = 600.0
+    """A worker that makes no progress for this long is killed."""
     start_seconds: float = 900.0
-    """The same while it loads its network, downloads included."""
+    """The same while it loads its network, including the download."""
 
 
 @dataclass(slots=True)
 class StopRequest:
-    """Set by whoever wants no new work to begin; what is in flight is finished."""
+    """Set to begin no new jobs; running ones are finished."""
 
     is_set: bool = False
 
@@ -61,230 +61,243 @@ class Activity:
     """What one worker is doing."""
 
     uri: str | None
-    """Its video; `None` if it starts or waits."""
+    """Its video; `None` while it starts or waits."""
     position_seconds: float
     device: str
 
 
 @dataclass(slots=True)
-class _Duty:
-    """A job in a worker's hands."""
+class _RunningJob:
+    """A job that a worker is doing."""
 
     job: Job
     began: float
-    last_sign: float
+    last_seen: float
     position_seconds: float = 0.0
     is_decoded: bool = False
 
 
 @dataclass(slots=True)
-class _Seat:
-    """A worker as the scheduler sees it."""
+class _Slot:
+    """State of one worker."""
 
-    last_sign: float
+    last_seen: float
     is_ready: bool = False
     device: str = ""
     capacity: int = 1
     num_decoders: int = 1
-    duties: dict[str, _Duty] = field(default_factory=dict)
+    running: dict[str, _RunningJob] = field(default_factory=dict)
     """By key of the job."""
 
     def takes(self, job: Job) -> bool:
-        """Whether the worker could begin with this job now."""
-        if not self.is_ready or len(self.duties) >= self.capacity:
+        """Whether the worker can begin with this job now.
+
+        Decoding limits how many jobs run at a time, not scoring: a video that is decoded only
+        waits for its logits, so another one may begin beside it.
+        """
+        if not self.is_ready or len(self.running) >= self.capacity:
             return False
-        if sum(not duty.is_decoded for duty in self.duties.values()) >= self.num_decoders:
+        if sum(not running.is_decoded for running in self.running.values()) >= self.num_decoders:
             return False
-        is_alone = job.alone or any(duty.job.alone for duty in self.duties.values())
-        return not (self.duties and is_alone)
+        is_alone = job.alone or any(running.job.alone for running in self.running.values())
+        return not (self.running and is_alone)
 
 
 @dataclass(slots=True)
-class _Whole:
-    """A video that is being done in parts."""
+class _SplitVideo:
+    """A video that is analysed in parts."""
 
     job: Job
     parts: list[Part]
     num_open: int
-    is_done: bool = True
+    has_all_scores: bool = True
     elapsed_seconds: float = 0.0
     device: str = ""
 
 
 class Scheduler:
-    """Runs jobs on a crew.
+    """Runs jobs on an executor.
 
     Args:
-        crew: who works.
+        executor: starts the workers and passes jobs and messages.
         task: what the jobs have in common.
         limits: how long to wait for a worker.
-        on_outcome: called as soon as an input is done; its entry is in the journal.
-        on_tick: called at least every second, and often, with what each worker does.
+        on_outcome: called when an input is done and its entry is in the journal.
+        on_tick: called at least once a second with what each worker does.
     """
 
     def __init__(
         self,
-        crew: Crew,
+        executor: Executor,
         task: Task,
         *,
         limits: Limits,
         on_outcome: Callable[[Outcome], None],
         on_tick: Callable[[list[Activity]], None],
     ) -> None:
-        self._crew = crew
+        self._executor = executor
         self._task = task
         self._journal = Journal(task.journal)
         self._limits = limits
         self._on_outcome = on_outcome
         self._on_tick = on_tick
         self._queue: deque[Job] = deque()
-        self._seats: dict[int, _Seat] = {}
-        self._wholes: dict[str, _Whole] = {}
+        self._slots: dict[int, _Slot] = {}
+        self._split_videos: dict[str, _SplitVideo] = {}
         self._failed_starts = 0
         self._fatal: VswinError | None = None
         self._stop = StopRequest()
 
     def run(self, jobs: Iterable[Job], stop: StopRequest) -> None:
-        """Do all jobs; returns early, with nothing in flight, once a stop is requested.
+        """Do all jobs; after a stop request, only finish the running ones.
 
         Raises:
-            VswinError: something that would fail every job.
+            VswinError: an error that every job would meet.
         """
         self._queue.extend(jobs)
         self._stop = stop
         try:
             while self._is_busy() or (self._queue and not stop.is_set):
                 if not stop.is_set:
-                    self._hire()
-                    self._hand_out()
-                self._crew.wait(_TICK_SECONDS, self._receive)
-                self._end_silent()
+                    self._start_workers()
+                    self._assign_jobs()
+                self._executor.wait(_TICK_SECONDS, self._receive)
+                self._stop_stalled()
                 self._on_tick(self._activities())
                 if self._fatal is not None:
                     raise self._fatal
         finally:
-            self._crew.close()
+            self._executor.close()
 
     def _is_busy(self) -> bool:
-        return any(seat.duties for seat in self._seats.values())
+        return any(slot.running for slot in self._slots.values())
 
-    def _hire(self) -> None:
-        num_busy = sum(bool(seat.duties) for seat in self._seats.values())
-        wanted = min(self._crew.size, len(self._queue) + num_busy)
-        while len(self._seats) < wanted:
-            self._seats[self._crew.hire()] = _Seat(time.monotonic())
+    def _start_workers(self) -> None:
+        num_busy = sum(bool(slot.running) for slot in self._slots.values())
+        wanted = min(self._executor.size, len(self._queue) + num_busy)
+        while len(self._slots) < wanted:
+            self._slots[self._executor.start_worker()] = _Slot(time.monotonic())
 
-    def _hand_out(self) -> None:
-        """Give the next jobs to whoever has the fewest."""
+    def _assign_jobs(self) -> None:
+        """Give the next jobs to the workers with the fewest."""
         while self._queue:
-            takers = [w for w, seat in self._seats.items() if seat.takes(self._queue[0])]
-            if not takers:
+            free = [w for w, slot in self._slots.items() if slot.takes(self._queue[0])]
+            if not free:
                 return
-            worker = min(takers, key=lambda w: len(self._seats[w].duties))
+            worker = min(free, key=lambda w: len(self._slots[w].running))
             job, now = self._queue.popleft(), time.monotonic()
-            self._seats[worker].duties[job.key] = _Duty(job, now, now)
-            self._crew.assign(worker, job)
+            self._slots[worker].running[job.key] = _RunningJob(job, now, now)
+            self._executor.assign(worker, job)
 
     def _receive(self, worker: int, key: str | None, message: Message) -> None:
-        seat = self._seats.get(worker)
-        if seat is None:
-            return  # it was dismissed
-        seat.last_sign = time.monotonic()
+        slot = self._slots.get(worker)
+        if slot is None:
+            return  # a late message of a worker that was stopped
+        slot.last_seen = time.monotonic()
         if isinstance(message, Ready):
-            seat.is_ready, seat.device = True, message.device
-            seat.capacity, seat.num_decoders = message.capacity, message.num_decoders
+            slot.is_ready, slot.device = True, message.device
+            slot.capacity, slot.num_decoders = message.capacity, message.num_decoders
             self._failed_starts = 0
         elif isinstance(message, Fatal):
             self._fatal = message.error
         elif isinstance(message, Lost):
             self._lose(worker, key, message)
-        elif isinstance(message, Pulse):
-            if key in seat.duties:
-                seat.duties[key].last_sign = seat.last_sign
-                seat.duties[key].position_seconds = message.seconds
+        elif isinstance(message, Heartbeat):
+            if key in slot.running:
+                slot.running[key].last_seen = slot.last_seen
+                slot.running[key].position_seconds = message.seconds
             self._on_tick(self._activities())
         elif isinstance(message, Decoded):
-            if key in seat.duties:
-                seat.duties[key].is_decoded = True
+            if key in slot.running:
+                slot.running[key].is_decoded = True
         else:
             assert key is not None
-            self._answer(seat.duties.pop(key).job, message)
+            self._on_answer(slot.running.pop(key).job, message)
 
-    def _answer(self, job: Job, message: Outcome | TooLong | PartDone) -> None:
+    def _on_answer(self, job: Job, message: Outcome | TooLong | PartDone) -> None:
         if isinstance(message, Outcome):
             if self._stop.is_set and message.status != "ok":
-                self._journal.forget(job.entry)  # Ctrl-C may have hit the decoder, too
+                self._journal.remove(job.entry)  # Ctrl-C may have reached the decoder, too
             else:
                 self._on_outcome(message)
         elif isinstance(message, TooLong):
-            self._divide(job, message)
+            self._split(job, message)
         else:
             self._collect(job, message)
 
-    def _end_silent(self) -> None:
+    def _stop_stalled(self) -> None:
         now = time.monotonic()
-        for worker, seat in list(self._seats.items()):
-            if seat.is_ready:
-                limit = self._limits.silence_seconds
-                last_sign = min((duty.last_sign for duty in seat.duties.values()), default=now)
+        for worker, slot in list(self._slots.items()):
+            if slot.is_ready:
+                limit = self._limits.stall_seconds
+                last_seen = min(
+                    (running.last_seen for running in slot.running.values()), default=now
+                )
             else:
-                limit, last_sign = self._limits.start_seconds, seat.last_sign
-            if now - last_sign > limit:
-                self._crew.dismiss(worker)
+                limit, last_seen = self._limits.start_seconds, slot.last_seen
+            if now - last_seen > limit:
+                self._executor.stop_worker(worker)
                 self._lose(worker, None, Lost(WORKER_HUNG, f"no progress for {limit:g} s"))
 
     def _lose(self, worker: int, culprit: str | None, loss: Lost) -> None:
-        """A worker is gone: its jobs get another chance, or one is set aside.
+        """Requeue the jobs of a worker that is gone, or give one up.
+
+        Only the job that ended the worker loses an attempt: the others must not fail because
+        they ran beside a bad file. If that job is unknown, all are repeated alone, until the bad
+        one ends a worker on its own.
 
         Args:
-            worker: which.
-            culprit: key of the job that was its end, if that is known.
-            loss: what is known of it.
+            worker: its number.
+            culprit: key of the job that ended it, if that is known.
+            loss: the reason.
         """
-        seat = self._seats.pop(worker)
-        if not seat.duties:
-            self._failed_starts += not seat.is_ready
-            nobody_works = not any(other.is_ready for other in self._seats.values())
-            if nobody_works and self._failed_starts >= _MAX_FAILED_STARTS:
+        slot = self._slots.pop(worker)
+        if not slot.running:
+            self._failed_starts += not slot.is_ready
+            none_ready = not any(other.is_ready for other in self._slots.values())
+            if none_ready and self._failed_starts >= _MAX_FAILED_STARTS:
                 self._fatal = VswinError(
                     f"workers do not start: {loss.reason}",
-                    hint="try --workers 1, or see what the machine's log says of memory",
+                    hint="try --workers 1; the system log tells whether memory ran out",
                 )
             return
-        if len(seat.duties) == 1:
-            culprit = next(iter(seat.duties))
-        for key, duty in seat.duties.items():
+        if len(slot.running) == 1:
+            culprit = next(iter(slot.running))
+        for key, running in slot.running.items():
             if key == culprit:
-                elapsed = time.monotonic() - duty.began
-                self._on_lost_job(duty.job, loss, elapsed, seat.device)
-            elif not self._is_done(duty.job):
-                self._queue.append(replace(duty.job, alone=culprit is None))
+                elapsed = time.monotonic() - running.began
+                self._on_lost_job(running.job, loss, elapsed, slot.device)
+            elif not self._is_done(running.job):
+                self._queue.append(replace(running.job, alone=culprit is None))
 
     def _on_lost_job(self, job: Job, loss: Lost, elapsed: float, device: str) -> None:
         if self._is_done(job):
             return
         if job.attempt < _MAX_ATTEMPTS:
-            self._queue.append(job.again())
+            self._queue.append(job.again())  # last, so that it delays no other job
         elif job.part is not None:
             self._collect(job, PartDone(False, elapsed, device))
         else:
             outcome = job.blank(self._task).failed(
                 loss.code,
                 f"the worker was lost in {job.attempt} attempts: {loss.reason}",
-                "the file may be damaged; `vswin probe --scan` looks into it",
+                "the file may be damaged; check it with `vswin probe --scan`",
             )
             self._finish(replace(outcome, elapsed_seconds=elapsed, device=device))
 
     def _is_done(self, job: Job) -> bool:
-        """Whether a worker was lost only after it had written this job's result."""
-        done = self._journal.recall(job.entry)
+        """Accept the result of a job that was written before its worker was lost, if any."""
+        done = self._journal.outcome(job.entry)
         if job.part is not None or done is None or done != self._as_wanted(job, done):
             return False
         self._on_outcome(done)
         return True
 
     def _as_wanted(self, job: Job, done: Outcome) -> Outcome:
-        """The outcome as it would have to read to be about this very job."""
+        """Return `done` as it would read if it were the result of this very job.
+
+        An entry of an earlier attempt, file or setting must not count.
+        """
         return replace(
             done,
             identity=job.identity,
@@ -297,41 +310,45 @@ class Scheduler:
         self._journal.record(outcome)
         self._on_outcome(outcome)
 
-    def _divide(self, job: Job, video: TooLong) -> None:
+    def _split(self, job: Job, video: TooLong) -> None:
+        """Queue the parts of a long video that no earlier run has scored."""
         assert self._task.split_seconds is not None
         parts = plan_parts(video, self._task.split_seconds)
-        self._wholes[job.entry] = whole = _Whole(job, parts, len(parts))
+        self._split_videos[job.entry] = split_video = _SplitVideo(job, parts, len(parts))
         missing = [part for part in parts if not self._part_path(job, part).is_file()]
-        whole.num_open = len(missing)
+        split_video.num_open = len(missing)
         self._queue.extendleft(replace(job, part=part) for part in reversed(missing))
         if not missing:
-            self._join(whole)
+            self._join(split_video)
 
     def _collect(self, job: Job, done: PartDone) -> None:
-        whole = self._wholes[job.entry]
-        whole.num_open -= 1
-        whole.is_done &= done.has_scores
-        whole.elapsed_seconds += done.elapsed_seconds
-        whole.device = done.device
-        if whole.num_open == 0:
-            self._join(whole)
+        """Note that a part is done, and join the video after the last one."""
+        split_video = self._split_videos[job.entry]
+        split_video.num_open -= 1
+        split_video.has_all_scores &= done.has_scores
+        split_video.elapsed_seconds += done.elapsed_seconds
+        split_video.device = done.device
+        if split_video.num_open == 0:
+            self._join(split_video)
 
-    def _join(self, whole: _Whole) -> None:
-        """Put the parts of a video together, or have it done in one piece after all."""
-        del self._wholes[whole.job.entry]
-        paths = [self._part_path(whole.job, part) for part in whole.parts]
+    def _join(self, split_video: _SplitVideo) -> None:
+        """Join the parts of a video, or queue it as a whole if that fails."""
+        del self._split_videos[split_video.job.entry]
+        paths = [self._part_path(split_video.job, part) for part in split_video.parts]
         try:
-            if not whole.is_done:
+            # A part that failed may only mean that the declared duration is wrong; the pass over
+            # the whole video decides what is wrong with the file, if anything.
+            if not split_video.has_all_scores:
                 raise SourceError("a part could not be analysed")
-            scores = self._task.scores_path(whole.job.entry)
-            timeline = join_parts(whole.parts, paths, self._task.segments, scores)
+            scores = self._task.scores_path(split_video.job.entry)
+            timeline = join_parts(split_video.parts, paths, self._task.segments, scores)
         except SourceError:
-            self._queue.append(replace(whole.job, may_split=False))
+            self._queue.append(replace(split_video.job, may_split=False))
         else:
             outcome = replace(
-                whole.job.blank(self._task).of_timeline(timeline),
-                elapsed_seconds=whole.elapsed_seconds,
-                device=whole.device,
+                split_video.job.blank(self._task).of_timeline(timeline),
+                elapsed_seconds=split_video.elapsed_seconds,
+                device=split_video.device,
                 scores=None if scores is None else str(scores),
             )
             self._journal.record(outcome, timeline)
@@ -347,9 +364,11 @@ class Scheduler:
 
     def _activities(self) -> list[Activity]:
         found = []
-        for seat in self._seats.values():
-            for duty in seat.duties.values():
-                found.append(Activity(duty.job.source.uri, duty.position_seconds, seat.device))
-            if not seat.duties:
-                found.append(Activity(None, 0.0, seat.device))
+        for slot in self._slots.values():
+            for running in slot.running.values():
+                found.append(
+                    Activity(running.job.source.uri, running.position_seconds, slot.device)
+                )
+            if not slot.running:
+                found.append(Activity(None, 0.0, slot.device))
         return found

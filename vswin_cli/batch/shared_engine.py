@@ -1,9 +1,9 @@
-"""One engine for several videos at once: clips of different videos share a batch.
+"""Share one engine among several videos, so that clips of different videos fill a batch.
 
-Each video is analysed in a thread of its own, as if the engine were its alone; one more thread
-runs the engine on whatever clips there are and gives every answer to the thread that asked. A
-batch leaves before it is full when no video is being decoded that could add to it, or when those
-that are take their time.
+Each video is analysed in a thread of its own that calls `score` as on a plain engine; one more
+thread runs the engine on the clips of all of them and returns the logits to the thread that asked.
+An incomplete batch is run when no video is being decoded that could fill it, or when decoding
+takes longer than `_FULL_BATCH_WAIT_SECONDS`.
 """
 
 from __future__ import annotations
@@ -25,37 +25,39 @@ if TYPE_CHECKING:
 
 __all__ = ["SharedEngine", "clips_per_batch"]
 
-_PATIENCE_SECONDS = 0.5  # for a batch to become full
+_FULL_BATCH_WAIT_SECONDS = 0.5  # for a batch to become full
 
 
 def clips_per_batch(engine: Engine) -> int:
-    """How many clips it takes to fill a batch."""
+    """Return how many clips fill a batch: each is one view per crop."""
     return -(-engine.batch_size // engine.crops)
 
 
-class _Question:
-    """A clip on its way to the engine, and what came back."""
+class _Request:
+    """A clip to be scored and, later, its logits."""
 
-    __slots__ = ("answer", "clip")
+    __slots__ = ("clip", "logits")
 
     def __init__(self, clip: Clip) -> None:
         self.clip: Clip | None = clip
-        self.answer: ClipLogits | None = None
+        self.logits: ClipLogits | None = None
 
 
 class SharedEngine:
-    """Looks like an `Engine` to many threads; `serve` does the work in one more.
+    """An engine that many threads may use at once; `serve` runs it in one more.
 
     Args:
-        engine: the real one.
+        engine: does the work.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._limit = clips_per_batch(engine)
         self._changed = threading.Condition()
-        self._questions: deque[_Question] = deque()  # not yet with the engine; at most `_limit`
-        self._decoding: dict[int, Callable[[], None]] = {}  # threads of which clips may come
+        # Not yet taken by the engine. At most one batch, so that decoders that are faster than
+        # the engine wait instead of filling the memory with clips.
+        self._pending: deque[_Request] = deque()
+        self._decoding: dict[int, Callable[[], None]] = {}  # threads that may still send clips
         self._failure: BaseException | None = None
         self._is_closed = False
 
@@ -63,6 +65,19 @@ class SharedEngine:
     def model(self) -> LoadedModel:
         """As of the engine."""
         return self._engine.model
+
+    @property
+    def spare_decoders(self) -> int:
+        """One per video: other videos take the other cores."""
+        return 1
+
+    def with_crops(self, crops: Literal[1, 3]) -> SharedEngine:
+        """Refuse: clips of all videos share batches and therefore the number of views.
+
+        Raises:
+            ValueError: always; make the engine with these crops.
+        """
+        raise ValueError(f"a shared engine keeps its {self.crops} crop(s), got {crops = }")
 
     @property
     def crops(self) -> Literal[1, 3]:
@@ -81,10 +96,10 @@ class SharedEngine:
 
     @contextmanager
     def expecting(self, on_decoded: Callable[[], None]) -> Iterator[None]:
-        """Expect clips of a video from this thread for as long as the block lasts.
+        """Declare that this thread sends the clips of a video inside the block.
 
         Args:
-            on_decoded: called when its last clip has come, though answers may be owed.
+            on_decoded: called when its last clip was sent, before its logits are complete.
         """
         with self._changed:
             self._decoding[threading.get_ident()] = on_decoded
@@ -94,43 +109,43 @@ class SharedEngine:
             self._expect_no_more()
 
     def score(self, clips: Iterable[Clip]) -> Iterator[ClipLogits]:
-        """Have clips scored, in order; called inside `expecting`.
+        """Score clips, in order; called inside `expecting`.
 
         Raises:
-            VswinError: what the engine raised, whichever video's clip it was about.
+            VswinError: raised by the engine, for a clip of any video.
         """
-        asked: deque[_Question] = deque()
+        requests: deque[_Request] = deque()
         for clip in clips:
-            asked.append(self._ask(clip))
-            while asked and (answer := asked[0].answer) is not None:
-                asked.popleft()
-                yield answer
+            requests.append(self._submit(clip))
+            while requests and (logits := requests[0].logits) is not None:
+                requests.popleft()
+                yield logits
         on_decoded = self._expect_no_more()
         if on_decoded is not None:
             on_decoded()
-        while asked:
-            yield self._await(asked.popleft())
+        while requests:
+            yield self._wait_for_logits(requests.popleft())
 
     def serve(self) -> None:
-        """Run the engine until `close`; whatever it raises is raised in the asking threads."""
-        drawn: deque[_Question] = deque()
+        """Run the engine until `close`; its exceptions are raised in the threads that wait."""
+        in_engine: deque[_Request] = deque()
         try:
-            while self._has_questions():
-                for logits in self._engine.score(self._draw(drawn)):
+            while self._wait_for_clips():
+                for logits in self._engine.score(self._next_clips(in_engine)):
                     with self._changed:
-                        drawn.popleft().answer = logits
+                        in_engine.popleft().logits = logits
                         self._changed.notify_all()
         except BaseException as failure:
             self.fail(failure)
 
     def fail(self, failure: BaseException) -> None:
-        """Raise this in all threads that ask or wait."""
+        """Raise this in all threads that submit or wait."""
         with self._changed:
             self._failure = failure
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Let `serve` return once nothing is left to do."""
+        """Let `serve` return once all clips are scored."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
@@ -140,45 +155,48 @@ class SharedEngine:
             self._changed.notify_all()
             return self._decoding.pop(threading.get_ident(), None)
 
-    def _ask(self, clip: Clip) -> _Question:
-        question = _Question(clip)
+    def _submit(self, clip: Clip) -> _Request:
+        request = _Request(clip)
         with self._changed:
-            self._changed.wait_for(lambda: len(self._questions) < self._limit or self._failure)
+            self._changed.wait_for(lambda: len(self._pending) < self._limit or self._failure)
             if self._failure is not None:
                 raise self._failure
-            self._questions.append(question)
+            self._pending.append(request)
             self._changed.notify_all()
-        return question
+        return request
 
-    def _await(self, question: _Question) -> ClipLogits:
+    def _wait_for_logits(self, request: _Request) -> ClipLogits:
         with self._changed:
-            self._changed.wait_for(lambda: question.answer is not None or self._failure)
-            if question.answer is not None:
-                return question.answer
+            self._changed.wait_for(lambda: request.logits is not None or self._failure)
+            if request.logits is not None:
+                return request.logits
             assert self._failure is not None
             raise self._failure
 
-    def _has_questions(self) -> bool:
+    def _wait_for_clips(self) -> bool:
         with self._changed:
-            self._changed.wait_for(lambda: self._questions or self._is_closed or self._failure)
-            return bool(self._questions) and self._failure is None
+            self._changed.wait_for(lambda: self._pending or self._is_closed or self._failure)
+            return bool(self._pending) and self._failure is None
 
-    def _draw(self, drawn: deque[_Question]) -> Iterator[Clip]:
-        """Clips until there are none and no more can be expected soon."""
+    def _next_clips(self, in_engine: deque[_Request]) -> Iterator[Clip]:
+        """Yield clips until there are none and no more can be expected soon.
+
+        Ending this iterator makes the engine run the incomplete batch that it holds.
+        """
         while True:
             with self._changed:
-                self._changed.wait_for(self._need_not_wait, _PATIENCE_SECONDS)
-                if self._questions:
-                    question = self._questions.popleft()
-                    drawn.append(question)
+                self._changed.wait_for(self._need_not_wait, _FULL_BATCH_WAIT_SECONDS)
+                if self._pending:
+                    request = self._pending.popleft()
+                    in_engine.append(request)
                     self._changed.notify_all()
-                elif drawn or self._need_not_wait():
+                elif in_engine or self._need_not_wait():
                     return
                 else:
-                    continue  # nothing is held up by waiting on
-                clip, question.clip = question.clip, None  # from here on the engine holds it
+                    continue  # the engine holds no clip, so nobody waits for this batch
+                clip, request.clip = request.clip, None  # only the engine holds its memory now
             assert clip is not None
             yield clip
 
     def _need_not_wait(self) -> bool:
-        return bool(self._questions) or not self._decoding or self._failure is not None
+        return bool(self._pending) or not self._decoding or self._failure is not None

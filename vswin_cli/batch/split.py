@@ -1,8 +1,10 @@
-"""Long videos in parts: where to cut, and one score track out of many.
+"""Split a long video into parts, and join the score tracks of the parts into one.
 
-Parts overlap by two clips and a seam lies in the middle of each overlap, so that on its side of
-the seam every part has seen all clips that one pass over the whole video would have seen. Parts
-begin on the grid of clip starts and end where a clip does; their rows are those of one pass.
+The joined track must equal, to the bit, that of one pass over the whole video. A cell of the track
+is the mean over all clips that cover it, so near its ends a part lacks clips. Therefore parts
+overlap by two clips, with a seam in the middle of each overlap: on its side of the seam every part
+has all clips that one pass would have. Parts begin on the grid of clip starts and end where a clip
+does, so that their cells coincide with those of one pass.
 """
 
 from __future__ import annotations
@@ -32,24 +34,24 @@ _GATED = "NOTHING_DECIDED"
 
 
 def plan_parts(video: TooLong, target_seconds: float) -> list[Part]:
-    """Divide a video.
+    """Plan the parts of a video.
 
     Args:
-        video: its length and the grid of its clips.
-        target_seconds: how long a part should be.
+        video: its duration and the grid of its clips.
+        target_seconds: duration of a part.
 
     Returns:
-        Parts in order; one alone if the video is too short to be divided.
+        Parts in order; a single one if the video is too short to be split.
     """
     stride, clip = video.stride_seconds, video.clip_seconds
-    margin = math.ceil(clip / stride - _FUZZ)  # strides that a clip reaches over
+    margin = math.ceil(clip / stride - _FUZZ)  # length of a clip in strides, rounded up
     per_part = max(2 * margin, round(target_seconds / stride))
     count = max(1, int(video.duration_seconds / stride) // per_part)
     parts = []
     for index in range(count):
-        first = index * per_part  # in strides: where this part begins to count
+        first = index * per_part  # position of the seam, in strides
         start = 0.0 if index == 0 else (first - margin) * stride
-        last_start = (first + per_part + margin) * stride  # of a clip
+        last_start = (first + per_part + margin) * stride  # of the last clip
         end = None if index == count - 1 else last_start + clip
         parts.append(Part(index, count, start, end, first * stride))
     return parts
@@ -57,7 +59,7 @@ def plan_parts(video: TooLong, target_seconds: float) -> list[Part]:
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A part's track, and the cells of it that count."""
+    """A part's track, and the cells of it that are used."""
 
     track: ScoreTrack
     timeline: Timeline
@@ -70,17 +72,17 @@ class _Piece:
 def join_parts(
     parts: Sequence[Part], paths: Sequence[Path], options: SegmentOptions, scores: Path | None
 ) -> Timeline:
-    """The timeline of a whole video from the scores of its parts.
+    """Make the timeline of a video from the scores of its parts.
 
     Args:
         parts: as planned.
         paths: score file of each part.
         options: how scores become segments.
-        scores: where to keep the joined track.
+        scores: where to save the joined track.
 
     Raises:
-        SourceError: a score file is missing, or the video is damaged: behind damage the clips
-            of one pass lie elsewhere than those of a part.
+        SourceError: a score file is missing, or the video is damaged: after damage the clips
+            of one pass begin elsewhere than those of a part.
         OutputError: the scores cannot be written.
     """
     opened = [load_track(path) for path in paths]
@@ -129,7 +131,7 @@ def _joined(pieces: Sequence[_Piece]) -> ScoreTrack:
 
 
 def _clips(piece: _Piece, times: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Of the clips, those that begin on this side of both seams."""
+    """Select from `times` those of the clips that start between the seams of the piece."""
     starts = piece.track.clip_starts_seconds
     is_last = piece.stop == piece.track.num_cells
     before_end = starts < (math.inf if is_last else piece.until_seconds - _FUZZ)
@@ -137,7 +139,7 @@ def _clips(piece: _Piece, times: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _on_grid(times: NDArray[np.float64], step_seconds: float) -> NDArray[np.float64]:
-    """Times to the last bit as one pass computes them: whole ticks over the rate."""
+    """Round times to what one pass computes, to the last bit: whole ticks over the rate."""
     rate = round(_TICKS_PER_STEP / step_seconds, 10)
     snapped = np.round(times * rate) / rate
     return np.where(np.abs(snapped - times) < _ROUNDING_SECONDS, snapped, times)
@@ -152,7 +154,7 @@ def _spans(piece: _Piece) -> list[tuple[float, float]]:
 
 
 def _merged(spans: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
-    """Spans that touch become one."""
+    """Merge spans that touch."""
     merged: list[tuple[float, float]] = []
     for start, end in spans:
         if merged and start <= merged[-1][1] + _FUZZ:
@@ -163,7 +165,7 @@ def _merged(spans: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], 
 
 
 def _record(pieces: Sequence[_Piece], track: ScoreTrack) -> Timeline:
-    """What is known of the video, from what its parts say."""
+    """Merge the records of the parts into one of the whole video."""
     timelines = [piece.timeline for piece in pieces]
     last = timelines[-1]
     is_variable = any(one.video.variable_frame_rate for one in timelines)

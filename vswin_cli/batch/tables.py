@@ -102,7 +102,7 @@ class Target:
         part = "" if self.shard is None else f".{self.shard}"
         return self.folder / f"{self.stem}{part}{ending}"
 
-    def place_of(self, path: Path) -> str:
+    def destination_of(self, path: Path) -> str:
         """Where a file of the results is for the user: its path, or its address."""
         if self.address is None:
             return str(path)

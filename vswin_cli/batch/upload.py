@@ -1,7 +1,8 @@
-"""Takes the results of a batch to the address that the user gave, if it was one.
+"""Upload the results of a batch, if `--out` is an address.
 
-What is to go there is complete on this machine first. A note beside the journal says what has
-been taken, so that a batch that goes on takes only what is new.
+Files are complete on this machine before they are uploaded: object stores cannot append, and a
+table is rewritten as a whole. A record beside the journal says what was uploaded, so that the next
+run uploads only what has changed.
 """
 
 from __future__ import annotations
@@ -21,26 +22,28 @@ _FILES_AT_A_TIME = 200
 
 
 def publish(target: Target, paths: Iterable[Path]) -> None:
-    """Upload those files that have changed since they were uploaded; missing ones are left out.
+    """Upload files that have changed since their last upload; missing ones are left out.
 
     Args:
-        target: whose results they are; nothing happens if they stay here.
-        paths: in the order in which they should appear.
+        target: of the batch; nothing is done if its results stay on this machine.
+        paths: in the order in which they should appear at the address.
 
     Raises:
-        OutputError: the place does not take them; what is here stays, and is tried again.
+        OutputError: the upload failed; the files are kept and uploaded by the next run.
     """
     if target.address is None:
         return
     shard = target.shard
-    note = target.state / ("published.json" if shard is None else f"published-{shard}.json")
-    done = _read(note)
-    new = {path: mark for path in paths if (mark := _mark(path)) and mark != done.get(str(path))}
+    record = target.state / ("published.json" if shard is None else f"published-{shard}.json")
+    done = _read(record)
+    new = {
+        path: state for path in paths if (state := _state(path)) and state != done.get(str(path))
+    }
     pending = list(new)
     for first in range(0, len(pending), _FILES_AT_A_TIME):
         group = pending[first : first + _FILES_AT_A_TIME]
         try:
-            upload([(path, target.place_of(path)) for path in group])
+            upload([(path, target.destination_of(path)) for path in group])
         except OutputError as error:
             raise OutputError(
                 error.message,
@@ -48,12 +51,12 @@ def publish(target: Target, paths: Iterable[Path]) -> None:
                 "uploads them without doing anything again",
             ) from error
         done |= {str(path): new[path] for path in group}
-        with replacing_text(note) as file:
+        with replacing_text(record) as file:
             json.dump(done, file)
 
 
-def _mark(path: Path) -> str | None:
-    """Tells one state of a file from another."""
+def _state(path: Path) -> str | None:
+    """Return size and time of a file, which change when it is written; `None` if missing."""
     try:
         status = path.stat()
     except OSError:
@@ -61,9 +64,9 @@ def _mark(path: Path) -> str | None:
     return f"{status.st_size}:{status.st_mtime_ns}"
 
 
-def _read(note: Path) -> dict[str, str]:
+def _read(record: Path) -> dict[str, str]:
     try:
-        content = json.loads(note.read_text(encoding="utf-8"))
+        content = json.loads(record.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -6,52 +6,31 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vswin_cli.cli import console
-from vswin_cli.cli.batch_paths import prepare_places
+from vswin_cli.cli.batch_paths import prepare_paths
 from vswin_cli.cli.batch_summary import finish, summarise
-from vswin_cli.cli.option_values import parse_crops, segment_options
+from vswin_cli.cli.model_choice import ModelChoice
+from vswin_cli.cli.option_groups import (
+    EngineChoice,
+    SamplingChoice,
+    SegmentChoice,
+    with_option_groups,
+)
 from vswin_cli.cli.options import (
-    BatchSizeOption,
-    CropsOption,
-    DeviceOption,
-    EndOption,
-    ExcludeOption,
-    FrameIntervalOption,
-    FrameRateOption,
-    GroupOption,
-    IncludeOption,
-    LabelsOption,
-    MaxEntropyOption,
-    MaxLabelsOption,
-    MergeGapOption,
     MinCoverageOption,
-    MinDurationOption,
-    MinMarginOption,
-    ModelOption,
-    OffsetOption,
-    OnsetOption,
-    PrecisionOption,
     QuietOption,
-    SmoothOption,
-    StartOption,
     StrictOption,
-    StrideOption,
     SummaryJsonOption,
-    WeightsOption,
 )
 from vswin_cli.cli.workers import make_task
 from vswin_cli.config import (
-    EngineOptions,
-    Precision,
     SamplingOptions,
     SegmentOptions,
-    Stride,
     parse_seconds,
 )
 from vswin_cli.errors import OptionError, SourceError
@@ -62,8 +41,7 @@ if TYPE_CHECKING:
     from vswin_cli.batch.run import BatchReport, Policy
     from vswin_cli.batch.scheduler import StopRequest
     from vswin_cli.batch.tables import Target
-    from vswin_cli.cli.model_choice import ModelChoice
-    from vswin_cli.cli.workers import Staff
+    from vswin_cli.cli.workers import WorkerSetup
 
 __all__ = ["batch"]
 
@@ -72,6 +50,7 @@ _RESULTS = "Results"
 _WORK = "Work"
 
 
+@with_option_groups
 def batch(
     inputs: Annotated[
         list[str],
@@ -81,6 +60,7 @@ def batch(
             show_default=False,
         ),
     ],
+    *,
     out: Annotated[
         str,
         typer.Option(
@@ -199,32 +179,13 @@ def batch(
             rich_help_panel=_WORK,
         ),
     ] = "10:00",
-    model: ModelOption = None,
-    weights: WeightsOption = None,
-    labels: LabelsOption = None,
-    fps: FrameRateOption = None,
-    frame_interval: FrameIntervalOption = None,
-    stride: StrideOption = None,
-    crops: CropsOption = 1,
-    start: StartOption = None,
-    end: EndOption = None,
-    onset: OnsetOption = None,
-    offset: OffsetOption = None,
-    min_duration: MinDurationOption = None,
-    merge_gap: MergeGapOption = None,
-    max_labels: MaxLabelsOption = None,
-    include: IncludeOption = None,
-    exclude: ExcludeOption = None,
-    group: GroupOption = None,
-    smooth: SmoothOption = None,
-    min_margin: MinMarginOption = None,
-    max_entropy: MaxEntropyOption = None,
+    choice: ModelChoice,
+    sampling: SamplingChoice,
+    segments: SegmentChoice,
     json: SummaryJsonOption = False,
     strict: StrictOption = False,
     min_coverage: MinCoverageOption = 0.98,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
-    batch_size: BatchSizeOption = None,
+    running: EngineChoice,
     quiet: QuietOption = False,
 ) -> None:
     """Tag many videos into one table; interrupted, it goes on where it was.
@@ -240,52 +201,32 @@ def batch(
     """
     from vswin_cli.batch.inputs import Shard
     from vswin_cli.batch.tables import choose_target
-    from vswin_cli.cli.model_choice import ModelChoice
-    from vswin_cli.cli.workers import Workers, hire_staff
+    from vswin_cli.cli.workers import Workers, set_up_workers
 
-    sampling = SamplingOptions(
-        frame_rate=fps,
-        frame_interval=frame_interval,
-        stride=None if stride is None else Stride.parse(stride),
-        crops=parse_crops(crops),
-        start_seconds=None if start is None else parse_seconds(start),
-        end_seconds=None if end is None else parse_seconds(end),
-    )
-    choose_segments = partial(
-        segment_options,
-        onset=onset,
-        offset=offset,
-        min_duration=min_duration,
-        merge_gap=merge_gap,
-        max_labels=max_labels,
-        include=include,
-        exclude=exclude,
-        group=group,
-        smooth=smooth,
-        min_margin=min_margin,
-        max_entropy=max_entropy,
-    )
-    choose_segments(SegmentOptions())  # what makes no sense is refused before any work
+    sampling_options, engine_options = sampling.options(), running.options()
     target = choose_target(out, format, None if shard is None else Shard.parse(shard))
-    staff_wanted = Workers.parse(workers)
-    running = EngineOptions(device, cast(Precision, precision), batch_size)
-    choice = ModelChoice(model, weights, labels)
+    wanted_workers = Workers.parse(workers)
     choice.check()
     found = _find(inputs, files or (), skip_files or (), target.shard)  # before anything is made
     _check_spares_inputs(target, inputs, found, choice)
-    orders = _Orders(
+    options = _BatchOptions(
         target=target,
-        scores=prepare_places(target, save_scores, keep=keep_scores),
+        scores=prepare_paths(target, save_scores, keep=keep_scores),
         split_seconds=None if split == "never" else _seconds(split, "--split"),
         policy=_policy(resume, retry_failed, save_scores is not None, timeout),
         quiet=quiet,
     )
-    staff = hire_staff(
-        staff_wanted, choice, running, crops=sampling.crops, ray_address=ray_address, quiet=quiet
+    setup = set_up_workers(
+        wanted_workers,
+        choice,
+        engine_options,
+        crops=sampling_options.crops or 1,
+        ray_address=ray_address,
+        quiet=quiet,
     )
-    with closing(staff):
-        segments = choose_segments(staff.engine.model.card.segments)
-        report = _run(found, orders, staff, sampling, segments)
+    with closing(setup):
+        segment_options = segments.over(setup.engine.model.card.segments)
+        report = _run(found, options, setup, sampling_options, segment_options)
     summarise(report, target, as_json=json, quiet=quiet)
     finish(report, strict=strict, min_coverage=min_coverage)
 
@@ -302,7 +243,7 @@ def _check_spares_inputs(
 
 
 @dataclass(frozen=True, slots=True)
-class _Orders:
+class _BatchOptions:
     """What the user wants done beside the analysis itself."""
 
     target: Target
@@ -326,7 +267,7 @@ def _policy(resume: bool, retry_failed: bool, needs_scores: bool, timeout: str) 
     from vswin_cli.batch.run import Policy
     from vswin_cli.batch.scheduler import Limits
 
-    limits = Limits(silence_seconds=_seconds(timeout, "--timeout"))
+    limits = Limits(stall_seconds=_seconds(timeout, "--timeout"))
     return Policy(
         resume=resume, retry_failed=retry_failed, needs_scores=needs_scores, limits=limits
     )
@@ -335,7 +276,7 @@ def _policy(resume: bool, retry_failed: bool, needs_scores: bool, timeout: str) 
 def _find(
     arguments: Sequence[str], files: Sequence[str], skip_files: Sequence[str], shard: Shard | None
 ) -> list[BatchInput]:
-    from vswin_cli.batch.inputs import collect_inputs, look_at_addresses
+    from vswin_cli.batch.inputs import collect_inputs, query_addresses
 
     text = console.read_stdin().decode("utf-8-sig", "surrogateescape") if "-" in arguments else ""
     found = collect_inputs(
@@ -343,34 +284,34 @@ def _find(
     )
     if not found:
         raise SourceError("nothing to tag", hint="see the list, --files and --skip-files")
-    return look_at_addresses(found if shard is None else shard.of(found))
+    return query_addresses(found if shard is None else shard.of(found))
 
 
 def _run(
     found: Sequence[BatchInput],
-    orders: _Orders,
-    staff: Staff,
+    options: _BatchOptions,
+    setup: WorkerSetup,
     sampling: SamplingOptions,
     segments: SegmentOptions,
 ) -> BatchReport:
     from vswin_cli.batch.run import run_batch
-    from vswin_cli.cli.batch_progress import BatchProgress
+    from vswin_cli.cli.batch_progress import ProgressDisplay
 
     task = replace(
-        make_task(staff, sampling, segments),
-        journal=orders.target.state.absolute(),
-        scores=orders.scores,
-        split_seconds=orders.split_seconds if staff.is_many else None,
+        make_task(setup, sampling, segments),
+        journal=options.target.state.absolute(),
+        scores=options.scores,
+        split_seconds=options.split_seconds if setup.is_many else None,
     )
-    with BatchProgress(quiet=orders.quiet) as progress, _stop_on_interrupt() as stop:
+    with ProgressDisplay(quiet=options.quiet) as progress, _stop_on_interrupt() as stop:
         return run_batch(
             found,
-            orders.target,
+            options.target,
             task,
-            staff.crew_for(task),
-            policy=replace(orders.policy, largest_first=staff.is_many),
+            setup.executor_for(task),
+            policy=replace(options.policy, largest_first=setup.is_many),
             stop=stop,
-            on_standing=progress,
+            on_progress=progress,
         )
 
 

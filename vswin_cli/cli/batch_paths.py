@@ -13,12 +13,12 @@ from vswin_cli.storage.files import check_destination, writing
 if TYPE_CHECKING:
     from vswin_cli.batch.tables import Target
 
-__all__ = ["prepare_places"]
+__all__ = ["prepare_paths"]
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[\\/]")  # what `Path` leaves of `s3://`
 
 
-def prepare_places(target: Target, wanted_scores: Path | None, *, keep: bool) -> Path | None:
+def prepare_paths(target: Target, wanted_scores: Path | None, *, keep: bool) -> Path | None:
     """Make the folders for results, and find out early whether they can be written.
 
     Only folders that the user named are made, never those that they lie in: a disk that is not

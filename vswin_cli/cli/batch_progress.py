@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
 
-    from vswin_cli.batch.run import Standing
+    from vswin_cli.batch.run import Progress
 
-__all__ = ["BatchProgress", "describe"]
+__all__ = ["ProgressDisplay", "describe"]
 
 _LINE_EVERY_SECONDS = 30.0
 _DRAW_EVERY_SECONDS = 0.25
 _MAX_SHOWN_WORKERS = 16
 
 
-class BatchProgress:
-    """Draws on stderr while the block lasts; call it with each new standing."""
+class ProgressDisplay:
+    """Draws on stderr while the block lasts; call it with each new progress."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
@@ -32,7 +32,7 @@ class BatchProgress:
         self._stack = ExitStack()
         self._last = time.monotonic()
 
-    def __enter__(self) -> BatchProgress:
+    def __enter__(self) -> ProgressDisplay:
         if not self._quiet and sys.stderr.isatty():
             from rich.console import Console
             from rich.live import Live
@@ -45,42 +45,42 @@ class BatchProgress:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
-    def __call__(self, standing: Standing) -> None:
+    def __call__(self, progress: Progress) -> None:
         """Show how far the batch is, unless that was done a moment ago."""
         every = _LINE_EVERY_SECONDS if self._live is None else _DRAW_EVERY_SECONDS
         if self._quiet or time.monotonic() - self._last < every:
             return
         self._last = time.monotonic()
         if self._live is None:
-            console.note(describe(standing))
+            console.note(describe(progress))
         else:
-            self._live.update(_table(standing))
+            self._live.update(_table(progress))
 
 
-def describe(standing: Standing) -> str:
+def describe(progress: Progress) -> str:
     """One line: files, failures, hours of video, speed, time left."""
-    speed = standing.video_seconds / max(standing.elapsed_seconds, 1e-9)
-    parts = [f"{standing.num_done} of {counted(standing.num_inputs, 'file')}"]
-    if standing.num_failed:
-        parts.append(f"{standing.num_failed} failed")
-    parts.append(f"{standing.video_seconds / 3600:.2f} h of video, {speed:.1f}x real time")
-    if standing.left_seconds is not None:
-        parts.append(f"about {clock_text(standing.left_seconds)} left")
+    speed = progress.video_seconds / max(progress.elapsed_seconds, 1e-9)
+    parts = [f"{progress.num_done} of {counted(progress.num_inputs, 'file')}"]
+    if progress.num_failed:
+        parts.append(f"{progress.num_failed} failed")
+    parts.append(f"{progress.video_seconds / 3600:.2f} h of video, {speed:.1f}x real time")
+    if progress.left_seconds is not None:
+        parts.append(f"about {clock_text(progress.left_seconds)} left")
     return ", ".join(parts)
 
 
-def _table(standing: Standing) -> Table:
+def _table(progress: Progress) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(describe(standing)), title_justify="left", box=None)
+    table = Table(title=Text(describe(progress)), title_justify="left", box=None)
     table.add_column("worker")
     table.add_column("at", justify="right")
     table.add_column("video", no_wrap=True, overflow="ellipsis")
-    for one in standing.activities[:_MAX_SHOWN_WORKERS]:
+    for one in progress.activities[:_MAX_SHOWN_WORKERS]:
         doing = one.uri if one.uri is not None else "waiting" if one.device else "starting"
         table.add_row(one.device, clock_text(one.position_seconds), Text(doing))
-    hidden = len(standing.activities) - _MAX_SHOWN_WORKERS
+    hidden = len(progress.activities) - _MAX_SHOWN_WORKERS
     if hidden > 0:
         table.add_row("", "", f"and {hidden} more workers")
     return table

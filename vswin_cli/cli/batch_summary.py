@@ -45,7 +45,7 @@ def summarise(report: BatchReport, target: Target, *, as_json: bool, quiet: bool
     for outcome in failures[:_SHOWN_FAILURES]:
         console.note(f"failed: {outcome.uri}: {outcome.error_code}: {outcome.error}")
     if len(failures) > _SHOWN_FAILURES:
-        table = target.place_of(target.files_table)
+        table = target.destination_of(target.files_table)
         console.note(f"and {len(failures) - _SHOWN_FAILURES} more, see {table}")
     if quiet:
         return
@@ -54,7 +54,7 @@ def summarise(report: BatchReport, target: Target, *, as_json: bool, quiet: bool
         console.note(f"hint: {hint}")
     if report.num_pending:
         console.note(f"{counted(report.num_pending, 'file')} left; the same command goes on there")
-    places = [target.place_of(path) for path in (target.table, target.files_table)]
+    places = [target.destination_of(path) for path in (target.table, target.files_table)]
     console.note(f"wrote {' and '.join(places)}")
 
 
@@ -119,8 +119,8 @@ def _document(report: BatchReport, target: Target) -> dict[str, object]:
         "segments": report.num_segments,
         "video_seconds": round(report.video_seconds, 3),
         "elapsed_seconds": round(report.elapsed_seconds, 3),
-        "table": target.place_of(target.table),
-        "files_table": target.place_of(target.files_table),
+        "table": target.destination_of(target.table),
+        "files_table": target.destination_of(target.files_table),
     }
 
 

@@ -1,4 +1,4 @@
-"""From `--workers` and the model's options to a crew and the description of its work."""
+"""From `--workers` and the model's options to an executor and the description of its work."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from vswin_cli.errors import OptionError
 from vswin_cli.storage.files import is_there
 
 if TYPE_CHECKING:
-    from vswin_cli.batch.executor import Crew
-    from vswin_cli.batch.job import Setup, Task
+    from vswin_cli.batch.executor import Executor
+    from vswin_cli.batch.job import EngineSetup, Task
     from vswin_cli.batch.ray_executor import Cluster
     from vswin_cli.inference.engine import Engine
 
-__all__ = ["Staff", "Workers", "hire_staff", "make_task"]
+__all__ = ["WorkerSetup", "Workers", "make_task", "set_up_workers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +51,14 @@ class Workers:
 
 
 @dataclass(frozen=True, slots=True)
-class Staff:
+class WorkerSetup:
     """Who will work, before anybody is hired."""
 
     engine: Engine
     """In this process: what it says of the weights holds for all."""
     precision: Precision
     """Of all workers."""
-    setup: Setup
+    setup: EngineSetup
     devices: tuple[str, ...]
     """One per worker; empty if this process does the work itself."""
     workers: Workers
@@ -75,25 +75,25 @@ class Staff:
         """Whether others than this process do the work."""
         return self.cluster is not None or bool(self.devices)
 
-    def crew_for(self, task: Task) -> Callable[[int], Crew]:
-        """What makes a crew for a number of jobs."""
+    def executor_for(self, task: Task) -> Callable[[int], Executor]:
+        """What makes an executor for a number of jobs."""
         cluster = self.cluster
         if cluster is not None:
-            from vswin_cli.batch.ray_executor import RayCrew
+            from vswin_cli.batch.ray_executor import RayExecutor
 
-            return lambda jobs: RayCrew(
+            return lambda jobs: RayExecutor(
                 cluster, self.setup, task, count=self.workers.count, max_count=jobs
             )
         if self.devices:
-            from vswin_cli.batch.process_executor import LocalCrew
+            from vswin_cli.batch.process_executor import ProcessExecutor
 
-            return lambda jobs: LocalCrew(self.setup, task, self.devices)
-        from vswin_cli.batch.executor import InlineCrew
+            return lambda jobs: ProcessExecutor(self.setup, task, self.devices)
+        from vswin_cli.batch.executor import InlineExecutor
 
-        return lambda jobs: InlineCrew(self.engine, task)
+        return lambda jobs: InlineExecutor(self.engine, task)
 
 
-def hire_staff(
+def set_up_workers(
     workers: Workers,
     choice: ModelChoice,
     options: EngineOptions,
@@ -101,7 +101,7 @@ def hire_staff(
     crops: Literal[1, 3],
     ray_address: str | None,
     quiet: bool,
-) -> Staff:
+) -> WorkerSetup:
     """Settle who works with what, and load the model once to know it.
 
     Raises:
@@ -109,7 +109,7 @@ def hire_staff(
         ModelError: the weights cannot be had, read or used for tagging.
         OptionError: Ray is asked for and not installed.
     """
-    from vswin_cli.batch.job import Setup
+    from vswin_cli.batch.job import EngineSetup
     from vswin_cli.inference.engine import resolve_device
 
     cluster = None
@@ -125,7 +125,7 @@ def hire_staff(
     many = cluster is not None or bool(devices)
     here = replace(options, device="cpu" if many else options.device)
     engine = make_engine(choice, here, crops=crops, quiet=quiet)
-    setup = Setup(
+    setup = EngineSetup(
         reference=_absolute(choice.reference),
         labels=None if choice.labels is None else choice.labels.absolute(),
         options=replace(options, precision=precision),
@@ -133,7 +133,7 @@ def hire_staff(
         weights_sha256=engine.model.weights_sha256,
         num_threads=_threads(len(devices)) if devices and devices[0] == "cpu" else None,
     )
-    return Staff(engine, precision, setup, devices, workers, cluster)
+    return WorkerSetup(engine, precision, setup, devices, workers, cluster)
 
 
 def _join_cluster(address: str | None, *, quiet: bool) -> Cluster:
@@ -157,7 +157,7 @@ def _precision(wanted: Precision, on_gpu: bool) -> Precision:
     return cast(Precision, str(dtype).removeprefix("torch."))
 
 
-def make_task(staff: Staff, sampling: SamplingOptions, segments: SegmentOptions) -> Task:
+def make_task(setup: WorkerSetup, sampling: SamplingOptions, segments: SegmentOptions) -> Task:
     """What is the same for every video, with fingerprints of what results depend on.
 
     Raises:
@@ -169,7 +169,7 @@ def make_task(staff: Staff, sampling: SamplingOptions, segments: SegmentOptions)
     from vswin_cli.timeline.selection import check_selection
     from vswin_cli.video.sampling import plan_sampling
 
-    model = staff.engine.model
+    model = setup.engine.model
     card = model.card
     plan_sampling(card.input, sampling)
     check_selection(card.labels, card.activation, segments)
@@ -180,7 +180,7 @@ def make_task(staff: Staff, sampling: SamplingOptions, segments: SegmentOptions)
         card.activation,
         to_json(card.input),
         to_json(sampling),
-        staff.precision,
+        setup.precision,
     )
     segmenting = fingerprint(to_json(segments))
     return Task(sampling, segments, scoring, segmenting, journal=Path(), scores=None)
