@@ -10,7 +10,6 @@ import shutil
 import subprocess
 import sys
 from fractions import Fraction
-from inspect import signature
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ import torch
 from tests.support.golden import golden_state
 from tests.support.videos import VideoRecipe, cut_short, make_audio, make_video
 from vswin_cli.cli.app import run
-from vswin_cli.cli.option_values import segment_options
+from vswin_cli.cli.option_groups import SegmentChoice
 from vswin_cli.config import LabelOnset, SegmentOptions
 from vswin_cli.storage.files import writing
 from vswin_cli.storage.sources import VideoSource
@@ -86,10 +85,9 @@ def test_the_ending_of_the_output_decides_the_format(tag, movie, tmp_path):
 
 def test_an_onset_of_the_users_holds_for_all_labels():
     advised = SegmentOptions(onset=0.5, offset=0.3, onsets=(LabelOnset("cut", 0.2),))
-    names = list(signature(segment_options).parameters)[1:]
 
     def choose(**choices):
-        return segment_options(advised, **(dict.fromkeys(names) | choices))
+        return SegmentChoice(**choices).over(advised)
 
     assert choose() == advised
     assert (choose(onset=0.6).onset_of("cut"), choose(onset=0.6).onset_of("pan")) == (0.6, 0.6)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from vswin_cli.cli import console
+from vswin_cli.cli.options import LabelsOption, ModelOption, WeightsOption
 from vswin_cli.config import EngineOptions
 from vswin_cli.errors import OptionError
 
 if TYPE_CHECKING:
     from vswin_cli.inference.engine import Engine
     from vswin_cli.models.checkpoints.load import LoadedModel
+    from vswin_cli.models.labels import LabelMap
 
 __all__ = ["ModelChoice", "make_engine"]
 
@@ -20,7 +23,7 @@ _PATH_HINT = "check the path; names go with --model"
 _DEFAULT_HINT = "it is your default model; `vswin models default NAME` sets another"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ModelChoice:
     """What the user said about the model.
 
@@ -28,9 +31,9 @@ class ModelChoice:
         OptionError: named weights and a file at once.
     """
 
-    model: str | None
-    weights: Path | None
-    labels: Path | None
+    model: ModelOption = None
+    weights: WeightsOption = None
+    labels: LabelsOption = None
 
     def __post_init__(self) -> None:
         if self.weights is not None and self.model is not None:
@@ -47,15 +50,24 @@ class ModelChoice:
             CheckpointError: there is no such file, or it may not be read.
             LabelsError: the label list cannot be read.
         """
-        from vswin_cli.models.labels import LabelMap
         from vswin_cli.models.weights.references import check_there
 
         path = self._path()
         if path is not None:
             is_default = self.weights is None and self.model is None
             check_there(path, hint=_DEFAULT_HINT if is_default else _PATH_HINT)
-        if self.labels is not None:
-            LabelMap.from_file(self.labels)
+        _ = self.label_map
+
+    @cached_property
+    def label_map(self) -> LabelMap | None:
+        """Labels of `--labels`, read once.
+
+        Raises:
+            LabelsError: the file cannot be read.
+        """
+        from vswin_cli.models.labels import LabelMap
+
+        return None if self.labels is None else LabelMap.from_file(self.labels)
 
     def files(self) -> list[Path]:
         """What is read here to load the model, and must not become a result.
@@ -99,15 +111,13 @@ def make_engine(
     choice.check()
     from vswin_cli.inference.engine import Engine, resolve_device
 
-    resolve_device(options.device)
+    options = replace(options, device=str(resolve_device(options.device)))
     return Engine(_load(choice, quiet=quiet), options, crops=crops)
 
 
 def _load(choice: ModelChoice, *, quiet: bool) -> LoadedModel:
-    from vswin_cli.models.labels import LabelMap
     from vswin_cli.models.weights.loading import ensure_weights, load_model, plan_download
 
-    labels = None if choice.labels is None else LabelMap.from_file(choice.labels)
     if choice.weights is None:
         plan = plan_download(choice.reference)
         if not plan.installed:
@@ -117,6 +127,6 @@ def _load(choice: ModelChoice, *, quiet: bool) -> LoadedModel:
             )
             with console.progress(choice.reference, unit="bytes", quiet=quiet) as on_bytes:
                 ensure_weights(choice.reference, on_bytes=on_bytes, on_note=console.note)
-    model = load_model(choice.reference, labels=labels)
+    model = load_model(choice.reference, labels=choice.label_map)
     model.card.check_can_tag()
     return model

@@ -6,55 +6,33 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vswin_cli.cli import console
-from vswin_cli.cli.option_values import parse_crops, segment_options
+from vswin_cli.cli.model_choice import ModelChoice, make_engine
+from vswin_cli.cli.option_groups import (
+    EngineChoice,
+    SamplingChoice,
+    SegmentChoice,
+    with_option_groups,
+)
 from vswin_cli.cli.options import (
-    BatchSizeOption,
-    CropsOption,
-    DeviceOption,
-    EndOption,
-    ExcludeOption,
     FormatOption,
-    FrameIntervalOption,
-    FrameRateOption,
-    GroupOption,
-    IncludeOption,
-    LabelsOption,
-    MaxEntropyOption,
-    MaxLabelsOption,
-    MergeGapOption,
     MinCoverageOption,
-    MinDurationOption,
-    MinMarginOption,
-    ModelOption,
-    OffsetOption,
-    OnsetOption,
     OutOption,
-    PrecisionOption,
     QuietOption,
     ReportOption,
     SaveScoresOption,
-    SmoothOption,
-    StartOption,
     StrictOption,
-    StrideOption,
     TimelineJsonOption,
-    WeightsOption,
     WindowsOption,
 )
 from vswin_cli.config import (
-    EngineOptions,
-    Precision,
     SamplingOptions,
     SegmentOptions,
-    Stride,
-    parse_seconds,
 )
 from vswin_cli.errors import (
     SOME_FAILED,
@@ -72,32 +50,18 @@ if TYPE_CHECKING:
     from vswin_cli.inference.engine import Engine
     from vswin_cli.storage.sources import VideoSource
     from vswin_cli.timeline.record import Timeline
+    from vswin_cli.video.decoder_pool import DecoderPool
 
 __all__ = ["tag"]
 
 
+@with_option_groups
 def tag(
     videos: Annotated[list[str], typer.Argument(metavar="VIDEO", help="Video files or URLs.")],
-    model: ModelOption = None,
-    weights: WeightsOption = None,
-    labels: LabelsOption = None,
-    fps: FrameRateOption = None,
-    frame_interval: FrameIntervalOption = None,
-    stride: StrideOption = None,
-    crops: CropsOption = 1,
-    start: StartOption = None,
-    end: EndOption = None,
-    onset: OnsetOption = None,
-    offset: OffsetOption = None,
-    min_duration: MinDurationOption = None,
-    merge_gap: MergeGapOption = None,
-    max_labels: MaxLabelsOption = None,
-    include: IncludeOption = None,
-    exclude: ExcludeOption = None,
-    group: GroupOption = None,
-    smooth: SmoothOption = None,
-    min_margin: MinMarginOption = None,
-    max_entropy: MaxEntropyOption = None,
+    *,
+    choice: ModelChoice,
+    sampling: SamplingChoice,
+    segments: SegmentChoice,
     format: FormatOption = None,
     out: OutOption = None,
     json: TimelineJsonOption = False,
@@ -106,9 +70,7 @@ def tag(
     report: ReportOption = None,
     strict: StrictOption = False,
     min_coverage: MinCoverageOption = 0.98,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
-    batch_size: BatchSizeOption = None,
+    running: EngineChoice,
     quiet: QuietOption = False,
 ) -> None:
     """Tag videos: print or write what happens when.
@@ -120,45 +82,20 @@ def tag(
 
         vswin tag movie.mp4 --weights mine.pth --labels mine.txt --json | jq .segments
     """
-    from vswin_cli.cli.model_choice import ModelChoice, make_engine
     from vswin_cli.cli.output import choose_output
     from vswin_cli.cli.tag_paths import plan_places
 
-    sampling = SamplingOptions(
-        frame_rate=fps,
-        frame_interval=frame_interval,
-        stride=None if stride is None else Stride.parse(stride),
-        crops=parse_crops(crops),
-        start_seconds=None if start is None else parse_seconds(start),
-        end_seconds=None if end is None else parse_seconds(end),
-    )
-    choose_segments = partial(
-        segment_options,
-        onset=onset,
-        offset=offset,
-        min_duration=min_duration,
-        merge_gap=merge_gap,
-        max_labels=max_labels,
-        include=include,
-        exclude=exclude,
-        group=group,
-        smooth=smooth,
-        min_margin=min_margin,
-        max_entropy=max_entropy,
-    )
-    choose_segments(SegmentOptions())  # what makes no sense is refused before any work
-    running = EngineOptions(device, cast(Precision, precision), batch_size)
+    sampling_options, engine_options = sampling.options(), running.options()
     output = choose_output(out, format, json=json)
     if windows:
         output.check_shows_windows()
-    choice = ModelChoice(model, weights, labels)
     sources, num_missing = _find(videos, output)
     places = plan_places(output, save_scores, report, sources, choice)
-    engine = make_engine(choice, running, crops=sampling.crops, quiet=quiet)
-    segments = choose_segments(engine.model.card.segments)
+    engine = make_engine(choice, engine_options, crops=sampling_options.crops or 1, quiet=quiet)
+    segment_options = segments.over(engine.model.card.segments)
     done: list[_Tagged] = []
     with _keeping_scores(places, sources) as scores:
-        job = _Job(engine, sampling, segments, scores, windows, output.tell, quiet)
+        job = _Job(engine, sampling_options, segment_options, scores, windows, output.tell, quiet)
         num_failed = num_missing
         try:
             num_failed += _tag_all(sources, job, done)
@@ -251,15 +188,15 @@ def _tag_all(sources: Sequence[VideoSource], job: _Job, done: list[_Tagged]) -> 
         OutputError: likewise, as its scores cannot be written; or no video's could be.
     """
     from vswin_cli.timeline.selection import check_selection
-    from vswin_cli.video.decoder_process import reusing_decoders
+    from vswin_cli.video.decoder_pool import DecoderPool
 
     card = job.engine.model.card
     check_selection(card.labels, card.activation, job.segments)  # would fail every video alike
     num_failed = 0
-    with reusing_decoders():
+    with DecoderPool() as pool:
         for source in sources:
             try:
-                done.append(_Tagged(source, _tag_one(source, job), job.scores.get(source.id)))
+                done.append(_Tagged(source, _tag_one(source, job, pool), job.scores.get(source.id)))
             except (SourceError, OptionError, OutputError) as problem:
                 num_failed += 1
                 if num_failed == len(sources) or _ends_all(problem):
@@ -280,7 +217,7 @@ def _naming(problem: VswinError, source: VideoSource) -> VswinError:
     return type(problem)(f"{source.uri}: {problem.message}", hint=problem.hint)
 
 
-def _tag_one(source: VideoSource, job: _Job) -> Timeline:
+def _tag_one(source: VideoSource, job: _Job, pool: DecoderPool) -> Timeline:
     from vswin_cli.inference.pipeline import analyze_video
 
     with console.progress(source.uri, quiet=job.quiet) as on_progress:
@@ -292,6 +229,7 @@ def _tag_one(source: VideoSource, job: _Job) -> Timeline:
             on_progress=on_progress,
             save_scores=job.scores.get(source.id),
             top_classes=job.top_classes,
+            decoder_pool=pool,
         )
     if not job.quiet:
         for notice in timeline.warnings:
