@@ -65,8 +65,8 @@ def test_format_matches_its_golden_file(fmt):
         ("otio", '"start": 1.0'),
     ],
 )
-def test_what_is_shown_along_with_the_video_waits_for_its_picture(fmt, begin):
-    """Where the sound plays for two seconds before the first picture."""
+def test_formats_for_players_count_from_the_start_of_the_sound(fmt, begin):
+    """Where the sound begins two seconds before the first frame."""
     video = replace(timeline().video, lead_seconds=2.0)
     assert begin in written(fmt, timeline(video=video))
 

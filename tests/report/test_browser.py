@@ -154,7 +154,7 @@ def test_other_rules_give_what_the_command_gives(page, tagged):
     assert spans(page) == expected_spans(again)
 
 
-def test_margin_and_entropy_give_what_the_command_gives_and_show_what_they_silence(page, tagged):
+def test_margin_and_entropy_gate_as_the_command_does_and_show_gated_cells(page, tagged):
     page.click("summary >> nth=0")
     assert not page.locator("#gate-row").is_visible()
     for margin, entropy in ((0.3, 1), (0, 0.6), (0.15, 0.75), (1, 1)):
@@ -257,9 +257,9 @@ def test_the_gap_is_drawn_where_it_is(page, tagged):
     assert page.locator("#lanes rect.unseen").count() == 0
 
 
-def test_pictures_show_the_video_at_their_times(page, tagged):
-    """Frames carry their number; it is read back from the picture that the browser decoded."""
-    pictures = page.evaluate(
+def test_thumbnails_show_the_video_at_their_times(page, tagged):
+    """Frames carry their number; it is read back from the image that the browser decoded."""
+    images = page.evaluate(
         """Promise.all([...document.querySelectorAll('#strip img')].map(async (image) => {
              await image.decode();
              const canvas = new OffscreenCanvas(64, 64);
@@ -269,10 +269,10 @@ def test_pictures_show_the_video_at_their_times(page, tagged):
              return [Number(image.dataset.seconds), rgba.filter((_, i) => i % 4 === 0)];
            }))"""
     )
-    assert len(pictures) > 5
-    for seconds, red in pictures:
-        picture = np.repeat(np.array(red, np.uint8).reshape(64, 64, 1), 3, axis=2)
-        assert read_index(picture) == round(seconds * 8)
+    assert len(images) > 5
+    for seconds, red in images:
+        image = np.repeat(np.array(red, np.uint8).reshape(64, 64, 1), 3, axis=2)
+        assert read_index(image) == round(seconds * 8)
 
 
 def test_nothing_overflows_on_phones_and_wide_screens(page):

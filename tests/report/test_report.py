@@ -51,7 +51,7 @@ def text(tagged):
     return path.read_text()
 
 
-def test_page_holds_segments_scores_gaps_and_pictures(tagged, text):
+def test_page_holds_segments_scores_gaps_and_thumbnails(tagged, text):
     content = content_of(text)
     assert [(one["label"], one["start"]) for one in content["segments"]] == [
         (one.label, round(one.start_seconds, 6)) for one in tagged.timeline.segments
@@ -247,7 +247,7 @@ def test_only_reported_labels_and_groups_travel():
     assert unpack(packed)[2] == pytest.approx(both, abs=1e-3)
 
 
-def test_pictures_are_upright_small_and_on_time(tmp_path):
+def test_thumbnails_are_upright_small_and_on_time(tmp_path):
     recipe = VideoRecipe(num_frames=90, width=96, height=64, rotation=90, b_frames=2)
     video = make_video(tmp_path / "turned.mp4", recipe)
     found = take_thumbnails(video, plan_requests(3.0, ()), 100_000)
@@ -266,7 +266,7 @@ def test_a_peak_is_shown_as_it_is_and_anything_near_does_for_the_axis(tmp_path):
     assert [one.seconds for one in found] == [3.0, 5.0, 9.5]
 
 
-def test_pictures_end_where_the_room_ends(tagged):
+def test_thumbnails_end_at_the_size_limit(tagged):
     requests = plan_requests(30.0, tagged.timeline.segments)
     everything = take_thumbnails(tagged.video, requests, 1_000_000)
     some = take_thumbnails(tagged.video, requests, 10_000)
@@ -274,13 +274,13 @@ def test_pictures_end_where_the_room_ends(tagged):
     assert sum(len(one.url) for one in some) <= 10_000
 
 
-def test_pictures_end_when_time_is_up(tagged):
+def test_thumbnails_end_at_the_time_limit(tagged):
     assert (
         take_thumbnails(tagged.video, plan_requests(30.0, ()), 10**6, time_limit_seconds=-9.9) == []
     )
 
 
-def test_a_file_that_is_no_video_gives_no_pictures(tmp_path):
+def test_a_file_that_is_no_video_gives_no_thumbnails(tmp_path):
     (tmp_path / "video.mp4").write_bytes(b"no video at all" * 100)
     assert take_thumbnails(tmp_path / "video.mp4", plan_requests(30.0, ()), 10_000) == []
 

@@ -76,7 +76,7 @@ def test_last_clip_shifted_back_is_blended_by_the_time_it_shares():
         assert t.spans == ((0.0, 3.5 * STEP),)
 
 
-def test_of_a_moment_the_best_clip_counts():
+def test_instants_take_the_score_of_the_best_clip():
     one, two = pairs(0.1, 0.2, 0.3, 0.4), pairs(0.9, 0.1, 0.5, 0.1)
     clips = [clip(one), clip(two, 2 * STEP)]
     with build(clips, instants=("a", "no label of ours")) as track, build(clips) as plain:
@@ -86,7 +86,7 @@ def test_of_a_moment_the_best_clip_counts():
         np.testing.assert_array_equal(track.read(0, 6)[:, 1], plain.read(0, 6)[:, 1])
 
 
-def test_a_moment_off_the_grid_shows_in_the_cells_that_hold_half_of_its_step():
+def test_an_instant_off_the_grid_shows_in_the_cells_that_hold_half_of_its_step():
     late = [clip(pairs(0.2, 0.2, 0.2)), clip(pairs(0.9, 0.1), 1.25 * STEP)]
     with build(late, instants=("a",)) as track:
         np.testing.assert_allclose(track.read(0, 4)[:, 0], [0.2, 0.9, 0.2, 0.1], atol=HALF)

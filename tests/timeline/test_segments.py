@@ -115,7 +115,7 @@ def test_one_label_at_a_time_is_settled_between_boundaries():
     assert found == [(0, 10, "a"), (10, 20, "a"), (10, 11, "cut")]
 
 
-def test_a_moment_is_the_peak_of_its_score_alone():
+def test_an_instant_is_the_peak_of_its_score_alone():
     cut = np.array([0.1, 0.5, 0.9, 0.6, 0.1, 0.5, 0.4, 0.7, 0.1])
     track = track_of(np.column_stack([cut, 0 * cut]), labels=["cut", "b"], activation="sigmoid")
     found = spans(track, onset=0.45, offset=0.1, instants=("cut",))
@@ -260,7 +260,7 @@ def test_leaving_no_label_fails():
         find_segments(track, SegmentOptions(exclude=("*",)))
 
 
-def test_margin_silences_cells_where_two_labels_tie():
+def test_margin_gates_cells_where_two_labels_tie():
     scores = np.concatenate([np.tile([[0.5, 0.48, 0.02]], (10, 1)), columns((10, 0.9))])
     with track_of(scores) as track:
         result = segment_track(track, SegmentOptions(min_margin=0.1, **PLAIN))
@@ -270,13 +270,13 @@ def test_margin_silences_cells_where_two_labels_tie():
     assert result.gated_seconds == 10 * STEP
 
 
-def test_silenced_cells_hold_nothing_even_with_an_offset_of_zero():
+def test_gated_cells_hold_no_segment_even_with_an_offset_of_zero():
     scores = np.concatenate([columns((10, 0.9)), np.tile([[0.5, 0.48, 0.02]], (10, 1))])
     found = spans(track_of(scores), min_margin=0.1, offset=0.0, include=("label 0",))
     assert found == [(0, 10, "label 0")]
 
 
-def test_entropy_silences_cells_where_scores_spread():
+def test_entropy_gates_cells_where_scores_spread():
     spread = np.tile([[0.42] + [0.58 / 99] * 99], (10, 1))
     sure = np.tile([[0.9] + [0.1 / 99] * 99], (10, 1))
     with track_of(np.concatenate([spread, sure])) as track:

@@ -1,4 +1,4 @@
-"""A page that shows what happens when in a video, and lets its reader move the thresholds."""
+"""Write an HTML page that shows the segments of a video and lets its reader move thresholds."""
 
 from vswin_cli.report.writing import ReportSource, write_report
 

@@ -1,8 +1,9 @@
-"""What a page is told about one video, in the words of its script; JSON keys are field names."""
+"""The data of a page about one video, for its script; JSON keys are field names."""
 
 from __future__ import annotations
 
 import os
+import reprlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -20,7 +21,7 @@ __all__ = ["PageContent", "PageOptions", "page_content", "relative_url"]
 
 @dataclass(frozen=True, slots=True)
 class PageOptions:
-    """The options that the page can change, as they were."""
+    """The options of the run; the page can change most of them."""
 
     onset: float
     offset: float
@@ -32,13 +33,13 @@ class PageOptions:
     max_entropy: float
     alternatives: int
     instants: tuple[str, ...]
-    """Labels of moments, which are neither smoothed nor merged nor limited."""
+    """Labels of instants, which are neither smoothed nor merged nor limited."""
     onsets: tuple[LabelOnset, ...]
     """Labels with an onset of their own."""
 
     @classmethod
     def of(cls, options: SegmentOptions) -> PageOptions:
-        """Those of a run."""
+        """Make page options from the options of a run."""
         return cls(
             onset=options.onset,
             offset=options.offset,
@@ -56,29 +57,42 @@ class PageOptions:
 
 @dataclass(frozen=True, slots=True)
 class PageContent:
-    """Everything that the page's script works with."""
+    """All data that the page's script works with."""
 
     name: str
-    """Of the video, without folders."""
+    """File name of the video, without folders."""
     video_url: str | None
-    """Where the page finds the video, relative to itself."""
+    """URL of the video, relative to the page."""
     duration_seconds: float
     """Length of the time axis."""
     lead_seconds: float
-    """How long a player shows no picture at the beginning; no part of the axis."""
+    """How long a player shows no frame at the beginning; not part of the axis."""
     options: PageOptions
     segments: tuple[Segment, ...]
     gaps: tuple[GapRecord, ...]
     unseen: tuple[tuple[float, float], ...]
-    """Parts outside the gaps that no clip has seen, if the scores tell."""
+    """Parts outside the gaps that no clip covers, if scores are there."""
     track: PackedTrack | None = None
     thumbnails: tuple[Thumbnail, ...] = ()
+
+    def __repr__(self) -> str:
+        return (
+            f"PageContent({reprlib.repr(self.name)}, {self.duration_seconds:.3f} s, "
+            f"{len(self.segments)} segments, {self.track}, {len(self.thumbnails)} thumbnails)"
+        )
 
 
 def page_content(
     timeline: Timeline, track: ScoreTrack | None, packed: PackedTrack | None, url: str | None
 ) -> PageContent:
-    """The content of a page, still without pictures."""
+    """Make the content of a page, still without thumbnails.
+
+    Args:
+        timeline: the result to show.
+        track: its scores, if there are any.
+        packed: the same scores as they are embedded in the page.
+        url: of the video, relative to the page.
+    """
     segments = tuple(replace(one, label=one_line(one.label)) for one in timeline.segments)
     if packed is not None:
         packed = replace(
@@ -100,7 +114,7 @@ def page_content(
 
 
 def relative_url(target: Path, folder: Path) -> str:
-    """The address of a file from a page in `folder`, whatever characters its name holds."""
+    """Return the URL of a file relative to a page in `folder`; its name may hold any characters."""
     try:
         relative = os.path.relpath(target.absolute(), folder.absolute())
     except ValueError:  # another drive
@@ -110,6 +124,7 @@ def relative_url(target: Path, folder: Path) -> str:
 
 
 def _axis_seconds(timeline: Timeline, track: ScoreTrack | None) -> float:
+    """Return the length of the time axis; never 0, as the page divides by it."""
     ends = [timeline.video.duration_seconds, *(one.end_seconds for one in timeline.segments)]
     if track is not None:
         ends.append(track.end_seconds)
@@ -117,7 +132,7 @@ def _axis_seconds(timeline: Timeline, track: ScoreTrack | None) -> float:
 
 
 def _unseen(track: ScoreTrack) -> tuple[tuple[float, float], ...]:
-    """Parts between clips and gaps that are too wide to be rounding."""
+    """List the parts between clips and gaps that are longer than a cell."""
     parts = []
     at = track.start_seconds
     gaps = [(gap.start_seconds, gap.end_seconds) for gap in track.gaps]

@@ -1,7 +1,8 @@
-"""From contents to HTML: one file with everything in it and nothing that it may load or run.
+"""Render pages to HTML: self-contained files that load nothing but the video beside them.
 
-The policy in each page names its script and its style by their hashes, so nothing that sneaks in
-with a file name or a label can run; the templates escape all of it in any case.
+File names and labels come from strangers. The templates escape them; and, in case one gets
+through, the content security policy of each page allows only its own script and style, named by
+their hashes, so that injected markup neither runs nor loads anything.
 """
 
 from __future__ import annotations
@@ -38,26 +39,26 @@ _STRIP_HEIGHT = 12.0  # for all of them together
 
 @dataclass(frozen=True, slots=True)
 class IndexRow:
-    """A video in the table of several."""
+    """A row of the table of several videos."""
 
     timeline: Timeline
     url: str
-    """Of the video's own page."""
+    """URL of the video's own page."""
 
     @property
     def name(self) -> str:
-        """Of the video, without folders."""
+        """File name of the video, without folders."""
         return video_name(self.timeline)
 
     @property
     def folder(self) -> str:
-        """Where the video is, as the user gave it; nothing for the folder at hand."""
+        """Folder of the video as the user gave it; empty for the current folder."""
         place = one_line(self.timeline.video.uri.replace("\\", "/"))
         return place.rpartition("/")[0]
 
     @property
     def marks(self) -> list[tuple[float, float, int]]:
-        """Start and width of the longest segments, in percent of the video, and their row."""
+        """Start and width in percent of the video, and row, of the longest segments."""
         longest = sorted(self.timeline.segments, key=lambda one: -one.duration_seconds)
         labels = [one.label for one in self.timeline.summary]
         return [
@@ -70,12 +71,12 @@ class IndexRow:
 
     @property
     def row_height(self) -> float:
-        """Of a row of marks, in units of the strip's picture."""
+        """Height of a row of marks, in units of the strip's view box."""
         return _STRIP_HEIGHT / min(max(len(self.timeline.summary), 1), _STRIP_ROWS)
 
     @property
     def gaps(self) -> list[tuple[float, float]]:
-        """The same for what could not be decoded."""
+        """Start and width in percent of the video of what could not be decoded."""
         gaps = self.timeline.coverage.gaps
         return [self._share(gap.start_seconds, gap.end_seconds) for gap in gaps[:_STRIP_MARKS]]
 
@@ -85,12 +86,12 @@ class IndexRow:
 
 
 def video_page(timeline: Timeline, content: PageContent, index_url: str | None = None) -> str:
-    """The page of one video.
+    """Render the page of one video.
 
     Args:
-        timeline: what to say about it.
-        content: what the page's script works with.
-        index_url: of the table that it belongs to.
+        timeline: the result to show.
+        content: data for the page's script.
+        index_url: URL of the table of videos, if the page belongs to one.
     """
     return _render(
         "page.html.j2",
@@ -103,7 +104,7 @@ def video_page(timeline: Timeline, content: PageContent, index_url: str | None =
 
 
 def index_page(rows: Sequence[IndexRow]) -> str:
-    """The table of several videos."""
+    """Render the table of several videos."""
     return _render("index.html.j2", _INDEX_SCRIPTS, rows=rows)
 
 
@@ -119,7 +120,7 @@ def _render(template: str, scripts: Sequence[str], **values: object) -> str:
         .get_template(template)
         .render(policy=policy, script=Markup(script), style=Markup(style), **values)
     )
-    # lone surrogates stand for bytes of a file name that are no UTF-8
+    # Lone surrogates stand for bytes of a file name that are no UTF-8
     return html.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -149,5 +150,5 @@ def _environment() -> Environment:
 
 
 def _clock(seconds: float) -> str:
-    """As the page's script writes it."""
+    """Format a time as the page's script does."""
     return clock_text(seconds, 1)

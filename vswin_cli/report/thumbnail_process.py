@@ -1,6 +1,6 @@
-"""The child of `vswin_cli.report.thumbnails`: an order on stdin, pictures on stdout.
+"""The child of `vswin_cli.report.thumbnails`: reads a request from stdin, writes images to stdout.
 
-Each picture is a line of JSON (seconds, width, height, MIME type, bytes) and the bytes.
+Each image is a line of JSON (seconds, width, height, MIME type, bytes) and the bytes.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ _ENCODERS = (  # the first that this FFmpeg has: name, pixels, options, MIME typ
 
 
 def main() -> None:
-    """Fulfil one order."""
-    order = json.load(sys.stdin)
+    """Serve one request."""
+    request = json.load(sys.stdin)
     try:
-        with VideoReader(Path(order["path"])) as reader:
-            _take(reader, order["requests"], sys.stdout.buffer)
+        with VideoReader(Path(request["path"])) as reader:
+            _take(reader, request["requests"], sys.stdout.buffer)
     except (SourceError, BrokenPipeError):
-        return  # no pictures, or nobody wants more
+        return  # no images, or the parent wants no more
 
 
 def _take(reader: VideoReader, requests: list[tuple[float, float]], out: IO[bytes]) -> None:
@@ -53,11 +53,11 @@ def _take(reader: VideoReader, requests: list[tuple[float, float]], out: IO[byte
             frames, here = reader.frames(), 0.0
             continue
         here = frame.seconds
-        _send(out, frame, _picture(reader, frame))
+        _send(out, frame, _image(reader, frame))
 
 
 def _frame_at(frames: Iterator[TimedFrame], seconds: float, earliest: float) -> TimedFrame | None:
-    """The first frame in `[earliest, seconds]`, else the first after, else the last."""
+    """Return the first frame from `earliest` on, else the last."""
     frame = None
     for frame in frames:
         if frame.seconds >= earliest:
@@ -65,9 +65,9 @@ def _frame_at(frames: Iterator[TimedFrame], seconds: float, earliest: float) -> 
     return frame
 
 
-def _picture(reader: VideoReader, frame: TimedFrame) -> NDArray[np.uint8]:
-    """Upright, of the shape that a player shows, with about `_AREA_PIXELS`; (H, W, 3)."""
-    assert frame.frame is not None  # this reader leaves nothing out
+def _image(reader: VideoReader, frame: TimedFrame) -> NDArray[np.uint8]:
+    """Resize a frame, upright and in display shape, to about `_AREA_PIXELS`; (H, W, 3)."""
+    assert frame.frame is not None  # this reader skips no frame
     ratio = Fraction(reader.info.sample_aspect_ratio.replace(":", "/")) or Fraction(1)
     width, height = frame.frame.width * float(ratio), float(frame.frame.height)
     scale = math.sqrt(_AREA_PIXELS / (width * height))
@@ -79,18 +79,18 @@ def _even(pixels: float) -> int:
     return max(16, 2 * round(pixels / 2))
 
 
-def _send(out: IO[bytes], frame: TimedFrame, picture: NDArray[np.uint8]) -> None:
-    data, kind = _encode(picture)
-    height, width = picture.shape[:2]
+def _send(out: IO[bytes], frame: TimedFrame, image: NDArray[np.uint8]) -> None:
+    data, kind = _encode(image)
+    height, width = image.shape[:2]
     head = [round(frame.seconds, 3), width, height, kind, len(data)]
     out.write(json.dumps(head).encode() + b"\n" + data)
     out.flush()
 
 
-def _encode(picture: NDArray[np.uint8]) -> tuple[bytes, str]:
+def _encode(image: NDArray[np.uint8]) -> tuple[bytes, str]:
     import av
 
-    frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+    frame = av.VideoFrame.from_ndarray(image, format="rgb24")
     for name, pixels, options, kind in _ENCODERS:
         try:
             encoder = cast("av.VideoCodecContext", av.CodecContext.create(name, "w"))
@@ -102,4 +102,4 @@ def _encode(picture: NDArray[np.uint8]) -> tuple[bytes, str]:
         encoder.options = options
         packets = [*encoder.encode(frame.reformat(format=pixels)), *encoder.encode(None)]
         return b"".join(bytes(packet) for packet in packets), kind
-    raise SourceError("FFmpeg can write neither WebP nor JPEG pictures")
+    raise SourceError("FFmpeg can write neither WebP nor JPEG images")

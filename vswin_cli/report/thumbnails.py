@@ -1,7 +1,7 @@
-"""Small pictures for a page: along the whole video, and where segments are at their best.
+"""Take thumbnails of a video for a page: along the whole video and at the peaks of segments.
 
 Decoding happens in a child process under a time limit, so that a damaged or enormous video costs
-a page some of its pictures and never the page. What arrived before the limit is used.
+a page some of its thumbnails and never the page. What arrived before the limit is used.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TIME_LIMIT_SECONDS = 120.0
 _AXIS_COUNT = 48
 _AXIS_SHORTEST_STEP_SECONDS = 0.5
 _PEAK_COUNT = 240
-_PEAK_GROUP = 40  # peaks of one sweep over the video; the weightiest come in the first
+_PEAK_GROUP = 40  # peaks per pass over the video; the first pass has the most important ones
 _START_SECONDS = 10.0  # for the child to start and open the video
 _BOOTSTRAP = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
@@ -34,30 +34,35 @@ _BOOTSTRAP = (
 
 @dataclass(frozen=True, slots=True)
 class ThumbnailRequest:
-    """A picture that is wanted."""
+    """A requested thumbnail."""
 
     seconds: float
-    """When it is on display."""
+    """Time of the frame to show."""
     earliest_seconds: float
-    """A picture from here on does as well, if it comes cheaper."""
+    """Earliest frame that will do instead, if it takes less decoding."""
 
 
 @dataclass(frozen=True, slots=True)
 class Thumbnail:
-    """A picture."""
+    """A small image of one frame."""
 
     seconds: float
-    """When the video shows it."""
+    """Time of the frame."""
     width: int
     height: int
     url: str
-    """A `data:` address with the picture itself."""
+    """A `data:` URL with the image itself."""
+
+    def __repr__(self) -> str:
+        size = f"{self.width}x{self.height}, {len(self.url)} characters"
+        return f"Thumbnail({self.seconds:.3f} s, {size})"
 
 
 def plan_requests(duration_seconds: float, segments: Sequence[Segment]) -> list[ThumbnailRequest]:
-    """What to ask for, in the order in which to give up.
+    """List the thumbnails to request, the most important first.
 
-    Along the axis any picture of each part of the video does; a peak is shown as it is.
+    Along the axis any frame of each part of the video will do, usually a key frame; a peak is shown
+    exactly.
     """
     count = min(_AXIS_COUNT, max(1, int(duration_seconds / _AXIS_SHORTEST_STEP_SECONDS)))
     step = duration_seconds / count
@@ -77,20 +82,20 @@ def take_thumbnails(
     *,
     time_limit_seconds: float = TIME_LIMIT_SECONDS,
 ) -> list[Thumbnail]:
-    """Pictures of a video, sorted by time; fewer than asked for where something runs out.
+    """Take thumbnails of a video, sorted by time; fewer than requested where a limit is reached.
 
     Args:
         video: the file.
-        requests: what to show, the most important ahead.
-        max_bytes: of all addresses together.
-        time_limit_seconds: when to go without the rest.
+        requests: what to show, the most important first.
+        max_bytes: for all `data:` URLs together.
+        time_limit_seconds: when to stop and do without the rest.
     """
-    order = {
+    request = {
         "path": str(video.absolute()),
         "requests": [(one.seconds, one.earliest_seconds) for one in requests],
     }
     found: dict[float, Thumbnail] = {}
-    for thumbnail in _from_child(json.dumps(order).encode(), time_limit_seconds):
+    for thumbnail in _from_child(json.dumps(request).encode(), time_limit_seconds):
         max_bytes -= len(thumbnail.url)
         if max_bytes < 0:
             break
@@ -98,7 +103,7 @@ def take_thumbnails(
     return [found[seconds] for seconds in sorted(found)]
 
 
-def _from_child(order: bytes, time_limit_seconds: float) -> Iterator[Thumbnail]:
+def _from_child(request: bytes, time_limit_seconds: float) -> Iterator[Thumbnail]:
     command = [sys.executable, "-c", _BOOTSTRAP]
     command.append(json.dumps([str(Path(path).resolve()) for path in sys.path]))
     with subprocess.Popen(
@@ -110,7 +115,7 @@ def _from_child(order: bytes, time_limit_seconds: float) -> Iterator[Thumbnail]:
         try:
             assert child.stdin is not None
             assert child.stdout is not None
-            _send(child.stdin, order)
+            _send(child.stdin, request)
             for line in child.stdout:
                 if not line.endswith(b"\n"):
                     return
@@ -125,9 +130,9 @@ def _from_child(order: bytes, time_limit_seconds: float) -> Iterator[Thumbnail]:
             child.kill()
 
 
-def _send(pipe: IO[bytes], order: bytes) -> None:
+def _send(pipe: IO[bytes], request: bytes) -> None:
     try:
-        pipe.write(order)
+        pipe.write(request)
         pipe.close()
     except BrokenPipeError:
-        pass  # the child is gone; its silence says the rest
+        pass  # the child has ended; reading finds no thumbnails

@@ -1,11 +1,11 @@
-"""A score track made small enough to travel inside a page, and still exact where it fits.
+"""Pack a score track into a page: exactly where it fits, else rounded or without weak labels.
 
-Scores are stored in half precision. They are carried over bit by bit if the space allows,
-otherwise in steps of 1/256, which half precision also holds exactly, and as nothing below 1/64.
-If even that is too much, the labels with the lowest best scores stay behind and the page's
-thresholds stop above them, so that what it shows is complete. Margin and entropy, for which all
-labels count, travel as the thresholds that each cell passes: the steps of the page's sliders and
-what the user chose, so that they are exact where it matters.
+Stored scores have half precision. They are embedded unchanged if the space allows, otherwise in
+steps of 1/256, which half precision also holds exactly, and as 0 below 1/64. If that is still too
+much, the labels with the lowest best scores are left out and the page's thresholds stop above
+those, so that what it shows is complete. Margin and entropy depend on all labels and are embedded
+as the highest threshold that each cell passes; the thresholds are the steps of the page's sliders
+and the value of the run, so that the page gates exactly as the command does.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from vswin_cli.timeline.selection import LabelView, normalised_entropy, top_marg
 __all__ = ["LOWEST_ONSET", "PackedTrack", "gate_levels", "pack_track"]
 
 LOWEST_ONSET = 0.05
-"""Labels that never score this much are left out in any case."""
+"""Labels that never reach this score are always left out."""
 
-_BATCH = 16  # columns held at once
-_MAX_LABELS = 256  # more make a page slow rather than informative, unless they reach the onset
+_BATCH = 16  # columns in memory at once
+_MAX_LABELS = 256  # more make a page slow; those that reach the onset always count
 _STEP = 1 / 256
-_LEAST_CODE = 4  # what lies below is noise far from any threshold, and most of the bytes
+_LEAST_CODE = 4  # lower scores are noise far from any threshold, and cost most of the bytes
 _BASE64 = 4 / 3
 _GATE_STEPS = 100  # of the page's sliders for margin and entropy
 
@@ -42,7 +42,7 @@ Bits = Literal[8, 16]
 
 @dataclass(frozen=True, slots=True)
 class PackedTrack:
-    """What the page needs of a track to segment it again."""
+    """The parts of a track that the page needs to segment it again."""
 
     labels: tuple[str, ...]
     """Labels and groups that a threshold in the page can reach, in the order of the columns."""
@@ -50,32 +50,39 @@ class PackedTrack:
     step_seconds: float
     num_cells: int
     bits: Bits
-    """16: the stored scores themselves; 8: rounded to 1/256, and to 0 below 1/64."""
+    """16: the stored scores unchanged; 8: rounded to 1/256, and to 0 below 1/64."""
     scores: str
-    """Column by column, differences along time, high bytes ahead of low ones; deflated."""
+    """Per column the differences along time, all high bytes before all low ones; deflated."""
     valid: str
     """A bit per cell, lowest first; deflated."""
     margins: str
     """For each cell the last of `gate_levels` that its margin reaches, a byte; packed like a column
-    of `scores` in steps. Empty where scores do not compete."""
+    of `scores` of 8 bits. Empty for sigmoid scores."""
     entropies: str
     """The same for the first of the levels that its entropy does not exceed."""
     stretches: tuple[tuple[float, float, int, int], ...]
     """Start and end in seconds, first and stop cell."""
     boundaries: tuple[Boundary, ...]
-    """Every peak that may divide segments at an onset in reach."""
+    """Every peak that divides segments at some onset that the page allows."""
     lowest_onset: float
-    """From here on no label is missing."""
+    """Lowest onset at which no label is missing."""
     num_left_out: int
-    """Labels that reach `LOWEST_ONSET` and had no room."""
+    """Labels that reach `LOWEST_ONSET` and did not fit."""
+
+    def __repr__(self) -> str:
+        return (
+            f"PackedTrack({self.num_cells} cells of {self.step_seconds:.4g} s x "
+            f"{len(self.labels)} labels, {self.bits} bits, {len(self.scores)} characters, "
+            f"{self.num_left_out} labels left out)"
+        )
 
 
 def pack_track(track: ScoreTrack, options: SegmentOptions, max_bytes: int) -> PackedTrack:
-    """Take along what fits into `max_bytes` of base64 text.
+    """Pack as many columns as fit into `max_bytes` of base64 text, the highest scores first.
 
     Args:
         track: all scores.
-        options: which labels are reported, alone or in groups, and what counts as undecided.
+        options: which labels are reported, alone or in groups, and the gating thresholds.
         max_bytes: for the scores; the rest is a few kilobytes.
 
     Raises:
@@ -115,7 +122,7 @@ def pack_track(track: ScoreTrack, options: SegmentOptions, max_bytes: int) -> Pa
 
 
 def _largest(track: ScoreTrack, view: LabelView) -> NDArray[np.float32]:
-    """Best score of each column, wherever a reader may look for it."""
+    """Return the best score of each column, anywhere in the track."""
     largest = np.zeros(view.num_columns, np.float32)
     for _, rows in track.chunks():
         if len(rows):
@@ -129,15 +136,15 @@ def _boundaries(track: ScoreTrack, options: SegmentOptions) -> tuple[Boundary, .
 
 
 def gate_levels(chosen: float) -> NDArray[np.float64]:
-    """Thresholds of margin or entropy that the page knows, rising: its slider's, and the user's."""
+    """Return the page's margin or entropy thresholds: its slider's steps and the run's value."""
     return np.unique([*(np.arange(_GATE_STEPS + 1) / _GATE_STEPS), chosen])
 
 
 def _gates(track: ScoreTrack, view: LabelView, options: SegmentOptions) -> tuple[str, str]:
-    """`margins` and `entropies` of a packed track."""
+    """Compute `margins` and `entropies` of a packed track."""
     if track.activation != "softmax":
         return "", ""
-    # compared in single precision, as the command does
+    # Compared in single precision, as the command does.
     low = gate_levels(options.min_margin).astype(np.float32)
     high = gate_levels(options.max_entropy).astype(np.float32)
     margins = np.zeros(track.num_cells, np.uint8)
@@ -153,7 +160,7 @@ def _gates(track: ScoreTrack, view: LabelView, options: SegmentOptions) -> tuple
 def _pack(
     track: ScoreTrack, view: LabelView, ordered: NDArray[np.intp], bits: Bits, max_bytes: int
 ) -> tuple[int, str]:
-    """How many of the ordered columns fit, and those in their own order as text."""
+    """Pack columns until the space is used up; return their number and text, in column order."""
     room = max_bytes / _BASE64
     packed: dict[int, bytes] = {}
     for first in range(0, len(ordered), _BATCH):
@@ -171,7 +178,7 @@ def _pack(
 def _codes(
     track: ScoreTrack, view: LabelView, columns: NDArray[np.intp], bits: Bits
 ) -> Iterator[NDArray[np.uint8] | NDArray[np.uint16]]:
-    """Scores of each column as whole numbers that rise with them (N,)."""
+    """Yield the scores of each column as whole numbers in the same order (N,)."""
     out = np.empty((len(columns), track.num_cells), np.uint16 if bits == 16 else np.uint8)
     for first, rows in track.chunks():
         values = view.apply(rows, columns).T
@@ -185,13 +192,14 @@ def _codes(
 
 
 def _deflated_column(codes: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
+    """Deflate one column; differences and separate byte planes compress far better."""
     steps = np.diff(codes, prepend=codes.dtype.type(0))  # wraps around, as adding up does
     planes = steps.astype(steps.dtype.newbyteorder(">")).view(np.uint8)
     return zlib.compress(planes.reshape(len(codes), codes.itemsize).T.tobytes(), 9)
 
 
 def _joined(packed: dict[int, bytes]) -> str:
-    """Columns in rising order, each behind its length in four bytes, lowest first."""
+    """Join columns in rising order, each after its length in four bytes, little-endian."""
     parts = (packed[column] for column in sorted(packed))
     return _text(b"".join(len(part).to_bytes(4, "little") + part for part in parts))
 
@@ -205,5 +213,5 @@ def _text(data: bytes) -> str:
 
 
 def _above(score: float) -> float:
-    """The next hundredth that a score does not reach."""
+    """Return the next hundredth above a score."""
     return min(1.0, (math.floor(score * 100 + 1e-4) + 1) / 100)

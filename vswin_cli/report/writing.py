@@ -1,4 +1,4 @@
-"""Reports on disk: one page for one video, a table and a folder of pages for several."""
+"""Write reports: one page for one video, a table and a folder of pages for several."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ from vswin_cli.timeline.score_files import load_track
 __all__ = ["MAX_PAGE_BYTES", "ReportSource", "write_report"]
 
 MAX_PAGE_BYTES = 2_000_000
-"""No page is larger, however long its video."""
+"""Size limit of a page, however long its video."""
 
-_SCORES_SHARE = 0.5  # of what the rest of the page leaves
+_SCORES_SHARE = 0.5  # of the space that the rest of the page leaves
 _RESERVE_BYTES = 10_000
-_SAME_SECONDS = 1.0  # difference in length that two results of one video may have
+_SAME_SECONDS = 1.0  # two results of one video may differ in length by this much
 
 OnProgress = Callable[[float, "float | None"], None]
 
 
 @dataclass(frozen=True, slots=True)
 class ReportSource:
-    """One video of a report."""
+    """One video of a report and its files."""
 
     timeline: Timeline
     scores: Path | None = None
-    """What `vswin tag --save-scores` wrote, for curves and thresholds that can be moved."""
+    """Score file of `vswin tag --save-scores`, for curves and movable thresholds."""
     video: Path | None = None
     """The file, for thumbnails and for playing it."""
 
@@ -47,12 +47,12 @@ def write_report(
     thumbnails: bool = True,
     on_progress: OnProgress | None = None,
 ) -> list[Path]:
-    """Write a page, or for several videos a table at `path` and their pages in a folder beside it.
+    """Write a page; for several videos a table at `path` and their pages in a folder beside it.
 
     Args:
         sources: the videos.
         path: of the HTML file.
-        thumbnails: whether to take pictures from the videos; it means decoding parts of them.
+        thumbnails: whether to take thumbnails, which decodes parts of the videos.
         on_progress: called with the number of videos done and in all.
 
     Returns:
@@ -94,12 +94,12 @@ def _write_page(
     content = _content(source, url)
     if thumbnails and source.video is not None:
         size = len(video_page(source.timeline, content, back).encode())
-        pictures = take_thumbnails(
+        found = take_thumbnails(
             source.video,
             plan_requests(content.duration_seconds, content.segments),
             MAX_PAGE_BYTES - _RESERVE_BYTES - size,
         )
-        content = replace(content, thumbnails=tuple(pictures))
+        content = replace(content, thumbnails=tuple(found))
     with replacing_text(path) as file:
         file.write(video_page(source.timeline, content, back))
 
@@ -119,10 +119,10 @@ def _content(source: ReportSource, url: str | None) -> PageContent:
 
 
 def _check_same(scores: Path, timeline: Timeline, other: Timeline) -> None:
-    """Refuse scores of another video or model.
+    """Check that scores belong to the timeline.
 
     Raises:
-        OptionError: they are.
+        OptionError: they are of another video or model.
     """
     lengths = timeline.video.duration_seconds, other.video.duration_seconds
     models = timeline.model.weights_sha256, other.model.weights_sha256

@@ -1,4 +1,4 @@
-// What goes onto the time axis, as SVG: score curves, thresholds, gaps, ticks. No state.
+// Draw on the time axis, as SVG: score curves, thresholds, gaps, ticks. No state.
 
 const SVG = "http://www.w3.org/2000/svg";
 const TICK_STEPS = [
@@ -19,7 +19,7 @@ function element(name, attributes = {}, ...children) {
   return node;
 }
 
-/** `1:02:03.4`; without tenths if they are not wanted. */
+/** Format seconds as `1:02:03.4`, with or without tenths. */
 function clock(seconds, tenths = true) {
   const unit = tenths ? 10 : 1;
   let rest = Math.round(seconds * unit);
@@ -31,7 +31,7 @@ function clock(seconds, tenths = true) {
   return `${head}:${two(rest % 60)}${fraction}`;
 }
 
-/** A length of time in words: `2.4 s`, `3 min 20 s`, `1 h 5 min`. */
+/** Format a duration: `2.4 s`, `3 min 20 s`, `1 h 5 min`. */
 function length(seconds) {
   if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
@@ -39,7 +39,7 @@ function length(seconds) {
   return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }
 
-/** Largest score in each of `width` equal parts of [from, to) seconds; -1 where none is valid. */
+/** Find the largest score in each of `width` equal parts of [from, to) seconds; -1 where none is valid. */
 function envelope(track, values, from, to, width) {
   const out = new Float32Array(width).fill(-1);
   const perPixel = (to - from) / width;
@@ -52,7 +52,7 @@ function envelope(track, values, from, to, width) {
   return out;
 }
 
-/** The area under a score curve, in pixels; nothing is drawn where nothing was seen. */
+/** Draw the area under a score curve, in pixels; empty where no clip covers the video. */
 function curve(heights, height) {
   const y = (score) => (height * (1 - score)).toFixed(1);
   let path = "";
@@ -71,7 +71,7 @@ function curve(heights, height) {
   return svg("path", { class: "curve", d: path });
 }
 
-/** Dashed lines at the thresholds. */
+/** Draw dashed lines at the thresholds. */
 function thresholdLines(options, width, height) {
   return ["onset", "offset"].map((name) => {
     const y = (height * (1 - options[name])).toFixed(1);
@@ -79,7 +79,7 @@ function thresholdLines(options, width, height) {
   });
 }
 
-/** Hatched boxes over parts of the axis; at least two pixels wide, so that none is overlooked. */
+/** Draw hatched boxes over parts of the axis, at least two pixels wide to stay visible. */
 function boxes(parts, name, scale, width, height) {
   return parts
     .map(([start, end]) => [scale(start), scale(end)])
@@ -97,7 +97,7 @@ function boxes(parts, name, scale, width, height) {
     });
 }
 
-/** Marks and times below each other's reach. */
+/** Draw tick marks with times, far enough apart not to overlap. */
 function ticks(from, to, width) {
   const wanted = ((to - from) * 76) / width;
   const step = TICK_STEPS.find((one) => one >= wanted) || Math.ceil(wanted / 3600) * 3600;

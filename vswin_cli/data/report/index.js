@@ -1,4 +1,4 @@
-// The table of several videos: search and order.
+// Search and sort the table of videos.
 
 const body = document.getElementById("videos");
 const search = document.getElementById("search");

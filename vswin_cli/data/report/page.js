@@ -1,6 +1,4 @@
-// One video's page: what its reader does with it.
-
-// --- moving about -----------------------------------------------------------------------------
+// The page of one video: navigation and controls.
 
 function show(from, to) {
   const total = content.duration_seconds;
@@ -15,7 +13,7 @@ function zoom(factor, at = player.time()) {
   show(share - (share - state.from) * factor, share + (state.to - share) * factor);
 }
 
-/** Keep a time on screen, as far as possible in the middle. */
+/** Scroll the axis so that a time is in view, if possible in the middle. */
 function reveal(start, end) {
   const span = state.to - state.from;
   if (start >= state.from && end <= state.to) return;
@@ -33,7 +31,7 @@ function select(index, { seek = true } = {}) {
   if (seek) player.seek(one.start);
 }
 
-/** Scroll inside the box of lanes only, never the page. */
+/** Scroll the box of lanes, never the page. */
 function scrollToLane(node) {
   if (!node) return;
   const [box, lane] = [byId("over"), node.closest(".lane").getBoundingClientRect()];
@@ -86,8 +84,6 @@ function onKey(event) {
   KEYS[event.key](event);
 }
 
-// --- wiring -----------------------------------------------------------------------------------
-
 function secondsAt(event) {
   const box = byId("ruler").getBoundingClientRect();
   const share = Math.min(Math.max((event.clientX - box.left) / box.width, 0), 1);
@@ -132,7 +128,7 @@ function onOption(event) {
   soon(segmentAgain);
 }
 
-/** Put the options into their fields, but for the one that is being typed into. */
+/** Show the options in their fields, except in the one that is being edited. */
 function showOptions(except) {
   for (const name of NUMBERS) {
     if (byId(name) !== except) byId(name).value = state.options[name];

@@ -1,9 +1,9 @@
-// Where the reader is in the video: the playhead, the player if the video lies beside the page.
+// Keep the current time: of the player if the video can be played, else of a playhead alone.
 
 /**
- * A clock that a video drives when there is one, and that stands alone when there is none.
+ * Create a clock that follows the video if there is one and works alone if not.
  *
- * onTime(seconds) is called whenever it moves.
+ * onTime(seconds) is called whenever the time changes.
  */
 function createPlayer(content, onTime) {
   const video = document.getElementById("video");

@@ -1,12 +1,12 @@
-// Scores in, segments out, by the rules of vswin_cli/timeline/segments.py and runs.py.
+// Turn scores into segments by the rules of vswin_cli/timeline/segments.py and runs.py.
 //
-// A port, not a variant: arithmetic that the command does in single precision is rounded to it
-// here too, so that equal scores and options give equal segments.
+// An exact port: arithmetic that the command does in single precision is rounded to single here,
+// too, so that equal scores and options give equal segments.
 
 const EPSILON = 1e-6; // of a cell: absorbs rounding when seconds become cells
 const single = Math.fround;
 
-/** Maximal runs of true cells as half-open [start, stop) pairs. */
+/** List the maximal runs of true cells as half-open [start, stop) pairs. */
 function runsOf(count, isActive) {
   const runs = [];
   let start = -1;
@@ -21,7 +21,7 @@ function runsOf(count, isActive) {
   return runs;
 }
 
-/** Centred moving average with raised-cosine weights over `width` cells. */
+/** Smooth values by a centred raised-cosine average over `width` cells. */
 function smooth(values, width) {
   const n = values.length;
   width = Math.min(width | 1, 2 * n - 1);
@@ -45,7 +45,7 @@ function smooth(values, width) {
   return out;
 }
 
-/** Maximal runs that stay at `offset` or above and reach `onset` somewhere. */
+/** Find the maximal runs that stay at `offset` or above and reach `onset` somewhere. */
 function hysteresis(values, onset, offset) {
   const [high, low] = [single(onset), single(offset)];
   return runsOf(values.length, (i) => values[i] >= low).filter(([start, stop]) => {
@@ -54,7 +54,7 @@ function hysteresis(values, onset, offset) {
   });
 }
 
-/** Single cells that reach `onset`, rise above the one before and hold against the one after. */
+/** Find the peaks that reach `onset`; of a plateau the first cell. */
 function peaksOf(values, onset) {
   const isPeak = (i) =>
     values[i] >= single(onset) &&
@@ -63,7 +63,7 @@ function peaksOf(values, onset) {
   return [...values.keys()].filter(isPeak).map((i) => [i, i + 1]);
 }
 
-/** Divide runs at the breaks inside them, each of which is the first cell of what follows. */
+/** Divide runs at the breaks inside them; a break is the first cell of the part after it. */
 function splitRuns(runs, breaks) {
   return runs.flatMap(([start, stop]) => {
     const edges = [start, ...breaks.filter((cell) => start < cell && cell < stop), stop];
@@ -84,7 +84,7 @@ function mergeRuns(runs, maxGap, breaks) {
   return merged;
 }
 
-/** Of the active labels, let at most `maxLabels` hold in each cell. */
+/** Keep at most `maxLabels` of the active labels in each cell. */
 function limitLabels(scores, active, maxLabels, switchCost) {
   const count = scores[0].length;
   const left = active.map((flags) => flags.slice());
@@ -101,7 +101,7 @@ function limitLabels(scores, active, maxLabels, switchCost) {
   return kept;
 }
 
-/** One active label per cell of [start, stop) with the largest total score (Viterbi). */
+/** Choose one active label per cell of [start, stop) with the largest total score (Viterbi). */
 function bestPath(scores, active, start, stop, switchCost) {
   const labels = [];
   for (let l = 0; l < active.length; l++) {
@@ -146,14 +146,14 @@ function argmax(values) {
 }
 
 /**
- * Segments of a track, sorted by start, then label.
+ * Find the segments of a track, sorted by start, then label.
  *
  * track: {start, step, labels, classes, columns (Float32Array per label, over all cells), valid,
  *   gated (Uint8Array), stretches ([start, end, first cell, stop cell]),
  *   boundaries ({cell, label, score})}.
  * options: {onset, offset, minDuration, mergeGap, smooth, maxLabels, instants (labels),
  *   onsets ({label, onset} of those with one of their own)}.
- * Smoothed columns are kept with the track, since thresholds move more often than smoothing.
+ * Smoothed columns are cached on the track, since thresholds move more often than smoothing.
  */
 function findSegments(track, options) {
   const atMost = (seconds) => Math.floor(seconds / track.step + EPSILON);
@@ -188,14 +188,14 @@ function onsetOf(options, label) {
   return options.onsets.find((own) => own.label === label)?.onset ?? options.onset;
 }
 
-/** Cells at which segments end and others begin, rising. */
+/** List the cells at which segments end and others begin, rising. */
 function boundaryCells(track, options) {
   const counts = ({ label, score }) => score >= single(onsetOf(options, label));
   const cells = new Set(track.boundaries.filter(counts).map((one) => one.cell));
   return [...cells].sort((a, b) => a - b);
 }
 
-/** Columns whose largest score anywhere reaches their onset. */
+/** Find the columns whose largest score reaches their onset. */
 function candidateColumns(track, options) {
   track.largest ??= track.columns.map((values) => {
     let largest = -1;
@@ -208,7 +208,7 @@ function candidateColumns(track, options) {
   return [...track.labels.keys()].filter((column) => reaches(track.labels[column], column));
 }
 
-/** A column's smoothed scores on cells; undecided ones are -1, below even an offset of 0. */
+/** Smooth a column over cells; gated cells are -1, below even an offset of 0. */
 function smoothedColumn(track, cells, column, width) {
   const key = [cells[0], cells.length, column, width].join(" ");
   track.smoothed ??= new Map();
@@ -223,17 +223,17 @@ function smoothedColumn(track, cells, column, width) {
   return track.smoothed.get(key);
 }
 
-/** [column, run] pairs over a stretch's valid cells, which `breaks` divide. */
+/** Find [column, run] pairs over a stretch's valid cells, which `breaks` divide. */
 function stretchRuns(track, cells, candidates, breaks, rules) {
   const smoothed = new Map();
-  const moments = [];
+  const instants = [];
   const found = [];
   for (const column of candidates) {
     const isInstant = rules.instants.includes(track.labels[column]);
     const values = smoothedColumn(track, cells, column, isInstant ? 0 : rules.smoothCells);
     const onset = onsetOf(rules, track.labels[column]);
     if (isInstant) {
-      moments.push(...peaksOf(values, onset).map((run) => [column, run]));
+      instants.push(...peaksOf(values, onset).map((run) => [column, run]));
       continue;
     }
     const reached = hysteresis(values, onset, Math.min(onset, rules.offset));
@@ -241,14 +241,14 @@ function stretchRuns(track, cells, candidates, breaks, rules) {
     for (const run of runs) if (run[1] - run[0] >= rules.minCells) found.push([column, run]);
     if (runs.length) smoothed.set(column, values);
   }
-  if (rules.maxLabels === 0) return [...moments, ...found];
+  if (rules.maxLabels === 0) return [...instants, ...found];
   const limited = clustersOf(found).flatMap((cluster) =>
     cluster.length <= rules.maxLabels ? cluster : settle(track, smoothed, cluster, rules),
   );
-  return [...moments, ...limited];
+  return [...instants, ...limited];
 }
 
-/** Groups of runs that overlap directly or through others. */
+/** Group runs that overlap directly or through others. */
 function clustersOf(found) {
   const sorted = found
     .slice()
@@ -263,7 +263,7 @@ function clustersOf(found) {
   return clusters;
 }
 
-/** The runs of a cluster after `limitLabels`; what is left too short or weak gives way. */
+/** Apply `limitLabels` to a cluster until no run is left that is too short or weak. */
 function settle(track, smoothed, cluster, rules) {
   const start = Math.min(...cluster.map((item) => item[1][0]));
   const stop = Math.max(...cluster.map((item) => item[1][1]));
@@ -291,7 +291,7 @@ function settle(track, smoothed, cluster, rules) {
   }
 }
 
-/** Times, clamped to what was analysed, and statistics of one run. */
+/** Make the segment of one run: times, clamped to the analysed part, and statistics. */
 function describe(track, stretch, cells, column, run) {
   const inside = cells.subarray(run[0], run[1]);
   const values = track.columns[column];
@@ -311,7 +311,7 @@ function describe(track, stretch, cells, column, run) {
   };
 }
 
-/** The best of the other labels over a segment's cells, best first. */
+/** List the other labels with the highest mean scores in a segment, best first. */
 function runnersUp(track, segment, count) {
   return track.labels
     .map((label, l) => ({ label, score: mean(track.columns[l], segment.cells) }))
@@ -330,7 +330,8 @@ function micro(seconds) {
   return Math.round(seconds * 1e6) / 1e6;
 }
 
-/** Order of Python's strings, which JavaScript's own comparison leaves beyond the BMP. */
+/** Compare strings as Python does: by code point. JavaScript compares UTF-16 units, which differ
+ * beyond the BMP. */
 function byCodePoint(a, b) {
   const [left, right] = [Array.from(a), Array.from(b)];
   for (let i = 0; i < Math.min(left.length, right.length); i++) {

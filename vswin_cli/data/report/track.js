@@ -1,4 +1,4 @@
-// From the text in the page to arrays of scores; the counterpart of vswin_cli/report/tracks.py.
+// Unpack the scores embedded in the page; the counterpart of vswin_cli/report/tracks.py.
 
 /** Unpack a track, or null if the browser is too old to inflate. */
 async function unpackTrack(packed) {
@@ -24,8 +24,8 @@ async function unpackTrack(packed) {
 }
 
 /**
- * Silence the cells where a margin below `minMargin` or an entropy above `maxEntropy` says that
- * nothing is decided. Both must be among the levels that `saved` options give.
+ * Gate the cells with a margin below `minMargin` or an entropy above `maxEntropy`. Both must be
+ * levels of the `saved` options, see gateLevels.
  */
 function setGate(track, { min_margin: minMargin, max_entropy: maxEntropy }, saved) {
   const key = `${minMargin} ${maxEntropy}`;
@@ -37,10 +37,10 @@ function setGate(track, { min_margin: minMargin, max_entropy: maxEntropy }, save
     track.gated[i] = !off && (track.margins[i] < least || track.entropies[i] > most) ? 1 : 0;
   }
   track.gate = key;
-  track.largest = track.smoothed = undefined; // what was kept holds for another gate
+  track.largest = track.smoothed = undefined; // caches of the previous gate
 }
 
-/** Thresholds that the levels of a track count; see gate_levels in tracks.py. */
+/** List the thresholds that the levels of a track index; see gate_levels in tracks.py. */
 function gateLevels(chosen) {
   const grid = Array.from({ length: 101 }, (_, i) => i / 100);
   return [...new Set([...grid, chosen])].sort((a, b) => a - b);
@@ -69,7 +69,7 @@ async function unpackColumns(packed) {
   return columns;
 }
 
-/** Differences along time, high bytes ahead of low ones, to scores. */
+/** Undo the packing of a column: differences along time, all high bytes before all low ones. */
 function undoSteps(planes, count, bits, values) {
   const out = new Float32Array(count);
   let code = 0;
@@ -81,7 +81,7 @@ function undoSteps(planes, count, bits, values) {
   return out;
 }
 
-/** What each pattern of 16 bits means in half precision, for scores: no sign, no infinities. */
+/** Table of half-precision values by bit pattern; scores have no sign and no infinities. */
 function halfPrecisionValues() {
   return Float32Array.from({ length: 0x7c00 }, (_, code) => {
     const [exponent, fraction] = [code >> 10, code & 0x3ff];

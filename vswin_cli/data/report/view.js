@@ -1,4 +1,4 @@
-// One video's page: its state, and everything drawn from it.
+// The page of one video: its state and the drawing of everything that depends on it.
 
 const content = JSON.parse(document.getElementById("content").textContent);
 const byId = (id) => document.getElementById(id);
@@ -17,8 +17,8 @@ const NUMBERS = [
 ];
 
 const state = {
-  given: {}, // what the reader has set, as options of the command
-  options: { ...content.options }, // what follows from it
+  given: {}, // options that the reader has set
+  options: { ...content.options }, // saved options with the given ones
   segments: content.segments,
   from: 0,
   to: content.duration_seconds,
@@ -31,13 +31,11 @@ const state = {
 let track = null;
 let player = null;
 
-// --- segments ---------------------------------------------------------------------------------
-
 function isAsSaved() {
   return !Object.keys(state.given).length;
 }
 
-/** What the command makes of the saved options and of those that are given to it. */
+/** Combine saved and given options as the command `vswin segment` does. */
 function optionsWith(given) {
   const saved = content.options;
   const onset = given.onset ?? Math.max(saved.onset, given.offset ?? 0);
@@ -46,7 +44,8 @@ function optionsWith(given) {
   return { ...saved, ...given, onset, offset, onsets };
 }
 
-/** Set an option; the other threshold gives way, and what is as saved need not be given. */
+/** Set an option. The other threshold moves along so that onset >= offset, and a value that equals
+ * the saved one is not given. */
 function setOption(name, value) {
   const { given } = state;
   given[name] = value;
@@ -56,7 +55,7 @@ function setOption(name, value) {
   state.options = optionsWith(given);
 }
 
-/** The saved segments under the saved options, else those that the page finds. */
+/** Segment again: the saved segments with the saved options, else those that the page computes. */
 function segmentAgain() {
   const at = state.segments[state.selected];
   if (isAsSaved() || !track) {
@@ -77,7 +76,7 @@ function shown(label) {
   return words.every((word) => label.toLowerCase().includes(word));
 }
 
-/** Labels with their segments, in the wanted order. */
+/** Group segments by label, in the chosen order. */
 function lanes() {
   const found = new Map();
   state.segments.forEach((one, index) => {
@@ -102,8 +101,6 @@ function lanes() {
 
 const inView = ({ one }) => one.end > state.from && one.start < state.to;
 const firstStart = (lane) => (lane.items.length ? lane.items[0].one.start : Infinity);
-
-// --- drawing ----------------------------------------------------------------------------------
 
 function axisWidth() {
   return Math.max(50, Math.round(byId("ruler").getBoundingClientRect().width));
@@ -130,20 +127,20 @@ function backdrop(width, height) {
 }
 
 function laneTrack(lane, width) {
-  const picture = svg("svg", {
+  const drawing = svg("svg", {
     viewBox: `0 0 ${width} ${LANE_HEIGHT}`,
     preserveAspectRatio: "none",
     "aria-hidden": "true",
   });
-  picture.append(...backdrop(width, LANE_HEIGHT));
+  drawing.append(...backdrop(width, LANE_HEIGHT));
   const column = track ? track.labels.indexOf(lane.label) : -1;
   if (column >= 0) {
     const heights = envelope(track, track.columns[column], state.from, state.to, width);
     const onset = onsetOf(state.options, lane.label);
     const limits = { onset, offset: Math.min(onset, state.options.offset) };
-    picture.append(curve(heights, LANE_HEIGHT), ...thresholdLines(limits, width, LANE_HEIGHT));
+    drawing.append(curve(heights, LANE_HEIGHT), ...thresholdLines(limits, width, LANE_HEIGHT));
   }
-  const box = element("div", { class: "track" }, picture);
+  const box = element("div", { class: "track" }, drawing);
   for (const { one, index } of lane.items) {
     if (inView({ one })) box.append(segmentButton(one, index, width));
   }
@@ -181,22 +178,22 @@ function drawLanes() {
   byId("no-lanes").hidden = rows.length > 0;
   byId("no-lanes").textContent = state.segments.length
     ? "No label matches the filter, or none is in view."
-    : "Nothing reaches these thresholds.";
+    : "No label reaches these thresholds.";
   const hidden = new Set(state.segments.map((one) => one.label)).size - rows.filter((r) => r.items.length).length;
   byId("filter-note").textContent = hidden > 0 ? `${hidden} more labels hidden` : "";
 }
 
 function drawRuler() {
   const width = axisWidth();
-  const picture = svg("svg", { viewBox: `0 0 ${width} 24`, preserveAspectRatio: "none", "aria-hidden": "true" });
-  picture.append(...ticks(state.from, state.to, width));
-  byId("ruler").replaceChildren(picture);
+  const drawing = svg("svg", { viewBox: `0 0 ${width} 24`, preserveAspectRatio: "none", "aria-hidden": "true" });
+  drawing.append(...ticks(state.from, state.to, width));
+  byId("ruler").replaceChildren(drawing);
 }
 
-/** As many pictures as have room, at their own times. */
+/** Draw as many thumbnails as fit side by side, each at its own time. */
 function drawStrip() {
   const [strip, width] = [byId("strip"), axisWidth()];
-  const pictures = [];
+  const images = [];
   let free = 0;
   for (const one of content.thumbnails) {
     const pixels = (54 * one.width) / one.height;
@@ -207,14 +204,14 @@ function drawStrip() {
     const image = element("img", { src: one.url, alt: "", title: clock(one.seconds), height: 54, width: pixels });
     image.dataset.seconds = one.seconds;
     image.style.left = `${(100 * x) / width}%`;
-    pictures.push(image);
+    images.push(image);
   }
-  strip.replaceChildren(...pictures);
+  strip.replaceChildren(...images);
   strip.hidden = !content.thumbnails.length;
   byId("strip-name").hidden = strip.hidden;
 }
 
-/** Where margin or entropy says that nothing is decided, in a row of its own. */
+/** Draw the cells that margin or entropy gate, in a row of their own. */
 function drawUndecided() {
   if (track) setGate(track, state.options, content.options);
   const parts = track ? runsOf(track.gated.length, (i) => track.gated[i] && track.valid[i]) : [];
@@ -222,16 +219,16 @@ function drawUndecided() {
   if (!parts.length) return;
   const [width, scale] = [axisWidth(), scaleFor(axisWidth())];
   const edge = (cell) => scale(track.start + cell * track.step);
-  const picture = svg("svg", { viewBox: `0 0 ${width} 8`, preserveAspectRatio: "none", "aria-hidden": "true" });
+  const drawing = svg("svg", { viewBox: `0 0 ${width} 8`, preserveAspectRatio: "none", "aria-hidden": "true" });
   const d = parts
     .map(([start, stop]) => [Math.max(0, edge(start)), Math.min(width, edge(stop))])
     .filter(([left, right]) => right > left)
     .map(([left, right]) => `M${left.toFixed(1)} 0H${right.toFixed(1)}V8H${left.toFixed(1)}Z`);
-  picture.append(svg("path", { class: "undecided", d: d.join("") }));
-  byId("undecided").replaceChildren(picture);
+  drawing.append(svg("path", { class: "undecided", d: d.join("") }));
+  byId("undecided").replaceChildren(drawing);
 }
 
-/** Seconds that are silenced, in words, or nothing. */
+/** Say how much time is gated, or nothing. */
 function undecidedText() {
   const cells = track ? track.gated.reduce((sum, flag, i) => sum + (flag && track.valid[i]), 0) : 0;
   return cells ? `, ${length(cells * track.step)} undecided` : "";
@@ -241,30 +238,30 @@ function drawOverview() {
   const width = axisWidth();
   const all = (seconds) => (seconds / content.duration_seconds) * width;
   const full = OVERVIEW_HEIGHT;
-  const picture = svg("svg", { viewBox: `0 0 ${width} ${full}`, preserveAspectRatio: "none", "aria-hidden": "true" });
-  picture.append(...boxes(content.unseen, "unseen", all, width, full), ...boxes(gapParts(), "gap", all, width, full));
+  const drawing = svg("svg", { viewBox: `0 0 ${width} ${full}`, preserveAspectRatio: "none", "aria-hidden": "true" });
+  drawing.append(...boxes(content.unseen, "unseen", all, width, full), ...boxes(gapParts(), "gap", all, width, full));
   const order = lanes().map((lane) => lane.label);
   const height = (full - 4) / Math.min(Math.max(order.length, 1), OVERVIEW_ROWS);
   for (const one of state.segments) {
     if (!order.includes(one.label)) continue;
     const [x, row] = [all(one.start), Math.min(order.indexOf(one.label), OVERVIEW_ROWS - 1)];
     const size = { width: Math.max(1, all(one.end) - x), height: Math.max(1, height - 0.5) };
-    picture.append(svg("rect", { class: "mark", x, y: 2 + row * height, ...size }));
+    drawing.append(svg("rect", { class: "mark", x, y: 2 + row * height, ...size }));
   }
   const left = all(state.from);
-  picture.append(svg("rect", { class: "view", x: left + 0.5, y: 0.5, width: Math.max(3, all(state.to) - left - 1), height: full - 1 }));
-  byId("overview").replaceChildren(picture);
+  drawing.append(svg("rect", { class: "view", x: left + 0.5, y: 0.5, width: Math.max(3, all(state.to) - left - 1), height: full - 1 }));
+  byId("overview").replaceChildren(drawing);
 }
 
 function drawTable() {
-  byId("picture-head").hidden = !content.thumbnails.length;
+  byId("image-head").hidden = !content.thumbnails.length;
   byId("rows").replaceChildren(
     ...state.segments.flatMap((one, index) => {
       if (!shown(one.label)) return [];
       const cells = [clock(one.start), clock(one.end), length(one.end - one.start), one.label, one.score.toFixed(2)];
       const row = element("tr", { "data-index": index }, ...cells.map((text) => element("td", {}, text)));
       row.cells[2].className = "stretch";
-      if (content.thumbnails.length) row.append(element("td", {}, peakPicture(one)));
+      if (content.thumbnails.length) row.append(element("td", {}, peakImage(one)));
       row.classList.toggle("selected", index === state.selected);
       return [row];
     }),
@@ -276,16 +273,16 @@ function drawTable() {
   byId("low-note").classList.toggle("bad", isShort && !isAsSaved());
 }
 
-/** What the video shows where a segment is at its best, or nothing. */
-function peakPicture(one) {
-  const picture = pictureNear(one.peak, 0.5);
-  if (!picture) return "";
-  const title = `at ${clock(picture.seconds)}`;
-  return element("img", { src: picture.url, alt: "", title, loading: "lazy" });
+/** Make the thumbnail at the peak of a segment, if there is one. */
+function peakImage(one) {
+  const image = imageNear(one.peak, 0.5);
+  if (!image) return "";
+  const title = `at ${clock(image.seconds)}`;
+  return element("img", { src: image.url, alt: "", title, loading: "lazy" });
 }
 
-/** The picture nearest to a time, if it is near enough to mean it. */
-function pictureNear(seconds, reach) {
+/** Find the thumbnail nearest to a time, at most `reach` seconds away. */
+function imageNear(seconds, reach) {
   let best = null;
   for (const one of content.thumbnails) {
     if (!best || Math.abs(one.seconds - seconds) < Math.abs(best.seconds - seconds)) best = one;
@@ -297,9 +294,9 @@ function drawDetail() {
   const one = state.segments[state.selected];
   byId("detail").hidden = !one;
   if (!one) return;
-  const picture = pictureNear(one.peak, 0.5);
-  byId("detail-picture").hidden = !picture;
-  if (picture) byId("detail-picture").src = picture.url;
+  const image = imageNear(one.peak, 0.5);
+  byId("detail-image").hidden = !image;
+  if (image) byId("detail-image").src = image.url;
   byId("detail-label").textContent = one.label;
   byId("detail-time").textContent = `${clock(one.start)} – ${clock(one.end)} (${length(one.end - one.start)})`;
   byId("detail-score").textContent = `mean ${one.score.toFixed(2)}, best ${one.score_max.toFixed(2)} at ${clock(one.peak)}`;
@@ -332,7 +329,7 @@ function drawPlayhead() {
   }
 }
 
-/** The command that gives the same segments; it takes what is not given from the scores' file. */
+/** Show the command that gives the same segments; other options come from the score file. */
 function drawCommand() {
   const names = NUMBERS.filter((name) => name in state.given);
   byId("command").hidden = !names.length;
