@@ -1,7 +1,6 @@
-"""How far apart frames usually are, and how far is too far.
+"""Measure how far apart frames usually are, and tell gaps from long intervals.
 
-Pure arithmetic on seconds; the rules for gaps, for pictures that stand still and for variable
-frame rates live here.
+Pure arithmetic on seconds; the rules for gaps, for stills and for variable frame rates are here.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ _VARIABLE_SHARE = 0.02  # more unusual intervals than this make a frame rate var
 
 
 def usual_interval(intervals_seconds: Collection[float]) -> float:
-    """The mean of those intervals that are about as long as the median.
+    """Return the mean of those intervals that are about as long as the median.
 
     The median alone would be one of the rounded values that containers with coarse timestamps
     hold, 33 ms for 30 frames per second.
@@ -41,7 +40,7 @@ def _is_usual(seconds: float, usual: float) -> bool:
 
 
 class Intervals:
-    """Running statistics of the time between frames.
+    """Keep running statistics of the time between frames.
 
     Args:
         first_guess_seconds: the usual interval until frames have told it.
@@ -58,6 +57,7 @@ class Intervals:
         self._recent.append(seconds)
         self._num_intervals += 1
         known = self._num_intervals
+        # The median of up to 121 values for every frame would cost more than some decoders do.
         if known >= _FEW and (known < 2 * _MEDIAN_EVERY or known % _MEDIAN_EVERY == 0):
             self._usual = usual_interval(self._recent)
         self._num_unusual += not _is_usual(seconds, self._usual)
@@ -78,20 +78,24 @@ class Intervals:
         return self._num_unusual > _VARIABLE_SHARE * self._num_intervals
 
     def is_gap(self, step_seconds: float, declared_seconds: float) -> bool:
-        """Whether pictures are missing between two frames.
+        """Return whether frames are missing between two frames.
 
         Args:
             step_seconds: time between them.
             declared_seconds: how long the container wants the first one shown. A still that it
                 declares is not a gap: screen recordings have them.
         """
+        # A step of a few intervals is a dropped frame or a variable rate; below half a second no
+        # clip could tell. Both bounds count, so that 1 frame per second is no row of gaps.
         if step_seconds <= self.longest_step_seconds:
             return False
+        # What the container declares is used only here: a recorder that drops frames leaves the
+        # usual duration on the last one, one that writes stills states how long they last.
         is_still = declared_seconds >= step_seconds - 2 * self._usual
         return not (is_still and step_seconds <= _LONGEST_HOLD_SECONDS)
 
     def last_frame_seconds(self, declared_seconds: float, declared_left_seconds: float) -> float:
-        """How long a frame without a successor is shown.
+        """Return how long a frame without a successor is shown.
 
         Args:
             declared_seconds: how long the container wants it shown; 0 if it does not say.

@@ -1,4 +1,4 @@
-"""Decoded frames with their times, put into the order in which they are shown."""
+"""Put decoded frames into the order in which they are shown."""
 
 from __future__ import annotations
 
@@ -16,29 +16,30 @@ _REORDER_FRAMES = 3  # window in which frames are put into the order of their ti
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TimedFrame:
-    """One picture of a video and when it is shown."""
+    """One frame of a video and when it is shown."""
 
     seconds: float
     """Presentation time on the video's own clock."""
     declared_seconds: float
     """How long the container wants it shown; 0 if it does not say."""
     rotation_degrees: int
-    """Counter-clockwise turn that puts it upright."""
+    """Counter-clockwise rotation that puts it upright."""
     frame: VideoFrame | None
-    """Pixels as decoded, before rotation; none where nobody wanted them."""
+    """Pixels as decoded, before rotation; `None` where the frame was not wanted."""
     is_break: bool = False
     """Whether the clock was reset before this frame, so that it does not follow the last."""
 
 
 def quarter_turn(rotation_degrees: float) -> int:
-    """Counter-clockwise turn that puts a frame upright, to the nearest quarter."""
+    """Round the rotation that puts a frame upright to quarter turns."""
     return round(rotation_degrees / 90) * 90 % 360
 
 
 def in_order(frames: Iterable[TimedFrame], *, guessed: bool) -> Iterator[TimedFrame]:
-    """Frames sorted by time within a short window; a new clock starts a new window.
+    """Sort frames by time within a short window; a new clock starts a new window.
 
-    Some decoders let the first reordered frames of a stream go too early.
+    Some decoders learn how far frames are reordered only as they go, and give the first ones of a
+    stream too early.
 
     Args:
         frames: as the decoder gives them.
@@ -64,8 +65,7 @@ def in_order(frames: Iterable[TimedFrame], *, guessed: bool) -> Iterator[TimedFr
 
 def _keep_order(window: list[TimedFrame], at: int) -> list[TimedFrame]:
     """Undo the insertion of the newest frame at `at`, but keep the times sorted."""
-    pictures = [*window[:at], *window[at + 1 :], window[at]]
+    decoded = [*window[:at], *window[at + 1 :], window[at]]
     return [
-        replace(picture, seconds=slot.seconds)
-        for picture, slot in zip(pictures, window, strict=True)
+        replace(frame, seconds=slot.seconds) for frame, slot in zip(decoded, window, strict=True)
     ]

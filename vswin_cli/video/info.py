@@ -1,4 +1,4 @@
-"""What is known of a video: `VideoInfo` before it is decoded, `DecodeReport` after.
+"""Records of what is known of a video: `VideoInfo` before decoding, `DecodeReport` after.
 
 Records only, free of PyAV, so that the pipeline, the timeline and the command line can hold
 them. Seconds are on the video's own clock: 0 is when its first frame is shown.
@@ -44,7 +44,7 @@ class MediaWarning:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A half-open stretch `[start_seconds, end_seconds)` without pictures."""
+    """A half-open stretch `[start_seconds, end_seconds)` without frames."""
 
     start_seconds: float
     end_seconds: float
@@ -75,7 +75,7 @@ class VideoInfo:
     height: int
     """Coded height in pixels, before rotation."""
     rotation_degrees: int
-    """Counter-clockwise turn that puts the picture upright: 0, 90, 180 or 270."""
+    """Counter-clockwise rotation that puts a frame upright: 0, 90, 180 or 270."""
     sample_aspect_ratio: str
     """Width over height of a pixel, `1:1` for square ones."""
     pixel_format: str
@@ -100,9 +100,9 @@ class VideoInfo:
     cut_off: bool | None
     """Whether bytes are missing at the end of the file; `None` if its format cannot tell."""
     lead_seconds: float = 0.0
-    """How long the container plays, sound mostly, before its first picture."""
+    """How long the container plays, sound mostly, before its first frame."""
     num_video_streams: int = 1
-    """Video streams with moving pictures."""
+    """Video streams, cover art and thumbnails aside."""
     stream_index: int = 0
     """Which stream of the container this is."""
     warnings: tuple[MediaWarning, ...] = ()
@@ -110,12 +110,12 @@ class VideoInfo:
 
     @property
     def display_width(self) -> int:
-        """Width of the upright picture in pixels."""
+        """Width of an upright frame in pixels."""
         return self.height if self.rotation_degrees % 180 else self.width
 
     @property
     def display_height(self) -> int:
-        """Height of the upright picture in pixels."""
+        """Height of an upright frame in pixels."""
         return self.width if self.rotation_degrees % 180 else self.height
 
     @property
@@ -141,15 +141,15 @@ class DecodeReport:
     """End of the last frame shown, or the declared end of a file that is cut off. For a part of
     a video the declared duration if there is one."""
     frames_decoded: int
-    """Pictures that came out of the decoder, or were left out because nothing needs them."""
+    """Frames that came out of the decoder, or were skipped because nothing needs them."""
     frames_sampled: int = 0
-    """Pictures that were converted for clips."""
+    """Frames that were converted for clips."""
     bad_packets: int = 0
     """Packets that the container calls damaged or the decoder refused."""
     corrupt_frames: int = 0
-    """Pictures that the decoder marked as damaged; they are used."""
+    """Frames that the decoder marked as damaged; they are used."""
     out_of_order_frames: int = 0
-    """Pictures whose time did not advance; they are left out."""
+    """Frames whose time did not advance; they are dropped."""
     gaps: tuple[Gap, ...] = ()
     """Sorted, disjoint, inside `[start_seconds, end_seconds)`."""
     usual_interval_seconds: float | None = None
@@ -163,7 +163,7 @@ class DecodeReport:
 
     @property
     def analysed_seconds(self) -> float:
-        """Time that had pictures."""
+        """Time that had frames."""
         lost = sum(gap.seconds for gap in self.gaps)
         return max(0.0, self.end_seconds - self.start_seconds - lost)
 

@@ -60,7 +60,7 @@ class VideoReader:
     Raises:
         SourceNotFoundError: no such file, or it may not be read.
         NotAVideoError: no container that FFmpeg knows.
-        NoVideoStreamError: no stream with moving pictures.
+        NoVideoStreamError: no stream with moving pictures, such as cover art alone.
         DecodeError: not one frame could be decoded.
     """
 

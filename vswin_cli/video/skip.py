@@ -206,6 +206,8 @@ class FrameSkipping:
 
     def _note(self, packet: VideoPacket) -> None:
         pts, newest = packet.pts, self._newest
+        # Until when a frame is on display is known only where times run through: behind a reset
+        # the next larger timestamp may belong to another recording.
         if pts is None or (newest is not None and pts < newest - self._longest_step_back):
             self._is_regular = False
         if pts is not None and self._is_regular:
@@ -222,6 +224,8 @@ class FrameSkipping:
             and not self._is_wanted(packet.pts, self._known[following])
             and is_disposable(memoryview(packet), self._length_bytes)
         )
+        # Timestamps behind stay known for a while, as packets come in decoding order: the frame
+        # that is shown next may have been decoded before this one.
         self._behind.append(packet.pts)
         if len(self._behind) > _REACH:
             del self._known[bisect_right(self._known, self._behind.popleft()) - 1]
@@ -245,6 +249,8 @@ def frame_skipping_for(
     context = stream.codec_context
     settings = context.extradata if context.name == "h264" else None
     length_bytes = nal_length_bytes(settings)
+    # A frame in two packets could lose one of its fields, which would change the other's pixels.
+    # FFmpeg's own skip_frame=NONREF gives the same frames but does not tell which it skipped.
     if settings is None or length_bytes is None or allows_fields(settings):
         return None
     if container not in _TIMING_PACKETS:

@@ -1,7 +1,8 @@
-"""Is a file shorter than its own structure says?
+"""Find out whether a file is shorter than its own structure says.
 
 A declared duration that was not reached has two causes: bytes are missing, or the declaration
-is wrong. Containers that state the length of their parts tell which. Reads a few bytes per
+is wrong. Containers that state the length of their parts tell which:
+they are walked without decoding. Reads a few bytes per
 part with plain file access; knows nothing of codecs.
 """
 
@@ -25,7 +26,7 @@ _BOXES = _FIRST_BOXES | {
 
 
 def is_cut_off(path: Path) -> bool | None:
-    """Whether the end of a file is missing.
+    """Return whether the end of a file is missing.
 
     Returns:
         `True` if a part reaches beyond the end of the file, `False` if all parts fit, `None`
@@ -45,7 +46,7 @@ def is_cut_off(path: Path) -> bool | None:
 
 
 def _boxes_cut_off(file: BinaryIO, size: int) -> bool | None:
-    """MP4 and QuickTime: a sequence of boxes, each with its length."""
+    """Walk MP4 and QuickTime: a sequence of boxes, each with its length."""
     offset = 0
     for _ in range(_MAX_PARTS):
         if offset == size:
@@ -68,7 +69,7 @@ def _boxes_cut_off(file: BinaryIO, size: int) -> bool | None:
 
 
 def _matroska_cut_off(file: BinaryIO, size: int) -> bool | None:
-    """Matroska and WebM: a header, then one segment of stated or unknown length."""
+    """Walk Matroska and WebM: a header, then one segment of stated or unknown length."""
     for _ in range(8):
         identifier = _read_vint(file, keep_marker=True)
         length = _read_vint(file, keep_marker=False)
@@ -83,7 +84,7 @@ def _matroska_cut_off(file: BinaryIO, size: int) -> bool | None:
 
 
 def _read_vint(file: BinaryIO, *, keep_marker: bool) -> int | None:
-    """A variable-length integer of EBML; `None` at the end of the file or for 'unknown'."""
+    """Read a variable-length integer of EBML; `None` at the end of the file or for 'unknown'."""
     first = file.read(1)
     if not first or first == b"\0":
         return None
@@ -100,7 +101,7 @@ def _read_vint(file: BinaryIO, *, keep_marker: bool) -> int | None:
 
 
 def _riff_cut_off(file: BinaryIO, size: int) -> bool | None:
-    """AVI: one RIFF chunk, followed by more of them beyond 1 GiB."""
+    """Walk AVI: one RIFF chunk, followed by more of them beyond 1 GiB."""
     offset = 0
     for _ in range(_MAX_PARTS):
         file.seek(offset)

@@ -1,8 +1,8 @@
-"""One clock for all frames of a video, whatever the file's own clock does.
+"""Map the timestamps of a file to one clock that never falls back.
 
 A clock that falls back began anew: what follows continues where it was. A single frame whose time
 is far from its neighbours', which are near each other, has a damaged timestamp: it is shown between
-them, and nothing else moves.
+them, and no other time changes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NEIGHBOUR_SECONDS = 1.0  # at most, between the two frames around a damaged tim
 
 
 class Clock:
-    """Gives frames in presentation order their times.
+    """Give frames in presentation order their times.
 
     Args:
         interval_seconds: usual time between two frames.
@@ -34,14 +34,14 @@ class Clock:
         self.restart()
 
     def restart(self) -> None:
-        """Begin with another frame, such as after a seek; what was noticed stays."""
+        """Start with another frame, such as after a seek; what was noticed is kept."""
         self._newest: float | None = None
         self._shift = 0.0
 
     def place(
         self, stamp: float | None, following: Callable[[], float | None]
     ) -> tuple[float, bool]:
-        """Time of the next frame, and whether the file's clock began anew before it.
+        """Return the time of the next frame, and whether the file's clock began anew before it.
 
         Args:
             stamp: what the file says, in seconds; one interval after the last frame where it says
@@ -61,14 +61,17 @@ class Clock:
     def _after(
         self, newest: float, seconds: float, following: Callable[[], float | None]
     ) -> tuple[float, bool]:
+        # Decoders and demuxers put frames out of order by a few frames; that is left to
+        # `frames.in_order`. Joined or wrapped clocks step back by seconds to hours.
         if abs(seconds - newest) <= RESET_SECONDS:
             return seconds, False
+        # One odd timestamp is damage; two in a row are a jump that the file means.
         stamp = following()
         if stamp is not None and self._is_misplaced(newest, seconds, stamp + self._shift):
             self._num_misplaced += 1
             return newest + min(self.interval_seconds, (stamp + self._shift - newest) / 2), False
         if seconds > newest:
-            return seconds, False
+            return seconds, False  # ahead: frames are missing, which is for the sampler to judge
         begin = newest + self.interval_seconds
         self._shift += begin - seconds
         self._num_resets += 1
@@ -78,7 +81,7 @@ class Clock:
 
     @staticmethod
     def _is_misplaced(newest: float, seconds: float, following: float) -> bool:
-        """Whether the frames before and after are neighbours, and this one is with neither."""
+        """Return whether the frames around are neighbours and this one is far from both."""
         are_near = newest < following <= newest + _NEIGHBOUR_SECONDS
         return are_near and abs(seconds - following) > RESET_SECONDS
 
