@@ -115,8 +115,9 @@ class SamplingOptions:
     """Sample every n-th source frame instead (the paper's protocol)."""
     stride: Stride | None = None
     """Distance between clip starts."""
-    crops: Literal[1, 3] = 1
-    """Spatial crops per clip: the centre, or three along the longer side."""
+    crops: Literal[1, 3] | None = None
+    """Spatial crops per clip: the centre, or three along the longer side. `None`: as the engine
+    was made, which is the centre unless it was told otherwise."""
     start_seconds: float | None = None
     """Start of the part to analyse."""
     end_seconds: float | None = None

@@ -1,18 +1,18 @@
 """What a decoder says about a video, and whether two say the same."""
 
-from dataclasses import replace
-
 import numpy as np
 
+from vswin_cli.video.decode_options import DecodeOptions
 from vswin_cli.video.sampler import decode_samples
 from vswin_cli.video.sampling import Progress, SampledFrame
 
 __all__ = ["assert_same_events", "events_of"]
 
 
-def events_of(path, plan):
-    """All events but the signs of life, which depend on the clock."""
-    return [event for event in decode_samples(path, plan) if not isinstance(event, Progress)]
+def events_of(path, plan, options=DecodeOptions()):
+    """All events but the heartbeats, which depend on the clock."""
+    events = decode_samples(path, plan, options)
+    return [event for event in events if not isinstance(event, Progress)]
 
 
 def assert_same_events(left, right):
@@ -21,5 +21,5 @@ def assert_same_events(left, right):
     for one, other in zip(left, right, strict=True):
         if isinstance(one, SampledFrame):
             np.testing.assert_array_equal(one.image, other.image)
-            one, other = replace(one, image=None), replace(other, image=None)
+            one, other = ((e.position, e.count, e.seconds) for e in (one, other))
         assert one == other

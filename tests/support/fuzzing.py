@@ -10,18 +10,21 @@ import random
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
 from tests.support.videos import VideoRecipe, make_video
+from vswin_cli.config import SamplingOptions
 from vswin_cli.errors import SourceError
-from vswin_cli.video.clips import ClipStream
-from vswin_cli.video.decoder_process import decode_isolated
-from vswin_cli.video.sampling import SamplingPlan
+from vswin_cli.models.architecture import InputSpec
+from vswin_cli.storage.sources import VideoSource
+from vswin_cli.video.clips import open_clips
+from vswin_cli.video.decode_options import DecodeOptions
 
-PLAN = SamplingPlan(num_frames=8, stride=8, short_side=32, positions_per_second=10.0)
+SPEC = InputSpec(
+    num_frames=8, frame_rate=10.0, resize_short_side=32, crop_size=32, stride_percent=100.0
+)
 STALL_SECONDS = 20.0
 SLOW_SECONDS = 60.0
 QUICK_VPX = {"deadline": "realtime", "cpu-used": "8"}
@@ -145,9 +148,9 @@ def outcome(path: Path) -> tuple[str, str]:
 
     Whatever else is raised passes through: it is a fault.
     """
-    events = decode_isolated(path, PLAN, stall_timeout_seconds=STALL_SECONDS)
+    options = DecodeOptions(stall_timeout_seconds=STALL_SECONDS)
     try:
-        with ClipStream(events, PLAN, ExitStack()) as stream:
+        with open_clips(VideoSource.of(str(path)), SPEC, SamplingOptions(), options) as stream:
             last = -1.0
             for clip in stream:
                 begin, end = clip.step_edges_seconds[[0, clip.num_valid_steps]]

@@ -19,6 +19,7 @@ from vswin_cli.errors import NotAVideoError, OptionError, VswinError
 from vswin_cli.models.architecture import InputSpec
 from vswin_cli.storage.sources import VideoSource
 from vswin_cli.video.clips import Clip, ClipAssembler, ClipPlan, open_clips, plan_clips
+from vswin_cli.video.decode_options import DecodeOptions
 from vswin_cli.video.reader import VideoReader
 from vswin_cli.video.sampling import RunEnd, SampledFrame, SamplingPlan
 
@@ -31,7 +32,7 @@ def clips_of(path, *, spec=SPEC, isolate=False, stride=Stride(100.0, "%"), **opt
         VideoSource.of(str(path)),
         spec,
         SamplingOptions(stride=stride, **options),
-        isolate=isolate,
+        DecodeOptions(isolate=isolate),
     ) as stream:
         return list(stream), stream.report
 
@@ -418,7 +419,9 @@ def test_errors_come_before_the_first_clip(tmp_path, isolate):
     path = tmp_path / "a.mp4"
     path.write_bytes(b"nothing")
     with pytest.raises(NotAVideoError):
-        open_clips(VideoSource.of(str(path)), SPEC, SamplingOptions(), isolate=isolate)
+        open_clips(
+            VideoSource.of(str(path)), SPEC, SamplingOptions(), DecodeOptions(isolate=isolate)
+        )
 
 
 def test_run_end_without_pictures_gives_nothing():

@@ -16,14 +16,19 @@ from vswin_cli.config import SamplingOptions
 from vswin_cli.errors import DecodeError, NoVideoStreamError, SourceError
 from vswin_cli.models.architecture import InputSpec
 from vswin_cli.storage.sources import VideoSource
-from vswin_cli.video import decoder_process
-from vswin_cli.video.clips import ClipStream, open_clips
-from vswin_cli.video.decoder_process import decode_isolated, decoder_command, reusing_decoders
+from vswin_cli.video import decoder_pool, decoder_process
+from vswin_cli.video.clips import open_clips
+from vswin_cli.video.decode_options import DecodeOptions
+from vswin_cli.video.decoder_pool import DecoderPool, decoder_command
+from vswin_cli.video.decoder_process import decode_isolated
 from vswin_cli.video.info import DecodeReport, VideoInfo
 from vswin_cli.video.sampler import decode_samples
 from vswin_cli.video.sampling import RunEnd, SampledFrame, SamplingPlan
 
 PLAN = SamplingPlan(num_frames=8, stride=8, short_side=32, positions_per_second=10.0)
+SPEC = InputSpec(
+    num_frames=8, frame_rate=10.0, resize_short_side=32, crop_size=32, stride_percent=100.0
+)
 ROOT = Path(__file__).parents[2]
 
 # Decodes as usual until 20 pictures of its n-th video are out, then misbehaves.
@@ -36,11 +41,11 @@ real = sampler.decode_samples
 
 videos = 0
 
-def faulty(path, plan):
+def faulty(path, plan, options):
     global videos
     videos += 1
     sampled = 0
-    for event in real(path, plan):
+    for event in real(path, plan, options):
         yield event
         sampled += type(event).__name__ == "SampledFrame"
         if sampled == {after} and videos == {video}:
@@ -56,6 +61,10 @@ def faulty_command(fault, *, after=20, limit=60.0, video=1):
         root=str(ROOT), after=after, fault=fault, limit=limit, video=video
     )
     return [sys.executable, "-c", script]
+
+
+def stall_after(seconds):
+    return DecodeOptions(stall_timeout_seconds=seconds)
 
 
 @pytest.fixture
@@ -139,13 +148,10 @@ def test_crash_keeps_what_came_before(video, fault, sign):
     assert sign in report.warnings[-1].message
 
 
-def test_clips_before_a_crash_are_given_with_a_tail(video):
-    events = decode_isolated(
-        video, PLAN, command=faulty_command("os.kill(os.getpid(), signal.SIGKILL)")
-    )
-    from contextlib import ExitStack
-
-    with ClipStream(events, PLAN, ExitStack()) as stream:
+def test_clips_before_a_crash_are_given_with_a_tail(video, monkeypatch):
+    command = faulty_command("os.kill(os.getpid(), signal.SIGKILL)")
+    monkeypatch.setattr(decoder_process, "decoder_command", lambda _: command)
+    with open_clips(VideoSource.of(str(video)), SPEC, SamplingOptions()) as stream:
         clips = list(stream)
     assert [round(float(clip.step_edges_seconds[0]), 3) for clip in clips] == [0.0, 0.8, 1.2]
     assert read_indices(clips[-1].frames) == list(range(36, 60, 3))
@@ -154,14 +160,14 @@ def test_clips_before_a_crash_are_given_with_a_tail(video):
 
 @pytest.mark.parametrize("fault", ["time.sleep(600)", "os.kill(os.getpid(), signal.SIGSTOP)"])
 def test_hang_is_ended_and_keeps_what_came_before(video, fault):
-    events = decode_isolated(video, PLAN, command=faulty_command(fault), stall_timeout_seconds=1.5)
+    events = decode_isolated(video, PLAN, command=faulty_command(fault), options=stall_after(1.5))
     began = time.monotonic()
     report = list(events)[-1]
     assert time.monotonic() - began < 20
     assert isinstance(report, DecodeReport)
     assert (report.end_reason, report.status) == ("decode_timeout", "partial")
     assert report.gaps[-1].reason == "decode_timeout"
-    assert "no sign of life for 1.5 s" in report.warnings[-1].message
+    assert "no heartbeat for 1.5 s" in report.warnings[-1].message
 
 
 def process_of(events):
@@ -172,10 +178,10 @@ def process_of(events):
 
 def test_one_process_serves_several_videos(video, tmp_path):
     other = make_video(tmp_path / "b.mp4", VideoRecipe(num_frames=60))
-    with reusing_decoders():
+    with DecoderPool() as pool:
         pids = set()
         for path in (video, other, video):
-            events = decode_isolated(path, PLAN)
+            events = decode_isolated(path, PLAN, pool=pool)
             pids.add(process_of(events))
             there = [event for event in events if isinstance(event, SampledFrame)]
             here = [e for e in decode_samples(path, PLAN) if isinstance(e, SampledFrame)]
@@ -198,14 +204,14 @@ def test_without_leave_every_video_has_its_own_process(video):
 @pytest.mark.parametrize("fault", ["os.kill(os.getpid(), signal.SIGSEGV)", "time.sleep(600)"])
 def test_crash_and_hang_cost_one_video_and_the_next_has_a_fresh_process(video, fault):
     command = faulty_command(fault)
-    with reusing_decoders():
-        bad = decode_isolated(video, PLAN, command=command, stall_timeout_seconds=2.0)
+    with DecoderPool() as pool:
+        bad = decode_isolated(video, PLAN, pool=pool, command=command, options=stall_after(2.0))
         pid = process_of(bad)
         report = list(bad)[-1]
         assert isinstance(report, DecodeReport)
         assert report.status == "partial"
         assert not is_running(pid)
-        good = decode_isolated(video, PLAN)
+        good = decode_isolated(video, PLAN, pool=pool)
         assert process_of(good) != pid
         assert list(good)[-1].status == "ok"
 
@@ -213,9 +219,9 @@ def test_crash_and_hang_cost_one_video_and_the_next_has_a_fresh_process(video, f
 def test_video_does_not_pay_for_what_another_did_to_the_process(video):
     command = faulty_command("os.kill(os.getpid(), signal.SIGSEGV)", video=2)
     alone = list(decode_isolated(video, PLAN, command=command))
-    with reusing_decoders():
-        assert len(list(decode_isolated(video, PLAN, command=command))) == len(alone)
-        events = decode_isolated(video, PLAN, command=command)
+    with DecoderPool() as pool:
+        assert len(list(decode_isolated(video, PLAN, pool=pool, command=command))) == len(alone)
+        events = decode_isolated(video, PLAN, pool=pool, command=command)
         pid = process_of(events)
         again = list(events)  # begun anew after 20 pictures, by a process whose first it is
         assert not is_running(pid)
@@ -232,29 +238,29 @@ def test_video_that_crashes_every_process_is_given_up(video):
     command[2] = command[2].replace("videos == 1", "path.stem == 'poison'")
     poison = video.with_name("poison.mp4")
     poison.write_bytes(video.read_bytes())
-    with reusing_decoders():
+    with DecoderPool() as pool:
         reasons = [
-            list(decode_isolated(path, PLAN, command=command))[-1].end_reason
+            list(decode_isolated(path, PLAN, pool=pool, command=command))[-1].end_reason
             for path in (video, poison, video)
         ]
     assert reasons == ["end", "decode_crashed", "end"]
 
 
 def test_process_that_dies_while_it_waits_is_replaced(video):
-    with reusing_decoders():
-        first = decode_isolated(video, PLAN)
+    with DecoderPool() as pool:
+        first = decode_isolated(video, PLAN, pool=pool)
         pid = process_of(first)
         list(first)
         os.kill(pid, signal.SIGKILL)
-        assert list(decode_isolated(video, PLAN))[-1].status == "ok"
+        assert list(decode_isolated(video, PLAN, pool=pool))[-1].status == "ok"
 
 
 def test_process_is_replaced_after_some_videos(video, monkeypatch):
-    monkeypatch.setattr(decoder_process, "VIDEOS_PER_DECODER", 2)
+    monkeypatch.setattr(decoder_pool, "VIDEOS_PER_DECODER", 2)
     pids = []
-    with reusing_decoders():
+    with DecoderPool() as pool:
         for _ in range(4):
-            events = decode_isolated(video, PLAN)
+            events = decode_isolated(video, PLAN, pool=pool)
             pids.append(process_of(events))
             list(events)
     assert pids[0] == pids[1] != pids[2] == pids[3]
@@ -267,9 +273,9 @@ def test_damage_ends_the_process_but_a_refused_file_does_not(video, tmp_path):
     nothing = tmp_path / "nothing.mp4"
     nothing.write_bytes(b"nothing" * 100)
     pids = []
-    with reusing_decoders():
+    with DecoderPool() as pool:
         for path in (video, nothing, damaged, video):
-            events = decode_isolated(path, PLAN)
+            events = decode_isolated(path, PLAN, pool=pool)
             if path == nothing:
                 with pytest.raises(SourceError):
                     next(events)
@@ -287,8 +293,8 @@ def test_crash_before_the_first_word_is_an_error(video):
 
 def test_hang_before_the_first_word_is_an_error(video):
     command = [sys.executable, "-c", "import time; time.sleep(600)"]
-    with pytest.raises(DecodeError, match="no sign of life"):
-        next(decode_isolated(video, PLAN, command=command, stall_timeout_seconds=0.5))
+    with pytest.raises(DecodeError, match="no heartbeat"):
+        next(decode_isolated(video, PLAN, command=command, options=stall_after(0.5)))
 
 
 def test_errors_of_the_decoder_arrive_as_they_were(tmp_path):
@@ -302,9 +308,9 @@ def test_errors_of_the_decoder_arrive_as_they_were(tmp_path):
 def test_slow_reader_is_no_hang(tmp_path):
     path = make_video(tmp_path / "a.mp4", VideoRecipe(num_frames=900))
     plan = SamplingPlan(num_frames=8, stride=8, short_side=256, positions_per_second=30.0)
-    events = decode_isolated(path, plan, stall_timeout_seconds=1.0)
+    events = decode_isolated(path, plan, options=stall_after(3.0))
     assert isinstance(next(events), VideoInfo)
-    time.sleep(3.0)  # far more pictures than queue and pipe hold; the decoder must wait
+    time.sleep(5.0)  # far more pictures than queue and pipe hold; the decoder must wait
     report = list(events)[-1]
     assert isinstance(report, DecodeReport)
     assert (report.end_reason, report.frames_sampled) == ("end", 900)
@@ -353,7 +359,7 @@ def test_decoder_ends_itself_when_a_native_call_does_not_return(video):
     # A native call that keeps the interpreter's lock: neither threads nor handlers can run.
     fault = "ctypes.PyDLL(None).sleep(600)"
     command = faulty_command(fault, after=2, limit=1.0)
-    events = decode_isolated(video, PLAN, command=command, stall_timeout_seconds=30.0)
+    events = decode_isolated(video, PLAN, command=command, options=stall_after(30.0))
     report = list(events)[-1]
     assert isinstance(report, DecodeReport)
     assert report.end_reason == "decode_crashed"

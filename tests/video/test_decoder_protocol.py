@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from vswin_cli.errors import NoVideoStreamError
+from vswin_cli.video.decode_options import DecodeOptions
 from vswin_cli.video.decoder_protocol import (
-    decode_plan,
-    encode_plan,
+    decode_request,
+    encode_request,
     read_event,
     write_error,
     write_event,
@@ -59,13 +60,13 @@ def test_records_arrive_as_they_were(event):
     assert read_event(Trickle(sent(event))) == event
 
 
-def test_pictures_arrive_as_they_were():
-    picture = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
-    pipe = Trickle(sent(SampledFrame(3, 2, 0.25, picture), RunEnd(1.0)))
+def test_images_arrive_as_they_were():
+    image = np.random.default_rng(0).integers(0, 256, (5, 7, 3), dtype=np.uint8)
+    pipe = Trickle(sent(SampledFrame(3, 2, 0.25, image), RunEnd(1.0)))
     arrived = read_event(pipe)
     assert isinstance(arrived, SampledFrame)
     assert (arrived.position, arrived.count, arrived.seconds) == (3, 2, 0.25)
-    assert np.array_equal(arrived.image, picture)
+    assert np.array_equal(arrived.image, image)
     assert read_event(pipe) == RunEnd(1.0)
 
 
@@ -84,8 +85,9 @@ def test_error_arrives_as_the_same_error():
     assert caught.value.hint == "choose another"
 
 
-def test_plan_arrives_as_it_was_with_any_path():
+def test_request_arrives_as_it_was_with_any_path():
     plan = SamplingPlan(8, 8, 32, by="index", end_seconds=3.5, positions_per_second=29.97)
-    line = encode_plan("/tmp/caf\udce9\n.mp4", plan)
+    options = DecodeOptions(resize="reference", decoders=3)
+    line = encode_request("/tmp/caf\udce9\n.mp4", plan, options)
     assert line.count(b"\n") == 1
-    assert decode_plan(line) == ("/tmp/caf\udce9\n.mp4", plan)
+    assert decode_request(line) == ("/tmp/caf\udce9\n.mp4", plan, options)

@@ -13,14 +13,15 @@ from vswin_cli.config import SamplingOptions
 from vswin_cli.models.architecture import InputSpec
 from vswin_cli.storage.sources import VideoSource
 from vswin_cli.video.clips import open_clips
+from vswin_cli.video.decode_options import DecodeOptions
 from vswin_cli.video.info import DecodeReport
 from vswin_cli.video.parallel import ParallelDecoder
 from vswin_cli.video.reader import VideoReader
 from vswin_cli.video.sampler import decode_samples
 from vswin_cli.video.sampling import Progress, SamplingPlan
 
-ALONE = SamplingPlan(num_frames=8, stride=8, short_side=32, positions_per_second=5.0)
-TOGETHER = replace(ALONE, decoders=3)
+PLAN = SamplingPlan(num_frames=8, stride=8, short_side=32, positions_per_second=5.0)
+ALONE, PARALLEL = DecodeOptions(), DecodeOptions(decoders=3)
 VIDEO = VideoRecipe(
     num_frames=400, rate=Fraction(10), gop=15, b_frames=2, options={"preset": "veryfast"}
 )
@@ -81,9 +82,9 @@ def range_threads():
 )
 def test_images_and_report_are_the_same(tmp_path, given, name, changes):
     path = make_video(tmp_path / name, replace(VIDEO, **changes))
-    alone = events_of(path, ALONE)
+    alone = events_of(path, PLAN)
     assert given == []
-    assert_same_events(events_of(path, TOGETHER), alone)
+    assert_same_events(events_of(path, PLAN, PARALLEL), alone)
     assert sum(given) > 250
     assert range_threads() == []
 
@@ -99,39 +100,40 @@ def test_images_and_report_are_the_same(tmp_path, given, name, changes):
 )
 def test_parts_of_a_video_are_the_same(tmp_path, given, changes):
     path = make_video(tmp_path / "a.mp4", VIDEO)
-    alone = events_of(path, replace(ALONE, **changes))
-    assert_same_events(events_of(path, replace(TOGETHER, **changes)), alone)
+    alone = events_of(path, replace(PLAN, **changes))
+    assert_same_events(events_of(path, replace(PLAN, **changes), PARALLEL), alone)
     assert sum(given) > 150
 
 
 @pytest.mark.parametrize(
-    "changes",
+    ("changes", "options"),
     [
-        {"by": "index"},
-        {"stride": 80},
-        {"resize": "reference"},
-        {"every_frame": True},
-        {"end_seconds": 15.0},
+        ({"by": "index"}, {}),
+        ({"stride": 80}, {}),
+        ({}, {"resize": "reference"}),
+        ({}, {"every_frame": True}),
+        ({"end_seconds": 15.0}, {}),
     ],
 )
-def test_some_plans_are_for_one_decoder(tmp_path, given, changes):
+def test_some_plans_are_for_one_decoder(tmp_path, given, changes, options):
     path = make_video(tmp_path / "a.mp4", VIDEO)
-    alone = events_of(path, replace(ALONE, **changes))
-    assert_same_events(events_of(path, replace(TOGETHER, **changes)), alone)
+    plan = replace(PLAN, **changes)
+    alone = events_of(path, plan, replace(ALONE, **options))
+    assert_same_events(events_of(path, plan, replace(PARALLEL, **options)), alone)
     assert given == []
 
 
 def test_a_video_with_one_key_frame_is_not_divided(tmp_path, given):
     path = make_video(tmp_path / "a.mp4", replace(VIDEO, gop=1000))
-    assert_same_events(events_of(path, TOGETHER), events_of(path, ALONE))
+    assert_same_events(events_of(path, PLAN, PARALLEL), events_of(path, PLAN))
     assert given == [0]
 
 
 def test_times_that_jump_are_gaps_all_the_same(tmp_path, given):
     times = [i / 10 + 5.0 * (i > 250) for i in range(400)]
     path = make_video(tmp_path / "a.mp4", replace(VIDEO, times=times))
-    together = events_of(path, TOGETHER)
-    assert_same_events(together, events_of(path, ALONE))
+    together = events_of(path, PLAN, PARALLEL)
+    assert_same_events(together, events_of(path, PLAN))
     assert len(together[-1].gaps) == 1
     assert sum(given) > 200
 
@@ -140,8 +142,8 @@ def test_times_that_jump_are_gaps_all_the_same(tmp_path, given):
 def test_damage_is_told_as_one_decoder_tells_it(tmp_path, given, place):
     path = make_video(tmp_path / "a.mp4", replace(VIDEO, width=160, height=96))
     overwrite(path, place, place + 0.01)
-    together = events_of(path, TOGETHER)
-    assert_same_events(together, events_of(path, ALONE))
+    together = events_of(path, PLAN, PARALLEL)
+    assert_same_events(together, events_of(path, PLAN))
     report = together[-1]
     assert isinstance(report, DecodeReport)
     assert report.bad_packets + report.corrupt_frames > 0 or report.gaps
@@ -152,7 +154,7 @@ def test_decoding_anew_gives_signs_of_life(tmp_path, monkeypatch):
     path = make_video(tmp_path / "a.mp4", VIDEO)
     monkeypatch.setattr("vswin_cli.video.sampler._PROGRESS_SECONDS", 0.0)
     break_after(30, monkeypatch, RuntimeError)
-    events = list(decode_samples(path, TOGETHER))
+    events = list(decode_samples(path, PLAN, PARALLEL))
     signs = [event for event in events if isinstance(event, Progress)]
     assert len(signs) > VIDEO.num_frames + 200
     assert signs == sorted(signs, key=lambda sign: (sign.frames_decoded, sign.seconds))
@@ -164,7 +166,7 @@ def test_a_video_that_a_strict_decoder_refuses_is_decoded_by_the_usual_one(
 ):
     """As one with a malformed message ahead of every picture is."""
     path = make_video(tmp_path / "a.mp4", VIDEO)
-    alone = events_of(path, ALONE)
+    alone = events_of(path, PLAN)
 
     decode_packet = VideoReader._decode_packet
 
@@ -172,7 +174,7 @@ def test_a_video_that_a_strict_decoder_refuses_is_decoded_by_the_usual_one(
         return [] if self.is_strict else decode_packet(self, packet)
 
     monkeypatch.setattr(VideoReader, "_decode_packet", refusing)
-    assert_same_events(events_of(path, TOGETHER), alone)
+    assert_same_events(events_of(path, PLAN, PARALLEL), alone)
     assert given == [0]
 
 
@@ -185,7 +187,7 @@ def test_a_file_that_is_gone_in_the_end_keeps_what_was_decoded(tmp_path, given, 
         path.unlink()
 
     monkeypatch.setattr(ParallelDecoder, "frames", removing)
-    report = events_of(path, TOGETHER)[-1]
+    report = events_of(path, PLAN, PARALLEL)[-1]
     assert report.end_reason == "read_error"
     assert report.status == "partial"
     assert report.coverage > 0.8
@@ -193,7 +195,7 @@ def test_a_file_that_is_gone_in_the_end_keeps_what_was_decoded(tmp_path, given, 
 
 def test_a_reader_that_stops_early_leaves_nothing_behind(tmp_path, given):
     path = make_video(tmp_path / "a.mp4", VIDEO)
-    events = decode_samples(path, TOGETHER)
+    events = decode_samples(path, PLAN, PARALLEL)
     for _ in range(20):
         next(events)
     assert len(range_threads()) > 0
@@ -233,9 +235,9 @@ def test_clips_are_the_same_with_several_decoders(tmp_path, isolate):
     spec = InputSpec(num_frames=8, frame_rate=5.0, resize_short_side=32, crop_size=32)
     recordings = []
     for decoders in (1, 3):
-        options = {"decoders": decoders, "isolate": isolate}
-        with open_clips(source, spec, SamplingOptions(), **options) as stream:
-            assert stream.plan.decoders == decoders
+        options = DecodeOptions(decoders=decoders, isolate=isolate)
+        with open_clips(source, spec, SamplingOptions(), options) as stream:
+            assert stream.options.decoders == decoders
             recordings.append([(clip.frames, clip.step_edges_seconds) for clip in stream])
             assert stream.report.status == "ok"
     assert len(recordings[0]) == len(recordings[1]) > 20
@@ -247,7 +249,7 @@ def test_clips_are_the_same_with_several_decoders(tmp_path, isolate):
 @pytest.mark.parametrize("fault", [RuntimeError, MemoryError, OSError])
 def test_a_decoder_that_fails_is_replaced_by_the_one(tmp_path, monkeypatch, given, fault):
     path = make_video(tmp_path / "a.mp4", VIDEO)
-    alone = events_of(path, ALONE)
+    alone = events_of(path, PLAN)
     break_after(20, monkeypatch, fault)
-    assert_same_events(events_of(path, TOGETHER), alone)
+    assert_same_events(events_of(path, PLAN, PARALLEL), alone)
     assert 0 < given[0] < 250

@@ -9,12 +9,14 @@ import pytest
 
 from tests.support.events import assert_same_events, events_of
 from tests.support.videos import VideoRecipe, make_video, overwrite
+from vswin_cli.video.decode_options import DecodeOptions
 from vswin_cli.video.info import DecodeReport
 from vswin_cli.video.reader import VideoReader
 from vswin_cli.video.sampling import SamplingPlan
 from vswin_cli.video.skip import allows_fields, is_disposable, nal_length_bytes
 
 PLAN = SamplingPlan(num_frames=8, stride=8, short_side=32, positions_per_second=10.0)
+EVERY_FRAME = DecodeOptions(every_frame=True)
 WITH_B = VideoRecipe(num_frames=90, gop=30, b_frames=3, options={"preset": "veryfast"})
 SLICE, KEY_SLICE, SETTINGS, MESSAGE = 1, 5, 7, 6
 
@@ -46,7 +48,7 @@ def num_left_out(path, plan) -> int:
 def test_pictures_and_reports_are_the_same(tmp_path, name, rate, fps):
     path = make_video(tmp_path / name, replace(WITH_B, rate=Fraction(fps)))
     plan = replace(PLAN, positions_per_second=rate)
-    assert_same_events(events_of(path, plan), events_of(path, replace(plan, every_frame=True)))
+    assert_same_events(events_of(path, plan), events_of(path, plan, EVERY_FRAME))
     assert num_left_out(path, plan) > 5
 
 
@@ -64,20 +66,20 @@ def test_pictures_and_reports_are_the_same(tmp_path, name, rate, fps):
 def test_any_plan_gives_the_same(tmp_path, changes):
     path = make_video(tmp_path / "a.mp4", WITH_B)
     plan = replace(PLAN, **changes)
-    assert_same_events(events_of(path, plan), events_of(path, replace(plan, every_frame=True)))
+    assert_same_events(events_of(path, plan), events_of(path, plan, EVERY_FRAME))
 
 
 def test_variable_frame_rate_and_late_start_give_the_same(tmp_path):
     draw = np.random.default_rng(4)
     times = np.cumsum(draw.choice([0.02, 0.033, 0.05, 0.1], 90)).tolist()
     path = make_video(tmp_path / "a.mp4", replace(WITH_B, times=times, start=1.5))
-    assert_same_events(events_of(path, PLAN), events_of(path, replace(PLAN, every_frame=True)))
+    assert_same_events(events_of(path, PLAN), events_of(path, PLAN, EVERY_FRAME))
     assert num_left_out(path, PLAN) > 5
 
 
 def test_rotated_pictures_stay_upright(tmp_path):
     path = make_video(tmp_path / "a.mp4", replace(WITH_B, rotation=90, width=96))
-    assert_same_events(events_of(path, PLAN), events_of(path, replace(PLAN, every_frame=True)))
+    assert_same_events(events_of(path, PLAN), events_of(path, PLAN, EVERY_FRAME))
     assert num_left_out(path, PLAN) > 5
 
 

@@ -30,7 +30,7 @@ OnSeconds = Callable[[float], None]
 
 
 class JobRunner:
-    """An engine with the task of a batch.
+    """Runs jobs of one batch on an engine.
 
     Args:
         engine: scores the clips.

@@ -16,6 +16,7 @@ from vswin_cli.errors import DecodeError
 from vswin_cli.inference.pipeline import analyze_video
 from vswin_cli.storage.sources import VideoSource
 from vswin_cli.video.clips import Clip, open_clips
+from vswin_cli.video.decode_options import DecodeOptions
 from vswin_cli.video.info import DecodeReport, VideoInfo
 
 if TYPE_CHECKING:
@@ -140,8 +141,8 @@ def _stages(
     engine = engines[precision]
 
     def decode() -> None:
-        spec, decoders = engine.model.card.input, engine.spare_decoders
-        with open_clips(video.source, spec, _SAMPLING, decoders=decoders) as stream:
+        spec, options = engine.model.card.input, DecodeOptions(decoders=engine.spare_decoders)
+        with open_clips(video.source, spec, _SAMPLING, options) as stream:
             for _ in stream:
                 pass
 

@@ -20,7 +20,7 @@ from vswin_cli.errors import SourceError
 from vswin_cli.evaluation.accuracy import INTERVAL, Confusion, Rate, confusions
 from vswin_cli.evaluation.window_list import LabelledWindow, WindowList
 from vswin_cli.storage.json_records import named
-from vswin_cli.video.decoder_process import reusing_decoders
+from vswin_cli.video.decoder_pool import DecoderPool
 
 if TYPE_CHECKING:
     from vswin_cli.config import SegmentOptions
@@ -174,10 +174,10 @@ def evaluate_windows(
         by_video.setdefault(window.source.uri, []).append(window)
     scored: list[ScoredWindow] = []
     failures: list[WindowFailure] = []
-    with reusing_decoders():
+    with DecoderPool() as pool:
         for done, (uri, windows) in enumerate(by_video.items(), 1):
             try:
-                for one in _score_video(windows, engine, test):
+                for one in _score_video(windows, engine, test, pool):
                     if isinstance(one, ScoredWindow):
                         scored.append(one)
                     else:
@@ -190,14 +190,14 @@ def evaluate_windows(
 
 
 def _score_video(
-    windows: Sequence[LabelledWindow], engine: Engine, test: WindowTest
+    windows: Sequence[LabelledWindow], engine: Engine, test: WindowTest, pool: DecoderPool
 ) -> Iterator[ScoredWindow | WindowFailure]:
     from vswin_cli.inference.pipeline import analyze_video
     from vswin_cli.timeline.score_files import load_track
 
     with tempfile.TemporaryDirectory(prefix="vswin-") as folder:
         path = Path(folder) / "scores.npz"
-        analyze_video(windows[0].source, engine, save_scores=path)
+        analyze_video(windows[0].source, engine, save_scores=path, decoder_pool=pool)
         track, _ = load_track(path)
         with track:
             for window in windows:

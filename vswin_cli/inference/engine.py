@@ -1,9 +1,9 @@
-"""Clips in, logits per time step out: device, precision, batches, memory.
+"""Run clips through the network: device, precision, batches, memory.
 
-Knows nothing of files or time lines; a clip's times travel through untouched. On a CPU every core
-takes clips of its own: PyTorch's way, all cores on one operation after the other, costs waiting at
-each of them, the more so beside a decoder. Passes that would leave cores idle at the end share all
-of them tile by tile.
+Clips in, logits per time step out. Knows nothing of files or timelines; a clip's times travel
+through untouched. On a CPU each pass runs on one core: PyTorch's way, all cores on one operation
+after the other, makes cores wait at the end of every operation, the more so beside a decoder.
+Passes that would leave cores idle at the end of a video share all of them tile by tile.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from copy import copy
 from itertools import chain, islice
 from typing import Literal
 
@@ -39,8 +40,8 @@ __all__ = [
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _VIEWS_PER_PASS = {"cuda": 8, "mps": 2}
 _MAX_VIEWS_PER_PASS = 8  # on a CPU; more gained nothing
-_MOST_SHARING = 0.75  # passes per core; an estimate: beyond it a core for each should be as fast
-_MOST_DECODERS = 4  # each keeps some seconds of pictures
+_MOST_SHARING = 0.75  # passes per core; an estimate: beyond it one pass per core is as fast
+_MOST_DECODERS = 4  # each keeps some seconds of frames
 PRODUCTS_PER_PASS = 1_000_000_000
 """Multiplications that keep a core busy enough for the cost of calling operations to vanish."""
 
@@ -121,7 +122,7 @@ class Engine:
     Args:
         model: what to run; it is moved to the device.
         options: device, precision and batch size.
-        crops: spatial views per clip.
+        crops: spatial views per clip where `SamplingOptions.crops` does not say.
 
     Raises:
         DeviceError: the device does not exist here, or has no room for the weights.
@@ -146,6 +147,18 @@ class Engine:
             raise self._out_of_memory("the weights") from cause
         if self.device.type == "cpu" and self._usual_batch_size() > 1:
             keep_freed_memory()
+
+    def __repr__(self) -> str:
+        return (
+            f"Engine({self.model.card.id}, {self.device}, {self.precision}, "
+            f"batch_size={self.batch_size}, crops={self.crops})"
+        )
+
+    def with_crops(self, crops: Literal[1, 3]) -> Engine:
+        """Return an engine with the same network and another number of views per clip."""
+        other = copy(self)
+        other.crops = crops
+        return other
 
     @property
     def precision(self) -> str:
@@ -175,9 +188,9 @@ class Engine:
         passes = self._passes(iter(clips))
         head = list(islice(passes, workers))
         if len(head) <= _MOST_SHARING * workers:
-            yield from self._run_together(head)
+            yield from self._run_on_all_threads(head)
         else:
-            yield from self._run_apart(chain(head, passes), workers)
+            yield from self._run_one_pass_per_thread(chain(head, passes), workers)
 
     def _usual_batch_size(self) -> int:
         """Views per pass: on a CPU one, unless the network is so small that calls would cost."""
@@ -192,8 +205,13 @@ class Engine:
         while group := list(islice(clips, -(-self.batch_size // self.crops))):
             yield group
 
-    def _run_apart(self, passes: Iterator[list[Clip]], workers: int) -> Iterator[ClipLogits]:
-        """Each pass in a thread of its own; others wait for the first threads that are free."""
+    def _run_one_pass_per_thread(
+        self, passes: Iterator[list[Clip]], workers: int
+    ) -> Iterator[ClipLogits]:
+        """Run each pass on one thread; further passes wait until a thread is free.
+
+        Up to two passes per thread are begun, so that no thread waits for the decoder.
+        """
         pool = single_threaded_pool(workers)
         begun: deque[tuple[list[Clip], Future[list[ClipLogits]]]] = deque()
         with ThreadPoolExecutor(workers) as feeders:
@@ -202,6 +220,8 @@ class Engine:
                     begun.append((one, pool.submit(self._run, one)))
                     if len(begun) == 2 * workers:
                         yield from begun.popleft()[1].result()
+                # The video has ended. Passes that wait would leave most threads idle while the last
+                # of them run, so they move to the tile-by-tile way, which shares threads.
                 undone = [n for n, (_, future) in enumerate(begun) if not future.done()]
                 waiting = undone[workers:]
                 for number in waiting if len(waiting) <= _MOST_SHARING * workers else ():
@@ -214,8 +234,8 @@ class Engine:
                 for _, future in begun:
                     future.cancel()
 
-    def _run_together(self, passes: Sequence[list[Clip]]) -> Iterator[ClipLogits]:
-        """All passes at once, each of them on all threads that are free, tile by tile."""
+    def _run_on_all_threads(self, passes: Sequence[list[Clip]]) -> Iterator[ClipLogits]:
+        """Run all passes at once, each on all threads that are free, tile by tile."""
         with ThreadPoolExecutor(max(1, len(passes))) as feeders:
             for results in feeders.map(self._run, passes):
                 yield from results

@@ -1,4 +1,4 @@
-"""One video from end to end: the only place where the stages meet.
+"""Analyse one video from end to end: the only place where the stages meet.
 
 source → clips → logits → score track → segments → timeline. Nothing here decodes, computes or
 writes.
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vswin_cli.config import SamplingOptions, SegmentOptions
 from vswin_cli.errors import DecodeError
-from vswin_cli.inference.engine import Engine
+from vswin_cli.inference.scorer import Scorer
 from vswin_cli.models.checkpoints.load import LoadedModel
 from vswin_cli.storage.humanize import counted
 from vswin_cli.storage.sources import VideoSource
@@ -29,9 +29,12 @@ from vswin_cli.timeline.record import (
 )
 from vswin_cli.timeline.scores import ScoreTrack, TrackBuilder
 from vswin_cli.timeline.selection import check_selection
-from vswin_cli.video.clips import Clip, ClipStream, open_clips
+from vswin_cli.video.clips import Clip, open_clips
+from vswin_cli.video.decode_options import DecodeOptions
+from vswin_cli.video.decoder_pool import DecoderPool
 from vswin_cli.video.info import DecodeReport, VideoInfo
 from vswin_cli.video.sampling import SamplingPlan
+from vswin_cli.video.stream import VideoStream
 
 __all__ = ["OnProgress", "analyze_video"]
 
@@ -41,7 +44,7 @@ OnProgress = Callable[[float, "float | None"], None]
 
 def analyze_video(
     source: VideoSource | str,
-    engine: Engine,
+    engine: Scorer,
     sampling: SamplingOptions = SamplingOptions(),
     segments: SegmentOptions | None = None,
     *,
@@ -49,6 +52,7 @@ def analyze_video(
     save_scores: Path | None = None,
     top_classes: int = 0,
     decoders: int | None = None,
+    decoder_pool: DecoderPool | None = None,
 ) -> Timeline:
     """Tag one video.
 
@@ -62,6 +66,7 @@ def analyze_video(
         top_classes: fill `windows` with this many classes of each clip.
         decoders: how many may work on the video at once; by default as many as the engine leaves
             cores to.
+        decoder_pool: where decoder processes come from; by default one is started for this video.
 
     Raises:
         SourceError: the video cannot be opened, or not one frame could be decoded.
@@ -73,9 +78,13 @@ def analyze_video(
     segments = card.segments if segments is None else segments
     check_selection(card.labels, card.activation, segments)
     source = VideoSource.of(source) if isinstance(source, str) else source
-    decoders = decoders or engine.spare_decoders
+    if sampling.crops not in (None, engine.crops):
+        engine = engine.with_crops(sampling.crops)
+    decode = DecodeOptions(decoders=decoders or engine.spare_decoders)
     on_bytes = None if on_progress is None else lambda *_: on_progress(0.0, None)
-    with open_clips(source, card.input, sampling, decoders=decoders, on_bytes=on_bytes) as stream:
+    with open_clips(
+        source, card.input, sampling, decode, pool=decoder_pool, on_bytes=on_bytes
+    ) as stream:
         step_seconds = _step_seconds(stream.plan, stream.info)
         builder = TrackBuilder(
             card.labels,
@@ -110,7 +119,7 @@ def analyze_video(
     return timeline
 
 
-def _watched(stream: ClipStream, on_progress: OnProgress | None) -> Iterator[Clip]:
+def _watched(stream: VideoStream[Clip], on_progress: OnProgress | None) -> Iterator[Clip]:
     total = stream.plan.end_seconds or stream.info.declared_duration_seconds
     for clip in stream:
         yield clip
@@ -186,7 +195,7 @@ def _model_record(model: LoadedModel) -> ModelRecord:
 
 
 def _sampling_record(
-    engine: Engine, options: SamplingOptions, plan: SamplingPlan, step_seconds: float
+    engine: Scorer, options: SamplingOptions, plan: SamplingPlan, step_seconds: float
 ) -> SamplingRecord:
     ticks_to_seconds = step_seconds / 2
     return SamplingRecord(

@@ -1,4 +1,4 @@
-"""Decoded clips to model input: spatial views, the 0-1 scale, normalisation, type.
+"""Turn decoded clips into model input: spatial views, the 0-1 scale, normalisation, type.
 
 Frames arrive resized; nothing here interpolates.
 """

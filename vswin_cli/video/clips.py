@@ -1,6 +1,6 @@
-"""From sampled pictures to clips: where clips lie, and the arrays that hold them.
+"""From sampled frames to clips: where clips lie, and the arrays that hold them.
 
-The planner is pure arithmetic on tick counts. The assembler receives pictures one by one,
+The planner is pure arithmetic on tick counts. The assembler receives frames one by one,
 keeps those that an open clip still needs, and hands out clips as soon as they are complete, in
 the order of time. `open_clips` joins both to a decoder.
 
@@ -14,40 +14,32 @@ belongs to the last step. With T = 4, stride 4 and n = 11:
     clips   [0 0 0 0][1 1 1 1]
                         [2 2 2 2](+)       (+) its last step ends where the run ends
 
-A run shorter than a clip starts again from its first picture, as the reference loader does.
+A run shorter than a clip starts again from its first frame, as the reference loader does.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vswin_cli.config import SamplingOptions
-from vswin_cli.errors import OptionError, VswinError
 from vswin_cli.models.architecture import InputSpec
-from vswin_cli.storage.sources import VideoSource, naming_source
-from vswin_cli.video.decoder_process import STALL_TIMEOUT_SECONDS, decode_isolated
-from vswin_cli.video.decoder_protocol import Event
-from vswin_cli.video.info import DecodeReport, VideoInfo
-from vswin_cli.video.sampling import (
-    Progress,
-    Resize,
-    RunEnd,
-    SampledFrame,
-    SamplingPlan,
-    plan_sampling,
-)
+from vswin_cli.storage.sources import VideoSource
+from vswin_cli.video.decode_options import DecodeOptions
+from vswin_cli.video.decoder_pool import DecoderPool
+from vswin_cli.video.sampling import RunEnd, SampledFrame, SamplingPlan, plan_sampling
+from vswin_cli.video.stream import Sample, VideoStream
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from vswin_cli.storage.download import OnBytes
 
-__all__ = ["Clip", "ClipAssembler", "ClipPlan", "ClipStream", "open_clips", "plan_clips"]
+__all__ = ["Clip", "ClipAssembler", "ClipPlan", "assemble_clips", "open_clips", "plan_clips"]
 
 _STEP = 2  # ticks per time step of the network
 
@@ -113,7 +105,7 @@ class Clip:
 
 
 class ClipAssembler:
-    """Turns sampled pictures into clips, run after run, with bounded memory."""
+    """Turn sampled frames into clips, run after run, with bounded memory."""
 
     def __init__(self, plan: SamplingPlan) -> None:
         self._plan = plan
@@ -128,7 +120,7 @@ class ClipAssembler:
         self._kept: dict[int, SampledFrame] = {}  # by position within the run
 
     def add(self, sample: SampledFrame) -> Iterator[Clip]:
-        """Take the next picture and give the clips that it completes."""
+        """Take the next frame and give the clips that it completes."""
         if not self._kept and self._length == 0:
             self._start_run(sample.position)
         first = sample.position - self._base
@@ -139,7 +131,7 @@ class ClipAssembler:
             self._forget()
 
     def end_run(self, end_seconds: float) -> Iterator[Clip]:
-        """Close the run at the time when its last picture leaves the display."""
+        """Close the run at the time when its last frame leaves the display."""
         num_ticks = self._num_ticks
         if self._length > 0 and num_ticks < self._plan.num_frames:
             yield self._short_clip(num_ticks, end_seconds)
@@ -209,7 +201,7 @@ class ClipAssembler:
         return plan.seconds_at(self._base + tick * plan.positions_per_tick)
 
     def _forget(self) -> None:
-        """Drop pictures that neither the next clip nor one moved back from here can use."""
+        """Drop frames that neither the next clip nor one moved back from here can use."""
         plan = self._plan
         if self._length < plan.clip_positions:
             return  # may yet become a short run, which uses every position
@@ -220,123 +212,39 @@ class ClipAssembler:
             del self._kept[position]
 
 
-class ClipStream(Iterator[Clip]):
-    """The clips of one video, with what is known of it before and after.
-
-    Use as a context manager, or call `close`, to end the decoder when not all clips are taken.
-
-    Args:
-        events: what a decoder says, `VideoInfo` first.
-        plan: what the decoder was asked for.
-        resources: closed after the decoder, such as a temporary copy of the video.
-    """
-
-    def __init__(
-        self, events: Generator[Event, None, None], plan: SamplingPlan, resources: ExitStack
-    ) -> None:
-        self.plan = plan
-        self._resources = resources
-        self._resources.callback(events.close)
-        self._events = events
-        self._report: DecodeReport | None = None
-        self.position_seconds = plan.start_seconds
-        try:
-            info = next(events)
-        except BaseException:
-            resources.close()
-            raise
-        assert isinstance(info, VideoInfo)
-        self.info: VideoInfo = info
-        self._clips = self._assemble()
-
-    @property
-    def report(self) -> DecodeReport:
-        """The account of the decoder; known once all clips were taken.
-
-        Raises:
-            VswinError: clips remain.
-        """
-        if self._report is None:
-            raise VswinError("the decode report is known only after the last clip")
-        return self._report
-
-    def __next__(self) -> Clip:
-        return next(self._clips)
-
-    def __enter__(self) -> ClipStream:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """End the decoder and release the file."""
-        self._clips.close()
-        self._resources.close()
-
-    def _assemble(self) -> Generator[Clip, None, None]:
-        assembler = ClipAssembler(self.plan)
-        for event in self._events:
-            if isinstance(event, SampledFrame):
-                self.position_seconds = event.seconds
-                yield from assembler.add(event)
-            elif isinstance(event, RunEnd):
-                yield from assembler.end_run(event.end_seconds)
-            elif isinstance(event, Progress):
-                self.position_seconds = event.seconds
-            elif isinstance(event, DecodeReport):
-                self._report = event
-        self._resources.close()
-        _check_start(self.plan, self._report)
-
-
-def _check_start(plan: SamplingPlan, report: DecodeReport | None) -> None:
-    """Refuse a part that begins after the end; only decoding tells where that is."""
-    if report and report.frames_decoded and plan.start_seconds >= report.duration_seconds:
-        raise OptionError(
-            f"the part to analyse starts at {plan.start_seconds:g} s, "
-            f"but the video ends at {report.duration_seconds:.3f} s",
-            hint="give an earlier --start",
-        )
+def assemble_clips(plan: SamplingPlan, samples: Iterable[Sample]) -> Iterator[Clip]:
+    """Turn the samples of a whole video into clips."""
+    assembler = ClipAssembler(plan)
+    for sample in samples:
+        if isinstance(sample, RunEnd):
+            yield from assembler.end_run(sample.end_seconds)
+        else:
+            yield from assembler.add(sample)
 
 
 def open_clips(
     source: VideoSource,
     spec: InputSpec,
-    options: SamplingOptions,
+    sampling: SamplingOptions,
+    decode: DecodeOptions = DecodeOptions(),
     *,
-    resize: Resize = "fast",
-    isolate: bool = True,
-    decoders: int = 1,
-    stall_timeout_seconds: float = STALL_TIMEOUT_SECONDS,
+    pool: DecoderPool | None = None,
     on_bytes: OnBytes | None = None,
-) -> ClipStream:
+) -> VideoStream[Clip]:
     """Open a video and give its clips one after the other.
 
     Args:
         source: what to open; an address is copied to a temporary file first.
         spec: what the weights expect.
-        options: what the user chose.
-        resize: how pictures are scaled, see `SamplingPlan.resize`.
-        isolate: decode in a child process, so that a decoder that hangs or crashes costs this
-            video only. Without it decoding happens in this process.
-        decoders: how many may work on the video at once, see `SamplingPlan.decoders`.
-        stall_timeout_seconds: how long to wait for a sign of life from the child process.
+        sampling: what the user chose.
+        decode: by what means frames are decoded.
+        pool: where decoder processes come from; by default one is started for this video.
         on_bytes: called as the bytes of a copy arrive.
 
     Raises:
         SourceError: the source cannot be opened or holds no video.
         OptionError: the options do not fit the weights.
     """
-    plan = replace(plan_sampling(spec, options, resize=resize), decoders=decoders)
-    with ExitStack() as resources:
-        path = resources.enter_context(source.local(on_bytes=on_bytes))
-        if isolate:
-            events = decode_isolated(path, plan, stall_timeout_seconds=stall_timeout_seconds)
-        else:
-            from vswin_cli.video.sampler import decode_samples  # loads PyAV
-
-            events = decode_samples(path, plan)
-        with naming_source(source, path):
-            stream = ClipStream(events, plan, resources.pop_all())
-    return stream
+    plan = plan_sampling(spec, sampling)
+    assemble = partial(assemble_clips, plan)
+    return VideoStream(source, plan, decode, assemble, pool=pool, on_bytes=on_bytes)

@@ -1,7 +1,7 @@
-"""The language that a decoder process speaks: decoder events as framed bytes on a pipe.
+"""Wire protocol between a decoder process and its parent: events as framed bytes on a pipe.
 
 A message is one byte of kind, four bytes of length and a body: JSON for records, a fixed header
-and raw pixels for pictures. Nothing that is read can run code.
+and raw pixels for images. Nothing that is read can run code.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from typing import IO, Any, TypeAlias
 import numpy as np
 
 from vswin_cli import errors
+from vswin_cli.video.decode_options import DecodeOptions
 from vswin_cli.video.info import DecodeReport, Gap, MediaWarning, VideoInfo
 from vswin_cli.video.sampling import Progress, RunEnd, SampledFrame, SamplingPlan
 
-__all__ = ["Event", "decode_plan", "encode_plan", "read_event", "write_error", "write_event"]
+__all__ = ["Event", "decode_request", "encode_request", "read_event", "write_error", "write_event"]
 
 Event: TypeAlias = VideoInfo | SampledFrame | RunEnd | Gap | Progress | DecodeReport
-"""What a decoder says: `VideoInfo` first, then pictures, ends of runs, gaps and signs of life
-in the order of time, `DecodeReport` last."""
+"""What a decoder sends: `VideoInfo` first, then frames, ends of runs, gaps and heartbeats in the
+order of time, `DecodeReport` last."""
 
 _HEADER = struct.Struct("<cI")  # kind, length of the body
 _FRAME = struct.Struct("<qqdII")  # position, count, seconds, height, width
@@ -82,15 +83,17 @@ def read_event(pipe: IO[bytes]) -> Event | None:
     return _record(_KINDS[kind], content)  # type: ignore[no-any-return]
 
 
-def encode_plan(path: str, plan: SamplingPlan) -> bytes:
-    """The one line that tells a decoder process what to do."""
-    return json.dumps({"path": path, "plan": asdict(plan)}).encode("ascii") + b"\n"
+def encode_request(path: str, plan: SamplingPlan, options: DecodeOptions) -> bytes:
+    """Write the one line that tells a decoder process what to do."""
+    content = {"path": path, "plan": asdict(plan), "options": asdict(options)}
+    return json.dumps(content).encode("ascii") + b"\n"
 
 
-def decode_plan(line: bytes) -> tuple[str, SamplingPlan]:
-    """The reverse of `encode_plan`."""
+def decode_request(line: bytes) -> tuple[str, SamplingPlan, DecodeOptions]:
+    """Read what `encode_request` wrote."""
     content = json.loads(line)
-    return content["path"], SamplingPlan(**content["plan"])
+    plan, options = SamplingPlan(**content["plan"]), DecodeOptions(**content["options"])
+    return content["path"], plan, options
 
 
 def _write_json(pipe: IO[bytes], kind: bytes, content: dict[str, Any]) -> None:
@@ -113,12 +116,12 @@ def _read_frame(pipe: IO[bytes]) -> SampledFrame | None:
     pixels = _read_exactly(pipe, height * width * _CHANNELS)
     if pixels is None:
         return None
-    picture = np.frombuffer(pixels, dtype=np.uint8).reshape(height, width, _CHANNELS)
-    return SampledFrame(position, count, seconds, picture)
+    image = np.frombuffer(pixels, dtype=np.uint8).reshape(height, width, _CHANNELS)
+    return SampledFrame(position, count, seconds, image)
 
 
 def _read_exactly(pipe: IO[bytes], size: int) -> bytearray | None:
-    """`size` bytes, or `None` if the pipe ends before."""
+    """Read `size` bytes; `None` if the pipe ends before."""
     content = bytearray(size)
     view = memoryview(content)
     filled = 0

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import IO
 
 from vswin_cli.errors import VswinError
-from vswin_cli.video.decoder_protocol import decode_plan, write_error, write_event
+from vswin_cli.video.decode_options import DecodeOptions
+from vswin_cli.video.decoder_protocol import decode_request, write_error, write_event
 from vswin_cli.video.sampling import SamplingPlan
 
 __all__ = ["main"]
@@ -37,9 +38,9 @@ def main(stall_timeout_seconds: float) -> None:
     requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
     while True:
-        path, plan = decode_plan(requests.get())
+        path, plan, options = decode_request(requests.get())
         try:
-            _decode(Path(path), plan, pipe, stall_timeout_seconds)
+            _decode(Path(path), plan, options, pipe, stall_timeout_seconds)
         except BrokenPipeError:
             os._exit(0)
         except VswinError as error:
@@ -47,11 +48,17 @@ def main(stall_timeout_seconds: float) -> None:
             write_error(pipe, error)
 
 
-def _decode(path: Path, plan: SamplingPlan, pipe: IO[bytes], limit_seconds: float) -> None:
+def _decode(
+    path: Path,
+    plan: SamplingPlan,
+    options: DecodeOptions,
+    pipe: IO[bytes],
+    limit_seconds: float,
+) -> None:
     from vswin_cli.video.sampler import decode_samples
 
     _set_alarm(limit_seconds)
-    for event in decode_samples(path, plan):
+    for event in decode_samples(path, plan, options):
         _set_alarm(0)  # writing may wait for the parent as long as the parent likes
         write_event(pipe, event)
         _set_alarm(limit_seconds)

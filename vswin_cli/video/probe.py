@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from vswin_cli.storage.sources import VideoSource, naming_source
-from vswin_cli.video.decoder_process import decode_isolated
+from vswin_cli.storage.sources import VideoSource
+from vswin_cli.video.decode_options import DecodeOptions
 from vswin_cli.video.info import DecodeReport, VideoInfo
-from vswin_cli.video.sampling import Progress, SampledFrame, SamplingPlan
+from vswin_cli.video.sampling import SamplingPlan
+from vswin_cli.video.stream import open_video
 
 __all__ = ["Inspection", "inspect"]
 
-# A scan decodes every frame; one small picture in 100 seconds of video is its by-product.
-_SCAN_PLAN = SamplingPlan(
-    num_frames=2, stride=2, short_side=32, positions_per_second=0.01, every_frame=True
-)
+# A scan decodes every frame; one small image in 100 seconds of video is its by-product.
+_SCAN_PLAN = SamplingPlan(num_frames=2, stride=2, short_side=32, positions_per_second=0.01)
+_SCAN = DecodeOptions(every_frame=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +43,16 @@ def inspect(
     Raises:
         SourceError: it cannot be opened, or not one frame can be decoded.
     """
-    info: VideoInfo | None = None
-    report: DecodeReport | None = None
-    with source.local() as path, naming_source(source, path):
-        events = decode_isolated(path, _SCAN_PLAN)
-        try:
-            for event in events:
-                if isinstance(event, VideoInfo):
-                    info = event
-                    if not scan:
-                        break
-                elif isinstance(event, DecodeReport):
-                    report = event
-                elif isinstance(event, (Progress, SampledFrame)) and on_progress and info:
-                    on_progress(event.seconds, info.declared_duration_seconds)
-        finally:
-            events.close()
-    assert info is not None  # a decoder's first word
-    return Inspection(info, report)
+    total: float | None = None
+
+    def tell(seconds: float) -> None:
+        if on_progress is not None:
+            on_progress(seconds, total)
+
+    with open_video(source, _SCAN_PLAN, _SCAN, on_position=tell) as stream:
+        total = stream.info.declared_duration_seconds
+        if not scan:
+            return Inspection(stream.info, None)
+        for _ in stream:
+            pass
+        return Inspection(stream.info, stream.report)

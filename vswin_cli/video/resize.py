@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vswin_cli.video.sampling import Resize
+from vswin_cli.video.decode_options import Resize
 
 if TYPE_CHECKING:
     from av import VideoFrame
@@ -37,7 +37,7 @@ class ImageResizer:
 
     Args:
         short_side: pixels of the shorter side.
-        resize: which of the two resizes, see `SamplingPlan.resize`.
+        resize: which of the two resizes, see `DecodeOptions.resize`.
     """
 
     def __init__(self, short_side: int, resize: Resize = "fast") -> None:

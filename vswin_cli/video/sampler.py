@@ -1,8 +1,8 @@
-"""From decoded frames to sampled pictures: the grid is filled, gaps are found and reported.
+"""From decoded frames to sampled ones: the grid is filled, gaps are found and reported.
 
 Runs wherever the decoder runs, in a child process or in place, and hands on the events that
 `vswin_cli.video.decoder_protocol` lists. Holds one undelivered frame, whatever the length of the
-video. Pictures that no clip looks at are decoded only if others refer to them.
+video. Frames that no clip looks at are decoded only if others refer to them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vswin_cli.storage.humanize import counted
+from vswin_cli.video.decode_options import DecodeOptions
 from vswin_cli.video.decoder_protocol import Event
 from vswin_cli.video.frame_rate import GAP_SECONDS, Intervals
 from vswin_cli.video.frames import TimedFrame
@@ -30,32 +31,35 @@ if TYPE_CHECKING:
 
 __all__ = ["decode_samples"]
 
-_PROGRESS_SECONDS = 0.5  # of wall time between signs of life
-_SAME_SHAPE = 0.02  # relative difference of aspect that still counts as the same picture shape
+_PROGRESS_SECONDS = 0.5  # of wall time between heartbeats
+_SAME_SHAPE = 0.02  # relative difference of aspect that still counts as the same shape
 _FALLBACK_RATE = 25.0
 _EXAMINED_SHARE = 0.05  # of a video takes longer to decode than all of it to read
 _UNREAD_SHARE = 0.5  # of the bytes that the missing time would take at the average rate
 _GAP_REASONS: dict[EndReason, GapReason] = {"truncated": "truncated", "read_error": "read_error"}
 
 
-def decode_samples(path: Path, plan: SamplingPlan) -> Generator[Event, None, None]:
-    """Decode a video, or the part that the plan names, into sampled pictures.
+def decode_samples(
+    path: Path, plan: SamplingPlan, options: DecodeOptions = DecodeOptions()
+) -> Generator[Event, None, None]:
+    """Decode a video, or the part that the plan names, into sampled frames.
 
     Raises:
         SourceError: the file cannot be opened, holds no video, or not one frame can be decoded.
     """
     with VideoReader(path) as reader:
         yield reader.info
-        yield from _Sampler(reader, plan).events()
+        yield from _Sampler(reader, plan, options).events()
 
 
 class _Sampler:
-    """Walks over the frames of one reader and fills the plan's positions."""
+    """Walk over the frames of one reader and fill the plan's positions."""
 
-    def __init__(self, reader: VideoReader, plan: SamplingPlan) -> None:
+    def __init__(self, reader: VideoReader, plan: SamplingPlan, options: DecodeOptions) -> None:
         self._reader = reader
         self._plan = plan
-        self._resizer = ImageResizer(plan.short_side, plan.resize)
+        self._options = options
+        self._resizer = ImageResizer(plan.short_side, options.resize)
         tolerance = min(ROUNDING_SECONDS, reader.info.time_base_seconds)
         self._walker = GridWalker(plan, tolerance, reader.info.declared_duration_seconds)
         self._tolerance = tolerance
@@ -64,15 +68,15 @@ class _Sampler:
         self._held: TimedFrame | None = None
         self._decoded: TimedFrame | None = None  # the last with pixels
         self._held_since = 0.0  # its own time, except at the very start
-        self._shape: tuple[int, int] | None = None  # of the upright picture
+        self._shape: tuple[int, int] | None = None  # of the upright frame
         self._bad_packets_explained = 0  # by earlier gaps
         self._frames_decoded = 0
         self._frames_sampled = 0
-        self._last_sign = time.monotonic()
+        self._last_heartbeat = time.monotonic()
         self._stopped = False
         self._sought = False
         self._last_target: float | None = None  # so that a seek is not tried twice
-        if plan.by == "time" and not plan.every_frame:
+        if plan.by == "time" and not options.every_frame:
             reader.decode_only(self._walker.has_position)
 
     def events(self) -> Iterator[Event]:
@@ -97,7 +101,7 @@ class _Sampler:
             if self._stopped:
                 return None
             here = frame.seconds if self._held is None else self._held.seconds
-            yield from self._sign_of_life(here)
+            yield from self._heartbeat(here)
             target = yield from self._seek_target(frame.seconds)
             if target is not None:
                 return target
@@ -105,19 +109,19 @@ class _Sampler:
 
     def _frames(self) -> Iterator[TimedFrame]:
         """Frames from where the reader stands, by several decoders where the plan allows it."""
-        plan = self._plan
-        if plan.by == "index" or plan.resize != "fast" or plan.sparse or plan.every_frame:
+        plan, options = self._plan, self._options
+        if plan.by == "index" or options.resize != "fast" or plan.sparse or options.every_frame:
             return self._reader.frames()
         return frames_in_parallel(
             self._reader,
-            decoders=plan.decoders,
+            decoders=options.decoders,
             short_side=plan.short_side,
             end_seconds=plan.end_seconds,
         )
 
-    def _sign_of_life(self, here_seconds: float) -> Iterator[Event]:
-        if time.monotonic() - self._last_sign > _PROGRESS_SECONDS:
-            self._last_sign = time.monotonic()
+    def _heartbeat(self, here_seconds: float) -> Iterator[Event]:
+        if time.monotonic() - self._last_heartbeat > _PROGRESS_SECONDS:
+            self._last_heartbeat = time.monotonic()
             yield Progress(here_seconds, self._frames_decoded, self._reader.bad_packets)
 
     def _is_worth_seeking(self, here: float, target: float) -> Generator[Event, None, bool]:
@@ -129,7 +133,7 @@ class _Sampler:
             if target - here < _EXAMINED_SHARE * whole:
                 return False
         for _ in reader.examine_clock():
-            yield from self._sign_of_life(here)
+            yield from self._heartbeat(here)
         return reader.worth_seeking(here, target)
 
     def _seek_target(self, here_seconds: float) -> Generator[Event, None, float | None]:
@@ -187,7 +191,7 @@ class _Sampler:
         return "decode_error" if damaged else "missing_frames"
 
     def _shape_changes(self, frame: TimedFrame) -> bool:
-        """Whether the upright picture's proportions differ from those before."""
+        """Whether the upright frame's proportions differ from those before."""
         if self._shape is None or frame.frame is None:
             return False
         height, width = self._upright_shape(frame.frame, frame.rotation_degrees)
@@ -200,18 +204,18 @@ class _Sampler:
 
     def _show(self, held: TimedFrame, end_seconds: float) -> Iterator[Event]:
         """Deliver a frame for the positions that it is on display at, if a clip may use it."""
-        picture: NDArray[np.uint8] | None = None
+        image: NDArray[np.uint8] | None = None
         for chunk in self._walker.show(self._held_since, end_seconds):
             if not isinstance(chunk, range):
                 yield chunk
                 continue
-            if picture is None:
-                picture = self._picture()
+            if image is None:
+                image = self._image()
                 self._frames_sampled += 1
-            yield SampledFrame(chunk.start, len(chunk), held.seconds, picture)
+            yield SampledFrame(chunk.start, len(chunk), held.seconds, image)
 
-    def _picture(self) -> NDArray[np.uint8]:
-        """Pixels of the held frame.
+    def _image(self) -> NDArray[np.uint8]:
+        """Make the image of the held frame.
 
         If it was left out because the next one was to be on display, and that one then turned
         out to be damaged, those of the frame before it.
@@ -277,7 +281,7 @@ class _Sampler:
         """Whether a declared duration that was not reached counts as loss.
 
         Not if it is an estimate. Where it is that of the whole container, sound may last longer:
-        then little of the file lies behind the last picture.
+        then little of the file lies behind the last frame.
         """
         info = self._reader.info
         declared = info.declared_duration_seconds or 0.0

@@ -1,13 +1,13 @@
 """Which frames of a video are sampled: a regular grid of positions, decided before decoding.
 
 In goes what weights expect and what the user chose; out comes a `SamplingPlan` that answers,
-for a picture on display over a stretch of time, which positions it fills. Knows neither
-containers nor arrays.
+for a frame on display over a stretch of time, which positions it fills. Knows neither containers
+nor decoders.
 
-    dense     one position per tick, `frame_rate` ticks a second; tick k shows the picture on
+    dense     one position per tick, `frame_rate` ticks a second; tick k shows the frame on
               display at start + k / frame_rate
     index     every source frame is a position, every `frame_interval`-th is a tick
-    uniform   a clip is cut into T equal parts and the picture in the middle of each is a tick;
+    uniform   a clip is cut into T equal parts and the frame in the middle of each is a tick;
               four positions per part, so that a shorter video can be cut just as finely
 """
 
@@ -28,14 +28,11 @@ if TYPE_CHECKING:
 __all__ = [
     "ROUNDING_SECONDS",
     "Progress",
-    "Resize",
     "RunEnd",
     "SampledFrame",
     "SamplingPlan",
     "plan_sampling",
 ]
-
-Resize = Literal["fast", "reference"]
 
 ROUNDING_SECONDS = 0.001
 """Timestamps in whole milliseconds (Matroska) put a frame up to this much late."""
@@ -48,9 +45,9 @@ _FRAMES_PER_STEP = 2  # the network's patches are two frames deep
 _FUZZ = 1e-6  # positions; absorbs float error in seconds × rate
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class SampledFrame:
-    """One picture that fills the positions `[position, position + count)`."""
+    """One frame that fills the positions `[position, position + count)`."""
 
     position: int
     count: int
@@ -59,28 +56,34 @@ class SampledFrame:
     image: NDArray[np.uint8]
     """(H, W, 3) RGB, upright, short side as the plan says."""
 
+    def __repr__(self) -> str:
+        return (
+            f"SampledFrame({self.position}, count={self.count}, {self.seconds:.3f} s, "
+            f"{self.image.shape})"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class RunEnd:
-    """No clip may reach across this point: the video ends here or pictures are missing."""
+    """No clip may reach across this point: the video ends here or frames are missing."""
 
     end_seconds: float
-    """When the last picture before it leaves the display."""
+    """When the last frame before it leaves the display."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A sign of life from the decoder, with what it has counted so far."""
+    """A heartbeat of the decoder, with what it has counted so far."""
 
     seconds: float
-    """Time of the newest picture."""
+    """Time of the newest frame."""
     frames_decoded: int
     bad_packets: int
 
 
 @dataclass(frozen=True, slots=True)
 class SamplingPlan:
-    """Everything a decoder must know to deliver pictures for clips."""
+    """Which frames are sampled and how large their images are; arithmetic only."""
 
     num_frames: int
     """Ticks T per clip; even."""
@@ -88,7 +91,7 @@ class SamplingPlan:
     """Ticks between the starts of neighbouring clips; even, so that the time steps of all
     clips, two ticks each, lie on one grid."""
     short_side: int
-    """Pixels of the shorter side of a delivered picture."""
+    """Pixels of the shorter side of an image."""
     by: Literal["time", "index"] = "time"
     """Whether positions count fractions of a second or source frames."""
     positions_per_second: float = 15.0
@@ -102,13 +105,6 @@ class SamplingPlan:
     """Where the grid and the analysed part begin."""
     end_seconds: float | None = None
     """Where the analysed part ends, exclusive."""
-    resize: Resize = "fast"
-    """`fast`: one pass of swscale with its bilinear filter; `reference`: RGB first, then
-    bilinear without antialiasing, as the published evaluations do."""
-    every_frame: bool = False
-    """Decode also what no clip looks at, to find all damage."""
-    decoders: int = 1
-    """How many may work on one video at once, where it can be divided; pictures are the same."""
 
     def __post_init__(self) -> None:
         if self.num_frames < _FRAMES_PER_STEP or self.num_frames % _FRAMES_PER_STEP:
@@ -136,7 +132,7 @@ class SamplingPlan:
         return self.start_seconds + position / self.positions_per_second
 
     def first_position_from(self, seconds: float, tolerance_seconds: float) -> int:
-        """First position at which a picture shown since `seconds` is on display.
+        """First position at which a frame shown since `seconds` is on display.
 
         A position that is early by no more than the tolerance counts as reached, because
         containers round timestamps. By time only.
@@ -157,9 +153,7 @@ class SamplingPlan:
         return offset < self.clip_positions or offset % self.positions_per_tick == self.phase
 
 
-def plan_sampling(
-    spec: InputSpec, options: SamplingOptions, *, resize: Resize = "fast"
-) -> SamplingPlan:
+def plan_sampling(spec: InputSpec, options: SamplingOptions) -> SamplingPlan:
     """Decide the grid from what the weights expect and what the user chose.
 
     The stride is rounded to an even number of ticks, at least two.
@@ -170,7 +164,7 @@ def plan_sampling(
     if spec.num_frames % _FRAMES_PER_STEP:
         raise OptionError(f"a clip must have an even number of frames, got {spec.num_frames}")
     if spec.sampling == "uniform":
-        return _plan_uniform(spec, options, resize)
+        return _plan_uniform(spec, options)
     rate = options.frame_rate or spec.frame_rate
     interval = options.frame_interval
     return SamplingPlan(
@@ -182,11 +176,10 @@ def plan_sampling(
         positions_per_tick=interval or 1,
         start_seconds=options.start_seconds or 0.0,
         end_seconds=options.end_seconds,
-        resize=resize,
     )
 
 
-def _plan_uniform(spec: InputSpec, options: SamplingOptions, resize: Resize) -> SamplingPlan:
+def _plan_uniform(spec: InputSpec, options: SamplingOptions) -> SamplingPlan:
     """The grid for weights that spread T frames over a clip of any length."""
     if options.frame_interval is not None:
         raise OptionError(
@@ -205,7 +198,6 @@ def _plan_uniform(spec: InputSpec, options: SamplingOptions, resize: Resize) -> 
         short="spread",
         start_seconds=options.start_seconds or 0.0,
         end_seconds=options.end_seconds,
-        resize=resize,
     )
 
 

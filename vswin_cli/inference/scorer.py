@@ -1,0 +1,57 @@
+"""What an analysis needs of the network: clips in, logits out.
+
+`Engine` is one; the batch's shared engine, which collects clips of several videos, is another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from vswin_cli.timeline.scores import ClipLogits
+from vswin_cli.video.clips import Clip
+
+if TYPE_CHECKING:
+    import torch
+
+    from vswin_cli.models.checkpoints.load import LoadedModel
+
+__all__ = ["Scorer"]
+
+
+class Scorer(Protocol):
+    """A model on a device that scores clips."""
+
+    @property
+    def model(self) -> LoadedModel:
+        """The network with its card."""
+
+    @property
+    def crops(self) -> Literal[1, 3]:
+        """Spatial views per clip V."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network runs."""
+
+    @property
+    def precision(self) -> str:
+        """Name of the arithmetic in use, such as `float32`."""
+
+    @property
+    def spare_decoders(self) -> int:
+        """Decoders that may work on one video at once."""
+
+    def with_crops(self, crops: Literal[1, 3]) -> Scorer:
+        """Return a scorer with the same network and another number of views per clip.
+
+        Raises:
+            ValueError: this scorer cannot change it.
+        """
+
+    def score(self, clips: Iterable[Clip]) -> Iterator[ClipLogits]:
+        """Run clips through the network, in order; logits are (V, D, K) per clip.
+
+        Raises:
+            DeviceError: out of memory even with one view at a time.
+        """

@@ -1,0 +1,205 @@
+"""Decoder processes, and the pool in which they wait for their next videos.
+
+A decoder process is a plain `python` that runs `vswin_cli.video.decoder_worker`: no fork of a
+process with threads, no second run of the user's script as `multiprocessing` would do. A thread
+reads its events into a bounded queue, so that decoding goes on while the network computes.
+
+Starting a process takes longer than decoding a short video. One process therefore serves several
+videos in turn, under rules that keep them apart: after anything but a sound video or a refused
+file the next one gets a fresh process, and so it does after `VIDEOS_PER_DECODER`, so that leaks
+cannot grow.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO
+
+from vswin_cli.errors import VswinError
+from vswin_cli.video.decoder_protocol import Event, read_event
+
+__all__ = ["VIDEOS_PER_DECODER", "DecoderPool", "DecoderProcess", "decoder_command"]
+
+VIDEOS_PER_DECODER = 64
+"""A decoder process that has served so many videos is replaced."""
+
+_QUEUED_EVENTS = 96  # about 25 MB of images: three clips ahead of the network
+_PIPE_BYTES = 1 << 20
+_F_SETPIPE_SZ = 1031  # Linux; fcntl names it from Python 3.10 on, but not on every platform
+_WITHOUT_ALGEBRA = {"OPENBLAS_NUM_THREADS": "1"}
+"""NumPy's matrix library starts threads when loaded, a third of the work; decoding needs none."""
+_BOOTSTRAP = (
+    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
+    "from vswin_cli.video.decoder_worker import main; main(float(sys.argv[1]))"
+)
+
+
+def decoder_command(stall_timeout_seconds: float) -> list[str]:
+    """Return the command line of a decoder process that sees the same packages as this one."""
+    paths = json.dumps([str(Path(path).resolve()) for path in sys.path])
+    # The child's own alarm is a net below the parent's watchdog: it must never fire first.
+    return [sys.executable, "-c", _BOOTSTRAP, str(2 * stall_timeout_seconds), paths]
+
+
+class DecoderProcess:
+    """A decoder process and the thread that reads from it."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self.command = command
+        self.num_served = 0
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            bufsize=0,
+            env=_WITHOUT_ALGEBRA | os.environ,
+        )
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        _widen(self._process.stdout)
+        self._closing = threading.Event()
+        self._queue: queue.Queue[Event | VswinError | None] = queue.Queue(_QUEUED_EVENTS)
+        self._thread = threading.Thread(
+            target=self._read, args=(self._process.stdout,), name="vswin-decoder", daemon=True
+        )
+        self._thread.start()
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process is still running."""
+        return self._process.poll() is None
+
+    def begin(self, request: bytes) -> None:
+        """Ask for the next video; the events of the one before have all been taken."""
+        assert self._process.stdin is not None
+        self.num_served += 1
+        # The child shares the file's offset: what it wrote about earlier videos goes.
+        self._stderr.seek(0)
+        self._stderr.truncate()
+        with contextlib.suppress(BrokenPipeError):  # it is gone, as its events will tell
+            self._process.stdin.write(request)
+
+    def next_event(self, timeout_seconds: float) -> Event | None:
+        """Wait for the next event; `None` if the process is gone.
+
+        Raises:
+            queue.Empty: nothing came in time.
+            VswinError: what the process sent as the reason for its end.
+        """
+        event = self._queue.get(timeout=timeout_seconds)
+        if isinstance(event, VswinError):
+            raise event
+        return event
+
+    def exit_status(self) -> str:
+        """Say how the process ended: its signal, its last line on stderr or its exit code."""
+        code = self._process.wait()
+        self._stderr.seek(0)
+        lines = self._stderr.read().decode("utf-8", "replace").strip().splitlines()
+        if code < 0:
+            return signal.Signals(-code).name
+        return lines[-1] if lines else f"exit code {code}"
+
+    def kill(self) -> None:
+        """End the process whatever it is doing."""
+        self._process.kill()
+
+    def close(self) -> None:
+        """End process and thread and release the pipes."""
+        self._closing.set()
+        self._process.kill()
+        self._process.wait()
+        self._thread.join()
+        for pipe in (self._process.stdin, self._process.stdout, self._stderr):
+            if pipe is not None:
+                pipe.close()
+
+    def _read(self, pipe: IO[bytes]) -> None:
+        event: Event | VswinError | None
+        while not self._closing.is_set():
+            try:
+                event = read_event(pipe)
+            except VswinError as error:
+                event = error
+            except (OSError, ValueError, KeyError, TypeError):
+                event = None  # the pipe broke in the middle of a message
+            self._put(event)
+            if event is None:
+                return
+
+    def _put(self, event: Event | VswinError | None) -> None:
+        """Queue an event; while the queue is full, check now and then for `close`."""
+        while not self._closing.is_set():
+            with contextlib.suppress(queue.Full):
+                self._queue.put(event, timeout=0.2)
+                return
+
+
+class DecoderPool:
+    """Decoder processes that wait for their next videos, shared by threads.
+
+    Use as a context manager, or call `close`.
+    """
+
+    def __init__(self) -> None:
+        self._idle: list[DecoderProcess] = []
+        self._is_open = True
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> DecoderPool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def take(self, command: Sequence[str]) -> DecoderProcess:
+        """Return a process that waits here, if one fits and lives, or else a new one."""
+        with self._lock:
+            waiting = self._idle.pop() if self._idle else None
+        if waiting is not None:
+            if waiting.command == command and waiting.is_alive:
+                return waiting
+            waiting.close()
+        return DecoderProcess(command)
+
+    def put_back(self, process: DecoderProcess) -> None:
+        """Let a process wait for the next video, unless it has served enough."""
+        with self._lock:
+            if self._is_open and process.num_served < VIDEOS_PER_DECODER:
+                self._idle.append(process)
+                return
+        process.close()
+
+    def close(self) -> None:
+        """End the processes that wait; those at work end with their videos."""
+        with self._lock:
+            self._is_open = False
+            waiting, self._idle = self._idle, []
+        for process in waiting:
+            process.close()
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    """Let a few images fit into the pipe; the usual 64 KiB is a quarter of one."""
+    if sys.platform == "linux":
+        import fcntl
+
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(pipe, _F_SETPIPE_SZ, _PIPE_BYTES)

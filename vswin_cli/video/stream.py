@@ -1,0 +1,151 @@
+"""Open a video and iterate over what is sampled from it.
+
+The one place that unpacks a decoder's events for those who want frames or clips, wherever the
+decoder runs. Knows nothing of networks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
+
+from vswin_cli.errors import OptionError, VswinError
+from vswin_cli.storage.sources import VideoSource, naming_source
+from vswin_cli.video.decode_options import DecodeOptions
+from vswin_cli.video.decoder_pool import DecoderPool
+from vswin_cli.video.decoder_process import decode_isolated
+from vswin_cli.video.decoder_protocol import Event
+from vswin_cli.video.info import DecodeReport, VideoInfo
+from vswin_cli.video.sampling import Progress, RunEnd, SampledFrame, SamplingPlan
+
+if TYPE_CHECKING:
+    from vswin_cli.storage.download import OnBytes
+
+__all__ = ["OnPosition", "Sample", "VideoStream", "open_video"]
+
+Sample: TypeAlias = SampledFrame | RunEnd
+"""A sampled frame, or the end of a stretch of video without a gap."""
+OnPosition: TypeAlias = Callable[[float], None]
+"""Called with the time in seconds of the newest decoded frame."""
+Item = TypeVar("Item")
+
+
+class VideoStream(Iterator[Item]):
+    """One video while it is decoded: its facts, its sampled frames or clips, its report.
+
+    Use as a context manager, or call `close`, to end the decoder when not all items are taken.
+
+    Args:
+        source: what to open; an address is copied to a temporary file first.
+        plan: which frames are sampled.
+        options: by what means they are decoded.
+        convert: what makes the items from the samples.
+        pool: where decoder processes come from; by default one is started for this video.
+        on_position: called as decoding goes on.
+        on_bytes: called as the bytes of a copy arrive.
+
+    Attributes:
+        plan, options: as given.
+        info: what is known before decoding.
+
+    Raises:
+        SourceError: the source cannot be opened or holds no video.
+    """
+
+    def __init__(
+        self,
+        source: VideoSource,
+        plan: SamplingPlan,
+        options: DecodeOptions,
+        convert: Callable[[Iterator[Sample]], Iterator[Item]],
+        *,
+        pool: DecoderPool | None = None,
+        on_position: OnPosition | None = None,
+        on_bytes: OnBytes | None = None,
+    ) -> None:
+        self.plan = plan
+        self.options = options
+        self._on_position = on_position
+        self._report: DecodeReport | None = None
+        with ExitStack() as resources:
+            path = resources.enter_context(source.local(on_bytes=on_bytes))
+            events = _decode(path, plan, options, pool)
+            resources.callback(events.close)
+            with naming_source(source, path):
+                info = next(events)
+            self._resources = resources.pop_all()
+        assert isinstance(info, VideoInfo)  # every decoder sends it first
+        self.info = info
+        self._items = convert(self._samples(events))
+
+    @property
+    def report(self) -> DecodeReport:
+        """The decoder's account; known once all items were taken.
+
+        Raises:
+            VswinError: items remain.
+        """
+        if self._report is None:
+            raise VswinError("the decode report is known only after the last clip")
+        return self._report
+
+    def __next__(self) -> Item:
+        return next(self._items)
+
+    def __enter__(self) -> VideoStream[Item]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the decoder and release the file."""
+        self._resources.close()
+
+    def _samples(self, events: Generator[Event, None, None]) -> Iterator[Sample]:
+        for event in events:
+            if self._on_position is not None and isinstance(event, (SampledFrame, Progress)):
+                self._on_position(event.seconds)
+            if isinstance(event, (SampledFrame, RunEnd)):
+                yield event
+            elif isinstance(event, DecodeReport):
+                self._report = event
+        self._resources.close()
+        _check_start(self.plan, self._report)
+
+
+def open_video(
+    source: VideoSource,
+    plan: SamplingPlan,
+    options: DecodeOptions = DecodeOptions(),
+    *,
+    pool: DecoderPool | None = None,
+    on_position: OnPosition | None = None,
+) -> VideoStream[Sample]:
+    """Open a video and give its sampled frames, and the ends of its runs, in the order of time.
+
+    The arguments and errors are those of `VideoStream`.
+    """
+    return VideoStream(source, plan, options, iter, pool=pool, on_position=on_position)
+
+
+def _decode(
+    path: Path, plan: SamplingPlan, options: DecodeOptions, pool: DecoderPool | None
+) -> Generator[Event, None, None]:
+    if options.isolate:
+        return decode_isolated(path, plan, options, pool=pool)
+    from vswin_cli.video.sampler import decode_samples  # loads PyAV
+
+    return decode_samples(path, plan, options)
+
+
+def _check_start(plan: SamplingPlan, report: DecodeReport | None) -> None:
+    """Refuse a part that begins after the end; only decoding tells where that is."""
+    if report and report.frames_decoded and plan.start_seconds >= report.duration_seconds:
+        raise OptionError(
+            f"the part to analyse starts at {plan.start_seconds:g} s, "
+            f"but the video ends at {report.duration_seconds:.3f} s",
+            hint="give an earlier --start",
+        )
