@@ -48,10 +48,9 @@ def export(
     output = choose_output(out, format, json=json)
     read = [(one, path) for path in timelines for one in _read(path)]
     found = [one for one, _ in read]
-    output.check_holds(len(found))
-    output.check_spares(timelines, found)
+    files = output.plan([one.video.uri for one in found], timelines)
     linked = [with_found_video(one, path) for one, path in read]
-    if output.write(found, linked=linked, quiet=quiet):
+    if output.write(found, files, linked=linked, quiet=quiet):
         raise typer.Exit(SOME_FAILED)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vswin_cli.cli import console
-from vswin_cli.cli.output_paths import Place
+from vswin_cli.cli.output_paths import OutputPath
 from vswin_cli.errors import OptionError, OutputError, VswinError
 from vswin_cli.export import (
     FORMATS,
@@ -21,7 +21,6 @@ from vswin_cli.export import (
     write_timelines,
 )
 from vswin_cli.storage.files import check_spares, holds_for_all
-from vswin_cli.storage.result_names import unique_names
 
 if TYPE_CHECKING:
     from vswin_cli.timeline.record import Timeline
@@ -35,11 +34,11 @@ _FOR_STDOUT = "take --format jsonl, or give a folder/ as --out, without --json"
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """Formats and place of a command's result."""
+    """Formats of a command's result, and where it goes."""
 
     format: str
     """A name of `FORMATS`: of the files, or of stdout if there are none."""
-    place: Place | None
+    path: OutputPath | None
     """File, or folder for one file per video; `None` for stdout."""
     printed: str | None
     """A name of `FORMATS` for stdout; `None` to print nothing."""
@@ -49,8 +48,8 @@ class Output:
     def write(
         self,
         timelines: Sequence[Timeline],
+        files: Sequence[Path],
         *,
-        files: Sequence[Path] | None = None,
         linked: Sequence[Timeline] | None = None,
         quiet: bool = False,
     ) -> int:
@@ -60,7 +59,7 @@ class Output:
 
         Args:
             timelines: what to write.
-            files: one for each timeline; by default as `files` tells from their videos.
+            files: the file of each timeline, as planned; empty if all goes to stdout.
             linked: the same for formats that lead to the videos, which are to be found from here.
             quiet: say neither what was written nor what to beware of.
 
@@ -82,7 +81,7 @@ class Output:
             self._write_files(suited, files, problems, quiet=quiet)
         finally:
             shown = timelines
-            if self.place is None:  # else it is JSON, which holds everything
+            if self.path is None:  # else it is JSON, which holds everything
                 shown = [one for _, one in _without(problems, suited)]
             if self.printed is not None and (shown or not timelines):
                 _print(shown, self.printed)
@@ -98,24 +97,33 @@ class Output:
         """Say what is wrong with one of several videos."""
         console.error(problem, as_json=self.json)
 
-    def files(self, uris: Sequence[str]) -> list[Path]:
-        """A file for each video, all the same if one holds them; empty if all goes to stdout."""
-        if self.place is None:
-            return []
-        if not self.place.is_folder:
-            return [self.place.path] * len(uris)
-        suffix = get_format(self.format).suffix
-        return [self.place.path / f"{name}{suffix}" for name in unique_names(uris, suffix)]
+    def plan(self, uris: Sequence[str], inputs: Sequence[Path] = ()) -> list[Path]:
+        """Name the file of each video, and refuse before the work what could not be written.
 
-    def check_holds(self, num_videos: int) -> None:
-        """Refuse before the work what could not be written.
+        Args:
+            uris: the videos, in their order.
+            inputs: files that the result is made of.
+
+        Returns:
+            A path for each video, all the same if one file holds them; empty if all goes to
+            stdout.
 
         Raises:
-            OptionError: several videos for a file, or for a stdout, of one.
+            OptionError: the format holds one video, or would confuse two; or a path is an input.
         """
+        self._check_holds(len(uris))
+        if self.path is None or not self.path.is_folder:
+            check_tells_apart(self.format, uris)
+        if self.path is None:
+            return []
+        files = self.path.files(uris, get_format(self.format).suffix)
+        check_spares(files, inputs)
+        return files
+
+    def _check_holds(self, num_videos: int) -> None:
         if num_videos < 2:
             return
-        if self.place is not None and not self.place.is_folder:
+        if self.path is not None and not self.path.is_folder:
             _check_holds_many(self.format, num_videos, _FOR_FILES)
         if self.printed is not None:
             hint = _FOR_STDOUT if self.printed == "json" else _FOR_FILES
@@ -133,36 +141,18 @@ class Output:
                 hint="add --json, or give a FILE.json as --out",
             )
 
-    def check_tells_apart(self, uris: Sequence[str]) -> None:
-        """Refuse before the work videos that one result would call alike.
-
-        Raises:
-            OptionError: it would.
-        """
-        if self.place is None or not self.place.is_folder:
-            check_tells_apart(self.format, uris)
-
-    def check_spares(self, inputs: Sequence[Path], timelines: Sequence[Timeline]) -> None:
-        """Refuse to write over a saved file that the result is made of.
-
-        Raises:
-            OptionError: one of the files to be written is one of the inputs.
-        """
-        check_spares(self.files([timeline.video.uri for timeline in timelines]), inputs)
-
     def _write_files(
         self,
         timelines: Sequence[Timeline],
-        files: Sequence[Path] | None,
+        files: Sequence[Path],
         problems: dict[int, VswinError],
         *,
         quiet: bool,
     ) -> None:
         """Write what has no problem; what cannot be written gets one."""
-        if self.place is None:
+        if self.path is None:
             return
-        self.place.make()
-        files = files or self.files([timeline.video.uri for timeline in timelines])
+        self.path.make()
         groups: dict[Path, list[int]] = {}
         for i, _ in _without(problems, timelines):
             groups.setdefault(files[i], []).append(i)
@@ -226,7 +216,7 @@ def _draw(timelines: Sequence[Timeline]) -> None:
 
 
 def choose_output(out: str | None, format: str | None, *, json: bool = False) -> Output:
-    """Settle formats and place before any work begins.
+    """Settle formats and path before any work begins.
 
     Args:
         out: file, folder, `-` or nothing for stdout.
@@ -235,14 +225,14 @@ def choose_output(out: str | None, format: str | None, *, json: bool = False) ->
 
     Raises:
         OptionError: no such format, an ending that belongs to none, or two formats for stdout.
-        OutputError: the place cannot be written to.
+        OutputError: the path cannot be written to.
     """
     chosen = None if format is None else get_format(format).name
-    place = None if out is None or out == "-" else Place.parse(out)
+    path = None if out is None or out == "-" else OutputPath.parse(out)
     as_json = chosen if chosen in _JSON_FORMATS else "json"
-    if place is not None:
-        name = chosen or _format_of(place, json=json)
-        return Output(name, place, as_json if json else None, json)
+    if path is not None:
+        name = chosen or _format_of(path, json=json)
+        return Output(name, path, as_json if json else None, json)
     if json and chosen not in (None, *_JSON_FORMATS):
         raise OptionError(
             f"--json and --format {chosen} would both go to stdout",
@@ -252,22 +242,22 @@ def choose_output(out: str | None, format: str | None, *, json: bool = False) ->
     return Output(name, None, name, json)
 
 
-def _format_of(place: Place, *, json: bool) -> str:
+def _format_of(output: OutputPath, *, json: bool) -> str:
     """JSON in a folder, else what the ending of the file tells.
 
     Args:
-        place: file or folder.
+        output: file or folder.
         json: whether to take JSON where the ending tells nothing.
 
     Raises:
         OptionError: nothing tells.
     """
-    form = None if place.is_folder else format_by_name(place.path.name)
+    form = None if output.is_folder else format_by_name(output.path.name)
     if form is not None:
         return form.name
-    if place.is_folder or json:
+    if output.is_folder or json:
         return "json"
     raise OptionError(
-        f"the ending of {place.path} does not tell the format",
+        f"the ending of {output.path} does not tell the format",
         hint=f"add --format with one of {', '.join(FORMATS)}; for a folder, end it with a /",
     )

@@ -1,4 +1,4 @@
-"""Places on this machine that the user names for results: told apart and checked before any work.
+"""Paths of results on this machine, all settled and checked before any work begins.
 
 A name that ends with a slash, or that a folder has already, means a folder; it is made when the
 first result is ready, but never the folders that it lies in: a disk that is not mounted must not
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from vswin_cli.errors import OptionError
 from vswin_cli.storage.files import (
     check_destination,
     check_named,
+    check_spares,
     ends_as_folder,
     is_folder,
     is_there,
@@ -24,38 +25,45 @@ from vswin_cli.storage.files import (
 )
 from vswin_cli.storage.remote import as_local_path, is_remote
 from vswin_cli.storage.result_names import unique_names
+from vswin_cli.storage.sources import VideoSource
 
-__all__ = ["Place", "check_distinct", "page_path"]
+__all__ = ["OutputPath", "TagPaths", "check_distinct", "page_path", "plan_tag_paths"]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """A file, or a folder for files whose names follow from the videos'."""
+class OutputPath:
+    """A file, or a folder for files named after their videos."""
 
     path: Path
     is_folder: bool
 
     @classmethod
-    def parse(cls, text: str) -> Place:
-        """The place that an option names; nothing is made.
+    def parse(cls, text: str) -> OutputPath:
+        """Read the value of an option; nothing is made.
 
         Raises:
-            OptionError: it is an address, or no name at all.
+            OptionError: it is an address, or empty.
             OutputError: nothing can be written there.
         """
         check_named(text)
         if is_remote(text):
             raise OptionError(
-                f"{text} is an address, and this result stays on this machine",
+                f"{text} is an address; this result can only be written to this machine",
                 hint="give a path; `vswin batch --out` writes to addresses",
             )
         path = as_local_path(text)
-        place = cls(path, ends_as_folder(text) or is_folder(path))
-        if place.is_folder and is_there(path) and not is_folder(path):
+        output = cls(path, ends_as_folder(text) or is_folder(path))
+        if output.is_folder and is_there(path) and not is_folder(path):
             with writing(text):
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), text)
         check_destination(path)
-        return place
+        return output
+
+    def files(self, uris: Sequence[str], suffix: str) -> list[Path]:
+        """Return a path for each video; outside of a folder it is the same for all."""
+        if not self.is_folder:
+            return [self.path] * len(uris)
+        return [self.path / f"{name}{suffix}" for name in unique_names(uris, suffix)]
 
     def make(self) -> None:
         """Make the folder, if it is one that is missing.
@@ -68,12 +76,77 @@ class Place:
                 self.path.mkdir(exist_ok=True)
 
 
-def page_path(place: Place, uris: Sequence[str]) -> Path:
-    """The page of a report: in a folder it is named after its video, or `index.html`."""
-    if not place.is_folder:
-        return place.path
-    name = unique_names(uris, ".html")[0] if len(uris) == 1 else "index"
-    return place.path / f"{name}.html"
+@dataclass(frozen=True, slots=True)
+class TagPaths:
+    """Every file that one `vswin tag` will write."""
+
+    results: Mapping[str, Path]
+    """A file for each video, by `VideoSource.id`; empty if all goes to stdout."""
+    scores: Mapping[str, Path]
+    """The same for scores; empty if they are not kept."""
+    page: Path | None
+    """The report."""
+    folders: Sequence[OutputPath]
+    """Folders for scores and report that may have to be made."""
+
+    def make_folders(self) -> None:
+        """Make the folders for scores and report.
+
+        Raises:
+            OutputError: a folder cannot be made.
+        """
+        for folder in self.folders:
+            folder.make()
+
+    def named(self) -> Iterator[tuple[str, Path]]:
+        """Yield every file with the option that asks for it."""
+        yield from (("--out", path) for path in self.results.values())
+        yield from (("--save-scores", path) for path in self.scores.values())
+        if self.page is not None:
+            yield "--report", self.page
+
+
+def plan_tag_paths(
+    results: Sequence[Path],
+    save_scores: str | None,
+    report: str | None,
+    sources: Sequence[VideoSource],
+    model_files: Iterable[Path],
+) -> TagPaths:
+    """Name every file of one `vswin tag`, and refuse those that would overwrite something needed.
+
+    Args:
+        results: a file for each source, or none.
+        save_scores: value of the option.
+        report: value of the option.
+        sources: the videos.
+        model_files: what the model is read from.
+
+    Raises:
+        OptionError: several videos for one file, two results in one file, or an input in it.
+        OutputError: a folder is missing or read-only.
+    """
+    ids = [source.id for source in sources]
+    scores = None if save_scores is None else OutputPath.parse(save_scores)
+    page = None if report is None else OutputPath.parse(report)
+    paths = TagPaths(
+        results=dict(zip(ids, results, strict=False)),
+        scores={} if scores is None else dict(zip(ids, _score_files(scores, ids), strict=True)),
+        page=None if page is None else page_path(page, [source.uri for source in sources]),
+        folders=[folder for folder in (scores, page) if folder is not None],
+    )
+    check_distinct(paths.named())
+    files = [path for _, path in paths.named()]
+    check_spares(files, (source.path for source in sources), "a video to be tagged")
+    check_spares(files, model_files)
+    return paths
+
+
+def page_path(output: OutputPath, uris: Sequence[str]) -> Path:
+    """Return the path of a report: in a folder it is named after its video, or `index.html`."""
+    if output.is_folder and len(uris) != 1:
+        return output.path / "index.html"
+    return output.files(uris, ".html")[0] if uris else output.path
 
 
 def check_distinct(named: Iterable[tuple[str, Path]]) -> None:
@@ -91,5 +164,16 @@ def check_distinct(named: Iterable[tuple[str, Path]]) -> None:
         if other != option:
             raise OptionError(
                 f"{other} and {option} would both write {path}",
-                hint="give each result a place of its own",
+                hint="give each of them its own path",
             )
+
+
+def _score_files(output: OutputPath, ids: Sequence[str]) -> list[Path]:
+    if output.is_folder:
+        return [output.path / f"{one}.npz" for one in ids]  # where a batch keeps them, too
+    if len(ids) > 1:
+        raise OptionError(
+            f"--save-scores {output.path} is one file for {len(ids)} videos",
+            hint="give a folder/; each video gets a file in it",
+        )
+    return [output.path]

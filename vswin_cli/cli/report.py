@@ -78,15 +78,15 @@ def report(
 
         vswin report day1.json day2.json -o days.html --no-thumbnails
     """
-    from vswin_cli.cli.output_paths import Place, page_path
+    from vswin_cli.cli.output_paths import OutputPath, page_path
     from vswin_cli.report import write_report
     from vswin_cli.storage.files import check_spares
 
-    place = Place.parse(out)
+    output = OutputPath.parse(out)
     sources = report_sources(timelines, scores or [], video or [])
-    page = page_path(place, [source.timeline.video.uri for source in sources])
+    page = page_path(output, [source.timeline.video.uri for source in sources])
     check_spares([page], [*timelines, *(scores or []), *(source.video for source in sources)])
-    place.make()
+    output.make()
     with console.progress("report", unit="videos", quiet=quiet) as on_progress:
         written = write_report(sources, page, thumbnails=thumbnails, on_progress=on_progress)
     if not quiet:

@@ -57,16 +57,15 @@ def segment(
     output = choose_output(out, format, json=json)
     if windows:
         output.check_shows_windows()
-    output.check_holds(len(scores))
     timelines = [_segment_one(path, segments, windows) for path in scores]
     if not quiet:
         for timeline in timelines:
             for notice in timeline.warnings:
                 console.warn(f"{timeline.video.uri}: {notice.message}")
-    output.check_spares(scores, timelines)
+    files = output.plan([timeline.video.uri for timeline in timelines], scores)
     pairs = zip(timelines, scores, strict=True)
     linked = [with_found_video(timeline, path) for timeline, path in pairs]
-    if output.write(timelines, linked=linked, quiet=quiet):
+    if output.write(timelines, files, linked=linked, quiet=quiet):
         raise typer.Exit(SOME_FAILED)
 
 

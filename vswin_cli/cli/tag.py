@@ -46,7 +46,7 @@ from vswin_cli.storage.files import holds_for_all
 
 if TYPE_CHECKING:
     from vswin_cli.cli.output import Output
-    from vswin_cli.cli.tag_paths import TagPlaces
+    from vswin_cli.cli.output_paths import TagPaths
     from vswin_cli.inference.engine import Engine
     from vswin_cli.storage.sources import VideoSource
     from vswin_cli.timeline.record import Timeline
@@ -83,18 +83,19 @@ def tag(
         vswin tag movie.mp4 --weights mine.pth --labels mine.txt --json | jq .segments
     """
     from vswin_cli.cli.output import choose_output
-    from vswin_cli.cli.tag_paths import plan_places
+    from vswin_cli.cli.output_paths import plan_tag_paths
 
     sampling_options, engine_options = sampling.options(), running.options()
     output = choose_output(out, format, json=json)
     if windows:
         output.check_shows_windows()
     sources, num_missing = _find(videos, output)
-    places = plan_places(output, save_scores, report, sources, choice)
+    results = output.plan([source.uri for source in sources])
+    paths = plan_tag_paths(results, save_scores, report, sources, choice.files())
     engine = make_engine(choice, engine_options, crops=sampling_options.crops or 1, quiet=quiet)
     segment_options = segments.over(engine.model.card.segments)
     done: list[_Tagged] = []
-    with _keeping_scores(places, sources) as scores:
+    with _keeping_scores(paths, sources) as scores:
         job = _Job(engine, sampling_options, segment_options, scores, windows, output.tell, quiet)
         num_failed = num_missing
         try:
@@ -103,11 +104,11 @@ def tag(
             if done:
                 num_failed += output.write(
                     [one.timeline for one in done],
-                    files=[places.results[one.source.id] for one in done if places.results],
+                    [paths.results[one.source.id] for one in done if results],
                     quiet=quiet,
                 )
-        if places.page is not None:
-            _write_report(done, places.page, quiet=quiet)
+        if paths.page is not None:
+            _write_report(done, paths.page, quiet=quiet)
     if num_failed:
         raise typer.Exit(SOME_FAILED)
     if strict:
@@ -158,12 +159,12 @@ class _Tagged:
 
 @contextmanager
 def _keeping_scores(
-    places: TagPlaces, sources: Sequence[VideoSource]
+    paths: TagPaths, sources: Sequence[VideoSource]
 ) -> Iterator[Mapping[str, Path]]:
     """Where scores go; a report needs them even if the user does not keep them."""
-    places.make_folders()
-    if places.scores or places.page is None:
-        yield places.scores
+    paths.make_folders()
+    if paths.scores or paths.page is None:
+        yield paths.scores
         return
     with tempfile.TemporaryDirectory(prefix="vswin-") as folder:
         yield {source.id: Path(folder) / f"{source.id}.npz" for source in sources}
