@@ -1,7 +1,7 @@
-"""Render examples/camera.mp4: two painted landscapes under a virtual camera, and what it does.
+"""Render examples/camera.mp4: two painted landscapes seen by a virtual camera.
 
 The moves are known to the frame, so the clip has a true timeline, examples/camera.truth.json.
-Everything is drawn from a seed; no picture of anybody's is used.
+Everything is drawn from a seed; no photograph is used.
 
     python examples/make_camera_clip.py
 """
@@ -47,7 +47,7 @@ MOVES = (
 
 
 def paint_world(seed: int) -> NDArray[np.float32]:
-    """A landscape (H, W, 3) in 0..255: sky, hills, and many houses and trees to see motion by."""
+    """Paint a landscape (H, W, 3) in 0..255: sky, hills, and many houses and trees."""
     draw = np.random.default_rng(seed)
     y = np.linspace(0, 1, WORLD_HEIGHT)[:, None]
     x = np.linspace(0, 1, WORLD_WIDTH)[None, :]
@@ -59,43 +59,43 @@ def paint_world(seed: int) -> NDArray[np.float32]:
             for k in range(1, 9)
         )
         below = y > 0.30 + 0.15 * layer + 0.05 * waves
-        world[below] = muted(draw)
+        world[below] = muted_colour(draw)
     for _ in range(260):
-        paint_thing(world, draw)
+        paint_object(world, draw)
     texture = blocky_noise(draw, 2) + blocky_noise(draw, 5)
     return np.clip(world + 6 * texture[..., None], 0, 255).astype(np.float32)
 
 
-def muted(draw: np.random.Generator) -> NDArray[np.float64]:
-    """A colour as outdoors, more light or dark than bright."""
+def muted_colour(draw: np.random.Generator) -> NDArray[np.float64]:
+    """Draw a colour of low saturation."""
     return np.asarray(draw.uniform(30, 220) + draw.uniform(-30, 30, 3))
 
 
-def paint_thing(world: NDArray[np.float64], draw: np.random.Generator) -> None:
-    """A house with windows, or a round tree, somewhere."""
+def paint_object(world: NDArray[np.float64], draw: np.random.Generator) -> None:
+    """Paint a house with windows, or a round tree, at a random place."""
     size = int(draw.uniform(18, 90))
     top, left = int(draw.uniform(0, WORLD_HEIGHT - size)), int(draw.uniform(0, WORLD_WIDTH - size))
     patch = world[top : top + size, left : left + size]
-    colour = muted(draw)
+    colour = muted_colour(draw)
     if draw.uniform() < 0.5:
         patch[:] = colour
-        patch[size // 5 :: size // 3 + 1, size // 5 : -size // 5] = muted(draw)
+        patch[size // 5 :: size // 3 + 1, size // 5 : -size // 5] = muted_colour(draw)
         return
     v, u = np.ogrid[:size, :size]
     patch[(v - size / 2) ** 2 + (u - size / 2) ** 2 < size**2 / 4] = colour
 
 
 def blocky_noise(draw: np.random.Generator, cell: int) -> NDArray[np.float64]:
-    """Noise (H, W) with grains of `cell` pixels."""
+    """Draw noise (H, W) with grains of `cell` pixels."""
     grains = draw.standard_normal((WORLD_HEIGHT // cell + 1, WORLD_WIDTH // cell + 1))
     noise = np.kron(grains, np.ones((cell, cell)))
     return np.asarray(noise[:WORLD_HEIGHT, :WORLD_WIDTH], np.float64)
 
 
-def look(
+def render_view(
     world: NDArray[np.float32], centre_x: float, centre_y: float, view: float
 ) -> NDArray[np.uint8]:
-    """What a camera sees that looks at a part of the world `view` pixels wide."""
+    """Render the part of the world `view` pixels wide around a centre; (HEIGHT, WIDTH, 3)."""
     scale = view / WIDTH
     xs = centre_x * WORLD_WIDTH + (np.arange(WIDTH) - WIDTH / 2 + 0.5) * scale
     ys = centre_y * WORLD_HEIGHT + (np.arange(HEIGHT) - HEIGHT / 2 + 0.5) * scale
@@ -123,8 +123,8 @@ def main() -> None:
             for i in range(count):
                 part = i / count
                 at = [a + (b - a) * part for a, b in zip(move.start, move.stop, strict=True)]
-                picture = av.VideoFrame.from_ndarray(look(worlds[move.world], *at), "rgb24")
-                video.mux(stream.encode(picture))
+                frame = av.VideoFrame.from_ndarray(render_view(worlds[move.world], *at), "rgb24")
+                video.mux(stream.encode(frame))
             frame_number += count
             truth.append({"label": move.label, "start": start, "end": frame_number / RATE})
         video.mux(stream.encode(None))

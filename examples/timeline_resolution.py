@@ -1,4 +1,4 @@
-"""How finely can a timeline be cut, and what stride does it need?
+"""Compare timelines made from step scores and from clip scores, at several strides.
 
 Video Swin's head is linear and its pooling a mean, so every clip also yields logits per time step
 (two sampled frames). This script compares timelines made from those with timelines made from one
@@ -48,7 +48,7 @@ EVENT_SECONDS = (1.0, 2.0, 4.0, 10.0)
 
 @dataclass(frozen=True)
 class World:
-    """How the imagined network behaves."""
+    """Assumptions on how the simulated network behaves."""
 
     blur: float = 2.0
     """Standard deviation of what a step sees of its neighbours, in steps."""
@@ -65,7 +65,7 @@ class World:
 
 @dataclass(frozen=True)
 class Method:
-    """How a timeline is made."""
+    """One way to make a timeline: stride, step or clip scores, smoothing."""
 
     name: str
     stride_steps: int
@@ -108,7 +108,7 @@ THRESHOLDS = ((0.4, 0.2), (0.5, 0.35))
 
 @dataclass(frozen=True)
 class Video:
-    """Events, and the same evidence for every method."""
+    """Events of a synthetic video, and the evidence that every method shares."""
 
     events: Floats
     """(E, 2) start and end in seconds."""
@@ -119,7 +119,7 @@ class Video:
 
 
 def make_video(length: float, count: int, rng: np.random.Generator) -> Video:
-    """`count` events of one length, 6 to 12 s apart, at any phase to the clips."""
+    """Draw `count` events of one length, 6 to 12 s apart, at any phase to the clips."""
     pauses = rng.uniform(6, 12, count)
     starts = np.cumsum(pauses) + length * np.arange(count)
     events = np.stack([starts, starts + length], axis=1)
@@ -134,7 +134,7 @@ def make_video(length: float, count: int, rng: np.random.Generator) -> Video:
 
 
 def mixing(world: World) -> Floats:
-    """(D, D) what each step of a clip sees of each other."""
+    """Return the weights (D, D) with which each step of a clip sees the others."""
     apart = np.subtract.outer(np.arange(STEPS), np.arange(STEPS))
     near = np.exp(-0.5 * (apart / max(world.blur, 1e-3)) ** 2)
     near /= near.sum(axis=1, keepdims=True)
@@ -142,7 +142,7 @@ def mixing(world: World) -> Floats:
 
 
 def clips(video: Video, method: Method, world: World, seed: int) -> Iterator[ClipLogits]:
-    """The imagined network's output; a clip that two methods share has the same noise in both."""
+    """Simulate the network's logits; a clip that two methods share has the same noise in both."""
     seen = video.evidence + video.content * world.noise / world.slope
     matrix = mixing(world)
     last = len(seen) - STEPS
@@ -161,7 +161,7 @@ def clips(video: Video, method: Method, world: World, seed: int) -> Iterator[Cli
 def segments_of(
     video: Video, method: Method, world: World, options: SegmentOptions, seed: int
 ) -> list[Segment]:
-    """Go vswin's own way from logits to segments."""
+    """Make segments from simulated logits with vswin's own code."""
     builder = TrackBuilder(("event", "else"), "softmax", STEP_SECONDS)
     for clip in clips(video, method, world, seed):
         builder.add(clip)
@@ -172,7 +172,7 @@ def segments_of(
 
 
 def judge(video: Video, found: Sequence[Segment]) -> tuple[float, float]:
-    """Mean IoU of the best segment per event, and segments that touch no event, per event."""
+    """Return the mean IoU of the best segment per event, and false segments per event."""
     spans = np.array([(one.start_seconds, one.end_seconds) for one in found]).reshape(-1, 2)
     if not len(spans):
         return 0.0, 0.0
@@ -190,7 +190,7 @@ def judge(video: Video, found: Sequence[Segment]) -> tuple[float, float]:
 def measure(
     method: Method, world: World, options: SegmentOptions, args: argparse.Namespace
 ) -> list[tuple[float, float]]:
-    """(IoU, false alarms) for each length of event."""
+    """Measure (IoU, false alarms) for each length of event."""
     results = []
     for length in EVENT_SECONDS:
         video = make_video(length, args.events, np.random.default_rng((args.seed, int(length))))
@@ -199,7 +199,7 @@ def measure(
 
 
 def print_verdict(args: argparse.Namespace) -> None:
-    """A line per world and pair of thresholds: the baseline, and what each contender gains."""
+    """Print a line per world and thresholds: the baseline, and what each contender gains."""
     print(f"mean IoU by length of event ({', '.join(f'{s:g}' for s in EVENT_SECONDS)} s), and gain")
     print(f"{'':44}{BASELINE.name:24}" + "".join(f"{one.name:30}" for one in CONTENDERS))
     print(f"{'forward passes per hour, relative':44}{BASELINE.cost:<24.2f}", end="")
@@ -218,7 +218,7 @@ def print_verdict(args: argparse.Namespace) -> None:
 
 
 def print_details(world: World, options: SegmentOptions, args: argparse.Namespace) -> None:
-    """A line per method: IoU per length of event, false alarms, cost."""
+    """Print a line per method: IoU per length of event, false alarms, cost."""
     print(f"\n{world!s}, onset {options.onset:g}, offset {options.offset:g}")
     print(f"{'':40}" + "".join(f"{length:6g} s" for length in EVENT_SECONDS) + "  false  cost")
     for method in (BASELINE, *CONTENDERS, *OTHERS):
