@@ -16,6 +16,7 @@ from typing import Literal
 from vswin_cli.config import SegmentOptions
 from vswin_cli.errors import SourceError
 from vswin_cli.storage import json_records
+from vswin_cli.storage.humanize import counted
 from vswin_cli.storage.json_records import JsonValue, named
 from vswin_cli.timeline.provenance import (
     GroupRecord,
@@ -82,7 +83,8 @@ class Coverage:
     def __repr__(self) -> str:
         return (
             f"Coverage(fraction={self.fraction:.4f}, analysed_seconds={self.analysed_seconds:.3f}, "
-            f"num_clips={self.num_clips}, bad_packets={self.bad_packets}, {len(self.gaps)} gaps)"
+            f"num_clips={self.num_clips}, bad_packets={self.bad_packets}, "
+            f"{counted(len(self.gaps), 'gap')})"
         )
 
 
@@ -149,7 +151,7 @@ class Timeline:
         return (
             f"Timeline({reprlib.repr(self.video.uri)}, {self.video.duration_seconds:.3f} s, "
             f"model={reprlib.repr(self.model.id)}, status={self.status!r}, "
-            f"{len(self.segments)} segments{f' of {shown}' if shown else ''})"
+            f"{counted(len(self.segments), 'segment')}{f' of {shown}' if shown else ''})"
         )
 
     @property

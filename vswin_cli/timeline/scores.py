@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from vswin_cli.errors import VswinError
 from vswin_cli.models.architecture import Activation
+from vswin_cli.storage.humanize import counted
 from vswin_cli.timeline.overlaps import UNSEEN, half_inside, highest, overlaps_of
 from vswin_cli.timeline.spool import ScoreSpool
 from vswin_cli.video.info import Gap
@@ -126,7 +127,8 @@ class ScoreTrack:
         return (
             f"ScoreTrack([{self.start_seconds:.3f}, {self.end_seconds:.3f}) s, "
             f"{self.num_cells} cells of {self.step_seconds:.4g} s x {len(self.labels)} labels, "
-            f"{self.activation}, {len(self.clip_starts_seconds)} clips, {len(self.gaps)} gaps)"
+            f"{self.activation}, {counted(len(self.clip_starts_seconds), 'clip')}, "
+            f"{counted(len(self.gaps), 'gap')})"
         )
 
     @property

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vswin_cli.config import SegmentOptions
+from vswin_cli.storage.humanize import counted
 from vswin_cli.storage.json_records import named
 from vswin_cli.timeline.boundaries import boundary_cells
 from vswin_cli.timeline.runs import (
@@ -107,8 +108,8 @@ class Segmentation:
     """Analysed time excluded because margin or entropy showed no clear label."""
 
     def __repr__(self) -> str:
-        count = len(self.segments)
-        return f"Segmentation({count} segments, gated_seconds={self.gated_seconds:.3f})"
+        found = counted(len(self.segments), "segment")
+        return f"Segmentation({found}, gated_seconds={self.gated_seconds:.3f})"
 
 
 def find_segments(track: ScoreTrack, options: SegmentOptions) -> list[Segment]:
