@@ -166,3 +166,12 @@ def test_tagging_needs_a_head_and_labels():
 def test_the_card_needs_no_torch():
     program = "import sys, vswin_cli.models.card; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_repr_names_the_model_and_not_its_labels():
+    shown = repr(CARD)
+    assert "my-model" in shown
+    assert "2 named classes" in shown
+    assert "example.org" in shown
+    assert "archery" not in shown
+    assert len(shown) < 160

@@ -187,3 +187,16 @@ def test_own_listing_reads_back(tmp_path):
     path = tmp_path / "k710.json"
     path.write_text(json.dumps(list(labels.names)), encoding="utf-8")
     assert LabelMap.from_file(path).sha256 == labels.sha256
+
+
+def test_repr_shows_source_length_and_first_labels():
+    shown = repr(LabelMap.bundled("kinetics-400"))
+    assert shown.startswith("LabelMap('kinetics-400', 400 labels: 'abseiling', ")
+    assert len(shown) < 120
+    assert repr(LabelMap("mine", ("a", "b"))) == "LabelMap('mine', 2 labels: 'a', 'b')"
+
+
+def test_lists_compare_and_hash_by_content():
+    assert LabelMap("x", ("a", "b")) == LabelMap("x", ("a", "b"))
+    assert LabelMap("x", ("a", "b")) != LabelMap("x", ("b", "a"))
+    assert len({LabelMap("x", ("a",)), LabelMap("x", ("a",))}) == 1

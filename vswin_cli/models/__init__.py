@@ -1,1 +1,1 @@
-"""Network and weights; empty so that importing a neighbour never loads torch unasked."""
+"""The network, its checkpoints and weights; empty so that importing one part loads no torch."""

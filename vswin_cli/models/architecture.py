@@ -1,4 +1,4 @@
-"""The two records that describe a model without holding it: its shape and its input.
+"""Describe a network without building it: the shape of the network and its input.
 
 Free of torch, so that tables, planners and the command line can use them.
 """
@@ -47,7 +47,7 @@ class Architecture:
 
     @property
     def num_features(self) -> int:
-        """Channels of the last stage, which the head reads."""
+        """Count the channels of the last stage, which the head reads."""
         return self.embed_dim << (len(self.depths) - 1)
 
 
@@ -78,5 +78,5 @@ class InputSpec:
 
     @property
     def clip_seconds(self) -> float:
-        """Presentation time that one clip stands for."""
+        """Compute the presentation time that one clip covers."""
         return self.num_frames / self.frame_rate

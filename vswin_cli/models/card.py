@@ -1,4 +1,4 @@
-"""The model card: all that is known of weights beside their numbers, in one JSON file.
+"""The model card: everything known about weights except their values, as one JSON file.
 
 A card goes with `model.safetensors` as `config.json`. It says what the network looks like, what
 pixels it expects, what its classes are called and where it comes from. Free of torch.
@@ -16,6 +16,7 @@ from vswin_cli.config import LabelOnset, SegmentOptions
 from vswin_cli.errors import CheckpointError, LabelsError, OptionError
 from vswin_cli.models.architecture import Activation, Architecture, InputSpec, Sampling
 from vswin_cli.models.labels import LabelMap
+from vswin_cli.storage.humanize import counted
 
 __all__ = ["CARD_SCHEMA", "ModelCard", "Provenance"]
 
@@ -51,7 +52,7 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """Description of one set of weights.
+    """Everything known about one set of weights except their values.
 
     Raises:
         LabelsError: labels are given, but not one for each class.
@@ -84,9 +85,18 @@ class ModelCard:
         if self.labels:
             LabelMap(self.id, self.labels).check_width(self.num_classes, self.id)
 
+    def __repr__(self) -> str:
+        """Name the model, its network, its classes and where the weights come from."""
+        named = "named" if self.labels else "unnamed"
+        return (
+            f"ModelCard({self.id!r}, {self.architecture.name}, "
+            f"{counted(self.num_classes, f'{named} class')}, {self.input.num_frames}x"
+            f"{self.input.crop_size} px, from {self.provenance.source!r})"
+        )
+
     @property
     def labels_sha256(self) -> str:
-        """Hash of the label list, equal to that of the same `LabelMap`.
+        """Hash the label list; equal to `LabelMap.sha256` of the same list.
 
         Raises:
             LabelsError: there are no labels.
@@ -94,7 +104,7 @@ class ModelCard:
         return LabelMap(self.id, self.labels).sha256
 
     def with_labels(self, labels: LabelMap) -> ModelCard:
-        """The same card with class names.
+        """Copy the card with other class names.
 
         Raises:
             LabelsError: as many as the head is wide are needed.
@@ -103,7 +113,7 @@ class ModelCard:
         return replace(self, labels=labels.names)
 
     def check_can_tag(self) -> None:
-        """Refuse weights that cannot name what they see.
+        """Refuse weights that cannot name a class.
 
         Raises:
             CheckpointError: the network has no head.
@@ -121,7 +131,7 @@ class ModelCard:
             )
 
     def to_json(self) -> str:
-        """The card as text, the same for the same card."""
+        """Write the card as JSON text; equal cards give equal text."""
         content = asdict(self)
         content["segments"] = {name: content["segments"][name] for name in _ADVICE}
         return json.dumps({"schema": CARD_SCHEMA, **content}, indent=2) + "\n"
@@ -266,7 +276,7 @@ class _Reader:
         )
 
     def segments(self) -> SegmentOptions:
-        """What the weights advise; a card that says nothing, or not all, gets the defaults."""
+        """Read the recommended segment options; what the card does not say gets the default."""
         try:
             return SegmentOptions(
                 **{name: self._advice(name) for name in _ADVICE if name in self._content}

@@ -1,4 +1,4 @@
-"""Which name belongs to which class index.
+"""Map class indices to names: bundled lists, users' lists, and their checks.
 
 The order is part of the weights: a list that is right in content and wrong in order gives wrong
 answers with full confidence. The bundled lists are therefore checked by hash, and a user's list
@@ -49,11 +49,12 @@ _FORMATS_HINT = (
 )
 _INDEX_COLUMNS = ("id", "index", "class_id", "class_index", "idx")
 _NAME_COLUMNS = ("name", "label", "class", "class_name", "category")
+_SHOWN_NAMES = 3  # in `repr`
 _INDEXED_LINE = re.compile(r"(\d+)\t(.*)")
 
 
 def bundled_label_sets() -> tuple[str, ...]:
-    """Names of the label lists that come with the package."""
+    """List the names of the label lists that come with the package."""
     return tuple(_BUNDLED)
 
 
@@ -142,9 +143,15 @@ class LabelMap:
     def __len__(self) -> int:
         return len(self.names)
 
+    def __repr__(self) -> str:
+        """Name the source, the number of labels and the first few."""
+        first = ", ".join(map(repr, self.names[:_SHOWN_NAMES]))
+        more = ", ..." if len(self) > _SHOWN_NAMES else ""
+        return f"LabelMap({self.source!r}, {counted(len(self), 'label')}: {first}{more})"
+
     @property
     def sha256(self) -> str:
-        """Hash of the list as text, one label per line: equal lists have equal hashes."""
+        """Hash the list as text, one label per line: equal lists have equal hashes."""
         text = "".join(f"{name}\n" for name in self.names)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -168,7 +175,7 @@ class LabelMap:
             )
 
     def search(self, text: str) -> tuple[tuple[int, str], ...]:
-        """Index and name of the labels that contain `text`, whatever the case."""
+        """Find the labels that contain `text`, ignoring case: index and name of each."""
         wanted = text.casefold()
         return tuple((i, name) for i, name in enumerate(self.names) if wanted in name.casefold())
 
@@ -245,7 +252,7 @@ def _as_index(value: object, source: str) -> int:
 
 
 def _in_order(pairs: Sequence[tuple[int, str]], source: str) -> tuple[str, ...]:
-    """Names by index; every index from zero must occur once."""
+    """Sort names by index; every index from zero must occur once."""
     ordered = sorted(pairs)
     for expected, (index, _) in enumerate(ordered):
         if index != expected:

@@ -1,1 +1,1 @@
-"""Files here and elsewhere: reading, writing, downloading, and what a user configured."""
+"""Local and remote files: reading, writing, downloading, and the user's configuration."""

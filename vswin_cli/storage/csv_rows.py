@@ -1,4 +1,4 @@
-"""Text with commas or tabs in, rows with the lines that they begin in out; it knows no columns."""
+"""Split delimited text into rows with line numbers; it knows nothing of columns."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def read_rows(
     delimiter: str = ",",
     error: type[SourceError] | type[LabelsError] = SourceError,
 ) -> Iterator[tuple[int, list[str]]]:
-    """Number of the line in which each row begins, and its fields without blanks around them.
+    """Iterate over rows: the line in which each begins, and its fields without outer blanks.
 
-    Rows that hold nothing are passed over. A quote that is not closed would make one field of all
+    Empty rows are skipped. A quote that is not closed would make one field of all
     that follows, so it is refused.
 
     Args:

@@ -1,4 +1,4 @@
-"""Fetch one address into one unfinished file, over as many connections as it takes.
+"""Download one address into one unfinished file, over as many connections as it takes.
 
 Knows HTTP ranges and full disks; knows nothing of weights, hashes or the Hub. What arrived stays
 in the unfinished file, so that the next call, or the next run, asks for the rest only.
@@ -84,7 +84,7 @@ def transfer(
     check_size: SizeCheck | None = None,
     on_bytes: OnBytes | None = None,
 ) -> None:
-    """Complete `unfinished` with the content of `url`.
+    """Download `url` into `unfinished`, continuing what is there.
 
     Args:
         url: address; redirects are followed, credentials are not taken to other hosts.
@@ -122,7 +122,7 @@ def transfer(
 
 
 def check_free_space(folder: Path, needed_bytes: int, purpose: str) -> None:
-    """Refuse to begin what cannot fit.
+    """Check that there is room on the disk.
 
     Args:
         folder: where to write; its nearest existing parent decides.
@@ -139,7 +139,7 @@ def check_free_space(folder: Path, needed_bytes: int, purpose: str) -> None:
 
 
 def network_errors() -> tuple[type[Exception], ...]:
-    """What a request may raise, whichever HTTP client this version of the Hub's builds on."""
+    """List what a request may raise, whichever HTTP client this version of the Hub's uses."""
     from huggingface_hub.errors import HfHubHTTPError
 
     http_errors = (
@@ -151,7 +151,7 @@ def network_errors() -> tuple[type[Exception], ...]:
 
 
 def network_failure(url: str, error: Exception) -> DownloadError:
-    """The error for an address that could not be reached, from the HTTP client's own."""
+    """Translate the HTTP client's error for an address that could not be reached."""
     from huggingface_hub.errors import OfflineModeIsEnabled
 
     host = urlsplit(url).netloc
@@ -173,7 +173,7 @@ def _attempt(
     check_size: SizeCheck | None,
     on_bytes: OnBytes | None,
 ) -> None:
-    """One connection: ask for what is missing, append it."""
+    """Ask for what is missing over one connection, and append it."""
     here = _length(unfinished)
     headers["Accept-Encoding"] = "identity"  # a range of compressed bytes would be no range of ours
     validator = _read_validator(unfinished)
@@ -243,7 +243,7 @@ def _open(url: str, headers: Mapping[str, str], *, resuming: bool) -> Iterator[h
 
 
 def _body(url: str, response: httpx2.Response) -> Iterator[bytes]:
-    """The response's bytes as they arrive; a broken connection is worth another attempt."""
+    """Iterate over the response's bytes; a broken connection is worth another attempt."""
     try:
         yield from response.iter_bytes()
     except network_errors() as error:
@@ -276,7 +276,7 @@ def _check_status(url: str, response: httpx2.Response) -> None:
 
 
 def _settle_unsatisfiable(response: httpx2.Response, unfinished: Path) -> None:
-    """The server has no bytes behind ours: all is here already, or what is here is stale."""
+    """Handle a server without bytes beyond ours: all has arrived, or what arrived is stale."""
     total = response.headers.get("Content-Range", "").rpartition("/")[2]
     if total != str(_length(unfinished)):
         unfinished.unlink()
@@ -284,7 +284,7 @@ def _settle_unsatisfiable(response: httpx2.Response, unfinished: Path) -> None:
 
 
 def _total_bytes(response: httpx2.Response, start: int) -> int | None:
-    """Length of the whole file, from a partial or a complete answer."""
+    """Read the length of the whole file from a partial or a complete answer."""
     if response.headers.get("Content-Encoding", "identity") != "identity":
         return None
     if response.status_code == 206:
@@ -305,13 +305,13 @@ def _validator_path(unfinished: Path) -> Path:
 
 
 def _read_validator(unfinished: Path) -> str | None:
-    """What identified the file's version when the first part arrived."""
+    """Read what identified the file's version when the first part arrived."""
     path = _validator_path(unfinished)
     return path.read_text(encoding="ascii", errors="replace") if path.exists() else None
 
 
 def _write_validator(unfinished: Path, headers: Mapping[str, str]) -> None:
-    """Keep what may guard a range: a strong tag or a date (RFC 9110, 13.1.5).
+    """Keep what may guard a range request: a strong tag or a date (RFC 9110, 13.1.5).
 
     Without either, what has arrived is not continued: it could become half of two versions.
     """

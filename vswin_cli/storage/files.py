@@ -1,4 +1,4 @@
-"""Files on this machine: ask what is there, write one completely or not at all.
+"""Local files: check what exists, write a file completely or not at all.
 
 A result appears under its name only when every byte of it is on the disk; whatever fails on the
 way leaves the old file, or none, and becomes an `OutputError` that says what to do.
@@ -81,14 +81,14 @@ def ends_as_folder(text: str) -> bool:
 
 
 def fitting(name: str, ending: str = "") -> str:
-    """As much of a name as leaves room for its ending in what file systems take for one name."""
+    """Shorten a name so that it fits file systems together with its ending."""
     while len(f"{name}{ending}".encode("utf-8", "replace")) > _NAME_BYTES:
         name = name[:-1]
     return name
 
 
 def holds_for_all(error: OutputError) -> bool:
-    """Whether other files would fare alike, as on a full disk."""
+    """Whether other files would fail in the same way, as on a full disk."""
     cause = error.__cause__
     return isinstance(cause, OSError) and cause.errno in _OF_THE_DISK
 
@@ -104,7 +104,7 @@ def check_named(text: str) -> None:
 
 
 def check_destination(path: Path) -> None:
-    """Find out before the work whether a file could be written here, or into this folder.
+    """Check before the work that a file can be written here, or into this folder.
 
     Raises:
         OutputError: the folder is missing or read-only.
@@ -122,7 +122,7 @@ def check_destination(path: Path) -> None:
 def check_spares(
     places: Iterable[Path], inputs: Iterable[Path | None], what: str = "an input"
 ) -> None:
-    """Find out before the work whether a result would take an input away.
+    """Check before the work that no result overwrites an input.
 
     Args:
         places: where results are to lie.
@@ -142,7 +142,7 @@ def check_spares(
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """What a file is known by, whatever path leads to it; `None` where there is none."""
+    """Identify a file, whatever path leads to it; `None` where there is none."""
     with suppress(OSError):
         status = path.stat()
         return status.st_dev, status.st_ino
@@ -150,7 +150,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def absence(path: Path) -> OSError | None:
-    """Why a path leads nowhere, or this user may not know; `None` if something is there."""
+    """Say why a path leads to nothing that this user can see; `None` if something is there."""
     try:
         path.stat()
     except OSError as error:
@@ -159,22 +159,22 @@ def absence(path: Path) -> OSError | None:
 
 
 def is_there(path: Path) -> bool:
-    """Whether a path leads to something that this user may know of; never raises."""
+    """Whether a path leads to something that this user can see; never raises."""
     return absence(path) is None
 
 
 def is_file(path: Path) -> bool:
-    """`Path.is_file` that raises nothing where this user may not look or no file can be."""
+    """Same as `Path.is_file`, but false instead of an error where this user may not look."""
     return is_there(path) and path.is_file()
 
 
 def is_folder(path: Path) -> bool:
-    """`Path.is_dir` that raises nothing where this user may not look or no folder can be."""
+    """Same as `Path.is_dir`, but false instead of an error where this user may not look."""
     return is_there(path) and path.is_dir()
 
 
 def reading_hint(error: OSError) -> str | None:
-    """What to do next when a file that the user named cannot be read."""
+    """Suggest what to do when a file that the user named cannot be read."""
     return _READING_HINTS.get(error.errno or 0)
 
 
@@ -216,7 +216,7 @@ def replacing_binary(path: Path) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def replacing_text(path: Path) -> Iterator[TextIO]:
-    """`replacing_binary` for UTF-8 text, line ends as written."""
+    """Same as `replacing_binary`, for UTF-8 text with line ends as written."""
     with replacing_binary(path) as file:
         text = cast(TextIO, _Text(file))
         yield text
@@ -224,7 +224,7 @@ def replacing_text(path: Path) -> Iterator[TextIO]:
 
 
 class _Text:
-    """Encodes what is written and leaves closing to the owner of the binary file."""
+    """Encode what is written; closing is left to the owner of the binary file."""
 
     encoding = "utf-8"
 
@@ -253,12 +253,12 @@ def _is_special(path: Path) -> bool:
 
 
 def _followed(path: Path) -> Path:
-    """What a symbolic link leads to, be it there or not; any other path as it is."""
+    """Resolve a symbolic link, whether its target exists or not; any other path as it is."""
     return path.resolve() if path.is_symlink() else path
 
 
 def _mode_for(path: Path) -> int:
-    """The replaced file's mode, else what a plain `open` would give under this umask."""
+    """Find the mode of the replaced file, else that of a plain `open` under this umask."""
     with suppress(OSError):
         return path.stat().st_mode & 0o777
     mask = os.umask(0)

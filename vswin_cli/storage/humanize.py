@@ -1,6 +1,6 @@
-"""Numbers and times as people read them: `1,204 damaged packets`, `1:02:03`.
+"""Format numbers and times for people: `1,204 damaged packets`, `1:02:03`.
 
-How files write times is the matter of `export.timecodes`.
+Times in files are formatted by `export.timecodes`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ _IRREGULAR = {"class": "classes", "entry": "entries", "pass": "passes"}
 
 
 def counted(number: int, thing: str) -> str:
-    """A number and what is counted, in the singular or plural as the number wants."""
+    """Format a number and what it counts, in the singular or plural."""
     if number != 1:
         *before, last = thing.split(" ")
         thing = " ".join([*before, _IRREGULAR.get(last, f"{last}s")])
@@ -19,7 +19,7 @@ def counted(number: int, thing: str) -> str:
 
 
 def clock_text(seconds: float, digits: int = 0) -> str:
-    """`2:03`, from an hour on `1:02:03`; with digits behind the point `1:02:03.4`."""
+    """Format a time as `2:03`, from an hour on `1:02:03`, with decimals `1:02:03.4`."""
     whole, part = divmod(round(seconds * 10**digits), 10**digits)
     minutes, secs = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)

@@ -1,4 +1,4 @@
-"""Frozen dataclasses to plain JSON values and back.
+"""Convert frozen dataclasses to plain JSON values and back.
 
 A field's JSON name and rounding sit in its metadata (`named`), so a record is declared once.
 Reading checks types, names the field that is wrong, fills defaults and ignores unknown keys.
@@ -26,17 +26,17 @@ _SCALARS = {str: "text", bool: "true or false", int: "a whole number", float: "a
 
 
 def named(key: str | None = None, *, digits: int | None = None) -> dict[str, object]:
-    """Metadata of a field: its JSON key if not its own name, and decimals kept in JSON."""
+    """Make a field's metadata: its JSON key if not its own name, and decimals kept in JSON."""
     return {"key": key, "digits": digits}
 
 
 def json_key(field: dataclasses.Field[Any]) -> str:
-    """The name that a field has in JSON."""
+    """Look up the name of a field in JSON."""
     return field.metadata.get("key") or field.name
 
 
 def to_json(record: object) -> dict[str, JsonValue]:
-    """A record as a dict of JSON values, keys in the order of the fields."""
+    """Convert a record to a dict of JSON values, keys in the order of the fields."""
     if not dataclasses.is_dataclass(record):
         raise TypeError(f"not a record: {record!r}")
     return {
@@ -46,7 +46,7 @@ def to_json(record: object) -> dict[str, JsonValue]:
 
 
 def from_json(cls: type[Record], data: JsonValue, where: str = "") -> Record:
-    """A record from JSON values.
+    """Build a record from JSON values.
 
     Args:
         cls: the dataclass.
@@ -71,7 +71,7 @@ def from_json(cls: type[Record], data: JsonValue, where: str = "") -> Record:
 
 
 def json_text(document: JsonValue, *, indent: int | None = None) -> str:
-    """JSON that is valid UTF-8 whatever the strings hold.
+    """Serialise JSON that is valid UTF-8 whatever the strings hold.
 
     File names that are no UTF-8 reach Python as lone surrogates; they are escaped, and reading
     gives them back.

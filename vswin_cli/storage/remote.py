@@ -1,4 +1,4 @@
-"""Files at an address: list them, bring them here, and take results there.
+"""Remote files: list, download and upload them.
 
 `http` and `https` are fetched directly, everything else (`s3`, `gs`, `hf`, ...) through fsspec.
 A video is copied before it is decoded: decoders seek, and each seek on a remote file is a
@@ -62,7 +62,7 @@ _FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class RemoteState:
-    """What a server says of a file before it is fetched."""
+    """What a server says about a file before it is downloaded."""
 
     version: str | None
     """Changes when the file does; `None` if the server cannot be asked or does not tell."""
@@ -78,7 +78,7 @@ def is_remote(uri: str) -> bool:
 
 
 def as_local_path(uri: str) -> Path:
-    """The path that a source without an address, or a `file://` address, names."""
+    """Convert a path or a `file://` address to a path."""
     if _ADDRESS.match(uri):
         _, _, path = uri.partition("://")[2].partition("/")
         return Path(url2pathname("/" + _QUERY.split(path)[0]))
@@ -91,12 +91,12 @@ def has_wildcard(text: str) -> bool:
 
 
 def without_query(uri: str) -> str:
-    """A web address as far as it names a file, without `?token=x`; anything else as it is."""
+    """Strip the query, such as `?token=x`, from a web address; anything else as it is."""
     return _QUERY.split(uri)[0] if _scheme(uri) in _DIRECT and is_remote(uri) else uri
 
 
 def list_remote(address: str) -> list[str]:
-    """What an address stands for: itself, or all that match `s3://bucket/day1/*.mp4`, sorted.
+    """Expand an address: itself, or all that match `s3://bucket/day1/*.mp4`, sorted.
 
     What is there under a name that looks like a pattern is no pattern. Nobody is asked about an
     address that cannot be one.
@@ -124,7 +124,7 @@ def list_remote(address: str) -> list[str]:
 
 
 def look_at(uri: str) -> RemoteState:
-    """Ask for the state of a remote file; if that fails, nothing is known.
+    """Ask for the state of a remote file; unknown if that fails.
 
     Whoever goes on to fetch the file will be told why.
 
@@ -141,7 +141,7 @@ def look_at(uri: str) -> RemoteState:
 
 @contextmanager
 def local_copy(uri: str, *, on_bytes: OnBytes | None = None) -> Iterator[Path]:
-    """A temporary copy of a remote video; removed at the end of the block.
+    """Copy a remote video to a temporary file, removed at the end of the block.
 
     Args:
         uri: address.
@@ -166,7 +166,7 @@ def local_copy(uri: str, *, on_bytes: OnBytes | None = None) -> Iterator[Path]:
 
 
 def check_can_upload(address: str) -> None:
-    """Refuse before the work an address to which nothing can be written.
+    """Check before the work that files can be written to an address.
 
     Raises:
         OptionError: the protocol only reads, is unknown, or its package is missing.
@@ -209,7 +209,7 @@ def _scheme(uri: str) -> str:
 
 
 def _suffix(uri: str) -> str:
-    """Ending of the file's name, if it looks like one: a name may be too long for this disk."""
+    """Find the suffix of the file's name, if it looks like one."""
     suffix = PurePosixPath(unquote(without_query(uri))).suffix
     return suffix if _SUFFIX.fullmatch(suffix) else ""
 
@@ -225,7 +225,7 @@ def _fetch_directly(uri: str, target: Path, on_bytes: OnBytes | None) -> None:
 
 
 def _of_a_video(uri: str, error: DownloadError) -> SourceError:
-    """The error of a download, with hints that are true of a temporary copy."""
+    """Translate the error of a download, with hints that suit a temporary copy."""
     from vswin_cli.storage.download import AnswerError, BrokenOffError, UnwritableError
 
     hint = error.hint
@@ -308,7 +308,7 @@ def _save(
     on_bytes: OnBytes | None,
     expected: int | None,
 ) -> int:
-    """Returns how many bytes there were."""
+    """Write the chunks to a file and count the bytes."""
     done = 0
     try:
         with target.open("wb") as local:
@@ -342,7 +342,7 @@ def _file_system(uri: str) -> Any:  # noqa: ANN401  # fsspec is untyped
 
 @contextmanager
 def _as_source_errors(uri: str) -> Iterator[None]:
-    """Name the address in whatever a file system raises.
+    """Translate whatever a remote file system raises into errors that name the address.
 
     The back ends have no common base for their errors, so everything is caught.
     """

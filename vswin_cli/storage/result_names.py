@@ -1,4 +1,4 @@
-"""Names for files of which each is about one video."""
+"""Choose unique file names for the results of many videos."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["unique_names"]
 
 
 def unique_names(uris: Sequence[str], ending: str = "") -> list[str]:
-    """File names without ending, one per video, whatever the case of letters means to the disk.
+    """Choose a file name without ending per video, unique even where the disk ignores case.
 
     Args:
         uris: of the videos.

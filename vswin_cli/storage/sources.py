@@ -1,4 +1,4 @@
-"""From what the user named to an ordered list of videos, each once."""
+"""Expand what the user named into an ordered list of videos, each once."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class VideoSource:
 
     @classmethod
     def of(cls, uri: str) -> VideoSource:
-        """The source that a path or an address names; nothing is looked at."""
+        """Make the source for a path or an address, without looking at it."""
         return cls(uri, None if is_remote(uri) else as_local_path(uri))
 
     @property
@@ -63,7 +63,7 @@ class VideoSource:
 
     @property
     def id(self) -> str:
-        """A file name's stem and a digest of the full place: unique, the same on every run.
+        """File name's stem and a digest of the full place: unique, the same on every run.
 
         It leaves room for an ending.
         """
@@ -74,7 +74,7 @@ class VideoSource:
 
     @contextmanager
     def local(self, *, on_bytes: OnBytes | None = None) -> Iterator[Path]:
-        """The video's bytes as a local file: itself, or a copy that lasts as long as the block.
+        """Provide the video as a local file: itself, or a copy that lasts as long as the block.
 
         Args:
             on_bytes: called as the bytes of a copy arrive.
@@ -91,7 +91,7 @@ class VideoSource:
 
 @contextmanager
 def naming_source(source: VideoSource, path: Path) -> Iterator[None]:
-    """In errors about a temporary copy, name what the user wrote."""
+    """Name what the user wrote in errors about a temporary copy."""
     try:
         yield
     except SourceError as error:
@@ -104,7 +104,7 @@ def naming_source(source: VideoSource, path: Path) -> Iterator[None]:
 def expand_sources(
     inputs: Iterable[str], *, recursive: bool = False, folders: bool = True
 ) -> list[VideoSource]:
-    """Turn arguments into videos.
+    """Expand arguments into videos.
 
     Args:
         inputs: paths, folders, patterns (`day*/*.mp4`, `**` for any depth) and addresses.
@@ -129,7 +129,7 @@ def expand_sources(
 def find_sources(
     inputs: Iterable[str], *, recursive: bool = False, folders: bool = True
 ) -> tuple[list[VideoSource], dict[str, SourceError]]:
-    """`expand_sources` that goes on where an argument names nothing.
+    """Same as `expand_sources`, but continues where an argument names nothing.
 
     Returns:
         The videos, and what is wrong with the other arguments, and with folders in a folder.
@@ -199,7 +199,7 @@ def _in_folder(
 
 
 def _below(folder: Path, problems: dict[str, SourceError]) -> list[Path]:
-    """All files in a folder and its folders; those that may not be read are among the problems."""
+    """List all files below a folder; folders that cannot be read are added to the problems."""
 
     def note(error: OSError) -> None:
         name = str(Path(error.filename))
@@ -230,6 +230,6 @@ def _some(found: list[_T], pattern: str) -> list[_T]:
 
 
 def _by_name(path: Path) -> list[tuple[int, int, str]]:
-    """Sort key under which `clip 2` comes before `clip 10`."""
+    """Compute a sort key under which `clip 2` comes before `clip 10`."""
     parts = _NUMBER.split(str(path).casefold())
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]

@@ -1,7 +1,7 @@
-"""What outlives a command: the user's configuration file, and where kept files lie.
+"""User configuration and cache: the configuration file, and the folder of cached files.
 
 `$XDG_CONFIG_HOME/vswin/config.toml`, else `~/.config/vswin/config.toml`. Command-line options and
-`VSWIN_*` variables come before it. Kept files are in `$VSWIN_CACHE`, else `$XDG_CACHE_HOME/vswin`,
+`VSWIN_*` variables override it. Cached files are in `$VSWIN_CACHE`, else `$XDG_CACHE_HOME/vswin`,
 else `~/.cache/vswin`.
 """
 
@@ -20,7 +20,7 @@ __all__ = ["cache_folder", "default_model", "set_default_model", "settings_path"
 
 
 def cache_folder() -> Path:
-    """Root of everything that vswin keeps between runs; need not exist yet."""
+    """Name the folder of everything that vswin keeps between runs; need not exist."""
     own = os.environ.get("VSWIN_CACHE")
     if own:
         return Path(own).expanduser().absolute()
@@ -29,13 +29,13 @@ def cache_folder() -> Path:
 
 
 def settings_path() -> Path:
-    """Where the file is or would be."""
+    """Name the configuration file; need not exist."""
     shared = os.environ.get("XDG_CONFIG_HOME")
     return (Path(shared).expanduser() if shared else Path.home() / ".config") / "vswin/config.toml"
 
 
 def default_model() -> str | None:
-    """The model that the user has settled on, if any.
+    """Read the user's default model, if one is set.
 
     Raises:
         OptionError: the file cannot be read, or its `model` is no text.
@@ -50,7 +50,7 @@ def default_model() -> str | None:
 
 
 def set_default_model(reference: str) -> Path:
-    """Keep a model as the user's default; the rest of the file stays as it is.
+    """Set the user's default model; the rest of the file stays as it is.
 
     Returns:
         The file.
@@ -76,7 +76,7 @@ def set_default_model(reference: str) -> Path:
 
 
 def _quoted(text: str) -> str:
-    """A TOML text; JSON's are, unless they write letters as two halves."""
+    """Quote a TOML string; a JSON string is one if it escapes no surrogate pairs."""
     try:
         text.encode()
     except UnicodeEncodeError as error:

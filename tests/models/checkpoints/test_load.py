@@ -232,3 +232,18 @@ def test_a_failed_write_keeps_the_older_model(saved, monkeypatch):
     monkeypatch.undo()
     assert read_checkpoint(saved).card == CARD
     assert contents(saved.parent) == ["model"]
+
+
+def test_records_that_hold_tensors_have_a_short_repr_and_compare(official):
+    checkpoint, again = read_checkpoint(official), read_checkpoint(official)
+    model = build_model(checkpoint, CARD)
+    assert "swin3d" in repr(checkpoint)
+    assert "official" in repr(checkpoint)
+    assert "golden" in repr(model)
+    assert "10 classes" in repr(model)
+    assert model.weights_sha256[:12] in repr(model)
+    assert max(len(repr(model)), len(repr(checkpoint)) - len(str(official))) < 160
+    assert checkpoint == checkpoint
+    assert checkpoint != again
+    assert model == model
+    assert model != build_model(again, CARD)

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from vswin_cli.errors import CheckpointError, UnsafeCheckpointError
-from vswin_cli.models.checkpoints.safe_pickle import InertContent, Placeholder, run_pickle
+from vswin_cli.models.checkpoints.safe_pickle import PickleContent, Placeholder, run_pickle
 from vswin_cli.models.checkpoints.tensor_files import read_tensor_file
 
 TENSORS: dict[str, Tensor] = {
@@ -295,7 +295,7 @@ def test_any_damage_ends_in_tensors_or_a_clear_error(save, tmp_path, kind):
             assert read_tensor_file(path).tensors
 
 
-def run(*parts: bytes) -> InertContent:
+def run(*parts: bytes) -> PickleContent:
     return run_pickle(io.BytesIO(b"".join(parts)), "file")
 
 

@@ -1,4 +1,4 @@
-"""CRC-32C (Castagnoli, RFC 3720 appendix B.4) of large buffers, with numpy as the only engine.
+"""Compute CRC-32C (Castagnoli, RFC 3720 appendix B.4) of large buffers with numpy.
 
 A byte-wise loop in Python takes half a minute for a few hundred megabytes. The checksum is linear
 over GF(2), so a buffer seen as rows of W words can be folded into one row: advance the row so far
@@ -24,7 +24,7 @@ _Words = NDArray[np.uint32]
 
 
 def crc32c(data: bytes | memoryview) -> int:
-    """Checksum of a contiguous buffer; `crc32c(b"123456789") == 0xE3069283`."""
+    """Compute the checksum of a contiguous buffer; `crc32c(b"123456789") == 0xE3069283`."""
     if len(data) < 4:
         return _advance_bytes(bytes(data), _ONES) ^ _ONES
     body = np.frombuffer(data, np.uint8)
@@ -37,7 +37,7 @@ def crc32c(data: bytes | memoryview) -> int:
 
 
 def masked_crc32c(data: bytes | memoryview) -> int:
-    """Checksum as LevelDB tables and TensorFlow bundles store it."""
+    """Compute the checksum as LevelDB tables and TensorFlow bundles store it."""
     crc = crc32c(data)
     return ((crc >> 15 | crc << 17) + _MASK_DELTA) & _ONES
 
@@ -76,13 +76,13 @@ def _advance_bytes(data: bytes, remainder: int) -> int:
 
 @lru_cache
 def _step_tables(words: int) -> tuple[_Words, _Words]:
-    """What `words` words of zeros make of a remainder's low and high half: two tables of 2¹⁶."""
+    """Tabulate how `words` zero words change a remainder's low and high half: two tables of 2¹⁶."""
     columns = _advance_zeros(4 * words)
     return _span(columns[:16]), _span(columns[16:])
 
 
 def _advance_zeros(num_bytes: int) -> list[int]:
-    """The 32×32 bit matrix that advances a remainder past zeros, by repeated squaring."""
+    """Compute the 32×32 bit matrix that advances a remainder past zeros, by repeated squaring."""
     power = [_advance_bytes(b"\0", 1 << bit) for bit in range(32)]
     result = [1 << bit for bit in range(32)]
     while num_bytes:
@@ -102,7 +102,7 @@ def _apply(columns: list[int], remainder: int) -> int:
 
 
 def _span(columns: list[int]) -> _Words:
-    """All sums of the columns: entry i adds those whose bit is set in i."""
+    """Compute all sums of the columns: entry i adds those whose bit is set in i."""
     table = np.zeros(1 << len(columns), np.uint32)
     for bit, column in enumerate(columns):
         table[1 << bit : 2 << bit] = table[: 1 << bit] ^ np.uint32(column)

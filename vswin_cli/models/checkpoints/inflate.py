@@ -1,4 +1,4 @@
-"""A Swin Transformer for images made into a start for video (arXiv 2106.13230, section 3.3).
+"""Turn the weights of a 2D Swin Transformer into a start for video (arXiv 2106.13230, 3.3).
 
 Takes a 2D network's tensors under our names and gives those of a 3D network that, on a clip of
 identical frames, embeds patches as the 2D network does. The head is left out: it names the
@@ -24,7 +24,7 @@ def inflate(
     where: str,
     patch_frames: int = 2,
 ) -> dict[str, Tensor]:
-    """Inflate 2D weights to 3D, as the authors do.
+    """Inflate 2D weights to 3D, as the authors do (`inflate_weights` in their release).
 
     Args:
         state: a 2D Swin's weights under our names; patch kernel (C, 3, h, w), bias tables

@@ -1,8 +1,8 @@
-"""From anybody's tensor names to ours, and from tensors to the architecture that they fit.
+"""Translate the tensor names of public layouts to ours, and infer the architecture from shapes.
 
-Takes named tensors of unknown origin; which of the public layouts they follow is told from the
-names themselves. Tables that follow from the architecture are checked and dropped. Knows nothing
-about files and builds no network.
+Takes named tensors of unknown origin and tells the layout from the names themselves. Tables that
+follow from the architecture are checked and dropped. Knows nothing about files and builds no
+network.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Recognised:
 
 
 def recognise(tensors: Mapping[str, Tensor], where: str) -> Recognised:
-    """Tell layout and architecture of a Video Swin checkpoint.
+    """Recognise layout and architecture of a Video Swin checkpoint.
 
     Args:
         tensors: as the file names them.
@@ -120,7 +120,7 @@ def recognise(tensors: Mapping[str, Tensor], where: str) -> Recognised:
 
 
 def rename(tensors: Mapping[str, Tensor]) -> NamedTensors:
-    """Bring any known layout to our names; unknown names stay as they are."""
+    """Rename the tensors of any known layout to our names; unknown names stay as they are."""
     names = {name: name for name in tensors}
     for prefix in _WRAPPER_PREFIXES:
         if all(name.startswith(prefix) for name in names.values()):
@@ -155,13 +155,13 @@ def _our_name(name: str, layout: str) -> str:
 
 
 def _torchvision_stage(match: re.Match[str]) -> str:
-    """Torchvision lists stages and patch mergings in turns."""
+    """Translate an index of torchvision, which lists stages and patch mergings alternately."""
     stage, is_merging = divmod(int(match[1]), 2)
     return f"layers.{stage}.downsample." if is_merging else f"layers.{stage}.blocks."
 
 
 def _plain(tensor: Tensor) -> Tensor:
-    """Float32, contiguous, sharing memory with nothing."""
+    """Convert to float32, contiguous, sharing memory with nothing."""
     plain = tensor.to(torch.float32).contiguous()
     whole = plain.untyped_storage().nbytes() == plain.numel() * plain.element_size()
     return plain if whole else plain.clone()
@@ -176,7 +176,7 @@ def _describe(tensors: Mapping[str, Tensor]) -> str:
 
 
 def _infer(named: NamedTensors, where: str) -> Architecture:
-    """Read the architecture off the shapes."""
+    """Infer the architecture from the tensors' shapes."""
     patch = named.state[_PATCH_WEIGHT]
     if patch.ndim != 5 or patch.shape[1] != 3:
         raise CheckpointError(
@@ -215,7 +215,7 @@ def _shape(named: NamedTensors, name: str, where: str) -> tuple[int, int]:
 
 
 def _depths(state: Mapping[str, Tensor]) -> Iterator[int]:
-    """Blocks of each stage, up to the first stage or block that is not there."""
+    """Count the blocks of each stage, up to the first stage or block that is missing."""
     for stage in range(len(state)):
         blocks = range(len(state))
         depth = next(b for b in blocks if f"layers.{stage}.blocks.{b}.attn.qkv.weight" not in state)
@@ -225,7 +225,7 @@ def _depths(state: Mapping[str, Tensor]) -> Iterator[int]:
 
 
 def _window(num_rows: int, named: NamedTensors, where: str) -> Grid:
-    """Attention window P×M×M whose bias table has this many rows: (2P−1)(2M−1)².
+    """Find the attention window P×M×M whose bias table has this many rows: (2P−1)(2M−1)².
 
     The file's index tells it for certain, also a window that is not square; without one, the
     usual M is preferred.
@@ -247,7 +247,7 @@ def _window(num_rows: int, named: NamedTensors, where: str) -> Grid:
 
 
 def _windows(num_rows: int) -> Iterator[Grid]:
-    """All windows with a bias table of this many rows."""
+    """List all windows with a bias table of this many rows."""
     sides = [n for n in range(1, num_rows + 1, 2) if num_rows % n == 0]
     for height in sides:
         for width in sides:

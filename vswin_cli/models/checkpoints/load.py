@@ -1,8 +1,8 @@
-"""Whatever holds Video Swin weights on disk, read, checked, built and saved.
+"""Read checkpoints of any layout, check them, build the network, and save our own format.
 
 `read_checkpoint` takes any public layout or our own folder, recognised by content, and gives
 weights that fit their architecture to the last tensor. `save_model` writes our own format: a
-folder with `model.safetensors` and `config.json`. Downloads and names are not its business.
+folder with `model.safetensors` and `config.json`. It knows nothing of downloads and model names.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from vswin_cli.models.checkpoints.tf_bundle import find_bundle_index, read_bundl
 from vswin_cli.models.network.swin3d import VideoSwin
 from vswin_cli.models.weights.store import check_replaceable
 from vswin_cli.storage.files import is_file, is_folder
+from vswin_cli.storage.humanize import counted
 
 __all__ = [
     "CARD_FILE",
@@ -70,10 +71,17 @@ class Checkpoint:
     ignored: tuple[str, ...] = ()
     """Python objects beside the weights that were left out."""
 
+    def __repr__(self) -> str:
+        """Name file, layout and architecture; tensors are not printed."""
+        return (
+            f"Checkpoint({self.path}, {self.layout}, {self.architecture.name}, "
+            f"{counted(len(self.state), 'tensor')}, {counted(self.num_classes, 'class')})"
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedModel:
-    """A network ready to run, and all that is known of it."""
+    """A network ready to run, and everything known about it."""
 
     network: VideoSwin
     """On the CPU, in evaluation mode."""
@@ -81,6 +89,15 @@ class LoadedModel:
     """Says what its classes are called and what pixels it expects."""
     weights_sha256: str
     """Hash of the weights as `save_model` writes them."""
+
+    def __repr__(self) -> str:
+        """Name the model, its size and its classes; parameters are not printed."""
+        parameters = sum(p.numel() for p in self.network.parameters())
+        return (
+            f"LoadedModel({self.card.id}, {self.card.architecture.name}, "
+            f"{parameters / 1e6:.1f} M parameters, {counted(self.card.num_classes, 'class')}, "
+            f"sha256 {self.weights_sha256[:12]})"
+        )
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -106,7 +123,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
 
 
 def inflate_checkpoint(path: Path, window_size: tuple[int, int, int]) -> Checkpoint:
-    """Make a video network without a head from the file of a 2D image Swin.
+    """Read a 2D image Swin as the start of a video network without a head.
 
     Raises:
         UnsafeCheckpointError: the file wants to run code; nothing in it ran.
@@ -128,7 +145,7 @@ def inflate_checkpoint(path: Path, window_size: tuple[int, int, int]) -> Checkpo
 
 
 def build_model(checkpoint: Checkpoint, card: ModelCard) -> LoadedModel:
-    """Put weights into their network.
+    """Build the network and put the weights into it.
 
     Args:
         checkpoint: complete weights; its architecture and number of classes count.
@@ -185,7 +202,7 @@ def save_model(folder: Path, state: Mapping[str, Tensor], card: ModelCard) -> No
 
 
 def _put_in_place(finished: Path, folder: Path) -> None:
-    """Rename, moving an older folder aside first."""
+    """Rename the finished folder, moving an older one aside first."""
     if not folder.exists():
         finished.rename(folder)
         return
@@ -200,7 +217,7 @@ def _put_in_place(finished: Path, folder: Path) -> None:
 
 
 def _serialised(state: Mapping[str, Tensor]) -> Iterator[bytes | memoryview]:
-    """The safetensors file of float32 tensors, piece by piece: header, then each one's numbers.
+    """Serialise float32 tensors as a safetensors file in pieces: header, then numbers.
 
     Written out here so that the bytes, and with them the hash, depend on nothing but the weights,
     and so that no second copy of them is needed.
@@ -258,7 +275,7 @@ def _from_tensors(content: TensorFile, path: Path, layout: str | None = None) ->
 def _check_complete(
     state: Mapping[str, Tensor], architecture: Architecture, num_classes: int, path: Path
 ) -> None:
-    """Hold weights against their network: every tensor, no other, each of its shape, finite."""
+    """Compare weights with their network: every tensor, no other, of the right shape, finite."""
     with torch.device("meta"):
         expected = VideoSwin(architecture, num_classes).state_dict()
     misshapen = [

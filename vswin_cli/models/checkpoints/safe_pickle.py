@@ -1,8 +1,8 @@
 """Read the tensors out of a PyTorch pickle without calling anything that it names.
 
 PyTorch's own safe loader refuses a whole file when one object beside the tensors is unknown to
-it: a training log, a configuration. The machine below executes a pickle's instructions but has
-no means to import or call: a call to a tensor's rebuild function becomes a description, from
+it: a training log, a configuration. The reader below follows a pickle's instructions but cannot
+import or call anything: a call to a tensor's rebuild function becomes a description, from
 which the tensor is built afterwards with every bound checked; any other call becomes a
 placeholder. A file that names something to run code with is refused all the same, since no
 training log needs `os.system`.
@@ -22,7 +22,7 @@ import torch
 
 from vswin_cli.errors import CheckpointError, UnsafeCheckpointError
 
-__all__ = ["InertContent", "PendingTensor", "Placeholder", "Storage", "run_pickle"]
+__all__ = ["PendingTensor", "PickleContent", "Placeholder", "Storage", "run_pickle"]
 
 _DTYPES = {
     "FloatStorage": torch.float32,
@@ -99,7 +99,7 @@ class Placeholder:
 
 
 @dataclass(frozen=True, slots=True)
-class InertContent:
+class PickleContent:
     """What a pickle describes."""
 
     root: object
@@ -110,8 +110,8 @@ class InertContent:
     """Names of the classes and functions that became placeholders."""
 
 
-def run_pickle(file: IO[bytes], where: str) -> InertContent:
-    """Execute one pickle up to its end and leave the file behind it.
+def run_pickle(file: IO[bytes], where: str) -> PickleContent:
+    """Read one pickle up to its end and leave the file positioned behind it.
 
     Args:
         file: at the pickle's first byte.
@@ -121,20 +121,20 @@ def run_pickle(file: IO[bytes], where: str) -> InertContent:
         UnsafeCheckpointError: the pickle names something to run code with.
         CheckpointError: it is damaged or not made by PyTorch.
     """
-    machine = _Machine(where)
+    reader = _PickleReader(where)
     try:
         for opcode, argument, _ in pickletools.genops(file):
-            machine.step(opcode.name, argument)
-        root = machine.stack.pop()
+            reader.step(opcode.name, argument)
+        root = reader.stack.pop()
     except _DAMAGE as error:
         raise CheckpointError(
             f"{where}: its pickle is cut off or damaged", hint="download the file again"
         ) from error
-    return InertContent(root, machine.storages, frozenset(machine.ignored))
+    return PickleContent(root, reader.storages, frozenset(reader.ignored))
 
 
-class _Machine:
-    """Stack, marks and memo of one pickle."""
+class _PickleReader:
+    """Follow the instructions of one pickle: stack, marks and memo."""
 
     def __init__(self, where: str) -> None:
         self.where = where
@@ -146,7 +146,7 @@ class _Machine:
         self._nested: dict[int, tuple[int, object]] = {}
 
     def step(self, name: str, argument: object) -> None:
-        """Execute one instruction."""
+        """Follow one instruction."""
         if name in _CONSTANTS:
             self._push(_CONSTANTS[name])
         elif name in _LITERALS:
@@ -229,7 +229,7 @@ class _Machine:
         self.stack.append(value)  # looked up here, after the value has changed the stack
 
     def _push_tuple(self, items: list[object]) -> None:
-        """Keep count of the tuples that a tuple leads to, each as often as it is reached."""
+        """Push a tuple, counting the tuples nested in it, each as often as it is reached."""
         inner = [id(item) for item in items if isinstance(item, tuple)]
         count = 1 + sum(self._nested[one][0] if one in self._nested else 1 for one in inner)
         if count > _MAX_NESTED_TUPLES:
@@ -280,7 +280,7 @@ class _Machine:
         return Placeholder(full_name)
 
     def _call(self, function: object, arguments: object) -> object:
-        """What a call would return, as far as tensors are concerned."""
+        """Describe what a call would return, as far as tensors are concerned."""
         if isinstance(function, Placeholder) and isinstance(arguments, tuple):
             rebuild = _REBUILD.get(function.name)
             return rebuild(*arguments) if rebuild else function

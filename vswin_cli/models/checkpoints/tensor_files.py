@@ -1,8 +1,8 @@
-"""Tensors out of a file of unknown origin: PyTorch's two pickle formats and safetensors.
+"""Read tensors from a file of unknown origin: PyTorch's two pickle formats and safetensors.
 
 What a file is follows from its first bytes, never from its name. Nothing in it is ever run:
 `torch.load` reads with `weights_only`, and where it refuses an object beside the tensors, the
-machine in `vswin_cli.models.checkpoints.safe_pickle` reads the tensors and leaves the object out.
+reader in `vswin_cli.models.checkpoints.safe_pickle` reads the tensors and leaves the object out.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from torch import Tensor
 
 from vswin_cli.errors import CheckpointError, UnsafeCheckpointError
 from vswin_cli.models.checkpoints.safe_pickle import (
-    InertContent,
     PendingTensor,
+    PickleContent,
     Placeholder,
     Storage,
     run_pickle,
@@ -62,6 +62,10 @@ class TensorFile:
     """Top-level key that holds them; `None` if they are the top level."""
     ignored: tuple[str, ...] = ()
     """Globals of a pickle that were left out, as `module.name`."""
+
+    def __repr__(self) -> str:
+        """Count the tensors; they are not printed."""
+        return f"TensorFile({len(self.tensors)} tensors, under {self.wrapper or 'the top level'})"
 
 
 def read_tensor_file(path: Path) -> TensorFile:
@@ -133,10 +137,10 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 
 def _read_pickle(
     path: Path,
-    run: Callable[[Path], InertContent],
-    read: Callable[[Path, InertContent], Mapping[str, bytes]],
+    run: Callable[[Path], PickleContent],
+    read: Callable[[Path, PickleContent], Mapping[str, bytes]],
 ) -> tuple[object, tuple[str, ...]]:
-    """Top-level object of a PyTorch file and the names of what was left out.
+    """Read the top-level object of a PyTorch file, and the names of what was left out.
 
     Args:
         path: the file.
@@ -154,7 +158,7 @@ def _read_pickle(
 
 
 def _check_zip(path: Path) -> None:
-    """Tell apart what comes in zip archives, and verify checksums, which PyTorch does not.
+    """Refuse zip archives that `torch.save` did not write, and verify their checksums.
 
     Raises:
         CheckpointError: damaged, cut off, or not written by `torch.save`.
@@ -178,7 +182,7 @@ def _check_zip(path: Path) -> None:
         )
 
 
-def _run_zip(path: Path) -> InertContent:
+def _run_zip(path: Path) -> PickleContent:
     with zipfile.ZipFile(path) as archive:
         return run_pickle(io.BytesIO(archive.read(_pickle_in(archive))), str(path))
 
@@ -187,7 +191,7 @@ def _pickle_in(archive: zipfile.ZipFile) -> str:
     return next(name for name in archive.namelist() if name.lower().endswith(_ZIP_PICKLE))
 
 
-def _read_zip(path: Path, content: InertContent) -> dict[str, bytes]:
+def _read_zip(path: Path, content: PickleContent) -> dict[str, bytes]:
     with zipfile.ZipFile(path) as archive:
         names = set(archive.namelist())
         prefix = _pickle_in(archive)[: -len(_ZIP_PICKLE)]
@@ -203,17 +207,17 @@ def _read_zip(path: Path, content: InertContent) -> dict[str, bytes]:
         }
 
 
-def _run_legacy(path: Path) -> InertContent:
+def _run_legacy(path: Path) -> PickleContent:
     with path.open("rb") as file:
         return _legacy_pickles(file, path)[3]
 
 
-def _legacy_pickles(file: IO[bytes], path: Path) -> list[InertContent]:
-    """What `torch.save` wrote before 1.6, ahead of the numbers; contents and keys come last."""
+def _legacy_pickles(file: IO[bytes], path: Path) -> list[PickleContent]:
+    """Read the pickles that `torch.save` wrote before 1.6; content and keys come last."""
     return [run_pickle(file, str(path)) for _ in range(5)]
 
 
-def _read_legacy(path: Path, content: InertContent) -> dict[str, bytes]:
+def _read_legacy(path: Path, content: PickleContent) -> dict[str, bytes]:
     with path.open("rb") as file:
         keys = _legacy_pickles(file, path)[4].root
         names = [str(key) for key in keys] if isinstance(keys, list) else []
@@ -232,7 +236,7 @@ def _unknown_storage(path: Path) -> CheckpointError:
 
 
 def _read_run(file: IO[bytes], storage: Storage, path: Path) -> bytes:
-    """Numbers of one storage, behind their count as a 64-bit integer."""
+    """Read the numbers of one storage, which follow their count as a 64-bit integer."""
     count = int.from_bytes(file.read(8), "little")
     data = file.read(storage.count * storage.dtype.itemsize) if count == storage.count else b""
     if count != storage.count or len(data) < count * storage.dtype.itemsize:
@@ -241,7 +245,7 @@ def _read_run(file: IO[bytes], storage: Storage, path: Path) -> bytes:
 
 
 def _build(value: object, data: Mapping[str, bytes], path: Path, depth: int = 0) -> object:
-    """Replace descriptions by tensors in nested dictionaries."""
+    """Replace the descriptions in nested dictionaries by tensors."""
     if isinstance(value, dict) and depth < 4:
         return {key: _build(item, data, path, depth + 1) for key, item in value.items()}
     return _build_tensor(value, data, path) if isinstance(value, PendingTensor) else value
@@ -270,7 +274,7 @@ def _build_tensor(pending: PendingTensor, data: Mapping[str, bytes], path: Path)
 
 
 def _find_tensors(root: object, ignored: tuple[str, ...], path: Path) -> TensorFile:
-    """Locate the state dict in what a pickle holds."""
+    """Find the state dict in what a pickle holds."""
     if isinstance(root, Mapping):
         candidates = [(key, root.get(key)) for key in _WRAPPERS]
         for wrapper, content in [*candidates, (None, root)]:

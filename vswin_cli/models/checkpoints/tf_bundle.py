@@ -1,4 +1,4 @@
-"""Weights of innat's TensorFlow Video Swin (Hub repository `innat/videoswin`), without TensorFlow.
+"""Read weights of innat's TensorFlow Video Swin (Hub repository `innat/videoswin`) with numpy.
 
 Takes the `variables` folder of a SavedModel and gives tensors under our names. The names come
 from the object graph inside the checkpoint, never from the order or shape of the variables:
@@ -72,7 +72,7 @@ class _Node:
 
 
 def find_bundle_index(path: Path) -> Path | None:
-    """The `.index` file that a folder, an index or a data file belongs to, if it is a bundle."""
+    """Find the `.index` file that a folder, an index or a data file belongs to, if there is one."""
     if is_folder(path):
         candidates = [path / "variables.index", path / "variables" / "variables.index"]
     elif path.suffix == ".index":
@@ -124,7 +124,7 @@ def _read_bytes(index: BundleIndex, entry: BundleEntry) -> bytes:
 
 
 def _read_string(index: BundleIndex, entry: BundleEntry) -> bytes:
-    """A scalar string: varint length, masked checksum of the length, content."""
+    """Read a scalar string: varint length, masked checksum of the length, content."""
     where = str(index.data_path(entry.shard))
     cursor = Cursor(_read_bytes(index, entry), where)
     length = cursor.varint()
@@ -148,7 +148,7 @@ def _read_tensor(index: BundleIndex, name: str, key: str) -> Tensor:
 
 
 def graph_names(graph: bytes, where: str) -> dict[str, str]:
-    """Our tensor names and the checkpoint keys of their values.
+    """Map our tensor names to the checkpoint keys of their values.
 
     Args:
         graph: a `TrackableObjectGraph` message.
@@ -187,7 +187,7 @@ def _text(fields: dict[int, int | bytes], number: int) -> str:
 def _walk(
     nodes: list[_Node], number: int, path: tuple[str, ...], where: str
 ) -> Iterator[tuple[str, str]]:
-    """Go down from one node by the names that matter.
+    """Descend from one node along the attribute names that matter.
 
     The graph is no tree: Keras adds paths such as `trainable_variables` and `keras_api` to the
     same variables, and cycles.
@@ -205,7 +205,7 @@ def _walk(
 
 
 def _check_complete(index: BundleIndex, names: dict[str, str]) -> None:
-    """Each variable must have exactly one name."""
+    """Check that each variable has exactly one name."""
     known, named = set(index.variables), list(names.values())
     if not names or set(named) - known or len(set(named)) < len(named):
         raise CheckpointError(

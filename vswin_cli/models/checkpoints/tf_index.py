@@ -1,4 +1,4 @@
-"""The `.index` half of a TensorFlow checkpoint: which tensor lies where, without TensorFlow.
+"""Read the `.index` file of a TensorFlow checkpoint: which tensor lies where.
 
 The file is a LevelDB table of protocol-buffer messages. Only what TensorFlow's BundleWriter
 produces is understood; everything read is covered by a checksum, which is verified. Knows
@@ -30,7 +30,7 @@ _FOREIGN_HINT = "supported are the SavedModels of the Hub repository innat/video
 
 
 class Cursor:
-    """Reads the small integers of both formats from a buffer.
+    """Read the integers of both formats from a buffer.
 
     Args:
         data: the buffer.
@@ -49,7 +49,7 @@ class Cursor:
         return self.position < len(self.data)
 
     def take(self, count: int) -> bytes:
-        """The next `count` bytes."""
+        """Read the next `count` bytes."""
         end = self.position + count
         if end > len(self.data):
             raise CheckpointError(f"{self.where}: cut off or damaged", hint=_HINT)
@@ -57,11 +57,11 @@ class Cursor:
         return part
 
     def fixed(self, num_bytes: int) -> int:
-        """An unsigned little-endian integer of fixed width."""
+        """Read an unsigned little-endian integer of fixed width."""
         return int.from_bytes(self.take(num_bytes), "little")
 
     def varint(self) -> int:
-        """An unsigned integer in groups of seven bits, lowest first."""
+        """Read an unsigned integer in groups of seven bits, lowest first."""
         value = 0
         for shift in range(0, 70, 7):
             byte = self.take(1)[0]
@@ -72,7 +72,7 @@ class Cursor:
 
 
 def message_fields(message: bytes, where: str) -> Iterator[tuple[int, int | bytes]]:
-    """Number and value of each field of a protocol-buffer message, in file order."""
+    """Iterate over the fields of a protocol-buffer message in file order: number and value."""
     cursor = Cursor(message, where)
     while cursor:
         tag = cursor.varint()
@@ -141,29 +141,29 @@ class BundleIndex:
 
     @property
     def variables(self) -> dict[str, BundleEntry]:
-        """The numeric entries."""
+        """Select the numeric entries."""
         return {key: entry for key, entry in self.entries.items() if not entry.is_string}
 
     @property
     def parameter_count(self) -> int:
-        """Numbers stored over all variables."""
+        """Count the numbers stored in all variables."""
         return sum(prod(entry.shape) for entry in self.variables.values())
 
     def data_bytes(self, shard: int = 0) -> int:
-        """Length that a data file must have: 4 × parameters + object graph if there is one shard.
+        """Compute the length of a data file: 4 × parameters + object graph if there is one shard.
 
         Known from the index alone, so a download can be checked without a published hash.
         """
         return sum(entry.num_bytes for entry in self.entries.values() if entry.shard == shard)
 
     def data_path(self, shard: int) -> Path:
-        """The data file of this number, beside the index."""
+        """Name the data file of this number, beside the index."""
         name = f"{self.path.stem}.data-{shard:05d}-of-{self.num_shards:05d}"
         return self.path.with_name(name)
 
 
 def _table_items(data: bytes, where: str) -> Iterator[tuple[str, bytes]]:
-    """All key-value pairs of a LevelDB table."""
+    """Iterate over the key-value pairs of a LevelDB table."""
     magic = int.from_bytes(data[-8:], "little")
     if len(data) < _FOOTER_BYTES or magic != _TABLE_MAGIC:
         raise CheckpointError(
@@ -195,7 +195,7 @@ def _block(data: bytes, offset: int, size: int, where: str) -> bytes:
 
 
 def _block_items(block: bytes, where: str) -> Iterator[tuple[bytes, bytes]]:
-    """Keys share a prefix with the one before; restart offsets, behind, serve searches only."""
+    """Iterate over the pairs of a block; keys share a prefix with the one before."""
     num_restarts = int.from_bytes(block[-4:], "little")
     cursor = Cursor(block[: max(0, len(block) - 4 * (num_restarts + 1))], where)
     key = b""
@@ -226,7 +226,7 @@ def _entry(key: str, message: bytes, path: Path) -> BundleEntry:
 
 
 def _integer(fields: dict[int, int | bytes], number: int, where: str) -> int:
-    """A numeric field; absent means zero."""
+    """Read a numeric field; absent means zero."""
     value = fields.get(number, 0)
     if not isinstance(value, int):
         raise CheckpointError(f"{where}: damaged", hint=_HINT)

@@ -1,4 +1,4 @@
-"""What is on this machine: installed weights with their cards, and the labels of anything."""
+"""Find installed weights with their cards, and the labels of any model or label file."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class InstalledModel:
 
     @classmethod
     def of(cls, folder: Path) -> InstalledModel:
-        """What is in a folder.
+        """Describe the weights in a folder.
 
         Raises:
             CheckpointError: its card cannot be read.
@@ -57,7 +57,7 @@ class InstalledModel:
 
 
 def embedded_model() -> InstalledModel:
-    """The weights inside the package.
+    """Describe the weights inside the package.
 
     Raises:
         CheckpointError: the package is damaged.
@@ -66,7 +66,7 @@ def embedded_model() -> InstalledModel:
 
 
 def installed_models() -> tuple[InstalledModel, ...]:
-    """All weights in the cache, by name; folders that are no weights are passed over."""
+    """List all weights in the cache, by name; folders that hold no weights are skipped."""
     folders: list[Path] = []
     with suppress(OSError):  # what may not be read is not to be used either
         folders += (cache_folder() / "models").glob("[!.]*")
@@ -79,7 +79,7 @@ def installed_models() -> tuple[InstalledModel, ...]:
 
 
 def find_installed(reference: str) -> InstalledModel | None:
-    """The weights of a reference, if they are here in our format; asks no network.
+    """Find the weights of a reference if they are installed; uses no network.
 
     Raises:
         UnknownModelError: the reference means nothing.
@@ -90,7 +90,7 @@ def find_installed(reference: str) -> InstalledModel | None:
 
 
 def installed_folder(reference: str) -> Path | None:
-    """Where the weights of a reference are, or `None` if they are not here; asks no network.
+    """Find the folder of a reference's weights, `None` if not installed; uses no network.
 
     Raises:
         UnknownModelError: the reference means nothing.
@@ -109,7 +109,7 @@ def installed_folder(reference: str) -> Path | None:
 
 
 def read_card(folder: Path) -> ModelCard:
-    """The card of weights in our format.
+    """Read the card of weights in our format.
 
     Raises:
         CheckpointError: it cannot be read, or is not a card.
@@ -126,7 +126,7 @@ def read_card(folder: Path) -> ModelCard:
 
 
 def labels_of(reference: str) -> LabelMap:
-    """The class names of weights, of a bundled list, or of a label file.
+    """Look up the class names of weights, of a bundled list, or of a label file.
 
     Args:
         reference: a registry name, a bundled list such as `kinetics-600`, a label file, or

@@ -1,4 +1,4 @@
-"""Bring the files of a source here and check them; nothing of what is in them is looked at.
+"""Download the files of a source and check sizes and hashes; never looks into the files.
 
 Files of a Hub repository end up in the standard Hub cache, laid out by `huggingface_hub` itself.
 Their bytes come through `transfer`, because the Hub client throws a partial file away when the
@@ -35,7 +35,7 @@ _READ_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class FetchedFile:
-    """A file that is here, complete and equal to what was announced."""
+    """A downloaded file, complete and equal to what was announced."""
 
     path: Path
     sha256: str
@@ -70,7 +70,7 @@ def fetch(
     on_note: OnNote | None = None,
     force: bool = False,
 ) -> tuple[FetchedFile, ...]:
-    """Bring all files of a source here, in their order.
+    """Download all files of a source, in their order.
 
     Args:
         source: where they are and what is known of them.
@@ -125,7 +125,7 @@ def list_repo(repo: str, revision: str | None = None) -> RepoListing:
 
 
 def sha256_of(path: Path) -> str:
-    """Hash of a file's content."""
+    """Compute the sha256 of a file."""
     return _hash_file(path, hashlib.sha256())
 
 
@@ -163,7 +163,7 @@ def _fetch_from_hub(
 def _fill_blob(
     url: str, repo: str, metadata: HfFileMetadata, on_bytes: OnBytes | None, *, force: bool
 ) -> None:
-    """Put a file's content where the Hub's cache expects it, unless it is there."""
+    """Download a file to where the Hub's cache expects its content, unless it is there."""
     from huggingface_hub import constants
     from huggingface_hub.file_download import repo_folder_name
 
@@ -189,7 +189,7 @@ def _fill_blob(
 
 
 def _authorization() -> dict[str, str]:
-    """The user's token, if there is one that may be sent unasked."""
+    """Build the header with the user's token, if there is one that may be sent unasked."""
     from huggingface_hub import constants, get_token
 
     token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
@@ -197,7 +197,7 @@ def _authorization() -> dict[str, str]:
 
 
 def _link(repo: str, path: str, revision: str | None) -> Path:
-    """Let the Hub client enter a blob that is here into its snapshot of the repository."""
+    """Let the Hub client add a downloaded blob to its snapshot of the repository."""
     from huggingface_hub import hf_hub_download
 
     try:
@@ -207,7 +207,7 @@ def _link(repo: str, path: str, revision: str | None) -> Path:
 
 
 def _cached(repo: str, path: str, revision: str | None) -> Path | None:
-    """The file as the Hub's cache last saw it."""
+    """Find the file in the Hub's cache, as it was last seen."""
     from huggingface_hub import try_to_load_from_cache
 
     found = try_to_load_from_cache(repo, path, revision=revision)
@@ -276,13 +276,13 @@ def _describe(path: Path, uri: str, *, commit: str | None = None) -> FetchedFile
 
 
 def _commit_of(path: Path) -> str | None:
-    """Commit in `<cache>/models--user--repo/snapshots/<commit>/<path in the repository>`."""
+    """Read the commit from `<cache>/models--user--repo/snapshots/<commit>/<path in repository>`."""
     in_snapshots = (folder.name for folder in path.parents if folder.parent.name == "snapshots")
     return next((name for name in in_snapshots if _COMMIT.fullmatch(name)), None)
 
 
 def _git_hash_of(path: Path) -> str:
-    """How git, and so the Hub, names a small file: sha1 over a header and the content."""
+    """Hash a small file as git, and so the Hub, does: sha1 over a header and the content."""
     digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
     return _hash_file(path, digest)
 
@@ -295,7 +295,7 @@ def _hash_file(path: Path, digest: hashlib._Hash) -> str:
 
 
 def _shifted(on_bytes: OnBytes | None, before: int, after: int) -> OnBytes | None:
-    """Progress of one file as progress over all."""
+    """Convert the progress of one file to progress over all files."""
     if on_bytes is None:
         return None
     return lambda done, total: on_bytes(before + done, total and before + total + after)
@@ -310,7 +310,7 @@ def _is_unreachable(error: Exception) -> bool:
 
 
 def _hub_failure(url: str, repo: str, revision: str | None, error: Exception) -> DownloadError:
-    """The error, with a next step, for what the Hub client raised."""
+    """Translate what the Hub client raised into an error with a next step."""
     from huggingface_hub import errors
 
     if isinstance(error, errors.GatedRepoError):
@@ -346,7 +346,7 @@ def _hub_failure(url: str, repo: str, revision: str | None, error: Exception) ->
 
 
 def _hub_errors() -> tuple[type[Exception], ...]:
-    """Everything that the Hub client raises for reasons outside this program."""
+    """List what the Hub client raises for reasons outside this program."""
     from huggingface_hub.errors import HFValidationError
 
     return (*network_errors(), HFValidationError)

@@ -1,4 +1,4 @@
-"""Weights by name, Hub repository or path, as a folder in our format or a network ready to run.
+"""Load weights by name, Hub repository or path; download and convert them if needed.
 
 Everything is fetched once, checked, converted once and kept; what is kept is used without asking
 the network again. Sources are tried in order, and the final error gives each one's reason.
@@ -128,7 +128,7 @@ def ensure_weights(
     on_bytes: OnBytes | None = None,
     on_note: OnNote | None = None,
 ) -> Path:
-    """Have the weights of a reference here in our format, and say where.
+    """Download and convert the weights of a reference unless they are installed.
 
     Args:
         reference: a registry name or `USER/REPO[@REV]`.
@@ -165,7 +165,7 @@ def ensure_weights(
 def plan_download(
     reference: str, *, source: str | None = None, force: bool = False
 ) -> DownloadPlan:
-    """Say what `ensure_weights` would do; a repository that is not here is looked up.
+    """Say what `ensure_weights` would do; a repository that is not installed is looked up.
 
     Raises:
         ModelError: as `ensure_weights`, as far as can be told without the files.
@@ -315,7 +315,7 @@ def _card_of_spec(spec: WeightsSpec, source: WeightsSource, provenance: Provenan
 def _card_of_unknown(
     name: str, checkpoint: Checkpoint, provenance: Provenance, labels: LabelMap | None = None
 ) -> ModelCard:
-    """A card for weights that say nothing of themselves, from published ones of the same shape.
+    """Make a card for weights without one, from published weights of the same shape.
 
     Without such, the input is the usual one and the classes stay unnamed if nobody names them.
     """
@@ -346,7 +346,7 @@ def _published_like(architecture: Architecture, num_classes: int) -> WeightsSpec
 
 
 def _provenance(checkpoint: Checkpoint, fetched: tuple[FetchedFile, ...]) -> Provenance:
-    """Origin of the largest file, the one that holds the tensors, with the commit it is of."""
+    """Describe the origin of the largest file, which holds the tensors, with its commit."""
     file = max(fetched, key=lambda each: each.size_bytes)
     return Provenance(_at_commit(file), file.sha256, checkpoint.layout, f"vswin {__version__}")
 
@@ -361,7 +361,7 @@ def _without_revision(uri: str) -> str:
 
 
 def _at_commit(file: FetchedFile) -> str:
-    """Address of a file that will mean the same bytes for ever, where there is one."""
+    """Pin the address of a file to its commit, where it has one."""
     if file.commit is None:
         return file.uri
     return re.sub(r"^(hf://[^/]+/[^/@]+)", rf"\1@{file.commit}", _without_revision(file.uri))

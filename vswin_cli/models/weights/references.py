@@ -1,4 +1,4 @@
-"""What a user may write where a model is wanted, and which files of a Hub repository it means.
+"""Parse what a user may write as a model, and choose the files of a Hub repository.
 
 swin-t-k400                    a name of the registry
 camera-motion                  the weights inside the package
@@ -51,7 +51,7 @@ class HubReference:
         return f"hf://{self.repo}{at}" + (f"/{self.path}" if self.path else "")
 
     def folder_at(self, commit: str) -> Path:
-        """Where this checkpoint of one commit is or would be in our format."""
+        """Name the folder of this checkpoint at one commit, in our format; need not exist."""
         inside = f"/{self.path}" if self.path else ""
         return model_folder(f"{self.repo}@{commit}{inside}")
 
@@ -70,7 +70,7 @@ Reference = WeightsSpec | HubReference | LocalReference
 
 
 def parse_reference(text: str) -> Reference:
-    """Tell a name, a Hub repository and a path apart.
+    """Parse a reference: a name, a Hub repository or a path.
 
     A registry name comes before a path of the same name, and an existing path before a Hub
     repository; `./` and `hf://` in front say which is meant.
@@ -97,7 +97,7 @@ def parse_reference(text: str) -> Reference:
 
 
 def check_there(path: Path, hint: str = "check the path") -> None:
-    """Find out at once whether a checkpoint is here.
+    """Check that a checkpoint exists.
 
     Raises:
         CheckpointError: it is not, or nobody may look.
@@ -112,7 +112,7 @@ def check_there(path: Path, hint: str = "check the path") -> None:
 
 
 def choose_files(reference: HubReference, listing: RepoListing) -> WeightsSource:
-    """The one checkpoint that a reference means, as a source pinned to its commit.
+    """Choose the one checkpoint that a reference means, as a source pinned to its commit.
 
     A single folder in our own format comes before anything else; otherwise there must be exactly
     one file, or pair of files, that could be a checkpoint.

@@ -1,4 +1,4 @@
-"""Look-up of published weights by the name that a user types."""
+"""Look up published weights by the name that a user types."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["all_specs", "find_source", "get_spec", "nearest_names"]
 
 
 def all_specs() -> tuple[WeightsSpec, ...]:
-    """All named weights, in the order in which they are listed."""
+    """List all named weights, in the order in which they are shown."""
     return TABLE
 
 
 def get_spec(name: str) -> WeightsSpec:
-    """The named weights.
+    """Look up weights by name.
 
     Raises:
         UnknownModelError: no such name; the hint offers the nearest ones.
@@ -36,13 +36,13 @@ def get_spec(name: str) -> WeightsSpec:
 
 
 def nearest_names(name: str, known: tuple[str, ...]) -> tuple[str, ...]:
-    """Up to three known names that look like `name`, the likeliest first."""
+    """Find up to three known names that look like `name`, the likeliest first."""
     folded = name.casefold().replace("_", "-").replace(".", "-")
     return tuple(difflib.get_close_matches(folded, known, n=3, cutoff=0.5))
 
 
 def find_source(spec: WeightsSpec, key: str) -> WeightsSource:
-    """The source that `--source KEY` means.
+    """Find the source that `--source KEY` means.
 
     Raises:
         OptionError: these weights have no such source.

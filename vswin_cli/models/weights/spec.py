@@ -1,4 +1,4 @@
-"""Records that describe published weights before a byte of them is here.
+"""Records that describe published weights before they are downloaded.
 
 `registry` fills them in; nothing here loads or fetches anything.
 """
@@ -66,11 +66,11 @@ class RemoteFile:
 
     @property
     def planned_bytes(self) -> int:
-        """Length as far as known before asking; 0 when nothing is known."""
+        """Length as far as known before the download; 0 when nothing is known."""
         return self.size_bytes or self.about_bytes or self.tensor_bytes or 0
 
     def size_problem(self, size_bytes: int) -> str | None:
-        """What is wrong with a length, or `None` if nothing is."""
+        """Say what is wrong with a length, or `None` if nothing is."""
         if self.size_bytes is not None:
             if size_bytes != self.size_bytes:
                 return f"got {size_bytes} bytes, expected {self.size_bytes}"
@@ -115,11 +115,11 @@ class WeightsSource:
 
     @property
     def uri(self) -> str:
-        """Where the largest file is, the one that holds the tensors."""
+        """Address of the largest file, which holds the tensors."""
         return self.file_uri(max(self.files, key=lambda file: file.planned_bytes))
 
     def file_uri(self, file: RemoteFile) -> str:
-        """Where one of the files is: its URL, or `hf://USER/REPO[@REV]/PATH`."""
+        """Build the address of one of the files: its URL, or `hf://USER/REPO[@REV]/PATH`."""
         if self.base_url is not None:
             return self.base_url + file.path
         at = f"@{self.revision}" if self.revision else ""
@@ -127,7 +127,7 @@ class WeightsSource:
 
     @property
     def download_bytes(self) -> int:
-        """Bytes to fetch, as far as known before asking."""
+        """Bytes to download, as far as known before the download."""
         return sum(file.planned_bytes for file in self.files)
 
 
@@ -147,7 +147,7 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True)
 class WeightsSpec:
-    """Everything that is known about weights before a byte of them is here."""
+    """Everything known about weights before they are downloaded."""
 
     name: str
     """What the user types, such as `swin-t-k400`."""
@@ -179,7 +179,7 @@ class WeightsSpec:
 
 
 def parameter_count(architecture: Architecture, num_classes: int) -> int:
-    """Trainable parameters of the network, in closed form.
+    """Count the trainable parameters of the network, in closed form.
 
     Follows the layers of arXiv 2106.13230 section 3 as released: every linear layer but the
     patch merging's has a bias, every block its own relative position bias table.

@@ -1,4 +1,4 @@
-"""The folder of converted weights: what is in it, hashes seen before, one writer at a time.
+"""Manage the cache of converted weights: folders, hashes seen before, locks.
 
     <cache>/models/<name>/       weights in our format
     <cache>/downloads/<id>/      files from plain URLs, until they are converted
@@ -6,7 +6,7 @@
     <cache>/references/<id>.json which commit a Hub reference meant the last time
     <cache>/locks/               one lock per name being written
 
-The folder is `settings.cache_folder()`. Files from the Hub are not here but in the Hub's own cache,
+The root is `user_config.cache_folder()`. Files from the Hub are in the Hub's own cache instead,
 which other programs share.
 """
 
@@ -63,12 +63,12 @@ class SeenFile:
 
 
 def embedded_folder() -> Path:
-    """Where the weights that come with the package are."""
+    """Name the folder of the weights that come with the package."""
     return Path(__file__).parents[2] / "data" / EMBEDDED_MODEL
 
 
 def model_folder(name: str) -> Path:
-    """Where the converted weights of a name are or would be.
+    """Name the folder of the converted weights of a name; need not exist.
 
     Args:
         name: a registry name, or `USER/REPO@COMMIT`.
@@ -82,7 +82,7 @@ def is_model_folder(folder: Path) -> bool:
 
 
 def check_replaceable(folder: Path) -> None:
-    """Find out whether new weights may take this place: free, empty, or a model and nothing else.
+    """Check that new weights may be written here: free, empty, or a model and nothing else.
 
     Raises:
         OutputError: something else is there, or nobody may look.
@@ -101,7 +101,7 @@ def check_replaceable(folder: Path) -> None:
 
 
 def _has_our_card(folder: Path) -> bool:
-    """Whether the card is ours; a damaged one is if weights lie beside it."""
+    """Whether the card is in our format; a damaged one counts if weights lie beside it."""
     try:
         content = json.loads((folder / _CARD_FILE).read_bytes())
     except FileNotFoundError:
@@ -112,17 +112,17 @@ def _has_our_card(folder: Path) -> bool:
 
 
 def download_folder(uri: str) -> Path:
-    """Where a file from a plain URL waits for its conversion."""
+    """Name the folder in which a file from a plain URL is kept until it is converted."""
     return cache_folder() / "downloads" / _short_id(uri)
 
 
 def record_path(uri: str) -> Path:
-    """Where the first-seen hash of a source file is kept."""
+    """Name the file that keeps the first-seen hash of a source file."""
     return cache_folder() / "hashes" / f"{_short_id(uri)}.json"
 
 
 def recall_file(uri: str) -> SeenFile | None:
-    """What this source delivered the first time, if it ever did.
+    """Recall what this source delivered the first time, if it ever did.
 
     Raises:
         DownloadError: the record is there but cannot be read; ignoring it would skip a check.
@@ -138,26 +138,26 @@ def recall_file(uri: str) -> SeenFile | None:
 
 
 def remember_file(uri: str, sha256: str, size_bytes: int) -> None:
-    """Keep the hash of a file from a source that publishes none."""
+    """Keep the hash of a downloaded file, to compare later downloads with."""
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
     _write(record_path(uri), asdict(SeenFile(uri, sha256, size_bytes, now)))
 
 
 def recall_commit(reference: str) -> str | None:
-    """Commit that a Hub reference meant the last time it was resolved."""
+    """Recall the commit that a Hub reference meant when it was last resolved."""
     content = _read(_reference_path(reference))
     commit = content.get("commit") if content else None
     return commit if isinstance(commit, str) else None
 
 
 def remember_commit(reference: str, commit: str) -> None:
-    """Keep what a Hub reference means, so that it works without the network."""
+    """Keep the commit of a Hub reference, so that the reference works offline."""
     _write(_reference_path(reference), {"reference": reference, "commit": commit})
 
 
 @contextmanager
 def locked(name: str) -> Iterator[None]:
-    """Let one process at a time write what `name` stands for; others wait.
+    """Hold a lock: one process at a time writes what `name` stands for.
 
     Raises:
         OutputError: the cache folder cannot be written.
@@ -177,7 +177,7 @@ def _reference_path(reference: str) -> Path:
 
 
 def _short_id(text: str) -> str:
-    """File name for an address of any length and characters."""
+    """Make a file name for an address of any length and characters."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

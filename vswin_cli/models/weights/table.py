@@ -1,4 +1,4 @@
-"""The published weights: what they are, where they are, how to tell them from others.
+"""The published weights: what they are, where they are, how to verify them.
 
 Data only. Sizes and hashes were read off the published files and listings; what is not known is
 left out, and remembered on the first download instead.
@@ -47,7 +47,7 @@ _BUNDLE_EXTRA_BYTES = 1_000_000
 
 
 def _hub(folder: str, parameters: int, data_bytes: int, index_bytes: int) -> WeightsSource:
-    """A TensorFlow port in `innat/videoswin`; lengths are those of the same export made anew."""
+    """Describe a TensorFlow port in `innat/videoswin`; lengths are those of a fresh export."""
     variables = f"{folder}/variables/variables"
     return WeightsSource(
         key="hub",
@@ -70,7 +70,7 @@ def _authors(file: RemoteFile) -> WeightsSource:
 
 
 def _torchvision(name: str, prefix: str, parameters: int, mebibytes: float) -> WeightsSource:
-    """A port by torchvision, whose file names end in the beginning of their sha256."""
+    """Describe a port by torchvision, whose file names end in the beginning of their sha256."""
     file = RemoteFile(
         f"{name}-{prefix}.pth",
         tensor_bytes=4 * parameters,
@@ -91,7 +91,7 @@ def _openmmlab(
     about_bytes: int,
     other_training: str | None = None,
 ) -> WeightsSource:
-    """Weights trained by OpenMMLab, whose file names end in the beginning of their sha256."""
+    """Describe weights by OpenMMLab, whose file names end in the beginning of their sha256."""
     file = RemoteFile(
         f"{training}_{date}-{prefix}.pth",
         tensor_bytes=4 * parameters,
@@ -108,7 +108,7 @@ def _openmmlab(
 
 
 def _training(size: str, start: str, schedule: str, data: str) -> str:
-    """MMAction2's name of a configuration."""
+    """Build MMAction2's name of a configuration."""
     return f"swin-{size}-p244-w877_{start}-pre_{schedule}-amp-32x2x1-30e_{data}-rgb"
 
 
