@@ -166,5 +166,5 @@ def test_ctrl_c_while_workers_start_is_no_trouble_of_theirs(tmp_path):
         start_new_session=True,
     )
     assert done.returncode == 130, done.stderr
-    assert "finishing what is in flight" in done.stderr
+    assert "finishing the running jobs" in done.stderr
     assert "Traceback" not in done.stderr

@@ -123,7 +123,7 @@ def test_a_folder_becomes_a_table_and_a_row_per_file(batch, folder, tmp_path):
     segments = read_csv(out)
     assert sum(int(row["segments"]) for row in rows.values()) == len(segments) > 0
     assert "2 failed" in err
-    assert "no video is in 2 files: trying again makes no sense" in err
+    assert "2 files without video: they are not tried again" in err
     assert "--retry-failed" not in err  # for they would fail again
 
 
@@ -134,7 +134,7 @@ def test_only_what_may_turn_out_otherwise_is_worth_another_try(batch, folder, tm
     assert code == 3
     rows = {Path(row["video"]).name: row for row in read_csv(tmp_path / "r.files.csv")}
     assert rows["half.mp4"]["status"] == rows["gone.mp4"]["status"] == "failed"
-    assert "1 input not there, or not to be read; the same command looks again" in err
+    assert "1 input missing or not readable; run the same command to try again" in err
     code, stdout, _ = batch(folder, tmp_path / "gone.mp4", "--out", tmp_path / "r.csv", "--json")
     assert json.loads(stdout)["resumed"] == NUM_VIDEOS + 2  # what is missing now was not done
 

@@ -9,14 +9,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from vswin_cli.batch.job import EngineSetup, Job, Part, PartDone, Task, TooLong
 from vswin_cli.batch.journal import Journal
 from vswin_cli.batch.outcome import Outcome
+from vswin_cli.config import SamplingOptions
 from vswin_cli.errors import CheckpointError, DeviceError, ModelError, OutputError, VswinError
 from vswin_cli.inference.engine import Engine
 from vswin_cli.inference.pipeline import analyze_video
 from vswin_cli.inference.scorer import Scorer
+from vswin_cli.timeline.record import Timeline
 from vswin_cli.video.decoder_pool import DecoderPool
 from vswin_cli.video.sampling import plan_sampling
 from vswin_cli.video.stream import open_video
@@ -80,16 +83,7 @@ class JobRunner:
 
     def _tag(self, job: Job, blank: Outcome, begin: float, on_seconds: OnSeconds) -> Outcome:
         scores = self._task.scores_path(job.entry)
-        timeline = analyze_video(
-            job.source,
-            self._engine,
-            self._task.sampling,
-            self._task.segments,
-            on_progress=lambda done, _: on_seconds(done),
-            save_scores=scores,
-            decoders=1,  # the other cores are for other videos
-            decoder_pool=self._decoders,
-        )
+        timeline = self._analyze(job, self._task.sampling, scores, on_seconds)
         outcome = replace(
             blank.of_timeline(timeline),
             elapsed_seconds=time.monotonic() - begin,
@@ -107,21 +101,26 @@ class JobRunner:
             self._task.sampling, start_seconds=part.start_seconds, end_seconds=part.end_seconds
         )
         try:
-            analyze_video(
-                job.source,
-                self._engine,
-                sampling,
-                self._task.segments,
-                on_progress=lambda done, _: on_seconds(done),
-                save_scores=path,
-                decoders=1,
-                decoder_pool=self._decoders,
-            )
+            self._analyze(job, sampling, path, on_seconds)
         except (OutputError, DeviceError, ModelError):
             raise
         except VswinError:
             return False
         return True
+
+    def _analyze(
+        self, job: Job, sampling: SamplingOptions, scores: Path | None, on_seconds: OnSeconds
+    ) -> Timeline:
+        return analyze_video(
+            job.source,
+            self._engine,
+            sampling,
+            self._task.segments,
+            on_progress=lambda done, _: on_seconds(done),
+            save_scores=scores,
+            decoders=1,  # the other cores are for other videos
+            decoder_pool=self._decoders,
+        )
 
     def _plan_split(self, job: Job) -> TooLong | None:
         """Return duration and clip grid of a video that should be split, else `None`."""

@@ -1,7 +1,7 @@
-"""What a batch leaves behind for others: a table or a file per video, a row per file.
+"""Write the results of a batch: a table of segments or a file per video, and a table of files.
 
-All of it is made from the journal, in the order of the inputs, so it depends on neither the order
-of work nor on interruptions.
+All of it is made from the journal, in the order of the inputs, so that neither the order in which
+videos were done nor interruptions change a byte.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ FILES_COLUMNS = (
     "attempts", "device",
 )  # fmt: skip
 _PENDING = "pending"
-_LINE_BY_LINE = ("csv", "tsv", "jsonl")  # a header, then lines per video
+_LINE_BY_LINE = ("csv", "tsv", "jsonl")  # a header, then lines that concern one video each
 _PARQUET = "parquet"
 _STATE_SUFFIX = ".vswin"
 _ADDRESS_DIGITS = 24
@@ -65,7 +65,7 @@ _ADDRESS_DIGITS = 24
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where results go."""
+    """Where results are written, and as what."""
 
     path: Path
     """The table of segments, or the folder for one file per video."""
@@ -73,19 +73,19 @@ class Target:
     """A name of `FORMATS`, or `parquet`."""
     is_folder: bool
     stem: str
-    """Of the files beside the results."""
+    """Common start of the names of the files beside the results."""
     shard: Shard | None = None
     address: str | None = None
-    """Where the files are taken in the end, the folder without a slash; `None` if they stay."""
+    """Folder to which results are uploaded, without a final slash; `None` to keep them here."""
 
     @property
     def folder(self) -> Path:
-        """What holds the results."""
+        """The folder that contains the results."""
         return self.path if self.is_folder else self.path.parent
 
     @property
     def state(self) -> Path:
-        """Folder of the journal; the same for all shards and for all formats."""
+        """The folder of the journal; the same for all shards and formats."""
         return self.folder / f".{self.stem}{_STATE_SUFFIX}"
 
     @property
@@ -103,14 +103,14 @@ class Target:
         return self.folder / f"{self.stem}{part}{ending}"
 
     def destination_of(self, path: Path) -> str:
-        """Where a file of the results is for the user: its path, or its address."""
+        """Return the path of a result or, after an upload, its address."""
         if self.address is None:
             return str(path)
         name = path.relative_to(self.folder).as_posix() if path != self.folder else ""
         return f"{self.address}/{name}"
 
     def sweep(self) -> None:
-        """Remove half-written tables that a killed run has left."""
+        """Delete half-written tables of a killed run."""
         for path in (self.table, self.files_table):
             for left in path.parent.glob(f".{path.name}.*.tmp"):
                 with suppress(OSError):
@@ -118,18 +118,18 @@ class Target:
 
 
 def choose_target(out: str, format: str | None, shard: Shard | None = None) -> Target:
-    """Tell from `--out` and `--format` what to write.
+    """Derive from `--out` and `--format` where to write what.
 
-    A name that ends with a slash, has no ending, or is a folder already, means a folder. What
-    is to go to an address is made in a folder of the cache that belongs to the address.
+    A name that ends with a slash, has no ending, or is an existing folder means a folder. Results
+    for an address are made in a folder of the cache, one for each address.
 
     Raises:
-        OptionError: there is no name, its ending belongs to no format, the format holds one video
+        OptionError: the name is empty, its ending belongs to no format, the format holds one video
             per file, or nothing can be written to the address.
     """
     check_named(out)
     if out == "-":
-        raise OptionError("a batch writes files, not stdout", hint="give a file or a folder")
+        raise OptionError("a batch cannot write to stdout", hint="give a file or a folder")
     if is_remote(out):
         return _remote_target(out, format, shard)
     path = as_local_path(out)
@@ -170,20 +170,20 @@ def write_results(
     outcomes: Mapping[str, Outcome],
     journal: Journal,
 ) -> dict[str, VswinError]:
-    """Write the table, or the files per video that are missing or older than their entries.
+    """Write the table, or the files of videos that are missing or out of date.
 
     Args:
         target: where, and as what.
         inputs: all of them, in order.
-        outcomes: by entry, of those that are done.
-        journal: what holds their timelines.
+        outcomes: of the inputs that are done, by entry.
+        journal: has their timelines.
 
     Returns:
-        Why a video is not in the results though it is done, by entry: the format cannot hold it,
-        or the journal is damaged.
+        Why a video that is done is not in the results, by entry: the format cannot hold it, or its
+        entry in the journal is damaged.
 
     Raises:
-        OutputError: the place cannot be written; what was there before still is.
+        OutputError: the results cannot be written; earlier ones are kept.
     """
     problems: dict[str, VswinError] = {}
     done = [
@@ -192,7 +192,7 @@ def write_results(
     if target.is_folder:
         paths = video_paths(target, inputs)
         for one in done:
-            with _noting(problems, one):
+            with _catching(problems, one):
                 write_video(target, journal, one.entry, paths[one.entry])
         return problems
     timelines = _timelines(target, done, journal, problems)
@@ -208,10 +208,10 @@ def write_results(
 
 
 def check_names(target: Target, inputs: Sequence[BatchInput]) -> None:
-    """Find out before the work whether one table can tell the videos apart.
+    """Check before the work that the names of the videos differ in a table of this format.
 
     Raises:
-        OptionError: its format calls two of them alike.
+        OptionError: two videos have the same name.
     """
     if not target.is_folder and target.format != _PARQUET:
         uris = [one.source.uri for one in inputs if one.problem is None]
@@ -219,13 +219,13 @@ def check_names(target: Target, inputs: Sequence[BatchInput]) -> None:
 
 
 def result_paths(target: Target, inputs: Sequence[BatchInput]) -> list[Path]:
-    """Every file that the user is given, in the order in which they should appear."""
+    """List all files of the results, in the order in which they are uploaded."""
     results = video_paths(target, inputs).values() if target.is_folder else [target.table]
     return [*results, target.files_table]
 
 
 def video_paths(target: Target, inputs: Sequence[BatchInput]) -> dict[str, Path]:
-    """A file for each entry, in folders as the inputs are; never two the same."""
+    """Plan a file for each entry, in the folders of the inputs; all paths differ."""
     suffix = get_format(target.format).suffix
     common = _common_folder(inputs)
     wanted = {one.entry: _relative(one, common) for one in inputs}
@@ -233,14 +233,14 @@ def video_paths(target: Target, inputs: Sequence[BatchInput]) -> dict[str, Path]
     paths = {}
     for one in inputs:
         path = wanted[one.entry]
-        is_fine = counts[path] == 1 and fitting(path.name, suffix) == path.name
-        name = path.name if is_fine else one.source.id
+        is_usable = counts[path] == 1 and fitting(path.name, suffix) == path.name
+        name = path.name if is_usable else one.source.id
         paths[one.entry] = target.path / path.parent / f"{name}{suffix}"
     return paths
 
 
 def _common_folder(inputs: Sequence[BatchInput]) -> tuple[str, ...]:
-    """Parts of the folder that holds all local inputs."""
+    """Return the parts of the deepest folder that contains all local inputs."""
     folders = [PurePosixPath(one.place).parent.parts for one in inputs if one.source.path]
     if not folders:
         return ()
@@ -257,12 +257,12 @@ def _relative(one: BatchInput, common: tuple[str, ...]) -> PurePosixPath:
 
 
 def write_video(target: Target, journal: Journal, entry: str, path: Path) -> None:
-    """Write the file of one video, unless it is there already.
+    """Write the file of one video, unless it is up to date.
 
     Raises:
         OptionError: the format cannot hold it.
-        SourceError: the journal's entry is damaged.
-        OutputError: the place cannot be written.
+        SourceError: its entry in the journal is damaged.
+        OutputError: the file cannot be written.
     """
     source = journal.entry_path(entry)
     with suppress(OSError):
@@ -281,10 +281,10 @@ def _timelines(
     journal: Journal,
     problems: dict[str, VswinError],
 ) -> Iterator[Timeline]:
-    """One after the other; what cannot be written is among the problems instead."""
+    """Yield timelines one at a time; adds to `problems` those that cannot be written."""
     for one in inputs:
         timeline = None
-        with _noting(problems, one):
+        with _catching(problems, one):
             timeline = journal.timeline(one.entry)
             if timeline is not None and target.format != _PARQUET:
                 check_holds(target.format, timeline)
@@ -293,8 +293,8 @@ def _timelines(
 
 
 @contextmanager
-def _noting(problems: dict[str, VswinError], one: BatchInput) -> Iterator[None]:
-    """Keep what is wrong with one video from the others."""
+def _catching(problems: dict[str, VswinError], one: BatchInput) -> Iterator[None]:
+    """Catch the problem of one video, so that the others are written."""
     try:
         yield
     except (OptionError, SourceError) as problem:
@@ -302,7 +302,7 @@ def _noting(problems: dict[str, VswinError], one: BatchInput) -> Iterator[None]:
 
 
 def _write_lines(target: Target, timelines: Iterable[Timeline]) -> None:
-    """One video in memory at a time."""
+    """Write the table with one video in memory at a time."""
     form = get_format(target.format)
     header = form.render([])
     with replacing_text(target.table) as file:
@@ -314,10 +314,10 @@ def _write_lines(target: Target, timelines: Iterable[Timeline]) -> None:
 def write_files_table(
     path: Path, inputs: Sequence[BatchInput], outcomes: Mapping[str, Outcome]
 ) -> None:
-    """One row per input: what it came to, or that it waits.
+    """Write the table of files: one row per input, with its result or `pending`.
 
     Raises:
-        OutputError: the place cannot be written.
+        OutputError: the table cannot be written.
     """
     with replacing_text(path) as file:
         text = io.StringIO()

@@ -1,4 +1,4 @@
-"""`vswin batch`: a folder, a night, a cluster."""
+"""`vswin batch`: tag many videos into one table or folder."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def batch(
         list[str],
         typer.Argument(
             metavar="INPUT",
-            help="Folders, files, patterns, URLs, @LIST, or - for a list on stdin.",
+            help="Folders, files, patterns, URLs, @LIST, or - to read a list from stdin.",
             show_default=False,
         ),
     ],
@@ -67,8 +67,8 @@ def batch(
             "--out",
             "-o",
             metavar="FILE|FOLDER",
-            help="Table (.csv, .jsonl, .parquet, ...) or folder with one file per video, here or "
-            "at an address such as s3://bucket/results.csv.",
+            help="Table (.csv, .jsonl, .parquet, ...) or folder with one file per video; a path "
+            "or an address such as s3://bucket/results.csv.",
             rich_help_panel=_RESULTS,
         ),
     ],
@@ -77,8 +77,8 @@ def batch(
         typer.Option(
             "--format",
             "-f",
-            help="Output format: csv, jsonl, parquet, and for folders json, srt, vtt, ...",
-            show_default="by the ending of --out, json for a folder",
+            help="Output format: csv, jsonl, parquet; for folders also json, srt, vtt, ...",
+            show_default="from the ending of --out; json for a folder",
             rich_help_panel=_RESULTS,
         ),
     ] = None,
@@ -87,8 +87,8 @@ def batch(
         typer.Option(
             "--save-scores",
             metavar="FOLDER",
-            help="Keep the scores for `vswin segment` here.",
-            show_default="beside the results, hidden",
+            help="Folder for score files, which `vswin segment` reads.",
+            show_default="in the journal's folder",
             rich_help_panel=_RESULTS,
         ),
     ] = None,
@@ -96,7 +96,7 @@ def batch(
         bool,
         typer.Option(
             "--scores/--no-scores",
-            help="Keep scores, so that other thresholds need no video (4 MB an hour).",
+            help="Keep scores, so that new thresholds need no decoding (4 MB per hour).",
             rich_help_panel=_RESULTS,
         ),
     ] = True,
@@ -105,7 +105,7 @@ def batch(
         typer.Option(
             "--files",
             metavar="PATTERN",
-            help="Only files like this: *.mkv or day1/*. Repeatable.",
+            help="Only files that match: *.mkv or day1/*. Repeatable.",
             rich_help_panel=_INPUTS,
         ),
     ] = None,
@@ -114,7 +114,7 @@ def batch(
         typer.Option(
             "--skip-files",
             metavar="PATTERN",
-            help="No files like this. Repeatable.",
+            help="Skip files that match. Repeatable.",
             rich_help_panel=_INPUTS,
         ),
     ] = None,
@@ -123,7 +123,7 @@ def batch(
         typer.Option(
             "--shard",
             metavar="I/N",
-            help="Only the i-th of n parts of the inputs, for job arrays.",
+            help="Process only the I-th of N parts of the inputs, for job arrays.",
             rich_help_panel=_INPUTS,
         ),
     ] = None,
@@ -131,7 +131,7 @@ def batch(
         bool,
         typer.Option(
             "--resume/--no-resume",
-            help="Keep what earlier runs have done.",
+            help="Keep results of earlier runs.",
             rich_help_panel=_WORK,
         ),
     ] = True,
@@ -139,7 +139,7 @@ def batch(
         bool,
         typer.Option(
             "--retry-failed",
-            help="Try again what failed before, files that hold no video included.",
+            help="Try all failed files again, even those without video.",
             rich_help_panel=_WORK,
         ),
     ] = False,
@@ -148,7 +148,7 @@ def batch(
         typer.Option(
             "--workers",
             metavar="auto|N|local|ray[:N]",
-            help="Who works: this process or one per GPU, N processes, or a Ray cluster.",
+            help="Where to work: one process per GPU (auto), N processes, or a Ray cluster.",
             rich_help_panel=_WORK,
         ),
     ] = "auto",
@@ -157,7 +157,7 @@ def batch(
         typer.Option(
             "--ray-address",
             help="Ray cluster to join.",
-            show_default="RAY_ADDRESS, else one on this machine",
+            show_default="RAY_ADDRESS, else a new one on this machine",
             rich_help_panel=_WORK,
         ),
     ] = None,
@@ -166,7 +166,7 @@ def batch(
         typer.Option(
             "--split",
             metavar="TIME|never",
-            help="Divide much longer videos among workers into parts of this length.",
+            help="Split videos longer than twice this into parts for several workers.",
             rich_help_panel=_WORK,
         ),
     ] = "30:00",
@@ -175,7 +175,7 @@ def batch(
         typer.Option(
             "--timeout",
             metavar="TIME",
-            help="End a worker that makes no progress for this long.",
+            help="Kill a worker that makes no progress for this long.",
             rich_help_panel=_WORK,
         ),
     ] = "10:00",
@@ -188,9 +188,9 @@ def batch(
     running: EngineChoice,
     quiet: QuietOption = False,
 ) -> None:
-    """Tag many videos into one table; interrupted, it goes on where it was.
+    """Tag many videos into one table; the same command resumes an interrupted run.
 
-    Beside RESULTS.csv lie RESULTS.files.csv, a row per input, and .RESULTS.vswin, its memory.
+    With results.csv it writes results.files.csv, a row per input, and .results.vswin, the journal.
 
     Examples:
         vswin batch recordings/ --out results.csv
@@ -207,8 +207,8 @@ def batch(
     target = choose_target(out, format, None if shard is None else Shard.parse(shard))
     wanted_workers = Workers.parse(workers)
     choice.check()
-    found = _find(inputs, files or (), skip_files or (), target.shard)  # before anything is made
-    _check_spares_inputs(target, inputs, found, choice)
+    found = _find(inputs, files or (), skip_files or (), target.shard)  # before creating anything
+    _check_keeps_inputs(target, inputs, found, choice)
     options = _BatchOptions(
         target=target,
         scores=prepare_paths(target, save_scores, keep=keep_scores),
@@ -231,7 +231,7 @@ def batch(
     finish(report, strict=strict, min_coverage=min_coverage)
 
 
-def _check_spares_inputs(
+def _check_keeps_inputs(
     target: Target, arguments: Sequence[str], found: Sequence[BatchInput], choice: ModelChoice
 ) -> None:
     from vswin_cli.batch.tables import check_names, result_paths
@@ -244,7 +244,7 @@ def _check_spares_inputs(
 
 @dataclass(frozen=True, slots=True)
 class _BatchOptions:
-    """What the user wants done beside the analysis itself."""
+    """Options that do not concern the analysis itself."""
 
     target: Target
     scores: Path | None
@@ -283,7 +283,7 @@ def _find(
         arguments, files=files, skip_files=skip_files, standard_input=text.split("\n")
     )
     if not found:
-        raise SourceError("nothing to tag", hint="see the list, --files and --skip-files")
+        raise SourceError("nothing to tag", hint="check the list, --files and --skip-files")
     return query_addresses(found if shard is None else shard.of(found))
 
 
@@ -301,7 +301,7 @@ def _run(
         make_task(setup, sampling, segments),
         journal=options.target.state.absolute(),
         scores=options.scores,
-        split_seconds=options.split_seconds if setup.is_many else None,
+        split_seconds=options.split_seconds if setup.has_other_processes else None,
     )
     with ProgressDisplay(quiet=options.quiet) as progress, _stop_on_interrupt() as stop:
         return run_batch(
@@ -309,7 +309,7 @@ def _run(
             options.target,
             task,
             setup.executor_for(task),
-            policy=replace(options.policy, largest_first=setup.is_many),
+            policy=replace(options.policy, largest_first=setup.has_other_processes),
             stop=stop,
             on_progress=progress,
         )
@@ -317,7 +317,7 @@ def _run(
 
 @contextmanager
 def _stop_on_interrupt() -> Iterator[StopRequest]:
-    """Make the first Ctrl-C a request and the second an end."""
+    """Request a stop on the first Ctrl-C, interrupt on the second."""
     from vswin_cli.batch.scheduler import StopRequest
 
     stop = StopRequest()
@@ -326,7 +326,7 @@ def _stop_on_interrupt() -> Iterator[StopRequest]:
         if stop.is_set:
             raise KeyboardInterrupt
         stop.is_set = True
-        console.note("finishing what is in flight; press Ctrl-C again to stop at once")
+        console.note("finishing the running jobs; press Ctrl-C again to stop at once")
 
     before = signal.signal(signal.SIGINT, on_signal)
     try:

@@ -1,4 +1,4 @@
-"""Where a batch writes: checked, and folders made, before any work begins."""
+"""Check where a batch writes, and create its folders, before any work begins."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[\\/]")  # what `Path` leaves of
 
 
 def prepare_paths(target: Target, wanted_scores: Path | None, *, keep: bool) -> Path | None:
-    """Make the folders for results, and find out early whether they can be written.
+    """Create the folders for results, and check that they can be written.
 
-    Only folders that the user named are made, never those that they lie in: a disk that is not
-    mounted must not be mistaken for an empty one.
+    Only folders that the user named are created, never their parents: otherwise a disk that is
+    not mounted would be mistaken for an empty one.
 
     Args:
-        target: the results.
-        wanted_scores: where the user wants score tracks.
+        target: of the batch.
+        wanted_scores: folder of `--save-scores`.
         keep: whether score tracks are kept.
 
     Returns:
@@ -34,7 +34,7 @@ def prepare_paths(target: Target, wanted_scores: Path | None, *, keep: bool) -> 
 
     Raises:
         OptionError: options that exclude each other, or a package is missing.
-        OutputError: a folder cannot be made or written.
+        OutputError: a folder cannot be created or written.
     """
     if wanted_scores is not None:
         _check_scores(wanted_scores, keep=keep)
@@ -44,7 +44,7 @@ def prepare_paths(target: Target, wanted_scores: Path | None, *, keep: bool) -> 
         check_destination(wanted_scores)
         _make(wanted_scores)
     if target.address is not None:
-        _make(target.folder)  # in our own cache
+        _make(target.folder)  # in the cache, where missing parents may be created
     check_destination(target.path)
     _make(target.state)
     if target.format == "parquet":
@@ -57,11 +57,13 @@ def prepare_paths(target: Target, wanted_scores: Path | None, *, keep: bool) -> 
 
 def _check_scores(wanted: Path, *, keep: bool) -> None:
     if not keep:
-        raise OptionError("--save-scores and --no-scores exclude each other", hint="leave one out")
+        raise OptionError(
+            "--save-scores and --no-scores exclude each other", hint="omit one of them"
+        )
     if _ADDRESS.match(str(wanted)):
         raise OptionError(
             f"--save-scores {wanted} is an address; scores are kept on this machine",
-            hint="give a folder, or leave the option out: scores are kept in the cache",
+            hint="give a folder, or omit the option to keep scores in the cache",
         )
 
 

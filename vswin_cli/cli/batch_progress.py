@@ -1,4 +1,4 @@
-"""How a batch is shown while it runs: a live table for people, now and then a line for logs."""
+"""Show the progress of a batch: a live table on a terminal, a line now and then in logs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MAX_SHOWN_WORKERS = 16
 
 
 class ProgressDisplay:
-    """Draws on stderr while the block lasts; call it with each new progress."""
+    """Draws on stderr inside the block; call it whenever there is news."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
@@ -58,7 +58,7 @@ class ProgressDisplay:
 
 
 def describe(progress: Progress) -> str:
-    """One line: files, failures, hours of video, speed, time left."""
+    """Describe progress in a line: files, failures, hours of video, speed, time left."""
     speed = progress.video_seconds / max(progress.elapsed_seconds, 1e-9)
     parts = [f"{progress.num_done} of {counted(progress.num_inputs, 'file')}"]
     if progress.num_failed:

@@ -1,4 +1,4 @@
-"""What a batch says at its end, and the exit code that it ends with."""
+"""Print the summary of a batch and choose its exit code."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ __all__ = ["finish", "summarise"]
 
 _SHOWN_FAILURES = 10
 _SHOWN_HINTS = 3
-_HOPELESS = {error.code for error in (NotAVideoError, NoVideoStreamError)}
+_NO_VIDEO_CODES = {error.code for error in (NotAVideoError, NoVideoStreamError)}
 _INTERRUPTED = 128 + signal.SIGINT
 
 
 def summarise(report: BatchReport, target: Target, *, as_json: bool, quiet: bool) -> None:
-    """Tell how a batch ended: for programs on stdout, for people on stderr."""
+    """Print how a batch ended: as JSON on stdout, or as text on stderr."""
     if as_json:
         console.write(json_text(_document(report, target)))
         return
@@ -53,28 +53,30 @@ def summarise(report: BatchReport, target: Target, *, as_json: bool, quiet: bool
     for hint in _failure_hints(failures):
         console.note(f"hint: {hint}")
     if report.num_pending:
-        console.note(f"{counted(report.num_pending, 'file')} left; the same command goes on there")
-    places = [target.destination_of(path) for path in (target.table, target.files_table)]
-    console.note(f"wrote {' and '.join(places)}")
+        console.note(
+            f"{counted(report.num_pending, 'file')} left; run the same command to continue"
+        )
+    paths = [target.destination_of(path) for path in (target.table, target.files_table)]
+    console.note(f"wrote {' and '.join(paths)}")
 
 
 def _failure_hints(failures: Sequence[Outcome]) -> list[str]:
-    """What to do about failures, which depends on whether they would fail again."""
+    """Suggest what to do about failures; those that would fail again need something else."""
     codes = Counter(outcome.error_code for outcome in failures)
-    num_hopeless = sum(codes[code] for code in _HOPELESS)
+    num_no_video = sum(codes[code] for code in _NO_VIDEO_CODES)
     num_missing = codes[SourceNotFoundError.code]
-    num_misused = codes[OptionError.code]
-    num_others = len(failures) - num_hopeless - num_missing - num_misused
+    num_option_errors = codes[OptionError.code]
+    num_others = len(failures) - num_no_video - num_missing - num_option_errors
     hints = list(dict.fromkeys(_own_hints(failures)))[:_SHOWN_HINTS]
-    if num_hopeless:
+    if num_no_video:
         hints.append(
-            f"no video is in {counted(num_hopeless, 'file')}: trying again makes no sense until "
-            "they change, and --skip-files leaves them out"
+            f"{counted(num_no_video, 'file')} without video: they are not tried again until they "
+            "change; --skip-files excludes them"
         )
     if num_missing:
         hints.append(
-            f"{counted(num_missing, 'input')} not there, or not to be read; "
-            "the same command looks again"
+            f"{counted(num_missing, 'input')} missing or not readable; "
+            "run the same command to try again"
         )
     if num_others:
         hints.append(f"--retry-failed tries {counted(num_others, 'failure')} again")
@@ -82,7 +84,7 @@ def _failure_hints(failures: Sequence[Outcome]) -> list[str]:
 
 
 def _own_hints(failures: Sequence[Outcome]) -> Iterator[str]:
-    """What the errors themselves say where another try is not enough."""
+    """Yield the hints of errors that another attempt alone would not cure."""
     for outcome in failures:
         if outcome.error_code in (OptionError.code, SourceError.code) and outcome.hint:
             yield outcome.hint
@@ -125,10 +127,10 @@ def _document(report: BatchReport, target: Target) -> dict[str, object]:
 
 
 def finish(report: BatchReport, *, strict: bool, min_coverage: float) -> None:
-    """End with the exit code that fits.
+    """Exit with the code for the result.
 
     Raises:
-        CoverageError: less was analysed than asked for.
+        CoverageError: less was analysed than `min_coverage` asks for.
     """
     if report.num_pending:
         raise typer.Exit(_INTERRUPTED)
@@ -141,5 +143,5 @@ def finish(report: BatchReport, *, strict: bool, min_coverage: float) -> None:
         raise CoverageError(
             f"analysed less than --min-coverage {min_coverage:g} asks for "
             f"of {counted(len(short), 'video')}, such as {short[0].uri}",
-            hint="the table of files says how much; --min-coverage sets the limit",
+            hint="see the coverage column in the table of files; --min-coverage sets the limit",
         )

@@ -1,4 +1,4 @@
-"""From `--workers` and the model's options to an executor and the description of its work."""
+"""Choose workers and devices from `--workers` and the options of the model."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ __all__ = ["WorkerSetup", "Workers", "make_task", "set_up_workers"]
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """What the user said about workers."""
+    """Value of `--workers`."""
 
     kind: Literal["auto", "local", "ray"]
     count: int | None = None
-    """How many; `None` for as many as there is room for."""
+    """Number of workers; `None` for as many as fit."""
 
     @classmethod
     def parse(cls, text: str) -> Workers:
@@ -44,7 +44,7 @@ class Workers:
         known = kind in ("auto", "local", "ray") and not (kind == "auto" and count)
         if not known or (count and not count.isdecimal()) or count == "0":
             raise OptionError(
-                f"cannot read the workers {text!r}",
+                f"cannot read --workers {text!r}",
                 hint="give auto, a number of processes, local, ray or ray:8",
             )
         return cls(kind, int(count) if count else None)  # type: ignore[arg-type]
@@ -52,31 +52,31 @@ class Workers:
 
 @dataclass(frozen=True, slots=True)
 class WorkerSetup:
-    """Who will work, before anybody is hired."""
+    """Everything that is needed to start workers."""
 
     engine: Engine
-    """In this process: what it says of the weights holds for all."""
+    """In this process; it has the same weights as those of the workers."""
     precision: Precision
-    """Of all workers."""
+    """Precision of all workers."""
     setup: EngineSetup
     devices: tuple[str, ...]
-    """One per worker; empty if this process does the work itself."""
+    """One per worker process; empty if this process does the work itself."""
     workers: Workers
     cluster: Cluster | None
-    """Where Ray's workers will be."""
+    """Where workers run as Ray actors, if they do."""
 
     def close(self) -> None:
-        """Leave the cluster, if any."""
+        """Leave the Ray cluster, if any."""
         if self.cluster is not None:
             self.cluster.close()
 
     @property
-    def is_many(self) -> bool:
-        """Whether others than this process do the work."""
+    def has_other_processes(self) -> bool:
+        """Whether workers run outside this process."""
         return self.cluster is not None or bool(self.devices)
 
     def executor_for(self, task: Task) -> Callable[[int], Executor]:
-        """What makes an executor for a number of jobs."""
+        """Return a function that makes an executor for a number of jobs."""
         cluster = self.cluster
         if cluster is not None:
             from vswin_cli.batch.ray_executor import RayExecutor
@@ -102,11 +102,11 @@ def set_up_workers(
     ray_address: str | None,
     quiet: bool,
 ) -> WorkerSetup:
-    """Settle who works with what, and load the model once to know it.
+    """Choose workers, devices and precision, and load the model.
 
     Raises:
         DeviceError: the device does not exist here.
-        ModelError: the weights cannot be had, read or used for tagging.
+        ModelError: the weights cannot be fetched, read or used for tagging.
         OptionError: Ray is asked for and not installed.
     """
     from vswin_cli.batch.job import EngineSetup
@@ -138,7 +138,7 @@ def set_up_workers(
 
 def _join_cluster(address: str | None, *, quiet: bool) -> Cluster:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray warns where it is unset
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Ray warns if it is unset
     from vswin_cli.batch.ray_executor import connect
 
     cluster = connect(address)
@@ -148,7 +148,10 @@ def _join_cluster(address: str | None, *, quiet: bool) -> Cluster:
 
 
 def _precision(wanted: Precision, on_gpu: bool) -> Precision:
-    """The arithmetic that all workers share, also where the one asking has another device."""
+    """Resolve the precision on the workers' device, which may differ from this process's.
+
+    All workers must use the same, and it is part of the fingerprint of the scores.
+    """
     import torch
 
     from vswin_cli.inference.engine import resolve_precision
@@ -158,10 +161,12 @@ def _precision(wanted: Precision, on_gpu: bool) -> Precision:
 
 
 def make_task(setup: WorkerSetup, sampling: SamplingOptions, segments: SegmentOptions) -> Task:
-    """What is the same for every video, with fingerprints of what results depend on.
+    """Make the task of a batch, with the fingerprints of everything that results depend on.
+
+    The journal of earlier runs counts only if both fingerprints are the same.
 
     Raises:
-        OptionError: the options do not fit the weights; found out before any work.
+        OptionError: the options do not fit the weights.
     """
     from vswin_cli.batch.job import Task
     from vswin_cli.batch.journal import fingerprint
@@ -187,7 +192,7 @@ def make_task(setup: WorkerSetup, sampling: SamplingOptions, segments: SegmentOp
 
 
 def _devices(workers: Workers, name: str, kind: str) -> tuple[str, ...]:
-    """A device for each local worker; none if this process is to do the work."""
+    """Choose a device for each worker process; none if this process does the work."""
     import torch
 
     if kind == "cuda" and name in ("auto", "cuda"):
@@ -211,6 +216,6 @@ def _num_processors() -> int:
 
 
 def _absolute(reference: str) -> str:
-    """A path means the same in every worker, a name stays a name."""
+    """Make a path absolute, so that it is valid in every worker; keep a name."""
     path = Path(reference)
     return str(path.absolute()) if is_there(path) else reference
