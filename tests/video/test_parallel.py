@@ -164,7 +164,7 @@ def test_decoding_anew_gives_signs_of_life(tmp_path, monkeypatch):
 def test_a_video_that_a_strict_decoder_refuses_is_decoded_by_the_usual_one(
     tmp_path, given, monkeypatch
 ):
-    """As one with a malformed message ahead of every picture is."""
+    """As one with a malformed message ahead of every frame is."""
     path = make_video(tmp_path / "a.mp4", VIDEO)
     alone = events_of(path, PLAN)
 

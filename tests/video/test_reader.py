@@ -63,8 +63,8 @@ def decode(path):
     numbers, times = [], []
     with VideoReader(path) as reader:
         for frame in reader.frames():
-            picture = resizer.resize(frame.frame, frame.rotation_degrees)
-            numbers += read_indices([picture])
+            image = resizer.resize(frame.frame, frame.rotation_degrees)
+            numbers += read_indices([image])
             times.append(frame.seconds)
     return numbers, times, reader
 
@@ -122,7 +122,7 @@ def test_declared_duration_of_matroska_does_not_count_the_start_offset(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.mov", "a.flv", "a.ts"])
-def test_declared_duration_counts_from_the_first_picture_where_sound_begins_before(tmp_path, name):
+def test_declared_duration_counts_from_the_first_frame_where_sound_begins_before(tmp_path, name):
     path = make_with_sound(tmp_path / name, VideoRecipe(start=2.0), sound_seconds=4.0)
     info = probe(path)
     assert info.declared_duration_seconds == pytest.approx(2.0, abs=0.1)

@@ -1,4 +1,4 @@
-"""Pictures that nobody needs are left out, and nobody can tell."""
+"""Frames that nobody needs are skipped, and no other changes."""
 
 from dataclasses import replace
 from fractions import Fraction
@@ -30,7 +30,7 @@ def ue(*numbers: int) -> str:
     return "".join(f"{number + 1:0{2 * (number + 1).bit_length() - 1}b}" for number in numbers)
 
 
-def num_left_out(path, plan) -> int:
+def num_skipped(path, plan) -> int:
     with VideoReader(path) as reader:
         tolerance = 0.001
         reader.decode_only(
@@ -45,11 +45,11 @@ def num_left_out(path, plan) -> int:
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.mov"])
 @pytest.mark.parametrize("rate", [3.0, 10.0, 12.0, 15.0])
 @pytest.mark.parametrize("fps", [24, 25, 30])
-def test_pictures_and_reports_are_the_same(tmp_path, name, rate, fps):
+def test_images_and_reports_are_the_same(tmp_path, name, rate, fps):
     path = make_video(tmp_path / name, replace(WITH_B, rate=Fraction(fps)))
     plan = replace(PLAN, positions_per_second=rate)
     assert_same_events(events_of(path, plan), events_of(path, plan, EVERY_FRAME))
-    assert num_left_out(path, plan) > 5
+    assert num_skipped(path, plan) > 5
 
 
 @pytest.mark.parametrize(
@@ -74,13 +74,13 @@ def test_variable_frame_rate_and_late_start_give_the_same(tmp_path):
     times = np.cumsum(draw.choice([0.02, 0.033, 0.05, 0.1], 90)).tolist()
     path = make_video(tmp_path / "a.mp4", replace(WITH_B, times=times, start=1.5))
     assert_same_events(events_of(path, PLAN), events_of(path, PLAN, EVERY_FRAME))
-    assert num_left_out(path, PLAN) > 5
+    assert num_skipped(path, PLAN) > 5
 
 
-def test_rotated_pictures_stay_upright(tmp_path):
+def test_rotated_images_stay_upright(tmp_path):
     path = make_video(tmp_path / "a.mp4", replace(WITH_B, rotation=90, width=96))
     assert_same_events(events_of(path, PLAN), events_of(path, PLAN, EVERY_FRAME))
-    assert num_left_out(path, PLAN) > 5
+    assert num_skipped(path, PLAN) > 5
 
 
 @pytest.mark.parametrize(
@@ -89,14 +89,14 @@ def test_rotated_pictures_stay_upright(tmp_path):
 def test_other_codecs_and_containers_are_decoded_entirely(tmp_path, name, codec):
     options = {"x265-params": "log-level=none"} if codec == "libx265" else {}
     path = make_video(tmp_path / name, replace(WITH_B, codec=codec, options=options))
-    assert num_left_out(path, PLAN) == 0
+    assert num_skipped(path, PLAN) == 0
 
 
 def test_video_that_may_hold_fields_is_decoded_entirely(tmp_path):
-    # As broadcast, each field of a picture is a packet, of which one alone may be wanted.
+    # As broadcast, each field of a frame is a packet, of which one alone may be wanted.
     options = {"preset": "veryfast", "x264-params": "interlaced=1"}
     path = make_video(tmp_path / "a.mp4", replace(WITH_B, options=options))
-    assert num_left_out(path, PLAN) == 0
+    assert num_skipped(path, PLAN) == 0
 
 
 @pytest.mark.parametrize("frames_only", [False, True])
@@ -123,13 +123,13 @@ def test_settings_that_cannot_be_read_may_allow_fields():
     assert allows_fields(head + bytes([0xE1]))
 
 
-def test_reader_leaves_nothing_out_unless_told(tmp_path):
+def test_reader_skips_nothing_unless_told(tmp_path):
     path = make_video(tmp_path / "a.mp4", WITH_B)
     with VideoReader(path) as reader:
         assert all(frame.frame is not None for frame in reader.frames())
 
 
-def test_damaged_video_still_gives_a_picture_for_every_position(tmp_path):
+def test_damaged_video_still_gives_an_image_for_every_position(tmp_path):
     path = make_video(tmp_path / "a.mp4", replace(WITH_B, num_frames=150))
     overwrite(path, 0.3, 0.5)
     events = events_of(path, PLAN)
@@ -150,7 +150,7 @@ def test_packet_is_disposable_if_none_of_its_slices_is_referred_to():
 def test_packet_with_anything_odd_is_kept():
     loose = nal(SLICE, referred_to=False)
     assert not is_disposable(b"", 4)
-    assert not is_disposable(nal(MESSAGE, referred_to=False), 4)  # no picture at all
+    assert not is_disposable(nal(MESSAGE, referred_to=False), 4)  # no frame at all
     assert not is_disposable(nal(SETTINGS, referred_to=False) + loose, 4)
     assert not is_disposable(loose[:-1], 4)
     assert not is_disposable(loose + b"\0", 4)
