@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vswin_cli.models.checkpoints.crc32c import masked_crc32c
+
 Window = tuple[int, int, int]
 
 
@@ -100,3 +102,30 @@ def _authors_name(name: str) -> str:
 def _index_buffers(state: Mapping[str, Tensor], index: Tensor) -> dict[str, Tensor]:
     tables = [name for name in state if name.endswith("relative_position_bias_table")]
     return {name.replace("_bias_table", "_index"): index.clone() for name in tables}
+
+
+def tf_table(entries: dict[bytes, bytes]) -> bytes:
+    """A table of one data block, as the writer of such files lays it out."""
+    body = b"".join(
+        bytes([0, len(key), len(value)]) + key + value for key, value in sorted(entries.items())
+    )
+    blocks, file = [], b""
+    for content in (body, b""):
+        content += (0).to_bytes(4, "little") + (1).to_bytes(4, "little")
+        blocks.append((len(file), len(content)))
+        file += content + b"\0" + masked_crc32c(content + b"\0").to_bytes(4, "little")
+    data_handle = _varint(blocks[0][0]) + _varint(blocks[0][1])
+    index = bytes([0, 1, len(data_handle)]) + b"z" + data_handle + bytes(4) + b"\1\0\0\0"
+    handles = [*blocks[1], len(file), len(index)]
+    file += index + b"\0" + masked_crc32c(index + b"\0").to_bytes(4, "little")
+    footer = b"".join(map(_varint, handles)).ljust(40, b"\0")
+    return file + footer + (0xDB4775248B80FB57).to_bytes(8, "little")
+
+
+def _varint(value: int) -> bytes:
+    groups = []
+    while True:
+        value, low = value >> 7, value & 0x7F
+        groups.append(low | (0x80 if value else 0))
+        if not value:
+            return bytes(groups)

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from tests.support.golden import TF_DATA, golden_network, parameter_shapes, write_tf_bundle
+from tests.support.layout_files import tf_table
 from vswin_cli.errors import CheckpointError
-from vswin_cli.models.checkpoints.crc32c import masked_crc32c
 from vswin_cli.models.checkpoints.tf_bundle import find_bundle_index, graph_names, read_bundle
-from vswin_cli.models.checkpoints.tf_index import BundleIndex, Cursor, message_fields
+from vswin_cli.models.checkpoints.tf_index import BundleIndex
 from vswin_cli.models.weights.registry import get_spec
 
 DATA_FILE = "variables.data-00000-of-00001"
@@ -171,71 +171,9 @@ def test_a_cyclic_graph_ends_in_an_error():
         graph_names(bytes([0x0A, len(node)]) + node, "graph")
 
 
-def test_a_varint_without_end_is_refused():
-    with pytest.raises(CheckpointError, match="damaged"):
-        Cursor(b"\xff" * 20, "file").varint()
-
-
-def test_message_fields_of_all_wire_types():
-    message = bytes([0x08, 0x96, 0x01, 0x12, 2]) + b"ab" + bytes([0x1D, 1, 0, 0, 0])
-    assert list(message_fields(message, "file")) == [(1, 150), (2, b"ab"), (3, 1)]
-    with pytest.raises(CheckpointError, match="wire type 3"):
-        list(message_fields(bytes([0x0B]), "file"))
-
-
-def table(entries: dict[bytes, bytes]) -> bytes:
-    """A table of one data block, as the writer of such files lays it out."""
-    body = b"".join(
-        bytes([0, len(key), len(value)]) + key + value for key, value in sorted(entries.items())
-    )
-    blocks, file = [], b""
-    for content in (body, b""):
-        content += (0).to_bytes(4, "little") + (1).to_bytes(4, "little")
-        blocks.append((len(file), len(content)))
-        file += content + b"\0" + masked_crc32c(content + b"\0").to_bytes(4, "little")
-    data_handle = varint(blocks[0][0]) + varint(blocks[0][1])
-    index = bytes([0, 1, len(data_handle)]) + b"z" + data_handle + bytes(4) + b"\1\0\0\0"
-    handles = [*blocks[1], len(file), len(index)]
-    file += index + b"\0" + masked_crc32c(index + b"\0").to_bytes(4, "little")
-    footer = b"".join(map(varint, handles)).ljust(40, b"\0")
-    return file + footer + (0xDB4775248B80FB57).to_bytes(8, "little")
-
-
-def varint(value: int) -> bytes:
-    groups = []
-    while True:
-        value, low = value >> 7, value & 0x7F
-        groups.append(low | (0x80 if value else 0))
-        if not value:
-            return bytes(groups)
-
-
-@pytest.mark.parametrize(
-    ("entry", "problem"),
-    [
-        (bytes([0x08, 2]), "data type 2, expected float32"),
-        (bytes([0x08, 1, 0x3A, 0]), "stored in slices"),
-        (bytes([0x08, 1, 0x28, 8]), "8 bytes for the shape"),
-        (bytes([0x0A, 0]), "damaged"),
-    ],
-)
-def test_entries_that_are_not_plain_float32_are_refused(tmp_path, entry, problem):
-    file = tmp_path / "variables.index"
-    file.write_bytes(table({b"": b"", b"weights": entry}))
-    with pytest.raises(CheckpointError, match=problem):
-        BundleIndex.read(file)
-
-
-def test_big_endian_bundles_are_refused(tmp_path):
-    file = tmp_path / "variables.index"
-    file.write_bytes(table({b"": bytes([0x08, 1, 0x10, 1])}))
-    with pytest.raises(CheckpointError, match="big-endian"):
-        BundleIndex.read(file)
-
-
 def test_a_bundle_without_object_graph_is_refused(tmp_path):
     file = tmp_path / "variables.index"
-    file.write_bytes(table({b"": bytes([0x08, 1]), b"w": bytes([0x08, 1, 0x28, 4])}))
+    file.write_bytes(tf_table({b"": bytes([0x08, 1]), b"w": bytes([0x08, 1, 0x28, 4])}))
     (tmp_path / DATA_FILE).write_bytes(bytes(4))
     with pytest.raises(CheckpointError, match="without an object graph"):
         read_bundle(file)
