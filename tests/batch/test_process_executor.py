@@ -2,9 +2,12 @@
 
 import csv
 import json
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +15,12 @@ import pytest
 
 from tests.support.videos import VideoRecipe, drop_packets, make_video
 from vswin_cli.batch.inputs import collect_inputs
+from vswin_cli.batch.job import EngineSetup, Fatal, Job, Lost, Ready, Task
+from vswin_cli.batch.journal import Journal
+from vswin_cli.batch.outcome import Outcome
+from vswin_cli.batch.process_executor import ProcessExecutor
 from vswin_cli.cli.app import run
+from vswin_cli.config import EngineOptions, SamplingOptions, SegmentOptions
 
 REPOSITORY = Path(__file__).parents[2]
 THRESHOLDS = ("--onset", "0.2", "--offset", "0.1")
@@ -152,7 +160,73 @@ def test_parts_of_an_earlier_run_count_unless_all_is_done_again(tiny_model, tmp_
     assert left == {"elsewhere"} | (set() if again else {one.entry})
 
 
-def test_ctrl_c_while_workers_start_is_no_trouble_of_theirs(tmp_path):
+class Messages:
+    """Collects what an executor delivers, until something has come."""
+
+    def __init__(self, executor):
+        self.executor = executor
+        self.received = []
+
+    def __call__(self, number, key, message):
+        self.received.append((number, key, message))
+
+    def until(self, kind):
+        """The first message of a kind, with the worker's number and the key of the job."""
+        while True:
+            for found in self.received:
+                if isinstance(found[2], kind):
+                    self.received.remove(found)
+                    return found
+            self.executor.wait(60.0, self)
+
+
+@pytest.fixture
+def executor(tiny_model, tmp_path):
+    from vswin_cli.models.weights.loading import load_model
+
+    Journal(tmp_path / "journal").create()
+    task = Task(SamplingOptions(), SegmentOptions(), "s", "g", tmp_path / "journal", None)
+    digest = load_model(str(tiny_model)).weights_sha256
+    options = EngineOptions(precision="float32", batch_size=1)
+    setup = EngineSetup(str(tiny_model), None, options, 1, digest, num_threads=1)
+    made = ProcessExecutor(setup, task, ("cpu",))
+    yield made
+    made.close()
+
+
+def test_a_worker_process_does_jobs_until_it_is_killed(executor, tmp_path):
+    make_video(tmp_path / "video.mp4", VideoRecipe(num_frames=20))
+    (job,) = (Job.of(one) for one in collect_inputs([str(tmp_path / "video.mp4")]))
+    messages = Messages(executor)
+    number = executor.start_worker()
+    assert messages.until(Ready) == (number, None, Ready("cpu"))
+    for _ in range(2):
+        executor.assign(number, job)
+        assert messages.until(Outcome)[:2] == (number, job.key)
+    (process,) = multiprocessing.active_children()
+    executor.assign(number, job)
+    os.kill(process.pid, signal.SIGKILL)
+    sender, key, loss = messages.until(Lost)
+    assert (sender, key, loss.code) == (number, None, "WORKER_CRASHED")
+    assert "SIGKILL" in loss.reason
+    assert not process.is_alive()
+    again = executor.start_worker()  # another process takes its place
+    assert messages.until(Ready)[0] == again != number
+    (process,) = multiprocessing.active_children()
+    executor.close()
+    assert multiprocessing.active_children() == []
+
+
+def test_a_worker_with_other_weights_ends_the_batch(executor):
+    executor._setup = replace(executor._setup, weights_sha256="0" * 64)
+    executor.start_worker()
+    _, key, message = Messages(executor).until(Fatal)
+    assert key is None
+    assert message.error.code == "BAD_CHECKPOINT"
+    assert multiprocessing.active_children() == []
+
+
+def test_ctrl_c_while_workers_start_causes_no_traceback(tmp_path):
     make_video(tmp_path / "video.mp4", VideoRecipe(num_frames=60))
     (tmp_path / "sitecustomize.py").write_text(CTRL_C)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(REPOSITORY)])}

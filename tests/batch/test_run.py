@@ -1,0 +1,158 @@
+"""A batch from beginning to end in this process: what is taken over, done again and written."""
+
+import csv
+import os
+from dataclasses import replace
+
+import pytest
+
+from tests.support.videos import VideoRecipe, make_video
+from vswin_cli.batch.executor import InlineExecutor
+from vswin_cli.batch.inputs import collect_inputs
+from vswin_cli.batch.job import Task
+from vswin_cli.batch.journal import Journal
+from vswin_cli.batch.run import Policy, run_batch
+from vswin_cli.batch.scheduler import StopRequest
+from vswin_cli.batch.tables import choose_target
+from vswin_cli.config import EngineOptions, SamplingOptions, SegmentOptions
+from vswin_cli.errors import DeviceError
+
+NUM_VIDEOS = 3
+
+
+@pytest.fixture(scope="module")
+def engine(tiny_model):
+    from vswin_cli.inference.engine import Engine
+    from vswin_cli.models.weights.loading import load_model
+
+    options = EngineOptions(device="cpu", precision="float32", batch_size=1)
+    return Engine(load_model(str(tiny_model)), options)
+
+
+class Project:
+    """Three videos and a broken file, and what a batch makes of them."""
+
+    def __init__(self, place, engine):
+        self.videos = place / "videos"
+        self.videos.mkdir()
+        for i in range(NUM_VIDEOS):
+            recipe = VideoRecipe(num_frames=20 + i, first_index=50 * i)
+            make_video(self.videos / f"{i}.mp4", recipe)
+        (self.videos / "broken.mp4").write_bytes(b"nothing")
+        self.engine = engine
+        self.target = choose_target(str(place / "r.csv"), None)
+        self.journal = Journal(self.target.state)
+        self.task = Task(
+            SamplingOptions(),
+            SegmentOptions(onset=0.2, offset=0.1),
+            "scoring",
+            "segmenting",
+            self.target.state,
+            self.target.state / "scores",
+        )
+        self.num_jobs = 0
+        self.progress = []
+
+    def run(self, *, task=None, stop=None, engine=None, **policy):
+        """Run a batch; `num_jobs` then says how many inputs it had to work on."""
+        task = task or self.task
+        self.num_jobs = 0
+        self.progress.clear()
+
+        def make_executor(num_jobs):
+            self.num_jobs = num_jobs
+            return InlineExecutor(engine or self.engine, task)
+
+        return run_batch(
+            collect_inputs([str(self.videos)]),
+            self.target,
+            task,
+            make_executor,
+            policy=Policy(**policy),
+            stop=stop or StopRequest(),
+            on_progress=self.progress.append,
+        )
+
+    def files(self):
+        with self.target.files_table.open(newline="") as file:
+            return list(csv.DictReader(file))
+
+
+@pytest.fixture
+def project(tmp_path, engine):
+    return Project(tmp_path, engine)
+
+
+def test_a_second_run_needs_no_executor_and_writes_the_same(project):
+    report = project.run()
+    assert (project.num_jobs, report.num_resumed) == (NUM_VIDEOS + 1, 0)
+    assert [one.error_code for one in report.failures] == ["NOT_A_VIDEO"]
+    assert report.num_segments > 0
+    before = project.target.table.read_bytes(), project.target.files_table.read_bytes()
+    report = project.run()
+    assert (project.num_jobs, report.num_resumed) == (0, NUM_VIDEOS + 1)
+    assert (project.target.table.read_bytes(), project.target.files_table.read_bytes()) == before
+
+
+@pytest.mark.parametrize(
+    ("policy", "num_jobs"), [({"resume": False}, NUM_VIDEOS + 1), ({"retry_failed": True}, 1)]
+)
+def test_the_policy_says_what_is_done_again(project, policy, num_jobs):
+    project.run()
+    report = project.run(**policy)
+    assert project.num_jobs == num_jobs
+    assert report.num_resumed == NUM_VIDEOS + 1 - num_jobs
+
+
+def test_a_result_without_its_scores_is_done_again_only_if_they_are_needed(project):
+    project.run()
+    next(iter((project.target.state / "scores").glob("*.npz"))).unlink()
+    assert (project.run().num_resumed, project.num_jobs) == (NUM_VIDEOS + 1, 0)
+    assert project.run(needs_scores=True).num_resumed == NUM_VIDEOS
+    assert project.num_jobs == 1
+
+
+def test_other_thresholds_take_the_saved_scores_and_fall_back_to_the_video(project):
+    project.run()
+    other = replace(
+        project.task, segments=SegmentOptions(onset=0.6, offset=0.5), segmenting="other"
+    )
+    assert project.run(task=other).num_resumed == NUM_VIDEOS + 1
+    for scores in (project.target.state / "scores").iterdir():
+        scores.unlink()
+    assert project.run().num_resumed == 1  # the broken file
+    assert project.num_jobs == NUM_VIDEOS
+
+
+def test_a_stop_before_the_first_job_leaves_all_pending(project):
+    report = project.run(stop=StopRequest(is_set=True))
+    assert report.num_pending == NUM_VIDEOS + 1
+    assert {row["status"] for row in project.files()} == {"pending"}
+    assert not list(project.journal.folder.glob("entries/*"))
+
+
+def test_an_error_of_every_video_ends_the_batch_and_keeps_the_tables(project, engine, monkeypatch):
+    forward, calls = engine.model.network.forward_steps, []
+
+    def run_out_of_memory(views):
+        calls.append(len(views))
+        if len(calls) > 2:
+            raise DeviceError("out of memory")
+        return forward(views)
+
+    monkeypatch.setattr(engine.model.network, "forward_steps", run_out_of_memory)
+    with pytest.raises(DeviceError):
+        project.run()
+    statuses = [row["status"] for row in project.files()]
+    assert "ok" in statuses
+    assert "pending" in statuses
+    monkeypatch.undo()
+    done = sum(status != "pending" for status in statuses)
+    assert project.run().num_resumed == done
+
+
+def test_a_changed_file_is_done_again(project):
+    project.run()
+    os.utime(project.videos / "1.mp4", ns=(1, 1))
+    assert project.run().num_resumed == NUM_VIDEOS
+    assert project.num_jobs == 1
