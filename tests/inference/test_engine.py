@@ -261,3 +261,15 @@ def test_a_large_network_leaves_none():
     large = replace(model.card, input=InputSpec(), architecture=TINY)
     engine = Engine(replace(model, card=large), EngineOptions(device="cpu"))
     assert engine.spare_decoders == 1
+
+
+def test_engine_has_a_short_repr_and_shares_its_network_with_other_crops():
+    engine = Engine(load_golden(), EngineOptions("cpu", "float32", 2))
+    assert repr(engine) == "Engine(golden, cpu, float32, batch_size=2, crops=1)"
+    three = engine.with_crops(3)
+    assert (engine.crops, three.crops) == (1, 3)
+    assert three.model is engine.model
+    (alone,), (other,) = engine.score(make_clips(1)), three.score(make_clips(1))
+    assert (len(alone.logits), len(other.logits)) == (1, 3)
+    np.testing.assert_allclose(other.logits[2], alone.logits[0], atol=1e-5)
+    assert engine != three

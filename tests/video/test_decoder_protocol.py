@@ -1,6 +1,7 @@
 """What a decoder process says arrives as it was said, or not at all."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -88,6 +89,7 @@ def test_error_arrives_as_the_same_error():
 def test_request_arrives_as_it_was_with_any_path():
     plan = SamplingPlan(8, 8, 32, by="index", end_seconds=3.5, positions_per_second=29.97)
     options = DecodeOptions(resize="reference", decoders=3)
-    line = encode_request("/tmp/caf\udce9\n.mp4", plan, options)
+    path = Path("/tmp/caf\udce9\n.mp4")
+    line = encode_request(path, plan, options)
     assert line.count(b"\n") == 1
-    assert decode_request(line) == ("/tmp/caf\udce9\n.mp4", plan, options)
+    assert decode_request(line) == (path, plan, options)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,7 +12,7 @@ from vswin_cli.errors import OptionError
 from vswin_cli.models.architecture import InputSpec
 from vswin_cli.video.frame_rate import Intervals, usual_interval
 from vswin_cli.video.grid import GridWalker
-from vswin_cli.video.sampling import RunEnd, SamplingPlan, plan_sampling
+from vswin_cli.video.sampling import RunEnd, SampledFrame, SamplingPlan, plan_sampling
 
 SPEC = InputSpec()
 
@@ -220,3 +221,12 @@ def test_few_unusual_intervals_do_not_make_a_rate_variable():
     for number in range(300):
         intervals.add(1 / 15 if number % 3 else 1 / 30)
     assert intervals.are_variable
+
+
+def test_sampled_frames_have_a_short_repr_and_compare_without_error():
+    image = np.zeros((4, 6, 3), np.uint8)
+    one, other = SampledFrame(3, 2, 0.25, image), SampledFrame(3, 2, 0.25, image)
+    assert repr(one) == "SampledFrame(3, count=2, 0.250 s, (4, 6, 3))"
+    assert one == one
+    assert one != other
+    assert len({one, other}) == 2

@@ -1,0 +1,75 @@
+"""One video from end to end, called as a library."""
+
+import json
+
+import pytest
+
+from tests.support.videos import VideoRecipe, make_video
+from vswin_cli.cli.app import run
+from vswin_cli.config import EngineOptions, SamplingOptions
+from vswin_cli.errors import OptionError
+from vswin_cli.inference.engine import Engine
+from vswin_cli.inference.pipeline import analyze_video
+from vswin_cli.models.weights.loading import load_model
+from vswin_cli.video import decoder_pool
+from vswin_cli.video.decoder_pool import DecoderPool
+
+ON_CPU = EngineOptions("cpu", "float32")
+
+
+@pytest.fixture(scope="module")
+def movie(tmp_path_factory):
+    recipe = VideoRecipe(num_frames=60, width=96)
+    return make_video(tmp_path_factory.mktemp("videos") / "movie.mp4", recipe)
+
+
+@pytest.fixture(scope="module")
+def model(tiny_model):
+    return load_model(str(tiny_model))
+
+
+def content(timeline):
+    return timeline.to_json() | {"created": None}
+
+
+def test_crops_of_the_options_count_as_in_the_command(model, tiny_model, movie, capfd):
+    ours = analyze_video(str(movie), Engine(model, ON_CPU), SamplingOptions(crops=3), top_classes=2)
+    options = "--json --crops 3 --windows 2 --device cpu --precision float32".split()
+    assert run(["tag", str(movie), "--weights", str(tiny_model), *options]) == 0
+    theirs = json.loads(capfd.readouterr().out) | {"created": None}
+    assert content(ours) == theirs
+    assert theirs["sampling"]["crops"] == 3
+    one = analyze_video(str(movie), Engine(model, ON_CPU), SamplingOptions(crops=1), top_classes=2)
+    assert content(one)["windows"] != theirs["windows"]
+
+
+def test_crops_of_the_engine_count_where_the_options_do_not_say(model, movie):
+    three = analyze_video(str(movie), Engine(model, ON_CPU, crops=3))
+    assert three.sampling.crops == 3
+    assert content(three) == content(
+        analyze_video(str(movie), Engine(model, ON_CPU), SamplingOptions(crops=3))
+    )
+    options = SamplingOptions(crops=1)
+    assert analyze_video(str(movie), Engine(model, ON_CPU, crops=3), options).sampling.crops == 1
+    assert analyze_video(str(movie), Engine(model, ON_CPU)).sampling.crops == 1
+
+
+def test_videos_with_one_pool_share_a_decoder_process(model, movie, monkeypatch):
+    started = []
+    start = decoder_pool.DecoderProcess.__init__
+
+    def counting(self, command):
+        started.append(command)
+        start(self, command)
+
+    monkeypatch.setattr(decoder_pool.DecoderProcess, "__init__", counting)
+    engine = Engine(model, ON_CPU)
+    with DecoderPool() as pool:
+        first, second = (analyze_video(str(movie), engine, decoder_pool=pool) for _ in range(2))
+    assert content(first) == content(second)
+    assert len(started) == 1
+
+
+def test_part_beyond_the_end_is_refused(model, movie):
+    with pytest.raises(OptionError, match="the video ends at 2"):
+        analyze_video(str(movie), Engine(model, ON_CPU), SamplingOptions(start_seconds=50.0))
