@@ -147,13 +147,17 @@ class ClipAssembler:
         return (self._length + plan.positions_per_tick - 1 - plan.phase) // plan.positions_per_tick
 
     def _complete_clips(self) -> Iterator[Clip]:
-        """Clips that surely do not touch the end of the run: one more step has come in."""
+        """Yield clips that surely do not touch the end of the run.
+
+        The time of an odd last tick belongs to the last clip's last step, so a clip waits until
+        one more step has come in.
+        """
         while self._num_ticks >= self._next_start + self._plan.num_frames + _STEP:
             yield self._full_clip(self._next_start, None)
             self._next_start += self._plan.stride
 
     def _full_clip(self, start: int, end_seconds: float | None) -> Clip:
-        """The clip from tick `start`; `end_seconds` if the run is known to end there."""
+        """Build the clip from tick `start`; `end_seconds` if the run is known to end there."""
         plan = self._plan
         ticks = range(start, start + plan.num_frames)
         edges = [self._seconds(tick) for tick in ticks[::_STEP]]
@@ -166,7 +170,7 @@ class ClipAssembler:
         return self._number(frames, edges, plan.num_frames // _STEP)
 
     def _short_clip(self, num_ticks: int, end_seconds: float) -> Clip:
-        """One clip from a run that does not fill it."""
+        """Build one clip from a run that does not fill it."""
         plan = self._plan
         begin = self._kept[0].seconds if plan.by == "index" else plan.seconds_at(self._base)
         steps = plan.num_frames // _STEP
@@ -204,7 +208,7 @@ class ClipAssembler:
         """Drop frames that neither the next clip nor one moved back from here can use."""
         plan = self._plan
         if self._length < plan.clip_positions:
-            return  # may yet become a short run, which uses every position
+            return  # the run may end short of a clip, which uses every position
         oldest = min(self._next_start, self._num_ticks - plan.num_frames - _STEP)
         threshold = oldest * plan.positions_per_tick
         stale = [position for position in self._kept if position < threshold]

@@ -83,7 +83,7 @@ class _Supervisor:
         self._is_sound = False
 
     def events(self) -> Iterator[Event]:
-        """Events up to and including the report."""
+        """Yield events up to and including the report."""
         self._child = self._pool.take(self._command)
         try:
             self._begin()
@@ -123,7 +123,7 @@ class _Supervisor:
                 yield event
 
     def _begin(self) -> None:
-        self._child.begin(encode_request(str(self._path), self._plan, self._options))
+        self._child.begin(encode_request(self._path, self._plan, self._options))
 
     def _begin_again(self) -> None:
         """Ask another child: one that served others before may have crashed because of them."""
@@ -133,7 +133,11 @@ class _Supervisor:
         self._begin()
 
     def _is_known(self, event: Event) -> bool:
-        """Whether an event was passed on before the video was begun again."""
+        """Tell whether an event was passed on before the video was begun again.
+
+        Decoding is deterministic except for `Progress`, which depends on the clock: counting the
+        other events is enough to find the place.
+        """
         if self._num_known == 0:
             self._num_passed_on += not isinstance(event, Progress)
             return False
@@ -164,7 +168,7 @@ class _Supervisor:
         return sample.seconds + 1.0 / (rate or 25.0)
 
     def _complete(self, reason: _Failure, what: str) -> Iterator[Event]:
-        """The end of the events that the child still owes."""
+        """Yield the end of the events that the child still owes."""
         info = self._info
         if info is None:
             raise DecodeError(

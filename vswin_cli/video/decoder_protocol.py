@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import asdict
+from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 import numpy as np
@@ -18,11 +19,22 @@ from vswin_cli.video.decode_options import DecodeOptions
 from vswin_cli.video.info import DecodeReport, Gap, MediaWarning, VideoInfo
 from vswin_cli.video.sampling import Progress, RunEnd, SampledFrame, SamplingPlan
 
-__all__ = ["Event", "decode_request", "encode_request", "read_event", "write_error", "write_event"]
+__all__ = [
+    "Event",
+    "Request",
+    "decode_request",
+    "encode_request",
+    "read_event",
+    "write_error",
+    "write_event",
+]
 
 Event: TypeAlias = VideoInfo | SampledFrame | RunEnd | Gap | Progress | DecodeReport
 """What a decoder sends: `VideoInfo` first, then frames, ends of runs, gaps and heartbeats in the
 order of time, `DecodeReport` last."""
+
+Request: TypeAlias = tuple[Path, SamplingPlan, DecodeOptions]
+"""The video, which frames of it are sampled, and by what means."""
 
 _HEADER = struct.Struct("<cI")  # kind, length of the body
 _FRAME = struct.Struct("<qqdII")  # position, count, seconds, height, width
@@ -83,17 +95,17 @@ def read_event(pipe: IO[bytes]) -> Event | None:
     return _record(_KINDS[kind], content)  # type: ignore[no-any-return]
 
 
-def encode_request(path: str, plan: SamplingPlan, options: DecodeOptions) -> bytes:
+def encode_request(path: Path, plan: SamplingPlan, options: DecodeOptions) -> bytes:
     """Write the one line that tells a decoder process what to do."""
-    content = {"path": path, "plan": asdict(plan), "options": asdict(options)}
+    content = {"path": str(path), "plan": asdict(plan), "options": asdict(options)}
     return json.dumps(content).encode("ascii") + b"\n"
 
 
-def decode_request(line: bytes) -> tuple[str, SamplingPlan, DecodeOptions]:
+def decode_request(line: bytes) -> Request:
     """Read what `encode_request` wrote."""
     content = json.loads(line)
     plan, options = SamplingPlan(**content["plan"]), DecodeOptions(**content["options"])
-    return content["path"], plan, options
+    return Path(content["path"]), plan, options
 
 
 def _write_json(pipe: IO[bytes], kind: bytes, content: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
-"""The program that decodes videos, one after the other, in a process of its own.
+"""Decode videos, one after the other, in a process of its own.
 
-Started by `vswin_cli.video.decoder_process`; reads lines on standard input that say what to
+Started by `vswin_cli.video.decoder_pool`; reads lines on standard input that say what to
 decode and writes events to standard output. Loads PyAV and NumPy, nothing heavier. Ends by itself
 when its parent is gone or when a native call does not return.
 """
@@ -12,13 +12,10 @@ import queue
 import signal
 import sys
 import threading
-from pathlib import Path
 from typing import IO
 
 from vswin_cli.errors import VswinError
-from vswin_cli.video.decode_options import DecodeOptions
-from vswin_cli.video.decoder_protocol import decode_request, write_error, write_event
-from vswin_cli.video.sampling import SamplingPlan
+from vswin_cli.video.decoder_protocol import Request, decode_request, write_error, write_event
 
 __all__ = ["main"]
 
@@ -27,7 +24,7 @@ _CHUNK_BYTES = 1 << 16
 
 
 def main(stall_timeout_seconds: float) -> None:
-    """Decode what standard input asks for, until it ends, then leave without clean-up.
+    """Decode what standard input asks for until it ends, then exit without clean-up.
 
     Args:
         stall_timeout_seconds: end the process if decoding makes no step for longer than this.
@@ -38,9 +35,9 @@ def main(stall_timeout_seconds: float) -> None:
     requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
     while True:
-        path, plan, options = decode_request(requests.get())
+        request = decode_request(requests.get())
         try:
-            _decode(Path(path), plan, options, pipe, stall_timeout_seconds)
+            _decode(request, pipe, stall_timeout_seconds)
         except BrokenPipeError:
             os._exit(0)
         except VswinError as error:
@@ -48,17 +45,11 @@ def main(stall_timeout_seconds: float) -> None:
             write_error(pipe, error)
 
 
-def _decode(
-    path: Path,
-    plan: SamplingPlan,
-    options: DecodeOptions,
-    pipe: IO[bytes],
-    limit_seconds: float,
-) -> None:
+def _decode(request: Request, pipe: IO[bytes], limit_seconds: float) -> None:
     from vswin_cli.video.sampler import decode_samples
 
     _set_alarm(limit_seconds)
-    for event in decode_samples(path, plan, options):
+    for event in decode_samples(*request):
         _set_alarm(0)  # writing may wait for the parent as long as the parent likes
         write_event(pipe, event)
         _set_alarm(limit_seconds)
@@ -66,7 +57,7 @@ def _decode(
 
 
 def _read_requests(requests: queue.SimpleQueue[bytes]) -> None:
-    """Pass lines on until standard input closes, at the latest when the parent dies."""
+    """Queue lines until standard input closes, which the parent's death does, too."""
     unread = b""
     while chunk := os.read(_STDIN, _CHUNK_BYTES):
         *lines, unread = (unread + chunk).split(b"\n")

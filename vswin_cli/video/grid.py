@@ -1,4 +1,4 @@
-"""Fills the positions of a sampling plan as frames come and go on the display.
+"""Fill the positions of a sampling plan as frames come and go on the display.
 
 Pure: knows stretches of time and positions, neither frames nor files. Decides where runs of
 clips begin and end and, for sparse plans, which stretch of video is wanted next.
@@ -15,14 +15,14 @@ __all__ = ["GridWalker"]
 
 
 class GridWalker:
-    """Tells which positions each picture fills.
+    """Find the positions that each frame fills.
 
     A dense plan has one run per stretch of video without a gap. A sparse one, whose clips leave
     time between them, has one run per clip: stretch i covers the T ticks from i·stride on.
 
     Args:
         plan: the grid.
-        tolerance_seconds: a picture that is late by no more than this still counts as on time.
+        tolerance_seconds: a frame that is late by no more than this still counts as on time.
         total_seconds: declared length of the video, used by sparse plans only: a last clip that
             would reach beyond it is moved back so as to end there.
     """
@@ -57,10 +57,10 @@ class GridWalker:
         return first < stop
 
     def show(self, begin_seconds: float, end_seconds: float) -> Iterator[range | RunEnd]:
-        """A picture is on display over `[begin_seconds, end_seconds)`.
+        """Fill the positions at which a frame is on display: `[begin_seconds, end_seconds)`.
 
         Yields:
-            Ranges of positions that the picture fills and that a clip may use, and the ends of
+            Ranges of positions that the frame fills and that a clip may use, and the ends of
             runs that this completes.
         """
         positions = self._on_display(begin_seconds, end_seconds)
@@ -72,6 +72,7 @@ class GridWalker:
                 if first >= stop:
                     return
                 self._base = first
+            # A still frame may outlast a stretch of a sparse plan: fill each stretch in turn.
             chunk = range(first, min(stop, self._stretch_stop))
             first = self._next = chunk.stop
             if any(self._plan.is_wanted(position - self._base) for position in chunk):
@@ -83,25 +84,26 @@ class GridWalker:
                 self._next_stretch()
 
     def end_run(self, end_seconds: float) -> Iterator[RunEnd]:
-        """Pictures are missing from `end_seconds` on, or the video ends there."""
+        """Close the run: frames are missing from `end_seconds` on, or the video ends there."""
         if self._base is not None:
             limit = self._plan.end_seconds
             yield RunEnd(end_seconds if limit is None else min(end_seconds, limit))
             self._base = None
 
     def _on_display(self, begin: float, end: float) -> range:
-        """Positions not passed before, inside the analysed part, at which a picture is seen."""
+        """Positions not passed before, inside the analysed part, at which the frame is seen."""
         plan = self._plan
         limit = sys.float_info.max if plan.end_seconds is None else plan.end_seconds
         if plan.by == "index":
             inside = plan.start_seconds - self._tolerance <= begin < limit - self._tolerance
             return range(self._next, self._next + inside)
+        # A position filled once stays filled: rounded timestamps must not repeat or skip one.
         first = max(self._next, plan.first_position_from(begin, self._tolerance))
         stop = plan.first_position_from(min(end, limit + self._tolerance), self._tolerance)
         return range(first, stop)
 
     def _first_of_run(self, position: int) -> int:
-        """Where a run can start at the earliest, from a position that has a picture."""
+        """Where a run can start at the earliest, from a position that has a frame."""
         if not self._plan.sparse:
             return self._aligned(position)
         while True:
@@ -118,6 +120,7 @@ class GridWalker:
         plan = self._plan
         before = self._stretch_stop
         start = self._stretch_start + plan.stride * plan.positions_per_tick
+        # As in a dense run, the last clip ends with the video instead of being cut off.
         final = self._final_start
         if final is not None and before <= final < start < final + plan.clip_positions:
             start = final

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from vswin_cli.storage.humanize import counted
 from vswin_cli.video.decode_options import DecodeOptions
 from vswin_cli.video.decoder_protocol import Event
+from vswin_cli.video.ending import missing_end
 from vswin_cli.video.frame_rate import GAP_SECONDS, Intervals
 from vswin_cli.video.frames import TimedFrame
 from vswin_cli.video.grid import GridWalker
@@ -35,7 +36,6 @@ _PROGRESS_SECONDS = 0.5  # of wall time between heartbeats
 _SAME_SHAPE = 0.02  # relative difference of aspect that still counts as the same shape
 _FALLBACK_RATE = 25.0
 _EXAMINED_SHARE = 0.05  # of a video takes longer to decode than all of it to read
-_UNREAD_SHARE = 0.5  # of the bytes that the missing time would take at the average rate
 _GAP_REASONS: dict[EndReason, GapReason] = {"truncated": "truncated", "read_error": "read_error"}
 
 
@@ -80,7 +80,7 @@ class _Sampler:
             reader.decode_only(self._walker.has_position)
 
     def events(self) -> Iterator[Event]:
-        """Everything after the `VideoInfo`."""
+        """Yield everything after the `VideoInfo`."""
         target: float | None = self._plan.start_seconds
         if (yield from self._is_worth_seeking(0.0, self._plan.start_seconds)):
             self._reader.seek(self._plan.start_seconds)
@@ -152,7 +152,11 @@ class _Sampler:
         return target
 
     def _take(self, frame: TimedFrame, start_seconds: float) -> Iterator[Event]:
-        """Deliver the held frame, now that its end is known, and hold the new one."""
+        """Deliver the held frame, now that its end is known, and hold the new one.
+
+        Only the next frame tells how long one stays on display. A step far beyond the usual one
+        is a gap instead: a frame must not stand for time that was lost.
+        """
         held = self._held
         if held is None:
             yield from self._begin(frame, start_seconds)
@@ -185,7 +189,10 @@ class _Sampler:
         self._stopped = end is not None and frame.seconds >= end - self._tolerance
 
     def _loss_reason(self) -> GapReason:
-        """Damage that no earlier gap accounts for; frame threads report it ahead of time."""
+        """Say whether the loss is damage: bad packets that no earlier gap accounts for.
+
+        Decoders with several threads count a bad packet some frames before the gap it causes.
+        """
         damaged = self._reader.bad_packets > self._bad_packets_explained
         self._bad_packets_explained = self._reader.bad_packets
         return "decode_error" if damaged else "missing_frames"
@@ -251,45 +258,19 @@ class _Sampler:
         end_reason: EndReason = "stopped"
         end = last_end
         if not self._stopped:
-            end_reason, end = self._missing_end(last_end)
+            end_reason, end = missing_end(self._reader, last_end, self._intervals)
             reason = _GAP_REASONS.get(end_reason) or self._loss_reason()
             yield from self._gap(last_end, end, reason)
         yield self._report(end_reason, end)
 
     def _last_end(self) -> float:
-        """When the last frame leaves the display."""
+        """Estimate when the last frame leaves the display; no frame follows that would tell."""
         held = self._held
         if held is None:
             return self._plan.start_seconds
         declared_end = self._reader.info.declared_duration_seconds or 0.0
         left = declared_end - held.seconds
         return held.seconds + self._intervals.last_frame_seconds(held.declared_seconds, left)
-
-    def _missing_end(self, last_end: float) -> tuple[EndReason, float]:
-        """Why the stream ended where it did, and where it should have ended."""
-        info = self._reader.info
-        declared = info.declared_duration_seconds or 0.0
-        if self._reader.read_failed:
-            return "read_error", max(declared, last_end)
-        if info.cut_off:
-            return "truncated", max(declared, last_end)
-        if not self._ends_early(last_end):
-            return "end", last_end
-        return ("truncated" if info.cut_off is None else "end"), declared
-
-    def _ends_early(self, last_end: float) -> bool:
-        """Whether a declared duration that was not reached counts as loss.
-
-        Not if it is an estimate. Where it is that of the whole container, sound may last longer:
-        then little of the file lies behind the last frame.
-        """
-        info = self._reader.info
-        declared = info.declared_duration_seconds or 0.0
-        if declared - last_end <= self._intervals.longest_step_seconds:
-            return False
-        if info.duration_source == "container":
-            return self._reader.unread_share > _UNREAD_SHARE * (1 - last_end / declared)
-        return info.duration_source == "stream"
 
     def _report(self, end_reason: EndReason, end: float) -> DecodeReport:
         plan, reader = self._plan, self._reader
