@@ -1,7 +1,7 @@
-"""Kill a batch again and again, and hold what it leaves against an undisturbed one.
+"""Kill a batch at random moments, resume it, and compare its results with an undisturbed run.
 
-Makes short videos, some of them broken, tags them once in peace and once with SIGKILL at random
-moments, and compares: the tables to the byte, and that no finished video was ever done twice.
+Makes short videos, some of them broken, tags them once without and once with SIGKILLs, and compares
+the tables byte by byte; also counts finished videos that were done twice (there must be none).
 
     python examples/batch_endurance.py FOLDER --weights MODEL --files 500 --kills 10
 """
@@ -27,8 +27,8 @@ RATE = 30
 BROKEN_EVERY = 10
 
 
-def picture(number: int, draw: np.random.Generator) -> NDArray[np.uint8]:
-    """A bright block that wanders over a gradient of its own."""
+def draw_frame(number: int, draw: np.random.Generator) -> NDArray[np.uint8]:
+    """Draw a bright block that moves over a gradient."""
     rows, columns = np.mgrid[0:SIZE, 0:SIZE]
     grey = 60 + 80 * np.sin(0.1 * rows + 0.3 * number) * np.cos(0.07 * columns)
     grey[number % SIZE : number % SIZE + 8] = draw.integers(150, 255)
@@ -42,13 +42,13 @@ def make_video(path: Path, num_frames: int, seed: int) -> None:
         stream = output.add_stream("libx264", rate=Fraction(RATE))
         stream.width, stream.height, stream.pix_fmt = SIZE, SIZE, "yuv420p"
         for number in range(num_frames):
-            frame = av.VideoFrame.from_ndarray(picture(seed + number, draw), format="rgb24")
+            frame = av.VideoFrame.from_ndarray(draw_frame(seed + number, draw), format="rgb24")
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
 
 
 def make_folder(folder: Path, count: int) -> set[str]:
-    """Short videos of which every tenth is broken in one of four ways; returns the broken."""
+    """Make short videos, every tenth of them broken in one of four ways; returns the broken ones."""
     folder.mkdir(parents=True, exist_ok=True)
     broken = set()
     for i in range(count):
@@ -72,19 +72,19 @@ def make_folder(folder: Path, count: int) -> set[str]:
 
 
 def start(folder: Path, out: Path, options: list[str]) -> subprocess.Popen[bytes]:
-    """Begin a batch."""
+    """Start a batch."""
     command = [sys.executable, "-m", "vswin_cli", "batch", str(folder), "--out", str(out), *options]
     return subprocess.Popen(command, stderr=subprocess.DEVNULL)
 
 
 def finished(out: Path) -> dict[str, int]:
-    """Entries of the journal and when they were written."""
+    """Return the entries of the journal with the times at which they were written."""
     entries = (out.parent / f".{out.stem}.vswin" / "entries").glob("*.json")
     return {path.name: path.stat().st_mtime_ns for path in entries}
 
 
 def run_with_kills(folder: Path, out: Path, options: list[str], kills: int) -> int:
-    """Kill and start again, then let it end; returns how many entries were written twice."""
+    """Kill and resume the batch, then let it end; returns how many entries were written twice."""
     draw = random.Random(7)
     total = sum(1 for _ in folder.iterdir())
     num_again = 0
@@ -96,7 +96,7 @@ def run_with_kills(folder: Path, out: Path, options: list[str], kills: int) -> i
             time.sleep(draw.uniform(0.0, 0.3))
         process.send_signal(signal.SIGKILL)
         process.wait()
-        time.sleep(0.5)  # workers notice that they are alone
+        time.sleep(0.5)  # workers notice that their parent is gone
         now = finished(out)
         num_again += sum(now.get(name) != written for name, written in seen.items())
         seen = now
@@ -107,12 +107,12 @@ def run_with_kills(folder: Path, out: Path, options: list[str], kills: int) -> i
 
 
 def rows_of(path: Path) -> list[str]:
-    """Sorted lines."""
+    """Return the sorted lines of a file."""
     return sorted(path.read_text(encoding="utf-8").splitlines())
 
 
 def files_rows(path: Path) -> list[tuple[str, ...]]:
-    """Rows of the table of files without the time that each took."""
+    """Return the rows of a table of files without the time that each video took."""
     with path.open(encoding="utf-8", newline="") as file:
         return [
             tuple(value for key, value in row.items() if key != "elapsed")
@@ -121,7 +121,7 @@ def files_rows(path: Path) -> list[tuple[str, ...]]:
 
 
 def main() -> None:
-    """Run both ways and compare."""
+    """Run both batches and compare them."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--weights", required=True)
@@ -132,19 +132,21 @@ def main() -> None:
     videos = chosen.folder / "videos"
     broken = make_folder(videos, chosen.files)
     options = ["--weights", chosen.weights, "--onset", "0.2", "--offset", "0.1"]
-    calm, torn = chosen.folder / "calm.csv", chosen.folder / "torn.csv"
+    undisturbed, killed = chosen.folder / "undisturbed.csv", chosen.folder / "killed.csv"
     began = time.monotonic()
-    code = start(videos, calm, options).wait()
+    code = start(videos, undisturbed, options).wait()
     print(f"undisturbed: exit code {code}, {time.monotonic() - began:.0f} s", flush=True)
     options += ["--workers", chosen.workers]
-    num_again = run_with_kills(videos, torn, options, chosen.kills)
-    beside = [path.with_name(f"{path.stem}.files.csv") for path in (calm, torn)]
+    num_again = run_with_kills(videos, killed, options, chosen.kills)
+    beside = [path.with_name(f"{path.stem}.files.csv") for path in (undisturbed, killed)]
     failed = {row[0] for row in files_rows(beside[1]) if row[1] == "failed"}
     print(f"entries written twice: {num_again}")
-    print(f"segment tables equal as they are: {calm.read_bytes() == torn.read_bytes()}")
-    print(f"segment tables equal when sorted: {rows_of(calm) == rows_of(torn)}")
+    print(f"segment tables equal as they are: {undisturbed.read_bytes() == killed.read_bytes()}")
+    print(f"segment tables equal when sorted: {rows_of(undisturbed) == rows_of(killed)}")
     print(f"file tables equal but for `elapsed`: {files_rows(beside[0]) == files_rows(beside[1])}")
-    print(f"rows: {len(files_rows(beside[1]))}, broken named: {failed == broken} ({len(failed)})")
+    print(
+        f"rows: {len(files_rows(beside[1]))}, all broken files failed: {failed == broken} ({len(failed)})"
+    )
 
 
 if __name__ == "__main__":

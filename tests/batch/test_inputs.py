@@ -1,4 +1,4 @@
-"""Which videos arguments name, and the journal that remembers them."""
+"""Which videos the arguments name, where results are written, and the journal."""
 
 import errno
 import json
@@ -33,7 +33,7 @@ def test_a_folder_stands_for_all_videos_in_all_its_folders(folder):
     assert uris(collect_inputs(["."])) == ["a.mp4", "b.mkv", "day1/c.mp4", "day1/deep/d.mov"]
 
 
-def test_a_folder_that_may_not_be_read_is_told_beside_the_others(folder, monkeypatch):
+def test_a_folder_without_read_permission_is_a_failed_input(folder, monkeypatch):
     look = os.scandir
 
     def refuse(path):
@@ -67,18 +67,18 @@ def test_lists_name_inputs_line_by_line(folder):
         collect_inputs(["@missing.txt"])
 
 
-def test_every_place_comes_once(folder):
+def test_every_path_comes_once(folder):
     assert uris(collect_inputs(["a.mp4", ".", str(folder / "a.mp4")]))[:2] == ["a.mp4", "b.mkv"]
     assert len(collect_inputs(["a.mp4", ".", str(folder / "a.mp4")])) == 4
 
 
-def test_what_names_nothing_becomes_an_input_that_failed(folder):
+def test_an_argument_that_names_nothing_becomes_a_failed_input(folder):
     (folder / "empty").mkdir()
     found = collect_inputs(["a.mp4", "gone.mp4", "empty", "*.webm"])
     assert [one.problem is None for one in found] == [True, False, False, False]
 
 
-def test_a_bad_line_costs_nothing_but_itself(folder):
+def test_a_bad_line_does_not_affect_the_others(folder):
     (folder / "loop.mp4").symlink_to("loop.mp4")
     lines = ["https://host/*.mp4", "nonsense://a/*.mp4", "file://[/a.mp4", "loop.mp4", "http://[/"]
     found = query_addresses(collect_inputs(["-"], standard_input=[*lines, "a.mp4", "github://b"]))
@@ -105,7 +105,7 @@ def test_shards_are_disjoint_and_complete(folder):
 
 
 @pytest.mark.parametrize("text", ["0/3", "4/3", "3", "a/b", "1/", "-1/2"])
-def test_a_shard_that_is_no_part_of_a_whole_is_refused(text):
+def test_an_impossible_shard_is_refused(text):
     with pytest.raises(OptionError):
         Shard.parse(text)
 
@@ -141,7 +141,7 @@ def blank(name="a.mp4"):
     return Job.of(BatchInput(VideoSource.of(name), "1:1", 1)).blank(task)
 
 
-def test_the_journal_gives_back_what_it_was_told(tmp_path):
+def test_the_journal_returns_what_was_recorded(tmp_path):
     journal = Journal(tmp_path)
     journal.create()
     outcome = blank().failed("X", "bad \udcff name", "look")
@@ -152,14 +152,14 @@ def test_the_journal_gives_back_what_it_was_told(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": "other"}', "\x00\xff"])
-def test_a_damaged_entry_is_as_good_as_none(tmp_path, content):
+def test_a_damaged_entry_counts_as_missing(tmp_path, content):
     journal = Journal(tmp_path)
     journal.create()
     journal.entry_path("e").write_bytes(content.encode("latin-1"))
     assert journal.outcome("e") is None
 
 
-def test_an_entry_of_another_kind_is_as_good_as_none(tmp_path):
+def test_an_entry_with_an_unknown_status_counts_as_missing(tmp_path):
     journal = Journal(tmp_path)
     journal.create()
     journal.record(blank())
@@ -184,7 +184,7 @@ def test_one_run_at_a_time_but_shards_together(tmp_path):
         pass
 
 
-def test_a_run_clears_what_a_killed_one_left(tmp_path):
+def test_a_run_deletes_temporary_files_of_a_killed_one(tmp_path):
     journal = Journal(tmp_path)
     journal.create()
     left = tmp_path / "entries" / ".e.json.x1.tmp"

@@ -1,4 +1,4 @@
-"""Workers in processes of their own: poison, parts of long videos, and the same results."""
+"""Worker processes: crashes, parts of long videos, and the same results as in one process."""
 
 import csv
 import json
@@ -22,11 +22,12 @@ from vswin_cli.batch.process_executor import ProcessExecutor
 from vswin_cli.cli.app import run
 from vswin_cli.config import EngineOptions, SamplingOptions, SegmentOptions
 
+pytestmark = pytest.mark.slow
 REPOSITORY = Path(__file__).parents[2]
 THRESHOLDS = ("--onset", "0.2", "--offset", "0.1")
 
-# Runs when a worker's interpreter starts: videos of certain names are deadly for it.
-POISON = """
+# Runs when a worker's interpreter starts: videos of certain names crash it or hang.
+CRASHES = """
 import importlib.util, os, signal, sys, time
 
 class Finder:
@@ -41,14 +42,14 @@ class Finder:
             execute(module)
             analyze = module.analyze_video
 
-            def poisoned(source, *arguments, **options):
+            def crashing(source, *arguments, **options):
                 if source.path.stem == "crash":
                     os.kill(os.getpid(), signal.SIGSEGV)
                 if source.path.stem == "hang":
                     time.sleep(3600)
                 return analyze(source, *arguments, **options)
 
-            module.analyze_video = poisoned
+            module.analyze_video = crashing
 
         spec.loader.exec_module = exec_module
         return spec
@@ -67,10 +68,10 @@ if "--multiprocessing-fork" in sys.orig_argv and not os.path.exists(place):
 
 
 @pytest.fixture
-def poisoned_environment(tmp_path):
-    place = tmp_path / "poison"
+def crashing_environment(tmp_path):
+    place = tmp_path / "crashes"
     place.mkdir()
-    (place / "sitecustomize.py").write_text(POISON)
+    (place / "sitecustomize.py").write_text(CRASHES)
     return {**os.environ, "PYTHONPATH": os.pathsep.join([str(place), str(REPOSITORY)])}
 
 
@@ -79,7 +80,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_a_crash_and_a_hang_cost_one_file_each(tiny_model, poisoned_environment, tmp_path):
+def test_a_crash_and_a_hang_cost_one_file_each(tiny_model, crashing_environment, tmp_path):
     videos = tmp_path / "videos"
     videos.mkdir()
     for name in ("crash", "good1", "good2", "hang"):
@@ -89,7 +90,7 @@ def test_a_crash_and_a_hang_cost_one_file_each(tiny_model, poisoned_environment,
     done = subprocess.run(
         [*command, *options, *THRESHOLDS],
         cwd=tmp_path,
-        env=poisoned_environment,
+        env=crashing_environment,
         capture_output=True,
         text=True,
         timeout=300,

@@ -16,7 +16,7 @@ from vswin_cli.batch.job import Heartbeat
 from vswin_cli.cli.app import run
 
 pytest.importorskip("ray")
-pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's own
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # Ray's own
 
 THRESHOLDS = ("--onset", "0.2", "--offset", "0.1")
 NUM_VIDEOS = 10
@@ -105,12 +105,12 @@ class NodeKiller(threading.Thread):
         return {p.stem for p in (self.out.parent / f".{self.out.stem}.vswin/entries").glob("*")}
 
 
-def test_a_pulse_counts_wherever_the_video_is():
+def test_a_heartbeat_changes_the_position_even_without_progress_in_the_video():
     from vswin_cli.batch.ray_executor import _ActorWorker
 
     worker = _ActorWorker(None, None)
     seen = []
-    for seconds in (0.0, 0.0, 2.5):  # twice of a video that is being fetched
+    for seconds in (0.0, 0.0, 2.5):  # twice for a video that is being downloaded
         worker._note("video", Heartbeat(seconds))
         seen.append(worker.positions()["video"])
     assert len(set(seen)) == 3

@@ -22,47 +22,47 @@ class ScriptedExecutor:
         self.task, self.script, self.size, self.starts = task, script, size, starts
         self.capacity, self.num_decoders = capacity, num_decoders or capacity
         self.number = 0
-        self.words = []
+        self.messages = []
         self.stopped = []
         self.given = []
-        self.in_hand = {}
+        self.num_running = {}
         self.most = 0
         self.is_closed = False
 
     def start_worker(self):
         self.number += 1
         ready = Ready("cpu", self.capacity, self.num_decoders)
-        self.words.append((self.number, None, ready if self.starts else Lost("X", "no memory")))
+        self.messages.append((self.number, None, ready if self.starts else Lost("X", "no memory")))
         return self.number
 
     def assign(self, worker, job):
         self.given.append(job.source.uri)
-        self.in_hand[worker] = self.in_hand.get(worker, 0) + 1
-        self.most = max(self.most, self.in_hand[worker])
+        self.num_running[worker] = self.num_running.get(worker, 0) + 1
+        self.most = max(self.most, self.num_running[worker])
         answer = self.script.get((job.source.uri, job.attempt), "ok")
         if answer == "ok":
             answer = job.blank(self.task)
         if callable(answer):
             answer = answer(job)
-        if answer != "silence":
+        if answer != "no answer":
             key = None if isinstance(answer, Lost) and answer.code == WORKER_CRASHED else job.key
             # What comes early goes first, as from threads of which some wait for answers.
             early = [(worker, job.key, Heartbeat(0.5)), (worker, job.key, Decoded())]
-            self.words = [*early, *self.words, (worker, key, answer)]
+            self.messages = [*early, *self.messages, (worker, key, answer)]
 
     def stop_worker(self, worker):
         self.stopped.append(worker)
-        self.words = [word for word in self.words if word[0] != worker]
+        self.messages = [item for item in self.messages if item[0] != worker]
 
     def wait(self, timeout_seconds, deliver):
-        if not self.words:
+        if not self.messages:
             return
-        worker, key, message = self.words.pop(0)
+        worker, key, message = self.messages.pop(0)
         if isinstance(message, Outcome):
-            self.in_hand[worker] -= 1
+            self.num_running[worker] -= 1
             Journal(self.task.journal).record(message)
         if isinstance(message, Lost):
-            self.words = [word for word in self.words if word[0] != worker]
+            self.messages = [item for item in self.messages if item[0] != worker]
         deliver(worker, key, message)
 
     def close(self):
@@ -106,10 +106,10 @@ def test_a_lost_job_gets_a_second_chance(task):
     executor, outcomes = run_script(task, {("b", 1): Lost(WORKER_CRASHED, "SIGSEGV")}, "abc")
     assert (outcomes["b"].status, outcomes["b"].attempts) == ("ok", 2)
     assert executor.number == 3  # two to begin with and one in place of the lost
-    assert executor.given[-1] == "b"  # poison waits until the others are done
+    assert executor.given[-1] == "b"  # repeated after all the others
 
 
-def test_a_job_lost_twice_is_set_aside_and_the_rest_goes_on(task):
+def test_a_job_lost_twice_fails_and_the_others_go_on(task):
     loss = Lost(WORKER_CRASHED, "SIGSEGV")
     _, outcomes = run_script(task, {("b", 1): loss, ("b", 2): loss}, "abc")
     assert (outcomes["b"].status, outcomes["b"].error_code) == ("failed", WORKER_CRASHED)
@@ -118,15 +118,15 @@ def test_a_job_lost_twice_is_set_aside_and_the_rest_goes_on(task):
     assert Journal(task.journal).outcome(jobs("b")[0].entry) == outcomes["b"]
 
 
-def test_a_silent_worker_is_ended(task):
-    script = {("b", 1): "silence", ("b", 2): "silence"}
+def test_a_worker_without_progress_is_stopped(task):
+    script = {("b", 1): "no answer", ("b", 2): "no answer"}
     limits = Limits(stall_seconds=0.05)
     executor, outcomes = run_script(task, script, "abc", limits=limits)
     assert (outcomes["b"].status, outcomes["b"].error_code) == ("failed", WORKER_HUNG)
     assert len(executor.stopped) == 2
 
 
-def test_jobs_that_were_lost_together_go_on_one_by_one(task):
+def test_jobs_that_were_lost_together_are_repeated_one_by_one(task):
     loss = Lost(WORKER_CRASHED, "SIGSEGV")
     script = {("b", 1): loss, ("b", 2): loss}
     executor, outcomes = run_script(task, script, "abcd", size=1, capacity=4)
@@ -151,15 +151,15 @@ def test_a_job_that_is_decoded_makes_room_for_another(task):
     assert executor.most == 4
 
 
-def test_jobs_that_fell_silent_together_cost_the_others_no_attempt(task):
-    script = {("b", 1): "silence", ("b", 2): "silence"}
+def test_a_stalled_worker_costs_its_other_jobs_no_attempt(task):
+    script = {("b", 1): "no answer", ("b", 2): "no answer"}
     limits = Limits(stall_seconds=0.05)
     _, outcomes = run_script(task, script, "abc", size=1, capacity=3, limits=limits)
     assert (outcomes["b"].status, outcomes["b"].error_code) == ("failed", WORKER_HUNG)
     assert outcomes["a"].attempts == outcomes["c"].attempts == 1
 
 
-def test_a_fault_of_ours_in_one_job_is_not_held_against_the_others(task):
+def test_an_internal_error_in_one_job_costs_the_others_no_attempt(task):
     script = {("b", 1): Lost("INTERNAL", "KeyError"), ("b", 2): Lost("INTERNAL", "KeyError")}
     _, outcomes = run_script(task, script, "abc", size=1, capacity=3)
     assert (outcomes["b"].status, outcomes["b"].error_code) == ("failed", "INTERNAL")
@@ -195,7 +195,7 @@ def test_parts_count_as_done_for_the_very_file_only(task, identity, num_left):
     assert outcomes["a"].status == "ok"
 
 
-def test_what_fails_everything_ends_the_batch(task):
+def test_an_error_of_every_job_ends_the_batch(task):
     with pytest.raises(DeviceError):
         run_script(task, {("b", 1): Fatal(DeviceError("out of memory"))}, "abc")
 

@@ -1,4 +1,4 @@
-"""Clips of different videos in one batch: fewer passes, the same results, nobody's fault shared."""
+"""Clips of different videos in one batch: fewer passes, the same results, separate failures."""
 
 import csv
 import threading
@@ -89,6 +89,7 @@ def do_all(engine, folder, place):
     return {Path(job.source.uri).stem: answers[job.key] for job in jobs}, passes.sizes, task
 
 
+@pytest.mark.slow
 def test_results_are_those_of_one_by_one_in_fewer_passes(make_engine, folder, tmp_path):
     alone, single, task = do_all(make_engine(1), folder, tmp_path / "alone")
     shared, passes, other = do_all(make_engine(BATCH), folder, tmp_path / "shared")
@@ -154,7 +155,7 @@ def served(make_engine):
     assert not server.is_alive()
 
 
-def test_a_lone_video_does_not_wait_for_company(served, monkeypatch):
+def test_a_single_video_does_not_wait_for_a_full_batch(served, monkeypatch):
     monkeypatch.setattr(shared_engine, "_FULL_BATCH_WAIT_SECONDS", 600)
     shared, passes = served
     answers = []
@@ -170,7 +171,7 @@ def test_a_lone_video_does_not_wait_for_company(served, monkeypatch):
     assert sorted(passes) == [3, BATCH]
 
 
-def test_a_slow_video_holds_nobody_up_for_long(served):
+def test_a_slow_decoder_delays_the_others_only_for_a_moment(served):
     shared, passes = served
     asked, leave = threading.Event(), threading.Event()
 
@@ -190,7 +191,7 @@ def test_a_slow_video_holds_nobody_up_for_long(served):
     assert passes == [1]
 
 
-def test_what_the_engine_raises_reaches_everybody(make_engine):
+def test_an_exception_of_the_engine_reaches_all_threads(make_engine):
     engine = make_engine(BATCH)
 
     def break_down(_views):
@@ -208,7 +209,9 @@ def test_what_the_engine_raises_reaches_everybody(make_engine):
     assert not server.is_alive()
 
 
-def test_a_fault_in_one_video_leaves_the_others_alone(make_engine, folder, tmp_path, monkeypatch):
+def test_an_internal_error_in_one_video_does_not_affect_the_others(
+    make_engine, folder, tmp_path, monkeypatch
+):
     from vswin_cli.batch import job_runner
 
     analyze = job_runner.analyze_video
@@ -224,7 +227,9 @@ def test_a_fault_in_one_video_leaves_the_others_alone(make_engine, folder, tmp_p
     assert {one.status for name, one in answers.items() if name.startswith("clip")} == {"ok"}
 
 
-def test_a_fault_of_the_engine_costs_one_attempt_and_no_video(make_engine, folder, tmp_path):
+def test_an_internal_error_of_the_engine_costs_one_attempt_and_no_video(
+    make_engine, folder, tmp_path
+):
     engine = make_engine(BATCH)
     forward, calls = engine.model.network.forward_steps, []
 
@@ -252,6 +257,7 @@ def test_a_fault_of_the_engine_costs_one_attempt_and_no_video(make_engine, folde
     assert max(one.attempts for one in outcomes) == 2
 
 
+@pytest.mark.slow
 def test_a_batch_in_shared_passes_writes_the_same_table(folder, tiny_model, tmp_path):
     command = ["batch", str(folder), "--weights", str(tiny_model), "-q", *THRESHOLDS]
     for name, more in {

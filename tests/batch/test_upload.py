@@ -127,7 +127,7 @@ def test_videos_can_come_from_an_object_store_and_are_noticed_when_they_change(
     assert batch(*command)[1]["resumed"] == 1
 
 
-def test_a_missing_bucket_is_found_out_before_the_work(batch, folder, bucket):
+def test_a_missing_bucket_is_noticed_before_the_work(batch, folder, bucket):
     code, _, err = batch(folder, "--out", "s3://no-such-bucket/r.csv")
     assert code == 8
     assert "cannot write s3://no-such-bucket/r.files.csv" in err
@@ -161,7 +161,7 @@ def test_only_what_is_new_is_uploaded_again(batch, folder, memory, tmp_path):
     }
 
 
-def test_what_could_not_be_uploaded_is_uploaded_by_the_next_run(batch, folder, memory, monkeypatch):
+def test_a_failed_upload_is_repeated_by_the_next_run(batch, folder, memory, monkeypatch):
     put = type(memory).put
     calls = []
 
@@ -193,7 +193,7 @@ def test_what_could_not_be_uploaded_is_uploaded_by_the_next_run(batch, folder, m
         ("memory://bucket/r.srt", "one video per file"),
     ],
 )
-def test_an_address_that_makes_no_sense_is_refused(batch, folder, memory, out, reason):
+def test_an_address_that_cannot_be_written_is_refused(batch, folder, memory, out, reason):
     code, _, err = batch(folder, "--out", out)
     assert code == 2
     assert reason in err

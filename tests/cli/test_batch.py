@@ -1,4 +1,4 @@
-"""`vswin batch` as a user meets it: real videos, a real small network, interruptions."""
+"""`vswin batch` as users run it: real videos, a real small network, interruptions."""
 
 import csv
 import json
@@ -24,7 +24,7 @@ NUM_MANY = 400  # more than can be done before a signal arrives
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """Five good videos, one of them in a folder of its own, and two that are none."""
+    """Five videos, one of them in a subfolder, and two files without video."""
     place = tmp_path_factory.mktemp("recordings")
     (place / "day2").mkdir()
     for i in range(NUM_VIDEOS - 1):
@@ -49,7 +49,7 @@ def batch(tiny_model, capfd):
 
 @pytest.fixture(scope="module")
 def finished(folder, tiny_model, tmp_path_factory):
-    """Results of the folder, with their memory: not to be changed."""
+    """Results of the folder with their journal; read only."""
     place = tmp_path_factory.mktemp("finished")
     out = place / "results.csv"
     command = ["batch", str(folder), "--out", str(out), "--weights", str(tiny_model), "-q"]
@@ -66,7 +66,7 @@ def results(finished, tmp_path):
 
 @pytest.fixture
 def start(tiny_model):
-    """Begin `vswin batch` in a process of its own."""
+    """Start `vswin batch` in another process."""
     running = []
 
     def call(*arguments: object) -> subprocess.Popen[str]:
@@ -107,7 +107,7 @@ def without_elapsed(rows: list[dict[str, str]]) -> list[dict[str, str]]:
     return [{k: v for k, v in row.items() if k != "elapsed"} for row in rows]
 
 
-def test_a_folder_becomes_a_table_and_a_row_per_file(batch, folder, tmp_path):
+def test_a_folder_becomes_a_table_of_segments_and_a_table_of_files(batch, folder, tmp_path):
     out = tmp_path / "results.csv"
     code, stdout, err = batch(folder, "--out", out)
     assert (code, stdout) == (3, "")
@@ -127,7 +127,7 @@ def test_a_folder_becomes_a_table_and_a_row_per_file(batch, folder, tmp_path):
     assert "--retry-failed" not in err  # for they would fail again
 
 
-def test_only_what_may_turn_out_otherwise_is_worth_another_try(batch, folder, tmp_path):
+def test_missing_files_are_tried_again_and_files_without_video_are_not(batch, folder, tmp_path):
     twice = tmp_path / "half.mp4"
     twice.write_bytes((folder / "clip0.mp4").read_bytes()[:600])
     code, _, err = batch(folder, twice, tmp_path / "gone.mp4", "--out", tmp_path / "r.csv")
@@ -175,7 +175,7 @@ def test_only_what_changed_is_done_again(batch, folder, results):
     assert f"{NUM_VIDEOS + 1} by earlier runs" in err
 
 
-def test_new_thresholds_need_no_video(batch, tmp_path):
+def test_new_thresholds_need_no_decoding(batch, tmp_path):
     video = make_video(tmp_path / "video.mp4", VideoRecipe(num_frames=30))
     batch(video, "--out", tmp_path / "a.csv")
     batch(video, "--out", tmp_path / "fresh.csv", "--onset", "0.6")
@@ -218,6 +218,7 @@ def test_parquet_holds_the_same_segments(batch, folder, results):
     assert [r["start"] for r in rows] == [float(r["start"]) for r in expected]
 
 
+@pytest.mark.slow
 def test_shards_make_up_the_whole(batch, folder, finished, tmp_path):
     whole = finished / "results.csv"
     for number in (1, 2, 3):
@@ -230,7 +231,7 @@ def test_shards_make_up_the_whole(batch, folder, finished, tmp_path):
     assert (tmp_path / "r.csv").read_bytes() == whole.read_bytes()
 
 
-def test_nothing_processed_has_its_own_exit_code(batch, folder, tmp_path):
+def test_a_batch_without_any_result_has_its_own_exit_code(batch, folder, tmp_path):
     code, _, err = batch(folder / "broken.mp4", tmp_path / "gone.mp4", "--out", tmp_path / "r.csv")
     assert code == 4
     assert "gone.mp4" in err
@@ -240,7 +241,7 @@ def test_nothing_processed_has_its_own_exit_code(batch, folder, tmp_path):
 
 
 @pytest.mark.parametrize("out", ["none/r.csv", "none/r/"])
-def test_a_folder_that_nobody_named_is_not_made(batch, folder, tmp_path, out):
+def test_missing_parent_folders_are_not_created(batch, folder, tmp_path, out):
     code, _, err = batch(folder / "clip0.mp4", "--out", f"{tmp_path}/{out}")
     assert code == 8
     assert f"no folder {tmp_path / 'none'}" in err
@@ -249,7 +250,7 @@ def test_a_folder_that_nobody_named_is_not_made(batch, folder, tmp_path, out):
 
 
 @pytest.mark.parametrize("what", ["a list", "a video"])
-def test_results_never_take_the_place_of_inputs(batch, folder, tmp_path, what):
+def test_results_never_overwrite_inputs(batch, folder, tmp_path, what):
     recording, place = folder / "clip0.mp4", tmp_path / "work.csv"
     if what == "a list":
         place.write_text(f"{recording}\n")
@@ -262,7 +263,7 @@ def test_results_never_take_the_place_of_inputs(batch, folder, tmp_path, what):
     assert place.read_bytes() == before
 
 
-def test_results_never_take_the_place_of_labels_nor_of_videos_in_a_folder(batch, folder, tmp_path):
+def test_results_never_overwrite_labels_or_videos_in_a_folder(batch, folder, tmp_path):
     labels, recording = tmp_path / "clip0.csv", tmp_path / "clip0.txt"
     labels.write_text("".join(f"{i},action {i}\n" for i in range(10)))
     shutil.copy(folder / "clip0.mp4", recording)
@@ -277,6 +278,7 @@ def test_results_never_take_the_place_of_labels_nor_of_videos_in_a_folder(batch,
     assert recording.read_bytes() == (folder / "clip0.mp4").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_name_too_long_for_its_ending_is_shortened(batch, folder, tmp_path):
     recording = tmp_path / f"{'映' * 82}.mp4"
     shutil.copy(folder / "clip0.mp4", recording)
@@ -295,7 +297,7 @@ def mixed(tmp_path):
     return place
 
 
-def test_a_video_that_the_format_cannot_hold_stops_no_other(batch, mixed, tmp_path):
+def test_a_video_that_the_format_cannot_hold_does_not_stop_the_others(batch, mixed, tmp_path):
     arguments = (mixed, "--out", f"{tmp_path}/out/", "--format", "edl-df")
     for _ in range(2):  # the second time from the journal alone
         code, _, err = batch(*arguments)
@@ -310,7 +312,8 @@ def test_a_video_that_the_format_cannot_hold_stops_no_other(batch, mixed, tmp_pa
     assert (code, json.loads(out)["resumed"]) == (0, 3)
 
 
-def test_names_that_are_no_utf8_come_by_stdin_and_spoil_no_summary(folder, tmp_path):
+@pytest.mark.slow
+def test_names_that_are_not_utf8_are_read_from_stdin_and_reported_as_json(folder, tmp_path):
     strange = os.fsencode(tmp_path) + b"/caf\xe9.mp4"
     shutil.copy(folder / "clip0.mp4", os.fsdecode(strange))
     command = [sys.executable, "-m", "vswin_cli", "batch", "-", "--json"]
@@ -325,7 +328,7 @@ def test_names_that_are_no_utf8_come_by_stdin_and_spoil_no_summary(folder, tmp_p
     assert (summary["ok"], summary["inputs"]) == (1, 1)
 
 
-def test_a_damaged_entry_stops_no_other_video(batch, mixed, tmp_path):
+def test_a_damaged_journal_entry_does_not_stop_the_others(batch, mixed, tmp_path):
     for out in (tmp_path / "r.csv", tmp_path / "r.parquet", f"{tmp_path}/r/"):
         assert batch(mixed, "--out", out)[0] == 0
         state = tmp_path / "r" / ".results.vswin" if isinstance(out, str) else tmp_path / ".r.vswin"
@@ -339,7 +342,7 @@ def test_a_damaged_entry_stops_no_other_video(batch, mixed, tmp_path):
         entry.unlink()
 
 
-def test_videos_that_a_table_would_call_alike_are_refused_before_the_work(batch, mixed, tmp_path):
+def test_videos_with_the_same_name_in_a_table_are_refused_before_the_work(batch, mixed, tmp_path):
     (mixed / "1.mp4").rename(mixed / "0.mkv")
     code, _, err = batch(mixed, "--out", tmp_path / "r.activitynet.json")
     assert code == 2
@@ -347,7 +350,7 @@ def test_videos_that_a_table_would_call_alike_are_refused_before_the_work(batch,
     assert not list(tmp_path.glob(".r.vswin/entries/*"))
 
 
-def test_success_has_exit_code_zero_and_strict_minds_coverage(batch, folder, tmp_path):
+def test_strict_with_full_coverage_has_exit_code_zero(batch, folder, tmp_path):
     assert batch(folder / "clip0.mp4", "--out", tmp_path / "r.csv", "--strict")[0] == 0
 
 
@@ -365,7 +368,7 @@ def test_a_gate_that_does_not_fit_the_weights_fails_the_batch_and_no_video(
     assert not out.exists()
 
 
-def test_strict_asks_for_coverage_and_for_nothing_else(batch, tmp_path):
+def test_strict_checks_only_coverage(batch, tmp_path):
     whole = VideoRecipe(num_frames=240, container_options={"movflags": "faststart"})
     short = cut_short(make_video(tmp_path / "whole.mp4", whole), 0.6)
     code, _, err = batch(short, "--out", tmp_path / "r.csv", "--strict")
@@ -391,9 +394,7 @@ def test_strict_asks_for_coverage_and_for_nothing_else(batch, tmp_path):
     ],
     ids=lambda arguments: " ".join(arguments[2:] or arguments),
 )
-def test_what_makes_no_sense_is_refused_before_any_work(
-    batch, folder, tmp_path, monkeypatch, wrong
-):
+def test_bad_options_are_refused_before_any_work(batch, folder, tmp_path, monkeypatch, wrong):
     monkeypatch.chdir(tmp_path)
     code, _, err = batch(folder, *wrong)
     assert code == 2, err
@@ -401,8 +402,11 @@ def test_what_makes_no_sense_is_refused_before_any_work(
     assert not list(tmp_path.glob(".r.vswin/entries/*"))
 
 
-def test_killed_at_any_moment_it_goes_on_where_it_was(batch, start, folder, finished, tmp_path):
-    out = tmp_path / "torn.csv"
+@pytest.mark.slow
+def test_a_killed_batch_is_resumed_without_doing_anything_twice(
+    batch, start, folder, finished, tmp_path
+):
+    out = tmp_path / "killed.csv"
     draw = random.Random(3)
     seen: dict[str, int] = {}
     for goal in (2, 4):
@@ -417,14 +421,17 @@ def test_killed_at_any_moment_it_goes_on_where_it_was(batch, start, folder, fini
     assert batch(folder, "--out", out)[0] == 3
     assert {name: entries(out)[name] for name in seen} == seen
     assert out.read_bytes() == (finished / "results.csv").read_bytes()
-    torn = read_csv(tmp_path / "torn.files.csv")
-    calm = read_csv(finished / "results.files.csv")
-    assert without_elapsed(torn) == without_elapsed(calm)
+    resumed = read_csv(tmp_path / "killed.files.csv")
+    undisturbed = read_csv(finished / "results.files.csv")
+    assert without_elapsed(resumed) == without_elapsed(undisturbed)
     assert not list(tmp_path.glob(".*.tmp"))
-    assert not list((tmp_path / ".torn.vswin").rglob("*.tmp"))
+    assert not list((tmp_path / ".killed.vswin").rglob("*.tmp"))
 
 
-def test_ctrl_c_finishes_what_is_in_flight_and_a_second_run_is_told(batch, start, folder, tmp_path):
+@pytest.mark.slow
+def test_ctrl_c_finishes_the_running_job_and_a_second_run_is_refused_meanwhile(
+    batch, start, folder, tmp_path
+):
     out = tmp_path / "results.csv"
     many = tmp_path / "many"
     many.mkdir()
@@ -457,7 +464,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", str(place)], check=True)
 
 
-def test_a_full_disk_ends_the_run_and_keeps_what_was_finished(batch, folder, small_disk):
+def test_a_full_disk_ends_the_run_and_keeps_finished_results(batch, folder, small_disk):
     ballast = small_disk / "ballast"
     ballast.write_bytes(bytes(1_000_000))
     out = small_disk / "results.csv"

@@ -1,4 +1,4 @@
-"""Videos behind addresses: a batch notices when they change, and only then does them again."""
+"""Remote videos: a batch notices when they change, and does only those again."""
 
 import http.server
 import json
@@ -113,20 +113,20 @@ def test_a_new_tag_is_a_new_file(server, batch):
     assert batch() == 0
 
 
-def test_what_cannot_be_looked_at_counts_as_unchanged(server, batch):
+def test_a_file_whose_server_does_not_answer_counts_as_unchanged(server, batch):
     assert batch() == 0
     server.answers_head = False
     assert batch() == 2
     assert {method for method, _ in server.asked[-2:]} == {"HEAD"}
 
 
-def test_a_server_that_never_tells_is_trusted(server, batch):
+def test_a_server_that_never_tells_a_version_is_trusted(server, batch):
     server.answers_head = False
     assert batch() == 0
     assert batch() == 2
 
 
-def test_what_was_not_there_is_looked_for_again(server, batch, tmp_path):
+def test_a_missing_file_is_looked_for_again(server, batch, tmp_path):
     server.answers_head = False  # so that nothing tells the difference
     (server.folder / "clip1.mp4").rename(tmp_path / "away.mp4")
     assert batch(code=3) == 0
@@ -136,7 +136,7 @@ def test_what_was_not_there_is_looked_for_again(server, batch, tmp_path):
     assert batch() == 2
 
 
-def test_a_download_that_goes_on_is_a_sign_of_life(server, tiny_model, tmp_path, capfd):
+def test_a_download_in_progress_counts_as_a_heartbeat(server, tiny_model, tmp_path, capfd):
     server.pause_seconds = 0.8  # eight times, which is longer than the patience
     command = ["batch", f"{server.address}/clip0.mp4", "--weights", str(tiny_model)]
     out = ["--out", str(tmp_path / "r.csv"), "--workers", "2"]
@@ -156,13 +156,13 @@ def test_a_server_tells_size_and_version(server):
 
 
 @pytest.mark.parametrize("path", ["/none.mp4", ":1/none.mp4"])
-def test_nothing_is_known_of_what_is_not_there(server, path):
+def test_nothing_is_known_of_a_missing_file(server, path):
     assert look_at(f"{server.address}{path}") == RemoteState(None, None)
     assert look_at("http://127.0.0.1:9/a.mp4") == RemoteState(None, None)
     assert look_at("http://[/a.mp4") == RemoteState(None, None)
 
 
-def test_object_stores_tell_of_changes_too():
+def test_object_stores_tell_changes_too():
     fsspec = pytest.importorskip("fsspec")
     system = fsspec.filesystem("memory")
     system.pipe("/store/a.mp4", b"first")
