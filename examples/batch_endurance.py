@@ -48,7 +48,7 @@ def make_video(path: Path, num_frames: int, seed: int) -> None:
 
 
 def make_folder(folder: Path, count: int) -> set[str]:
-    """Make short videos, every tenth of them broken in one of four ways; returns the broken ones."""
+    """Make short videos, every tenth broken in one of four ways; returns the broken ones."""
     folder.mkdir(parents=True, exist_ok=True)
     broken = set()
     for i in range(count):
@@ -144,9 +144,8 @@ def main() -> None:
     print(f"segment tables equal as they are: {undisturbed.read_bytes() == killed.read_bytes()}")
     print(f"segment tables equal when sorted: {rows_of(undisturbed) == rows_of(killed)}")
     print(f"file tables equal but for `elapsed`: {files_rows(beside[0]) == files_rows(beside[1])}")
-    print(
-        f"rows: {len(files_rows(beside[1]))}, all broken files failed: {failed == broken} ({len(failed)})"
-    )
+    print(f"rows: {len(files_rows(beside[1]))}")
+    print(f"failed files are the broken ones: {failed == broken} ({len(failed)})")
 
 
 if __name__ == "__main__":

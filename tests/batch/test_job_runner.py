@@ -29,10 +29,10 @@ def engine(tiny_model):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """A video of eight seconds and a file that is none."""
-    place = tmp_path_factory.mktemp("recordings")
-    make_video(place / "video.mp4", VideoRecipe(num_frames=240, gop=30))
-    (place / "broken.mp4").write_bytes(b"nothing")
-    return place
+    directory = tmp_path_factory.mktemp("recordings")
+    make_video(directory / "video.mp4", VideoRecipe(num_frames=240, gop=30))
+    (directory / "broken.mp4").write_bytes(b"nothing")
+    return directory
 
 
 @pytest.fixture

@@ -24,23 +24,23 @@ def entry_name(path: Path) -> str:
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A folder in which version 0.1.0 has tagged three videos, with nothing in them to decode."""
-    place = tmp_path.resolve()
-    monkeypatch.chdir(place)
+    directory = tmp_path.resolve()
+    monkeypatch.chdir(directory)
     for kind in ("entries", "scores"):
-        shutil.copytree(DATA / kind, place / ".r.vswin" / kind)
-    (place / "videos").mkdir()
+        shutil.copytree(DATA / kind, directory / ".r.vswin" / kind)
+    (directory / "videos").mkdir()
     for name, size in SIZES.items():
-        video = place / "videos" / name
+        video = directory / "videos" / name
         video.write_bytes(bytes(size))
         os.utime(video, ns=(MODIFIED_NS, MODIFIED_NS))
-    for entry in (place / ".r.vswin" / "entries").iterdir():
+    for entry in (directory / ".r.vswin" / "entries").iterdir():
         document = json.loads(entry.read_text())
-        new = document["entry"] = entry_name(place / document["uri"])
+        new = document["entry"] = entry_name(directory / document["uri"])
         entry.write_text(json.dumps(document))
         entry.rename(entry.with_stem(new))
-        for scores in (place / ".r.vswin" / "scores").glob(f"{entry.stem}.npz"):
+        for scores in (directory / ".r.vswin" / "scores").glob(f"{entry.stem}.npz"):
             scores.rename(scores.with_stem(new))
-    return place
+    return directory
 
 
 @pytest.fixture

@@ -60,19 +60,19 @@ sys.meta_path.insert(0, Finder())
 # Runs when a worker's interpreter starts: the first one presses Ctrl-C for the whole terminal.
 CTRL_C = """
 import os, signal, sys
-place = os.path.join(os.path.dirname(__file__), "pressed")
-if "--multiprocessing-fork" in sys.orig_argv and not os.path.exists(place):
-    open(place, "x").close()
+directory = os.path.join(os.path.dirname(__file__), "pressed")
+if "--multiprocessing-fork" in sys.orig_argv and not os.path.exists(directory):
+    open(directory, "x").close()
     os.killpg(0, signal.SIGINT)
 """
 
 
 @pytest.fixture
 def crashing_environment(tmp_path):
-    place = tmp_path / "crashes"
-    place.mkdir()
-    (place / "sitecustomize.py").write_text(CRASHES)
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(place), str(REPOSITORY)])}
+    directory = tmp_path / "crashes"
+    directory.mkdir()
+    (directory / "sitecustomize.py").write_text(CRASHES)
+    return {**os.environ, "PYTHONPATH": os.pathsep.join([str(directory), str(REPOSITORY)])}
 
 
 def read_csv(path: Path) -> list[dict[str, str]]:
@@ -112,10 +112,10 @@ def test_a_crash_and_a_hang_cost_one_file_each(tiny_model, crashing_environment,
 @pytest.fixture(scope="module")
 def recordings(tmp_path_factory):
     """One long video, and the same with a hole."""
-    place = tmp_path_factory.mktemp("videos")
-    whole = make_video(place / "full.mp4", VideoRecipe(num_frames=450, gop=25, b_frames=2))
-    drop_packets(whole, place / "hole.mp4", range(200, 240))
-    return place
+    directory = tmp_path_factory.mktemp("videos")
+    whole = make_video(directory / "full.mp4", VideoRecipe(num_frames=450, gop=25, b_frames=2))
+    drop_packets(whole, directory / "hole.mp4", range(200, 240))
+    return directory
 
 
 def test_a_video_in_parts_gives_the_timeline_of_one_pass(tiny_model, recordings, tmp_path, capfd):
@@ -137,8 +137,8 @@ def test_a_video_in_parts_gives_the_timeline_of_one_pass(tiny_model, recordings,
     assert parts[1]["video"]["frames_decoded"] > 0  # behind damage only one pass will do
     assert one[1]["segments"] == parts[1]["segments"]
     once, joined = (
-        {path.name: np.load(path)["scores"] for path in (tmp_path / place / "scores").iterdir()}
-        for place in (".one.vswin", ".parts.vswin")
+        {path.name: np.load(path)["scores"] for path in (tmp_path / directory / "scores").iterdir()}
+        for directory in (".one.vswin", ".parts.vswin")
     )
     assert once.keys() == joined.keys()
     for name, scores in once.items():

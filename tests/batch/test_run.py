@@ -32,15 +32,15 @@ def engine(tiny_model):
 class Project:
     """Three videos and a broken file, and what a batch makes of them."""
 
-    def __init__(self, place, engine):
-        self.videos = place / "videos"
+    def __init__(self, directory, engine):
+        self.videos = directory / "videos"
         self.videos.mkdir()
         for i in range(NUM_VIDEOS):
             recipe = VideoRecipe(num_frames=20 + i, first_index=50 * i)
             make_video(self.videos / f"{i}.mp4", recipe)
         (self.videos / "broken.mp4").write_bytes(b"nothing")
         self.engine = engine
-        self.target = choose_target(str(place / "r.csv"), None)
+        self.target = choose_target(str(directory / "r.csv"), None)
         self.journal = Journal(self.target.state)
         self.task = Task(
             SamplingOptions(),

@@ -32,13 +32,13 @@ BATCH = 8
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Short videos of one or two clips, one damaged in the middle, one that is none."""
-    place = tmp_path_factory.mktemp("shorts")
+    directory = tmp_path_factory.mktemp("shorts")
     for i in range(NUM_VIDEOS):
-        make_video(place / f"clip{i}.mp4", VideoRecipe(num_frames=16 + i, first_index=50 * i))
-    make_video(place / "damaged.mp4", VideoRecipe(num_frames=200))
-    overwrite(place / "damaged.mp4", 0.4, 0.6)
-    (place / "broken.mp4").write_bytes(b"nothing")
-    return place
+        make_video(directory / f"clip{i}.mp4", VideoRecipe(num_frames=16 + i, first_index=50 * i))
+    make_video(directory / "damaged.mp4", VideoRecipe(num_frames=200))
+    overwrite(directory / "damaged.mp4", 0.4, 0.6)
+    (directory / "broken.mp4").write_bytes(b"nothing")
+    return directory
 
 
 class CountedPasses:
@@ -63,12 +63,17 @@ def make_engine(tiny_model):
     return make
 
 
-def do_all(engine, folder, place):
+def do_all(engine, folder, directory):
     """Do the videos of a folder in one worker; what they came to by name, and the pass sizes."""
-    journal = Journal(place)
+    journal = Journal(directory)
     journal.create()
     task = Task(
-        SamplingOptions(), SegmentOptions(onset=0.2, offset=0.1), "s", "g", place, place / "scores"
+        SamplingOptions(),
+        SegmentOptions(onset=0.2, offset=0.1),
+        "s",
+        "g",
+        directory,
+        directory / "scores",
     )
     answers = {}
     done = threading.Semaphore(0)

@@ -23,12 +23,12 @@ NUM_VIDEOS = 3
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    place = tmp_path_factory.mktemp("recordings")
-    (place / "day2").mkdir()
-    make_video(place / "a.mp4", VideoRecipe(num_frames=20))
-    make_video(place / "b.mp4", VideoRecipe(num_frames=20, first_index=100))
-    make_video(place / "day2" / "c.mp4", VideoRecipe(num_frames=20, first_index=200))
-    return place
+    directory = tmp_path_factory.mktemp("recordings")
+    (directory / "day2").mkdir()
+    make_video(directory / "a.mp4", VideoRecipe(num_frames=20))
+    make_video(directory / "b.mp4", VideoRecipe(num_frames=20, first_index=100))
+    make_video(directory / "day2" / "c.mp4", VideoRecipe(num_frames=20, first_index=200))
+    return directory
 
 
 @pytest.fixture

@@ -25,14 +25,14 @@ NUM_MANY = 400  # more than can be done before a signal arrives
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Five videos, one of them in a subfolder, and two files without video."""
-    place = tmp_path_factory.mktemp("recordings")
-    (place / "day2").mkdir()
+    directory = tmp_path_factory.mktemp("recordings")
+    (directory / "day2").mkdir()
     for i in range(NUM_VIDEOS - 1):
-        make_video(place / f"clip{i}.mp4", VideoRecipe(num_frames=24, first_index=100 * i))
-    make_video(place / "day2" / "clip1.mp4", VideoRecipe(num_frames=30, first_index=900))
-    (place / "broken.mp4").write_bytes(b"nothing")
-    make_audio(place / "sound.mp4")
-    return place
+        make_video(directory / f"clip{i}.mp4", VideoRecipe(num_frames=24, first_index=100 * i))
+    make_video(directory / "day2" / "clip1.mp4", VideoRecipe(num_frames=30, first_index=900))
+    (directory / "broken.mp4").write_bytes(b"nothing")
+    make_audio(directory / "sound.mp4")
+    return directory
 
 
 @pytest.fixture
@@ -50,11 +50,11 @@ def batch(tiny_model, capfd):
 @pytest.fixture(scope="module")
 def finished(folder, tiny_model, tmp_path_factory):
     """Results of the folder with their journal; read only."""
-    place = tmp_path_factory.mktemp("finished")
-    out = place / "results.csv"
+    directory = tmp_path_factory.mktemp("finished")
+    out = directory / "results.csv"
     command = ["batch", str(folder), "--out", str(out), "--weights", str(tiny_model), "-q"]
     assert run([*command, *THRESHOLDS]) == 3
-    return place
+    return directory
 
 
 @pytest.fixture
@@ -251,16 +251,16 @@ def test_missing_parent_folders_are_not_created(batch, folder, tmp_path, out):
 
 @pytest.mark.parametrize("what", ["a list", "a video"])
 def test_results_never_overwrite_inputs(batch, folder, tmp_path, what):
-    recording, place = folder / "clip0.mp4", tmp_path / "work.csv"
+    recording, directory = folder / "clip0.mp4", tmp_path / "work.csv"
     if what == "a list":
-        place.write_text(f"{recording}\n")
+        directory.write_text(f"{recording}\n")
     else:
-        shutil.copy(recording, place)
-    before = place.read_bytes()
-    code, _, err = batch(f"@{place}" if what == "a list" else place, "--out", place)
+        shutil.copy(recording, directory)
+    before = directory.read_bytes()
+    code, _, err = batch(f"@{directory}" if what == "a list" else directory, "--out", directory)
     assert code == 2
     assert "is an input; writing there would destroy it" in err
-    assert place.read_bytes() == before
+    assert directory.read_bytes() == before
 
 
 def test_results_never_overwrite_labels_or_videos_in_a_folder(batch, folder, tmp_path):
@@ -290,11 +290,11 @@ def test_a_name_too_long_for_its_ending_is_shortened(batch, folder, tmp_path):
 @pytest.fixture
 def mixed(tmp_path):
     """Three short videos; the second has a rate at which no timecode is dropped."""
-    place = tmp_path / "mixed"
-    place.mkdir()
+    directory = tmp_path / "mixed"
+    directory.mkdir()
     for i, rate in enumerate((Fraction(30000, 1001), Fraction(25), Fraction(30000, 1001))):
-        make_video(place / f"{i}.mp4", VideoRecipe(num_frames=24, rate=rate))
-    return place
+        make_video(directory / f"{i}.mp4", VideoRecipe(num_frames=24, rate=rate))
+    return directory
 
 
 def test_a_video_that_the_format_cannot_hold_does_not_stop_the_others(batch, mixed, tmp_path):
@@ -455,13 +455,13 @@ def test_ctrl_c_finishes_the_running_job_and_a_second_run_is_refused_meanwhile(
 @pytest.fixture
 def small_disk(tmp_path):
     """A disk of one megabyte."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
+    directory = tmp_path / "disk"
+    directory.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(directory)]
     if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("mounting a small disk takes rights that are missing here")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
+    yield directory
+    subprocess.run(["umount", str(directory)], check=True)
 
 
 def test_a_full_disk_ends_the_run_and_keeps_finished_results(batch, folder, small_disk):
