@@ -46,23 +46,23 @@ def tagged(tmp_path_factory):
 
 
 @pytest.fixture
-def complaints():
-    """What the browser says against a page, and what the page asks a network for."""
+def errors():
+    """Errors that the browser reports for a page, and requests of the page to a network."""
     return []
 
 
 @pytest.fixture
-def page(browser, tagged, complaints):
+def page(browser, tagged, errors):
     context = browser.new_context(viewport={"width": 1000, "height": 800})
     opened = context.new_page()
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on("console", lambda message: complaints.append(message.text))
-    opened.on("request", lambda request: is_foreign(request.url) and complaints.append(request.url))
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.on("console", lambda message: errors.append(message.text))
+    opened.on("request", lambda request: is_foreign(request.url) and errors.append(request.url))
     opened.goto((tagged.scores.parent / "page.html").as_uri())
     until(opened, "document.body.dataset.ready && document.body.classList.contains('has-video')")
     yield opened
     context.close()
-    assert complaints == []
+    assert errors == []
 
 
 def until(page, condition: str) -> None:
@@ -298,7 +298,7 @@ def test_prints_in_black_on_white(page):
     assert page.locator("#lanes .segment").first.is_visible()
 
 
-def test_injected_script_does_not_run(page, complaints):
+def test_injected_script_does_not_run(page, errors):
     """The policy stops even what escaping would have let through."""
     page.evaluate(
         """() => {
@@ -308,9 +308,9 @@ def test_injected_script_does_not_run(page, complaints):
            }"""
     )
     assert page.evaluate("window.injected") is None
-    (complaint,) = complaints
-    assert "Content Security Policy" in complaint
-    complaints.clear()
+    (error,) = errors
+    assert "Content Security Policy" in error
+    errors.clear()
 
 
 def test_without_video_and_scores_the_page_still_shows_and_moves(browser, tagged, tmp_path):

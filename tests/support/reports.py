@@ -1,5 +1,7 @@
 """Videos with scores for tests of reports: random, but the same on every run."""
 
+import json
+import re
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -9,6 +11,7 @@ import numpy as np
 from tests.support.timelines import STEP, timeline, track_of
 from tests.support.videos import VideoRecipe, make_video
 from vswin_cli.config import SegmentOptions
+from vswin_cli.report import ReportSource
 from vswin_cli.timeline.record import Coverage, GapRecord, Timeline, VideoRecord, with_segments
 from vswin_cli.timeline.score_files import save_track
 from vswin_cli.timeline.scores import Gap, ScoreTrack
@@ -23,6 +26,9 @@ class ReportVideo:
     timeline: Timeline
     scores: Path
     video: Path | None
+
+    def source(self) -> ReportSource:
+        return ReportSource(self.timeline, self.scores, self.video)
 
 
 def random_scores(rng: np.random.Generator, cells: int, classes: int) -> np.ndarray:
@@ -104,3 +110,9 @@ def make_report_video(
         scores = folder / f"{name}.npz"
         save_track(track, full, scores)
     return ReportVideo(full, scores, video if with_video else None)
+
+
+def content_of(page: str) -> dict[str, object]:
+    """The data that a page holds for its script."""
+    (found,) = re.findall(r'<script type="application/json" id="content">(.*?)</script>', page)
+    return json.loads(found)

@@ -1,10 +1,13 @@
 """Clips, tracks and timelines for tests: small, exact, without a model."""
 
+import io
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from vswin_cli.export import write_timelines
 from vswin_cli.timeline.record import (
     Coverage,
     GapRecord,
@@ -122,3 +125,15 @@ def segment(start: float, end: float, label: str, class_id: int | None = 0) -> S
         num_clips=3,
         alternatives=(Alternative("throwing axe", 341, 0.06),),
     )
+
+
+def named(uri: str) -> Timeline:
+    """The same timeline of another video."""
+    return timeline(video=replace(timeline().video, uri=uri))
+
+
+def written(fmt: str, *timelines: Timeline) -> str:
+    """Text of timelines in a format, by default of `timeline()`."""
+    text = io.StringIO()
+    write_timelines(timelines or [timeline()], fmt, text)
+    return text.getvalue()

@@ -1,0 +1,78 @@
+from dataclasses import replace
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.support.reports import content_of, make_report_video
+from vswin_cli.cli.app import app, run
+from vswin_cli.errors import OptionError, OutputError, SourceError
+from vswin_cli.export import write_timeline
+
+
+@pytest.fixture(scope="module")
+def tagged(tmp_path_factory):
+    return make_report_video(tmp_path_factory.mktemp("video"))
+
+
+def test_command_reads_scores_and_finds_the_video(tagged, tmp_path):
+    out = tmp_path / "page.html"
+    result = CliRunner().invoke(app, ["report", str(tagged.scores), "-o", str(out)])
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    assert "wrote" in result.stderr
+    content = content_of(out.read_text())
+    assert content["track"] is not None
+    assert content["thumbnails"]
+    assert content["video_url"].endswith("/video.webm")
+
+
+def test_command_joins_timelines_with_their_scores_and_finds_moved_videos(tagged, tmp_path):
+    (tmp_path / "video.webm").write_bytes(tagged.video.read_bytes())
+    moved = replace(
+        tagged.timeline, video=replace(tagged.timeline.video, uri="elsewhere/video.webm")
+    )
+    write_timeline(moved, "json", tmp_path / "video.json")
+    out = tmp_path / "page.html"
+    arguments = ["--scores", str(tagged.scores), "-o", str(out), "--no-thumbnails", "-q"]
+    assert run(["report", str(tmp_path / "video.json"), *arguments]) == 0
+    content = content_of(out.read_text())
+    assert content["video_url"] == "./video.webm"
+    assert content["thumbnails"] == []
+    assert content["track"] is not None
+
+
+def test_command_refuses_what_does_not_fit(tagged, tmp_path, capsys):
+    out = ["-o", str(tmp_path / "page.html")]
+    two = [str(tagged.scores), str(tagged.scores)]
+    assert run(["report", *two, "--video", str(tagged.video), *out]) == OptionError.exit_code
+    assert "2 timelines, but 1 time --video" in capsys.readouterr().err
+    assert run(["report", two[0], "--video", "nowhere.mp4", *out]) == OptionError.exit_code
+    assert run(["report", str(tmp_path / "none.json"), *out]) == SourceError.exit_code
+    capsys.readouterr()
+    assert run(["report", str(tagged.video), *out]) == SourceError.exit_code
+    assert f"`vswin tag {tagged.video} --report" in capsys.readouterr().err
+    assert (
+        run(["report", two[0], "-o", str(tmp_path / "no" / "page.html")]) == OutputError.exit_code
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_command_never_overwrites_what_the_page_is_made_of(tagged, tmp_path, capsys):
+    (tmp_path / "video.webm").write_bytes(tagged.video.read_bytes())
+    (tmp_path / "video.npz").write_bytes(tagged.scores.read_bytes())
+    moved = replace(tagged.timeline, video=replace(tagged.timeline.video, uri="video.webm"))
+    write_timeline(moved, "json", tmp_path / "video.json")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    for place in before:
+        scores = ["--scores", str(tmp_path / "video.npz")]
+        code = run(["report", str(tmp_path / "video.json"), *scores, "-o", str(place)])
+        assert code == OptionError.exit_code
+        assert f"{place} is an input" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_a_damaged_score_file_is_named(tagged, tmp_path, capsys):
+    bad = tmp_path / "bad.npz"
+    bad.write_bytes(tagged.scores.read_bytes()[:500])
+    assert run(["report", str(bad), "-o", str(tmp_path / "page.html")]) == SourceError.exit_code
+    assert "bad.npz" in capsys.readouterr().err
