@@ -60,9 +60,9 @@ sys.meta_path.insert(0, Finder())
 # Runs when a worker's interpreter starts: the first one presses Ctrl-C for the whole terminal.
 CTRL_C = """
 import os, signal, sys
-directory = os.path.join(os.path.dirname(__file__), "pressed")
-if "--multiprocessing-fork" in sys.orig_argv and not os.path.exists(directory):
-    open(directory, "x").close()
+marker = os.path.join(os.path.dirname(__file__), "pressed")
+if "--multiprocessing-fork" in sys.orig_argv and not os.path.exists(marker):
+    open(marker, "x").close()
     os.killpg(0, signal.SIGINT)
 """
 

@@ -186,8 +186,8 @@ def test_parts_count_as_done_for_the_very_file_only(task, identity, num_left):
 
     journal, (job,) = Journal(task.journal), jobs("a")
     for part in plan_parts(video, 15.0):
-        directory = (job.entry, identity, task.scoring, part.start_seconds, part.count)
-        journal.part_path(*directory).write_bytes(b"of an earlier run")
+        part_of = (job.entry, identity, task.scoring, part.start_seconds, part.count)
+        journal.part_path(*part_of).write_bytes(b"of an earlier run")
     executor, outcomes = run_script(task, {("a", 1): answer}, "a")
     assert (
         len(executor.given) == 1 + num_left + 1

@@ -251,16 +251,16 @@ def test_missing_parent_folders_are_not_created(batch, folder, tmp_path, out):
 
 @pytest.mark.parametrize("what", ["a list", "a video"])
 def test_results_never_overwrite_inputs(batch, folder, tmp_path, what):
-    recording, directory = folder / "clip0.mp4", tmp_path / "work.csv"
+    recording, table = folder / "clip0.mp4", tmp_path / "work.csv"
     if what == "a list":
-        directory.write_text(f"{recording}\n")
+        table.write_text(f"{recording}\n")
     else:
-        shutil.copy(recording, directory)
-    before = directory.read_bytes()
-    code, _, err = batch(f"@{directory}" if what == "a list" else directory, "--out", directory)
+        shutil.copy(recording, table)
+    before = table.read_bytes()
+    code, _, err = batch(f"@{table}" if what == "a list" else table, "--out", table)
     assert code == 2
     assert "is an input; writing there would destroy it" in err
-    assert directory.read_bytes() == before
+    assert table.read_bytes() == before
 
 
 def test_results_never_overwrite_labels_or_videos_in_a_folder(batch, folder, tmp_path):
