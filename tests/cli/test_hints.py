@@ -8,7 +8,7 @@ from vswin_cli import errors
 KINDS = {name for name in errors.__all__ if name.endswith("Error")}
 
 FINISHED_BY_THE_CALLER = {
-    "records",
+    "storage.json_records",
     "timeline.provenance",
     "timeline.record",
     "timeline.score_files",
