@@ -34,7 +34,7 @@ def content(timeline):
 
 def test_crops_of_the_options_count_as_in_the_command(model, tiny_model, movie, capfd):
     ours = analyze_video(str(movie), Engine(model, ON_CPU), SamplingOptions(crops=3), top_classes=2)
-    options = "--json --crops 3 --windows 2 --device cpu --precision float32".split()
+    options = ["--json", "--crops=3", "--windows=2", "--device=cpu", "--precision=float32"]
     assert run(["tag", str(movie), "--weights", str(tiny_model), *options]) == 0
     theirs = json.loads(capfd.readouterr().out) | {"created": None}
     assert content(ours) == theirs
