@@ -43,14 +43,14 @@ def report(tiny_model, video):
 
 def test_the_report_holds_network_video_and_machine(report, video):
     assert report["schema"] == "vswin.bench/1"
-    assert list(report) == ["schema", "machine", "subject", "network", "video", "passes"]
+    assert list(report) == ["schema", "machine", "subject", "network", "film", "passes"]
     assert report["machine"]["device"] == "cpu"
     assert report["subject"]["id"] == "tiny"
     assert report["subject"]["input"] == [8, 32, 32]
     assert report["subject"]["unmasked_macs"] <= report["subject"]["reference_macs"]
-    assert report["video"]["uri"] == video
-    assert not report["video"]["synthesised"]
-    assert report["video"]["frames"] == 75
+    assert report["film"]["uri"] == video
+    assert not report["film"]["synthesised"]
+    assert report["film"]["frames"] == 75
     assert report["passes"] == 2
 
 
@@ -62,7 +62,7 @@ def test_a_single_one_of_anything_is_no_plural(report):
         passes=1,
         machine=replace(found.machine, logical_cores=1, usable_cores=1, threads=1),
         network=replace(found.network, precisions=(replace(row, clips=1),)),
-        recording=replace(found.recording, frames=1, clips=1),
+        video=replace(found.video, frames=1, clips=1),
     )
     text = io.StringIO()
     Console(file=text, width=300).print(bench_tables(lone))
@@ -87,19 +87,19 @@ def test_float32_comes_first_with_its_ceiling(report):
 
 
 def test_ratios_follow_from_the_seconds_beside_them(report):
-    recording = report["video"]
+    measured = report["film"]
     decode, model, whole = (
-        recording[stage]["timing"]["fastest_seconds"] for stage in ("decode", "model", "end_to_end")
+        measured[stage]["timing"]["fastest_seconds"] for stage in ("decode", "model", "end_to_end")
     )
-    assert recording["to_slower"] == pytest.approx(whole / max(decode, model))
-    assert recording["to_sum"] == pytest.approx(whole / (decode + model))
-    assert recording["frames_per_second"] == pytest.approx(75 / decode)
-    assert recording["end_to_end"]["times_real_time"] == pytest.approx(
-        recording["duration_seconds"] / whole
+    assert measured["to_slower"] == pytest.approx(whole / max(decode, model))
+    assert measured["to_sum"] == pytest.approx(whole / (decode + model))
+    assert measured["frames_per_second"] == pytest.approx(75 / decode)
+    assert measured["end_to_end"]["times_real_time"] == pytest.approx(
+        measured["duration_seconds"] / whole
     )
-    assert recording["memory"]["total_bytes"] > recording["memory"]["main_bytes"] > 0
-    assert recording["float32"] is None
-    assert recording["peers"] == []
+    assert measured["memory"]["total_bytes"] > measured["memory"]["main_bytes"] > 0
+    assert measured["float32"] is None
+    assert measured["peers"] == []
 
 
 def test_without_a_video_a_video_is_made_and_said_so(tiny_model, capfd):
@@ -121,7 +121,7 @@ def test_a_named_precision_is_measured_beside_float32_and_used(tiny_model, video
     report = json.loads(out)
     assert err == ""
     assert [row["precision"] for row in report["network"]["rows"]] == ["float32", "bfloat16"]
-    assert report["video"]["precision"] == "bfloat16"
+    assert report["film"]["precision"] == "bfloat16"
     assert report["machine"]["threads"] == 1
     (row,) = report["network"]["precisions"]
     assert row["precision"] == "bfloat16"
@@ -150,13 +150,13 @@ def test_the_long_video_demo_goes_the_same_way(tiny_model, tmp_path, capfd):
     video = make_video(tmp_path / "b.mp4", VideoRecipe(num_frames=120))
     arguments = ["--peer", "mmaction2", "--video", str(video), "--passes", "1", "--no-memory"]
     assert run(["bench", "-m", str(tiny_model), *arguments, "--json"]) == 0
-    recording = json.loads(capfd.readouterr().out)["video"]
-    (peer,) = recording["peers"]
+    measured = json.loads(capfd.readouterr().out)["film"]
+    (peer,) = measured["peers"]
     assert peer["settings"].startswith("--input-step 2 --stride 0.75")
     assert peer["difference"] < 1e-4
-    assert abs(peer["clips"] - recording["clips"]) <= 1
+    assert abs(peer["clips"] - measured["clips"]) <= 1
     assert peer["slower"] == pytest.approx(
-        peer["timing"]["fastest_seconds"] / recording["end_to_end"]["timing"]["fastest_seconds"]
+        peer["timing"]["fastest_seconds"] / measured["end_to_end"]["timing"]["fastest_seconds"]
     )
 
 

@@ -1,4 +1,4 @@
-"""The device's own matrix rate: the ceiling that no network on it can pass."""
+"""Measure the device's rate of matrix products, the ceiling that no network on it can pass."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from vswin_cli.bench.machine import synchronise
 from vswin_cli.bench.record import Ceiling, Timing
-from vswin_cli.bench.timing import Contender, measure
+from vswin_cli.bench.timing import Workload, measure
 from vswin_cli.models.network.cpu_threads import run_pieces
 
 __all__ = ["Product", "best_products", "ceiling_of"]
@@ -30,10 +30,10 @@ class Product:
     """Rows × inner × columns, in words."""
     flops: int
     """A multiply-add counts two."""
-    contender: Contender
+    workload: Workload
 
     def gflops(self, timing: Timing) -> float:
-        """Rate of the fastest pass."""
+        """Return the rate of the fastest pass."""
         return self.flops / timing.fastest_seconds / 1e9
 
 
@@ -42,40 +42,40 @@ def best_products(
 ) -> tuple[list[Product], int]:
     """Try square products and those of the network's own MLPs; keep the fastest few.
 
-    On a CPU each is also tried as one product per thread, which leaves out what threads lose by
-    waiting for each other within one.
+    On a CPU each is also tried as one product per thread, which saves the time that threads lose
+    by waiting for each other within one product.
 
     Returns:
         The products to measure carefully, and how many were tried.
     """
     threads = torch.get_num_threads() if device.type == "cpu" else 1
     shapes = [(side, side, side) for side in _sides(device, threads)] + list(mlp_shapes)
-    tried = [_together(shape, device, dtype) for shape in shapes]
+    tried = [_all_threads(shape, device, dtype) for shape in shapes]
     if threads > 1:
-        tried += [_apart(shape, dtype, threads) for shape in shapes]
-    contenders = [product.contender for product in tried]
-    rates = measure(contenders, 1, pass_seconds=_TRIAL_SECONDS)
-    tried.sort(key=lambda product: -product.gflops(rates[product.contender.name]))
+        tried += [_per_thread(shape, dtype, threads) for shape in shapes]
+    workloads = [product.workload for product in tried]
+    rates = measure(workloads, 1, pass_seconds=_TRIAL_SECONDS)
+    tried.sort(key=lambda product: -product.gflops(rates[product.workload.name]))
     return tried[:_KEPT], len(tried)
 
 
 def ceiling_of(
     precision: str, products: Sequence[Product], tried: int, timings: Mapping[str, Timing]
 ) -> Ceiling:
-    """The largest rate that was measured."""
-    best = max(products, key=lambda product: product.gflops(timings[product.contender.name]))
-    return Ceiling(precision, best.gflops(timings[best.contender.name]), best.shape, tried)
+    """Return the largest rate that was measured."""
+    best = max(products, key=lambda product: product.gflops(timings[product.workload.name]))
+    return Ceiling(precision, best.gflops(timings[best.workload.name]), best.shape, tried)
 
 
 def _sides(device: torch.device, threads: int) -> set[int]:
-    """Of square matrices; more threads want larger ones."""
+    """Return the sides of the square matrices to try; more threads need larger ones."""
     if device.type != "cpu":
         return set(_ACCELERATOR_SIDES)
     return {_CPU_SIDE, _CPU_SIDE * ceil(sqrt(threads))}
 
 
-def _together(shape: tuple[int, int, int], device: torch.device, dtype: torch.dtype) -> Product:
-    """One product with all threads, or on the accelerator."""
+def _all_threads(shape: tuple[int, int, int], device: torch.device, dtype: torch.dtype) -> Product:
+    """Make one product for all threads, or for the accelerator."""
     rows, inner, columns = shape
     a = torch.randn(rows, inner, device=device).to(dtype)
     weight = torch.randn(columns, inner, device=device).to(dtype)
@@ -88,8 +88,8 @@ def _together(shape: tuple[int, int, int], device: torch.device, dtype: torch.dt
     return _product(shape, 1, dtype, run)
 
 
-def _apart(shape: tuple[int, int, int], dtype: torch.dtype, threads: int) -> Product:
-    """A product for each thread, of as many rows as its share."""
+def _per_thread(shape: tuple[int, int, int], dtype: torch.dtype, threads: int) -> Product:
+    """Make one product per thread, each with its share of the rows."""
     rows, inner, columns = max(1, shape[0] // threads), shape[1], shape[2]
     weight = torch.randn(columns, inner).to(dtype)
     pieces = [torch.randn(rows, inner).to(dtype) for _ in range(threads)]
@@ -106,4 +106,4 @@ def _product(
     rows, inner, columns = shape
     words = f"{rows}×{inner}×{columns}" + (f" on each of {threads} threads" if threads > 1 else "")
     name = f"{words} in {str(dtype).removeprefix('torch.')}"
-    return Product(words, 2 * threads * rows * inner * columns, Contender(name, run))
+    return Product(words, 2 * threads * rows * inner * columns, Workload(name, run))

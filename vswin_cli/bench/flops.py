@@ -1,4 +1,4 @@
-"""Multiply-adds of a Video Swin Transformer, counted from its shape alone; free of torch.
+"""Count the multiply-adds of a Video Swin Transformer from its shape alone; free of torch.
 
 The convention is that of the papers: one multiply-add counts once, only matrix products and the
 patch embedding count, and attention counts as the reference implementations do it, every pair of
@@ -35,11 +35,11 @@ class _Stage:
 
     @property
     def padded(self) -> Grid:
-        d, h, w = (_up(n, m) * m for n, m in zip(self.grid, self.window, strict=True))
+        d, h, w = (_ceil_div(n, m) * m for n, m in zip(self.grid, self.window, strict=True))
         return d, h, w
 
     def block_macs(self, mlp_ratio: float, *, shifted: bool, skip_masked: bool) -> int:
-        """One block: the four projections and both products of attention."""
+        """Count one block: the four projections, the MLP and both products of attention."""
         tokens, slots = prod(self.grid), prod(self.padded)
         pairs = self._unmasked_pairs() if shifted and skip_masked else slots * prod(self.window)
         projections = slots * 4 * self.dim**2
@@ -47,7 +47,10 @@ class _Stage:
         return projections + mlp + 2 * pairs * self.dim
 
     def _unmasked_pairs(self) -> int:
-        """Pairs that attend to each other; along an axis the last window falls in two parts."""
+        """Count the pairs of tokens that attend to each other."""
+        # The mask factorises over the axes. Along a shifted axis every window is whole but the
+        # last, which the roll has put together from the two ends of the grid: these do not see
+        # each other, so it counts window - shift and shift tokens apart.
         pairs = 1
         for length, window, shift in zip(self.padded, self.window, self.shift, strict=True):
             whole = length // window - bool(shift)
@@ -58,7 +61,7 @@ class _Stage:
 def count_macs(
     architecture: Architecture, clip_size: Grid, num_classes: int, *, skip_masked: bool = False
 ) -> int:
-    """Multiply-adds of one clip.
+    """Count the multiply-adds of one clip.
 
     Args:
         architecture: shape of the network.
@@ -80,7 +83,7 @@ def count_macs(
 
 
 def mlp_shapes(architecture: Architecture, clip_size: Grid, batch: int) -> list[Grid]:
-    """Rows, inner size and columns of the matrix products in each stage's MLP."""
+    """Return rows, inner size and columns of the matrix products in each stage's MLP."""
     shapes = []
     for stage in _stages(architecture, clip_size):
         rows, hidden = batch * prod(stage.grid), int(stage.dim * architecture.mlp_ratio)
@@ -89,7 +92,7 @@ def mlp_shapes(architecture: Architecture, clip_size: Grid, batch: int) -> list[
 
 
 def _stages(architecture: Architecture, clip_size: Grid) -> list[_Stage]:
-    d, h, w = (_up(n, p) for n, p in zip(clip_size, architecture.patch_size, strict=True))
+    d, h, w = (_ceil_div(n, p) for n, p in zip(clip_size, architecture.patch_size, strict=True))
     stages = []
     for number, depth in enumerate(architecture.depths):
         axes = list(zip((d, h, w), architecture.window_size, strict=True))
@@ -97,10 +100,10 @@ def _stages(architecture: Architecture, clip_size: Grid) -> list[_Stage]:
         shift = tuple(0 if n <= m else m // 2 for n, m in axes)
         dim = architecture.embed_dim << number
         stages.append(_Stage(dim, depth, (d, h, w), window, shift))  # type: ignore[arg-type]
-        h, w = _up(h, 2), _up(w, 2)
+        h, w = _ceil_div(h, 2), _ceil_div(w, 2)
     return stages
 
 
-def _up(amount: int, unit: int) -> int:
-    """How many units hold the amount."""
+def _ceil_div(amount: int, unit: int) -> int:
+    """Divide and round up."""
     return -(-amount // unit)

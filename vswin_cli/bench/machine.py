@@ -1,4 +1,4 @@
-"""What the figures were measured on."""
+"""Describe the machine that figures are measured on, and wait for its device."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CPU_FACTS = Path("/proc/cpuinfo")
 
 
 def describe_machine(device: torch.device, peers: tuple[str, ...] = ()) -> Machine:
-    """Look at this machine and at the device that the network runs on."""
+    """Describe this machine and the device that the network runs on."""
     return Machine(
         processor=_processor(),
         logical_cores=os.cpu_count() or 1,
@@ -33,7 +33,7 @@ def describe_machine(device: torch.device, peers: tuple[str, ...] = ()) -> Machi
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait until the device has done all that it was asked to do."""
+    """Wait until the device has finished all queued work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -46,7 +46,7 @@ def _processor() -> str:
 
 
 def _cpu_facts(key: str) -> list[str]:
-    """What Linux says of each core under a key; nothing elsewhere."""
+    """Return a key of `/proc/cpuinfo` for each core; nothing on other systems."""
     if not _CPU_FACTS.is_file():
         return []
     lines = (line.partition(":") for line in _CPU_FACTS.read_text().splitlines())

@@ -1,8 +1,8 @@
-"""How much memory tagging a video takes, watched from outside.
+"""Measure how much memory tagging a video takes, from outside the process that does it.
 
 The video is tagged once more in a fresh process, because this one holds several networks and peers.
-On Linux its memory and that of its decoders is read while it runs; elsewhere it tells itself at the
-end.
+On Linux its memory and that of its decoders is sampled while it runs; elsewhere the process reports
+its own peak at the end.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from vswin_cli.bench.record import Memory
 __all__ = ["MemoryRequest", "measure_memory", "parse_request"]
 
 _PROC = Path("/proc")
-_LOOK_SECONDS = 0.02
+_SAMPLE_SECONDS = 0.02
 _BOOTSTRAP = (
     "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
     "from vswin_cli.bench.memory_process import main; main(sys.argv[2])"
@@ -29,12 +29,12 @@ _BOOTSTRAP = (
 
 @dataclass(frozen=True, slots=True)
 class MemoryRequest:
-    """What the fresh process does."""
+    """What the fresh process runs."""
 
     subject: str
     """Name of the weights or of the architecture."""
     random: bool
-    """Which of the two it is."""
+    """Whether it is an architecture, filled with random weights."""
     video: str
     device: str
     precision: str
@@ -43,7 +43,7 @@ class MemoryRequest:
 
 
 def parse_request(text: str) -> MemoryRequest:
-    """The request that `measure_memory` passed on."""
+    """Read the request that `measure_memory` passed on the command line."""
     return MemoryRequest(**json.loads(text))
 
 
@@ -56,25 +56,25 @@ def measure_memory(request: MemoryRequest, notes: list[str]) -> Memory | None:
     """
     paths = json.dumps([str(Path(path).resolve()) for path in sys.path])
     command = [sys.executable, "-c", _BOOTSTRAP, paths, json.dumps(asdict(request))]
-    with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complaints:
-        with subprocess.Popen(command, stdout=said, stderr=complaints) as process:
-            seen = _watch(process)
-        said.seek(0)
+    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        with subprocess.Popen(command, stdout=stdout, stderr=stderr) as process:
+            peak = _watch(process)
+        stdout.seek(0)
         if process.returncode:
-            complaints.seek(0)
-            lines = complaints.read().decode("utf-8", "replace").strip().splitlines()
+            stderr.seek(0)
+            lines = stderr.read().decode("utf-8", "replace").strip().splitlines()
             reason = lines[-1] if lines else f"exit code {process.returncode}"
             notes.append(f"peak memory could not be measured: {reason}")
             return None
-        told = json.loads(said.read())
-    if not seen.total:
-        main, decoder = told["main_bytes"], told["decoder_bytes"]
-        return Memory(main, decoder, main + decoder, told["device_bytes"])
-    return Memory(seen.main, seen.others, seen.total, told["device_bytes"])
+        own = json.loads(stdout.read())
+    if not peak.total:
+        main, decoder = own["main_bytes"], own["decoder_bytes"]
+        return Memory(main, decoder, main + decoder, own["device_bytes"])
+    return Memory(peak.main, peak.others, peak.total, own["device_bytes"])
 
 
 @dataclass(slots=True)
-class _Seen:
+class _Peak:
     """Largest amounts so far, in bytes."""
 
     main: int = 0
@@ -82,20 +82,20 @@ class _Seen:
     total: int = 0
 
 
-def _watch(process: subprocess.Popen[bytes]) -> _Seen:
-    """Look at a process and its descendants until it ends."""
-    seen = _Seen()
+def _watch(process: subprocess.Popen[bytes]) -> _Peak:
+    """Sample the memory of a process and its descendants until it ends."""
+    peak = _Peak()
     while process.poll() is None:
         main = _peak_bytes(process.pid)
         others = sum(_peak_bytes(pid) for pid in _descendants(process.pid))
-        seen.main, seen.others = max(seen.main, main), max(seen.others, others)
-        seen.total = max(seen.total, main + others)
-        time.sleep(_LOOK_SECONDS)
-    return seen
+        peak.main, peak.others = max(peak.main, main), max(peak.others, others)
+        peak.total = max(peak.total, main + others)
+        time.sleep(_SAMPLE_SECONDS)
+    return peak
 
 
 def _peak_bytes(pid: int) -> int:
-    """The most that a process has held so far, as the kernel keeps count; 0 if nobody knows."""
+    """Return the peak resident memory of a process so far; 0 where it is not known."""
     try:
         lines = (_PROC / str(pid) / "status").read_text().splitlines()
     except OSError:
@@ -104,6 +104,7 @@ def _peak_bytes(pid: int) -> int:
 
 
 def _descendants(pid: int) -> list[int]:
+    """List the processes below a process, through the children of each of its threads."""
     found: list[int] = []
     for task in (_PROC / str(pid) / "task").glob("*"):
         try:

@@ -1,7 +1,7 @@
-"""The program whose memory is measured: loads one network and tags one video.
+"""Program whose memory is measured: loads one network and tags one video.
 
-Started by `vswin_cli.bench.memory`; reads its request from the command line and writes what it
-knows of its own memory to standard output, as JSON.
+Started by `vswin_cli.bench.memory`; reads its request from the command line and writes its own
+peak memory to standard output, as JSON.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ __all__ = ["main"]
 
 
 def main(request_text: str) -> None:
-    """Tag the video of the request and say how much memory it took."""
+    """Tag the video of the request and print how much memory it took."""
     request = parse_request(request_text)
     torch.set_num_threads(request.threads)
     model = load_subject(Subject(request.subject, request.random))
@@ -30,16 +30,16 @@ def main(request_text: str) -> None:
     analyze_video(request.video, engine)
     device = engine.device
     on_cuda = device.type == "cuda"
-    told = {
+    peaks = {
         "main_bytes": _peak_bytes(children=False),
         "decoder_bytes": _peak_bytes(children=True),
         "device_bytes": torch.cuda.max_memory_allocated(device) if on_cuda else None,
     }
-    sys.stdout.write(json.dumps(told))
+    sys.stdout.write(json.dumps(peaks))
 
 
 def _peak_bytes(*, children: bool) -> int:
-    """The most that this process, or the largest of its children, has held."""
+    """Return the peak memory of this process, or of the largest of its children."""
     try:
         import resource
     except ImportError:  # not a POSIX system

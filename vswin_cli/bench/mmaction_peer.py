@@ -1,11 +1,11 @@
-"""MMAction2's way through a long video, as its `long_video_demo` goes it.
+"""Run MMAction2's `long_video_demo` with our weights, to measure beside vswin.
 
-The demo of version 1.2.0 reads every frame with OpenCV, keeps a window of full-size pictures, and
+The demo of version 1.2.0 reads every frame with OpenCV, keeps a window of full-size frames, and
 gives the whole window to the library's test pipeline and recogniser whenever it is full. Here it
 runs with the settings that make it fastest and fair: a stride like ours instead of a prediction per
 frame, one centre crop, results as JSON instead of a second video, our weights. The step that takes
-the window's pictures comes first in the pipeline: the demo puts it behind the resize, so that the
-recogniser would see the middle of a full-size picture.
+the window's frames comes first in the pipeline: the demo puts it behind the resize, so that the
+recogniser would see the middle of a full-size frame.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 __all__ = ["DemoWindow", "LongVideoDemo", "import_mmaction"]
 
-Picture = TypeVar("Picture")
+Frame = TypeVar("Frame")
 
 _MISSING_PART = "mmaction.models.localizers.drn"
 _TOP = 5
@@ -76,33 +76,33 @@ def _stand_in_for_missing_part() -> None:
         sys.modules.setdefault(part.__name__, part)
 
 
-class DemoWindow(Generic[Picture]):
-    """Which pictures the demo predicts from.
+class DemoWindow(Generic[Frame]):
+    """Choose the frames that the demo predicts from.
 
-    The first window is the first pictures, without a step. After that each group of `step`
-    pictures gives one of its own, drawn at random, and a full window gives up its first pictures.
+    The first window is the first frames, without a step. After that each group of `step` frames
+    gives one of its own, drawn at random, and a full window gives up its first frames.
 
     Args:
-        length: pictures in a window.
-        step: pictures of the video per picture of the window.
-        stride: pictures that a window gives up after a prediction.
+        length: frames in a window.
+        step: frames of the video per frame of the window.
+        stride: frames that a window gives up after a prediction.
     """
 
     def __init__(self, length: int, step: int, stride: int) -> None:
         self._length, self._step, self._stride = length, step, stride
-        self._window: deque[Picture] = deque(maxlen=length)
-        self._waiting: list[Picture] = []
+        self._window: deque[Frame] = deque(maxlen=length)
+        self._waiting: list[Frame] = []
 
-    def push(self, picture: Picture, number: int, *, is_last: bool) -> list[Picture]:
-        """Take a picture and return the window if it is full, else nothing.
+    def push(self, frame: Frame, number: int, *, is_last: bool) -> list[Frame]:
+        """Add a frame and return the window if it is full, else nothing.
 
         Args:
-            picture: the next one.
+            frame: the next one.
             number: its place in the video, from 1.
             is_last: whether the video ends with it.
         """
         waiting = self._waiting
-        waiting.append(picture)
+        waiting.append(frame)
         if number == self._length:
             self._window.extend(waiting)
             waiting.clear()
@@ -118,7 +118,7 @@ class DemoWindow(Generic[Picture]):
 
 
 class LongVideoDemo:
-    """The demo with one recogniser.
+    """Run the demo with one recogniser.
 
     Args:
         model: shape, weights and input; on the CPU or wherever.
@@ -150,7 +150,7 @@ class LongVideoDemo:
         )
 
     def run(self, path: Path) -> dict[int, list[tuple[str, float]]]:
-        """Go through a video.
+        """Run the demo on a video.
 
         Returns:
             The best labels with their scores as they are known at each frame.
@@ -171,19 +171,19 @@ class LongVideoDemo:
         known = {}
         self.clips = 0
         for number in range(1, total + 1):
-            _, picture = capture.read()
-            if picture is None:
+            _, frame = capture.read()
+            if frame is None:
                 continue
-            pictures = window.push(picture[:, :, ::-1], number, is_last=number == total)  # RGB
-            if pictures:
-                best = self._predict(pictures)
+            frames = window.push(frame[:, :, ::-1], number, is_last=number == total)  # RGB
+            if frames:
+                best = self._predict(frames)
             known[number] = best
         capture.release()
         json.dump(known, io.StringIO())  # the demo writes a file; what the disk takes is not ours
         return known
 
     def difference(self, engine: Engine, clip: Clip) -> float:
-        """Largest difference of the recogniser's logits from ours, on the same pixels.
+        """Return the largest difference of the recogniser's logits from ours, on the same pixels.
 
         Args:
             engine: ours, in float32.
@@ -197,12 +197,12 @@ class LongVideoDemo:
             ours = engine.model.network(views)
         return float((theirs - ours).abs().max())
 
-    def _predict(self, pictures: list[NDArray[np.uint8]]) -> list[tuple[str, float]]:
-        """Best labels of a full window."""
+    def _predict(self, frames: list[NDArray[np.uint8]]) -> list[tuple[str, float]]:
+        """Predict the best labels of a full window."""
         data = {
-            "array": list(np.array(pictures)),
+            "array": list(np.array(frames)),
             "frame_inds": np.arange(self._length),
-            "img_shape": pictures[0].shape[:2],
+            "img_shape": frames[0].shape[:2],
             "modality": "RGB",
             "label": -1,
             "num_clips": 1,
@@ -220,7 +220,7 @@ def _score(labelled: tuple[str, float]) -> float:
 
 
 def _pipeline(short_side: int, crop: int) -> Any:  # noqa: ANN401
-    """The library's own transforms, from pictures to a packed input."""
+    """Compose the library's own transforms, from frames to a packed input."""
     with _quietly():
         import_module("mmengine.registry").init_default_scope("mmaction")
         return import_module("mmengine.dataset").Compose(
@@ -235,7 +235,7 @@ def _pipeline(short_side: int, crop: int) -> Any:  # noqa: ANN401
 
 
 def _recogniser(model: LoadedModel, device: torch.device) -> Any:  # noqa: ANN401
-    """The library's network with our weights."""
+    """Build the library's network with our weights."""
     with _quietly():
         config = import_module("mmengine").Config({"model": _network_config(model)})
         recogniser = import_module("mmaction.apis").init_recognizer(config, None, device)
@@ -247,7 +247,7 @@ def _recogniser(model: LoadedModel, device: torch.device) -> Any:  # noqa: ANN40
 
 
 def _their_name(name: str, last_stage: int) -> str:
-    """Our name of a tensor in the library's layout."""
+    """Translate our name of a tensor to the library's layout."""
     part, _, rest = name.partition(".")
     if part == "head":
         return f"cls_head.fc_cls.{rest}"
@@ -289,7 +289,7 @@ def _network_config(model: LoadedModel) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """Keep the library's remarks from standard output, which is for results."""
+    """Keep the library's messages off standard output, which is for results."""
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield

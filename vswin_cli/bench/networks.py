@@ -1,8 +1,8 @@
-"""The network without a video around it: clips per second, share of the ceiling, peers, precision.
+"""Measure the network alone: clips per second, share of the ceiling, peers, precision.
 
 Every network of a run gets the same clips and the same weights, and all take turns with the matrix
 products that make the ceiling. On a CPU each is measured in both ways of using the threads, all of
-them on one pass or a pass in each, and the faster one counts, whoever's network it is.
+them on one pass or one pass per thread, and the faster one counts, for peers as for ours.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from vswin_cli.bench.record import (
     SubjectRecord,
     Timing,
 )
-from vswin_cli.bench.timing import Contender, OnStep, ignore_step, measure
+from vswin_cli.bench.timing import OnStep, Workload, ignore_step, measure
 from vswin_cli.inference.engine import Engine
 from vswin_cli.inference.views import make_views
 from vswin_cli.models.checkpoints.load import LoadedModel
@@ -49,16 +49,16 @@ class _Entry:
     batch: Tensor
     """(B, 3, T, S, S) on the device."""
     threads: int
-    """That take a pass each when it runs apart; 1 if it cannot."""
+    """How many passes run at once, one per thread; 1 if it cannot run so."""
 
     @property
-    def together(self) -> Contender:
-        """All threads, or the accelerator, on one pass."""
-        return Contender(f"{self.name} in {self.precision}", self.logits)
+    def all_threads(self) -> Workload:
+        """Run one pass on all threads, or on the accelerator."""
+        return Workload(f"{self.name} in {self.precision}", self.logits)
 
     @property
-    def apart(self) -> Contender:
-        """A pass in each thread."""
+    def per_thread(self) -> Workload:
+        """Run one pass per thread."""
 
         def work(batch: Tensor) -> None:
             self.run(batch)
@@ -66,23 +66,23 @@ class _Entry:
         def run() -> None:
             run_pieces(work, [self.batch] * self.threads)
 
-        return Contender(f"{self.name} in {self.precision}, a pass per thread", run)
+        return Workload(f"{self.name} in {self.precision}, a pass per thread", run)
 
     @property
-    def contenders(self) -> list[Contender]:
-        """Every way to run it."""
-        return [self.together, self.apart] if self.threads > 1 else [self.together]
+    def workloads(self) -> list[Workload]:
+        """All ways to run it."""
+        return [self.all_threads, self.per_thread] if self.threads > 1 else [self.all_threads]
 
     @torch.inference_mode()
     def logits(self) -> Tensor:
-        """(B, K), once the device has finished."""
+        """Run the batch and wait for its logits (B, K)."""
         logits = self.run(self.batch)
         synchronise(self.batch.device)
         return logits
 
 
 def describe_subject(model: LoadedModel, *, random_weights: bool) -> SubjectRecord:
-    """What is measured, and the work that one clip of it is."""
+    """Describe the measured network, and count the multiply-adds of one clip."""
     card, size = model.card, _clip_size(model)
     shape, classes = card.architecture, card.num_classes
     return SubjectRecord(
@@ -115,7 +115,7 @@ def measure_networks(
         batch_size: clips per forward pass.
         passes: how often each is measured.
         compiled: also measure each network after `torch.compile`, where that works.
-        on_step: told what comes next.
+        on_step: called before each step.
     """
     entries = [
         _Entry(name, precision, network, _batch(engine, clips, batch_size), _threads(engine))
@@ -129,7 +129,7 @@ def measure_networks(
     notes: list[str] = []
     if compiled:
         for entry in list(entries):
-            on_step(f"compiling {entry.together.name}, which may take minutes")
+            on_step(f"compiling {entry.all_threads.name}, which may take minutes")
             _add_compiled(entry, entries, notes)
     products = {
         precision: best_products(engine.device, engine.dtype, _products_of(engine, batch_size))
@@ -137,8 +137,8 @@ def measure_networks(
     }
     timings = measure(
         [
-            *(contender for entry in entries for contender in entry.contenders),
-            *(product.contender for kept, _ in products.values() for product in kept),
+            *(workload for entry in entries for workload in entry.workloads),
+            *(product.workload for kept, _ in products.values() for product in kept),
         ],
         passes,
         pass_seconds=_PASS_SECONDS,
@@ -155,7 +155,7 @@ def measure_networks(
 def measure_precisions(
     engines: Mapping[str, Engine], clips: Sequence[Clip]
 ) -> tuple[PrecisionRow, ...]:
-    """Hold the results of each faster precision against those in float32."""
+    """Compare the results of each faster precision with those in float32."""
     steps = {name: _logits(engine, clips) for name, engine in engines.items()}  # (N, D, K)
     exact = steps.pop("float32")
     rows = []
@@ -184,7 +184,7 @@ def _products_of(engine: Engine, batch_size: int) -> list[tuple[int, int, int]]:
 
 
 def _batch(engine: Engine, clips: Sequence[Clip], size: int) -> Tensor:
-    """The first clips, over again if there are too few: (size, 3, T, S, S)."""
+    """Make a batch (size, 3, T, S, S) of the first clips, repeated if there are too few."""
     views = [
         make_views(
             torch.from_numpy(clips[number % len(clips)].frames).to(engine.device),
@@ -202,7 +202,10 @@ def _threads(engine: Engine) -> int:
 
 
 def _add_compiled(entry: _Entry, entries: list[_Entry], notes: list[str]) -> None:
-    """Append the compiled network if compiling it works; its threads are compiled in."""
+    """Append the compiled network if compiling it works.
+
+    It is measured on all threads only: the number of threads is compiled in.
+    """
     network = torch.compile(entry.run)
     one = _Entry(f"{entry.name} compiled", entry.precision, network, entry.batch, 1)
     try:
@@ -210,7 +213,7 @@ def _add_compiled(entry: _Entry, entries: list[_Entry], notes: list[str]) -> Non
             one.logits()
     except Exception as problem:  # whatever a compiler may raise, the rest can be measured
         reason = next(iter(str(problem).splitlines()), type(problem).__name__)
-        notes.append(f"torch.compile failed on {entry.together.name}: {reason[:200]}")
+        notes.append(f"torch.compile failed on {entry.all_threads.name}: {reason[:200]}")
     else:
         entries.append(one)
 
@@ -221,11 +224,11 @@ def _rows(
     timings: Mapping[str, Timing],
     ceilings: Mapping[str, Ceiling],
 ) -> tuple[NetworkRow, ...]:
-    """What follows from the timings, entry by entry."""
+    """Derive rates and ratios from the timings, entry by entry."""
     macs = count_macs(model.card.architecture, _clip_size(model), model.card.num_classes)
     ours = {entry.precision: entry for entry in entries if entry.name == OURS}
     outputs = {precision: entry.logits() for precision, entry in ours.items()}
-    usual = {name: _ways(entry, timings)[0].seconds for name, entry in ours.items()}
+    ours_seconds = {name: _ways(entry, timings)[0].seconds for name, entry in ours.items()}
     rows = []
     for entry in entries:
         best, *others = _ways(entry, timings)
@@ -236,14 +239,14 @@ def _rows(
                 name=entry.name,
                 precision=entry.precision,
                 timing=best.timing,
-                apart=best.apart,
+                one_pass_per_thread=best.per_thread,
                 clips_at_once=best.clips,
                 other_way_seconds=others[0].seconds if others else None,
                 clips_per_second=1 / best.seconds,
                 gflops=gflops,
                 share=gflops / ceilings[entry.precision].gflops,
-                slower=best.seconds / usual[entry.precision],
-                slower_than_best=best.seconds / min(usual.values()),
+                slower=best.seconds / ours_seconds[entry.precision],
+                slower_than_best=best.seconds / min(ours_seconds.values()),
                 difference=None
                 if is_ours
                 else _largest(entry.logits().float() - outputs[entry.precision].float()),
@@ -256,7 +259,8 @@ def _rows(
 class _Way:
     """One way of using the threads, measured."""
 
-    apart: bool
+    per_thread: bool
+    """One pass per thread, or all threads on one pass."""
     clips: int
     timing: Timing
     """Of one clip."""
@@ -268,19 +272,19 @@ class _Way:
 
 
 def _ways(entry: _Entry, timings: Mapping[str, Timing]) -> list[_Way]:
-    """The faster one first."""
+    """Return the measured ways to use the threads, the fastest first."""
     batch = len(entry.batch)
     ways = [
-        _Way(apart, batch * passes, timings[contender.name].per(batch * passes))
-        for apart, passes, contender in zip(
-            (False, True), (1, entry.threads), entry.contenders, strict=False
+        _Way(per_thread, batch * passes, timings[workload.name].per(batch * passes))
+        for per_thread, passes, workload in zip(
+            (False, True), (1, entry.threads), entry.workloads, strict=False
         )
     ]
     return sorted(ways, key=lambda way: way.seconds)
 
 
 def _logits(engine: Engine, clips: Sequence[Clip]) -> Tensor:
-    """(N, D, K) in float32."""
+    """Run clips through an engine: (N, D, K) in float32."""
     return torch.stack([torch.from_numpy(one.logits[0]) for one in engine.score(clips)])
 
 

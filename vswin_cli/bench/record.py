@@ -1,4 +1,4 @@
-"""What a benchmark found, as records; free of torch.
+"""Records of a benchmark's results; free of torch.
 
 Times are kept pass by pass. A rate or a ratio comes from the fastest pass, which is the one that
 other programs disturbed least; the median beside it tells how steady the machine was.
@@ -7,10 +7,11 @@ other programs disturbed least; the median beside it tells how steady the machin
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 
 from vswin_cli._version import __version__
+from vswin_cli.storage.json_records import named
 
 __all__ = [
     "BENCH_SCHEMA",
@@ -33,7 +34,7 @@ BENCH_SCHEMA = "vswin.bench/1"
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """The same work, done several times."""
+    """Seconds that the same work took, pass by pass."""
 
     fastest_seconds: float
     median_seconds: float
@@ -46,13 +47,13 @@ class Timing:
         return cls(min(seconds), median(seconds), tuple(seconds))
 
     def per(self, amount: int) -> Timing:
-        """Of one thing where so many were done at once."""
+        """Divide by the number of clips that each pass processed."""
         return Timing.of([seconds / amount for seconds in self.passes_seconds])
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """Where the figures hold."""
+    """The machine on which the figures were measured."""
 
     processor: str
     """The CPU's own name."""
@@ -112,8 +113,8 @@ class NetworkRow:
     precision: str
     timing: Timing
     """Of one clip, in the faster of the two ways to use a CPU's threads."""
-    apart: bool
-    """Which one: a pass in each thread, or all threads on one pass."""
+    one_pass_per_thread: bool = field(metadata=named("apart"))
+    """Which one: true for one pass per thread, false for all threads on one pass."""
     clips_at_once: int
     other_way_seconds: float | None
     """Of one clip in the other way, fastest pass; `None` where it was not tried."""
@@ -132,7 +133,7 @@ class NetworkRow:
 
 @dataclass(frozen=True, slots=True)
 class PrecisionRow:
-    """What a faster precision does to the results, over the clips of the video."""
+    """How far a faster precision changes the results, over the clips of the video."""
 
     precision: str
     largest_difference: float
@@ -148,7 +149,7 @@ class PrecisionRow:
 
 @dataclass(frozen=True, slots=True)
 class NetworkReport:
-    """The network without a video around it."""
+    """The network alone, on clips that are already decoded."""
 
     ceilings: tuple[Ceiling, ...]
     rows: tuple[NetworkRow, ...]
@@ -181,12 +182,12 @@ class Memory:
 
 @dataclass(frozen=True, slots=True)
 class PeerVideo:
-    """Another tool's way through the same video."""
+    """Another tool on the same video."""
 
     name: str
     precision: str
     settings: str
-    """What it was told."""
+    """Its options."""
     timing: Timing
     times_real_time: float
     clips: int
@@ -201,7 +202,7 @@ class PeerVideo:
 
 @dataclass(frozen=True, slots=True)
 class VideoReport:
-    """A video from the file to the timeline."""
+    """Times of a video from the file to the timeline, stage by stage."""
 
     uri: str
     synthesised: bool
@@ -214,7 +215,7 @@ class VideoReport:
     precision: str
     """In which the network ran."""
     decode: Stage
-    """Decoding, scaling and handing over, with nothing else to do."""
+    """Decoding, resizing and transfer from the decoder process, with nothing else to do."""
     frames_per_second: float
     """Of decoding alone."""
     model: Stage
@@ -233,11 +234,12 @@ class VideoReport:
 
 @dataclass(frozen=True, slots=True)
 class BenchReport:
-    """All that one run found."""
+    """All results of one run."""
 
     machine: Machine
     subject: SubjectRecord
     network: NetworkReport
-    video: VideoReport
+    video: VideoReport = field(metadata=named("film"))
+    """`film` in JSON since `vswin.bench/1` was first written."""
     passes: int
     """How often each was measured."""

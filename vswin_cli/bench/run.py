@@ -1,4 +1,4 @@
-"""One benchmark from end to end: which parts, in which order, on what."""
+"""Run one benchmark from end to end: networks, then the video, then memory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from vswin_cli.bench.subject import Subject, load_subject
 from vswin_cli.bench.synthesis import VideoSize, synthesise
 from vswin_cli.bench.timing import OnStep, ignore_step
 from vswin_cli.bench.torchvision_peer import build_torchvision, import_torchvision
-from vswin_cli.bench.videos import BenchVideo, look_at, measure_video
+from vswin_cli.bench.videos import BenchVideo, decode_once, measure_video
 from vswin_cli.config import EngineOptions, Precision, SamplingOptions
 from vswin_cli.errors import OptionError, SourceError
 from vswin_cli.inference.engine import Engine, resolve_device, resolve_precision
@@ -89,7 +89,7 @@ def run_bench(
     Args:
         subject: the network.
         options: what to measure.
-        on_step: told what comes next.
+        on_step: called before each step.
 
     Raises:
         OptionError: a peer is not installed, or the options make no sense.
@@ -103,14 +103,14 @@ def run_bench(
     with _threads(options.threads), _local_video(options, on_step) as source:
         engines, precision = _engines(model, options.engine, device)
         on_step("decoding the video once")
-        bench_video = look_at(source, model.card.input, synthesised=options.video is None)
+        bench_video = decode_once(source, model.card.input, synthesised=options.video is None)
         job = _Job(subject, options, model, engines, precision, bench_video, on_step)
         return _measure(job)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Job:
-    """Everything that is ready to be measured."""
+    """All that is loaded and ready to be measured."""
 
     subject: Subject
     options: BenchOptions
@@ -159,7 +159,7 @@ def _measure(job: _Job) -> BenchReport:
 
 
 def _check_peers(options: BenchOptions) -> None:
-    """Find out before any work whether peers are installed."""
+    """Check before any work that the peers are installed."""
     if "torchvision" in options.peers:
         import_torchvision()
     if "mmaction2" in options.peers:
@@ -169,17 +169,18 @@ def _check_peers(options: BenchOptions) -> None:
 def _engines(
     model: LoadedModel, options: EngineOptions, device: torch.device
 ) -> tuple[dict[str, Engine], str]:
-    """Engines by precision, float32 first, each with a network of its own; and which is wanted."""
+    """Build engines by precision, float32 first; return them and the precision to use."""
     wanted = str(resolve_precision(options.precision, device)).removeprefix("torch.")
     engines = {}
     for name in dict.fromkeys(("float32", wanted)):
+        # An engine converts its network in place, so each gets a copy.
         own = replace(model, network=copy.deepcopy(model.network))
         engines[name] = Engine(own, replace(options, precision=cast(Precision, name)))
     return engines, wanted
 
 
 def _batch_size(engines: Iterable[Engine]) -> int:
-    """Clips per forward pass: one keeps a CPU busy, an accelerator wants more."""
+    """Return the clips per forward pass: one keeps a CPU busy, an accelerator needs more."""
     sizes = [one.batch_size for one in engines if one.device.type != "cpu"]
     return min(sizes, default=1)
 
@@ -245,7 +246,7 @@ def _threads(number: int | None) -> Iterator[None]:
 
 @contextmanager
 def _local_video(options: BenchOptions, on_step: OnStep) -> Iterator[VideoSource]:
-    """The user's video on this machine's disk, or one that lasts as long as the block."""
+    """Give the user's video on this machine's disk, or make one for as long as the block lasts."""
     if options.video is not None:
         with options.video.local() as path:
             yield VideoSource(options.video.uri, Path(path))

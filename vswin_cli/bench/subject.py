@@ -1,4 +1,4 @@
-"""The network to measure: weights that are here, or an architecture with random ones."""
+"""Load the network to measure: local weights, or an architecture with random ones."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ARCHITECTURES = {
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What to load."""
+    """Name of the network to measure."""
 
     name: str
     """Registry name, Hub repository or path; or one of `ARCHITECTURES`."""
@@ -36,7 +36,7 @@ class Subject:
 
 
 def load_subject(subject: Subject) -> LoadedModel:
-    """Load weights that are here, or draw them.
+    """Load local weights, or draw random ones.
 
     Raises:
         OptionError: no such architecture.
@@ -46,7 +46,7 @@ def load_subject(subject: Subject) -> LoadedModel:
 
 
 def random_model(name: str) -> LoadedModel:
-    """A network of the published shape whose weights are drawn, the same ones every time.
+    """Build a network of a published shape with random weights, the same ones every time.
 
     They are scaled so that activations stay of the size that trained weights give them; speed does
     not depend on them otherwise.

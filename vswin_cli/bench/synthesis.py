@@ -1,4 +1,4 @@
-"""A video to measure on where the user gives none: a picture that drifts under grain."""
+"""Make a video to measure on where the user gives none: an image that drifts under grain."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from vswin_cli.errors import OptionError
 
 __all__ = ["VideoSize", "synthesise"]
 
-_PATCHES = (64, 16, 4)  # pixels per side, in the layers that add up to the picture
+_PATCHES = (64, 16, 4)  # pixels per side, in the layers that add up to the image
 _GRAINS = 8
 _KEYFRAME_EVERY = 60
 
 
 @dataclass(frozen=True, slots=True)
 class VideoSize:
-    """What video to make.
+    """Size and length of the video to make.
 
     Raises:
-        OptionError: no picture, or no clip, would fit.
+        OptionError: too small, too large, too short or too long.
     """
 
     width: int = 1280
@@ -55,7 +55,7 @@ class VideoSize:
 
 
 def synthesise(path: Path, size: VideoSize) -> Path:
-    """Encode a video as H.264 in MP4, the same every time, in one slice per picture as videos are.
+    """Encode a video as H.264 in MP4, the same every time, in one slice per frame as videos are.
 
     Args:
         path: file to write.
@@ -75,8 +75,8 @@ def synthesise(path: Path, size: VideoSize) -> Path:
         stream.codec_context.time_base = Fraction(1, size.rate)
         for number in range(count):
             y, x = _drift(number, canvas, size)
-            picture = canvas[y : y + size.height, x : x + size.width] + grains[number % _GRAINS]
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            image = canvas[y : y + size.height, x : x + size.width] + grains[number % _GRAINS]
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             frame.pts, frame.time_base = number, Fraction(1, size.rate)
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
@@ -84,7 +84,7 @@ def synthesise(path: Path, size: VideoSize) -> Path:
 
 
 def _canvas(draw: np.random.Generator, size: VideoSize) -> np.ndarray:
-    """A picture one and a half times as wide and high as the video, (H, W, 3) uint8 up to 240."""
+    """Draw an image 1.5 times as wide and high as the video, (H, W, 3) uint8 up to 240."""
     height, width = size.height * 3 // 2, size.width * 3 // 2
     canvas = np.zeros((height, width, 3), np.uint8)
     for step in _PATCHES:
@@ -95,7 +95,7 @@ def _canvas(draw: np.random.Generator, size: VideoSize) -> np.ndarray:
 
 
 def _drift(number: int, canvas: np.ndarray, size: VideoSize) -> tuple[int, int]:
-    """Where in the canvas a frame looks: a slow round."""
+    """Return the corner (y, x) of a frame in the canvas, on a slow circle."""
     turn = 2 * np.pi * number / (10 * size.rate)
     room_y, room_x = canvas.shape[0] - size.height, canvas.shape[1] - size.width
     return int(room_y * (1 + np.sin(turn)) / 2), int(room_x * (1 + np.cos(turn)) / 2)

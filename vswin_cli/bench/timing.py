@@ -1,4 +1,4 @@
-"""Contenders measured in turns, so that a disturbance hits all of them alike."""
+"""Time workloads in turns, so that a disturbance hits all of them alike."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from math import ceil
 
 from vswin_cli.bench.record import Timing
 
-__all__ = ["Contender", "ignore_step", "measure"]
+__all__ = ["Workload", "ignore_step", "measure"]
 
 OnStep = Callable[[str], None]
-"""Told what is measured next."""
+"""Called with a description of the next measurement."""
 
 
 def ignore_step(_: str) -> None:
-    """Tell nobody."""
+    """Do nothing (default callback)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Contender:
-    """Something to be timed."""
+class Workload:
+    """A piece of work to be timed."""
 
     name: str
     run: Callable[[], object]
@@ -29,29 +29,31 @@ class Contender:
 
 
 def measure(
-    contenders: Iterable[Contender],
+    workloads: Iterable[Workload],
     passes: int,
     *,
     warm_up: bool = True,
     pass_seconds: float = 0.0,
     on_step: OnStep = ignore_step,
 ) -> dict[str, Timing]:
-    """Time each contender once per pass, all of them in turns.
+    """Time each workload once per pass, all of them in turns.
 
     Args:
-        contenders: names are unique.
+        workloads: names are unique.
         passes: how often each is measured.
         warm_up: run each once before.
         pass_seconds: repeat short work within a pass for about this long and divide.
-        on_step: told what comes next.
+        on_step: called before each pass.
 
     Returns:
-        Seconds per run of each contender.
+        Seconds per run of each workload, by name.
     """
-    entries = list(contenders)
+    entries = list(workloads)
     if warm_up:
         on_step("warming up")
     calls = {one.name: _calls(one, pass_seconds) if warm_up else 1 for one in entries}
+    # Interleaved: clocks that throttle and other programs that start during a run slow every
+    # workload alike, so ratios hold where the seconds themselves do not.
     seconds: dict[str, list[float]] = {one.name: [] for one in entries}
     for number in range(1, passes + 1):
         on_step(f"pass {number} of {passes}")
@@ -60,15 +62,16 @@ def measure(
     return {name: Timing.of(taken) for name, taken in seconds.items()}
 
 
-def _calls(one: Contender, pass_seconds: float) -> int:
-    """Warm up and tell how many calls fill a pass."""
+def _calls(one: Workload, pass_seconds: float) -> int:
+    """Warm up, and return how many calls fill a pass."""
+    # The first call pays for allocation, kernel choice and caches; it only sorts out slow work.
     first = _time(one, 1)
     if first >= 4 * pass_seconds:  # slow even if warming up took most of it
         return 1
     return max(1, ceil(pass_seconds / _time(one, 1)))
 
 
-def _time(one: Contender, calls: int) -> float:
+def _time(one: Workload, calls: int) -> float:
     begin = time.perf_counter()
     for _ in range(calls):
         one.run()

@@ -1,4 +1,4 @@
-"""Torchvision's `swin3d` with our weights, as something to compare with."""
+"""Build torchvision's `swin3d` with our weights, to measure beside ours."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _COMPILED_PART = "torchvision._meta_registrations"
 
 
 def import_torchvision() -> types.ModuleType:
-    """The module with torchvision's network.
+    """Import the module with torchvision's network.
 
     A torchvision without its compiled operators, as beside another build of torch, still has the
     network; one module of it, which only registers those operators, is left empty then.
@@ -50,7 +50,7 @@ def _import() -> types.ModuleType:
 
 
 def build_torchvision(network: VideoSwin) -> nn.Module:
-    """Torchvision's network with the shape and the weights of ours, in evaluation mode.
+    """Build torchvision's network with our shape and weights, in evaluation mode.
 
     Raises:
         OptionError: torchvision is not installed or too old.
@@ -72,7 +72,7 @@ def build_torchvision(network: VideoSwin) -> nn.Module:
 
 
 def torchvision_name(name: str) -> str:
-    """Our name of a tensor in torchvision's layout."""
+    """Translate our name of a tensor to torchvision's layout."""
     name = name.replace(".mlp.fc1.", ".mlp.0.").replace(".mlp.fc2.", ".mlp.3.")
     if not name.startswith("layers."):
         return name

@@ -1,4 +1,4 @@
-"""A video from the file to the timeline: decoding alone, the network alone, both, other tools."""
+"""Measure a video end to end: decoding alone, the network alone, both, and other tools."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from vswin_cli.bench.machine import synchronise
 from vswin_cli.bench.memory import MemoryRequest, measure_memory
 from vswin_cli.bench.record import PeerVideo, Stage, Timing, VideoReport
-from vswin_cli.bench.timing import Contender, OnStep, ignore_step, measure
+from vswin_cli.bench.timing import OnStep, Workload, ignore_step, measure
 from vswin_cli.config import SamplingOptions
 from vswin_cli.errors import DecodeError
 from vswin_cli.inference.pipeline import analyze_video
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from vswin_cli.inference.engine import Engine
     from vswin_cli.models.architecture import InputSpec
 
-__all__ = ["BenchVideo", "look_at", "measure_video"]
+__all__ = ["BenchVideo", "decode_once", "measure_video"]
 
 _KEPT_CLIPS = 16  # decoded clips held for feeding the network alone
 _DECODE, _MODEL, _WHOLE = "decoding alone", "network alone", "end to end"
@@ -34,7 +34,7 @@ _SAMPLING = SamplingOptions()
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BenchVideo:
-    """A video that was decoded once."""
+    """A video that was decoded once, and its first clips."""
 
     source: VideoSource
     """On this machine's disk."""
@@ -52,7 +52,7 @@ class BenchVideo:
         return self.report.duration_seconds
 
 
-def look_at(source: VideoSource, spec: InputSpec, *, synthesised: bool = False) -> BenchVideo:
+def decode_once(source: VideoSource, spec: InputSpec, *, synthesised: bool = False) -> BenchVideo:
     """Decode a video once, which also brings the file into memory.
 
     Args:
@@ -98,19 +98,21 @@ def measure_video(
         passes: how often each is measured.
         demos: other tools.
         memory: what to run for measuring memory, if it is to be measured.
-        on_step: told what comes next.
+        on_step: called before each step.
     """
     stages = _stages(video, engines, precision, with_float32=bool(demos))
-    others = [Contender(demo.name, lambda demo=demo: demo.run(video.source.path)) for demo in demos]  # type: ignore[misc]
+    others = [Workload(demo.name, lambda demo=demo: demo.run(video.source.path)) for demo in demos]  # type: ignore[misc]
     on_step(f"the video, {', '.join(one.name for one in [*stages, *others])}")
     for _ in engines[precision].score(video.first_clips):
-        pass  # warms up; clips of one video need no more
+        # Warms up the network; decoding was warmed up by `decode_once`, which has also brought the
+        # file into the page cache, so no stage below pays for the disk.
+        pass
     timings = measure([*stages, *others], passes, warm_up=False, on_step=on_step)
     notes: list[str] = []
-    taken = None
+    peak = None
     if memory is not None:
         on_step("peak memory")
-        taken = measure_memory(memory, notes)
+        peak = measure_memory(memory, notes)
     decode, model, whole = (timings[name].fastest_seconds for name in (_DECODE, _MODEL, _WHOLE))
     return VideoReport(
         uri=video.source.uri,
@@ -128,7 +130,7 @@ def measure_video(
         end_to_end=_stage(video, timings[_WHOLE]),
         to_slower=whole / max(decode, model),
         to_sum=whole / (decode + model),
-        memory=taken,
+        memory=peak,
         float32=_stage(video, timings[_WHOLE_FLOAT32]) if _WHOLE_FLOAT32 in timings else None,
         peers=tuple(_peer(video, demo, timings, engines["float32"]) for demo in demos),
         notes=tuple(notes),
@@ -137,7 +139,7 @@ def measure_video(
 
 def _stages(
     video: BenchVideo, engines: Mapping[str, Engine], precision: str, *, with_float32: bool
-) -> list[Contender]:
+) -> list[Workload]:
     engine = engines[precision]
 
     def decode() -> None:
@@ -146,7 +148,7 @@ def _stages(
             for _ in stream:
                 pass
 
-    def think() -> None:
+    def run_network() -> None:
         for _ in engine.score(islice(cycle(video.first_clips), video.clips)):
             pass
         synchronise(engine.device)
@@ -156,12 +158,12 @@ def _stages(
         synchronise(engine.device)
 
     stages = [
-        Contender(_DECODE, decode),
-        Contender(_MODEL, think),
-        Contender(_WHOLE, lambda: tag(engine)),
+        Workload(_DECODE, decode),
+        Workload(_MODEL, run_network),
+        Workload(_WHOLE, lambda: tag(engine)),
     ]
     if with_float32 and precision != "float32":
-        stages.append(Contender(_WHOLE_FLOAT32, lambda: tag(engines["float32"])))
+        stages.append(Workload(_WHOLE_FLOAT32, lambda: tag(engines["float32"])))
     return stages
 
 

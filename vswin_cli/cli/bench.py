@@ -1,4 +1,4 @@
-"""`vswin bench`: how fast this machine is, and how much of that is used."""
+"""`vswin bench`: measure the speed of network, decoder and both on this machine."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def bench(
 
 
 def _ignore(_: str) -> None:
-    """Say nothing."""
+    """Do nothing (default callback)."""
 
 
 def _source(video: str) -> VideoSource:
@@ -129,7 +129,7 @@ def _source(video: str) -> VideoSource:
 def _subject(
     model: str | None, architecture: str | None, options: EngineOptions, *, quiet: bool
 ) -> Subject:
-    """What to measure; weights that are not here are fetched."""
+    """Choose the network to measure; missing weights are downloaded."""
     from vswin_cli.bench.subject import Subject
     from vswin_cli.cli.model_choice import ModelChoice, make_engine
 

@@ -1,4 +1,4 @@
-"""What `vswin bench` found, in tables for people."""
+"""Render the results of `vswin bench` as tables."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = ["bench_tables"]
 
 
 def bench_tables(report: BenchReport) -> RenderableType:
-    """Machine, network and video, one under the other."""
+    """Render machine, network and video, one under the other."""
     parts: list[RenderableType] = [
         _lines(_machine_lines(report.machine)),
         _lines(_subject_lines(report.subject, report.passes)),
@@ -81,7 +81,7 @@ def _subject_lines(subject: SubjectRecord, passes: int) -> list[str]:
 
 
 def _table(columns: Sequence[str], rows: Sequence[_Row]) -> Table:
-    """A table without the columns that nothing fills; the first two hold words."""
+    """Make a table without its empty columns; the first two hold words and align left."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     used = [any(row.cells[at] for row in rows) for at in range(len(columns))]
     for at, column in compress(enumerate(columns), used):
@@ -97,7 +97,7 @@ class _Row:
 
     cells: tuple[str, ...]
     is_ours: bool = False
-    """Whether it is what people look for first."""
+    """Whether to print it in bold."""
 
 
 _NETWORK_COLUMNS = (
@@ -212,7 +212,7 @@ def _stage(stage: Stage) -> tuple[str, str, str]:
 
 
 def _number(value: float) -> str:
-    """Three digits or more, never an exponent for what people count."""
+    """Format with three digits or more, without an exponent for large numbers."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
