@@ -99,7 +99,7 @@ def test_folder_without_videos_fails_and_points_to_a_pattern_that_looks_deeper(t
 
 def test_an_empty_name_is_not_the_current_folder(folder, monkeypatch):
     monkeypatch.chdir(folder)
-    with pytest.raises(SourceNotFoundError, match="no name"):
+    with pytest.raises(SourceNotFoundError, match="is empty"):
         expand_sources([""])
 
 
@@ -346,3 +346,15 @@ def test_an_empty_folder_is_told_of_behind_another_problem(tmp_path):
     )
     assert found == []
     assert [type(problem) for problem in problems.values()] == [SourceNotFoundError, SourceError]
+
+
+def test_two_names_of_one_file_are_two_videos(folder, monkeypatch):
+    (folder / "a.mp4").write_bytes(b"x")
+    (folder / "link.mp4").symlink_to("a.mp4")
+    (folder / "same").symlink_to(folder, target_is_directory=True)
+    monkeypatch.chdir(folder)
+    given = ["link.mp4", "a.mp4", "./a.mp4", str(folder / "a.mp4"), "same/a.mp4"]
+    found = expand_sources(given)
+    assert [source.uri for source in found] == ["link.mp4", "a.mp4", "same/a.mp4"]
+    assert len({source.id for source in found}) == 3
+    assert {"a.mp4", "link.mp4"} <= {source.path.name for source in expand_sources([str(folder)])}

@@ -58,8 +58,12 @@ class VideoSource:
 
     @property
     def place(self) -> str:
-        """Full path, or the address."""
-        return self.uri if self.path is None else os.path.realpath(self.path)
+        """Full path, or the address.
+
+        Two names of one file, such as a symbolic link beside it, are two places: nothing that the
+        user named may vanish from the results.
+        """
+        return self.uri if self.path is None else _full_path(self.path)
 
     @property
     def id(self) -> str:
@@ -87,6 +91,13 @@ class VideoSource:
         else:
             with local_copy(self.uri, on_bytes=on_bytes) as path:
                 yield path
+
+
+def _full_path(path: Path) -> str:
+    """Make a path absolute, without `..` and with its symbolic links as they are named."""
+    full = os.path.abspath(path)  # noqa: PTH100  # `resolve` follows links
+    # Behind a linked folder `..` is not the folder that the text suggests: then it stays.
+    return full if os.path.realpath(full) == os.path.realpath(path) else str(path.absolute())
 
 
 @contextmanager
@@ -152,7 +163,7 @@ def _expand(
     argument: str, problems: dict[str, SourceError], *, recursive: bool, folders: bool
 ) -> list[VideoSource]:
     if not argument:  # it would mean the current folder
-        raise SourceNotFoundError("an input has no name", hint="is a variable of the shell empty?")
+        raise SourceNotFoundError("the name of an input is empty", hint="check that the shell variable in it is set")
     if is_remote(argument):
         return [VideoSource(uri) for uri in _some(list_remote(argument), argument)]
     path = as_local_path(argument)
@@ -193,7 +204,7 @@ def _in_folder(
             f"no videos in {folder}",
             hint="name the files"
             if recursive
-            else f"name the files, or give '{folder}/**/*.mp4' to look into its folders, too",
+            else f"name the files, or give '{folder}/**/*.mp4' to include its subfolders",
         )
     return [_local(path) for path in sorted(videos, key=_by_name)]
 
