@@ -29,6 +29,7 @@ __all__ = [
     "declared_duration",
     "describe_video",
     "examine_clock",
+    "find_origin",
     "giving_up",
     "measured_interval",
     "nominal_interval",
@@ -114,8 +115,8 @@ def best_stream(container: InputContainer, path: Path) -> VideoStream:
     if not streams:
         kinds = sorted({str(stream.type) for stream in container.streams})
         raise NoVideoStreamError(
-            f"{path} has no moving pictures, only: {', '.join(kinds) or 'nothing'}",
-            hint="choose a file with a video stream",
+            f"{path} has no video stream, only: {', '.join(kinds) or 'nothing'}",
+            hint="choose a file with video",
         )
     best = container.streams.best("video")
     for stream in streams:
@@ -222,6 +223,27 @@ def describe_video(
         stream_index=stream.index,
     )
     return replace(info, warnings=_media_warnings(info, first))
+
+
+def find_origin(
+    stream: VideoStream, first_pts: int | None, *, first_packet_pts: int | None, is_damaged: bool
+) -> Fraction:
+    """Return the timestamp of the first frame that the file holds, in seconds.
+
+    Normally that of the first decoded frame. Where packets before it could not be decoded, the
+    start of the stream, provided that a packet confirms it: some headers state nonsense.
+
+    Args:
+        stream: the one that is decoded.
+        first_pts: of the first frame.
+        first_packet_pts: the earliest of the first packets.
+        is_damaged: whether packets before the first frame could not be decoded.
+    """
+    if first_pts is None:
+        return Fraction(0)
+    start, time_base = stream.start_time, stream.time_base or DEFAULT_TIME_BASE
+    is_confirmed = is_damaged and start is not None and first_packet_pts == start
+    return (start if is_confirmed and start is not None else first_pts) * time_base
 
 
 def _displayed_container_name(container: InputContainer, path: Path) -> str:

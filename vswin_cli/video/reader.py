@@ -23,6 +23,7 @@ from vswin_cli.storage.humanize import counted
 from vswin_cli.video.container import (
     describe_video,
     examine_clock,
+    find_origin,
     giving_up,
     measured_interval,
     nominal_interval,
@@ -73,6 +74,7 @@ class VideoReader:
         self.out_of_order_frames = 0
         self._newest_seconds = 0.0
         self._last_pts: int | None = None
+        self._undecoded: list[int] = []  # timestamps of packets without a frame so far
         self._file = PacketReader(path)
         try:
             self._prepare()
@@ -94,13 +96,18 @@ class VideoReader:
         self._pending = deque(islice(self._decoded, 1))
         if not self._pending:
             raise DecodeError(
-                f"not one frame of {self.path} could be decoded "
+                f"no frame of {self.path} could be decoded "
                 f"({counted(self.bad_packets, 'damaged packet')})",
-                hint="the file is damaged or was only partly copied; fetch it again",
+                hint="the file is damaged or incomplete; copy or download it again",
             )
         first = self._pending[0]
         assert isinstance(first, av.VideoFrame)  # nothing is skipped before
-        self._origin = self._find_origin(first, first_packet_pts)
+        self._origin = find_origin(
+            self._file.stream,
+            first.pts,
+            first_packet_pts=first_packet_pts,
+            is_damaged=self.bad_packets > 0,
+        )
         self.info = describe_video(
             self.path,
             self._file.container,
@@ -156,6 +163,16 @@ class VideoReader:
     def unread_share(self) -> float:
         """Share of the file behind the last packet of the stream."""
         return max(0.0, 1.0 - self._file.read_bytes / self.info.size_bytes)
+
+    @property
+    def unread_bytes(self) -> int:
+        """Bytes at the end of the file that held nothing to read, see `PacketReader`."""
+        return self._file.unread_bytes
+
+    @property
+    def packets_behind(self) -> int:
+        """Packets given to the decoder that are shown after the last frame that came out."""
+        return len(self._undecoded)
 
     @property
     def format_name(self) -> str:
@@ -309,6 +326,7 @@ class VideoReader:
         self, packets: Iterator[av.Packet[av.VideoStream]]
     ) -> Generator[av.VideoFrame | SkippedFrame, None, None]:
         """Yield every frame that the decoder gives for the packets, in its order."""
+        self._undecoded = []
         skipped: list[SkippedFrame] = []  # due before the next frame with a later time
         rotation: int | None = None  # unknown before the first frame
         for packet, is_spare in self._with_spare(packets):
@@ -317,12 +335,21 @@ class VideoReader:
             if packet and is_spare and rotation is not None and not self._is_damaged:
                 insort(skipped, SkippedFrame.of(packet, self._time_base, rotation))
                 continue
+            if packet and packet.pts is not None and not packet.is_discard:
+                self._undecoded.append(packet.pts)
             for frame in self._decode_packet(packet):
                 rotation = frame.rotation
+                self._note_decoded(frame)
                 while skipped and frame.pts is not None and skipped[0].pts < frame.pts:
                     yield skipped.pop(0)
                 yield frame
         yield from skipped
+
+    def _note_decoded(self, frame: av.VideoFrame) -> None:
+        """Forget packets up to a frame: what is shown before it and did not come is bad already."""
+        shown = frame.pts
+        if shown is not None:
+            self._undecoded = [pts for pts in self._undecoded if pts > shown]
 
     def _with_spare(
         self, packets: Iterator[av.Packet[av.VideoStream]]
@@ -364,20 +391,6 @@ class VideoReader:
 
     def _declared(self, frame: av.VideoFrame | SkippedFrame) -> float:
         return float((frame.duration or 0) * (frame.time_base or self._time_base))
-
-    def _find_origin(self, first: av.VideoFrame, first_packet_pts: int | None) -> Fraction:
-        """Return the timestamp of the first frame that the file holds, in seconds.
-
-        Normally that of the first decoded frame. Where packets before it could not be decoded,
-        the start of the stream, provided that a packet confirms it: some headers state nonsense.
-        """
-        if first.pts is None:
-            return Fraction(0)
-        shown = first.pts * self._time_base
-        start = self._file.stream.start_time
-        if not self.bad_packets or start is None:
-            return shown
-        return start * self._time_base if first_packet_pts == start else shown
 
 
 def probe(path: Path) -> VideoInfo:

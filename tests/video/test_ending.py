@@ -1,0 +1,98 @@
+"""What lies behind the last frame and was not decoded counts as lost."""
+
+from dataclasses import replace
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from tests.support.events import events_of
+from tests.support.videos import VideoRecipe, make_video, make_with_sound
+from vswin_cli.video.sampling import SamplingPlan
+
+PLAN = SamplingPlan(num_frames=8, stride=8, short_side=32, positions_per_second=5.0)
+DELIMITER = b"\0\0\1\x09\xf0"  # of H.264 access units
+RECIPE = VideoRecipe(num_frames=300, width=96, b_frames=2)  # 10 s
+QUICK = {"deadline": "realtime", "cpu-used": "8"}
+RECIPES = {
+    "a.ts": RECIPE,
+    "a.mpg": replace(RECIPE, codec="mpeg2video", rate=Fraction(30), b_frames=0),
+    "a.nut": RECIPE,
+    "a.ogv": replace(RECIPE, codec="libvpx", b_frames=0, options=QUICK),
+    "a.flv": replace(RECIPE, b_frames=0),
+    "a.h264": RECIPE,
+}
+
+
+def report_of(path):
+    return events_of(path, PLAN)[-1]
+
+
+def zeros(size):
+    return bytes(size)
+
+
+def noise(size):
+    return np.random.default_rng(1).integers(0, 256, size, dtype=np.uint8).tobytes()
+
+
+@pytest.fixture(scope="module", params=RECIPES)
+def made(request, tmp_path_factory):
+    return make_video(tmp_path_factory.mktemp("made") / request.param, RECIPES[request.param])
+
+
+def test_a_whole_file_is_complete(made):
+    report = report_of(made)
+    assert (report.status, report.end_reason, report.gaps) == ("ok", "end", ())
+    assert report.duration_seconds == pytest.approx(10.0, abs=0.2)
+
+
+@pytest.mark.parametrize("tail", [zeros, noise])
+def test_a_tail_that_holds_nothing_is_a_gap(made, tmp_path, tail):
+    content = made.read_bytes()
+    path = tmp_path / made.name
+    path.write_bytes(content + tail(len(content)))
+    report = report_of(path)
+    assert report.status == "partial"
+    assert report.coverage < 0.7
+    assert report.gaps[-1].end_seconds == report.end_seconds
+
+
+def test_sound_that_lasts_longer_is_no_loss(tmp_path):
+    path = make_with_sound(tmp_path / "a.ts", VideoRecipe(num_frames=60), sound_seconds=10.0)
+    assert report_of(path).status == "ok"
+
+
+def test_a_stream_that_changes_its_codec_is_lost_from_there_on(tmp_path):
+    first = make_video(tmp_path / "a.ts", RECIPE)
+    second = make_video(tmp_path / "b.ts", replace(RECIPES["a.mpg"], container="mpegts"))
+    path = tmp_path / "joined.ts"
+    path.write_bytes(first.read_bytes() + second.read_bytes())
+    report = report_of(path)
+    assert report.status == "partial"
+    assert report.gaps
+    assert report.duration_seconds > 12.0
+
+
+def test_packets_that_give_no_frames_are_a_gap(tmp_path):
+    path = tmp_path / "a.ts"
+    source = make_video(tmp_path / "whole.ts", RECIPE)
+    with av.open(str(source)) as whole, av.open(str(path), "w") as output:
+        stream = output.add_stream_from_template(whole.streams.video[0])
+        for number, packet in enumerate(whole.demux(whole.streams.video[0])):
+            if packet.size == 0:
+                continue
+            content = bytes(packet) if number < 150 else DELIMITER + bytes(packet.size)
+            changed = av.Packet(content)
+            changed.pts, changed.dts, changed.time_base = (
+                packet.pts,
+                packet.dts,
+                packet.time_base,
+            )
+            changed.stream = stream
+            output.mux(changed)
+    report = report_of(path)
+    assert report.status == "partial"
+    assert report.coverage == pytest.approx(0.5, abs=0.05)
+    assert report.duration_seconds == pytest.approx(10.0, abs=0.6)

@@ -1,0 +1,68 @@
+"""Judge whether a video ended where it should have.
+
+Declared durations, the bytes of the file and the packets behind the last frame are weighed here:
+whatever was there and was not decoded counts as lost.
+"""
+
+from __future__ import annotations
+
+from vswin_cli.video.frame_rate import Intervals
+from vswin_cli.video.info import EndReason
+from vswin_cli.video.reader import VideoReader
+
+__all__ = ["missing_end"]
+
+_UNREAD_SHARE = 0.5  # of the bytes that the missing time would take at the average rate
+
+
+def missing_end(
+    reader: VideoReader, last_end: float, intervals: Intervals
+) -> tuple[EndReason, float]:
+    """Return why the stream ended where it did, and where it should have ended.
+
+    Args:
+        reader: has given its last frame.
+        last_end: when that leaves the display.
+        intervals: between all frames.
+    """
+    info = reader.info
+    declared = info.declared_duration_seconds or 0.0
+    if reader.read_failed:
+        return "read_error", max(declared, last_end)
+    if info.cut_off:
+        return "truncated", max(declared, last_end)
+    if _ends_early(reader, last_end, intervals):
+        return ("truncated" if info.cut_off is None else "end"), declared
+    lost_seconds = max(_undecoded_seconds(reader, intervals), _unread_seconds(reader, last_end))
+    if lost_seconds > intervals.longest_step_seconds:
+        return "read_error", last_end + lost_seconds
+    return "end", last_end
+
+
+def _ends_early(reader: VideoReader, last_end: float, intervals: Intervals) -> bool:
+    """Return whether a declared duration that was not reached counts as loss.
+
+    Not if it is an estimate. Where it is that of the whole container, sound may last longer:
+    then little of the file lies behind the last frame.
+    """
+    info = reader.info
+    declared = info.declared_duration_seconds or 0.0
+    if declared - last_end <= intervals.longest_step_seconds:
+        return False
+    if info.duration_source == "container":
+        return reader.unread_share > _UNREAD_SHARE * (1 - last_end / declared)
+    return info.duration_source == "stream"
+
+
+def _undecoded_seconds(reader: VideoReader, intervals: Intervals) -> float:
+    """Return how long the packets behind the last frame would be shown.
+
+    They are counted, as their timestamps may be as damaged as they are.
+    """
+    return reader.packets_behind * intervals.usual_seconds
+
+
+def _unread_seconds(reader: VideoReader, last_end: float) -> float:
+    """Return how long bytes that no packet accounts for would last at the average rate."""
+    unread = reader.unread_bytes
+    return last_end * unread / max(1, reader.info.size_bytes - unread)
