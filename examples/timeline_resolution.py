@@ -36,8 +36,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vswin_cli.config import SegmentOptions
-from vswin_cli.timeline.scores import ClipLogits, TrackBuilder
+from vswin_cli.timeline.scores import ClipLogits
 from vswin_cli.timeline.segments import Segment, find_segments
+from vswin_cli.timeline.track_builder import TrackBuilder
 
 Floats = NDArray[np.float64]
 

@@ -19,8 +19,9 @@ from vswin_cli.timeline.record import (
     ToolRecord,
     VideoRecord,
 )
-from vswin_cli.timeline.scores import ClipLogits, Gap, ScoreTrack, TrackBuilder
+from vswin_cli.timeline.scores import ClipLogits, Gap, ScoreTrack
 from vswin_cli.timeline.segments import Alternative, Segment
+from vswin_cli.timeline.track_builder import TrackBuilder
 
 GOLDEN = Path(__file__).parents[1] / "data" / "export"
 STEP = 0.125

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from tests.support.timelines import STEP, clip, columns, track_of
 from vswin_cli.errors import OutputError, VswinError
-from vswin_cli.timeline.scores import ClipLogits, Gap, TrackBuilder, activate
+from vswin_cli.timeline.scores import ClipLogits, Gap, activate
 from vswin_cli.timeline.spool import ScoreSpool
+from vswin_cli.timeline.track_builder import TrackBuilder
 
 HALF = 2e-3  # what half precision may cost a score
 
@@ -283,7 +284,8 @@ MEMORY = """
 import resource, sys
 import numpy as np
 from vswin_cli.config import SegmentOptions
-from vswin_cli.timeline.scores import ClipLogits, TrackBuilder
+from vswin_cli.timeline.scores import ClipLogits
+from vswin_cli.timeline.track_builder import TrackBuilder
 from vswin_cli.timeline.segments import find_segments
 
 step, classes = 2 / 15, 600

@@ -167,7 +167,7 @@ def test_times_are_clamped_to_the_video():
 def test_unsampled_time_does_not_count_against_merging():
     """Sparse sampling: three clips a while apart, all saying the same."""
     from tests.support.timelines import clip
-    from vswin_cli.timeline.scores import TrackBuilder
+    from vswin_cli.timeline.track_builder import TrackBuilder
 
     builder = TrackBuilder(("a", "b"), "softmax", STEP)
     for index in range(3):

@@ -27,8 +27,9 @@ from vswin_cli.timeline.record import (
     VideoRecord,
     with_segments,
 )
-from vswin_cli.timeline.scores import ScoreTrack, TrackBuilder
+from vswin_cli.timeline.scores import ScoreTrack
 from vswin_cli.timeline.selection import check_selection
+from vswin_cli.timeline.track_builder import TrackBuilder
 from vswin_cli.video.clips import Clip, open_clips
 from vswin_cli.video.decode_options import DecodeOptions
 from vswin_cli.video.decoder_pool import DecoderPool
@@ -99,7 +100,7 @@ def analyze_video(
     if report.status == "failed":
         raise DecodeError(
             f"no frame of {source.uri} could be decoded",
-            hint=f"`vswin probe --scan {source.uri}` tells what is wrong with the file",
+            hint=f"`vswin probe --scan {source.uri}` shows what is wrong with the file",
         )
     with builder.finish(report.end_seconds, report.gaps) as track:
         bare = Timeline(

@@ -92,7 +92,7 @@ def _by_line(text: str, name: str, broken: int) -> list[tuple[str, JsonValue]]:
         # is one indented document, whose error lies where the parser of the whole text stopped.
         are_lines = any(isinstance(document, dict) for _, document in documents)
         line_number = wrong[0] if are_lines else broken
-        raise SourceError(f"{name} is not a timeline: no JSON at line {line_number}", hint=_HINT)
+        raise SourceError(f"{name} is not a timeline: not JSON at line {line_number}", hint=_HINT)
     return documents
 
 

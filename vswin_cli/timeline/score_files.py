@@ -109,7 +109,7 @@ def _read(archive: zipfile.ZipFile) -> tuple[ScoreTrack, Timeline]:
         raise SourceError(f"meta.json is not of schema `{SCHEMA}`")
     meta = from_json(_Meta, document)
     if not (meta.step_seconds > 0 and math.isfinite(meta.end_seconds)):
-        raise SourceError("the time axis makes no sense")
+        raise SourceError("the time axis is not valid")
     timeline = Timeline.from_json(document.get("timeline"))
     valid = _read_array(archive, "valid", np.bool_, 1)
     spool = _read_scores(archive, (len(valid), len(meta.labels)))

@@ -78,7 +78,7 @@ class LabelView:
         if not reported.any():
             raise OptionError(
                 "the label options leave no label to report",
-                hint="--exclude takes away all that --include asks for: loosen one of them",
+                hint="--exclude removes all that --include selects; change one of them",
             )
         ids = (*(int(i) for i in singles), *(None for _ in members))
         return cls(names, ids, reported, members, singles, activation)
