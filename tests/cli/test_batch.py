@@ -209,6 +209,41 @@ def test_a_folder_as_output_mirrors_the_input(batch, folder, tmp_path):
     assert found == {*(f"clip{i}.srt" for i in range(NUM_VIDEOS - 1)), "day2/clip1.srt"}
 
 
+@pytest.fixture
+def names(folder, tmp_path):
+    """One video under many names: linked, linked by its folder, with a line break, with a blank."""
+    directory = tmp_path / "names"
+    directory.mkdir()
+    shutil.copy(folder / "clip0.mp4", directory / "a.mp4")
+    (directory / "link.mp4").symlink_to("a.mp4")
+    for name in ("a b.mp4", "a\nb.mp4", r"a\nb.mp4"):
+        os.link(directory / "a.mp4", directory / name)
+    (tmp_path / "same").symlink_to(directory, target_is_directory=True)
+    return directory
+
+
+def test_every_name_of_a_file_has_a_row_of_its_own(batch, names, tmp_path):
+    out = tmp_path / "r.csv"
+    given = (names, names / "a.mp4", tmp_path / "same" / "a.mp4")
+    code, stdout, _ = batch(*given, "--out", out, "--json")
+    assert (code, json.loads(stdout)["inputs"]) == (0, 6)
+    rows = read_csv(tmp_path / "r.files.csv")
+    assert sorted(row["video"].removeprefix(f"{tmp_path}/") for row in rows) == sorted(
+        ["names/a b.mp4", "names/a.mp4", r"names/a\\nb.mp4", r"names/a\nb.mp4", "names/link.mp4",
+         "same/a.mp4"]
+    )  # fmt: skip
+    assert {row["status"] for row in rows} == {"ok"}
+    assert len({row["video"] for row in read_csv(out)}) == len(rows)
+    assert len(out.read_text().splitlines()) == 1 + sum(int(row["segments"]) for row in rows)
+    code, stdout, _ = batch(*given, "--out", out, "--json")
+    assert json.loads(stdout)["resumed"] == len(rows)
+
+
+def test_every_name_of_a_file_has_a_result_in_a_folder(batch, names, tmp_path):
+    assert batch(names, "--out", f"{tmp_path}/out/", "--format", "srt")[0] == 0
+    assert len(list((tmp_path / "out").glob("*.srt"))) == 5
+
+
 def test_parquet_holds_the_same_segments(batch, folder, results):
     pq = pytest.importorskip("pyarrow.parquet")
     batch(folder, "--out", results.with_suffix(".parquet"))

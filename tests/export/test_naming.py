@@ -5,7 +5,7 @@ import pytest
 
 from tests.support.timelines import named
 from vswin_cli.errors import OptionError
-from vswin_cli.export.naming import media_url, video_ids, video_name
+from vswin_cli.export.naming import escaped, media_url, video_ids, video_name
 
 
 def test_ids_are_stems_with_as_many_folders_as_tell_them_apart():
@@ -51,3 +51,16 @@ def test_media_urls_are_absolute_and_quoted():
     assert media_url("/videos/a b#1.mp4") == "file:///videos/a%20b%231.mp4"
     assert media_url("s3://bucket/a b.mp4") == "s3://bucket/a b.mp4"
     assert media_url("a.mp4") == f"file://{Path.cwd().as_posix()}/a.mp4".replace(" ", "%20")
+
+
+def test_escaped_names_have_no_controls_and_stay_different():
+    names = [
+        "a b", "a\nb", "a\rb", r"a\nb", r"a\\nb", "a\x1bb", r"a\x1bb", "a\udce9b", "aéb", "a\x85b",
+        "a\udc85b", "a\u202eb", " a b", "a b ",
+    ]  # fmt: skip
+    found = [escaped(name) for name in names]
+    assert found[:4] == ["a b", r"a\nb", r"a\rb", r"a\\nb"]
+    assert found[7] == r"a\xe9b"
+    assert len(set(found)) == len(names)
+    assert all(text.isprintable() for text in found)
+    assert escaped(r"C:\videos\a.mp4") == r"C:\videos\a.mp4"

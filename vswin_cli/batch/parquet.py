@@ -82,5 +82,5 @@ def _rows(timeline: Timeline) -> list[dict[str, Any]]:
 
 
 def _text(text: str) -> str:
-    """Replace lone surrogates, from file names that are not UTF-8: Parquet takes only UTF-8."""
-    return text.encode("utf-8", "replace").decode()
+    """Escape lone surrogates, from file names that are not UTF-8: Parquet takes only UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode()

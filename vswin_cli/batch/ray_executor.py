@@ -303,7 +303,7 @@ def _room(cluster: Cluster) -> tuple[int, int]:
     """Return the CPUs for each worker, and how many workers fit into the cluster.
 
     Raises:
-        DeviceError: the cluster has no CPUs to give.
+        DeviceError: the cluster has no CPUs.
     """
     ray = _ray()
     resources = [node["Resources"] for node in ray.nodes() if node["Alive"]]
@@ -316,7 +316,7 @@ def _room(cluster: Cluster) -> tuple[int, int]:
         room = sum(gpus for gpus, _ in cards)
     if room == 0:
         raise DeviceError(
-            f"the Ray cluster at {cluster.address} has no CPUs to give",
+            f"the Ray cluster at {cluster.address} has no CPUs",
             hint="see `ray status`",
         )
     return per_worker, room

@@ -257,8 +257,8 @@ class Scheduler:
             none_ready = not any(other.is_ready for other in self._slots.values())
             if none_ready and self._failed_starts >= _MAX_FAILED_STARTS:
                 self._fatal = VswinError(
-                    f"workers do not start: {loss.reason}",
-                    hint="try --workers 1; the system log tells whether memory ran out",
+                    f"the workers cannot start: {loss.reason}",
+                    hint="try --workers 1; the system log shows whether memory ran out",
                 )
             return
         if len(slot.running) == 1:

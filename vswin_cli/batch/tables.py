@@ -27,7 +27,7 @@ from vswin_cli.export import (
     write_timeline,
     write_timelines,
 )
-from vswin_cli.export.naming import one_line
+from vswin_cli.export.naming import escaped, one_line
 from vswin_cli.storage.files import (
     check_named,
     ends_as_folder,
@@ -141,7 +141,7 @@ def choose_target(out: str, format: str | None, shard: Shard | None = None) -> T
         return Target(path, _PARQUET, False, path.stem, shard)
     if format is None and form is None:
         raise OptionError(
-            f"the ending of {out} does not tell the format",
+            f"the ending of {out} does not say the format",
             hint="name it .csv, .jsonl or .parquet, or give a folder for one file per video",
         )
     name = get_format(format).name if format is not None else form.name if form else ""
@@ -329,7 +329,7 @@ def write_files_table(
 
 
 def _row(one: BatchInput, outcome: Outcome | None) -> list[object]:
-    video = one_line(one.source.uri)
+    video = escaped(one.source.uri)
     if outcome is None:
         return [video, _PENDING, *[""] * (len(FILES_COLUMNS) - 2)]
     return [

@@ -15,14 +15,44 @@ from vswin_cli.storage.remote import is_remote
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.segments import Segment
 
-__all__ = ["caption", "colour_index", "media_url", "one_line", "video_ids", "video_name"]
+__all__ = ["caption", "colour_index", "escaped", "media_url", "one_line", "video_ids", "video_name"]
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
+_UNSAFE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
+_ESCAPE = re.compile(r"\\(?:[nrt\\]|x[0-9a-f]{2}|u[0-9a-f]{4})")
+_SHORT_ESCAPES = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
 def one_line(text: str) -> str:
     """Replace line ends and control characters, which line-based and XML formats cannot hold."""
     return _CONTROL.sub(" ", text).strip()
+
+
+def escaped(name: str) -> str:
+    r"""Write a name on one line, so that different names stay different.
+
+    Control characters, bytes that are not UTF-8 and marks of the reading direction become escapes
+    as in Python: a line break `\n`, the byte 0xE9 `\xe9`. Other names stay as they are, but if they
+    contain what looks like an escape, their backslashes are doubled.
+    """
+    looks_escaped = os.sep == "/" and _ESCAPE.search(name)  # elsewhere it separates folders
+    if not (looks_escaped or _UNSAFE.search(name)):
+        return name
+    if os.sep == "/":
+        name = name.replace("\\", "\\\\")
+    return _UNSAFE.sub(_escape, name)
+
+
+def _escape(found: re.Match[str]) -> str:
+    letter = found[0]
+    if letter in _SHORT_ESCAPES:
+        return _SHORT_ESCAPES[letter]
+    code = ord(letter)
+    if 0xDC80 <= code <= 0xDCFF:  # how Python holds a byte that is no UTF-8
+        return f"\\x{code - 0xDC00:02x}"
+    return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}"
 
 
 def caption(segment: Segment) -> str:

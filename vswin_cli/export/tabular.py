@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 
-from vswin_cli.export.naming import one_line
+from vswin_cli.export.naming import escaped, one_line
 from vswin_cli.export.timecodes import clock, milliseconds
 from vswin_cli.storage.json_records import json_text
 from vswin_cli.timeline.record import Timeline
@@ -56,7 +56,7 @@ def tsv_rows(timelines: Sequence[Timeline]) -> str:
     """
     rows = [
         (
-            one_line(timeline.video.uri),
+            escaped(timeline.video.uri),
             milliseconds(one.start_seconds),
             milliseconds(one.end_seconds),
             one_line(one.label),
@@ -93,14 +93,14 @@ def table(timelines: Sequence[Timeline]) -> str:
             for row in rows
         ]
         if len(timelines) > 1:
-            lines.insert(0, one_line(timeline.video.uri))
+            lines.insert(0, escaped(timeline.video.uri))
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)
 
 
 def _csv_row(timeline: Timeline, one: Segment) -> tuple[object, ...]:
     return (
-        one_line(timeline.video.uri),
+        escaped(timeline.video.uri),
         _number(one.start_seconds),
         _number(one.end_seconds),
         _number(one.duration_seconds),
