@@ -1,33 +1,50 @@
+import gc
+
 import numpy as np
 import pytest
 
+from vswin_cli.errors import OutputError
 from vswin_cli.timeline.spool import ScoreSpool
 
 
-def test_rows_come_back_in_half_precision():
+def test_spool_reads_back_what_it_was_given_from_memory_and_disk():
+    rng = np.random.default_rng(0)
+    for count in (3, 5000):  # 5000 rows of 400 are past what stays in memory
+        rows = rng.random((count, 400)).astype(np.float16)
+        spool = ScoreSpool(400)
+        spool.append(rows[: count // 2])
+        spool.append(rows[count // 2 :])
+        np.testing.assert_array_equal(spool.read(0, count), rows.astype(np.float32))
+        np.testing.assert_array_equal(spool.read(1, 3), rows[1:3].astype(np.float32))
+        spool.close()
+        spool.close()
+
+
+def test_forgotten_spool_closes_its_file_without_a_warning():
+    spool = ScoreSpool(400)
+    spool.append(np.zeros((5000, 400)))
+    del spool
+    gc.collect()
+
+
+def test_full_disk_under_the_temporary_scores_is_an_output_error(monkeypatch):
+    spool = ScoreSpool(2)
+
+    def full(_data):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(spool._file, "write", full)
+    with pytest.raises(OutputError, match="temporary scores") as caught:
+        spool.append(np.zeros((1, 2)))
+    assert "space" in (caught.value.hint or "")
+
+
+def test_rows_of_zeros_can_be_added_and_rows_of_another_width_are_refused():
     spool = ScoreSpool(3)
-    rows = np.arange(12).reshape(4, 3) / 16
-    spool.append(rows)
-    spool.append_zeros(2)
-    assert spool.num_rows == 6
-    assert spool.read(1, 3).tolist() == rows[1:3].tolist()
-    assert spool.read(3, 6).dtype == np.float16
-    assert not spool.read(4, 6).any()
-    spool.close()
-
-
-def test_more_rows_than_fit_into_memory_go_to_disk_unchanged():
-    spool = ScoreSpool(1000)
-    for part in range(3):
-        spool.append(np.full((600, 1000), part / 4))
-    assert spool._file._rolled  # beyond 2 MiB
-    assert spool.read(599, 601)[:, 0].tolist() == [0, 0.25]
-    spool.close()
-
-
-def test_closing_twice_is_fine_and_rows_of_another_width_are_refused():
-    spool = ScoreSpool(3)
+    spool.append(np.full((2, 3), 0.5))
+    spool.append_zeros(600)
+    assert spool.num_rows == 602
+    assert not spool.read(2, 602).any()
     with pytest.raises(ValueError, match=r"\(n, 3\)"):
         spool.append(np.zeros((1, 4)))
-    spool.close()
     spool.close()
