@@ -145,7 +145,7 @@ class SamplingOptions:
         if end is not None and end <= (start or 0.0):
             raise OptionError(
                 f"the end ({end:g} s) must come after the start ({start or 0:g} s)",
-                hint="both are times on the video's clock, the end is no length",
+                hint="both are times in the video; the end is not a duration",
             )
 
 
@@ -231,13 +231,13 @@ class SegmentOptions:
     onset: float = 0.4
     """Score at which a segment begins."""
     offset: float = 0.2
-    """Score below which it ends."""
+    """Score below which a segment ends."""
     min_duration_seconds: float = 1.0
     """Shorter segments are dropped."""
     merge_gap_seconds: float = 1.0
     """Segments of one label closer than this become one."""
     max_labels: int = 1
-    """Labels that may hold at the same instant; 0 for any number."""
+    """Most labels reported at the same time; 0 for any number."""
     include: tuple[str, ...] = ()
     """Only these labels; empty for all."""
     exclude: tuple[str, ...] = ()
@@ -291,7 +291,7 @@ class SegmentOptions:
             raise OptionError(
                 f"minimum margin and maximum entropy must be in 0..1, "
                 f"got {self.min_margin:g} and {self.max_entropy:g}",
-                hint="--min-margin 0 and --max-entropy 1 silence nothing",
+                hint="--min-margin 0 and --max-entropy 1 turn them off",
             )
 
     def onset_of(self, label: str) -> float:

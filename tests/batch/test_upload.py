@@ -187,9 +187,9 @@ def test_a_failed_upload_is_repeated_by_the_next_run(batch, folder, memory, monk
 @pytest.mark.parametrize(
     ("out", "reason"),
     [
-        ("https://example.org/r.csv", "web servers take no files"),
+        ("https://example.org/r.csv", "HTTP addresses are read-only"),
         ("nonsense://bucket/r.csv", "unknown protocol"),
-        ("memory://bucket/r.docx", "does not tell the format"),
+        ("memory://bucket/r.docx", "does not say the format"),
         ("memory://bucket/r.srt", "one video per file"),
     ],
 )

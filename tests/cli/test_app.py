@@ -29,7 +29,7 @@ def test_wrong_usage_looks_like_every_other_error(capsys, arguments, message, co
     said = capsys.readouterr()
     error, hint = said.err.splitlines()
     assert error.startswith(f"error: {message}")
-    assert hint == f"hint: `{command} --help` lists what there is"
+    assert hint == f"hint: `{command} --help` lists the commands and options"
     assert said.out == ""
     assert run([*arguments, "--json"]) == 2
     document = json.loads(capsys.readouterr().err)
@@ -76,7 +76,7 @@ def test_an_empty_name_is_refused_and_means_neither_this_folder_nor_the_default(
     assert run(arguments) == 2
     error, hint = capsys.readouterr().err.splitlines()
     assert error.endswith(" is empty")
-    assert hint == "hint: is a variable of the shell empty?"
+    assert hint == "hint: check that the shell variable in it is set"
 
 
 def test_an_empty_text_that_is_no_name_is_let_through(capsys):
@@ -90,7 +90,7 @@ def test_a_file_that_looks_like_an_option_is_explained(capsys):
     assert hint == "hint: a file whose name begins with a dash is written ./-dash.webm"
     for wrong in (["--bogus", "--", "-dash.webm"], ["a.mp4", "--crop", "--out=-a.mp4"]):
         assert run(["tag", *wrong]) == 2
-        assert "lists what there is" in capsys.readouterr().err
+        assert "lists the commands and options" in capsys.readouterr().err
 
 
 def test_help_tells_what_json_does_in_each_command(capsys):
@@ -100,7 +100,7 @@ def test_help_tells_what_json_does_in_each_command(capsys):
         said[command] = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert "--out" not in said["probe"]
     assert "add -f jsonl for several videos" in said["tag"]
-    assert "A summary as JSON" in said["batch"]
+    assert "a summary as JSON" in said["batch"]
 
 
 SCRIPT = "import sys; from vswin_cli.cli.app import run; sys.exit(run(sys.argv[1:]))"

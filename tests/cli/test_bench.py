@@ -170,8 +170,8 @@ def test_a_video_shorter_than_the_demos_window_is_refused_at_once(tiny_model, tm
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--peer", "keras"], "no peer is called 'keras'"),
-        (["--architecture", "swin4d"], "no architecture is called 'swin4d'"),
+        (["--peer", "keras"], "unknown peer 'keras'"),
+        (["--architecture", "swin4d"], "unknown architecture 'swin4d'"),
         (["--architecture", "swin3d_t", "-m", "camera-motion"], "exclude each other"),
         (["--film-size", "big"], "cannot read the size 'big'"),
         (["--precision", "int3"], "unknown precision 'int3'"),

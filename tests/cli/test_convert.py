@@ -239,7 +239,7 @@ def test_a_pickle_that_wants_to_run_code_is_refused_and_does_not(tmp_path, capsy
     file = mmaction2_file(tmp_path / "in.pth", golden_state("w877"), meta=meta)
     code, text = refused(capsys, file, tmp_path / "out")
     assert code == 5
-    assert ".system` while it loads" in text
+    assert ".system` while loading" in text
     assert not (tmp_path / "attacked").exists()
     assert not (tmp_path / "out").exists()
 

@@ -76,7 +76,7 @@ def test_misspelt_last_name_stops_before_the_first_download(server, capsys):
     assert run(["download", "user/tf", "swin-b-k60"]) == 5
     _, err = capsys.readouterr()
     assert err.startswith(
-        "error: no weights are called 'swin-b-k60'\nhint: did you mean swin-b-k600"
+        "error: there are no weights called 'swin-b-k60'\nhint: did you mean swin-b-k600"
     )
     assert server.log == []
 
@@ -92,7 +92,7 @@ def test_what_comes_inside_the_package_is_here_and_settles_nothing(capsys):
 @pytest.mark.parametrize(
     ("arguments", "code", "message", "hint"),
     [
-        (["camera-motion", "--force"], 2, "comes inside vswin", "leave --source"),
+        (["camera-motion", "--force"], 2, "is part of vswin", "leave --source"),
         (["user/absent"], 5, "no such Hub repository", "HF_TOKEN"),
         (["user/tf@v9"], 5, "no revision 'v9'", "follows the @"),
         (["swin-t-k400", "--source", "mars"], 2, "has no source 'mars'", "hub, authors"),

@@ -40,7 +40,7 @@ def video(tmp_path_factory):
         (["--out", "/nowhere/x.srt"], 8, "no folder /nowhere"),
         (["--device", "foo"], 2, "unknown device 'foo'"),
         (["--precision", "int4"], 2, "unknown precision 'int4'"),
-        (["--model", "nope"], 5, "no weights are called 'nope'"),
+        (["--model", "nope"], 5, "there are no weights called 'nope'"),
         (["--weights", "nope.pth"], 5, "nope.pth: no such file"),
         (["--weights", "nope"], 5, "nope: no such file"),
         (["--labels", "nope.txt"], 5, "nope.txt: no such label file"),
@@ -59,7 +59,7 @@ def test_tag_complains_before_it_loads_torch(video, options, code, complaint):
     [
         (["--protocol", "k400"], 2, "unknown protocol 'k400'"),
         (["--device", "foo"], 2, "unknown device 'foo'"),
-        (["--model", "nope"], 5, "no weights are called 'nope'"),
+        (["--model", "nope"], 5, "there are no weights called 'nope'"),
         (["--predictions", "/nowhere/x.csv"], 8, "no folder /nowhere"),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else None,
@@ -75,7 +75,7 @@ def test_evaluate_complains_before_it_loads_torch(tmp_path, options, code, compl
 @pytest.mark.parametrize(
     ("options", "code", "complaint"),
     [
-        (["--model", "nope"], 5, "no weights are called 'nope'"),
+        (["--model", "nope"], 5, "there are no weights called 'nope'"),
         (["--device", "foo"], 2, "unknown device 'foo'"),
         (["--files", "*.nope"], 4, ""),
     ],

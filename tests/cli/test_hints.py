@@ -24,7 +24,7 @@ NOBODY_TYPES_THAT = (
     "batch size must be at least 1",
     "the onset of {self.label!r}",  # of a model card
     "FFmpeg can write neither",  # the page goes without pictures
-    "the server sent another range",  # listed among the sources' answers, which have a hint
+    "the server sent a different range",  # listed among the sources' answers, which have a hint
     "the Hub does not say which commit",  # nothing helps
 )
 

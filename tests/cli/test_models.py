@@ -167,9 +167,9 @@ def test_card_of_weights_that_are_in_no_table_prints_where_they_are_here(capsys,
 @pytest.mark.parametrize(
     ("name", "message", "hint"),
     [
-        ("user/other", "user/other is not here yet", "`vswin download user/other` brings it"),
+        ("user/other", "user/other is not downloaded yet", "`vswin download user/other` brings it"),
         ("./none", "none: no such file", "check the path"),
-        ("./weights.pth", "only weights in vswin's own folder have a card", "`vswin convert`"),
+        ("./weights.pth", "not a folder in vswin's format, so it has no card", "`vswin convert`"),
     ],
 )
 def test_what_has_no_card_says_why(capsys, tmp_path, monkeypatch, name, message, hint):
@@ -217,7 +217,7 @@ def test_labels_of_a_file_and_of_a_model_folder(capsys, tmp_path):
 def test_labels_of_nothing_known_fails(capsys):
     assert run(["labels", "kinetics-40"]) == 5
     said = capsys.readouterr().err
-    assert "no weights and no label list are called 'kinetics-40'" in said
+    assert "no weights or label list is called 'kinetics-40'" in said
     assert "did you mean kinetics-400" in said
     assert run(["labels", "zebra"]) == 5
     said = capsys.readouterr().err
@@ -230,4 +230,4 @@ def test_weights_without_labels_say_so(capsys):
     card = install("unnamed", ())
     assert replace(card, labels=()) == card
     assert run(["labels", str(model_folder("unnamed"))]) == 5
-    assert "nobody said what its 10 classes are called" in capsys.readouterr().err
+    assert "unknown names: its 10 classes are called" in capsys.readouterr().err

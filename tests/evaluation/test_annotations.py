@@ -141,7 +141,7 @@ def test_videos_are_matched_by_bare_name(name, expected):
         ({"else": 1}, "no labelled intervals"),
         ("[1, 2]", "no labelled intervals"),
         ('{"schema": "vswin.timeline/1"}', "missing"),
-        ("{broken", "no JSON"),
+        ("{broken", "not JSON"),
     ],
 )
 def test_errors_name_the_place(tmp_path, content, complaint):

@@ -267,7 +267,7 @@ def test_web_address_is_copied(web):
         ("none.mp4", SourceNotFoundError, "nothing at {}", "check the address"),
         ("answers/403", SourceNotFoundError, "no permission to read {}", "a signed one expires"),
         ("answers/418", SourceError, "cannot fetch {}: unexpected answer 418", "the address"),
-        ("cut.mp4", SourceError, "cannot fetch {}: the download broke off", "file anew"),
+        ("cut.mp4", SourceError, "cannot fetch {}: the download was interrupted", "file anew"),
     ],
 )
 def test_web_address_that_gives_no_file_fails_as_a_source(

@@ -67,7 +67,7 @@ def test_a_path_is_the_default_in_every_folder(own_settings, tmp_path, monkeypat
     assert run(["models", "default", f"./{name}"]) == 5
     (tmp_path / "videos").mkdir()
     assert run(["models", "default", str(tmp_path / "videos")]) == 5
-    assert "no folder in vswin's own format" in capfd.readouterr().err
+    assert "not a folder in vswin's format" in capfd.readouterr().err
     (tmp_path / "video.mp4").write_bytes(b"")
     capfd.readouterr()
     assert run(["tag", "video.mp4"]) == 5
@@ -79,7 +79,7 @@ def test_a_path_that_the_file_cannot_hold_is_refused(own_settings, tmp_path, mon
     strange = os.fsdecode(b"caf\xe9")
     shutil.copytree(embedded_folder(), strange)
     assert run(["models", "default", f"./{strange}"]) == 2
-    assert "is no UTF-8" in capfd.readouterr().err
+    assert "is not UTF-8" in capfd.readouterr().err
     assert default_model() is None
 
 

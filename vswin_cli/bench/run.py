@@ -72,7 +72,7 @@ class BenchOptions:
         unknown = [peer for peer in self.peers if peer not in PEERS]
         if unknown:
             raise OptionError(
-                f"no peer is called {unknown[0]!r}", hint=f"it can be {' or '.join(PEERS)}"
+                f"unknown peer {unknown[0]!r}", hint=f"it can be {' or '.join(PEERS)}"
             )
         if self.passes < 1 or (self.threads is not None and self.threads < 1):
             raise OptionError("passes and threads must be at least 1")

@@ -56,7 +56,7 @@ def random_model(name: str) -> LoadedModel:
     """
     if name not in ARCHITECTURES:
         raise OptionError(
-            f"no architecture is called {name!r}", hint=f"it can be {', '.join(ARCHITECTURES)}"
+            f"unknown architecture {name!r}", hint=f"it can be {', '.join(ARCHITECTURES)}"
         )
     spec = get_spec(ARCHITECTURES[name])
     network = VideoSwin(spec.architecture, spec.num_classes).eval().requires_grad_(False)

@@ -74,7 +74,7 @@ def decode_once(source: VideoSource, spec: InputSpec, *, synthesised: bool = Fal
     if not kept:
         raise DecodeError(
             f"no frame of {source.uri} could be decoded",
-            hint=f"`vswin probe --scan {source.uri}` tells what is wrong with the file",
+            hint=f"`vswin probe --scan {source.uri}` shows what is wrong with the file",
         )
     return BenchVideo(source, synthesised, info, report, count, tuple(kept))
 

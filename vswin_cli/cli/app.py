@@ -34,7 +34,7 @@ __all__ = ["app", "main", "run"]
 _INTERRUPTED = 128 + signal.SIGINT
 
 EXIT_CODES = (
-    "Exit codes: 0 all done; 1 internal error; 2 wrong usage; 3 some inputs failed; 4 no input "
+    "Exit codes: 0 success; 1 internal error; 2 wrong usage; 3 some inputs failed; 4 no input "
     "could be processed; 5 weights missing or unusable; 6 device missing or out of memory; 7 too "
     "little could be analysed (--strict); 8 a result cannot be written; 130 interrupted."
 )
@@ -42,7 +42,7 @@ EXIT_CODES = (
 app = typer.Typer(
     name="vswin",
     cls=Group,
-    help="Tell what happens when in a video, with a Video Swin Transformer.",
+    help="Find out what happens when in a video, with a Video Swin Transformer.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -82,7 +82,7 @@ def root(
         ),
     ] = False,
 ) -> None:
-    """Tell what happens when in a video, with a Video Swin Transformer."""
+    """Find out what happens when in a video, with a Video Swin Transformer."""
 
 
 def run(arguments: list[str]) -> int:
@@ -123,7 +123,7 @@ def _end_wrong_usage(problem: Any, arguments: list[str], *, as_json: bool) -> in
             OptionError(
                 message[0].lower() + message[1:],
                 hint=_dash_hint(getattr(problem, "option_name", None), arguments)
-                or f"`{command} --help` lists what there is",
+                or f"`{command} --help` lists the commands and options",
             ),
             as_json=as_json,
         )
@@ -142,7 +142,7 @@ def _dash_hint(unknown: str | None, arguments: list[str]) -> str | None:
 def _internal(problem: Exception) -> VswinError:
     return VswinError(
         f"internal error: {type(problem).__name__}: {problem}",
-        hint="this is a fault in vswin; run again with VSWIN_DEBUG=1 and report what it prints",
+        hint="this is a bug in vswin; run again with VSWIN_DEBUG=1 and report what it prints",
     )
 
 

@@ -58,7 +58,8 @@ def convert(
     inflate: Annotated[
         bool,
         typer.Option(
-            "--inflate", help="IN is a 2D Swin for images: make it a start for training on video."
+            "--inflate",
+            help="IN is a 2D image Swin: inflate it as a starting point for training on video.",
         ),
     ] = False,
     window: Annotated[
@@ -68,14 +69,14 @@ def convert(
         ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Replace OUT if it is a model folder already.")
+        bool, typer.Option("--force", help="Replace OUT if it is already a model folder.")
     ] = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Turn a checkpoint into a folder with model.safetensors and config.json, and print it.
+    """Convert a checkpoint to a folder with model.safetensors and config.json, and print its path.
 
-    The layout is recognised by content. Nothing in the file is ever run, and every tensor must
-    fit. An inflated image network has no head; it cannot tag before it is trained.
+    The layout is recognised by content. No code in the file is run, and every tensor must
+    fit. An inflated image network has no head; it cannot tag until it is trained.
 
     Examples:
         vswin convert swin_base_patch244_window877_kinetics600_22k.pth swin-b-k600
@@ -137,7 +138,7 @@ def _check_place(folder: Path, checkpoint: Path, *, force: bool) -> None:
     if place in (source, *source.parents):
         raise OptionError(
             f"{checkpoint} lies in {folder}, which is to be replaced",
-            hint="give another place for the result",
+            hint="choose another path for the result",
         )
     check_replaceable(folder)
 

@@ -30,14 +30,15 @@ def download(
         ),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Fetch and convert again even if it is here.")
+        bool, typer.Option("--force", help="Download and convert again, even if present.")
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", "-n", help="Say what would be fetched, fetch nothing.")
+        bool,
+        typer.Option("--dry-run", "-n", help="Show what would be downloaded, download nothing."),
     ] = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Fetch weights, check them, convert them once, and print the folder they are in.
+    """Download weights, verify and convert them, and print their folder.
 
     Files from the Hugging Face Hub go through its usual cache (HF_HOME, HF_TOKEN,
     HF_HUB_OFFLINE and HF_ENDPOINT count); an interrupted download continues where it ended.

@@ -28,7 +28,7 @@ _SHORTEST_DATASET = 8
 
 models = typer.Typer(
     cls=Group,
-    help="List the weights that have names, or show one of them.",
+    help="List the named weights, show one, or set the default.",
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -36,7 +36,7 @@ models = typer.Typer(
 
 @models.callback()
 def _list_by_default(context: typer.Context, json: JsonOption = False) -> None:
-    """List the weights that have names, or show one of them.
+    """List the named weights, show one, or set the default.
 
     Examples:
         vswin models
@@ -92,13 +92,13 @@ def show_model(
         str,
         typer.Argument(
             metavar="NAME",
-            help="Named weights, or USER/REPO or a folder where they are here.",
+            help="Named weights, or downloaded ones as USER/REPO or a folder.",
             show_default=False,
         ),
     ],
     json: JsonOption = False,
 ) -> None:
-    """Print the card of weights: origin, input, accuracy with its protocol, licence.
+    """Print a model card: origin, input, accuracy with its protocol, licence.
 
     Examples:
         vswin models show swin-t-k400
@@ -128,11 +128,11 @@ def choose_default(
         str | None,
         typer.Argument(
             metavar="NAME",
-            help="Named weights, USER/REPO or a path; nothing to see the present one.",
+            help="Named weights, USER/REPO or a path; omit it to print the default.",
         ),
     ] = None,
 ) -> None:
-    """Print the model that `vswin tag` takes when not told, or set it.
+    """Print the default model of `vswin tag`, or set it.
 
     Examples:
         vswin models default
@@ -152,13 +152,13 @@ def choose_default(
         check_there(meant.path)
         if installed_folder(name) is None:
             raise CheckpointError(
-                f"{meant.path} is no folder in vswin's own format",
-                hint="`vswin convert` makes one of any checkpoint",
+                f"{meant.path} is not a folder in vswin's format",
+                hint="`vswin convert` makes one from a checkpoint",
             )
         name = str(meant.path.absolute())  # for every folder that vswin is used in
     elif installed_folder(name) is None:
         console.note(f"{name} is not on disk yet; `vswin download {name}` brings it")
-    console.note(f"{name} is the default model from now on ({set_default_model(name)})")
+    console.note(f"{name} is now the default model ({set_default_model(name)})")
 
 
 def labels(
@@ -176,7 +176,7 @@ def labels(
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Print the labels of weights or of a file as index<TAB>label.
+    """Print the labels of a model or a file as index<TAB>label.
 
     Examples:
         vswin labels swin-t-k400 --grep football
@@ -212,13 +212,13 @@ def _no_card(name: str, meant: HubReference | LocalReference) -> CheckpointError
 
     if isinstance(meant, HubReference):
         return CheckpointError(
-            f"{name} is not here yet, and its card comes with it",
+            f"{name} is not downloaded yet, and its card comes with it",
             hint=f"`vswin download {name}` brings it",
         )
     check_there(meant.path)
     return CheckpointError(
-        f"{meant}: only weights in vswin's own folder have a card",
-        hint="`vswin convert` makes one of any checkpoint",
+        f"{meant}: not a folder in vswin's format, so it has no card",
+        hint="`vswin convert` makes one from a checkpoint",
     )
 
 

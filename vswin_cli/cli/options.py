@@ -65,7 +65,9 @@ ModelOption = Annotated[
 ]
 WeightsOption = Annotated[
     Path | None,
-    typer.Option("--weights", help="A checkpoint of your own, any layout.", rich_help_panel=_MODEL),
+    typer.Option(
+        "--weights", help="Your own checkpoint, in any supported layout.", rich_help_panel=_MODEL
+    ),
 ]
 LabelsOption = Annotated[
     Path | None,
@@ -96,8 +98,8 @@ StrideOption = Annotated[
     str | None,
     typer.Option(
         "--stride",
-        help="Between clip starts: seconds (1.5s), percent of a clip (50%) or frames (16f).",
-        show_default="as the weights advise",
+        help="Distance of clip starts: seconds (1.5s), percent of a clip (50%) or frames (16f).",
+        show_default="set by the weights",
         rich_help_panel=_SAMPLING,
     ),
 ]
@@ -106,24 +108,24 @@ CropsOption = Annotated[
     typer.Option(
         "--crops",
         metavar="1|3",
-        help="1 sees the centre of the picture (56% of a 16:9 frame), 3 see all of it.",
+        help="1 uses the centre of the frame (56% of 16:9), 3 cover all of it.",
         rich_help_panel=_SAMPLING,
     ),
 ]
 StartOption = Annotated[
     str | None,
-    typer.Option("--start", help="Begin here: 90, 1:30 or 00:01:30.5.", rich_help_panel=_SAMPLING),
+    typer.Option("--start", help="Start here: 90, 1:30 or 00:01:30.5.", rich_help_panel=_SAMPLING),
 ]
 EndOption = Annotated[
     str | None,
-    typer.Option("--end", help="End here, exclusive.", rich_help_panel=_SAMPLING),
+    typer.Option("--end", help="End here (exclusive).", rich_help_panel=_SAMPLING),
 ]
 OnsetOption = Annotated[
     float | None,
     typer.Option(
         "--onset",
         help="Score at which a segment begins.",
-        show_default="as the weights advise",
+        show_default="set by the weights",
         rich_help_panel=_SEGMENTS,
     ),
 ]
@@ -131,8 +133,8 @@ OffsetOption = Annotated[
     float | None,
     typer.Option(
         "--offset",
-        help="Score below which it ends.",
-        show_default="as the weights advise",
+        help="Score below which a segment ends.",
+        show_default="set by the weights",
         rich_help_panel=_SEGMENTS,
     ),
 ]
@@ -141,7 +143,7 @@ MinDurationOption = Annotated[
     typer.Option(
         "--min-duration",
         help="Drop shorter segments (seconds).",
-        show_default="as the weights advise",
+        show_default="set by the weights",
         rich_help_panel=_SEGMENTS,
     ),
 ]
@@ -149,8 +151,8 @@ MergeGapOption = Annotated[
     float | None,
     typer.Option(
         "--merge-gap",
-        help="Join segments of one label closer than this (seconds).",
-        show_default="as the weights advise",
+        help="Join segments of one label that are closer than this (seconds).",
+        show_default="set by the weights",
         rich_help_panel=_SEGMENTS,
     ),
 ]
@@ -158,8 +160,8 @@ MaxLabelsOption = Annotated[
     int | None,
     typer.Option(
         "--max-labels",
-        help="Labels that may hold at the same instant; 0 for any number.",
-        show_default="as the weights advise",
+        help="Most labels reported at the same time; 0 for any number.",
+        show_default="set by the weights",
         rich_help_panel=_SEGMENTS,
     ),
 ]
@@ -167,7 +169,7 @@ IncludeOption = Annotated[
     list[str] | None,
     typer.Option(
         "--include",
-        help="Only this label; * matches any text. Repeatable.",
+        help="Report only this label; * matches any text. Repeatable.",
         rich_help_panel=_SEGMENTS,
     ),
 ]
@@ -175,7 +177,7 @@ ExcludeOption = Annotated[
     list[str] | None,
     typer.Option(
         "--exclude",
-        help="Never this label; * matches any text. Repeatable.",
+        help="Do not report this label; * matches any text. Repeatable.",
         rich_help_panel=_SEGMENTS,
     ),
 ]
@@ -184,7 +186,7 @@ GroupOption = Annotated[
     typer.Option(
         "--group",
         metavar="NAME=LABEL,...",
-        help="Report several labels as one, * matches any text. Repeatable.",
+        help="Report several labels as one; * matches any text. Repeatable.",
         rich_help_panel=_SEGMENTS,
     ),
 ]
@@ -193,7 +195,7 @@ SmoothOption = Annotated[
     typer.Option(
         "--smooth",
         help="Average scores over this many seconds; 0 for none.",
-        show_default="as the weights advise",
+        show_default="set by the weights",
         rich_help_panel=_SEGMENTS,
     ),
 ]
@@ -210,7 +212,7 @@ MaxEntropyOption = Annotated[
     float | None,
     typer.Option(
         "--max-entropy",
-        help="Report nothing where scores spread more than this: 0 sure, 1 no idea.",
+        help="Report nothing where the scores are less certain than this: 0 certain, 1 uniform.",
         show_default="no limit",
         rich_help_panel=_SEGMENTS,
     ),
@@ -242,7 +244,7 @@ WindowsOption = Annotated[
         "--windows",
         min=0,
         metavar="COUNT",
-        help="In JSON, add every clip with this many of its best classes.",
+        help="Add every clip with its COUNT best classes to the JSON.",
         show_default="none",
         rich_help_panel=_OUTPUT,
     ),
@@ -252,7 +254,7 @@ SaveScoresOption = Annotated[
     typer.Option(
         "--save-scores",
         metavar="FILE|FOLDER",
-        help="Keep the scores for `vswin segment`; a folder/ for several videos.",
+        help="Save the scores for `vswin segment`; a folder/ for several videos.",
         rich_help_panel=_OUTPUT,
     ),
 ]
@@ -261,7 +263,7 @@ ReportOption = Annotated[
     typer.Option(
         "--report",
         metavar="FILE|FOLDER",
-        help="Also write a page to look at in a browser (HTML).",
+        help="Also write a report to open in a browser (HTML).",
         rich_help_panel=_OUTPUT,
     ),
 ]
@@ -269,7 +271,7 @@ StrictOption = Annotated[
     bool,
     typer.Option(
         "--strict",
-        help="End with code 7 if less than --min-coverage of a video could be analysed.",
+        help="Exit with code 7 if less than --min-coverage of a video could be analysed.",
         rich_help_panel=_RUN,
     ),
 ]
@@ -279,7 +281,7 @@ MinCoverageOption = Annotated[
         "--min-coverage",
         min=0.0,
         max=1.0,
-        help="Share of a video's time that --strict asks for.",
+        help="Share of a video that --strict requires.",
         rich_help_panel=_RUN,
     ),
 ]
@@ -287,7 +289,7 @@ JsonOption = Annotated[
     bool,
     typer.Option(
         "--json",
-        help="JSON on stdout, and errors as JSON.",
+        help="Print JSON on stdout, and errors as JSON.",
         rich_help_panel=_OUTPUT,
     ),
 ]
@@ -295,7 +297,7 @@ TimelineJsonOption = Annotated[
     bool,
     typer.Option(
         "--json",
-        help="JSON on stdout, also beside --out, and errors as JSON; add -f jsonl for several "
+        help="Print JSON on stdout, even with --out, and errors as JSON; add -f jsonl for several "
         "videos.",
         rich_help_panel=_OUTPUT,
     ),
@@ -304,12 +306,13 @@ SummaryJsonOption = Annotated[
     bool,
     typer.Option(
         "--json",
-        help="A summary as JSON on stdout beside --out, and errors as JSON.",
+        help="Print a summary as JSON on stdout, and errors as JSON.",
         rich_help_panel=_OUTPUT,
     ),
 ]
 QuietOption = Annotated[
-    bool, typer.Option("--quiet", "-q", help="No progress, no notes.", rich_help_panel=_OUTPUT)
+    bool,
+    typer.Option("--quiet", "-q", help="Show no progress and no notes.", rich_help_panel=_OUTPUT),
 ]
 DeviceOption = Annotated[
     str,

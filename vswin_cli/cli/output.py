@@ -137,7 +137,7 @@ class Output:
         """
         if self.format not in _JSON_FORMATS and self.printed not in _JSON_FORMATS:
             raise OptionError(
-                f"--windows adds to JSON, and the output is {self.format}",
+                f"--windows needs JSON output, not {self.format}",
                 hint="add --json, or give a FILE.json as --out",
             )
 
@@ -258,6 +258,6 @@ def _format_of(output: OutputPath, *, json: bool) -> str:
     if output.is_folder or json:
         return "json"
     raise OptionError(
-        f"the ending of {output.path} does not tell the format",
+        f"the ending of {output.path} does not say the format",
         hint=f"add --format with one of {', '.join(FORMATS)}; for a folder, end it with a /",
     )

@@ -29,15 +29,17 @@ _SAME_RATE = 0.01  # relative difference that timestamps in milliseconds make
 def probe(
     videos: Annotated[
         list[str],
-        typer.Argument(metavar="VIDEO", help="Video files, folders with all in them, or URLs."),
+        typer.Argument(
+            metavar="VIDEO", help="Video files, folders (searched for videos), or URLs."
+        ),
     ],
     scan: Annotated[
-        bool, typer.Option("--scan", help="Decode everything: finds damage and gaps.")
+        bool, typer.Option("--scan", help="Decode everything, to find damage and gaps.")
     ] = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Tell what is in videos and what is wrong with them.
+    """Show what is in video files and what is wrong with them.
 
     Examples:
         vswin probe movie.mp4

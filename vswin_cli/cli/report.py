@@ -44,7 +44,7 @@ def report(
         list[Path] | None,
         typer.Option(
             "--scores",
-            help="What `--save-scores` kept for a TIMELINE. Repeatable, in the same order.",
+            help="Scores saved by `--save-scores` for a TIMELINE. Repeatable, in the same order.",
         ),
     ] = None,
     video: Annotated[
@@ -52,24 +52,24 @@ def report(
         typer.Option(
             "--video",
             help="The video of a TIMELINE. Repeatable, in the same order.",
-            show_default="where the timeline says",
+            show_default="the path in the timeline",
         ),
     ] = None,
     thumbnails: Annotated[
         bool,
         typer.Option(
-            "--thumbnails/--no-thumbnails", help="Take pictures from the video, if it is there."
+            "--thumbnails/--no-thumbnails", help="Include frames of the video, if it is there."
         ),
     ] = True,
     quiet: QuietOption = False,
 ) -> None:
-    """Write a page that shows what happens when, for any browser, without a network.
+    """Write an HTML page that shows what happens when; it needs no network.
 
-    Saved scores add curves and thresholds that can be moved in the page.
+    With saved scores the page has curves and adjustable thresholds.
 
-    The page plays the video from where it lies; it holds no copy.
+    The page plays the video from its place on the disk and holds no copy of it.
 
-    Several timelines give a table, and a page for each in a folder beside it.
+    Several timelines give an overview, and a page for each in a folder beside it.
 
     Examples:
         vswin tag movie.mp4 --save-scores movie.npz
@@ -137,7 +137,7 @@ def _read(path: Path) -> list[tuple[Timeline, Path | None]]:
 
     if path.suffix.lower() in VIDEO_SUFFIXES and is_file(path):
         raise SourceError(
-            f"{path} looks like a video; a report is made of a timeline",
+            f"{path} looks like a video; a report needs a timeline",
             hint=f"`vswin tag {path} --report {path.with_suffix('.html').name}` does both",
         )
     if _is_archive(path):

@@ -42,7 +42,7 @@ def segment(
     windows: WindowsOption = 0,
     quiet: QuietOption = False,
 ) -> None:
-    """Find segments in saved scores with other thresholds or labels, in a second.
+    """Find segments in saved scores again, with other thresholds or labels.
 
     Examples:
         vswin tag movie.mp4 --save-scores movie.npz

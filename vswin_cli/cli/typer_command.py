@@ -75,7 +75,7 @@ class Command(_Helpful, TyperCommand):
             if "" in (value if isinstance(value, (list, tuple)) else (value,)):
                 option = param.opts[0] if param.param_type_name == "option" else param.metavar
                 raise OptionError(
-                    f"{option or name} is empty", hint="is a variable of the shell empty?"
+                    f"{option or name} is empty", hint="check that the shell variable in it is set"
                 )
 
 

@@ -63,7 +63,7 @@ def resolve_device(name: str) -> torch.device:
         ) from cause
     if device.type == "cuda" and not _has_cuda():
         raise DeviceError(
-            f"no CUDA device here for --device {name}",
+            f"no CUDA device on this machine for --device {name}",
             hint="use --device cpu, or install a CUDA build of torch and its driver",
         )
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
@@ -72,7 +72,7 @@ def resolve_device(name: str) -> torch.device:
             hint="devices count from cuda:0",
         )
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise DeviceError("no Apple GPU here for --device mps", hint="use --device cpu")
+        raise DeviceError("no Apple GPU on this machine for --device mps", hint="use --device cpu")
     return device
 
 
@@ -273,5 +273,5 @@ class Engine:
     def _out_of_memory(self, what: str) -> DeviceError:
         return DeviceError(
             f"{self.device} is out of memory with {what}",
-            hint="close other programs that use it, take a smaller model, or use --device cpu",
+            hint="close other programs that use it, use a smaller model, or use --device cpu",
         )

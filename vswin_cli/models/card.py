@@ -117,12 +117,12 @@ class ModelCard:
 
         Raises:
             CheckpointError: the network has no head.
-            LabelsError: nobody said what its classes are called.
+            LabelsError: unknown names: its classes are called.
         """
         if self.num_classes == 0:
             raise CheckpointError(
-                f"{self.id}: the network has no head, so it cannot name anything",
-                hint="train a head on it first; an inflated image network is only a start",
+                f"{self.id}: the network has no head, so it cannot tag",
+                hint="train a head on it first; an inflated image network is only a starting point",
             )
         if not self.labels:
             raise LabelsError(

@@ -73,7 +73,7 @@ class LabelMap:
 
     def __post_init__(self) -> None:
         if not self.names:
-            raise LabelsError(f"{self.source}: no labels in it", hint=_FORMATS_HINT)
+            raise LabelsError(f"{self.source}: contains no labels", hint=_FORMATS_HINT)
         first_index: dict[str, int] = {}
         for index, name in enumerate(self.names):
             if not name.strip():
@@ -97,8 +97,8 @@ class LabelMap:
         """
         if name not in _BUNDLED:
             raise LabelsError(
-                f"no bundled labels are called {name!r}",
-                hint=f"bundled are: {', '.join(_BUNDLED)}",
+                f"no bundled label list is called {name!r}",
+                hint=f"there are: {', '.join(_BUNDLED)}",
             )
         filename, expected = _BUNDLED[name]
         content = (files("vswin_cli") / "data" / "labels" / filename).read_bytes()
@@ -107,7 +107,7 @@ class LabelMap:
             raise LabelsError(
                 f"the installed {filename} is not the published list: "
                 f"got sha256 {found[:12]}, expected {expected[:12]}",
-                hint="install vswin again",
+                hint="reinstall vswin",
             )
         return cls(name, tuple(content.decode("ascii").splitlines()))
 

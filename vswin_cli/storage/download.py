@@ -260,7 +260,7 @@ def _check_status(url: str, response: httpx2.Response) -> None:
         raise _InterruptedError(f"{urlsplit(url).netloc} answered {status}")
     if status in (404, 410):
         raise AnswerError(
-            f"{url}: nothing is there ({status})",
+            f"{url}: not found ({status})",
             status=status,
             hint="the file has moved or the address is wrong; try another `--source`",
         )
@@ -290,7 +290,7 @@ def _total_bytes(response: httpx2.Response, start: int) -> int | None:
     if response.status_code == 206:
         first, _, total = response.headers.get("Content-Range", "").partition("/")
         if not first.startswith(f"bytes {start}-"):
-            raise DownloadError(f"the server sent another range than asked: {first!r}")
+            raise DownloadError(f"the server sent a different range than requested: {first!r}")
         return int(total) if total.isdecimal() else None
     length = response.headers.get("Content-Length", "")
     return int(length) if length.isdecimal() else None
@@ -353,6 +353,6 @@ def _no_room(path: Path, needed_bytes: int, purpose: str, code: int) -> DiskFull
 
 def _gave_up(url: str, here: int, reason: Exception) -> BrokenOffError:
     return BrokenOffError(
-        f"{url}: the download broke off too often ({reason})",
+        f"{url}: the download was interrupted too often ({reason})",
         hint=f"run the same command again: {here / 1e6:.1f} MB have arrived and are kept",
     )

@@ -100,7 +100,7 @@ def check_named(text: str) -> None:
         OptionError: it is empty.
     """
     if not text:
-        raise OptionError("the name of a result is empty", hint="give a file or a folder")
+        raise OptionError("the name of the output is empty", hint="give a file or a folder")
 
 
 def check_destination(path: Path) -> None:
@@ -137,7 +137,7 @@ def check_spares(
         if _identity(place) in spared:
             raise OptionError(
                 f"{place} is {what}; writing there would destroy it",
-                hint="give another place for the result",
+                hint="choose another path for the result",
             )
 
 

@@ -173,7 +173,7 @@ def check_can_upload(address: str) -> None:
     """
     if _scheme(address) in _DIRECT:
         raise OptionError(
-            f"cannot write to {address}: web servers take no files",
+            f"cannot write to {address}: HTTP addresses are read-only",
             hint="give a path, or an s3, gs or other address that fsspec can write to",
         )
     _file_system(address)
@@ -332,7 +332,7 @@ def _file_system(uri: str) -> Any:  # noqa: ANN401  # fsspec is untyped
         extra = _EXTRAS.get(scheme)
         raise OptionError(
             f"{scheme}:// addresses need a package that is not installed ({error.name or error})",
-            hint=f'pip install "vswin[{extra}]"' if extra else "install it beside vswin",
+            hint=f'pip install "vswin[{extra}]"' if extra else "install it in vswin's environment",
         ) from error
     except ValueError as error:
         raise OptionError(f"unknown protocol {scheme}:// in {uri}", hint=_PROTOCOLS) from error

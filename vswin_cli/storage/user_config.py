@@ -81,7 +81,7 @@ def _quoted(text: str) -> str:
         text.encode()
     except UnicodeEncodeError as error:
         raise OptionError(
-            f"{text!r} is no UTF-8, which the configuration file is in", hint="rename it"
+            f"{text!r} is not UTF-8, so the configuration file cannot hold it", hint="rename it"
         ) from error
     return json.dumps(text, ensure_ascii=False)
 
@@ -98,5 +98,5 @@ def _read(path: Path) -> dict[str, Any]:
         return {}
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise OptionError(
-            f"cannot read the configuration file {path}: {error}", hint="mend or remove it"
+            f"cannot read the configuration file {path}: {error}", hint="fix or remove it"
         ) from error

@@ -173,7 +173,7 @@ class _Supervisor:
         if info is None:
             raise DecodeError(
                 f"the decoder {what} on {self._path}",
-                hint="the file is probably damaged; `vswin probe` says more",
+                hint="the file is probably damaged; see `vswin probe --scan`",
             )
         if self._run_end is not None:
             yield RunEnd(self._run_end)

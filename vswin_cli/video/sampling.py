@@ -183,7 +183,7 @@ def _plan_uniform(spec: InputSpec, options: SamplingOptions) -> SamplingPlan:
     """The grid for weights that spread T frames over a clip of any length."""
     if options.frame_interval is not None:
         raise OptionError(
-            "these weights spread their frames evenly over a clip; a frame interval has no meaning",
+            "these weights spread their frames evenly over a clip; a frame interval does not apply",
             hint=f"leave it out, or set the clip's length by --fps: {spec.num_frames} frames at "
             f"8 frames per second are {spec.num_frames / 8:g} s",
         )

@@ -185,7 +185,11 @@ def test_other_networks_are_named_for_what_they_look_like(names, what):
     ("name", "shape", "problem"),
     [
         ("patch_embed.proj.weight", (16, 1, 2, 4, 4), r"patch_embed\.proj\.weight has the shape"),
-        ("layers.1.blocks.0.attn.relative_position_bias_table", (2535, 3), "make no Video Swin"),
+        (
+            "layers.1.blocks.0.attn.relative_position_bias_table",
+            (2535, 3),
+            "do not fit a Video Swin",
+        ),
         ("layers.1.blocks.0.attn.relative_position_bias_table", (5,), r"its shape is \(5,\)"),
         ("layers.2.blocks.0.attn.relative_position_bias_table", None, "it is missing"),
         ("layers.0.blocks.0.mlp.fc1.weight", None, "it is missing"),

@@ -169,7 +169,7 @@ def test_weights_that_contradict_their_card_are_refused(saved):
 @pytest.mark.parametrize("name", [WEIGHTS_FILE, CARD_FILE])
 def test_half_a_folder_is_refused(saved, name):
     (saved / name).unlink()
-    with pytest.raises(CheckpointError, match="no model folder") as caught:
+    with pytest.raises(CheckpointError, match="not a model folder") as caught:
         read_checkpoint(saved)
     assert WEIGHTS_FILE in str(caught.value.hint)
 

@@ -164,7 +164,7 @@ def test_a_training_checkpoint_with_its_log_gives_its_weights(save, is_zip):
 @pytest.mark.parametrize("wrap", [lambda a: a, AttackInState, lambda a: {"deep": [(a,)]}])
 def test_code_in_the_meta_is_refused_and_does_not_run(save, target, is_zip, number, wrap):
     content = {"meta": wrap(attacks(target)[number]), "state_dict": TENSORS}
-    with pytest.raises(UnsafeCheckpointError, match="refused, it wants to call") as caught:
+    with pytest.raises(UnsafeCheckpointError, match="refused: it would call") as caught:
         read_tensor_file(save(content, is_zip=is_zip))
     assert caught.value.hint
 
@@ -226,7 +226,7 @@ def test_a_missing_file_is_named(tmp_path):
 @BOTH_FORMATS
 @pytest.mark.parametrize("content", [{"epoch": 3}, [1, 2], 3])
 def test_a_file_without_tensors_says_what_it_holds(save, is_zip, content):
-    with pytest.raises(CheckpointError, match=r"no tensors in it \(found (keys epoch|list|int)\)"):
+    with pytest.raises(CheckpointError, match=r"contains no tensors \(found (keys epoch|list|int)\)"):
         read_tensor_file(save(content, is_zip=is_zip))
 
 
@@ -324,7 +324,7 @@ def test_a_zip_archive_with_two_pickles_is_refused(tmp_path):
 def test_numbers_that_only_pytorch_knows_are_left_to_it(save, is_zip):
     tensors = {"phase": torch.zeros(2, dtype=torch.complex64), "weight": torch.ones(2)}
     assert_tensors(read_tensor_file(save(tensors, is_zip=is_zip)).tensors, tensors)
-    with pytest.raises(CheckpointError, match="a kind of tensor storage that is not known"):
+    with pytest.raises(CheckpointError, match="unknown kind of tensor storage"):
         read_tensor_file(save({"meta": Log(), "state_dict": tensors}, is_zip=is_zip))
 
 

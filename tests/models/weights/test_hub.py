@@ -104,7 +104,7 @@ def test_cut_connection_resumes_with_a_range(server):
 
 def test_next_process_resumes_where_the_last_one_ended(server, monkeypatch, tmp_path):
     server.fault(WEIGHTS).cut_after_bytes = [150_000, 0, 0]
-    with pytest.raises(DownloadError, match="broke off too often"):
+    with pytest.raises(DownloadError, match="was interrupted too often"):
         fetch(source())
     assert not list(cache(tmp_path).glob("snapshots/*/variables/*"))
     server.log.clear()

@@ -112,7 +112,7 @@ def test_bundle_is_taken_with_its_data():
 
 
 def test_index_without_data_is_no_checkpoint():
-    with pytest.raises(CheckpointError, match="no checkpoint in it"):
+    with pytest.raises(CheckpointError, match="contains no checkpoint"):
         choose_files(REPO, listing("T/variables/variables.index"))
 
 

@@ -200,7 +200,7 @@ def _infer(named: NamedTensors, where: str) -> Architecture:
         )
     except ValueError as error:
         raise CheckpointError(
-            f"{where}: its shapes make no Video Swin ({error})", hint=_HINT_SUPPORTED
+            f"{where}: its shapes do not fit a Video Swin ({error})", hint=_HINT_SUPPORTED
         ) from error
 
 

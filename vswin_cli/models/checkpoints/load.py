@@ -133,7 +133,7 @@ def inflate_checkpoint(path: Path, window_size: tuple[int, int, int]) -> Checkpo
     named = rename(content.tensors)
     if not named.is_image_swin:
         raise CheckpointError(
-            f"{path}: only a 2D image Swin can be inflated, and this is none",
+            f"{path}: only a 2D image Swin can be inflated, and this is not one",
             hint="convert a video checkpoint without `--inflate`",
         )
     inflated = inflate(named.state, window_size, str(path))
@@ -238,7 +238,7 @@ def _serialised(state: Mapping[str, Tensor]) -> Iterator[bytes | memoryview]:
 def _read_folder(folder: Path) -> Checkpoint:
     weights, card = folder / WEIGHTS_FILE, folder / CARD_FILE
     if not is_file(weights) or not is_file(card):
-        raise CheckpointError(f"{folder}: no model folder", hint=_FOLDER_HINT)
+        raise CheckpointError(f"{folder}: not a model folder", hint=_FOLDER_HINT)
     return _from_card(read_tensor_file(weights), _read_card(card), weights)
 
 

@@ -272,7 +272,7 @@ class _PickleReader:
         is_standard = root in sys.stdlib_module_names and root not in _PLAIN_MODULES
         if (name not in _PLAIN_BUILTINS) if module in _BUILTINS else is_standard:
             raise UnsafeCheckpointError(
-                f"{self.where}: refused, it wants to call `{full_name}` while it loads",
+                f"{self.where}: refused: it would call `{full_name}` while loading",
                 hint="do not open it with other tools either; look for the weights elsewhere, "
                 "as safetensors if there are any",
             )

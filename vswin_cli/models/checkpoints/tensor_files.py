@@ -230,7 +230,7 @@ def _read_legacy(path: Path, content: PickleContent) -> dict[str, bytes]:
 
 def _unknown_storage(path: Path) -> CheckpointError:
     return CheckpointError(
-        f"{path}: holds a kind of tensor storage that is not known",
+        f"{path}: unknown kind of tensor storage",
         hint="save it again with a current PyTorch, or as safetensors",
     )
 
@@ -284,7 +284,7 @@ def _find_tensors(root: object, ignored: tuple[str, ...], path: Path) -> TensorF
     if ignored:
         what = f"`{root.name}`" if isinstance(root, Placeholder) else ", ".join(ignored[:3])
         raise UnsafeCheckpointError(
-            f"{path}: refused, its weights sit inside Python objects ({what})",
+            f"{path}: refused, its weights are inside Python objects ({what})",
             hint="where it was made, save the model's `state_dict()` instead of the model",
         )
     found = (
@@ -292,7 +292,7 @@ def _find_tensors(root: object, ignored: tuple[str, ...], path: Path) -> TensorF
         if isinstance(root, Mapping)
         else (type(root).__name__)
     )
-    raise CheckpointError(f"{path}: no tensors in it (found {found})", hint=_SUPPORTED)
+    raise CheckpointError(f"{path}: contains no tensors (found {found})", hint=_SUPPORTED)
 
 
 def _tensors(content: object, path: Path) -> dict[str, Tensor]:

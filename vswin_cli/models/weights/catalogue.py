@@ -159,7 +159,7 @@ def labels_of(reference: str) -> LabelMap:
     card = read_card(folder)
     if not card.labels:
         raise LabelsError(
-            f"{meant}: nobody said what its {counted(card.num_classes, 'class')} are called",
+            f"{meant}: unknown names: its {counted(card.num_classes, 'class')} are called",
             hint="convert the checkpoint again, with `--labels FILE`",
         )
     return LabelMap(str(meant), card.labels)
@@ -173,7 +173,7 @@ def _no_labels(reference: str) -> UnknownModelError:
     near = nearest_names(reference, known)
     advice = f"did you mean {' or '.join(near)}? " if near else ""
     return UnknownModelError(
-        f"no weights and no label list are called {reference!r}",
+        f"no weights or label list is called {reference!r}",
         hint=f"{advice}lists in the package: {', '.join(lists)}; `vswin models` has the weights; "
         "a file of labels ends with .txt, .csv or .json",
     )

@@ -238,7 +238,9 @@ def _check_known(here: FetchedFile, file: RemoteFile, on_note: OnNote | None) ->
         problem = f"got sha256 {here.sha256[:digits]}, expected {known.hex}"
         if known.certainty == "reported":
             if on_note:
-                on_note(f"{here.uri}: {problem}; used all the same: one third party states that")
+                on_note(
+                    f"{here.uri}: {problem}; used all the same: that is what one third party states"
+                )
             return
     if problem is None:
         return

@@ -185,7 +185,7 @@ def _resolve(reference: str, source: str | None) -> _Wanted:
     meant = parse_reference(reference)
     if reference == EMBEDDED_MODEL:
         raise OptionError(
-            f"{reference} comes inside vswin: there is nothing to download",
+            f"{reference} is part of vswin: there is nothing to download",
             hint="leave --source and --force out",
         )
     if isinstance(meant, LocalReference):

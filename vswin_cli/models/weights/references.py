@@ -158,8 +158,8 @@ def _is_inside(path: str, wanted: str) -> bool:
 def _not_one(reference: HubReference, candidates: list[tuple[RepoFile, ...]]) -> CheckpointError:
     if not candidates:
         return CheckpointError(
-            f"{reference}: no checkpoint in it",
-            hint="expected is a folder in vswin's format, a .pth or .safetensors file, or a "
+            f"{reference}: contains no checkpoint",
+            hint="expected a folder in vswin's format, a .pth or .safetensors file, or a "
             "TensorFlow bundle (.index and .data)",
         )
     paths = [files[0].path for files in candidates]
@@ -168,7 +168,7 @@ def _not_one(reference: HubReference, candidates: list[tuple[RepoFile, ...]]) ->
     at = f"@{reference.revision}" if reference.revision else ""
     return CheckpointError(
         f"{reference}: {len(paths)} checkpoints in it: {listed}{more}",
-        hint=f"say which, such as hf://{reference.repo}{at}/{paths[0]}",
+        hint=f"choose one, such as hf://{reference.repo}{at}/{paths[0]}",
     )
 
 

@@ -30,7 +30,7 @@ def get_spec(name: str) -> WeightsSpec:
     near = nearest_names(name, names)
     advice = f"did you mean {' or '.join(near)}?" if near else f"known are {', '.join(names)};"
     raise UnknownModelError(
-        f"no weights are called {name!r}",
+        f"there are no weights called {name!r}",
         hint=f"{advice} `vswin models` describes them; a path or USER/REPO works too",
     )
 

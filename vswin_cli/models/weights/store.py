@@ -96,7 +96,7 @@ def check_replaceable(folder: Path) -> None:
     other = next((name for name in names or () if name not in MODEL_FILES), None)
     raise OutputError(
         f"{folder}: exists and is not a model folder" + (f": {other} is in it" if other else ""),
-        hint="give a path of its own",
+        hint="choose another path",
     )
 
 
