@@ -24,6 +24,7 @@ from vswin_cli.batch.executor import Deliver
 from vswin_cli.batch.job import Decoded, EngineSetup, Fatal, Heartbeat, Job, Lost, Message, Task
 from vswin_cli.batch.outcome import WORKER_CRASHED
 from vswin_cli.errors import VswinError
+from vswin_cli.storage.child_python import outside_current_folder
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -80,7 +81,7 @@ class ProcessExecutor:
         process = self._context.Process(
             target=_serve, args=(theirs, setup, self._task), name=f"vswin-worker-{self._number}"
         )
-        with _sigint_blocked():
+        with _sigint_blocked(), outside_current_folder():
             process.start()
         theirs.close()  # so that our end sees EOF when the worker dies
         self._workers[self._number] = _Worker(process, ours, device)
@@ -151,7 +152,8 @@ def _sigint_blocked() -> Iterator[None]:
     if sys.platform == "win32":
         yield
         return
-    resource_tracker.ensure_running()  # when started by `Process.start`, it unblocks the signal
+    with outside_current_folder():
+        resource_tracker.ensure_running()  # when `Process.start` does it, it unblocks the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

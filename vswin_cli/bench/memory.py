@@ -9,22 +9,19 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from vswin_cli.bench.record import Memory
+from vswin_cli.storage.child_python import python_command
 
 __all__ = ["MemoryRequest", "measure_memory", "parse_request"]
 
 _PROC = Path("/proc")
 _SAMPLE_SECONDS = 0.02
-_BOOTSTRAP = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from vswin_cli.bench.memory_process import main; main(sys.argv[2])"
-)
+_MAIN = "from vswin_cli.bench.memory_process import main; main(sys.argv[1])"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +51,7 @@ def measure_memory(request: MemoryRequest, notes: list[str]) -> Memory | None:
         request: what to run.
         notes: gets a sentence if it failed; the result is `None` then.
     """
-    paths = json.dumps([str(Path(path).resolve()) for path in sys.path])
-    command = [sys.executable, "-c", _BOOTSTRAP, paths, json.dumps(asdict(request))]
+    command = python_command(_MAIN, json.dumps(asdict(request)))
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
         with subprocess.Popen(command, stdout=stdout, stderr=stderr) as process:
             peak = _watch(process)

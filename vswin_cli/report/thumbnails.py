@@ -9,13 +9,13 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from vswin_cli.storage.child_python import python_command
 from vswin_cli.timeline.segments import Segment
 
 __all__ = ["Thumbnail", "ThumbnailRequest", "plan_requests", "take_thumbnails"]
@@ -26,10 +26,7 @@ _AXIS_SHORTEST_STEP_SECONDS = 0.5
 _PEAK_COUNT = 240
 _PEAK_GROUP = 40  # peaks per pass over the video; the first pass has the most important ones
 _START_SECONDS = 10.0  # for the child to start and open the video
-_BOOTSTRAP = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-    "from vswin_cli.report.thumbnail_process import main; main()"
-)
+_MAIN = "from vswin_cli.report.thumbnail_process import main; main()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +101,7 @@ def take_thumbnails(
 
 
 def _from_child(request: bytes, time_limit_seconds: float) -> Iterator[Thumbnail]:
-    command = [sys.executable, "-c", _BOOTSTRAP]
-    command.append(json.dumps([str(Path(path).resolve()) for path in sys.path]))
+    command = python_command(_MAIN)
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     ) as child:

@@ -13,7 +13,6 @@ cannot grow.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import queue
 import signal
@@ -22,10 +21,10 @@ import sys
 import tempfile
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import IO
 
 from vswin_cli.errors import VswinError
+from vswin_cli.storage.child_python import python_command
 from vswin_cli.video.decoder_protocol import Event, read_event
 
 __all__ = ["VIDEOS_PER_DECODER", "DecoderPool", "DecoderProcess", "decoder_command"]
@@ -38,17 +37,13 @@ _PIPE_BYTES = 1 << 20
 _F_SETPIPE_SZ = 1031  # Linux; fcntl names it from Python 3.10 on, but not on every platform
 _WITHOUT_ALGEBRA = {"OPENBLAS_NUM_THREADS": "1"}
 """NumPy's matrix library starts threads when loaded, a third of the work; decoding needs none."""
-_BOOTSTRAP = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[2]); "
-    "from vswin_cli.video.decoder_worker import main; main(float(sys.argv[1]))"
-)
+_MAIN = "from vswin_cli.video.decoder_worker import main; main(float(sys.argv[1]))"
 
 
 def decoder_command(stall_timeout_seconds: float) -> list[str]:
     """Return the command line of a decoder process that sees the same packages as this one."""
-    paths = json.dumps([str(Path(path).resolve()) for path in sys.path])
     # The child's own alarm is a net below the parent's watchdog: it must never fire first.
-    return [sys.executable, "-c", _BOOTSTRAP, str(2 * stall_timeout_seconds), paths]
+    return python_command(_MAIN, str(2 * stall_timeout_seconds))
 
 
 class DecoderProcess:
