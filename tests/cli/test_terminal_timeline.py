@@ -5,13 +5,13 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from tests.support.timelines import segment, timeline
-from vswin_cli.cli.terminal_timeline import Lanes
+from vswin_cli.cli.terminal_timeline import TerminalTimeline
 from vswin_cli.timeline.record import Coverage, GapRecord, VideoRecord
 
 
 def draw(shown, *, width: int = 80, encoding: str = "utf-8", **options) -> list[str]:
     file = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
-    Console(file=file, width=width).print(Lanes(shown, **options))
+    Console(file=file, width=width).print(TerminalTimeline(shown, **options))
     file.seek(0)
     return file.read().splitlines()
 
@@ -37,7 +37,7 @@ def test_a_lane_shows_when_its_label_holds():
 
 def test_labels_come_longest_first_and_the_rest_is_counted():
     shown = recording(*(segment(i, i + 1 + i, f"label {i}") for i in range(6)))
-    lines = draw(shown, max_lanes=2)
+    lines = draw(shown, max_rows=2)
     assert [line.split("  ")[0] for line in lines[1:3]] == ["label 5", "label 4"]
     assert lines[-1] == "… 4 more labels"
 

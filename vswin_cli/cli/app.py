@@ -1,4 +1,4 @@
-"""The Typer application and the one boundary where errors become text and exit codes."""
+"""Build the Typer application and turn every error into text and an exit code."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _end_wrong_usage(problem: Any, arguments: list[str], *, as_json: bool) -> int:  # noqa: ANN401
-    """Say in our own way what the option parser, whose errors Typer keeps to itself, complains of.
+    """Report an error of the option parser, whose class Typer keeps private.
 
     Called without anything it has already printed the help.
     """
@@ -131,7 +131,7 @@ def _end_wrong_usage(problem: Any, arguments: list[str], *, as_json: bool) -> in
 
 
 def _dash_hint(unknown: str | None, arguments: list[str]) -> str | None:
-    """What to do if an unknown option comes of a file whose name begins with a dash."""
+    """Return what to do if an unknown option is a file whose name begins with a dash."""
     for argument in arguments if unknown else ():
         is_video = PurePath(argument).suffix.lower() in VIDEO_SUFFIXES
         if is_video and argument.startswith(str(unknown)):
@@ -152,7 +152,7 @@ def _end_without_reader() -> int:
 
 
 def _give_up_full_stdout() -> None:
-    """What could not be written stays in the buffer, and would fail again at the end."""
+    """Drop what could not be written: it would fail again when the interpreter ends."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -160,7 +160,7 @@ def _give_up_full_stdout() -> None:
 
 
 def _close_stdout() -> None:
-    """Keep the interpreter from complaining when it ends that stdout takes nothing more."""
+    """Point stdout to nowhere, so that the interpreter does not fail to flush it at its end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

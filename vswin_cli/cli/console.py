@@ -1,4 +1,4 @@
-"""The only place that writes: data to stdout, everything else to stderr.
+"""Write to the terminal: data to stdout, everything else to stderr. Nothing else prints.
 
 Rich is loaded on first use. Colour follows the terminal and NO_COLOR; nothing animates unless
 stderr is a terminal.
@@ -99,17 +99,17 @@ def show(renderable: RenderableType, *, width: int | None = None) -> None:
 
 
 def note(text: str) -> None:
-    """Tell what happens, on stderr."""
+    """Print a note to stderr."""
     _say(text)
 
 
 def warn(text: str) -> None:
-    """Tell what deserves attention, on stderr."""
+    """Print a warning to stderr."""
     _say(f"warning: {text}")
 
 
 def error(problem: VswinError, *, as_json: bool = False) -> None:
-    """Tell what went wrong and what to do next, on stderr."""
+    """Print an error and its hint to stderr."""
     if as_json:
         body = {"code": problem.code, "message": problem.message, "hint": problem.hint}
         _say(json.dumps({"error": body}))  # ASCII: stderr has an encoding of its own

@@ -1,4 +1,4 @@
-"""`vswin convert`: any checkpoint into vswin's own folder, once and for all."""
+"""`vswin convert`: turn any checkpoint into a folder in vswin's format."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def convert(
 
 
 def _check_place(folder: Path, checkpoint: Path, *, force: bool) -> None:
-    """Refuse before any work to write over anything that the user would miss.
+    """Refuse before any work to overwrite anything but a model folder.
 
     Raises:
         OptionError: IN is in OUT, which is to be replaced as a whole.
@@ -184,7 +184,7 @@ def _read_labels(text: str | None) -> LabelMap | None:
 
 
 def _check_input(num_frames: int | None, fps: float | None) -> None:
-    """Refuse before any work what no network could be fed with when it tags."""
+    """Refuse before any work clip lengths and frame rates that cannot be used for tagging."""
     if num_frames is not None and num_frames % 2:
         raise OptionError(
             f"a clip must have an even number of frames, got {num_frames}",

@@ -1,4 +1,4 @@
-"""`vswin download`: fetch, check and convert weights before they are needed."""
+"""`vswin download`: download, verify and convert weights before they are needed."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def download(
 
 
 def _settle_default(name: str, *, quiet: bool) -> None:
-    """The first weights that a user asks for become the ones that `vswin tag` takes."""
+    """Make the first weights that a user downloads the default model."""
     from vswin_cli.models.weights.store import EMBEDDED_MODEL
     from vswin_cli.storage.user_config import default_model, set_default_model
 
@@ -88,7 +88,7 @@ def _announce(name: str, source: str | None, *, force: bool) -> None:
 
 
 def _fetch(name: str, source: str | None, *, force: bool, quiet: bool) -> str:
-    """Returns the folder, for stdout."""
+    """Download one set of weights and return its folder."""
     from vswin_cli.models.weights.loading import ensure_weights, plan_download
 
     plan = plan_download(name, source=source, force=force)

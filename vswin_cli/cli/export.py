@@ -1,4 +1,4 @@
-"""`vswin export`: saved timelines in other formats, without the model and without the video."""
+"""`vswin export`: write saved timelines in other formats, without the model and the video."""
 
 from __future__ import annotations
 

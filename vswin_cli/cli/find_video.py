@@ -1,6 +1,6 @@
-"""Where the video of a saved timeline lies on this machine.
+"""Find the video of a saved timeline on this machine.
 
-A timeline holds the video's place as the user gave it, so a relative one was right in the folder
+A timeline holds the video's path as the user gave it, so a relative one was right in the folder
 in which the command ran. Whoever reads the timeline may be elsewhere.
 """
 
@@ -21,7 +21,7 @@ __all__ = ["find_video", "with_found_video"]
 
 
 def find_video(timeline: Timeline, saved: Path) -> Path | None:
-    """The video where the timeline says, seen from here or from the timeline's folder, or there.
+    """Look for the video at its path, from here and from the timeline's folder, and beside it.
 
     Args:
         timeline: what names the video.
@@ -36,7 +36,7 @@ def find_video(timeline: Timeline, saved: Path) -> Path | None:
 
 
 def with_found_video(timeline: Timeline, saved: Path) -> Timeline:
-    """The same with the place where the video is; if it is nowhere, with the one it has."""
+    """Replace the video's path with the one where it was found, if any."""
     found = find_video(timeline, saved)
     if found is None or found == as_local_path(timeline.video.uri):
         return timeline

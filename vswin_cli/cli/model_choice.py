@@ -25,7 +25,7 @@ _DEFAULT_HINT = "it is your default model; `vswin models default NAME` sets anot
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """What the user said about the model.
+    """Options that say which model to use.
 
     Raises:
         OptionError: named weights and a file at once.
@@ -43,7 +43,7 @@ class ModelChoice:
             )
 
     def check(self) -> None:
-        """Find a slip of the pen at once: before torch is loaded, and long before any work.
+        """Find wrong names at once: before torch is loaded, and long before any work.
 
         Raises:
             UnknownModelError: the model has no such name.
@@ -70,7 +70,7 @@ class ModelChoice:
         return None if self.labels is None else LabelMap.from_file(self.labels)
 
     def files(self) -> list[Path]:
-        """What is read here to load the model, and must not become a result.
+        """Return the files that the model is read from; no result may overwrite them.
 
         Raises:
             UnknownModelError: the model has no such name.
@@ -82,7 +82,7 @@ class ModelChoice:
         return own if self.labels is None else [self.labels, *own]
 
     def _path(self) -> Path | None:
-        """Where the checkpoint is, if it is on this machine by itself."""
+        """Return the path of the checkpoint, unless it is named weights."""
         from vswin_cli.models.weights.references import LocalReference, parse_reference
 
         meant = parse_reference(self.reference) if self.weights is None else None
@@ -90,7 +90,7 @@ class ModelChoice:
 
     @property
     def reference(self) -> str:
-        """Name, Hub repository or path to load from: as said here, as settled, or built in."""
+        """Name, Hub repository or path to load: as given, the user's default, or bundled."""
         from vswin_cli.models.weights.store import EMBEDDED_MODEL
         from vswin_cli.storage.user_config import default_model
 

@@ -1,4 +1,4 @@
-"""`vswin models` and `vswin labels`: what there is, what it can tell apart, what is here."""
+"""`vswin models` and `vswin labels`: list models, their cards and their labels."""
 
 from __future__ import annotations
 
@@ -196,7 +196,7 @@ def labels(
 
 
 def _default_folder() -> str:
-    """Name of the folder of the model that `vswin tag` takes when not told."""
+    """Return the folder name of the default model."""
     from vswin_cli.models.weights.catalogue import installed_folder
     from vswin_cli.models.weights.store import EMBEDDED_MODEL
     from vswin_cli.storage.user_config import default_model
@@ -207,7 +207,7 @@ def _default_folder() -> str:
 
 
 def _no_card(name: str, meant: HubReference | LocalReference) -> CheckpointError:
-    """Why nothing can be shown of weights that are in no table."""
+    """Make the error for weights that are neither published nor downloaded."""
     from vswin_cli.models.weights.references import HubReference, check_there
 
     if isinstance(meant, HubReference):
@@ -223,7 +223,7 @@ def _no_card(name: str, meant: HubReference | LocalReference) -> CheckpointError
 
 
 def _own_card(model: InstalledModel) -> list[tuple[str, str]]:
-    """What is known of weights that are in no table."""
+    """Describe weights that are not published ones by their card."""
     card = model.card
     return [
         ("name", card.id),

@@ -1,4 +1,4 @@
-"""Where a command's timelines go: which format, which file, or stdout."""
+"""Write a command's timelines: in which format, to which file, or to stdout."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Output:
     printed: str | None
     """A name of `FORMATS` for stdout; `None` to print nothing."""
     json: bool = False
-    """Whether errors are told as JSON."""
+    """Whether errors are reported as JSON."""
 
     def write(
         self,
@@ -64,7 +64,7 @@ class Output:
             quiet: say neither what was written nor what to beware of.
 
         Returns:
-            How many videos could not be written; an error has been told of each.
+            How many videos could not be written; the error of each has been reported.
 
         Raises:
             OutputError: no file can be written; stdout has got its part nevertheless.
@@ -85,16 +85,16 @@ class Output:
                 shown = [one for _, one in _without(problems, suited)]
             if self.printed is not None and (shown or not timelines):
                 _print(shown, self.printed)
-        told = list(dict.fromkeys(problems.values()))
-        has_failed = bool(told) and len(problems) == len(timelines)
-        for problem in told[:-1] if has_failed else told:
-            self.tell(problem)
+        errors = list(dict.fromkeys(problems.values()))
+        has_failed = bool(errors) and len(problems) == len(timelines)
+        for problem in errors[:-1] if has_failed else errors:
+            self.report_error(problem)
         if has_failed:
-            raise told[-1]
+            raise errors[-1]
         return len(problems)
 
-    def tell(self, problem: VswinError) -> None:
-        """Say what is wrong with one of several videos."""
+    def report_error(self, problem: VswinError) -> None:
+        """Report an error that concerns one of several videos."""
         console.error(problem, as_json=self.json)
 
     def plan(self, uris: Sequence[str], inputs: Sequence[Path] = ()) -> list[Path]:
@@ -130,7 +130,7 @@ class Output:
             _check_holds_many(self.printed, num_videos, hint)
 
     def check_shows_windows(self) -> None:
-        """Refuse before the work to look at clips for a result without them.
+        """Refuse `--windows` before the work for a result that cannot show them.
 
         Raises:
             OptionError: no part of the output is JSON.
@@ -169,7 +169,7 @@ class Output:
 
 
 def _misfits(timelines: Sequence[Timeline], format: str) -> dict[int, VswinError]:
-    """Which timelines the format cannot hold, and why."""
+    """Find the timelines that the format cannot hold, with the reason."""
     found: dict[int, VswinError] = {}
     for i, timeline in enumerate(timelines):
         try:
@@ -207,12 +207,12 @@ def _print(timelines: Sequence[Timeline], format: str) -> None:
 
 
 def _draw(timelines: Sequence[Timeline]) -> None:
-    """For a person: a lane per label over time, above the table."""
-    from vswin_cli.cli.terminal_timeline import Lanes
+    """Draw each timeline above the table, as a row per label over time."""
+    from vswin_cli.cli.terminal_timeline import TerminalTimeline
 
     for timeline in timelines:
         if timeline.segments:
-            console.show(Lanes(timeline))
+            console.show(TerminalTimeline(timeline))
 
 
 def choose_output(out: str | None, format: str | None, *, json: bool = False) -> Output:
@@ -243,14 +243,14 @@ def choose_output(out: str | None, format: str | None, *, json: bool = False) ->
 
 
 def _format_of(output: OutputPath, *, json: bool) -> str:
-    """JSON in a folder, else what the ending of the file tells.
+    """Choose JSON in a folder, else the format that the ending of the file names.
 
     Args:
         output: file or folder.
-        json: whether to take JSON where the ending tells nothing.
+        json: whether to use JSON where the ending names no format.
 
     Raises:
-        OptionError: nothing tells.
+        OptionError: nothing names a format.
     """
     form = None if output.is_folder else format_by_name(output.path.name)
     if form is not None:

@@ -1,4 +1,4 @@
-"""`vswin probe`: what is in a video and what is wrong with it."""
+"""`vswin probe`: show what is in a video and what is wrong with it."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def _report_lines(report: DecodeReport) -> list[tuple[str, str]]:
 
 
 def _rate_at_a_glance(info: VideoInfo) -> str:
-    """Frames per second as far as the container and the first frames tell."""
+    """Describe the frame rate by the container and the first frames."""
     declared, first = _declared_rate(info), info.measured_frame_rate
     if declared is None or first is None:
         known = declared or first
@@ -207,7 +207,7 @@ def _rate_at_a_glance(info: VideoInfo) -> str:
 
 
 def _rate_found(info: VideoInfo, report: DecodeReport) -> str:
-    """Frames per second after looking at all of them."""
+    """Describe the frame rate by the times of all frames."""
     declared, usual = _declared_rate(info), report.frame_rate
     average = report.frames_decoded / report.analysed_seconds if report.analysed_seconds else None
     if report.variable_frame_rate and average and usual:

@@ -1,4 +1,4 @@
-"""`vswin report`: a page to look at, with curves, pictures and thresholds that can be moved."""
+"""`vswin report`: write an HTML page with curves, frames and adjustable thresholds."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def report(
 def report_sources(
     timelines: list[Path], scores: list[Path], videos: list[Path]
 ) -> list[ReportSource]:
-    """What belongs together: each timeline with its scores and its video.
+    """Match each timeline with its scores and its video.
 
     Raises:
         OptionError: numbers of files that do not fit each other.
@@ -126,7 +126,7 @@ def report_sources(
 
 
 def _read(path: Path) -> list[tuple[Timeline, Path | None]]:
-    """The timelines of a file, each with the file itself if it holds scores.
+    """Read the timelines of a file, each with the file itself if it holds scores.
 
     Raises:
         SourceError: it cannot be read, or is the video itself.

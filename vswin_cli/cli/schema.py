@@ -1,4 +1,4 @@
-"""`vswin schema`: what the JSON output may hold, for programs."""
+"""`vswin schema`: print the JSON Schema of the JSON output."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`vswin segment`: saved scores cut anew, without the model and without the video."""
+"""`vswin segment`: find segments in saved scores, without the model and the video."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`vswin tag`: what happens when in one video or several."""
+"""`vswin tag`: find what happens when in one video or several."""
 
 from __future__ import annotations
 
@@ -96,7 +96,9 @@ def tag(
     segment_options = segments.over(engine.model.card.segments)
     done: list[_Tagged] = []
     with _keeping_scores(paths, sources) as scores:
-        job = _Job(engine, sampling_options, segment_options, scores, windows, output.tell, quiet)
+        job = _Job(
+            engine, sampling_options, segment_options, scores, windows, output.report_error, quiet
+        )
         num_failed = num_missing
         try:
             num_failed += _tag_all(sources, job, done)
@@ -117,7 +119,7 @@ def tag(
 
 @dataclass(frozen=True, slots=True)
 class _Job:
-    """What is the same for every video of one call."""
+    """Settings that are the same for every video of one call."""
 
     engine: Engine
     sampling: SamplingOptions
@@ -126,13 +128,13 @@ class _Job:
     """Where the scores of a video go, by `VideoSource.id`; empty to keep none."""
     top_classes: int
     """Listed for each clip; 0 to list no clips."""
-    tell: Callable[[VswinError], None]
+    report_error: Callable[[VswinError], None]
     """Called with what is wrong with one of several videos."""
     quiet: bool
 
 
 def _find(videos: Sequence[str], output: Output) -> tuple[list[VideoSource], int]:
-    """Sources that are there, each once, and the number of arguments that name nothing.
+    """Find the sources, each once, and count the arguments that name nothing.
 
     Raises:
         SourceError: no argument names anything.
@@ -142,7 +144,7 @@ def _find(videos: Sequence[str], output: Output) -> tuple[list[VideoSource], int
     sources, missing = find_sources(videos, folders=False)
     problems = list(missing.values())
     for problem in problems if sources else problems[:-1]:
-        output.tell(problem)
+        output.report_error(problem)
     if not sources:
         raise problems[-1]
     return sources, len(problems)
@@ -161,7 +163,7 @@ class _Tagged:
 def _keeping_scores(
     paths: TagPaths, sources: Sequence[VideoSource]
 ) -> Iterator[Mapping[str, Path]]:
-    """Where scores go; a report needs them even if the user does not keep them."""
+    """Yield where scores go; a report needs them even if the user does not keep them."""
     paths.make_folders()
     if paths.scores or paths.page is None:
         yield paths.scores
@@ -202,17 +204,17 @@ def _tag_all(sources: Sequence[VideoSource], job: _Job, done: list[_Tagged]) -> 
                 num_failed += 1
                 if num_failed == len(sources) or _ends_all(problem):
                     raise
-                job.tell(_naming(problem, source))
+                job.report_error(_naming(problem, source))
     return num_failed
 
 
 def _ends_all(problem: VswinError) -> bool:
-    """Whether the other videos would fail alike, after all the work."""
+    """Return whether the other videos would fail for the same reason."""
     return isinstance(problem, OutputError) and holds_for_all(problem)
 
 
 def _naming(problem: VswinError, source: VideoSource) -> VswinError:
-    """The same, with the video that it is about: one of several may end before the start."""
+    """Name the video in an error that does not, such as one about its length."""
     if source.uri in problem.message:
         return problem
     return type(problem)(f"{source.uri}: {problem.message}", hint=problem.hint)

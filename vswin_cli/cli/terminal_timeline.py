@@ -1,7 +1,7 @@
-"""A timeline as lanes for the terminal: a row per label, from left to right as time goes.
+"""Draw a timeline in the terminal: a row per label, time from left to right.
 
-Readable without colour: what is there is told by characters, and by ASCII where the terminal
-knows no others.
+It is readable without colour: characters show what is there, ASCII ones where the terminal has
+no others.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from vswin_cli.export.naming import one_line, video_name
 from vswin_cli.storage.humanize import clock_text
 from vswin_cli.timeline.record import LabelSummary, Timeline
 
-__all__ = ["Lanes"]
+__all__ = ["TerminalTimeline"]
 
-_MAX_LANES = 24
+_MAX_ROWS = 24
 _MIN_WIDTH = 20
 _NAME_SHARE = 0.3
 _TICK_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 36000)
@@ -49,17 +49,17 @@ _ASCII = _Marks("#", "+", "+", "/", ".", "...")
 
 
 @dataclass(frozen=True, slots=True)
-class Lanes:
-    """A rich renderable; as wide as the terminal, at most `max_lanes` labels, longest first."""
+class TerminalTimeline:
+    """A rich renderable; as wide as the terminal, at most `max_rows` rows, longest label first."""
 
     timeline: Timeline
-    max_lanes: int = _MAX_LANES
+    max_rows: int = _MAX_ROWS
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw the title, the lanes, the time axis and the legend."""
+        """Draw the title, the rows, the time axis and the legend."""
         marks = _ASCII if options.ascii_only else _UNICODE
         width = max(_MIN_WIDTH, options.max_width)
-        rows = self.timeline.summary[: self.max_lanes]
+        rows = self.timeline.summary[: self.max_rows]
         names = [_writable(row.label, options) for row in rows]
         sums = [f"{row.seconds:.1f} s" for row in rows]
         name_width = min(int(width * _NAME_SHARE), max(map(cell_len, names), default=0))
@@ -70,7 +70,7 @@ class Lanes:
             yield from _line(
                 (_fitted(name, name_width, marks.more), Style.null()),
                 ("  ", Style.null()),
-                *axis.lane(row),
+                *axis.row(row),
                 (f"  {total:>{sum_width}}", _QUIET),
             )
         yield from _line((" " * (name_width + 2) + axis.ticks(), _QUIET))
@@ -91,8 +91,8 @@ class _Axis:
         self._gaps = self._shares(gaps)
         self.has_gap = bool(gaps)
 
-    def lane(self, row: LabelSummary) -> list[tuple[str, Style]]:
-        """A character per column: covered, covered in part, lost, empty."""
+    def row(self, row: LabelSummary) -> list[tuple[str, Style]]:
+        """Return a character per column: covered, covered in part, lost, empty."""
         spans = [
             (one.start_seconds, one.end_seconds)
             for one in self._segments
@@ -113,7 +113,7 @@ class _Axis:
         return pieces
 
     def ticks(self) -> str:
-        """Times below their columns, where there is room for them."""
+        """Return times below their columns, where there is room for them."""
         room = 10 * self._seconds / self._width
         step = next((one for one in _TICK_STEPS if one >= room), 36000)
         text = ""
@@ -125,7 +125,7 @@ class _Axis:
         return text
 
     def _shares(self, spans: Sequence[Span]) -> list[float]:
-        """How much of each column the spans cover, 0 to 1."""
+        """Return the share of each column that the spans cover, 0 to 1."""
         shares = [0.0] * self._width
         for start, end in spans:
             left = max(0.0, start / self._seconds * self._width)
@@ -143,7 +143,7 @@ def _title(timeline: Timeline) -> str:
 
 
 def _remarks(timeline: Timeline, drawn: int, marks: _Marks, *, has_gap: bool) -> list[str]:
-    """What the lanes do not show."""
+    """Return notes on what the rows do not show."""
     texts = []
     hidden = len(timeline.summary) - drawn
     if hidden > 0:
@@ -155,7 +155,7 @@ def _remarks(timeline: Timeline, drawn: int, marks: _Marks, *, has_gap: bool) ->
 
 
 def _writable(text: str, options: ConsoleOptions) -> str:
-    """One line, with question marks for what the terminal's encoding does not have."""
+    """Make it one line, with question marks for what the terminal's encoding does not have."""
     return one_line(text).encode(options.encoding, "replace").decode(options.encoding)
 
 

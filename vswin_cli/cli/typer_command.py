@@ -1,4 +1,4 @@
-"""What every command does alike: print its help in one piece, and refuse names that are empty.
+"""Typer commands and groups that print help in one piece and refuse empty names.
 
 An empty name is what a shell makes of a variable that is not set. As a path it would mean the
 current folder, as a choice of weights the default ones.
@@ -24,8 +24,8 @@ _TEXTS_THAT_NAME = frozenset({"name", "names", "model", "labels", "a", "b", "vid
 to write are looked at by those who read and write them."""
 
 
-class _Helpful:
-    """Prints the help as data, so that what stdout refuses ends as it does for a result.
+class _HelpPrinter:
+    """Print the help as data, so that what stdout refuses ends as it does for a result.
 
     The types of contexts and parameters Typer keeps to itself.
     """
@@ -50,7 +50,7 @@ class _Helpful:
         return option
 
 
-class Command(_Helpful, TyperCommand):
+class Command(_HelpPrinter, TyperCommand):
     """A command of vswin."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
@@ -79,7 +79,7 @@ class Command(_Helpful, TyperCommand):
                 )
 
 
-class Group(_Helpful, TyperGroup):
+class Group(_HelpPrinter, TyperGroup):
     """A command that holds others."""
 
 
