@@ -11,8 +11,8 @@ from tests.support.timelines import segment, timeline
 from tests.support.videos import VideoRecipe, make_video
 from vswin_cli.cli.app import run
 from vswin_cli.cli.evaluation_text import topk_text
-from vswin_cli.evaluation.accuracy import Confusion, Rate
-from vswin_cli.evaluation.topk import Failure, TopkReport
+from vswin_cli.evaluation.accuracy import Confusion, Failure, Rate
+from vswin_cli.evaluation.topk import TopkReport
 from vswin_cli.export import write_timeline
 from vswin_cli.timeline.record import Coverage, GapRecord, VideoRecord
 
@@ -286,7 +286,7 @@ def test_compare_finds_a_slip_in_the_second_model_before_the_first_one_works(vid
     arguments = ("compare", "camera-motion", "swin-x", "--video", videos / "0.mp4")
     code, _, err = call(capsys, *arguments)
     assert code == 5
-    assert err.startswith("error: no weights are called 'swin-x'")
+    assert err.startswith("error: there are no weights called 'swin-x'")
 
 
 def test_compare_tags_as_tag_does(videos, capsys, tmp_path):

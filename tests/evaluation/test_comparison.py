@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vswin_cli.errors import SourceError
+from vswin_cli.evaluation.alignment import align, merge_touching
 from vswin_cli.evaluation.annotations import AnnotatedVideo, Annotations, Interval
 from vswin_cli.evaluation.comparison import compare_annotations, compare_videos
-from vswin_cli.evaluation.overlay import moments, united
 
 STEP = 0.5  # all drawn times are multiples of it
 
@@ -68,7 +68,7 @@ def test_a_result_agrees_with_itself(a):
 @settings(deadline=None, max_examples=80)
 @given(sides)
 def test_uniting_keeps_what_holds_when(intervals):
-    merged = united(intervals)
+    merged = merge_touching(intervals)
     for i in range(30):
         time = (i + 0.5) * STEP
         assert labels_at(merged, time) == labels_at(intervals, time)
@@ -80,7 +80,7 @@ def test_uniting_keeps_what_holds_when(intervals):
 @settings(deadline=None, max_examples=80)
 @given(sides, sides)
 def test_moments_cover_time_without_overlap(a, b):
-    found = list(moments(a, b, 10.0))
+    found = list(align(a, b, 10.0))
     assert found[0].start_seconds == 0.0
     assert found[-1].end_seconds == 10.0
     assert all(x.end_seconds == y.start_seconds for x, y in pairwise(found))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from vswin_cli.errors import OptionError
 from vswin_cli.evaluation.annotations import AnnotatedVideo, Annotations, Interval
-from vswin_cli.evaluation.events import Collar, Doubts, event_report, most_matches
+from vswin_cli.evaluation.events import Collar, SpecialLabels, event_report, most_matches
 
 COLLAR = Collar(1.0, 0.5)
 
@@ -73,7 +73,7 @@ def test_labels_and_videos_do_not_mix():
     truth = annotations(*events((0, 2)), *events((5, 6), label="b"))
     found = annotations(*events((0, 2), label="b"), *events((5, 6), label="b"))
     report = event_report(found, truth, COLLAR)
-    assert [(one.label, one.f1) for one in report.labels] == [
+    assert [(one.group, one.f1) for one in report.labels] == [
         ("a", 0.0),
         ("b", pytest.approx(2 / 3)),
     ]
@@ -105,14 +105,14 @@ def test_of_moments_only_the_starts_are_compared():
     found = annotations(*events((2.1, 9), (5.3, 5.4), label="cut"))
     collar = Collar(0.2, 0.0)
     assert event_report(found, truth, collar).overall.true_positives == 0
-    report = event_report(found, truth, collar, Doubts(frozenset({"cut"})))
+    report = event_report(found, truth, collar, SpecialLabels(frozenset({"cut"})))
     assert (report.overall.true_positives, report.overall.false_positives) == (1, 1)
 
 
 def test_what_begins_where_nothing_is_settled_is_right_or_not_counted():
     doubtful = Interval(4.0, 6.0, "doubtful")
     truth = annotations(*events((5, 7)), doubtful)
-    doubts = Doubts(ignored="doubtful")
+    doubts = SpecialLabels(ignored="doubtful")
 
     def counts(*predicted):
         one = event_report(annotations(*events(*predicted)), truth, Collar(0.5), doubts).overall
@@ -122,10 +122,10 @@ def test_what_begins_where_nothing_is_settled_is_right_or_not_counted():
     assert counts((5, 7), (4.6, 7)) == (1, 0, 0)  # the other of two that fit
     assert counts((4, 5), (6, 7)) == (0, 1, 1)
     labels = event_report(annotations(), truth, Collar(0.5), doubts).labels
-    assert [one.label for one in labels] == ["a"]
+    assert [one.group for one in labels] == ["a"]
 
 
 def test_videos_are_counted_apart():
     truth = Annotations("t", {n: AnnotatedVideo(n, tuple(events((0, 2)))) for n in ("u", "v")})
     report = event_report(annotations(*events((0, 2))), truth, COLLAR)
-    assert [(one.video, one.recall) for one in report.videos] == [("u", 1.0), ("v", 0.0)]
+    assert [(one.group, one.recall) for one in report.videos] == [("u", 1.0), ("v", 0.0)]

@@ -82,7 +82,7 @@ def test_measures_are_those_of_the_frame_by_frame_definition(pairs):
         return
     report = segmental_report(annotations(predicted), annotations(true))
     for row in report.f1:
-        counts = [counts_by_frame(p, t, row.overlap) for t, p in pairs]
+        counts = [counts_by_frame(p, t, row.group) for t, p in pairs]
         total = sum(counts, Counts())
         assert (row.true_positives, row.false_positives, row.false_negatives) == (
             total.true_positives,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from vswin_cli.evaluation.annotations import read_annotations
-from vswin_cli.evaluation.events import Collar, Doubts, event_report
+from vswin_cli.evaluation.events import Collar, SpecialLabels, event_report
 from vswin_cli.models.card import ModelCard
 from vswin_cli.storage.json_records import to_json
 
@@ -31,7 +31,7 @@ def figures(measuring):
     """Figures as the commands give them; every true cut is found."""
     truth = read_annotations(measuring.CUTS)
     found = truth.without({"doubtful"})
-    doubts = Doubts(frozenset({"cut"}), "doubtful")
+    doubts = SpecialLabels(frozenset({"cut"}), "doubtful")
     events = to_json(event_report(found, truth, Collar(0.15, 0.0), doubts))
     return {
         "windows": {"right": RATE, "some_true": RATE, "background_right": RATE},

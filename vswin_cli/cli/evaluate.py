@@ -1,4 +1,4 @@
-"""`vswin evaluate`: accuracy by the published protocols, mAP, F1, and two results compared."""
+"""`vswin evaluate`: accuracy by the published protocols, mAP, F1, and comparison of results."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vswin_cli.cli import console, evaluation_text
+from vswin_cli.cli import console
+from vswin_cli.cli.evaluation_text import comparison_text, detection_text, f1_text, write_report
 from vswin_cli.cli.options import (
     DeviceOption,
     JsonOption,
@@ -17,7 +18,6 @@ from vswin_cli.cli.topk import topk
 from vswin_cli.cli.typer_command import Command, Group
 from vswin_cli.cli.windows import windows
 from vswin_cli.config import EngineOptions
-from vswin_cli.storage.json_records import json_text, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -90,10 +90,7 @@ def map_(
     thresholds = parse_thresholds(tiou)
     found, wanted = _read_pair(prediction, truth, subset, label_map)
     report = detection_map(found, wanted, thresholds)
-    if json:
-        _write_json("map", report)
-    else:
-        console.write(evaluation_text.detection_text(report))
+    write_report("map", report, detection_text, json=json)
 
 
 @evaluate.command("f1", cls=Command)
@@ -139,23 +136,19 @@ def f1(
         vswin evaluate f1 cuts.csv truth.csv --moment cut --collar 0.15 --ignore doubtful
     """
     from vswin_cli.evaluation.detection import parse_thresholds
-    from vswin_cli.evaluation.events import Collar, Doubts, event_report
+    from vswin_cli.evaluation.events import Collar, F1Report, SpecialLabels, event_report
     from vswin_cli.evaluation.matching import check_labels_known
     from vswin_cli.evaluation.segmental import segmental_report
 
     overlaps, limits = parse_thresholds(overlap), Collar(collar, collar_share)
-    doubts = Doubts(frozenset(moment or ()), ignore)
+    special = SpecialLabels(frozenset(moment or ()), ignore)
     found, wanted = _read_pair(prediction, truth, subset, label_map, ignore)
-    left_out = {*doubts.moments, *([ignore] if ignore is not None else [])}
-    check_labels_known(left_out, found, wanted)
-    states, true_states = found.without(left_out), wanted.without(left_out)
+    without = {*special.moments, *([ignore] if ignore is not None else [])}
+    check_labels_known(without, found, wanted)
+    states, true_states = found.without(without), wanted.without(without)
     segments = segmental_report(states, true_states, overlaps) if true_states.labels else None
-    events = event_report(found, wanted, limits, doubts)
-    if json:
-        body = {"segments": segments and to_json(segments), "events": to_json(events)}
-        console.write(json_text({"schema": "vswin.evaluation.f1/1", **body}, indent=2))
-    else:
-        console.write(evaluation_text.f1_text(segments, events))
+    events = event_report(found, wanted, limits, special)
+    write_report("f1", F1Report(segments, events), f1_text, json=json)
 
 
 @evaluate.command("compare", cls=Command)
@@ -194,16 +187,13 @@ def compare(
     for one in report.videos:
         if one.warnings:
             console.warn(f"are both for the same {one.video}? {'; '.join(one.warnings)}")
-    if json:
-        _write_json("compare", report)
-    else:
-        console.write(evaluation_text.comparison_text(report))
+    write_report("compare", report, comparison_text, json=json)
 
 
 def _tag(
     video: str, references: Sequence[str], device: str, *, quiet: bool
 ) -> Iterator[Annotations]:
-    """What each model says about a video, with the defaults of `vswin tag`."""
+    """Tag a video with each model, with the defaults of `vswin tag`."""
     from vswin_cli.cli.model_choice import ModelChoice, make_engine
     from vswin_cli.evaluation.annotations import annotations_of
     from vswin_cli.storage.sources import expand_sources
@@ -229,7 +219,7 @@ def _read_pair(
     label_map: Path | None,
     ignore: str | None = None,
 ) -> tuple[Annotations, Annotations]:
-    """Both files, made comparable; what does not fit is said on stderr."""
+    """Read both files and check that they can be compared; warn on stderr where they differ."""
     from vswin_cli.evaluation.annotations import read_annotations
     from vswin_cli.evaluation.matching import check_comparable, read_label_map
 
@@ -237,12 +227,7 @@ def _read_pair(
     found = read_annotations(prediction)
     if label_map is not None:
         found = found.renamed(read_label_map(label_map))
-    settled = wanted if ignore is None else wanted.without({ignore})
-    for sentence in check_comparable(found, settled):
-        console.warn(sentence)
+    certain = wanted if ignore is None else wanted.without({ignore})
+    for warning in check_comparable(found, certain):
+        console.warn(warning)
     return found, wanted
-
-
-def _write_json(kind: str, report: object) -> None:
-    body = {"schema": f"vswin.evaluation.{kind}/1", **to_json(report)}
-    console.write(json_text(body, indent=2))

@@ -1,32 +1,80 @@
-"""Results of `vswin evaluate` in words and columns, for people."""
+"""Render the reports of `vswin evaluate` as text; all of them are a head and titled tables."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, TypeVar
 
+from vswin_cli.cli import console
 from vswin_cli.storage.humanize import counted
+from vswin_cli.storage.json_records import json_text, to_json
 
 if TYPE_CHECKING:
+    from vswin_cli.evaluation.accuracy import Failure
     from vswin_cli.evaluation.comparison import ComparisonReport, Difference, VideoComparison
     from vswin_cli.evaluation.detection import DetectionReport
-    from vswin_cli.evaluation.events import EventReport, LabelEvents, VideoEvents
-    from vswin_cli.evaluation.segmental import SegmentalReport
+    from vswin_cli.evaluation.events import F1Report
+    from vswin_cli.evaluation.segmental import F1Figures, SegmentalReport
     from vswin_cli.evaluation.topk import TopkReport
     from vswin_cli.evaluation.windows import ScoredWindow, WindowReport
-    from vswin_cli.models.weights.spec import Accuracy
 
-__all__ = ["comparison_text", "detection_text", "f1_text", "topk_text", "windows_text"]
+__all__ = [
+    "comparison_text",
+    "detection_text",
+    "f1_text",
+    "topk_text",
+    "windows_text",
+    "write_report",
+]
 
 _BARS = "▁▂▃▄▅▆▇█"
 _MOST_LINES = 20
 
+Report = TypeVar("Report")
+_Table = tuple[str, Sequence[str]]
+"""Title and rows."""
+
+
+def write_report(kind: str, report: Report, text: Callable[[Report], str], *, json: bool) -> None:
+    """Print a report as JSON with its schema, or as text.
+
+    Args:
+        kind: last part of the schema's name, such as `map`.
+        report: a record.
+        text: renders it.
+        json: whether to print JSON.
+    """
+    if json:
+        body = {"schema": f"vswin.evaluation.{kind}/1", **to_json(report)}
+        console.write(json_text(body, indent=2))
+    else:
+        console.write(text(report))
+
+
+def _page(head: Sequence[str], *tables: _Table) -> str:
+    """Join a head and tables; empty tables are left out and long ones cut."""
+    lines = list(head)
+    for title, rows in tables:
+        if rows:
+            lines += ["", title, *(f"  {row}" for row in rows[:_MOST_LINES])]
+        if len(rows) > _MOST_LINES:
+            lines.append(f"  and {len(rows) - _MOST_LINES} more; --json has all")
+    return "\n".join(lines)
+
+
+def _percent(share: float) -> str:
+    """Format a share so that columns of them align."""
+    return f"{100 * share:6.2f} %"
+
+
+def _problems(title: str, failures: Sequence[Failure]) -> _Table:
+    return f"{title}: {len(failures)}", [f"{one.video}: {one.problem}" for one in failures]
+
 
 def topk_text(report: TopkReport) -> str:
-    """Accuracy with its protocol, mistakes and failures."""
-    scored = report.top1.total
-    lines = [
-        f"{report.model}: {scored:,} of {counted(report.num_videos, 'video')}",
+    """Render accuracy with its protocol, confusions and failures."""
+    head = [
+        f"{report.model}: {report.top1.total:,} of {counted(report.num_videos, 'video')}",
         f"protocol    {report.protocol}: {report.description}; {report.precision}",
         f"top-1       {report.top1}",
         f"top-5       {report.top5}",
@@ -34,77 +82,68 @@ def topk_text(report: TopkReport) -> str:
         *_published(report.model),
     ]
     mistakes = [
-        f"  {one.count} of {one.of}  {one.truth} taken for {one.predicted}"
+        f"{one.count} of {one.of}  {one.truth} taken for {one.predicted}"
         for one in report.confusions
     ]
-    damaged = [f"  {one.video}: {one.problem}" for one in report.damaged]
-    failures = [f"  {one.video}: {one.problem}" for one in report.failures]
-    lines += _section("commonest mistakes", mistakes)
-    lines += _section(f"damaged, but scored: {len(damaged)}", damaged)
-    lines += _section(f"failed and left out: {len(failures)}", failures)
-    return "\n".join(lines)
+    return _page(
+        head,
+        ("commonest mistakes", mistakes),
+        _problems("damaged, but scored", report.damaged),
+        _problems("failed and left out", report.failures),
+    )
 
 
 def _published(model: str) -> list[str]:
-    """What others measured with these weights."""
+    """List the accuracies that were published for these weights."""
     from vswin_cli.models.weights.registry import all_specs
 
-    results: Iterable[Accuracy] = next(
-        (spec.accuracy for spec in all_specs() if spec.name == model), ()
-    )
+    results = next((spec.accuracy for spec in all_specs() if spec.name == model), ())
     return [f"published   {one.top1} / {one.top5} ({one.by}, {one.protocol})" for one in results]
 
 
-def _section(title: str, lines: Sequence[str]) -> list[str]:
-    if not lines:
-        return []
-    more = len(lines) - _MOST_LINES
-    rest = [f"  and {more} more; --json has all"] if more > 0 else []
-    return ["", title, *lines[:_MOST_LINES], *rest]
-
-
 def detection_text(report: DetectionReport) -> str:
-    """Mean average precision by threshold, then the labels."""
-    lines = [
+    """Render mean average precision by threshold and by label."""
+    head = [
         f"{counted(report.num_videos, 'video')}, {report.num_truth} true and "
         f"{counted(report.num_predictions, 'predicted segment')}",
         "",
         *(
-            f"mAP @ tIoU {limit:<6g} {100 * value:6.2f} %"
+            f"mAP @ tIoU {limit:<6g} {_percent(value)}"
             for limit, value in zip(report.thresholds, report.by_threshold, strict=True)
         ),
-        f"mean              {100 * report.average:6.2f} %",
+        f"mean              {_percent(report.average)}",
     ]
-    rows = sorted(report.labels, key=lambda one: (-one.average, one.label))
     labels = [
-        f"  {100 * one.average:6.2f} %  {one.label} ({one.num_truth} true, "
+        f"{_percent(one.average)}  {one.label} ({one.num_truth} true, "
         f"{one.num_predictions} predicted)"
-        for one in rows
+        for one in sorted(report.labels, key=lambda one: (-one.average, one.label))
     ]
-    return "\n".join([*lines, *_section("average precision by label", labels)])
+    return _page(head, ("average precision by label", labels))
 
 
-def f1_text(segments: SegmentalReport | None, events: EventReport) -> str:
-    """Segmental measures, unless there are only moments, then events."""
-    lines = [] if segments is None else _segmental_lines(segments)
-    whole = events.overall
-    lines.append(
-        f"event F1     {100 * whole.f1:6.2f} %  (precision {100 * whole.precision:.2f}, recall "
-        f"{100 * whole.recall:.2f}; start within {events.collar_seconds:g} s, end within that or "
-        f"{events.collar_share:.0%} of the length)"
+def f1_text(report: F1Report) -> str:
+    """Render segmental measures, unless there are only moments, then events."""
+    whole = report.events.overall
+    head = [
+        *([] if report.segments is None else _segmental_lines(report.segments)),
+        f"event F1     {_percent(whole.f1)}  (precision {100 * whole.precision:.2f}, recall "
+        f"{100 * whole.recall:.2f}; start within {report.events.collar_seconds:g} s, end within "
+        f"that or {report.events.collar_share:.0%} of the length)",
+    ]
+    videos = report.events.videos if len(report.events.videos) > 1 else ()
+    return _page(
+        head,
+        ("event F1 by label", _event_rows(report.events.labels)),
+        ("event F1 by video", _event_rows(videos)),
     )
-    lines += _section("event F1 by label", [_event_line(one.label, one) for one in events.labels])
-    if len(events.videos) > 1:
-        rows = [_event_line(one.video, one) for one in events.videos]
-        lines += _section("event F1 by video", rows)
-    return "\n".join(lines)
 
 
-def _event_line(name: str, one: LabelEvents | VideoEvents) -> str:
-    return (
-        f"  {100 * one.f1:6.2f} %  {name} ({one.true_positives} found, "
+def _event_rows(groups: Iterable[F1Figures[str]]) -> list[str]:
+    return [
+        f"{_percent(one.f1)}  {one.group} ({one.true_positives} found, "
         f"{one.false_negatives} missed, {one.false_positives} wrong)"
-    )
+        for one in groups
+    ]
 
 
 def _segmental_lines(segments: SegmentalReport) -> list[str]:
@@ -112,87 +151,89 @@ def _segmental_lines(segments: SegmentalReport) -> list[str]:
         f"{counted(segments.num_videos, 'video')}, {segments.seconds:.1f} s",
         "",
         *(
-            f"F1@{100 * one.overlap:<9g} {100 * one.f1:6.2f} %  "
+            f"F1@{100 * one.group:<9g} {_percent(one.f1)}  "
             f"(precision {100 * one.precision:.2f}, recall {100 * one.recall:.2f})"
             for one in segments.f1
         ),
-        f"edit score   {100 * segments.edit:6.2f} %",
-        f"accuracy     {100 * segments.accuracy:6.2f} %  (of all time, background included)",
+        f"edit score   {_percent(segments.edit)}",
+        f"accuracy     {_percent(segments.accuracy)}  (of all time, background included)",
     ]
 
 
 def windows_text(report: WindowReport) -> str:
-    """How often the right label leads, and false alarms; then labels and mistakes."""
+    """Render how often the right label scores highest, false alarms, labels and mistakes."""
     windows, videos = counted(report.num_windows, "window"), counted(report.num_videos, "video")
-    lines = [f"{report.model}: {windows} of {videos}"]
+    head = [f"{report.model}: {windows} of {videos}"]
     if report.num_unsure or report.num_excluded:
-        lines.append(
+        head.append(
             f"left out    {report.num_unsure} unsure, {report.num_excluded} of other labels"
         )
     if report.right.total:
-        lines += [
+        head += [
             f"right       {report.right} of {report.right.total}",
             f"some true   {report.some_true} (of several that hold)",
         ]
     if report.background_right.total:
-        lines += [
+        head += [
             f"{report.background}: {report.background_right} of {report.background_right.total}",
             f"false alarm {report.background_alarms} of these",
         ]
     labels = [
-        f"  {one.num_windows:5} {one.right:6} {one.some_true:10} {one.false_alarms:12}  {one.label}"
+        f"{one.num_windows:5} {one.right:6} {one.some_true:10} {one.false_alarms:12}  {one.label}"
         for one in report.labels
     ]
-    lines += _section("windows  right  some true  false alarm  label", labels)
-    lines += _section("mistakes", [_mistake_line(one) for one in report.mistakes])
-    failures = [f"  {one.video}: {one.problem}" for one in report.failures]
-    return "\n".join([*lines, *_section(f"failed and left out: {len(failures)}", failures)])
+    return _page(
+        head,
+        ("windows  right  some true  false alarm  label", labels),
+        ("mistakes", [_mistake_row(one) for one in report.mistakes]),
+        _problems("failed and left out", report.failures),
+    )
 
 
-def _mistake_line(one: ScoredWindow) -> str:
+def _mistake_row(one: ScoredWindow) -> str:
     names = "+".join((one.label, *one.others))
     alarm = f"; {one.false_alarm} would be reported" if one.false_alarm else ""
     return (
-        f"  {one.video} {one.start_seconds:g}-{one.end_seconds:g} s: {names} ({one.score:.2f}), "
+        f"{one.video} {one.start_seconds:g}-{one.end_seconds:g} s: {names} ({one.score:.2f}), "
         f"got {one.predicted} ({one.predicted_score:.2f}){alarm}"
     )
 
 
 def comparison_text(report: ComparisonReport) -> str:
-    """Agreement, a strip over time, and the differences."""
-    lines = [
+    """Render agreement, its course over time, and the differences."""
+    head = [
         f"A  {report.a}",
         f"B  {report.b}",
         f"the same on {100 * report.agreement:.1f} % of {report.seconds:.1f} s",
     ]
     for side, names in (("A", report.only_in_a), ("B", report.only_in_b)):
         if names:
-            lines.append(f"only in {side}: {', '.join(names)}")
-    for video in report.videos:
-        lines += ["", *_video_lines(video)]
-    return "\n".join(lines)
+            head.append(f"only in {side}: {', '.join(names)}")
+    return "\n\n".join([_page(head), *(_video_page(video) for video in report.videos)])
 
 
-def _video_lines(video: VideoComparison) -> list[str]:
-    strip = "".join(
+def _video_page(video: VideoComparison) -> str:
+    bars = "".join(
         "·" if share is None else _BARS[round(share * (len(_BARS) - 1))]
         for share in video.over_time
     )
-    lines = [
+    head = [
         f"{video.video}: the same on {100 * video.agreement:.1f} % of {video.seconds:.1f} s",
-        f"  {strip}  {video.part_seconds:.1f} s each; █ agree, ▁ differ, · not analysed",
+        f"  {bars}  {video.part_seconds:.1f} s each; █ agree, ▁ differ, · not analysed",
     ]
     labels = [
-        f"  {one.seconds_a:8.1f} {one.seconds_b:8.1f} {one.seconds_both:8.1f}  "
+        f"{one.seconds_a:8.1f} {one.seconds_b:8.1f} {one.seconds_both:8.1f}  "
         f"{100 * one.agreement:5.1f} %  {one.label}"
         for one in video.labels
     ]
-    lines += _section("       A s      B s   both s    same  label", labels)
-    lines += _section("where they differ", [_difference_line(one) for one in video.differences])
-    return lines
+    return _page(
+        head,
+        ("       A s      B s   both s    same  label", labels),
+        ("where they differ", [_difference_row(one) for one in video.differences]),
+    )
 
 
-def _difference_line(one: Difference) -> str:
+def _difference_row(one: Difference) -> str:
     sides = (("A", one.only_a), ("B", one.only_b), ("both", one.both))
-    said = "; ".join(f"{side}: {', '.join(names)}" for side, names in sides if names)
-    return f"  {one.start_seconds:9.2f} to {one.end_seconds:9.2f} s  {said}"
+    labels = "; ".join(f"{side}: {', '.join(names)}" for side, names in sides if names)
+    return f"{one.start_seconds:9.2f} to {one.end_seconds:9.2f} s  {labels}"

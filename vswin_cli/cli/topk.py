@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
-from vswin_cli.cli import console, evaluation_text
+from vswin_cli.cli import console
+from vswin_cli.cli.evaluation_text import topk_text, write_report
 from vswin_cli.cli.options import (
     BatchSizeOption,
     DeviceOption,
@@ -26,14 +27,13 @@ from vswin_cli.cli.options import (
 from vswin_cli.config import EngineOptions, Precision
 from vswin_cli.errors import SOME_FAILED, SourceError
 from vswin_cli.storage.humanize import counted
-from vswin_cli.storage.json_records import json_text, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from vswin_cli.cli.model_choice import ModelChoice
-    from vswin_cli.evaluation.ledger import Ledger
     from vswin_cli.evaluation.protocols import Protocol
+    from vswin_cli.evaluation.results_log import ResultsLog
     from vswin_cli.evaluation.topk import Outcome, TopkReport
     from vswin_cli.evaluation.video_list import LabelledVideo
     from vswin_cli.inference.engine import Engine
@@ -122,22 +122,22 @@ def topk(
     listed = read_video_list(videos, engine.model.card.labels, root=root)
     workers = workers or min(_MOST_WORKERS, os.cpu_count() or 1)
     with (
-        _ledger_of(engine, chosen, fresh=fresh) as ledger,
+        _results_log_of(engine, chosen, fresh=fresh) as log,
         _prediction_writer(predictions, engine) as write,
         console.progress(counted(len(listed), "video"), quiet=quiet) as on_progress,
     ):
         if not quiet:
-            _tell_resumed(ledger, listed)
-        test = _Test(listed, engine, chosen, workers, ledger)
-        outcomes = list(_watched(test, (write, on_progress)))
+            _note_resumed(log, listed)
+        test = _Test(listed, engine, chosen, workers, log)
+        outcomes = list(_evaluate(test, (write, on_progress)))
     report = summarise(outcomes, engine, chosen, num_confusions=num_confusions)
-    _end(report, json=json)
+    _finish(report, json=json)
 
 
 def _prepare(
     choice: ModelChoice, options: EngineOptions, protocol: str | None, *, quiet: bool
 ) -> tuple[Engine, Protocol]:
-    """The model with the crops of its protocol."""
+    """Load the model and choose the protocol, whose crops the engine then has."""
     from vswin_cli.cli.model_choice import make_engine
     from vswin_cli.evaluation.protocols import choose_protocol
     from vswin_cli.inference.engine import Engine
@@ -148,20 +148,20 @@ def _prepare(
 
 
 @contextmanager
-def _ledger_of(engine: Engine, chosen: Protocol, *, fresh: bool) -> Iterator[Ledger]:
-    """What earlier runs of the same test have done."""
-    from vswin_cli.evaluation.ledger import TopkTest, open_ledger
+def _results_log_of(engine: Engine, chosen: Protocol, *, fresh: bool) -> Iterator[ResultsLog]:
+    """Open the results log of the same test's earlier runs."""
+    from vswin_cli.evaluation.results_log import TopkTest, open_results_log
 
     card = engine.model.card
     test = TopkTest(
         engine.model.weights_sha256, chosen, card.input, card.activation, engine.precision
     )
-    with open_ledger(test, fresh=fresh) as ledger:
-        yield ledger
+    with open_results_log(test, fresh=fresh) as log:
+        yield log
 
 
-def _tell_resumed(ledger: Ledger, listed: Sequence[LabelledVideo]) -> None:
-    done = sum(ledger.recall(video) is not None for video in listed)
+def _note_resumed(log: ResultsLog, listed: Sequence[LabelledVideo]) -> None:
+    done = sum(log.find(video) is not None for video in listed)
     if done:
         console.note(
             f"{done:,} of {counted(len(listed), 'video')} done by an earlier run; "
@@ -171,50 +171,47 @@ def _tell_resumed(ledger: Ledger, listed: Sequence[LabelledVideo]) -> None:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Test:
-    """Everything that a run needs."""
+    """List, model, protocol and log of a run."""
 
     listed: Sequence[LabelledVideo]
     engine: Engine
     chosen: Protocol
     workers: int
-    ledger: Ledger
+    log: ResultsLog
 
 
-def _watched(
-    test: _Test, watchers: tuple[Callable[[Outcome], None], console.OnProgress]
+def _evaluate(
+    test: _Test, callbacks: tuple[Callable[[Outcome], None], console.OnProgress]
 ) -> Iterator[Outcome]:
-    from vswin_cli.evaluation.ledger import resumed
+    """Yield the outcomes of all videos; write and report each as it is done."""
+    from vswin_cli.evaluation.results_log import resume
     from vswin_cli.evaluation.topk import evaluate_videos
 
     def evaluate(videos: Sequence[LabelledVideo]) -> Iterator[Outcome]:
         return evaluate_videos(videos, test.engine, test.chosen, workers=test.workers)
 
-    write, on_progress = watchers
-    for done, outcome in enumerate(resumed(test.listed, test.ledger, evaluate), 1):
+    write, on_progress = callbacks
+    for done, outcome in enumerate(resume(test.listed, test.log, evaluate), 1):
         write(outcome)
         on_progress(done, len(test.listed))
         yield outcome
 
 
-def _end(report: TopkReport, *, json: bool) -> None:
-    """Print the report; failures show in the exit code."""
+def _finish(report: TopkReport, *, json: bool) -> None:
+    """Print the report; exit with 3 where videos failed."""
     if len(report.failures) == report.num_videos:
         raise SourceError(
             f"no video of the list could be decoded; the first: {report.failures[0].problem}",
             hint="relative paths start from the list's folder, or from --root",
         )
-    if json:
-        body = {"schema": "vswin.evaluation.topk/1", **to_json(report)}
-        console.write(json_text(body, indent=2))
-    else:
-        console.write(evaluation_text.topk_text(report))
+    write_report("topk", report, topk_text, json=json)
     if report.failures:
         raise typer.Exit(SOME_FAILED)
 
 
 @contextmanager
 def _prediction_writer(path: Path | None, engine: Engine) -> Iterator[Callable[[Outcome], None]]:
-    """Something that writes a line per video, so that an interrupted run leaves what it did."""
+    """Give a function that writes a line per video at once, so that an interrupted run keeps it."""
     if path is None:
         yield lambda outcome: None
         return

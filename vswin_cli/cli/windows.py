@@ -10,7 +10,8 @@ from typing import Annotated, cast
 
 import typer
 
-from vswin_cli.cli import console, evaluation_text
+from vswin_cli.cli import console
+from vswin_cli.cli.evaluation_text import windows_text, write_report
 from vswin_cli.cli.options import (
     BatchSizeOption,
     DeviceOption,
@@ -26,7 +27,6 @@ from vswin_cli.cli.options import (
 from vswin_cli.config import EngineOptions, Precision
 from vswin_cli.errors import SOME_FAILED, OptionError, SourceError
 from vswin_cli.storage.files import is_there
-from vswin_cli.storage.json_records import json_text, to_json
 from vswin_cli.storage.sources import VideoSource
 
 __all__ = ["windows"]
@@ -108,17 +108,13 @@ def windows(
             f"no window could be scored; {first.video}: {first.problem}",
             hint=_failure_hint(first.video),
         )
-    if json:
-        body = {"schema": "vswin.evaluation.windows/1", **to_json(report)}
-        console.write(json_text(body, indent=2))
-    else:
-        console.write(evaluation_text.windows_text(report))
+    write_report("windows", report, windows_text, json=json)
     if report.failures:
         raise typer.Exit(SOME_FAILED)
 
 
 def _background(text: str, labels: Sequence[str]) -> str:
-    """The one label that the option means.
+    """Find the one label that the option means.
 
     Raises:
         OptionError: none, or several.
@@ -137,7 +133,7 @@ def _background(text: str, labels: Sequence[str]) -> str:
 
 
 def _failure_hint(video: str) -> str:
-    """What to do about a video of the list that gave no score."""
+    """Advise on a video of the list that gave no score."""
     path = VideoSource.of(video).path
     if path is not None and not is_there(path):
         return "relative paths start from the list's folder, or from --root"

@@ -1,4 +1,4 @@
-"""Ranks of the right labels in, accuracy with its uncertainty and the usual mistakes out."""
+"""Compute accuracy, its confidence interval and the commonest confusions from ranks of labels."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from vswin_cli.storage.json_records import named
 __all__ = [
     "INTERVAL",
     "Confusion",
+    "Failure",
     "Rate",
     "confusions",
     "mean_class_accuracy",
@@ -28,10 +29,9 @@ INTERVAL = "95 % Wilson"
 
 
 def wilson_interval(hits: int, total: int, z: float = _Z95) -> tuple[float, float]:
-    """Score interval of a share (E. B. Wilson, J. Am. Stat. Assoc. 22, 1927).
+    """Compute the score interval of a share (E. B. Wilson, J. Am. Stat. Assoc. 22, 1927).
 
-    Its ends are the true shares p at which `hits` would be z standard deviations off. It stays
-    inside 0..1 and is right for small samples, where the plain normal interval is not.
+    Its ends are the true shares p at which `hits` would be z standard deviations off.
 
     Args:
         hits: successes.
@@ -40,9 +40,12 @@ def wilson_interval(hits: int, total: int, z: float = _Z95) -> tuple[float, floa
     """
     if total == 0:
         return 0.0, 1.0
+    # Wilson, not share ± z·sqrt(share(1 - share)/total): that has width zero where all or none are
+    # right, leaves 0..1, and covers too little with few videos.
     share, spread = hits / total, z * z / total
     middle = (share + spread / 2) / (1 + spread)
     half = z / (1 + spread) * math.sqrt(share * (1 - share) / total + spread / (4 * total))
+    # Exactly 0 and 1 by the formula, were it not for rounding.
     low = 0.0 if hits == 0 else max(0.0, middle - half)
     return low, 1.0 if hits == total else min(1.0, middle + half)
 
@@ -60,13 +63,13 @@ class Rate:
 
     @classmethod
     def of(cls, hits: int, total: int) -> Rate:
-        """Count to rate."""
+        """Make a rate of counts."""
         low, high = wilson_interval(hits, total)
         return cls(hits, total, hits / total if total else 0.0, low, high)
 
     @classmethod
     def within(cls, ranks: Sequence[int], k: int) -> Rate:
-        """Top-k accuracy of ranks that count from 1."""
+        """Compute top-k accuracy of ranks that count from 1."""
         return cls.of(sum(rank <= k for rank in ranks), len(ranks))
 
     def __str__(self) -> str:
@@ -75,14 +78,14 @@ class Rate:
 
 
 def rank_of(scores: NDArray[np.floating], class_id: int) -> int:
-    """Place of a class, from 1; of equal scores the lower index comes first."""
+    """Return the rank of a class, from 1; of equal scores the lower index comes first."""
     own = scores[class_id]
     ahead = np.count_nonzero(scores > own) + np.count_nonzero(scores[:class_id] == own)
     return int(ahead) + 1
 
 
 def mean_class_accuracy(truth: Sequence[int], hits: Sequence[bool]) -> float:
-    """Mean over classes of their own top-1 accuracy, which large classes do not dominate."""
+    """Average top-1 accuracy over classes, so that large classes do not dominate."""
     by_class: dict[int, list[bool]] = defaultdict(list)
     for class_id, hit in zip(truth, hits, strict=True):
         by_class[class_id].append(hit)
@@ -91,8 +94,16 @@ def mean_class_accuracy(truth: Sequence[int], hits: Sequence[bool]) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class Failure:
+    """A video or window without a result."""
+
+    video: str
+    problem: str
+
+
+@dataclass(frozen=True, slots=True)
 class Confusion:
-    """How often videos of one class were taken for another."""
+    """Number of videos of one class that were taken for another."""
 
     truth: str
     predicted: str
@@ -102,7 +113,7 @@ class Confusion:
 
 
 def confusions(pairs: Iterable[tuple[str, str]], most: int = 10) -> tuple[Confusion, ...]:
-    """The commonest mistakes among (truth, predicted), most frequent first, then by name."""
+    """Count mistakes among (truth, predicted), most frequent first, then by name."""
     counted = Counter(pairs)
     totals: Counter[str] = Counter()
     for (truth, _), count in counted.items():

@@ -1,8 +1,8 @@
-"""Labelled intervals of several videos, predicted or true, from whatever file holds them.
+"""Read labelled intervals of several videos, predicted or true, from any known format.
 
-Told apart by content: ActivityNet's ground truth (`database`) and results (`results`), our
-timelines as JSON or JSON Lines, and tables with commas or tabs that hold `video`, `start`, `end`,
-`label` and maybe `score`. Videos are matched by file name: folders, a known ending and
+Formats are told apart by content: ActivityNet's ground truth (`database`) and results (`results`),
+our timelines as JSON or JSON Lines, and tables with commas or tabs that hold `video`, `start`,
+`end`, `label` and maybe `score`. Videos are matched by file name: folders, a known ending and
 ActivityNet's `v_` do not count.
 """
 
@@ -41,7 +41,7 @@ _COLUMNS = {
     "label": ("label", "event_label", "class", "activity", "name"),
     "score": ("score", "confidence", "score_permille"),
 }
-_THOUSANDTHS = ("start_ms", "end_ms", "score_permille")
+_IN_THOUSANDTHS = ("start_ms", "end_ms", "score_permille")
 _REQUIRED = ("video", "start", "end", "label")
 _HINT = (
     "give ActivityNet JSON, a timeline of `vswin tag -f json`, or CSV or TSV with the columns "
@@ -66,16 +66,16 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """Where a table holds something, and in which unit."""
+    """Position and unit of a column in a table."""
 
-    place: int
+    index: int
     per_unit: float = 1.0
     """1000 for milliseconds and per mille."""
 
 
 @dataclass(frozen=True, slots=True)
 class AnnotatedVideo:
-    """What is said about one video."""
+    """Labelled intervals of one video."""
 
     id: str
     """File name without folders and ending."""
@@ -84,14 +84,14 @@ class AnnotatedVideo:
     duration_seconds: float | None = None
     """Length of the video, where the file tells."""
     gaps: tuple[tuple[float, float], ...] = ()
-    """Parts that could not be decoded, so that nothing is said about them."""
+    """Parts that could not be decoded, so that their labels are not known."""
     size_bytes: int | None = None
     """Of the video's file, where the file tells."""
 
 
 @dataclass(frozen=True, slots=True)
 class Annotations:
-    """What a file says, video by video."""
+    """Labelled intervals of a file, video by video."""
 
     source: str
     """The file, for messages."""
@@ -104,7 +104,7 @@ class Annotations:
         return tuple(sorted({one.label for v in self.videos.values() for one in v.intervals}))
 
     def renamed(self, names: Mapping[str, str]) -> Annotations:
-        """The same with labels replaced where `names` has them."""
+        """Return a copy with labels replaced where `names` has them."""
         videos = {
             key: replace(
                 video,
@@ -117,7 +117,7 @@ class Annotations:
         return replace(self, videos=videos)
 
     def without(self, labels: Collection[str]) -> Annotations:
-        """The same videos without the intervals of some labels."""
+        """Return a copy without the intervals of some labels."""
         videos = {
             key: replace(
                 video, intervals=tuple(one for one in video.intervals if one.label not in labels)
@@ -128,7 +128,7 @@ class Annotations:
 
 
 def video_id(name: str) -> str:
-    """What a video is matched by: `clips/v_abc.mp4` and `abc` are the same video."""
+    """Return the id that videos are matched by: `clips/v_abc.mp4` and `abc` are the same."""
     address = name.split("?")[0] if is_remote(name) else name
     base = PurePosixPath(address.replace("\\", "/")).name
     stem, dot, ending = base.rpartition(".")
@@ -181,7 +181,7 @@ def _sorted(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
 
 
 def _gather(videos: Iterable[tuple[str, AnnotatedVideo]], source: str) -> Annotations:
-    """Videos by id; two names that come to the same id are refused."""
+    """Collect videos by id; refuse two names with the same id."""
     names: dict[str, str] = {}
     found: dict[str, AnnotatedVideo] = {}
     for name, video in videos:
@@ -195,7 +195,7 @@ def _gather(videos: Iterable[tuple[str, AnnotatedVideo]], source: str) -> Annota
 
 
 def annotations_of(timelines: Sequence[Timeline], source: str) -> Annotations:
-    """The segments of timelines.
+    """Convert timelines to annotations.
 
     Raises:
         SourceError: two videos of one name.
@@ -219,7 +219,7 @@ def _of_timeline(timeline: Timeline) -> AnnotatedVideo:
 def _from_database(
     database: Mapping[str, JsonValue], source: str, subset: str | None
 ) -> Annotations:
-    """ActivityNet's ground truth: durations and annotations by video."""
+    """Read ActivityNet's ground truth: durations and annotations by video."""
     subsets = {str(entry["subset"]) for entry in database.values() if _has(entry, "subset")}
     if subset is None and len(subsets) > 1:
         raise OptionError(
@@ -240,7 +240,7 @@ def _from_database(
 
 
 def _from_results(results: Mapping[str, JsonValue], source: str) -> Annotations:
-    """ActivityNet's results: scored intervals by video."""
+    """Read ActivityNet's results: scored intervals by video."""
     videos = (
         (name, AnnotatedVideo(video_id(name), _entries(entries, f"{source}: `{name}`")))
         for name, entries in results.items()
@@ -283,7 +283,7 @@ def _interval(
     if start is None or end is None or end < start:
         raise SourceError(
             f"{where}: the interval from {start} to {end} s ends before it starts",
-            hint="both are seconds from the beginning of the video, the end is no length",
+            hint="both are seconds from the start of the video; the end is not a duration",
         )
     if not label:
         raise SourceError(f"{where}: the label is empty", hint="leave out time without a label")
@@ -313,20 +313,20 @@ def _row_intervals(
             if columns is not None:
                 continue
             columns = {name: _Column(i) for i, name in enumerate(_COLUMNS)}
-        last = max(columns[name].place for name in _REQUIRED)
+        last = max(columns[name].index for name in _REQUIRED)
         if len(cells) <= last:
             raise SourceError(
                 f"{where}: got {counted(len(cells), 'column')}, expected {last + 1} or more",
                 hint=_HINT,
             )
-        yield cells[columns["video"].place], _row_interval(cells, columns, where)
+        yield cells[columns["video"].index], _row_interval(cells, columns, where)
 
 
 def _header(cells: Sequence[str]) -> dict[str, _Column] | None:
-    """Columns if the row names them."""
+    """Return the columns if the row names them."""
     names = [cell.casefold() for cell in cells]
     found = {
-        column: _Column(names.index(alias), 1000.0 if alias in _THOUSANDTHS else 1.0)
+        column: _Column(names.index(alias), 1000.0 if alias in _IN_THOUSANDTHS else 1.0)
         for column, aliases in _COLUMNS.items()
         for alias in reversed(aliases)  # the first that is there has the last word
         if alias in names
@@ -336,11 +336,11 @@ def _header(cells: Sequence[str]) -> dict[str, _Column] | None:
 
 def _row_interval(cells: Sequence[str], columns: Mapping[str, _Column], where: str) -> Interval:
     start, end = (
-        _seconds(cells[columns[name].place], where) / columns[name].per_unit
+        _seconds(cells[columns[name].index], where) / columns[name].per_unit
         for name in ("start", "end")
     )
     column = columns.get("score")
-    text = "" if column is None or column.place >= len(cells) else cells[column.place]
+    text = "" if column is None or column.index >= len(cells) else cells[column.index]
     score = _number(text)
     if column is not None and score is not None:
         score /= column.per_unit
@@ -349,11 +349,11 @@ def _row_interval(cells: Sequence[str], columns: Mapping[str, _Column], where: s
             f"{where}: the score {text!r} is no number",
             hint="leave the column empty where there is no score",
         )
-    return _interval(start, end, cells[columns["label"].place], score, where)
+    return _interval(start, end, cells[columns["label"].index], score, where)
 
 
 def _number(text: str) -> float | None:
-    """A finite number, or `None` if the text is none."""
+    """Parse a finite number; `None` if the text is none."""
     try:
         value = float(text)
     except ValueError:
@@ -362,7 +362,7 @@ def _number(text: str) -> float | None:
 
 
 def _seconds(text: str, where: str) -> float:
-    """Seconds as any program writes them, or a time on a clock."""
+    """Parse seconds, or a time as on a clock (`1:02:03.5`)."""
     value = _number(text)
     if value is not None:
         return value

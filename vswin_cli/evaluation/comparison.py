@@ -1,4 +1,4 @@
-"""Two results for the same videos side by side: where they agree, where they differ."""
+"""Compare two results for the same videos: where they agree, where they differ."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from vswin_cli.errors import SourceError
+from vswin_cli.evaluation.alignment import AlignedSpan, align, common_end, merge_touching
 from vswin_cli.evaluation.annotations import AnnotatedVideo, Annotations
-from vswin_cli.evaluation.overlay import Moment, common_end, moments, united
 from vswin_cli.storage.json_records import named
 
 __all__ = [
@@ -22,13 +22,13 @@ __all__ = [
 ]
 
 _FUZZ = 1e-6  # seconds
-_ROUNDING_SECONDS = 0.001  # formats round times to milliseconds, both ends of a moment
+_ROUNDING_SECONDS = 0.001  # formats round times to milliseconds, both ends of a span
 _SAME_SECONDS = 1.0  # by which the stated lengths of one video may differ
 
 
 @dataclass(frozen=True, slots=True)
 class LabelAgreement:
-    """How much of a label's time both results have."""
+    """Time of one label in each result and in both."""
 
     label: str
     seconds_a: float = field(metadata=named(digits=3))
@@ -40,7 +40,7 @@ class LabelAgreement:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A stretch `[start_seconds, end_seconds)` on which the two do not say the same."""
+    """An interval `[start_seconds, end_seconds)` on which the labels differ."""
 
     start_seconds: float = field(metadata=named("start", digits=6))
     end_seconds: float = field(metadata=named("end", digits=6))
@@ -58,9 +58,9 @@ class VideoComparison:
     seconds: float = field(metadata=named(digits=3))
     """Time compared: that of the video without what either could not decode."""
     agreement: float = field(metadata=named(digits=6))
-    """Share of that time on which both say the same; 1 for an empty video."""
+    """Share of that time on which both have the same labels; 1 for an empty video."""
     over_time: tuple[float | None, ...] = field(metadata=named(digits=4))
-    """The same in equal parts of the video; nothing where neither could look."""
+    """The same in equal parts of the video; `None` where neither was analysed."""
     part_seconds: float = field(metadata=named(digits=6))
     """Length of such a part."""
     labels: tuple[LabelAgreement, ...]
@@ -126,25 +126,30 @@ def compare_annotations(a: Annotations, b: Annotations, *, parts: int = 40) -> C
 def compare_videos(a: AnnotatedVideo, b: AnnotatedVideo, *, parts: int = 40) -> VideoComparison:
     """Compare two results for one video."""
     end = common_end(a, b)
-    spoken = list(
-        moments(united(a.intervals), united(b.intervals), end, left_out=[*a.gaps, *b.gaps])
+    spans = list(
+        align(
+            merge_touching(a.intervals),
+            merge_touching(b.intervals),
+            end,
+            excluded=[*a.gaps, *b.gaps],
+        )
     )
-    seconds = sum(one.seconds for one in spoken)
-    agreed = sum(one.seconds for one in spoken if one.agrees)
+    seconds = sum(one.seconds for one in spans)
+    agreed = sum(one.seconds for one in spans if one.agrees)
     return VideoComparison(
         video=a.id,
         seconds=seconds,
         agreement=agreed / seconds if seconds else 1.0,
-        over_time=_over_time(spoken, end, parts),
+        over_time=_over_time(spans, end, parts),
         part_seconds=end / parts,
-        labels=_by_label(spoken),
-        differences=tuple(one for one in _differences(spoken) if not _is_rounding(one)),
-        warnings=tuple(_doubts(a, b)),
+        labels=_by_label(spans),
+        differences=tuple(one for one in _differences(spans) if not _is_rounding(one)),
+        warnings=tuple(_mismatches(a, b)),
     )
 
 
-def _doubts(a: AnnotatedVideo, b: AnnotatedVideo) -> Iterator[str]:
-    """Signs that two results are for different videos."""
+def _mismatches(a: AnnotatedVideo, b: AnnotatedVideo) -> Iterator[str]:
+    """Yield signs that two results are for different videos."""
     if a.id != b.id:
         yield f"the names differ, {a.id} and {b.id}"
     lengths = a.duration_seconds, b.duration_seconds
@@ -155,11 +160,11 @@ def _doubts(a: AnnotatedVideo, b: AnnotatedVideo) -> Iterator[str]:
         yield f"the files' sizes differ, {sizes[0]:,} and {sizes[1]:,} bytes"
 
 
-def _over_time(spoken: Sequence[Moment], end: float, parts: int) -> tuple[float | None, ...]:
-    """Agreement in each of `parts` equal parts of `[0, end)`."""
+def _over_time(spans: Sequence[AlignedSpan], end: float, parts: int) -> tuple[float | None, ...]:
+    """Compute agreement in each of `parts` equal parts of `[0, end)`."""
     edges = np.linspace(0.0, end, parts + 1)
     agreed, total = np.zeros(parts), np.zeros(parts)
-    for one in spoken:
+    for one in spans:
         left = np.maximum(edges[:-1], one.start_seconds)
         shared = np.clip(np.minimum(edges[1:], one.end_seconds) - left, 0.0, None)
         total += shared
@@ -170,9 +175,9 @@ def _over_time(spoken: Sequence[Moment], end: float, parts: int) -> tuple[float 
     )
 
 
-def _by_label(spoken: Iterable[Moment]) -> tuple[LabelAgreement, ...]:
+def _by_label(spans: Iterable[AlignedSpan]) -> tuple[LabelAgreement, ...]:
     sums: dict[str, list[float]] = {}
-    for one in spoken:
+    for one in spans:
         for label in one.first | one.second:
             times = sums.setdefault(label, [0.0, 0.0, 0.0])
             times[0] += one.seconds * (label in one.first)
@@ -187,10 +192,10 @@ def _by_label(spoken: Iterable[Moment]) -> tuple[LabelAgreement, ...]:
     )
 
 
-def _differences(spoken: Iterable[Moment]) -> Iterable[Difference]:
-    """Moments that disagree; neighbours that disagree in the same way are one."""
+def _differences(spans: Iterable[AlignedSpan]) -> Iterable[Difference]:
+    """Yield spans that disagree; neighbours that disagree in the same way are merged."""
     held: Difference | None = None
-    for one in spoken:
+    for one in spans:
         if one.agrees:
             continue
         found = Difference(

@@ -1,4 +1,4 @@
-"""Mean average precision of scored intervals, as the ActivityNet benchmark computes it.
+"""Compute mean average precision of scored intervals, as the ActivityNet benchmark does.
 
 Heilbron et al., "ActivityNet", CVPR 2015, and the benchmark's `eval_detection`: per label and
 per threshold of temporal overlap (tIoU), predictions are taken by falling score; each takes the
@@ -90,10 +90,10 @@ def parse_thresholds(text: str) -> tuple[float, ...]:
 def detection_map(
     prediction: Annotations, truth: Annotations, thresholds: Sequence[float]
 ) -> DetectionReport:
-    """Mean average precision over the labels of the ground truth.
+    """Compute mean average precision over the labels of the ground truth.
 
     Predictions for videos without ground truth count as wrong, as in the benchmark. Labels that
-    the ground truth does not have are passed over.
+    the ground truth does not have are ignored.
 
     Raises:
         SourceError: a prediction has no score.
@@ -130,7 +130,7 @@ def average_precision(
     truth: Mapping[str, Floats],
     thresholds: Sequence[float],
 ) -> Floats:
-    """Average precision of one label.
+    """Compute the average precision of one label.
 
     Args:
         predictions: video id and interval with its score; of equal scores the earlier one in
@@ -148,10 +148,10 @@ def average_precision(
     order = np.argsort([-(one.score or 0.0) for _, one in predictions], kind="stable")
     hits = np.zeros((len(predictions), len(limits)), np.bool_)
     free = {name: np.ones((len(spans), len(limits)), np.bool_) for name, spans in truth.items()}
-    for place, i in enumerate(order):
+    for rank, i in enumerate(order):
         name, one = predictions[i]
         if name in truth:
-            hits[place] = _take(one, truth[name], free[name], limits)
+            hits[rank] = _match(one, truth[name], free[name], limits)
     counts = np.cumsum(hits, axis=0)  # (P, thresholds)
     precision = counts / np.arange(1, len(predictions) + 1)[:, None]
     recall = counts / total
@@ -159,12 +159,14 @@ def average_precision(
     return np.array(areas)
 
 
-def _take(
+def _match(
     one: Interval, spans: Floats, free: NDArray[np.bool_], limits: Floats
 ) -> NDArray[np.bool_]:
-    """Match a prediction per threshold to the best free true interval and mark that as taken."""
+    """Match a prediction, per threshold, to the free true interval that it overlaps most."""
     overlaps = temporal_iou(one.start_seconds, one.end_seconds, spans)
     hits = np.zeros(len(limits), np.bool_)
+    # As in the benchmark: a prediction whose best interval is taken may still have the next best
+    # that reaches the threshold. It never takes one from a prediction with a higher score.
     for i in np.argsort(-overlaps, kind="stable"):
         matched = ~hits & free[i] & (overlaps[i] >= limits)
         hits |= matched
@@ -173,7 +175,7 @@ def _take(
 
 
 def temporal_iou(start: float, end: float, spans: Floats) -> Floats:
-    """Shared over joint length of an interval and each of `spans` (n, 2)."""
+    """Compute the tIoU of an interval with each of `spans` (n, 2)."""
     shared = np.clip(np.minimum(end, spans[:, 1]) - np.maximum(start, spans[:, 0]), 0.0, None)
     joint = (end - start) + (spans[:, 1] - spans[:, 0]) - shared
     share: Floats = np.divide(shared, joint, out=np.zeros_like(shared), where=joint > 0)
@@ -181,12 +183,15 @@ def temporal_iou(start: float, end: float, spans: Floats) -> Floats:
 
 
 def interpolated_area(precision: Floats, recall: Floats) -> float:
-    """Area under the curve whose precision is the best at this or any higher recall.
+    """Compute the area under the interpolated precision-recall curve.
 
     Args:
         precision: (P,) after each prediction.
         recall: (P,) after each prediction, not falling.
     """
+    # Interpolation: the precision at a recall is the best at that or any higher recall, so that
+    # the curve falls and a lucky order of single predictions does not count (PASCAL VOC 2010, and
+    # ActivityNet). Every step of recall counts, not only eleven points.
     ceiling = np.maximum.accumulate(precision[::-1])[::-1]
     gained = np.diff(recall, prepend=0.0)
     return float((gained * ceiling).sum())

@@ -1,10 +1,10 @@
-"""Was it found, and about when: F1 of events whose ends may be off by a collar.
+"""Compute F1 of events whose start and end may be off by a collar.
 
 Follows the event-based measure of sound event detection (Mesaros, Heittola and Virtanen,
 Applied Sciences 6, 2016; sed_eval): a prediction is right if its label is, its start lies
 within the collar of the true one, and its end within the collar or within a share of the true
-event's length, whichever is more. Of labels of moments, such as cuts, only starts are compared.
-Each event is matched once, so that as many as possible are.
+event's length, whichever is more. Of labels without duration, such as cuts, only starts are
+compared. Each event is matched at most once, and the matching is as large as possible.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from math import inf
 
 from vswin_cli.errors import OptionError
 from vswin_cli.evaluation.annotations import AnnotatedVideo, Annotations, Interval
-from vswin_cli.evaluation.segmental import Counts
+from vswin_cli.evaluation.segmental import Counts, F1Figures, SegmentalReport
 from vswin_cli.storage.json_records import named
 
 __all__ = [
     "Collar",
-    "Doubts",
     "EventReport",
+    "F1Report",
     "LabelEvents",
+    "SpecialLabels",
     "VideoEvents",
     "event_report",
     "most_matches",
@@ -33,10 +34,10 @@ _FUZZ = 1e-9  # seconds; times are decimal fractions
 
 @dataclass(frozen=True, slots=True)
 class Collar:
-    """How far the ends of an event may be off.
+    """Tolerance for start and end of an event.
 
     Raises:
-        OptionError: a collar that is negative or endless, or a share outside 0..1.
+        OptionError: a collar that is negative or infinite, or a share outside 0..1.
     """
 
     seconds: float = 1.0
@@ -53,7 +54,7 @@ class Collar:
             )
 
     def allows(self, predicted: Interval, true: Interval, *, is_moment: bool = False) -> bool:
-        """Whether the times fit, of moments the starts; labels are not looked at."""
+        """Return whether the times match, of moments the starts only; labels are not compared."""
         end_limit = max(self.seconds, self.share_of_length * true.seconds)
         start_error = abs(predicted.start_seconds - true.start_seconds)
         if is_moment:
@@ -63,39 +64,17 @@ class Collar:
 
 
 @dataclass(frozen=True, slots=True)
-class LabelEvents:
+class LabelEvents(F1Figures[str]):
     """F1 of one label's events."""
 
-    label: str
-    f1: float = field(metadata=named(digits=6))
-    precision: float = field(metadata=named(digits=6))
-    recall: float = field(metadata=named(digits=6))
-    true_positives: int
-    false_positives: int
-    false_negatives: int
-
-    @classmethod
-    def of(cls, label: str, counts: Counts) -> LabelEvents:
-        """Counts to F1."""
-        return cls(label, *counts.figures)
+    group: str = field(metadata=named("label"))
 
 
 @dataclass(frozen=True, slots=True)
-class VideoEvents:
+class VideoEvents(F1Figures[str]):
     """F1 of one video's events, whatever their label."""
 
-    video: str
-    f1: float = field(metadata=named(digits=6))
-    precision: float = field(metadata=named(digits=6))
-    recall: float = field(metadata=named(digits=6))
-    true_positives: int
-    false_positives: int
-    false_negatives: int
-
-    @classmethod
-    def of(cls, video: str, counts: Counts) -> VideoEvents:
-        """Counts to F1."""
-        return cls(video, *counts.figures)
+    group: str = field(metadata=named("video"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,18 +90,30 @@ class EventReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Doubts:
-    """What a ground truth leaves open."""
+class F1Report:
+    """Segmental measures and F1 of events, for the same files."""
+
+    segments: SegmentalReport | None
+    """`None` where the ground truth has moments only."""
+    events: EventReport
+
+
+@dataclass(frozen=True, slots=True)
+class SpecialLabels:
+    """Labels of the ground truth with special rules: moments, and parts to ignore."""
 
     moments: frozenset[str] = frozenset()
     """Labels whose events have a start only."""
     ignored: str | None = None
-    """The label of stretches where nothing is settled: a prediction that begins there and meets
-    no true event counts neither way."""
+    """The label of parts whose truth is uncertain: an unmatched prediction that begins there is
+    not counted."""
 
 
 def event_report(
-    prediction: Annotations, truth: Annotations, collar: Collar, doubts: Doubts = Doubts()
+    prediction: Annotations,
+    truth: Annotations,
+    collar: Collar,
+    special: SpecialLabels = SpecialLabels(),
 ) -> EventReport:
     """Match events video by video and label by label."""
     nothing = AnnotatedVideo("")
@@ -131,13 +122,13 @@ def event_report(
     for name in sorted({*truth.videos, *prediction.videos}):
         found = _by_label(prediction.videos.get(name, nothing))
         wanted = _by_label(truth.videos.get(name, nothing))
-        open_to_doubt = wanted.pop(doubts.ignored, []) if doubts.ignored is not None else []
+        uncertain = wanted.pop(special.ignored, []) if special.ignored is not None else []
         for label in {*found, *wanted}:
             counts = _count(
                 found.get(label, []),
                 wanted.get(label, []),
-                open_to_doubt,
-                (collar, label in doubts.moments),
+                uncertain,
+                (collar, label in special.moments),
             )
             by_label[label] = by_label.get(label, Counts()) + counts
             by_video[name] = by_video.get(name, Counts()) + counts
@@ -154,17 +145,19 @@ def event_report(
 def _count(
     predicted: Sequence[Interval],
     true: Sequence[Interval],
-    open_to_doubt: Sequence[Interval],
+    uncertain: Sequence[Interval],
     measure: tuple[Collar, bool],
 ) -> Counts:
-    """Counts of one label in one video."""
+    """Count one label's right, wrong and missed events in one video."""
     right = most_matches(predicted, true, *measure)
     settled = [
         one
         for one in predicted
-        if not any(d.start_seconds <= one.start_seconds < d.end_seconds for d in open_to_doubt)
+        if not any(d.start_seconds <= one.start_seconds < d.end_seconds for d in uncertain)
     ]
-    # some largest matching has as many of the settled ones as any matching has
+    # Wrong are the settled predictions that the largest matching of them alone leaves over: among
+    # the largest matchings of all predictions there is one that holds as many settled ones, since
+    # an augmenting path never unmatches a prediction.
     wrong = len(settled) - most_matches(settled, true, *measure)
     return Counts(right, wrong, len(true) - right)
 
@@ -182,17 +175,18 @@ def most_matches(
     collar: Collar,
     is_moment: bool = False,
 ) -> int:
-    """Size of the largest one-to-one matching, by augmenting paths (Kuhn 1955)."""
+    """Return the size of the largest one-to-one matching, by augmenting paths (Kuhn 1955)."""
+    # The largest one: with greedy matching the result would depend on the order of the events.
     options = [
         [j for j, t in enumerate(truth) if collar.allows(p, t, is_moment=is_moment)]
         for p in predicted
     ]
     owner: dict[int, int] = {}
-    return sum(_place(i, options, owner) for i in range(len(predicted)))
+    return sum(_assign(i, options, owner) for i in range(len(predicted)))
 
 
-def _place(start: int, options: Sequence[Sequence[int]], owner: dict[int, int]) -> bool:
-    """Give a prediction a true event, moving others to their alternatives; breadth first."""
+def _assign(start: int, options: Sequence[Sequence[int]], owner: dict[int, int]) -> bool:
+    """Match a prediction to a true event, rematching others where needed; breadth first."""
     came_from: dict[int, int] = {}  # true event -> prediction that reached for it
     queue = [start]
     for i in queue:
@@ -201,17 +195,17 @@ def _place(start: int, options: Sequence[Sequence[int]], owner: dict[int, int]) 
                 continue
             came_from[j] = i
             if j not in owner:
-                _shift(j, start, came_from, owner)
+                _rematch(j, start, came_from, owner)
                 return True
             queue.append(owner[j])
     return False
 
 
-def _shift(free: int, start: int, came_from: dict[int, int], owner: dict[int, int]) -> None:
-    """Hand events along the path that ends at a free one."""
+def _rematch(free: int, start: int, came_from: dict[int, int], owner: dict[int, int]) -> None:
+    """Rematch events along the augmenting path that ends at a free one."""
     event: int | None = free
     while event is not None:
-        taker = came_from[event]
-        given_up = next((j for j, i in owner.items() if i == taker), None)
-        owner[event] = taker
-        event = None if taker == start else given_up
+        prediction = came_from[event]
+        released = next((j for j, i in owner.items() if i == prediction), None)
+        owner[event] = prediction
+        event = None if prediction == start else released

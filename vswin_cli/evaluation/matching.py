@@ -1,7 +1,7 @@
-"""Do predictions and ground truth speak of the same videos and labels?
+"""Check that predictions and ground truth share videos and labels.
 
 Two files that share nothing give a score of zero that looks like a bad model; they are refused.
-What is only partly shared is said.
+Where only part is shared, there are warnings.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ _SHOWN = 3
 
 
 def check_comparable(prediction: Annotations, truth: Annotations) -> list[str]:
-    """Refuse files that cannot be compared; tell what does not fit.
+    """Refuse files that cannot be compared; list what does not match.
 
     Returns:
-        Sentences for the user, none if everything fits.
+        Warnings for the user, none if everything matches.
 
     Raises:
         SourceError: no video or no label in common, or nothing to find.
@@ -105,7 +105,7 @@ def _some(names: Iterable[str]) -> str:
 
 
 def read_label_map(path: Path) -> dict[str, str]:
-    """Which label of the ground truth each label of the prediction stands for.
+    """Read a map from labels of the prediction to labels of the ground truth.
 
     The file is CSV without header: `predicted,true`. Several may stand for the same one.
 

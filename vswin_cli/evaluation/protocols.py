@@ -1,4 +1,4 @@
-"""Which frames and crops of a trimmed video the published tests look at.
+"""Choose the frames and crops of a trimmed video as the published tests do.
 
 Pure arithmetic on frame counts; every function says whose loader it follows. Two protocols give
 two numbers for the same weights, so a result is worth nothing without the protocol's name.
@@ -55,7 +55,7 @@ class Protocol:
 
 @dataclass(frozen=True, slots=True)
 class _Recipe:
-    """A protocol before it is fitted to weights."""
+    """A protocol before it is adapted to weights."""
 
     sampling: Sampling
     num_clips: int
@@ -94,7 +94,7 @@ PROTOCOL_NAMES = tuple(_RECIPES)
 
 
 def check_protocol_name(name: str | None) -> None:
-    """Refuse what is no protocol, before anything is known of the weights.
+    """Check the name of a protocol, before the weights are loaded.
 
     Raises:
         OptionError: no such protocol.
@@ -106,7 +106,7 @@ def check_protocol_name(name: str | None) -> None:
 
 
 def choose_protocol(name: str | None, spec: InputSpec) -> Protocol:
-    """Fit a protocol to weights.
+    """Choose a protocol and adapt it to weights.
 
     Args:
         name: one of `PROTOCOL_NAMES`; by default the one that the weights were published with.
@@ -150,7 +150,7 @@ def _describe(recipe: _Recipe, spec: InputSpec, short_side: int) -> str:
 def frame_indices(
     protocol: Protocol, spec: InputSpec, num_frames: int, frame_rate: float | None
 ) -> Indices:
-    """The source frames of every clip.
+    """Choose the source frames of every clip.
 
     Args:
         protocol: how to sample.
@@ -167,7 +167,9 @@ def frame_indices(
 
 
 def centred_starts(num_frames: int, num_clips: int, clip_frames: int) -> Indices:
-    """First frames of clips in the middles of equal parts (MMAction 0.x `SampleFrames`, testing).
+    """Return the first frames of clips in the middles of equal parts.
+
+    Follows MMAction 0.x, `SampleFrames` in testing.
 
     Args:
         num_frames: length N of the video.
@@ -179,12 +181,14 @@ def centred_starts(num_frames: int, num_clips: int, clip_frames: int) -> Indices
     """
     if num_frames < clip_frames:
         return np.zeros(num_clips, np.int64)
+    # In that loader a clip lasts T times the interval, one interval longer than from its first to
+    # its last frame; MMAction2 1.x counts the latter, so their clips start at different frames.
     part = (num_frames - clip_frames + 1) / num_clips
     return (np.arange(num_clips) * part + part / 2).astype(np.int64)
 
 
 def spread_starts(num_frames: int, num_clips: int, span_frames: int) -> Indices:
-    """First frames of clips from the very start to the very end (MMAction2 1.x `SampleFrames`).
+    """Return the first frames of clips from start to end (MMAction2 1.x `SampleFrames`).
 
     Args:
         num_frames: length N of the video.
@@ -198,7 +202,9 @@ def spread_starts(num_frames: int, num_clips: int, span_frames: int) -> Indices:
 
 
 def uniform_indices(num_frames: int, frames_per_clip: int) -> Indices:
-    """Middles of T equal parts of a video (MMAction 0.x `SampleFrames` with `frame_uniform`).
+    """Return the middles of T equal parts of a video.
+
+    Follows MMAction 0.x, `SampleFrames` with `frame_uniform`.
 
     Returns:
         (T,) not falling.
@@ -208,7 +214,7 @@ def uniform_indices(num_frames: int, frames_per_clip: int) -> Indices:
 
 
 def resampled_indices(num_frames: int, frame_rate: float, new_rate: float) -> Indices:
-    """Source frames of a video brought to another rate (torchvision `VideoClips`).
+    """Return the source frames of a video resampled to another rate (torchvision `VideoClips`).
 
     In that loader's own arithmetic: whole steps are a slice, others rounded down in float32.
     """
@@ -245,11 +251,11 @@ def _ssv2(protocol: Protocol, spec: InputSpec, num_frames: int, _: float | None)
 def _torchvision(
     protocol: Protocol, spec: InputSpec, num_frames: int, frame_rate: float | None
 ) -> Indices:
-    """Clips among all those with one start per resampled frame (`UniformClipSampler`).
+    """Choose clips among all those with one start per resampled frame (`UniformClipSampler`).
 
-    That loader leaves out videos shorter than a clip; here they start again. Its pictures are
-    met to one level of brightness, but for a column where the longer side comes to a half pixel
-    or more, which it rounds down and we round up.
+    That loader leaves out videos shorter than a clip; here they start again. Its pixels are
+    matched to one level, except a column where the longer side comes to a half pixel or more,
+    which it rounds down and we round up.
     """
     frames = resampled_indices(num_frames, frame_rate or RESAMPLED_RATE, RESAMPLED_RATE)
     if not len(frames):

@@ -1,4 +1,4 @@
-"""Text files that people hand in: lists, annotations, label maps."""
+"""Read text files given by the user: lists, annotations, label maps."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["read_text"]
 
 
 def read_text(path: Path) -> str:
-    """A UTF-8 file, with or without byte order mark.
+    """Read a UTF-8 file, with or without byte order mark.
 
     Raises:
         SourceNotFoundError: no such file, or not readable.

@@ -1,24 +1,29 @@
-"""Does the prediction cut the video as the ground truth does: F1@k, edit score, accuracy in time.
+"""Compute segmental F1@k, edit score and accuracy over time of a prediction.
 
 Follows MS-TCN (Abu Farha and Gall, CVPR 2019) and Lea et al. (CVPR 2017), on exact times in
 place of frames: time without a label is background and no segment of its own, and neighbouring
 segments of one label are one. Where several labels hold at once, which those measures do not
-know, segments may overlap and an instant is right only if all its labels are.
+have, segments may overlap and an instant is right only if all its labels are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import numpy as np
 
+from vswin_cli.evaluation.alignment import align, common_end, merge_touching
 from vswin_cli.evaluation.annotations import AnnotatedVideo, Annotations, Interval
-from vswin_cli.evaluation.overlay import common_end, moments, united
 from vswin_cli.storage.json_records import named
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = [
     "Counts",
+    "F1Figures",
     "OverlapF1",
     "SegmentalReport",
     "count_matches",
@@ -27,9 +32,12 @@ __all__ = [
 ]
 
 
+Group = TypeVar("Group")
+
+
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Right, wrong and missed, with what follows from them."""
+    """True positives, false positives and false negatives, with their ratios."""
 
     true_positives: int = 0
     false_positives: int = 0
@@ -58,19 +66,13 @@ class Counts:
         wrong = self.false_positives + self.false_negatives
         return 2 * self.true_positives / max(1, 2 * self.true_positives + wrong)
 
-    @property
-    def figures(self) -> tuple[float, float, float, int, int, int]:
-        """F1, precision, recall and the counts, in the order of the reports' records."""
-        counts = (self.true_positives, self.false_positives, self.false_negatives)
-        return (self.f1, self.precision, self.recall, *counts)
-
 
 @dataclass(frozen=True, slots=True)
-class OverlapF1:
-    """F1 of segments that overlap enough."""
+class F1Figures(Generic[Group]):
+    """F1 of a group of segments or events, with the figures behind it."""
 
-    overlap: float
-    """Least shared over joint length."""
+    group: Group
+    """What the figures are of; each subclass names it in JSON."""
     f1: float = field(metadata=named(digits=6))
     precision: float = field(metadata=named(digits=6))
     recall: float = field(metadata=named(digits=6))
@@ -79,9 +81,25 @@ class OverlapF1:
     false_negatives: int
 
     @classmethod
-    def of(cls, overlap: float, counts: Counts) -> OverlapF1:
-        """Counts over all videos to F1."""
-        return cls(overlap, *counts.figures)
+    def of(cls, group: Group, counts: Counts) -> Self:
+        """Compute F1 from counts."""
+        return cls(
+            group,
+            counts.f1,
+            counts.precision,
+            counts.recall,
+            counts.true_positives,
+            counts.false_positives,
+            counts.false_negatives,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OverlapF1(F1Figures[float]):
+    """F1 of segments that overlap enough."""
+
+    group: float = field(metadata=named("overlap"))
+    """Least shared over joint length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,27 +119,27 @@ class SegmentalReport:
 def segmental_report(
     prediction: Annotations, truth: Annotations, overlaps: Sequence[float] = (0.1, 0.25, 0.5)
 ) -> SegmentalReport:
-    """Compare video by video; one without predictions counts as found empty.
+    """Compare video by video; a video without predictions counts as one without segments.
 
     Counts are summed over videos before F1 is taken, edit scores are averaged over videos, and
     accuracy is over the time of all videos, as the reference implementation does. Predictions
-    for videos without ground truth are wrong in F1 and play no part in the others.
+    for videos without ground truth are wrong in F1 and do not count in the others.
     """
     counts = [Counts()] * len(overlaps)
     edits, right, total = [], 0.0, 0.0
     for name, true in truth.videos.items():
         found = prediction.videos.get(name, AnnotatedVideo(name))
-        predicted, wanted = united(found.intervals), united(true.intervals)
+        predicted, wanted = merge_touching(found.intervals), merge_touching(true.intervals)
         counts = [
             sum_ + count_matches(predicted, wanted, least)
             for sum_, least in zip(counts, overlaps, strict=True)
         ]
         edits.append(edit_similarity(_order(predicted), _order(wanted)))
-        for moment in moments(predicted, wanted, common_end(found, true)):
-            total += moment.seconds
-            right += moment.seconds * moment.agrees
+        for span in align(predicted, wanted, common_end(found, true)):
+            total += span.seconds
+            right += span.seconds * span.agrees
     stray = sum(
-        len(united(video.intervals))
+        len(merge_touching(video.intervals))
         for name, video in prediction.videos.items()
         if name not in truth.videos
     )
@@ -140,11 +158,13 @@ def segmental_report(
 def count_matches(
     predicted: Sequence[Interval], truth: Sequence[Interval], least_overlap: float
 ) -> Counts:
-    """Match segments of one video in the order of time.
+    """Match the segments of one video greedily in the order of time, as MS-TCN does.
 
     Each prediction looks at the true segment of its label that it overlaps most; it is right if
     that overlap is enough and the segment was not matched before.
     """
+    # Greedy as in the reference, for comparable numbers: a prediction whose best segment is taken
+    # is wrong even where another one would reach the threshold.
     hit = [False] * len(truth)
     for one in predicted:
         shares = [_share(one, other) if one.label == other.label else 0.0 for other in truth]
@@ -166,7 +186,7 @@ def _order(segments: Iterable[Interval]) -> list[str]:
 
 
 def edit_similarity(predicted: Sequence[str], truth: Sequence[str]) -> float:
-    """One minus the Levenshtein distance over the longer length; 1 where both are empty."""
+    """Compute 1 - Levenshtein distance / longer length; 1 where both are empty."""
     if not predicted and not truth:
         return 1.0
     row = list(range(len(truth) + 1))

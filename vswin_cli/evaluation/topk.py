@@ -1,4 +1,4 @@
-"""A labelled list of videos and a model in, top-1 and top-5 accuracy out.
+"""Compute top-1 and top-5 accuracy of a model on a labelled list of videos.
 
 A video that cannot be decoded is counted and named and never ends the run. While the network
 works on one video, the next ones are decoded.
@@ -19,6 +19,7 @@ from vswin_cli.errors import VswinError
 from vswin_cli.evaluation.accuracy import (
     INTERVAL,
     Confusion,
+    Failure,
     Rate,
     confusions,
     mean_class_accuracy,
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from vswin_cli.inference.engine import Engine
 
 __all__ = [
-    "Failure",
     "Outcome",
     "TopkReport",
     "classify",
@@ -52,13 +52,13 @@ _KEPT_CLASSES = 5
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one video of the list."""
+    """Result of one video of the list."""
 
     uri: str
     truth: int
     """Right class."""
     rank: int | None = None
-    """Its place in the model's order, from 1; `None` if the video failed."""
+    """Its rank among the model's scores, from 1; `None` if the video failed."""
     best: tuple[int, ...] = ()
     """The five best classes, or fewer."""
     scores: tuple[float, ...] = ()
@@ -68,16 +68,8 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
-    """A video without a result."""
-
-    video: str
-    problem: str
-
-
-@dataclass(frozen=True, slots=True)
 class TopkReport:
-    """Accuracy on a list, with all that one must know to repeat it."""
+    """Accuracy on a list, with what is needed to repeat the test."""
 
     model: str
     weights_sha256: str
@@ -132,7 +124,7 @@ def view_logits(views: VideoViews, engine: Engine) -> NDArray[np.float32]:
 
 
 def classify(logits: NDArray[np.float32], activation: Activation) -> NDArray[np.float32]:
-    """Mean over views of their scores, (K,): the authors' `average_clips='prob'`."""
+    """Average the scores of all views, (K,): the authors' `average_clips='prob'`."""
     scores = activate(logits, activation)
     return np.asarray(scores.mean(axis=(0, 1)), np.float32)
 
@@ -144,7 +136,7 @@ def summarise(
     *,
     num_confusions: int = 10,
 ) -> TopkReport:
-    """Accuracy and mistakes of outcomes."""
+    """Compute accuracy and confusions of outcomes."""
     outcomes = list(outcomes)
     labels = engine.model.card.labels
     scored = [one for one in outcomes if one.rank is not None]
@@ -171,7 +163,7 @@ def summarise(
 def _read_ahead(
     videos: Sequence[LabelledVideo], spec: InputSpec, protocol: Protocol, workers: int
 ) -> Iterator[VideoViews | str]:
-    """Views of each video in order, or why there are none; a few are decoded ahead."""
+    """Yield the views of each video in order, or why there are none; decode a few ahead."""
     pool = ThreadPoolExecutor(workers, thread_name_prefix="vswin-views")
     try:
         ahead: deque[Future[VideoViews | str]] = deque()

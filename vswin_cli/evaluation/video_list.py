@@ -1,4 +1,4 @@
-"""A list of videos with their right labels, as people keep them: CSV, tabs or spaces."""
+"""Read a list of videos with their true labels: CSV, tabs or spaces."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HINT = "one video per line: `path,label`, the label by name or by index"
 
 @dataclass(frozen=True, slots=True)
 class LabelledVideo:
-    """A video and what it shows."""
+    """A video and its true class."""
 
     source: VideoSource
     class_id: int
@@ -59,7 +59,7 @@ def read_video_list(
 
 
 def _rows(text: str, source: str) -> Iterator[tuple[int, list[str]]]:
-    """Line numbers and fields; empty lines are passed over."""
+    """Yield line numbers and fields, without empty lines."""
     head = text.split("\n", 1)[0]
     separator = "," if "," in head else "\t" if "\t" in head else None
     if separator is not None:
@@ -81,7 +81,7 @@ def _source(name: str, folder: Path) -> VideoSource:
 
 
 class _LabelIndex:
-    """From what a list says to the row of the head."""
+    """Index from the labels of a list to rows of the head."""
 
     def __init__(self, labels: Sequence[str]) -> None:
         self._count = len(labels)
@@ -92,7 +92,7 @@ class _LabelIndex:
         self._loose = loose
 
     def find(self, label: str, where: str) -> int:
-        """The class that a label means.
+        """Find the class of a label by name, index, or name in another spelling.
 
         Raises:
             SourceError: none, or several.

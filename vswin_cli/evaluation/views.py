@@ -1,8 +1,8 @@
-"""The clips of one trimmed video that a test protocol asks for, frames by their exact index.
+"""Cut the clips of a test protocol from one trimmed video, frames by their exact index.
 
-A test that counts frames must not guess how many there are: the video is decoded to its end
-first, and only then are clips chosen. Short videos are kept in memory meanwhile; of longer ones
-the chosen frames are decoded again.
+Containers often state a wrong number of frames, so the video is decoded to its end before clips are
+chosen. The images of short videos are kept in memory meanwhile; of longer ones the chosen frames
+are decoded again.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ KEPT_BYTES = 256 << 20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VideoViews:
-    """What a protocol looks at in one video."""
+    """Clips of one video by a protocol."""
 
     indices: NDArray[np.int64]
     """(num_clips, T) source frames."""
@@ -99,6 +99,8 @@ def read_views(
                 raise DecodeError(
                     f"{source.uri} gave fewer frames when it was decoded again", hint=_HINT
                 )
+    # View order: clips by time, and within a clip the crops along the longer side, as the engine
+    # makes them. Scores are averaged over all of them, so the order changes only rounding.
     clips = tuple(_clip(i, row, found.images) for i, row in enumerate(indices))
     if protocol.crops == 1:
         clips = tuple(_centred(clip, spec.crop_size) for clip in clips)
@@ -132,7 +134,7 @@ def _decode(
 
 
 def _nominal_rate(info: VideoInfo) -> float | None:
-    """The container's average rate, which torchvision's loader goes by."""
+    """Return the container's average rate, which torchvision's loader uses."""
     declared = info.declared_frame_rate
     return float(Fraction(declared)) if declared else info.measured_frame_rate
 
@@ -147,7 +149,7 @@ def _clip(number: int, indices: Iterable[int], images: dict[int, Image]) -> Clip
 
 
 def _centred(clip: Clip, size: int) -> Clip:
-    """The middle of a clip's images, its corner rounded to even as torchvision does."""
+    """Crop the middle of a clip's images, the corner rounded to even as torchvision does."""
     height, width = clip.frames.shape[1:3]
     y, x = round((height - size) / 2), round((width - size) / 2)
     return replace(clip, frames=clip.frames[:, y : y + size, x : x + size])

@@ -1,7 +1,7 @@
-"""Parts of videos with the labels that hold there, as CSV or tab-separated text.
+"""Read labelled windows of videos from CSV or tab-separated text.
 
-The first line names the columns: a video, where its window starts and ends, the label that holds
-above all, and perhaps others that hold as well and whether the viewer was sure.
+The first line names the columns: a video, start and end of the window, its dominant label, and
+optionally other true labels and whether the viewer was sure.
 """
 
 from __future__ import annotations
@@ -34,26 +34,26 @@ _HINT = "the first line names the columns: video,start,end,label and perhaps oth
 
 @dataclass(frozen=True, slots=True)
 class LabelledWindow:
-    """A part `[start_seconds, end_seconds)` of a video and what holds there."""
+    """A part `[start_seconds, end_seconds)` of a video and its labels."""
 
     source: VideoSource
     start_seconds: float
     end_seconds: float | None
     """`None` for all of the rest, in pieces of equal length."""
     label: str
-    """What holds above all."""
+    """The dominant label."""
     others: tuple[str, ...] = ()
-    """What holds as well."""
+    """Other true labels."""
 
     @property
     def true_labels(self) -> tuple[str, ...]:
-        """All that hold."""
+        """All true labels."""
         return (self.label, *self.others)
 
 
 @dataclass(frozen=True, slots=True)
 class WindowList:
-    """What a file lists."""
+    """Labelled windows of a file, and how many rows were left out."""
 
     windows: tuple[LabelledWindow, ...]
     num_unsure: int = 0
@@ -111,7 +111,7 @@ def read_window_list(
 
 
 def _columns(names: Sequence[str], path: Path) -> dict[str, int]:
-    """Where each known column is."""
+    """Return the index of each known column."""
     folded = [name.casefold() for name in names]
     found = {
         column: next(folded.index(alias) for alias in aliases if alias in folded)
@@ -142,7 +142,7 @@ def _window(
     if end is not None and end <= (start or 0.0):
         raise SourceError(
             f"{where}: the window ends at {end:g} s, before it starts",
-            hint="both are seconds from the beginning of the video, the end is no length",
+            hint="both are seconds from the start of the video; the end is not a duration",
         )
     return LabelledWindow(source, start or 0.0, end, label, others)
 

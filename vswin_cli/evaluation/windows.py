@@ -1,4 +1,4 @@
-"""Labelled windows of whole videos and a model in; which label leads in each window out.
+"""Test which label scores highest in each labelled window of a list.
 
 A window's score of a label is the mean of the score track over it, before any threshold or
 smoothing, so the test is of the model and not of how its scores become segments. Videos that fail
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vswin_cli.errors import SourceError
-from vswin_cli.evaluation.accuracy import INTERVAL, Confusion, Rate, confusions
+from vswin_cli.evaluation.accuracy import INTERVAL, Confusion, Failure, Rate, confusions
 from vswin_cli.evaluation.window_list import LabelledWindow, WindowList
 from vswin_cli.storage.json_records import named
 from vswin_cli.video.decoder_pool import DecoderPool
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ScoredWindow",
-    "WindowFailure",
     "WindowLabel",
     "WindowReport",
     "WindowTest",
@@ -46,7 +45,7 @@ OnDone = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class WindowTest:
-    """What is asked of a window."""
+    """Labels that compete in a window, and their thresholds."""
 
     names: tuple[str, ...]
     """Labels that may lead, in the order of the model."""
@@ -77,32 +76,31 @@ class WindowTest:
 
 @dataclass(frozen=True, slots=True)
 class ScoredWindow:
-    """What the model says about one window."""
+    """Scores of one window."""
 
     video: str
     start_seconds: float = field(metadata=named("start", digits=3))
     end_seconds: float = field(metadata=named("end", digits=3))
     label: str
-    """What holds above all."""
+    """The dominant true label."""
     others: tuple[str, ...]
-    """What holds as well."""
+    """Other true labels."""
     predicted: str
     """The label with the highest mean score."""
     score: float = field(metadata=named(digits=4))
     """Of the true label."""
     predicted_score: float = field(metadata=named(digits=4))
     false_alarm: str | None = None
-    """The highest of the labels that do not hold and would be reported; the background label
-    never counts."""
+    """The highest of the false labels above their onset; the background label never counts."""
 
     @property
     def is_right(self) -> bool:
-        """Whether the label that holds above all leads."""
+        """Whether the dominant label scores highest."""
         return self.predicted == self.label
 
     @property
     def is_true(self) -> bool:
-        """Whether some label that holds leads."""
+        """Whether some true label scores highest."""
         return self.is_right or self.predicted in self.others
 
 
@@ -113,24 +111,16 @@ class WindowLabel:
     label: str
     num_windows: int = field(metadata=named("windows"))
     right: int
-    """The label leads."""
+    """The label scores highest."""
     some_true: int
-    """The label or another that holds leads."""
+    """The label or another true one scores highest."""
     false_alarms: int
-    """A label that does not hold would be reported."""
-
-
-@dataclass(frozen=True, slots=True)
-class WindowFailure:
-    """A video without a result, or a window that no clip has seen."""
-
-    video: str
-    problem: str
+    """A false label would be reported."""
 
 
 @dataclass(frozen=True, slots=True)
 class WindowReport:
-    """How often the right label leads."""
+    """Share of windows in which the right label scores highest."""
 
     model: str
     weights_sha256: str
@@ -142,18 +132,19 @@ class WindowReport:
     """Left out because of their label."""
     background: str | None
     right: Rate
-    """The label that holds above all leads; over the windows that are not background."""
+    """The dominant label scores highest; over the windows that are not background."""
     some_true: Rate
-    """The same, for any label that holds."""
+    """The same, for any true label."""
     background_right: Rate
-    """The background label leads; over the windows of background."""
+    """The background label scores highest; over the windows of background."""
     background_alarms: Rate
     """A label would be reported in them nevertheless."""
     labels: tuple[WindowLabel, ...]
     confusions: tuple[Confusion, ...]
     mistakes: tuple[ScoredWindow, ...]
-    """Windows where another label leads, or one that does not hold would be reported."""
-    failures: tuple[WindowFailure, ...]
+    """Windows where another label scores highest, or a false one would be reported."""
+    failures: tuple[Failure, ...]
+    """Videos that could not be scored, and windows that no clip covers."""
     interval: str = INTERVAL
     """Confidence and method of the bounds."""
 
@@ -161,19 +152,19 @@ class WindowReport:
 def evaluate_windows(
     listed: WindowList, engine: Engine, test: WindowTest, *, on_done: OnDone | None = None
 ) -> WindowReport:
-    """Score every video of the list once and look at its windows.
+    """Score every video of the list once and evaluate its windows.
 
     Args:
         listed: windows, of any number of videos.
         engine: the model, ready to run.
         test: which labels compete.
-        on_done: told how many of how many videos are done.
+        on_done: called with the number of videos done and of all videos.
     """
     by_video: dict[str, list[LabelledWindow]] = {}
     for window in listed.windows:
         by_video.setdefault(window.source.uri, []).append(window)
     scored: list[ScoredWindow] = []
-    failures: list[WindowFailure] = []
+    failures: list[Failure] = []
     with DecoderPool() as pool:
         for done, (uri, windows) in enumerate(by_video.items(), 1):
             try:
@@ -183,7 +174,7 @@ def evaluate_windows(
                     else:
                         failures.append(one)
             except SourceError as error:
-                failures.append(WindowFailure(uri, error.message))
+                failures.append(Failure(uri, error.message))
             if on_done is not None:
                 on_done(done, len(by_video))
     return _report(listed, engine, test, scored, failures, len(by_video))
@@ -191,7 +182,7 @@ def evaluate_windows(
 
 def _score_video(
     windows: Sequence[LabelledWindow], engine: Engine, test: WindowTest, pool: DecoderPool
-) -> Iterator[ScoredWindow | WindowFailure]:
+) -> Iterator[ScoredWindow | Failure]:
     from vswin_cli.inference.pipeline import analyze_video
     from vswin_cli.timeline.score_files import load_track
 
@@ -208,7 +199,7 @@ def _score_video(
 def pieces_of(
     window: LabelledWindow, end_seconds: float, piece_seconds: float
 ) -> Iterator[LabelledWindow]:
-    """The window itself, or whole pieces of the rest of its video; at least one."""
+    """Yield the window itself, or pieces of equal length of the rest of its video; at least one."""
     if window.end_seconds is not None:
         yield window
         return
@@ -221,12 +212,12 @@ def pieces_of(
 
 def score_window(
     track: ScoreTrack, window: LabelledWindow, test: WindowTest
-) -> ScoredWindow | WindowFailure:
-    """What the track says about one window that has an end."""
+) -> ScoredWindow | Failure:
+    """Score one window that has an end, or say why it cannot be scored."""
     start, end = window.start_seconds, cast(float, window.end_seconds)
     means = _means(track, start, end)
     if means is None:
-        return WindowFailure(window.source.uri, f"no clip has seen {start:g} to {end:g} s")
+        return Failure(window.source.uri, f"no clip has seen {start:g} to {end:g} s")
     means = means[list(test.columns)]
     best = int(means.argmax())
     true = {*window.true_labels, test.background}
@@ -247,9 +238,9 @@ def score_window(
 
 
 def _means(track: ScoreTrack, start_seconds: float, end_seconds: float) -> Floats | None:
-    """Mean scores (K,) of the cells whose middle lies in `[start_seconds, end_seconds)`.
+    """Average the scores (K,) of the steps whose middle lies in `[start_seconds, end_seconds)`.
 
-    `None` where no clip has seen any of them.
+    `None` where no clip covers any of them.
     """
     first, stop = track.cells_of(start_seconds, end_seconds)
     middles = track.start_seconds + (np.arange(first, stop) + 0.5) * track.step_seconds
@@ -264,7 +255,7 @@ def _report(
     engine: Engine,
     test: WindowTest,
     scored: Sequence[ScoredWindow],
-    failures: Sequence[WindowFailure],
+    failures: Sequence[Failure],
     num_videos: int,
 ) -> WindowReport:
     moving = [one for one in scored if one.label != test.background]

@@ -1,8 +1,8 @@
-"""Outcomes of a test on disk, so that a run that was killed goes on where it was.
+"""Keep the outcomes of an evaluation on disk, so that an interrupted run resumes.
 
-One file per test, that is per weights, protocol, precision and version of vswin: a head that says
-which, then a line per video, written when the video is done. A video is known by its place, its
-size and date, and its right class, so a changed list costs only what is new in it. A video that
+One file per test, that is per weights, protocol, precision and version of vswin: a header that says
+which, then a line per video, written when the video is done. A video is identified by its path, its
+size and date, and its true class, so a changed list costs only what is new in it. A video that
 failed has no line: the network may have been down, so the next run tries it again. A line that a
 killed run left unfinished is dropped.
 """
@@ -28,7 +28,7 @@ from vswin_cli.storage.files import writing
 from vswin_cli.storage.json_records import JsonValue, from_json, json_text, to_json
 from vswin_cli.storage.user_config import cache_folder
 
-__all__ = ["Ledger", "TopkTest", "open_ledger", "resumed"]
+__all__ = ["ResultsLog", "TopkTest", "open_results_log", "resume"]
 
 _SCHEMA = "vswin.topk-ledger/1"
 _DIGEST_DIGITS = 16
@@ -37,7 +37,7 @@ _ELSEWHERE = "VSWIN_CACHE names another folder for what is kept between runs"
 
 @dataclass(frozen=True, slots=True)
 class TopkTest:
-    """All that decides a video's outcome, apart from the video."""
+    """Everything but the video that decides its outcome; the log's file is named by its digest."""
 
     weights_sha256: str
     protocol: Protocol
@@ -49,15 +49,15 @@ class TopkTest:
 
     @property
     def path(self) -> Path:
-        """Where its outcomes are kept."""
+        """Path of its results log."""
         digest = hashlib.sha256(json_text(to_json(self)).encode()).hexdigest()
         name = f"{self.protocol.name}-{digest[:_DIGEST_DIGITS]}.jsonl"
         return cache_folder() / "evaluations" / name
 
 
 @dataclass(slots=True, eq=False)
-class Ledger:
-    """What is known so far; see `open_ledger`."""
+class ResultsLog:
+    """Outcomes known so far, and the file that new ones go to; see `open_results_log`."""
 
     path: Path
     file: IO[bytes]
@@ -65,13 +65,15 @@ class Ledger:
     known: dict[str, Outcome] = field(default_factory=dict)
     """By `_key` of the video."""
 
-    def recall(self, video: LabelledVideo) -> Outcome | None:
-        """The outcome of a video that is done and has not changed since."""
+    def find(self, video: LabelledVideo) -> Outcome | None:
+        """Return the outcome of a video that is done and has not changed since."""
         found = self.known.get(_key(video))
         return None if found is None else replace(found, uri=video.source.uri)
 
     def record(self, video: LabelledVideo, outcome: Outcome) -> None:
-        """Keep an outcome, but no failure; when this returns, a killed process cannot lose it.
+        """Append an outcome unless it is a failure.
+
+        When this returns, the line is with the system: a killed process cannot lose it.
 
         Raises:
             OutputError: the disk is full.
@@ -87,26 +89,26 @@ class Ledger:
 
 
 @contextmanager
-def open_ledger(test: TopkTest, *, fresh: bool = False) -> Iterator[Ledger]:
-    """The outcomes of a test; nobody else writes them while the block lasts.
+def open_results_log(test: TopkTest, *, fresh: bool = False) -> Iterator[ResultsLog]:
+    """Open the results log of a test and lock it while the block lasts.
 
     Args:
         test: which.
-        fresh: forget what earlier runs did.
+        fresh: discard the outcomes of earlier runs.
 
     Raises:
         OutputError: another process runs the same test, or the file cannot be written.
     """
     path = test.path
-    with _held(path):
-        known, whole = ({}, 0) if fresh else _read(path)
-        with _opened(path, test, whole) as file:
-            yield Ledger(path, file, known)
+    with _locked(path):
+        known, num_whole_bytes = ({}, 0) if fresh else _read(path)
+        with _opened(path, test, num_whole_bytes) as file:
+            yield ResultsLog(path, file, known)
 
 
 @contextmanager
-def _held(path: Path) -> Iterator[None]:
-    """Keep other processes off; the lock dies with this one."""
+def _locked(path: Path) -> Iterator[None]:
+    """Lock a log against other processes; the system releases the lock of a killed one."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(path.with_suffix(".lock"))
@@ -129,63 +131,63 @@ def _held(path: Path) -> Iterator[None]:
         lock.release()
 
 
-def _opened(path: Path, test: TopkTest, whole: int) -> IO[bytes]:
-    """The file behind its first `whole` bytes, with a head."""
+def _opened(path: Path, test: TopkTest, num_whole_bytes: int) -> IO[bytes]:
+    """Open the file for appending after its first `num_whole_bytes` bytes, with a header."""
     with writing(f"{path}"):
         file = path.open("ab")
-        file.truncate(whole)
-        if not whole:
+        file.truncate(num_whole_bytes)
+        if not num_whole_bytes:
             head = {"schema": _SCHEMA, "test": to_json(test)}
             file.write(json_text(head).encode() + b"\n")
             file.flush()
         return file
 
 
-def resumed(
+def resume(
     videos: Sequence[LabelledVideo],
-    ledger: Ledger,
+    log: ResultsLog,
     evaluate: Callable[[Sequence[LabelledVideo]], Iterator[Outcome]],
 ) -> Iterator[Outcome]:
-    """Outcomes of all videos in order: those that are known, and the rest as they are found.
+    """Yield the outcomes of all videos in order, evaluating only those that are not in the log.
 
     Args:
         videos: the list.
-        ledger: where outcomes come from and go to.
-        evaluate: gives the outcomes of videos, in order.
+        log: known outcomes; new ones are appended.
+        evaluate: yields the outcomes of the given videos, in order.
     """
-    recalled = [ledger.recall(video) for video in videos]
-    missing = [video for video, old in zip(videos, recalled, strict=True) if old is None]
+    known = [log.find(video) for video in videos]
+    missing = [video for video, old in zip(videos, known, strict=True) if old is None]
     found = evaluate(missing)
-    for video, old in zip(videos, recalled, strict=True):
+    for video, old in zip(videos, known, strict=True):
         if old is not None:
             yield old
             continue
         outcome = next(found)
-        ledger.record(video, outcome)
+        log.record(video, outcome)
         yield outcome
 
 
 def _key(video: LabelledVideo) -> str:
-    """Place, size, date and class of a video; another file in its place is another video."""
+    """Digest of a video's path, size, date and class; a replaced file is another video."""
     path = video.source.path
-    place, size, date = video.source.uri, -1, -1
+    location, size, date = video.source.uri, -1, -1
     if path is not None:
-        place = os.fsdecode(path.absolute())
+        location = os.fsdecode(path.absolute())
         with suppress(OSError):
             status = path.stat()
             size, date = status.st_size, status.st_mtime_ns
-    parts = json.dumps([place, size, date, video.class_id])
+    parts = json.dumps([location, size, date, video.class_id])
     return hashlib.sha256(parts.encode()).hexdigest()[: 2 * _DIGEST_DIGITS]
 
 
 def _read(path: Path) -> tuple[dict[str, Outcome], int]:
-    """Outcomes by key, and the length of the file up to the end of its last whole line."""
+    """Read outcomes by key, and the length of the file up to its last complete line."""
     try:
         data = path.read_bytes()
     except OSError:
         return {}, 0
-    whole = data.rfind(b"\n") + 1
-    head, *lines = data[:whole].split(b"\n")
+    num_whole_bytes = data.rfind(b"\n") + 1
+    head, *lines = data[:num_whole_bytes].split(b"\n")
     if _document(head).get("schema") != _SCHEMA:
         return {}, 0
     known = {}
@@ -195,7 +197,7 @@ def _read(path: Path) -> tuple[dict[str, Outcome], int]:
             outcome = from_json(Outcome, document.get("outcome"))
             if outcome.rank is not None:
                 known[str(document.get("key"))] = outcome
-    return known, whole
+    return known, num_whole_bytes
 
 
 def _document(line: bytes) -> dict[str, JsonValue]:

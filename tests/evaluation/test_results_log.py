@@ -1,4 +1,4 @@
-"""Outcomes of a test on disk: what is done stays done, whatever ends the run."""
+"""The results log of an evaluation: a run resumes whatever ended it."""
 
 import csv
 import json
@@ -13,8 +13,8 @@ import pytest
 from tests.support.videos import VideoRecipe, make_video
 from vswin_cli.cli.app import run
 from vswin_cli.errors import OutputError
-from vswin_cli.evaluation.ledger import TopkTest, open_ledger, resumed
 from vswin_cli.evaluation.protocols import choose_protocol
+from vswin_cli.evaluation.results_log import TopkTest, open_results_log, resume
 from vswin_cli.evaluation.topk import Outcome
 from vswin_cli.evaluation.video_list import LabelledVideo
 from vswin_cli.models.architecture import InputSpec
@@ -61,8 +61,8 @@ def folder(tmp_path):
 
 
 def evaluate(videos, worker, test=TEST, **options) -> list[Outcome]:
-    with open_ledger(test, **options) as ledger:
-        return list(resumed(videos, ledger, worker))
+    with open_results_log(test, **options) as log:
+        return list(resume(videos, log, worker))
 
 
 def test_an_interrupted_run_goes_on_where_it_was(folder):
@@ -205,7 +205,7 @@ def test_nothing_is_done_twice_after_sigkill(tiny_model, tmp_path, capsys):
     assert run(arguments) == 3
     first = capsys.readouterr()
     assert "of 9 videos done by an earlier run" in first.err
-    keys = [json.loads(line)["key"] for line in ledger().read_text().splitlines()[1:]]
+    keys = [json.loads(line)["key"] for line in log_path().read_text().splitlines()[1:]]
     assert len(keys) == len(set(keys)) == 8  # the broken one is tried again
     resumed_rows = list(csv.reader(table.read_text().splitlines()))
     assert run([*arguments, "--fresh", "--quiet"]) == 3
@@ -213,14 +213,14 @@ def test_nothing_is_done_twice_after_sigkill(tiny_model, tmp_path, capsys):
     assert list(csv.reader(table.read_text().splitlines())) == resumed_rows
 
 
-def ledger():
+def log_path():
     (path,) = (cache_folder() / "evaluations").glob("*.jsonl")
     return path
 
 
 def lines_of_ledger() -> int:
     try:
-        return int(ledger().read_bytes().count(b"\n")) - 1
+        return int(log_path().read_bytes().count(b"\n")) - 1
     except ValueError:
         return 0
 

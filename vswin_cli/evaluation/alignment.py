@@ -1,4 +1,4 @@
-"""Two sets of labelled intervals laid over each other: who says what, instant by instant.
+"""Align two sets of labelled intervals in time: which labels hold in each, span by span.
 
 Exact: time is cut where any interval begins or ends, so no frame rate is involved.
 """
@@ -13,12 +13,12 @@ from itertools import pairwise
 
 from vswin_cli.evaluation.annotations import AnnotatedVideo, Interval
 
-__all__ = ["Moment", "common_end", "moments", "united"]
+__all__ = ["AlignedSpan", "align", "common_end", "merge_touching"]
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """A stretch `[start_seconds, end_seconds)` over which nothing changes."""
+class AlignedSpan:
+    """An interval `[start_seconds, end_seconds)` over which no label begins or ends."""
 
     start_seconds: float
     end_seconds: float
@@ -34,26 +34,26 @@ class Moment:
 
     @property
     def agrees(self) -> bool:
-        """Whether both say the same, be it nothing."""
+        """Whether both sets have the same labels here, or none."""
         return self.first == self.second
 
 
-def moments(
+def align(
     first: Sequence[Interval],
     second: Sequence[Interval],
     end_seconds: float,
     *,
-    left_out: Iterable[tuple[float, float]] = (),
-) -> Iterator[Moment]:
-    """Cut `[0, end_seconds)` into moments, without the parts `left_out`.
+    excluded: Iterable[tuple[float, float]] = (),
+) -> Iterator[AlignedSpan]:
+    """Cut `[0, end_seconds)` where labels change, without the `excluded` parts.
 
-    Neighbouring moments may hold the same labels.
+    Neighbouring spans may hold the same labels.
     """
     limit = max(end_seconds, 0.0)
     changes: dict[float, list[tuple[int, str, int]]] = {0.0: [], limit: []}
     sides = [(first, 0), (second, 1)]
     spans = [(a.start_seconds, a.end_seconds, side, a.label) for one, side in sides for a in one]
-    spans += [(start, end, 2, "") for start, end in left_out]
+    spans += [(start, end, 2, "") for start, end in excluded]
     for start, end, side, label in spans:
         start, end = min(max(start, 0.0), limit), min(end, limit)
         if end > start:
@@ -61,11 +61,12 @@ def moments(
             changes.setdefault(end, []).append((side, label, -1))
     held: tuple[Counter[str], Counter[str], Counter[str]] = (Counter(), Counter(), Counter())
     times = sorted(changes)
+    # A sweep over the sorted changes; counters, because intervals of one label may overlap.
     for time, following in pairwise(times):
         for side, label, step in changes[time]:
             held[side][label] += step
         if not any(held[2].values()):
-            yield Moment(time, following, _present(held[0]), _present(held[1]))
+            yield AlignedSpan(time, following, _present(held[0]), _present(held[1]))
 
 
 def _present(held: Counter[str]) -> frozenset[str]:
@@ -73,9 +74,9 @@ def _present(held: Counter[str]) -> frozenset[str]:
 
 
 def common_end(first: AnnotatedVideo, second: AnnotatedVideo) -> float:
-    """Where the time that both speak of ends.
+    """Return the end of the time to compare.
 
-    The longer of the known durations; without any, the end of the last interval.
+    That is the longer of the known durations; without any, the end of the last interval.
     """
     known = [one.duration_seconds for one in (first, second) if one.duration_seconds]
     if known:
@@ -84,10 +85,10 @@ def common_end(first: AnnotatedVideo, second: AnnotatedVideo) -> float:
     return max(ends, default=0.0)
 
 
-def united(intervals: Iterable[Interval]) -> list[Interval]:
-    """Intervals of one label that touch or overlap made one; sorted by start.
+def merge_touching(intervals: Iterable[Interval]) -> list[Interval]:
+    """Merge intervals of one label that touch or overlap; sorted by start.
 
-    The score of a union is the largest of its parts.
+    A merged interval has the largest score of its parts.
     """
     by_label: dict[str, list[Interval]] = {}
     for one in sorted(intervals, key=lambda one: one.start_seconds):
