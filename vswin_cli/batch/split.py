@@ -168,7 +168,8 @@ def _record(pieces: Sequence[_Piece], track: ScoreTrack) -> Timeline:
     """Merge the records of the parts into one of the whole video."""
     timelines = [piece.timeline for piece in pieces]
     last = timelines[-1]
-    is_variable = any(one.video.variable_frame_rate for one in timelines)
+    rates = {one.video.frame_rate_rational for one in timelines}
+    is_variable = len(rates) > 1 or any(one.video.variable_frame_rate for one in timelines)
     video = replace(
         last.video,
         variable_frame_rate=is_variable,

@@ -9,6 +9,7 @@ from fractions import Fraction
 from vswin_cli.errors import OptionError
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.segments import Segment
+from vswin_cli.video.constant_rate import STANDARD_RATES
 
 __all__ = [
     "EditRate",
@@ -22,20 +23,6 @@ __all__ = [
     "timecode",
 ]
 
-_STANDARD_RATES = (
-    Fraction(24000, 1001),
-    Fraction(24),
-    Fraction(25),
-    Fraction(30000, 1001),
-    Fraction(30),
-    Fraction(48000, 1001),
-    Fraction(48),
-    Fraction(50),
-    Fraction(60000, 1001),
-    Fraction(60),
-    Fraction(120000, 1001),
-    Fraction(120),
-)
 _DROP_RATES = (Fraction(30000, 1001), Fraction(60000, 1001))
 _EPSILON = 1e-4  # of a frame: times carry microseconds
 
@@ -91,7 +78,7 @@ def edit_rate(timeline: Timeline) -> EditRate:
         OptionError: the timeline knows no rate at all.
     """
     constant = timeline.video.constant_frame_rate
-    if constant in _STANDARD_RATES:
+    if constant in STANDARD_RATES:
         return EditRate(constant, exact=True)
     average = timeline.video.average_frame_rate
     wanted = float(constant) if constant is not None else average
@@ -101,7 +88,7 @@ def edit_rate(timeline: Timeline) -> EditRate:
             "knows no frame rate",
             hint="choose a format with times, such as srt, csv or otio",
         )
-    nearest = min(_STANDARD_RATES, key=lambda rate: abs(math.log(float(rate) / wanted)))
+    nearest = min(STANDARD_RATES, key=lambda rate: abs(math.log(float(rate) / wanted)))
     return EditRate(nearest, exact=False)
 
 

@@ -163,7 +163,11 @@ def _step_seconds(plan: SamplingPlan, info: VideoInfo) -> float:
 
 
 def _video_record(source: VideoSource, info: VideoInfo, report: DecodeReport) -> VideoRecord:
-    rate = info.declared_frame_rate
+    # A declared rate is believed only where too few frames tell; several containers state none
+    # that is true, and of a variable rate the usual one says more.
+    rate = report.constant_frame_rate or info.declared_frame_rate
+    measured = report.frame_rate or info.frame_rate
+    is_grid = not report.variable_frame_rate
     return VideoRecord(
         uri=source.uri,
         size_bytes=info.size_bytes,
@@ -175,7 +179,7 @@ def _video_record(source: VideoSource, info: VideoInfo, report: DecodeReport) ->
         duration_seconds=report.duration_seconds,
         start_time_seconds=info.start_seconds,
         lead_seconds=info.lead_seconds,
-        average_frame_rate=float(Fraction(rate)) if rate else info.frame_rate,
+        average_frame_rate=float(Fraction(rate)) if rate and is_grid else measured,
         frame_rate_rational=rate,
         variable_frame_rate=report.variable_frame_rate,
         frames_decoded=report.frames_decoded,

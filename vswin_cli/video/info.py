@@ -155,7 +155,10 @@ class DecodeReport:
     usual_interval_seconds: float | None = None
     """Usual time between two frames."""
     variable_frame_rate: bool = False
-    """Whether intervals differ by more than rounding explains."""
+    """Whether intervals differ by more than rounding explains, or frames lie on no grid."""
+    constant_frame_rate: str | None = None
+    """Rate of the regular grid on which all frames lie, as a ratio; `None` where there is none or
+    too few frames tell."""
     sampled_sparsely: bool = False
     """Whether clips were sought one by one, so that the time between them was not looked at."""
     warnings: tuple[MediaWarning, ...] = field(default=())

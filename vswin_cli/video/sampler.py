@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Iterator
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vswin_cli.storage.humanize import counted
+from vswin_cli.video.constant_rate import ConstantRate
 from vswin_cli.video.decode_options import DecodeOptions
 from vswin_cli.video.decoder_protocol import Event
 from vswin_cli.video.ending import missing_end
@@ -64,6 +66,7 @@ class _Sampler:
         self._walker = GridWalker(plan, tolerance, reader.info.declared_duration_seconds)
         self._tolerance = tolerance
         self._intervals = Intervals(1.0 / (reader.info.frame_rate or _FALLBACK_RATE))
+        self._rate = ConstantRate()
         self._gaps: list[Gap] = []
         self._held: TimedFrame | None = None
         self._decoded: TimedFrame | None = None  # the last with pixels
@@ -162,19 +165,26 @@ class _Sampler:
             yield from self._begin(frame, start_seconds)
             return
         step = frame.seconds - held.seconds
-        if frame.is_break or self._shape_changes(frame):
+        if frame.is_break:
+            self._rate.anchor(frame.seconds)
+            yield from self._end_run(frame.seconds)
+        elif self._shape_changes(frame):
+            self._rate.add(frame.seconds)
             yield from self._end_run(frame.seconds)
         elif self._intervals.is_gap(step, held.declared_seconds):
+            self._rate.anchor(frame.seconds)
             lost_since = held.seconds + self._intervals.usual_seconds
             yield from self._end_run(lost_since)
             yield from self._gap(lost_since, frame.seconds, self._loss_reason())
         else:
             self._intervals.add(step)
+            self._rate.add(frame.seconds)
             yield from self._show(held, frame.seconds)
         self._hold(frame, frame.seconds)
 
     def _begin(self, frame: TimedFrame, start_seconds: float) -> Iterator[Event]:
         """The first frame: a short wait before it belongs to it, a long one is a gap."""
+        self._rate.anchor(frame.seconds)
         since = min(start_seconds, frame.seconds)
         if frame.seconds - start_seconds > self._intervals.longest_step_seconds:
             yield from self._gap(start_seconds, frame.seconds, self._loss_reason())
@@ -275,6 +285,8 @@ class _Sampler:
     def _report(self, end_reason: EndReason, end: float) -> DecodeReport:
         plan, reader = self._plan, self._reader
         declared = reader.info.declared_duration_seconds or 0.0
+        declared_rate = reader.info.declared_frame_rate
+        rate = self._rate.rate(Fraction(declared_rate) if declared_rate else None)
         analysed_end = end if plan.end_seconds is None else min(end, plan.end_seconds)
         return DecodeReport(
             end_reason=end_reason,
@@ -288,14 +300,20 @@ class _Sampler:
             out_of_order_frames=reader.out_of_order_frames,
             gaps=tuple(self._gaps),
             usual_interval_seconds=self._intervals.usual_seconds,
-            variable_frame_rate=self._intervals.are_variable,
+            variable_frame_rate=self._is_variable,
+            constant_frame_rate=None if rate is None or self._is_variable else str(rate),
             sampled_sparsely=self._sought,
             warnings=(*reader.info.warnings, *reader.warnings, *self._warnings(end)),
         )
 
+    @property
+    def _is_variable(self) -> bool:
+        """Whether frames cannot be numbered by time."""
+        return self._intervals.are_variable or self._rate.is_refuted
+
     def _warnings(self, end: float) -> list[MediaWarning]:
         found = []
-        if self._intervals.are_variable:
+        if self._is_variable:
             found.append(
                 MediaWarning("VARIABLE_FRAME_RATE", "frames are not equally spaced in time")
             )

@@ -1,0 +1,103 @@
+"""Check that frames lie on one regular grid, and find its rate.
+
+Only then does `time * rate` give the number of a frame. What a container declares is no proof: a
+phone that dropped a few frames early declares 30 frames per second for all of them, and some
+containers declare the rate of fields, of their clock, or none that is true.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+__all__ = ["STANDARD_RATES", "ConstantRate"]
+
+STANDARD_RATES = (
+    Fraction(24000, 1001),
+    Fraction(24),
+    Fraction(25),
+    Fraction(30000, 1001),
+    Fraction(30),
+    Fraction(48000, 1001),
+    Fraction(48),
+    Fraction(50),
+    Fraction(60000, 1001),
+    Fraction(60),
+    Fraction(120000, 1001),
+    Fraction(120),
+)
+"""Frame rates that editing programs know."""
+
+_TOLERANCE = 0.2  # of an interval: above rounding and jitter, below half of a missing frame
+_FEWEST = 2  # checked frames after an anchor; one always lies on a grid
+_SAME_RATE = 1e-5  # relative: 2997/100 is a rounded 30000/1001
+
+
+class ConstantRate:
+    """Follow the times of frames and keep the range of intervals that explains them all.
+
+    Frame n after an anchor at time a must be shown at a + n * interval, give or take a fifth of
+    the interval. Each frame narrows the range of intervals for which that holds; when none is
+    left, as after one missing frame, the frames lie on no grid.
+
+    The last frame before an anchor or the end is not checked: decoders that flush often give it a
+    time of its own, and no other frame's number depends on it.
+    """
+
+    def __init__(self) -> None:
+        self._lowest = 0.0
+        self._highest = math.inf
+        self._anchor = 0.0
+        self._since_anchor = 0
+        self._newest: float | None = None
+        self._num_checked = 0
+
+    def anchor(self, seconds: float) -> None:
+        """Count anew from a frame, because it is unknown how many frames are missing before it."""
+        self._anchor = seconds
+        self._since_anchor = 0
+        self._newest = None
+
+    def add(self, seconds: float) -> None:
+        """Take the next frame and check the one before."""
+        newest, self._newest = self._newest, seconds
+        if newest is None:
+            return
+        self._since_anchor += 1
+        self._num_checked += 1
+        passed = newest - self._anchor
+        self._lowest = max(self._lowest, passed / (self._since_anchor + _TOLERANCE))
+        self._highest = min(self._highest, passed / (self._since_anchor - _TOLERANCE))
+
+    @property
+    def is_refuted(self) -> bool:
+        """Whether no rate explains the frames so far."""
+        return self._lowest > self._highest
+
+    def rate(self, declared: Fraction | None) -> Fraction | None:
+        """Return the frame rate of the grid; `None` if there is none or too few frames tell.
+
+        Args:
+            declared: what the container says, believed if it explains the frames. Otherwise the
+                rate is a standard one, or the simplest fraction that explains them.
+        """
+        if self.is_refuted or self._num_checked < _FEWEST or self._lowest <= 0:
+            return None
+        low, high = 1 / self._highest, 1 / self._lowest
+        if declared is not None and low <= declared <= high:
+            same = (rate for rate in STANDARD_RATES if abs(rate / declared - 1) < _SAME_RATE)
+            return next(same, declared)
+        fitting = [rate for rate in STANDARD_RATES if low <= rate <= high]
+        middle = (low + high) / 2
+        if fitting:
+            return min(fitting, key=lambda rate: abs(float(rate) - middle))
+        return _simplest_between(Fraction(low), Fraction(high))
+
+
+def _simplest_between(low: Fraction, high: Fraction) -> Fraction:
+    """Return the fraction with the smallest denominator in `[low, high]` (Stern-Brocot)."""
+    whole = math.ceil(low)
+    if whole <= high:
+        return Fraction(whole)
+    whole -= 1
+    return whole + 1 / _simplest_between(1 / (high - whole), 1 / (low - whole))
