@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vswin_cli.cli import console
-from vswin_cli.cli.options import FormatOption, OutOption, QuietOption, TimelineJsonOption
+from vswin_cli.cli.options import (
+    ForceOption,
+    FormatOption,
+    OutOption,
+    QuietOption,
+    TimelineJsonOption,
+)
 from vswin_cli.errors import SOME_FAILED
 
 if TYPE_CHECKING:
@@ -29,6 +35,7 @@ def export(
     format: FormatOption = None,
     out: OutOption = None,
     json: TimelineJsonOption = False,
+    force: ForceOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Write saved timelines in another format.
@@ -45,7 +52,7 @@ def export(
     from vswin_cli.cli.find_video import with_found_video
     from vswin_cli.cli.output import choose_output
 
-    output = choose_output(out, format, json=json)
+    output = choose_output(out, format, json=json, force=force)
     read = [(one, path) for path in timelines for one in _read(path)]
     found = [one for one, _ in read]
     files = output.plan([one.video.uri for one in found], timelines)

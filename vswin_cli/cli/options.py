@@ -16,6 +16,7 @@ __all__ = [
     "DeviceOption",
     "EndOption",
     "ExcludeOption",
+    "ForceOption",
     "FormatOption",
     "FrameIntervalOption",
     "FrameRateOption",
@@ -225,6 +226,14 @@ FormatOption = Annotated[
         help="Output format: table, json, jsonl, csv, tsv, srt, vtt, vtt-metadata, edl, edl-df, "
         "otio, fcpxml, activitynet, labelstudio, fiftyone, elan or audacity.",
         show_default="by the ending of --out, JSON in a folder, else a table",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+ForceOption = Annotated[
+    bool,
+    typer.Option(
+        "--force",
+        help="Replace files that vswin did not write.",
         rich_help_panel=_OUTPUT,
     ),
 ]

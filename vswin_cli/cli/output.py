@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from vswin_cli.cli import console
 from vswin_cli.cli.output_paths import OutputPath
+from vswin_cli.cli.overwriting import check_media_names, check_overwrites
 from vswin_cli.errors import OptionError, OutputError, VswinError
 from vswin_cli.export import (
     FORMATS,
@@ -44,6 +45,8 @@ class Output:
     """A name of `FORMATS` for stdout; `None` to print nothing."""
     json: bool = False
     """Whether errors are reported as JSON."""
+    force: bool = False
+    """Whether files that vswin did not write may be replaced."""
 
     def write(
         self,
@@ -109,7 +112,9 @@ class Output:
             stdout.
 
         Raises:
-            OptionError: the format holds one video, or would confuse two; or a path is an input.
+            OptionError: the format holds one video, or would confuse two; or a path is an input,
+                or named like media.
+            OutputError: a file is there that vswin did not write.
         """
         self._check_holds(len(uris))
         if self.path is None or not self.path.is_folder:
@@ -118,6 +123,8 @@ class Output:
             return []
         files = self.path.files(uris, get_format(self.format).suffix)
         check_spares(files, inputs)
+        check_media_names(("--out", path) for path in files)
+        check_overwrites(files, force=self.force)
         return files
 
     def _check_holds(self, num_videos: int) -> None:
@@ -215,13 +222,16 @@ def _draw(timelines: Sequence[Timeline]) -> None:
             console.show(TerminalTimeline(timeline))
 
 
-def choose_output(out: str | None, format: str | None, *, json: bool = False) -> Output:
+def choose_output(
+    out: str | None, format: str | None, *, json: bool = False, force: bool = False
+) -> Output:
     """Settle formats and path before any work begins.
 
     Args:
         out: file, folder, `-` or nothing for stdout.
         format: as the user named it; by default the ending of `out` decides.
         json: whether stdout gets JSON, also beside a file.
+        force: whether files that vswin did not write may be replaced.
 
     Raises:
         OptionError: no such format, an ending that belongs to none, or two formats for stdout.
@@ -232,7 +242,7 @@ def choose_output(out: str | None, format: str | None, *, json: bool = False) ->
     as_json = chosen if chosen in _JSON_FORMATS else "json"
     if path is not None:
         name = chosen or _format_of(path, json=json)
-        return Output(name, path, as_json if json else None, json)
+        return Output(name, path, as_json if json else None, json, force)
     if json and chosen not in (None, *_JSON_FORMATS):
         raise OptionError(
             f"--json and --format {chosen} would both go to stdout",

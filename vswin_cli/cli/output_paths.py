@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vswin_cli.cli.overwriting import check_media_names, check_overwrites
 from vswin_cli.errors import OptionError
 from vswin_cli.storage.files import (
     check_destination,
@@ -112,6 +113,8 @@ def plan_tag_paths(
     report: str | None,
     sources: Sequence[VideoSource],
     model_files: Iterable[Path],
+    *,
+    force: bool = False,
 ) -> TagPaths:
     """Name every file of one `vswin tag`, and refuse those that would overwrite something needed.
 
@@ -121,10 +124,12 @@ def plan_tag_paths(
         report: value of the option.
         sources: the videos.
         model_files: what the model is read from.
+        force: whether files that vswin did not write may be replaced.
 
     Raises:
-        OptionError: several videos for one file, two results in one file, or an input in it.
-        OutputError: a folder is missing or read-only.
+        OptionError: several videos for one file, two results in one file, or an input in it; or a
+            result is named like media.
+        OutputError: a folder is missing or read-only, or a file is there that vswin did not write.
     """
     ids = [source.id for source in sources]
     scores = None if save_scores is None else OutputPath.parse(save_scores)
@@ -139,6 +144,8 @@ def plan_tag_paths(
     files = [path for _, path in paths.named()]
     check_spares(files, (source.path for source in sources), "a video to be tagged")
     check_spares(files, model_files)
+    check_media_names(paths.named())
+    check_overwrites(files, force=force)
     return paths
 
 

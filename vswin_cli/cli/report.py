@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vswin_cli.cli import console
-from vswin_cli.cli.options import QuietOption
+from vswin_cli.cli.options import ForceOption, QuietOption
 from vswin_cli.errors import OptionError, SourceError
 from vswin_cli.storage.files import absence, is_file, reading_hint
 from vswin_cli.storage.humanize import counted
@@ -61,6 +61,7 @@ def report(
             "--thumbnails/--no-thumbnails", help="Include frames of the video, if it is there."
         ),
     ] = True,
+    force: ForceOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Write an HTML page that shows what happens when; it needs no network.
@@ -79,6 +80,7 @@ def report(
         vswin report day1.json day2.json -o days.html --no-thumbnails
     """
     from vswin_cli.cli.output_paths import OutputPath, page_path
+    from vswin_cli.cli.overwriting import check_media_names, check_overwrites
     from vswin_cli.report import write_report
     from vswin_cli.storage.files import check_spares
 
@@ -86,6 +88,8 @@ def report(
     sources = report_sources(timelines, scores or [], video or [])
     page = page_path(output, [source.timeline.video.uri for source in sources])
     check_spares([page], [*timelines, *(scores or []), *(source.video for source in sources)])
+    check_media_names([("--out", page)])
+    check_overwrites([page], force=force)
     output.make()
     with console.progress("report", unit="videos", quiet=quiet) as on_progress:
         written = write_report(sources, page, thumbnails=thumbnails, on_progress=on_progress)

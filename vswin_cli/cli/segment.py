@@ -10,6 +10,7 @@ import typer
 from vswin_cli.cli import console
 from vswin_cli.cli.option_groups import SegmentChoice, with_option_groups
 from vswin_cli.cli.options import (
+    ForceOption,
     FormatOption,
     OutOption,
     QuietOption,
@@ -40,6 +41,7 @@ def segment(
     out: OutOption = None,
     json: TimelineJsonOption = False,
     windows: WindowsOption = 0,
+    force: ForceOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Find segments in saved scores again, with other thresholds or labels.
@@ -54,7 +56,7 @@ def segment(
     from vswin_cli.cli.find_video import with_found_video
     from vswin_cli.cli.output import choose_output
 
-    output = choose_output(out, format, json=json)
+    output = choose_output(out, format, json=json, force=force)
     if windows:
         output.check_shows_windows()
     timelines = [_segment_one(path, segments, windows) for path in scores]

@@ -20,6 +20,7 @@ from vswin_cli.cli.option_groups import (
     with_option_groups,
 )
 from vswin_cli.cli.options import (
+    ForceOption,
     FormatOption,
     MinCoverageOption,
     OutOption,
@@ -68,6 +69,7 @@ def tag(
     save_scores: SaveScoresOption = None,
     windows: WindowsOption = 0,
     report: ReportOption = None,
+    force: ForceOption = False,
     strict: StrictOption = False,
     min_coverage: MinCoverageOption = 0.98,
     running: EngineChoice,
@@ -86,12 +88,12 @@ def tag(
     from vswin_cli.cli.output_paths import plan_tag_paths
 
     sampling_options, engine_options = sampling.options(), running.options()
-    output = choose_output(out, format, json=json)
+    output = choose_output(out, format, json=json, force=force)
     if windows:
         output.check_shows_windows()
     sources, num_missing = _find(videos, output)
     results = output.plan([source.uri for source in sources])
-    paths = plan_tag_paths(results, save_scores, report, sources, choice.files())
+    paths = plan_tag_paths(results, save_scores, report, sources, choice.files(), force=force)
     engine = make_engine(choice, engine_options, crops=sampling_options.crops or 1, quiet=quiet)
     segment_options = segments.over(engine.model.card.segments)
     done: list[_Tagged] = []

@@ -1,0 +1,154 @@
+"""Results never replace files of the user: recognised by content, refused by name."""
+
+import io
+from pathlib import Path
+
+import pytest
+
+from tests.support.timelines import columns, timeline, track_of
+from tests.support.videos import VideoRecipe, make_video
+from vswin_cli.cli.app import run
+from vswin_cli.cli.overwriting import is_own_file
+from vswin_cli.export import FORMATS, write_timeline, write_timelines
+from vswin_cli.report import ReportSource, write_report
+from vswin_cli.timeline.score_files import save_track
+
+FOREIGN = {
+    "subtitles.srt": "1\n00:00:01,000 --> 00:00:02,000\nHello there.\n",
+    "mixed.srt": "1\n00:00:01,000 --> 00:00:02,000\nrun 0.93\n\n"
+    "2\n00:00:03,000 --> 00:00:04,000\nBy hand\n",
+    "captions.vtt": "WEBVTT\n\nNOTE made by hand\n",
+    "cut.edl": "TITLE: mine\nFCM: NON-DROP FRAME\n\n"
+    "001  BL       V     C        00:00:00:00 00:00:01:00 00:00:00:00 00:00:01:00\n",
+    "notes.txt": "start of my notes\nend of them\n",
+    "table.csv": "video,start,end,label\na.mp4,0,1,cat\n",
+    "truth.json": '{"version": "VERSION 1.3", "database": {}}\n',
+    "package.json": '{"name": "vswin-viewer"}\n',
+    "page.html": "<!doctype html>\n<html><head><title>about vswin</title></head></html>\n",
+    "binary.json": "\x00\x01\x02",
+}
+
+
+@pytest.fixture
+def saved(tmp_path):
+    path = tmp_path / "saved.json"
+    write_timeline(timeline(), "json", path)
+    return path
+
+
+@pytest.fixture
+def scores(tmp_path):
+    path = tmp_path / "saved.npz"
+    with track_of(columns((20, 0.9))) as track:
+        save_track(track, timeline(), path)
+    return path
+
+
+@pytest.mark.parametrize("segments", [True, False], ids=["segments", "none"])
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_is_recognised(tmp_path, name, segments):
+    made = timeline() if segments else timeline(segments=())
+    path = tmp_path / f"result{FORMATS[name].suffix}"
+    write_timeline(made, name, path)
+    assert is_own_file(path)
+
+
+@pytest.mark.parametrize("name", [name for name, one in FORMATS.items() if one.holds_many])
+def test_a_file_of_several_videos_is_recognised(tmp_path, name):
+    video = timeline().video
+    others = [timeline(video=type(video)(uri=f"{i}.mp4", size_bytes=1)) for i in range(2)]
+    path = tmp_path / "many"
+    if name == "labelstudio":  # counts frames, and these videos have no rate
+        others = [timeline()] * 2
+    write_timelines(others, name, path)
+    assert is_own_file(path)
+
+
+def test_a_long_file_is_recognised_by_its_beginning(tmp_path):
+    (one, *_), path = timeline().segments, tmp_path / "long.srt"
+    text = io.StringIO()
+    write_timeline(timeline(segments=(one,)), "srt", text)
+    path.write_text((text.getvalue() + "\n") * 50_000)
+    assert path.stat().st_size > 2 << 20
+    assert is_own_file(path)
+
+
+def test_scores_and_reports_are_recognised(tmp_path, scores, saved):
+    page = tmp_path / "page.html"
+    write_report([ReportSource(timeline())], page, thumbnails=False)
+    assert is_own_file(scores)
+    assert is_own_file(page)
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_what_others_wrote_is_not_taken_for_ours(tmp_path, name):
+    path = tmp_path / name
+    path.write_text(FOREIGN[name])
+    assert not is_own_file(path)
+
+
+@pytest.mark.parametrize("name", [name for name in FOREIGN if not name.endswith("html")])
+def test_export_replaces_a_foreign_file_only_by_force(tmp_path, saved, capsys, name):
+    path = tmp_path / name
+    path.write_text(FOREIGN[name])
+    command = ["export", str(saved), "-f", "csv", "-o", str(path)]
+    assert run(command) == 8
+    assert "was not written by vswin" in capsys.readouterr().err
+    assert path.read_text() == FOREIGN[name]
+    assert run([*command, "--force"]) == 0
+    assert path.read_text() != FOREIGN[name]
+    assert run(command) == 0  # now it is ours
+
+
+@pytest.mark.parametrize("name", ["photo.png", "movie.mov", "song.mp3", "clip.TS", "picture.webp"])
+@pytest.mark.parametrize("command", ["export", "segment", "report"])
+def test_a_name_of_media_is_refused_for_any_result(tmp_path, saved, scores, capsys, name, command):
+    path = tmp_path / name
+    path.write_bytes(b"precious")
+    given = scores if command == "segment" else saved
+    form = [] if command == "report" else ["-f", "csv"]
+    for force in ([], ["--force"]):
+        assert run([command, str(given), *form, "-o", str(path), *force]) == 2
+        assert "named like a media file" in capsys.readouterr().err
+    assert path.read_bytes() == b"precious"
+
+
+def test_a_report_does_not_replace_another_page(tmp_path, saved, capsys):
+    path = tmp_path / "page.html"
+    path.write_text(FOREIGN["page.html"])
+    command = ["report", str(saved), "-o", str(path), "--no-thumbnails"]
+    assert run(command) == 8
+    assert path.read_text() == FOREIGN["page.html"]
+    assert run([*command, "--force"]) == 0
+    assert run(command) == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "code"),
+    [
+        ("-o", "notes.txt", 8),
+        ("--save-scores", "notes.txt", 8),
+        ("--report", "page.html", 8),
+        ("--save-scores", "photo.png", 2),
+        ("--report", "photo.jpg", 2),
+        ("-o", "photo.gif", 2),
+    ],
+)
+def test_tag_refuses_before_any_work(tmp_path, capsys, monkeypatch, option, name, code):
+    video = tmp_path / "video.mp4"
+    make_video(video, VideoRecipe(num_frames=4))
+    path = tmp_path / name
+    path.write_text("precious")
+    monkeypatch.setattr("vswin_cli.cli.tag.make_engine", None)  # would be called to work
+    form = ["-f", "csv"] if option == "-o" else []
+    assert run(["tag", str(video), option, str(path), *form]) == code
+    assert Path(name).suffix in capsys.readouterr().err
+    assert path.read_text() == "precious"
+
+
+def test_a_folder_of_results_keeps_what_is_not_ours(tmp_path, saved, capsys):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "a b.json").write_text("{}")
+    assert run(["export", str(saved), "-o", f"{folder}/"]) == 8
+    assert (folder / "a b.json").read_text() == "{}"

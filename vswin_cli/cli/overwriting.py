@@ -1,0 +1,113 @@
+"""Refuse to replace files that vswin did not write.
+
+Its own results are recognised by their content, so that the same command can be run again; any
+other file that is there already is replaced only with `--force`. A name that belongs to media is
+refused for what is none, whether the file exists or not.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from vswin_cli.errors import OptionError, OutputError
+from vswin_cli.storage.files import is_file
+from vswin_cli.storage.sources import VIDEO_SUFFIXES
+
+__all__ = ["MEDIA_SUFFIXES", "check_media_names", "check_overwrites", "is_own_file"]
+
+_IMAGES = "apng avif bmp cr2 dng exr heic heif ico jpe jpeg jpg jxl nef png psd svg tif tiff webp"
+_SOUNDS = "aac ac3 aif aiff eac3 flac m4a m4b mka mp2 mp3 oga ogg opus wav wma"
+MEDIA_SUFFIXES = VIDEO_SUFFIXES | {f".{name}" for name in f"{_IMAGES} {_SOUNDS}".split()}
+"""Endings of videos, images and sound; no result of vswin has one."""
+
+_HEAD_BYTES = 1 << 20
+_MARKS = (  # near the beginning of what names its author, and heads of tables with our columns
+    re.compile(r'\{\s*"schema":\s*"vswin\.timeline/\d+"'),
+    re.compile(r"video,start,end,duration,start_tc,end_tc,label,class_id,score\b"),
+    re.compile(r"video\tstart_ms\tend_ms\tlabel\tclass_id\tscore_permille\b"),
+    re.compile(r'<\?xml[^>]*>\s*<ANNOTATION_DOCUMENT AUTHOR="vswin"'),
+    re.compile(r'<\?xml(?s:.){,4000}?<event name="vswin"'),
+    re.compile(r'\{\s*"OTIO_SCHEMA"(?s:.)*?"vswin": \{'),
+    re.compile(r'\[\s*\{\s*"data":(?s:.){,8000}?"model_version": "vswin '),
+    re.compile(
+        r'<!doctype html>(?s:.){,4000}?(<meta name="generator" content="vswin |– vswin</title>)'
+    ),
+    re.compile(r'\{\n "version": "VERSION 1\.3",\n "results": \{'),
+    re.compile(r'\{\n "classes": null,\n "labels": \{'),
+    re.compile(r"(?:[^\n]*\n)?start +end +label +score *\n"),
+)
+_CAPTION = r".* [01]\.\d\d"
+_CUE = r"\d+\n[\d:]+[.,]\d{3} --> [\d:]+[.,]\d{3}\n"
+_EVENT = r"\d{3,}  AX  .*\n(?:\* FROM CLIP NAME: .*\n|\* LOC: .* [01]\.\d\d\n)*"
+_SHAPES = (  # of formats that cannot name their author: every entry ends with its score
+    re.compile(rf"(?:{_CUE}(?:{_CAPTION}\n)+\n?)+"),
+    re.compile(rf"WEBVTT\n(?:\n{_CUE}(?:{_CAPTION}|\{{\"start\": .*)\n)*"),
+    re.compile(rf"TITLE: .*\nFCM: .*\n(?:\n?{_EVENT})*\n?"),
+    re.compile(rf"(?:\d+\.\d{{6}}\t\d+\.\d{{6}}\t{_CAPTION}\n)+"),
+)
+
+
+def check_media_names(named: Iterable[tuple[str, Path]]) -> None:
+    """Refuse results that are named like a video, an image or sound.
+
+    Args:
+        named: options and the files that will be written because of them.
+
+    Raises:
+        OptionError: a name ends like one of media.
+    """
+    for option, path in named:
+        suffix = path.suffix.lower()
+        if suffix in MEDIA_SUFFIXES:
+            raise OptionError(
+                f"{option} {path} is named like a media file ({suffix}), which is not what is "
+                "written",
+                hint=f"use another ending, such as {path.stem}.json",
+            )
+
+
+def check_overwrites(paths: Iterable[Path], *, force: bool) -> None:
+    """Refuse to replace files that vswin did not write.
+
+    Args:
+        paths: files that will be written.
+        force: allow it.
+
+    Raises:
+        OutputError: a file is there already and is not one of ours.
+    """
+    for path in () if force else dict.fromkeys(paths):
+        if is_file(path) and not is_own_file(path):
+            raise OutputError(
+                f"{path} exists and was not written by vswin",
+                hint="choose another name, or add --force to replace it",
+            ) from FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+
+
+def is_own_file(path: Path) -> bool:
+    """Recognise a file written by vswin; one that is empty counts, as nothing is lost.
+
+    Subtitles, edit lists and label tracks cannot name their author. They count if every entry has
+    the form in which vswin writes it, with a score at its end.
+    """
+    try:
+        if path.stat().st_size == 0:
+            return True
+        if zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                return b'"vswin.scores/' in archive.read("meta.json")[:200]
+        with path.open("rb") as file:
+            text = file.read(_HEAD_BYTES).decode("utf-8-sig")
+            is_all = not file.read(1)
+    except (OSError, ValueError, KeyError, NotImplementedError, RuntimeError, zipfile.BadZipFile):
+        return False
+    if any(mark.match(text) for mark in _MARKS):
+        return True
+    # Of a file of more than a megabyte the last entry may be cut; the one before it ends whole.
+    text = text if is_all else text[: text.rfind("\n\n") + 1] or text[: text.rfind("\n") + 1]
+    return any(shape.fullmatch(text) for shape in _SHAPES)
