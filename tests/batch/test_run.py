@@ -1,12 +1,13 @@
 """A batch from beginning to end in this process: what is taken over, done again and written."""
 
 import csv
+import json
 import os
 from dataclasses import replace
 
 import pytest
 
-from tests.support.videos import VideoRecipe, make_video
+from tests.support.videos import VideoRecipe, cut_short, make_video
 from vswin_cli.batch.executor import InlineExecutor
 from vswin_cli.batch.inputs import collect_inputs
 from vswin_cli.batch.job import Task
@@ -156,3 +157,30 @@ def test_a_changed_file_is_done_again(project):
     os.utime(project.videos / "1.mp4", ns=(1, 1))
     assert project.run().num_resumed == NUM_VIDEOS
     assert project.num_jobs == 1
+
+
+def test_the_time_left_is_not_estimated_from_empty_and_broken_files(project):
+    (project.videos / "0.mp4").write_bytes(b"")
+    with (project.videos / "0b.mp4").open("wb") as large:
+        large.truncate(1 << 30)  # broken as well, and done in a moment
+    project.run()
+    ends = [progress for progress in project.progress if progress.left_seconds is not None]
+    assert all(progress.num_done > 0 for progress in ends)
+    assert all(0.0 <= p.left_seconds <= 10 * p.elapsed_seconds for p in ends)
+    assert all(p.num_done + p.num_failed <= p.num_inputs for p in project.progress)
+
+
+def test_a_partial_entry_of_an_earlier_version_gets_its_reason(project):
+    whole = VideoRecipe(num_frames=240, container_options={"movflags": "faststart"})
+    cut_short(make_video(project.videos / "3.mp4", whole), 0.6)
+    project.run()
+    for path in (project.journal.folder / "entries").iterdir():
+        document = json.loads(path.read_text())
+        if document["status"] == "partial":
+            document |= {"error_code": None, "error": None}
+            path.write_text(json.dumps(document))
+    report = project.run()
+    assert project.num_jobs == 0
+    (partial,) = report.with_status("partial")
+    assert partial.error_code == "PARTIAL"
+    assert "could be analysed" in partial.error

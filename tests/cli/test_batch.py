@@ -412,6 +412,49 @@ def test_strict_checks_only_coverage(batch, tmp_path):
     assert batch(short, "--out", tmp_path / "r.csv", "--strict", "--min-coverage", "0")[0] == 0
 
 
+def test_every_partial_and_failed_video_has_a_reason_everywhere(batch, folder, tmp_path):
+    videos = tmp_path / "videos"
+    videos.mkdir()
+    shutil.copy(folder / "clip0.mp4", videos / "good.mp4")
+    whole = VideoRecipe(num_frames=240, container_options={"movflags": "faststart"})
+    short = cut_short(make_video(tmp_path / "whole.mp4", whole), 0.6)
+    shutil.move(short, videos / "short.mp4")
+    (videos / "empty.mp4").touch()
+    arguments = (videos, "--out", tmp_path / "r.csv")
+    for _ in range(2):  # the second time from the journal
+        code, _, err = batch(*arguments)
+        assert code == 3
+        rows = {Path(row["video"]).name: row for row in read_csv(tmp_path / "r.files.csv")}
+        assert {name: (row["status"], row["error_code"]) for name, row in rows.items()} == {
+            "empty.mp4": ("failed", "NOT_A_VIDEO"),
+            "good.mp4": ("ok", ""),
+            "short.mp4": ("partial", "PARTIAL"),
+        }
+        assert "could be analysed; missing: " in rows["short.mp4"]["error"]
+        assert rows["good.mp4"]["error"] == ""
+        assert f"partial: {videos}/short.mp4: {rows['short.mp4']['error']}" in err
+        assert f"failed: {videos}/empty.mp4: NOT_A_VIDEO: " in err
+        assert "2 of 3 files done, 1 only in part, 1 failed" in err
+    code, stdout, _ = batch(*arguments, "--json")
+    problems = json.loads(stdout)["problems"]
+    assert [(Path(one["video"]).name, one["status"], one["code"]) for one in problems] == [
+        ("short.mp4", "partial", "PARTIAL"),
+        ("empty.mp4", "failed", "NOT_A_VIDEO"),
+    ]
+    assert [one["message"] for one in problems] == [
+        rows["short.mp4"]["error"],
+        rows["empty.mp4"]["error"],
+    ]
+
+
+def test_names_with_terminal_escapes_reach_no_terminal_raw(batch, tmp_path):
+    (tmp_path / "a\x1b[31m\x9b2J\u202eb.mp4").write_bytes(b"nothing")
+    code, _, err = batch(tmp_path, tmp_path / "gone.mp4", "--out", tmp_path / "r.csv")
+    assert code == 4
+    assert r"a\x1b[31m\u009b2J\u202eb.mp4: NOT_A_VIDEO" in err
+    assert not set("\x1b\x9b\u202e") & set(err + (tmp_path / "r.files.csv").read_text())
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

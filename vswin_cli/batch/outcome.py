@@ -13,8 +13,10 @@ from vswin_cli.errors import VswinError
 from vswin_cli.storage.json_records import named
 from vswin_cli.timeline.record import Timeline
 
-__all__ = ["WORKER_CRASHED", "WORKER_HUNG", "Outcome", "OutcomeStatus"]
+__all__ = ["PARTIAL", "WORKER_CRASHED", "WORKER_HUNG", "Outcome", "OutcomeStatus"]
 
+PARTIAL = "PARTIAL"
+"""Error code: only a part of the video could be analysed."""
 OutcomeStatus = Literal["ok", "partial", "failed"]
 
 WORKER_CRASHED = "WORKER_CRASHED"
@@ -42,7 +44,9 @@ class Outcome:
     coverage: float | None = None
     num_segments: int | None = field(default=None, metadata=named("segments"))
     error_code: str | None = None
+    """Why it is partial or failed, for programs; `None` if it is ok."""
     error: str | None = None
+    """The same for people."""
     hint: str | None = None
     elapsed_seconds: float = field(default=0.0, metadata=named("elapsed"))
     """Wall time of the last attempt."""
@@ -53,10 +57,16 @@ class Outcome:
     """Path of the score track."""
 
     def of_timeline(self, timeline: Timeline) -> Outcome:
-        """Return the outcome with the figures of a timeline."""
+        """Return the outcome with the figures of a timeline and, if it is partial, the reason."""
+        is_partial = timeline.status == "partial"
+        # The reason is among the warnings of every partial timeline.
+        reason = next((one.message for one in timeline.warnings if one.code == PARTIAL), None)
         return replace(
             self,
-            status="partial" if timeline.status == "partial" else "ok",
+            status="partial" if is_partial else "ok",
+            error_code=PARTIAL if is_partial else None,
+            error=(reason or "a part could not be analysed") if is_partial else None,
+            hint=None,
             duration_seconds=timeline.video.duration_seconds,
             coverage=timeline.coverage.fraction,
             num_segments=len(timeline.segments),

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from multiprocessing import connection as mp_connection
 from multiprocessing import process as mp_process
 from multiprocessing import resource_tracker
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from vswin_cli.batch.executor import Deliver
@@ -79,7 +80,9 @@ class ProcessExecutor:
         ours, theirs = self._context.Pipe()
         setup = replace(self._setup, options=replace(self._setup.options, device=device))
         process = self._context.Process(
-            target=_serve, args=(theirs, setup, self._task), name=f"vswin-worker-{self._number}"
+            target=_serve,
+            args=(theirs, setup, self._task, Path.cwd()),
+            name=f"vswin-worker-{self._number}",
         )
         with _sigint_blocked(), outside_current_folder():
             process.start()
@@ -171,8 +174,9 @@ def _exit_status(code: int | None) -> str:
     return f"exit code {code}"
 
 
-def _serve(pipe: Connection, setup: EngineSetup, task: Task) -> None:
+def _serve(pipe: Connection, setup: EngineSetup, task: Task, folder: Path) -> None:
     """Run in a worker process: load the network, then do the jobs that come over the pipe."""
+    os.chdir(folder)  # it was started elsewhere
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the scheduler to handle
     os.dup2(_STDERR, _STDOUT)  # whatever a library prints must not mix with results
     threading.Thread(target=_exit_with_parent, daemon=True).start()

@@ -31,6 +31,7 @@ from vswin_cli.batch.job import (
 )
 from vswin_cli.batch.outcome import WORKER_CRASHED
 from vswin_cli.errors import DeviceError, OptionError, OutputError, VswinError
+from vswin_cli.storage.child_python import outside_current_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -87,10 +88,11 @@ def connect(address: str | None) -> Cluster:
     os.dup2(_STDERR, _STDOUT)
     quiet: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     try:
-        if address:
-            ray.init(address=address, **quiet)
-        else:
-            ray.init(include_dashboard=False, **quiet)
+        with outside_current_folder():  # Ray puts the current one first on its workers' path
+            if address:
+                ray.init(address=address, **quiet)
+            else:
+                ray.init(include_dashboard=False, **quiet)
     except (ConnectionError, ValueError, RuntimeError) as error:
         os.dup2(stdout, _STDOUT)
         os.close(stdout)

@@ -13,7 +13,7 @@ from vswin_cli.batch.executor import Executor
 from vswin_cli.batch.inputs import BatchInput
 from vswin_cli.batch.job import Job, Task
 from vswin_cli.batch.journal import Journal, lock_journal
-from vswin_cli.batch.outcome import Outcome
+from vswin_cli.batch.outcome import Outcome, OutcomeStatus
 from vswin_cli.batch.scheduler import Activity, Limits, Scheduler, StopRequest
 from vswin_cli.batch.tables import (
     Target,
@@ -57,10 +57,10 @@ class Progress:
 
     num_inputs: int
     num_done: int
-    """Succeeded or failed, including earlier runs."""
+    """With a result, complete or partial, of this run or an earlier one."""
     num_failed: int
     num_resumed: int
-    """Done by earlier runs."""
+    """Done or failed in earlier runs."""
     video_seconds: float
     """Analysed by this run."""
     elapsed_seconds: float
@@ -80,11 +80,15 @@ class BatchReport:
     video_seconds: float
     elapsed_seconds: float
 
+    def with_status(self, status: OutcomeStatus) -> list[Outcome]:
+        """List outcomes of one status, in the order of the inputs."""
+        found = [self.outcomes[one.entry] for one in self.inputs if one.entry in self.outcomes]
+        return [outcome for outcome in found if outcome.status == status]
+
     @property
     def failures(self) -> list[Outcome]:
         """Outcomes that failed, in the order of the inputs."""
-        found = [self.outcomes[one.entry] for one in self.inputs if one.entry in self.outcomes]
-        return [outcome for outcome in found if outcome.status == "failed"]
+        return self.with_status("failed")
 
     @property
     def num_pending(self) -> int:
@@ -162,8 +166,8 @@ class _Batch:
         self._num_resumed = 0
         self._video_seconds = 0.0
         self._began = self._last_report = time.monotonic()
-        self._sizes = {one.entry: max(1, one.size_bytes) for one in self._inputs}
-        self._bytes_done = 0
+        self._sizes = _estimated_sizes(self._inputs)
+        self._bytes_done = 0.0
         self._paths = video_paths(target, self._inputs) if target.is_folder else {}
 
     def plan(self, policy: Policy) -> list[Job]:
@@ -227,7 +231,8 @@ class _Batch:
     def _take(self, outcome: Outcome) -> None:
         self._outcomes[outcome.entry] = outcome
         self._video_seconds += outcome.duration_seconds or 0.0
-        self._bytes_done += self._sizes[outcome.entry]
+        if outcome.status != "failed":  # a failure takes a moment, whatever the file's size
+            self._bytes_done += self._sizes[outcome.entry]
         if self._target.is_folder and outcome.status != "failed":
             path = self._paths[outcome.entry]
             try:
@@ -244,11 +249,12 @@ class _Batch:
         elapsed = now - self._began
         open_bytes = sum(self._sizes.values()) - sum(self._sizes[e] for e in self._outcomes)
         left = elapsed * open_bytes / self._bytes_done if self._bytes_done else None
+        num_failed = sum(one.status == "failed" for one in self._outcomes.values())
         self._on_progress(
             Progress(
                 num_inputs=len(self._inputs),
-                num_done=len(self._outcomes),
-                num_failed=sum(one.status == "failed" for one in self._outcomes.values()),
+                num_done=len(self._outcomes) - num_failed,
+                num_failed=num_failed,
                 num_resumed=self._num_resumed,
                 video_seconds=self._video_seconds + sum(a.position_seconds for a in activities),
                 elapsed_seconds=elapsed,
@@ -276,8 +282,17 @@ class _Batch:
         if policy.needs_scores and not self._copy_scores(old):
             return None
         if old.segmenting == self._task.segmenting and old.uri == one.source.uri:
-            return old
+            return self._with_reason(old)
         return self._segment_again(one, old)
+
+    def _with_reason(self, old: Outcome) -> Outcome:
+        """Add why a video is partial, which entries of version 0.1.0 do not say."""
+        if old.status != "partial" or old.error is not None:
+            return old
+        with suppress(SourceError):
+            timeline = self._journal.timeline(old.entry)
+            return old if timeline is None else old.of_timeline(timeline)
+        return old  # damaged; writing the tables will tell
 
     def _copy_scores(self, old: Outcome) -> bool:
         """Copy the scores to this run's folder if they are elsewhere; whether they are there."""
@@ -318,3 +333,16 @@ class _Batch:
         )
         self._journal.record(outcome, timeline)
         return outcome
+
+
+def _estimated_sizes(inputs: Sequence[BatchInput]) -> dict[str, float]:
+    """Size of each input by entry, to estimate the time left by.
+
+    A remote file of unknown size counts as much as the average of the others.
+    """
+    known = [one.size_bytes for one in inputs if one.size_bytes]
+    unknown = sum(known) / len(known) if known else 1.0
+    return {
+        one.entry: float(one.size_bytes or (unknown if one.source.path is None else 0))
+        for one in inputs
+    }

@@ -27,7 +27,7 @@ from vswin_cli.export import (
     write_timeline,
     write_timelines,
 )
-from vswin_cli.export.naming import escaped, one_line
+from vswin_cli.export.naming import escaped
 from vswin_cli.storage.files import (
     check_named,
     ends_as_folder,
@@ -339,7 +339,7 @@ def _row(one: BatchInput, outcome: Outcome | None) -> list[object]:
         _number(outcome.coverage),
         "" if outcome.num_segments is None else outcome.num_segments,
         outcome.error_code or "",
-        one_line(outcome.error or ""),
+        escaped(outcome.error or ""),
         f"{outcome.elapsed_seconds:.3f}",
         outcome.attempts,
         outcome.device,

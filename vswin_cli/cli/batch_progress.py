@@ -8,11 +8,12 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from vswin_cli.cli import console
+from vswin_cli.export.naming import escaped
 from vswin_cli.storage.humanize import clock_text, counted
 
 if TYPE_CHECKING:
+    from rich.console import Group
     from rich.live import Live
-    from rich.table import Table
 
     from vswin_cli.batch.run import Progress
 
@@ -21,6 +22,8 @@ __all__ = ["ProgressDisplay", "describe"]
 _LINE_EVERY_SECONDS = 30.0
 _DRAW_EVERY_SECONDS = 0.25
 _MAX_SHOWN_WORKERS = 16
+_OTHER_COLUMNS = 20  # device, position and what is between them
+_MIN_NAME_COLUMNS = 16
 
 
 class ProgressDisplay:
@@ -54,13 +57,13 @@ class ProgressDisplay:
         if self._live is None:
             console.note(describe(progress))
         else:
-            self._live.update(_table(progress))
+            self._live.update(_render(progress, self._live.console.width))
 
 
 def describe(progress: Progress) -> str:
     """Describe progress in a line: files, failures, hours of video, speed, time left."""
     speed = progress.video_seconds / max(progress.elapsed_seconds, 1e-9)
-    parts = [f"{progress.num_done} of {counted(progress.num_inputs, 'file')}"]
+    parts = [f"{progress.num_done} of {counted(progress.num_inputs, 'file')} done"]
     if progress.num_failed:
         parts.append(f"{progress.num_failed} failed")
     parts.append(f"{progress.video_seconds / 3600:.2f} h of video, {speed:.1f}x real time")
@@ -69,18 +72,27 @@ def describe(progress: Progress) -> str:
     return ", ".join(parts)
 
 
-def _table(progress: Progress) -> Table:
+def _render(progress: Progress, columns: int) -> Group:
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(describe(progress)), title_justify="left", box=None)
+    table = Table(box=None)
     table.add_column("worker")
     table.add_column("at", justify="right")
     table.add_column("video", no_wrap=True, overflow="ellipsis")
     for one in progress.activities[:_MAX_SHOWN_WORKERS]:
         doing = one.uri if one.uri is not None else "waiting" if one.device else "starting"
-        table.add_row(one.device, clock_text(one.position_seconds), Text(doing))
+        device = Text(one.device or "-")
+        table.add_row(device, clock_text(one.position_seconds), Text(_last_part(doing, columns)))
     hidden = len(progress.activities) - _MAX_SHOWN_WORKERS
     if hidden > 0:
         table.add_row("", "", f"and {hidden} more workers")
-    return table
+    return Group(Text(describe(progress)), table)
+
+
+def _last_part(text: str, columns: int) -> str:
+    """Cut a path at its beginning so that the file name is seen beside the other columns."""
+    text = escaped(text)
+    room = max(_MIN_NAME_COLUMNS, columns - _OTHER_COLUMNS)
+    return text if len(text) <= room else f"...{text[3 - room :]}"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
+import sys
+import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -18,6 +21,7 @@ from vswin_cli.errors import (
     SourceError,
     SourceNotFoundError,
 )
+from vswin_cli.export.naming import escaped
 from vswin_cli.storage.humanize import clock_text, counted
 from vswin_cli.storage.json_records import json_text
 
@@ -30,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["finish", "summarise"]
 
-_SHOWN_FAILURES = 10
+_SHOWN_PROBLEMS = 10
 _SHOWN_HINTS = 3
 _NO_VIDEO_CODES = {error.code for error in (NotAVideoError, NoVideoStreamError)}
 _INTERRUPTED = 128 + signal.SIGINT
@@ -41,23 +45,37 @@ def summarise(report: BatchReport, target: Target, *, as_json: bool, quiet: bool
     if as_json:
         console.write(json_text(_document(report, target)))
         return
-    failures = report.failures
-    for outcome in failures[:_SHOWN_FAILURES]:
-        console.note(f"failed: {outcome.uri}: {outcome.error_code}: {outcome.error}")
-    if len(failures) > _SHOWN_FAILURES:
-        table = target.destination_of(target.files_table)
-        console.note(f"and {len(failures) - _SHOWN_FAILURES} more, see {table}")
+    table = target.destination_of(target.files_table)
+    if not quiet:
+        _list_problems(report.with_status("partial"), table)
+    _list_problems(report.failures, table)
     if quiet:
         return
-    console.note(_totals(report))
-    for hint in _failure_hints(failures):
-        console.note(f"hint: {hint}")
+    _note(_totals(report))
+    for hint in _failure_hints(report.failures):
+        _note(f"hint: {hint}")
     if report.num_pending:
-        console.note(
-            f"{counted(report.num_pending, 'file')} left; run the same command to continue"
-        )
+        _note(f"{counted(report.num_pending, 'file')} left; run the same command to continue")
     paths = [target.destination_of(path) for path in (target.table, target.files_table)]
-    console.note(f"wrote {' and '.join(paths)}")
+    _note(f"wrote {' and '.join(paths)}")
+
+
+def _list_problems(outcomes: Sequence[Outcome], files_table: str) -> None:
+    """Print a line for each of the first outcomes: its video and the reason."""
+    for one in outcomes[:_SHOWN_PROBLEMS]:
+        code = f"{one.error_code}: " if one.status == "failed" else ""
+        _note(f"{one.status}: {escaped(one.uri)}: {code}{escaped(one.error or '')}")
+    if len(outcomes) > _SHOWN_PROBLEMS:
+        rest = len(outcomes) - _SHOWN_PROBLEMS
+        _note(f"and {rest} more {outcomes[0].status}, see {files_table}")
+
+
+def _note(text: str) -> None:
+    """Print a note; on a terminal broken between words, further lines indented."""
+    if sys.stderr.isatty():
+        columns = shutil.get_terminal_size().columns
+        text = textwrap.fill(text, columns, subsequent_indent="  ", break_on_hyphens=False)
+    console.note(text)
 
 
 def _failure_hints(failures: Sequence[Outcome]) -> list[str]:
@@ -92,13 +110,14 @@ def _own_hints(failures: Sequence[Outcome]) -> Iterator[str]:
 
 def _totals(report: BatchReport) -> str:
     statuses = [outcome.status for outcome in report.outcomes.values()]
-    parts = [f"{len(statuses)} of {counted(len(report.inputs), 'file')} done"]
-    if report.num_resumed:
-        parts.append(f"{report.num_resumed} by earlier runs")
+    num_failed = statuses.count("failed")
+    parts = [f"{len(statuses) - num_failed} of {counted(len(report.inputs), 'file')} done"]
     if statuses.count("partial"):
-        parts.append(f"{statuses.count('partial')} in part")
-    if statuses.count("failed"):
-        parts.append(f"{statuses.count('failed')} failed")
+        parts.append(f"{statuses.count('partial')} only in part")
+    if num_failed:
+        parts.append(f"{num_failed} failed")
+    if report.num_resumed:
+        parts[-1] += f" ({report.num_resumed} by earlier runs)"
     parts.append(counted(report.num_segments, "segment"))
     if report.video_seconds:
         speed = report.video_seconds / max(report.elapsed_seconds, 1e-9)
@@ -123,6 +142,16 @@ def _document(report: BatchReport, target: Target) -> dict[str, object]:
         "elapsed_seconds": round(report.elapsed_seconds, 3),
         "table": target.destination_of(target.table),
         "files_table": target.destination_of(target.files_table),
+        "problems": [
+            {
+                "video": one.uri,
+                "status": one.status,
+                "code": one.error_code,
+                "message": one.error,
+                "hint": one.hint,
+            }
+            for one in [*report.with_status("partial"), *report.failures]
+        ],
     }
 
 
