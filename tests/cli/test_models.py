@@ -230,4 +230,4 @@ def test_weights_without_labels_say_so(capsys):
     card = install("unnamed", ())
     assert replace(card, labels=()) == card
     assert run(["labels", str(model_folder("unnamed"))]) == 5
-    assert "unknown names: its 10 classes are called" in capsys.readouterr().err
+    assert "its 10 classes have no names" in capsys.readouterr().err

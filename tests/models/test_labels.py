@@ -200,3 +200,82 @@ def test_lists_compare_and_hash_by_content():
     assert LabelMap("x", ("a", "b")) == LabelMap("x", ("a", "b"))
     assert LabelMap("x", ("a", "b")) != LabelMap("x", ("b", "a"))
     assert len({LabelMap("x", ("a",)), LabelMap("x", ("a",))}) == 1
+
+
+INDEXED = {
+    "blank.txt": "2 jump\n0 walk\n1 run\n",
+    "from_one.txt": "1 walk\n2 run\n3 jump\n",
+    "from_one_shuffled.txt": "3 jump\n1 walk\n2 run\n",
+    "semicolon.txt": "2;jump\n1;run\n0;walk\n",
+    "comma.txt": "0,walk\n1,run\n2,jump\n",
+    "colon.txt": "0: walk\n1: run\n2: jump\n",
+    "dot.txt": "1. walk\n2. run\n3. jump\n",
+    "quoted.txt": '"2" "jump"\n"0" "walk"\n"1" "run"\n',
+    "quoted_names.txt": '0 "walk"\n1 "run"\n2 "jump"\n',
+    "header.txt": "id name\n2 jump\n1 run\n0 walk\n",
+    "behind.txt": "jump,2\nwalk,0\nrun,1\n",
+    "blank_lines.txt": "2 jump\n\n0 walk\n1 run\n",
+    "label_text.csv": "label,text\n2,jump\n0,walk\n1,run\n",
+    "semicolon.csv": "id;name\n2;jump\n0;walk\n1;run\n",
+    "from_one.csv": "1,walk\n2,run\n3,jump\n",
+    "unnamed_index.csv": "number,name\n2,jump\n1,run\n0,walk\n",
+    "behind.csv": "jump,2\nwalk,0\nrun,1\n",
+    "quoted.csv": '"id","name"\n"2","jump"\n"0","walk"\n"1","run"\n',
+    "from_one.json": '{"2": "run", "1": "walk", "3": "jump"}',
+}
+
+
+@pytest.mark.parametrize("name", INDEXED)
+def test_an_index_in_the_lines_decides_whatever_their_order(tmp_path, name):
+    path = tmp_path / name
+    path.write_text(INDEXED[name], encoding="utf-8")
+    assert LabelMap.from_file(path).names == ("walk", "run", "jump")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("0 walk\n1 run\njump\n3 fly\n", "line 3: .*no index"),
+        ("0 walk\n1 run\n1 jump\n", "line 3: class index 1 occurs twice"),
+        ("0 walk\n1 run\n3 jump\n", "class index 2 is missing"),
+        ("0;walk\n1;run\n2\n", "line 3: .*no label"),
+    ],
+)
+def test_indices_in_part_are_refused_naming_the_line(tmp_path, content, message):
+    path = tmp_path / "labels.txt"
+    path.write_text(content)
+    with pytest.raises(LabelsError, match=message):
+        LabelMap.from_file(path)
+
+
+@pytest.mark.parametrize(
+    "names", [("2 step", "walk", "run"), ("walk", "camera 1", "camera 2"), ("a 1", "b 2", "c 0")]
+)
+def test_numbers_in_a_few_names_are_no_indices(tmp_path, names):
+    path = tmp_path / "labels.txt"
+    path.write_text("\n".join(names))
+    assert LabelMap.from_file(path).names == names
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("deep.json", "[" * 100_000),
+        ("digits.json", '{"' + "9" * 5000 + '": "a", "1": "b"}'),
+        ("digits.txt", "9" * 5000 + " a\n" + "8" * 5000 + " b\n"),
+        ("nested.json", '{"0": [[["a"]]], "1": {}}'),
+    ],
+)
+def test_hostile_lists_end_in_a_clear_error(tmp_path, name, content):
+    path = tmp_path / name
+    path.write_text(content)
+    with pytest.raises(LabelsError, match=name):
+        LabelMap.from_file(path)
+
+
+def test_a_list_of_gigabytes_is_not_read(tmp_path):
+    path = tmp_path / "labels.txt"
+    with path.open("wb") as file:
+        file.truncate(1 << 33)
+    with pytest.raises(LabelsError, match="too large"):
+        LabelMap.from_file(path)

@@ -117,7 +117,7 @@ class ModelCard:
 
         Raises:
             CheckpointError: the network has no head.
-            LabelsError: unknown names: its classes are called.
+            LabelsError: its classes have no names.
         """
         if self.num_classes == 0:
             raise CheckpointError(
@@ -137,6 +137,22 @@ class ModelCard:
         return json.dumps({"schema": CARD_SCHEMA, **content}, indent=2) + "\n"
 
     @classmethod
+    def read(cls, path: Path) -> ModelCard:
+        """Read a card from its file.
+
+        Raises:
+            CheckpointError: it cannot be read, or is not a card.
+        """
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise CheckpointError(
+                f"{path}: cannot be read ({error})",
+                hint="download or convert these weights again with `--force`",
+            ) from error
+        return cls.from_json(text, path)
+
+    @classmethod
     def from_json(cls, text: str, where: Path | str) -> ModelCard:
         """Read a card; unknown fields are ignored.
 
@@ -149,7 +165,7 @@ class ModelCard:
         """
         try:
             content = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise CheckpointError(f"{where}: not JSON ({error})", hint=_HINT) from error
         schema = content.get("schema") if isinstance(content, dict) else None
         if schema != CARD_SCHEMA:
@@ -161,6 +177,9 @@ class ModelCard:
             return _Reader(content, str(where)).card()
         except LabelsError as error:
             raise CheckpointError(f"{where}: {error.message}", hint=_HINT) from error
+        except (OverflowError, RecursionError, TypeError, ValueError) as error:
+            # Such as a whole number that no float can hold, or a value too deep to be shown.
+            raise CheckpointError(f"{where}: a damaged card ({error})", hint=_HINT) from error
 
 
 class _Reader:

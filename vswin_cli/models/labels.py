@@ -8,15 +8,18 @@ must be complete, unique and as long as the head that it names.
 from __future__ import annotations
 
 import hashlib
-import json
-import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
 from vswin_cli.errors import LabelsError
-from vswin_cli.storage.csv_rows import read_rows
+from vswin_cli.models.label_files import (
+    FORMATS_HINT,
+    names_in_json,
+    parse_csv,
+    parse_json,
+    parse_text,
+)
 from vswin_cli.storage.humanize import counted
 
 __all__ = ["LabelMap", "bundled_label_sets"]
@@ -43,14 +46,8 @@ _BUNDLED = {
         "c9c5a86ece619e1ab2e7ca0614c85377a534873e17108b13243e5d22089a0a85",
     ),
 }
-_FORMATS_HINT = (
-    "give one label per line (.txt), columns `id,name` (.csv), or a list or an id-to-name "
-    "object (.json)"
-)
-_INDEX_COLUMNS = ("id", "index", "class_id", "class_index", "idx")
-_NAME_COLUMNS = ("name", "label", "class", "class_name", "category")
+_MOST_CHARACTERS = 16 << 20
 _SHOWN_NAMES = 3  # in `repr`
-_INDEXED_LINE = re.compile(r"(\d+)\t(.*)")
 
 
 def bundled_label_sets() -> tuple[str, ...]:
@@ -73,7 +70,7 @@ class LabelMap:
 
     def __post_init__(self) -> None:
         if not self.names:
-            raise LabelsError(f"{self.source}: contains no labels", hint=_FORMATS_HINT)
+            raise LabelsError(f"{self.source}: contains no labels", hint=FORMATS_HINT)
         first_index: dict[str, int] = {}
         for index, name in enumerate(self.names):
             if not name.strip():
@@ -115,21 +112,23 @@ class LabelMap:
     def from_file(cls, path: Path) -> LabelMap:
         """Read a user's list; the ending decides: `.csv`, `.json`, anything else is text.
 
-        Text holds one label per line in index order, or `index<TAB>label` as `vswin labels`
-        prints it. CSV holds `id,name` with or without a header, or names alone. JSON holds a
-        list, an id-to-name or name-to-id object, or either under `labels` or `id2label`.
+        Text holds one label per line in index order, or an index and a label per line, with a
+        tab, blank, comma, semicolon or colon between. CSV holds an index and a name with or
+        without a header, or names alone. JSON holds a list, an id-to-name or name-to-id object,
+        or either under `labels` or `id2label`. Indices count from 0 or 1, in any order.
 
         Raises:
             LabelsError: not readable, not one of these forms, or ids with gaps.
         """
         try:
-            text = path.read_text(encoding="utf-8-sig")
+            with path.open(encoding="utf-8-sig", newline="") as file:
+                text = file.read(_MOST_CHARACTERS + 1)
         except FileNotFoundError as error:
             raise LabelsError(
                 f"{path}: no such label file", hint="check the path given as `--labels`"
             ) from error
         except UnicodeDecodeError as error:
-            raise LabelsError(f"{path}: the labels are not UTF-8 text", hint=_FORMATS_HINT) from (
+            raise LabelsError(f"{path}: the labels are not UTF-8 text", hint=FORMATS_HINT) from (
                 error
             )
         except OSError as error:
@@ -137,8 +136,23 @@ class LabelMap:
                 f"{path}: the labels cannot be read ({error.strerror})",
                 hint="give a file that you may read",
             ) from error
-        parse = {".csv": _parse_csv, ".json": _parse_json}.get(path.suffix.lower(), _parse_text)
-        return cls(str(path), parse(text, str(path)))
+        if len(text) > _MOST_CHARACTERS:
+            raise LabelsError(f"{path}: too large for a label list", hint=FORMATS_HINT)
+        parse = {".csv": parse_csv, ".json": parse_json}.get(path.suffix.lower(), parse_text)
+        try:
+            return cls(str(path), parse(text, str(path)))
+        except (OverflowError, RecursionError, ValueError) as error:
+            # Such as a number of thousands of digits, or lists in lists without end.
+            raise LabelsError(f"{path}: no label list ({error})", hint=FORMATS_HINT) from error
+
+    @classmethod
+    def from_json(cls, content: object, source: str) -> LabelMap:
+        """Read a list, or an id-to-name or name-to-id object, as a JSON parser returned it.
+
+        Raises:
+            LabelsError: not one of these forms, or ids with gaps.
+        """
+        return cls(source, names_in_json(content, source))
 
     def __len__(self) -> int:
         return len(self.names)
@@ -178,87 +192,3 @@ class LabelMap:
         """Find the labels that contain `text`, ignoring case: index and name of each."""
         wanted = text.casefold()
         return tuple((i, name) for i, name in enumerate(self.names) if wanted in name.casefold())
-
-
-def _parse_text(text: str, source: str) -> tuple[str, ...]:
-    lines = [line.strip() for line in text.split("\n")]  # splitlines() knows eight more ends
-    while lines and not lines[-1]:
-        lines.pop()
-    indexed = [_INDEXED_LINE.fullmatch(line) for line in lines]
-    if lines and all(indexed):
-        return _in_order([(int(match[1]), match[2].strip()) for match in indexed if match], source)
-    return tuple(lines)
-
-
-def _parse_csv(text: str, source: str) -> tuple[str, ...]:
-    rows = list(read_rows(text, source, error=LabelsError))
-    header = [cell.casefold() for cell in rows[0][1]] if rows else []
-    name_column = next((header.index(name) for name in _NAME_COLUMNS if name in header), None)
-    index_column = next((header.index(name) for name in _INDEX_COLUMNS if name in header), None)
-    if name_column is not None:
-        rows = rows[1:]
-    elif rows and all(len(row) == 2 and row[0].isdecimal() for _, row in rows):
-        index_column, name_column = 0, 1
-    elif all(len(row) == 1 for _, row in rows):
-        name_column = 0
-    else:
-        raise LabelsError(
-            f"{source}: cannot tell which column holds the labels",
-            hint="name the columns `id,name` in the first line",
-        )
-    wanted = max(name_column, index_column or 0) + 1
-    for number, row in rows:
-        if len(row) < wanted:
-            raise LabelsError(
-                f"{source}, line {number}: got {counted(len(row), 'column')}, expected {wanted}",
-                hint=_FORMATS_HINT,
-            )
-    if index_column is None:
-        return tuple(row[name_column] for _, row in rows)
-    pairs = [(_as_index(row[index_column], source), row[name_column]) for _, row in rows]
-    return _in_order(pairs, source)
-
-
-def _parse_json(text: str, source: str) -> tuple[str, ...]:
-    try:
-        content: object = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise LabelsError(
-            f"{source}: not JSON (line {error.lineno}: {error.msg})", hint=_FORMATS_HINT
-        ) from error
-    if isinstance(content, dict):
-        nested = (content.get("labels"), content.get("id2label"))
-        content = next((value for value in nested if isinstance(value, (list, dict))), content)
-    if isinstance(content, list) and all(isinstance(name, str) for name in content):
-        return tuple(name.strip() for name in content)
-    if isinstance(content, dict):
-        return _in_order(_json_pairs(content, source), source)
-    raise LabelsError(f"{source}: neither a list of labels nor an object", hint=_FORMATS_HINT)
-
-
-def _json_pairs(content: dict[str, object], source: str) -> list[tuple[int, str]]:
-    """Read id-to-name or name-to-id; both hold numbers as text in the wild."""
-    if all(key.isdecimal() for key in content):
-        return [(int(key), str(value).strip()) for key, value in content.items()]
-    return [(_as_index(value, source), key.strip()) for key, value in content.items()]
-
-
-def _as_index(value: object, source: str) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str) and value.isdecimal():
-        return int(value)
-    raise LabelsError(f"{source}: {value!r} is not a class index", hint=_FORMATS_HINT)
-
-
-def _in_order(pairs: Sequence[tuple[int, str]], source: str) -> tuple[str, ...]:
-    """Sort names by index; every index from zero must occur once."""
-    ordered = sorted(pairs)
-    for expected, (index, _) in enumerate(ordered):
-        if index != expected:
-            problem = "occurs twice" if index < expected else "is missing"
-            raise LabelsError(
-                f"{source}: class index {min(index, expected)} {problem}",
-                hint="indices must run from 0 without gaps",
-            )
-    return tuple(name for _, name in ordered)

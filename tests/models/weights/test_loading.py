@@ -372,7 +372,7 @@ class TestRepositories:
         ensure_weights("user/tf")
         (model,) = installed_models()
         assert model.card.labels == ()
-        with pytest.raises(LabelsError, match="unknown names"):
+        with pytest.raises(LabelsError, match="have no names"):
             labels_of("user/tf")
 
     def test_own_format_keeps_its_card_and_gains_its_commit(self, server):

@@ -17,14 +17,14 @@ from torch import Tensor
 
 from vswin_cli.errors import CheckpointError
 from vswin_cli.models.architecture import Architecture
+from vswin_cli.models.checkpoints.weight_sets import ROOT, networks_in, serves_training
 from vswin_cli.models.network.windows import Grid, relative_index
 
 __all__ = ["NamedTensors", "Recognised", "recognise", "rename"]
 
-_PATCH_WEIGHT = "patch_embed.proj.weight"
 _TABLE = "layers.{}.blocks.0.attn.relative_position_bias_table"
-_WRAPPER_PREFIXES = ("module.", "model.")  # of DataParallel, of Lightning
 _PREPROCESSOR = "data_preprocessor."  # of MMAction2: mean and std of the pixels
+_OWN = ("patch_embed.", "layers.", "norm.", "head.")
 _DERIVED = ("relative_position_index", "attn_mask")
 _INDEX = "attn.relative_position_index"
 _USUAL_WINDOW_SIDE = 7  # of all published video weights
@@ -49,6 +49,7 @@ _FOREIGN = (
     ("pathway0", "a SlowFast or MViT network"),
     ("temporal_embed", "a TimeSformer"),
     ("encoder.blocks.0.attn", "a masked autoencoder such as VideoMAE, before fine-tuning"),
+    ("relative_position_bias_table", "a Swin Transformer, but under names that are not known"),
     ("cls_token", "a Vision Transformer"),
     ("blocks.0.attn.qkv.weight", "a Vision Transformer, such as VideoMAE"),
     ("mixed_5b", "an I3D or S3D network"),
@@ -67,11 +68,13 @@ class NamedTensors:
     """Trained values, in the file's order."""
     indices: dict[str, Tensor]
     """Relative position indices that the file holds, for checking."""
+    ignored: tuple[str, ...] = ()
+    """Tensors beside the network that cannot belong to it: counters, losses, metrics."""
 
     @property
     def is_image_swin(self) -> bool:
         """Whether this is a Swin Transformer for still images (2D patches)."""
-        patch = self.state.get(_PATCH_WEIGHT)
+        patch = self.state.get(ROOT)
         return patch is not None and patch.ndim == 4 and _TABLE.format(0) in self.state
 
 
@@ -87,6 +90,8 @@ class Recognised:
     """As the shapes tell."""
     num_classes: int
     """Width K of the head; 0 without one."""
+    ignored: tuple[str, ...] = ()
+    """Tensors that were left out, as they cannot belong to the network."""
 
 
 def recognise(tensors: Mapping[str, Tensor], where: str) -> Recognised:
@@ -105,7 +110,7 @@ def recognise(tensors: Mapping[str, Tensor], where: str) -> Recognised:
             f"{where}: a 2D Swin Transformer for images, not a video network",
             hint="to start a video network from it, use `vswin convert --inflate`",
         )
-    if _PATCH_WEIGHT not in named.state or _TABLE.format(0) not in named.state:
+    if ROOT not in named.state or _TABLE.format(0) not in named.state:
         raise CheckpointError(
             f"{where}: not a Video Swin checkpoint; it looks like {_describe(tensors)}",
             hint=_HINT_SUPPORTED,
@@ -116,24 +121,30 @@ def recognise(tensors: Mapping[str, Tensor], where: str) -> Recognised:
         state={name: _plain(tensor) for name, tensor in named.state.items()},
         architecture=_infer(named, where),
         num_classes=0 if head is None else head.shape[0],
+        ignored=named.ignored,
     )
 
 
 def rename(tensors: Mapping[str, Tensor]) -> NamedTensors:
-    """Rename the tensors of any known layout to our names; unknown names stay as they are."""
-    names = {name: name for name in tensors}
-    for prefix in _WRAPPER_PREFIXES:
-        if all(name.startswith(prefix) for name in names.values()):
-            names = {original: name[len(prefix) :] for original, name in names.items()}
-    layout = _layout(set(names.values()))
-    state, indices = {}, {}
-    for original, name in names.items():
+    """Rename the tensors of any known layout to our names; unknown names stay as they are.
+
+    Any prefix of training wrappers is dropped. What lies beside the network and cannot belong to
+    it is left out; what could belong to it stays, so that the check for completeness refuses it.
+    """
+    tensors = networks_in(tensors, "", averaged=False)[0].tensors
+    layout = _layout(set(tensors))
+    state, indices, ignored = {}, {}, []
+    for name, tensor in tensors.items():
         ours = _our_name(name, layout)
         if ours.endswith(_INDEX):
-            indices[ours] = tensors[original]
-        elif not ours.endswith(_DERIVED) and not ours.startswith(_PREPROCESSOR):
-            state[ours] = tensors[original]
-    return NamedTensors(layout, state, indices)
+            indices[ours] = tensor
+        elif ours.endswith(_DERIVED) or ours.startswith(_PREPROCESSOR):
+            continue
+        elif ours.startswith(_OWN) or not serves_training(ours, tensor):
+            state[ours] = tensor
+        else:
+            ignored.append(name)
+    return NamedTensors(layout, state, indices, tuple(ignored))
 
 
 def _layout(names: set[str]) -> str:
@@ -177,10 +188,10 @@ def _describe(tensors: Mapping[str, Tensor]) -> str:
 
 def _infer(named: NamedTensors, where: str) -> Architecture:
     """Infer the architecture from the tensors' shapes."""
-    patch = named.state[_PATCH_WEIGHT]
+    patch = named.state[ROOT]
     if patch.ndim != 5 or patch.shape[1] != 3:
         raise CheckpointError(
-            f"{where}: {_PATCH_WEIGHT} has the shape {tuple(patch.shape)}, "
+            f"{where}: {ROOT} has the shape {tuple(patch.shape)}, "
             "expected (C, 3, time, height, width)",
             hint=_HINT_SUPPORTED,
         )

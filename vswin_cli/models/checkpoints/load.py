@@ -24,11 +24,20 @@ from vswin_cli.models.architecture import Architecture
 from vswin_cli.models.card import ModelCard
 from vswin_cli.models.checkpoints.inflate import inflate
 from vswin_cli.models.checkpoints.layouts import recognise, rename
+from vswin_cli.models.checkpoints.model_folder import (
+    CARD_FILE,
+    WEIGHTS_FILE,
+    config_labels,
+    config_of,
+    find_weights,
+    read_weights,
+)
 from vswin_cli.models.checkpoints.tensor_files import TensorFile, read_tensor_file
 from vswin_cli.models.checkpoints.tf_bundle import find_bundle_index, read_bundle
+from vswin_cli.models.checkpoints.weight_sets import WeightSet, choose_set, networks_in
 from vswin_cli.models.network.swin3d import VideoSwin
 from vswin_cli.models.weights.store import check_replaceable
-from vswin_cli.storage.files import is_file, is_folder
+from vswin_cli.storage.files import is_file
 from vswin_cli.storage.humanize import counted
 
 __all__ = [
@@ -42,14 +51,7 @@ __all__ = [
     "save_model",
 ]
 
-WEIGHTS_FILE = "model.safetensors"
-CARD_FILE = "config.json"
-
 _SHOWN_NAMES = 4
-_FOLDER_HINT = (
-    f"expected {WEIGHTS_FILE} and {CARD_FILE}, or a TensorFlow model's `variables`; give the "
-    "checkpoint file itself"
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -69,7 +71,11 @@ class Checkpoint:
     card: ModelCard | None = None
     """What our own folder says; other layouts have none."""
     ignored: tuple[str, ...] = ()
-    """Python objects beside the weights that were left out."""
+    """Python objects and tensors beside the weights that were left out."""
+    notes: tuple[str, ...] = ()
+    """What the user should know of how the file was read."""
+    labels: tuple[str, ...] = ()
+    """Class names that a Hugging Face configuration beside the weights gives."""
 
     def __repr__(self) -> str:
         """Name file, layout and architecture; tensors are not printed."""
@@ -100,12 +106,14 @@ class LoadedModel:
         )
 
 
-def read_checkpoint(path: Path) -> Checkpoint:
+def read_checkpoint(path: Path, *, ema: bool | None = None) -> Checkpoint:
     """Read weights in any known layout.
 
     Args:
-        path: a .pth or .safetensors file, our own folder or its weights, a TensorFlow SavedModel
-            folder, its `variables` folder or one of the two files in it.
+        path: a .pth or .safetensors file, our own folder or its weights, a Hugging Face folder,
+            a TensorFlow SavedModel folder, its `variables` folder or one of the two files in it.
+        ema: true for averaged weights, false for raw ones; by default those that the file
+            presents as its weights.
 
     Raises:
         UnsafeCheckpointError: the file wants to run code; nothing in it ran.
@@ -114,12 +122,16 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     index = find_bundle_index(path)
     if index is not None:
-        return _from_tensors(TensorFile(read_bundle(index), None), path, "tensorflow")
-    if is_folder(path):
-        return _read_folder(path)
-    if path.name == WEIGHTS_FILE and is_file(path.parent / CARD_FILE):
-        return _read_folder(path.parent)
-    return _from_tensors(read_tensor_file(path), path)
+        return _from_tensors(TensorFile(read_bundle(index), None), path, "tensorflow", ema=ema)
+    weights = find_weights(path)
+    config = config_of(weights)
+    card = weights.with_name(CARD_FILE)
+    if config is None and weights.name == WEIGHTS_FILE and is_file(card):
+        return _from_card(read_weights(weights), ModelCard.read(card), weights, ema)
+    found = _from_tensors(read_weights(weights), weights, ema=ema)
+    if config is None:
+        return found
+    return replace(found, labels=config_labels(config, found.num_classes, str(card)))
 
 
 def inflate_checkpoint(path: Path, window_size: tuple[int, int, int]) -> Checkpoint:
@@ -130,14 +142,16 @@ def inflate_checkpoint(path: Path, window_size: tuple[int, int, int]) -> Checkpo
         CheckpointError: the file is no 2D Swin, or incomplete.
     """
     content = read_tensor_file(path)
-    named = rename(content.tensors)
+    chosen, _ = choose_set(_sets_in(content), None, str(path))
+    named = rename(chosen.tensors)
     if not named.is_image_swin:
         raise CheckpointError(
             f"{path}: only a 2D image Swin can be inflated, and this is not one",
             hint="convert a video checkpoint without `--inflate`",
         )
     inflated = inflate(named.state, window_size, str(path))
-    checkpoint = _from_tensors(replace(content, tensors=inflated), path, "inflated")
+    whole = replace(content, tensors=inflated, alternative=None)
+    checkpoint = _from_tensors(whole, path, "inflated")
     # A table's row count alone may fit several windows; here the window is known.
     return replace(
         checkpoint, architecture=replace(checkpoint.architecture, window_size=window_size)
@@ -154,9 +168,9 @@ def build_model(checkpoint: Checkpoint, card: ModelCard) -> LoadedModel:
     Raises:
         LabelsError: the card names classes, but not one for each output.
     """
-    notes = card.notes
+    notes = (*card.notes, *checkpoint.notes)
     if checkpoint.ignored:
-        notes += (f"Left out of {checkpoint.path.name}: {', '.join(checkpoint.ignored)}.",)
+        notes += (f"Left out of {checkpoint.path.name}: {_listed(list(checkpoint.ignored))}.",)
     card = replace(
         card,
         architecture=checkpoint.architecture,
@@ -235,32 +249,19 @@ def _serialised(state: Mapping[str, Tensor]) -> Iterator[bytes | memoryview]:
         yield numbers.numpy().astype("<f4", copy=False).reshape(-1).view(np.uint8).data
 
 
-def _read_folder(folder: Path) -> Checkpoint:
-    weights, card = folder / WEIGHTS_FILE, folder / CARD_FILE
-    if not is_file(weights) or not is_file(card):
-        raise CheckpointError(f"{folder}: not a model folder", hint=_FOLDER_HINT)
-    return _from_card(read_tensor_file(weights), _read_card(card), weights)
-
-
-def _read_card(path: Path) -> ModelCard:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CheckpointError(
-            f"{path}: cannot be read ({error})",
-            hint="download or convert these weights again with `--force`",
-        ) from error
-    return ModelCard.from_json(text, path)
-
-
-def _from_card(content: TensorFile, card: ModelCard, path: Path) -> Checkpoint:
+def _from_card(content: TensorFile, card: ModelCard, path: Path, ema: bool | None) -> Checkpoint:
+    if ema:
+        choose_set(_sets_in(content), ema, str(path))  # our own format holds one set, raw
     state = {name: tensor.to(torch.float32) for name, tensor in content.tensors.items()}
     _check_complete(state, card.architecture, card.num_classes, path)
     return Checkpoint(path, "vswin", state, card.architecture, card.num_classes, card)
 
 
-def _from_tensors(content: TensorFile, path: Path, layout: str | None = None) -> Checkpoint:
-    found = recognise(content.tensors, str(path))
+def _from_tensors(
+    content: TensorFile, path: Path, layout: str | None = None, *, ema: bool | None = None
+) -> Checkpoint:
+    chosen, note = choose_set(_sets_in(content), ema, str(path))
+    found = recognise(chosen.tensors, str(path))
     _check_complete(found.state, found.architecture, found.num_classes, path)
     return Checkpoint(
         path=path,
@@ -268,8 +269,20 @@ def _from_tensors(content: TensorFile, path: Path, layout: str | None = None) ->
         state=found.state,
         architecture=found.architecture,
         num_classes=found.num_classes,
-        ignored=content.ignored,
+        ignored=(*content.ignored, *found.ignored),
+        notes=() if note is None else (f"{note[0].upper()}{note[1:]}.",),
     )
+
+
+def _sets_in(content: TensorFile) -> list[WeightSet]:
+    """List the networks of a file, the one that it presents as its weights first."""
+    files = (content, content.alternative)
+    return [
+        one
+        for file in files
+        if file is not None
+        for one in networks_in(file.tensors, file.wrapper or "", averaged=file.averaged)
+    ]
 
 
 def _check_complete(

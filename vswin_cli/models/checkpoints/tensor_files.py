@@ -12,10 +12,10 @@ import pickle
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import torch
 from safetensors import SafetensorError
@@ -30,6 +30,7 @@ from vswin_cli.models.checkpoints.safe_pickle import (
     Storage,
     run_pickle,
 )
+from vswin_cli.models.checkpoints.weight_sets import ROOT, is_average
 from vswin_cli.storage.files import reading_hint
 
 __all__ = ["TensorFile", "read_tensor_file"]
@@ -38,6 +39,7 @@ _LEGACY_NUMBER = 0x1950A86A20F9469CFC6C
 _AGAIN = "download the file again and compare its size with the publisher's"
 _SUPPORTED = "supported are .pth files of PyTorch, .safetensors, and vswin's own folders"
 _WRAPPERS = ("state_dict", "model", "model_state_dict", "model_state", "module", "net", "network")
+_SEARCH_DEPTH = 4  # such as `ema.state_dict.module`
 _HEAD_BYTES = 512
 _ZIP_PICKLE = "data.pkl"
 _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
@@ -62,6 +64,10 @@ class TensorFile:
     """Top-level key that holds them; `None` if they are the top level."""
     ignored: tuple[str, ...] = ()
     """Globals of a pickle that were left out, as `module.name`."""
+    averaged: bool = False
+    """Whether `tensors` are averaged weights (EMA)."""
+    alternative: TensorFile | None = None
+    """The raw weights beside averaged ones, or the other way round."""
 
     def __repr__(self) -> str:
         """Count the tensors; they are not printed."""
@@ -274,8 +280,11 @@ def _build_tensor(pending: PendingTensor, data: Mapping[str, bytes], path: Path)
 
 
 def _find_tensors(root: object, ignored: tuple[str, ...], path: Path) -> TensorFile:
-    """Find the state dict in what a pickle holds."""
+    """Find the state dict in what a pickle holds, and its average where there is one."""
     if isinstance(root, Mapping):
+        maps = _network_maps(root)
+        if maps:
+            return _weights_and_average(maps, ignored, path)
         candidates = [(key, root.get(key)) for key in _WRAPPERS]
         for wrapper, content in [*candidates, (None, root)]:
             tensors = _tensors(content, path)
@@ -287,12 +296,72 @@ def _find_tensors(root: object, ignored: tuple[str, ...], path: Path) -> TensorF
             f"{path}: refused, its weights are inside Python objects ({what})",
             hint="where it was made, save the model's `state_dict()` instead of the model",
         )
-    found = (
-        f"keys {', '.join(map(str, list(root)[:5]))}"
-        if isinstance(root, Mapping)
-        else (type(root).__name__)
-    )
+    if isinstance(root, Mapping):
+        names = [key for key in list(root)[:5] if isinstance(key, str)]
+        found = f"keys {', '.join(names)}"
+    else:
+        found = type(root).__name__
     raise CheckpointError(f"{path}: contains no tensors (found {found})", hint=_SUPPORTED)
+
+
+def _network_maps(root: Mapping[Any, Any]) -> dict[str, Mapping[Any, Any]]:
+    """Find all mappings that hold a Swin, by their dotted key; the top level has an empty one.
+
+    A mapping is visited once, however often a pickle refers to it.
+    """
+    found: dict[str, Mapping[Any, Any]] = {}
+    seen: set[int] = set()
+    level: list[tuple[str, Mapping[Any, Any]]] = [("", root)]
+    for _ in range(_SEARCH_DEPTH):
+        below: list[tuple[str, Mapping[Any, Any]]] = []
+        for key, content in level:
+            if id(content) in seen:
+                continue
+            seen.add(id(content))
+            if any(isinstance(name, str) and name.endswith(ROOT) for name in content):
+                found[key] = content
+                continue
+            below += [
+                (f"{key}.{name}".lstrip("."), value)
+                for name, value in content.items()
+                if isinstance(name, str) and isinstance(value, Mapping)
+            ]
+        level = below
+    return found
+
+
+def _weights_and_average(
+    maps: Mapping[str, Mapping[Any, Any]], ignored: tuple[str, ...], path: Path
+) -> TensorFile:
+    """Tell raw from averaged weights, and take the usual key where there are several."""
+    kinds = {key: is_average(key) for key in maps}
+    if {"state_dict", "ema_state_dict"} <= set(maps) and "steps" in maps["ema_state_dict"]:
+        # MMEngine's EMAHook exchanges the two when it saves, so that `state_dict` is averaged.
+        kinds |= {"state_dict": True, "ema_state_dict": False}
+    if {"state_dict", "current_model_state"} <= set(maps):
+        kinds |= {"state_dict": True, "current_model_state": False}  # Lightning's WeightAveraging
+    # The key that other tools load comes first; a lone average is better than nothing.
+    order = sorted(maps, key=lambda key: (_rank(key), is_average(key)))
+    files = {
+        key: TensorFile(_tensors(maps[key], path), key or None, ignored, kinds[key])
+        for key in order
+    }
+    first, *rest = files.values()
+    alike = [file for file in rest if file.averaged == first.averaged]
+    if alike and _rank(first.wrapper or "") == len(_WRAPPERS):
+        raise CheckpointError(
+            f"{path}: several networks in it: {', '.join(files)}",
+            hint="save the one that you mean into a file of its own",
+        )
+    others = [file for file in rest if file.averaged != first.averaged]
+    return replace(first, alternative=others[0] if others else None)
+
+
+def _rank(key: str) -> int:
+    """Place of a top-level key among the usual ones."""
+    if not key:
+        return 0
+    return _WRAPPERS.index(key) if key in _WRAPPERS else len(_WRAPPERS)
 
 
 def _tensors(content: object, path: Path) -> dict[str, Tensor]:

@@ -114,15 +114,7 @@ def read_card(folder: Path) -> ModelCard:
     Raises:
         CheckpointError: it cannot be read, or is not a card.
     """
-    path = folder / "config.json"
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise CheckpointError(
-            f"{path}: the model card cannot be read ({error})",
-            hint="download or convert these weights again with `--force`",
-        ) from error
-    return ModelCard.from_json(text, path)
+    return ModelCard.read(folder / "config.json")
 
 
 def labels_of(reference: str) -> LabelMap:
@@ -159,7 +151,7 @@ def labels_of(reference: str) -> LabelMap:
     card = read_card(folder)
     if not card.labels:
         raise LabelsError(
-            f"{meant}: unknown names: its {counted(card.num_classes, 'class')} are called",
+            f"{meant}: its {counted(card.num_classes, 'class')} have no names",
             hint="convert the checkpoint again, with `--labels FILE`",
         )
     return LabelMap(str(meant), card.labels)

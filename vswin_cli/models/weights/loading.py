@@ -86,6 +86,7 @@ def load_model(
     reference: str | Path,
     *,
     labels: LabelMap | None = None,
+    ema: bool | None = None,
     on_bytes: OnBytes | None = None,
     on_note: OnNote | None = None,
 ) -> LoadedModel:
@@ -94,8 +95,10 @@ def load_model(
     Args:
         reference: a registry name, `USER/REPO[@REV]`, or a path to a checkpoint of any layout.
         labels: class names to use instead of those that come with the weights.
+        ema: true for averaged weights, false for raw ones, where a file has both; by default
+            those that it presents as its weights.
         on_bytes: progress of a download, should one be needed.
-        on_note: told which source fails and why.
+        on_note: told which source fails and why, and which weights of several are used.
 
     Raises:
         UnknownModelError: the reference means nothing.
@@ -110,7 +113,9 @@ def load_model(
         path = meant.path
     else:
         path = ensure_weights(str(reference), on_bytes=on_bytes, on_note=on_note)
-    checkpoint = read_checkpoint(path)
+    checkpoint = read_checkpoint(path, ema=ema)
+    for note in checkpoint.notes:
+        (on_note or _ignore)(f"{path.name}: {note}")
     card = checkpoint.card
     if card is None:
         card = _card_of_unknown(path.stem, checkpoint, _file_origin(path, checkpoint), labels)
@@ -180,6 +185,10 @@ def plan_download(
     return DownloadPlan(reference, wanted.folder, is_here, first.uri, size_bytes)
 
 
+def _ignore(_: str) -> None:
+    """Do nothing (default callback)."""
+
+
 def _resolve(reference: str, source: str | None) -> _Wanted:
     """Find out where a reference's weights can be had."""
     meant = parse_reference(reference)
@@ -226,7 +235,7 @@ def _install_from_any(
 ) -> None:
     """Try the sources in order; the first whose files verify and read strictly is kept."""
     failures: list[tuple[WeightsSource, ModelError]] = []
-    tell = on_note or (lambda text: None)
+    tell = on_note or _ignore
     for source in wanted.sources:
         if failures:
             tell(f"source {failures[-1][0].key!r} does not deliver, trying {source.key!r}")
@@ -325,6 +334,8 @@ def _card_of_unknown(
         num_classes=checkpoint.num_classes,
         provenance=provenance,
     )
+    if labels is None and checkpoint.labels:
+        labels = LabelMap(name, checkpoint.labels)
     like = _published_like(checkpoint.architecture, checkpoint.num_classes)
     if like is not None:
         borrowed = "Input is that" if labels else "Labels and input are those"
