@@ -102,7 +102,7 @@ def test_ratios_follow_from_the_seconds_beside_them(report):
     assert measured["peers"] == []
 
 
-def test_without_a_video_a_video_is_made_and_said_so(tiny_model, capfd):
+def test_without_a_video_a_video_is_made_and_named(tiny_model, capfd):
     arguments = ["--film-size", "128x96", "--film-seconds", "2", "--passes", "1", "--no-memory"]
     assert run(["bench", "-m", str(tiny_model), *arguments]) == 0
     out, err = capfd.readouterr()
@@ -128,7 +128,7 @@ def test_a_named_precision_is_measured_beside_float32_and_used(tiny_model, video
     assert 0 < row["largest_difference"] < row["largest_logit"]
 
 
-def test_without_peers_no_column_speaks_of_them(tiny_model, video, capfd):
+def test_without_peers_their_columns_are_left_out(tiny_model, video, capfd):
     arguments = ["--video", video, "--passes", "1", "--no-memory"]
     assert run(["bench", "-m", str(tiny_model), *arguments]) == 0
     assert "vswin faster" not in capfd.readouterr().out
@@ -178,7 +178,7 @@ def test_a_video_shorter_than_the_demos_window_is_refused_at_once(tiny_model, tm
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value),
 )
-def test_wrong_usage_ends_with_a_sentence(arguments, message, capfd):
+def test_wrong_usage_is_refused_with_a_hint(arguments, message, capfd):
     assert run(["bench", *arguments]) == 2
     err = capfd.readouterr().err
     assert message in err

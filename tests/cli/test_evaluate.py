@@ -31,12 +31,12 @@ def videos(tmp_path_factory):
 @pytest.fixture
 def pair(tmp_path):
     """A timeline and ground truth that it half fulfils."""
-    recording = timeline(
+    found = timeline(
         video=VideoRecord(uri="/videos/video.mp4", duration_seconds=20.0),
         segments=(segment(0, 5, "run"), segment(10, 14, "jump")),
         coverage=Coverage(0.9, 18.0, gaps=(GapRecord(18.0, 20.0),)),
     )
-    write_timeline(recording, "json", tmp_path / "video.json")
+    write_timeline(found, "json", tmp_path / "video.json")
     (tmp_path / "truth.csv").write_text("video.mp4,0,5,run\nvideo.mp4,15,19,jump\n")
     return str(tmp_path / "video.json"), str(tmp_path / "truth.csv")
 
@@ -148,20 +148,20 @@ def test_topk_without_any_readable_video_fails(tiny_model, videos, capsys):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "complaint"),
+    ("arguments", "code", "message"),
     [
         (["--protocol", "ssv2"], 2, "ssv2 samples uniformly"),
         (["--protocol", "k400"], 2, "unknown protocol"),
         (["--predictions", "/nowhere/x.csv"], 8, "nowhere"),
     ],
 )
-def test_topk_refuses_options_without_sense(tiny_model, videos, capsys, arguments, code, complaint):
+def test_topk_refuses_options_without_sense(tiny_model, videos, capsys, arguments, code, message):
     listed = write_list(videos, "0.mp4,label a")
     got, _, err = call(
         capsys, "topk", listed, "--weights", tiny_model, "--device", "cpu", *arguments
     )
     assert got == code
-    assert complaint in err
+    assert message in err
 
 
 def test_topk_does_not_write_predictions_over_an_input(tiny_model, videos, capsys):
@@ -250,12 +250,12 @@ def test_compare_shows_where_two_results_differ(pair, capsys, tmp_path):
     assert "10.00 to     14.00 s  A: jump" in out
     assert "·" in out  # the end could not be decoded
     body = json.loads(call(capsys, "compare", prediction, truth, "--json", "--parts", "4")[1])
-    (recording,) = body["videos"]
-    assert recording["over_time"] == [1.0, 1.0, 0.2, 0.0]
-    assert [one["only_b"] for one in recording["differences"]] == [[], ["jump"]]
+    (video,) = body["videos"]
+    assert video["over_time"] == [1.0, 1.0, 0.2, 0.0]
+    assert [one["only_b"] for one in video["differences"]] == [[], ["jump"]]
 
 
-def test_compare_doubts_that_two_videos_are_one(pair, capsys, tmp_path):
+def test_compare_warns_that_two_videos_may_differ(pair, capsys, tmp_path):
     other = timeline(video=VideoRecord(uri="other.mp4", duration_seconds=9.0))
     write_timeline(other, "json", tmp_path / "other.json")
     code, out, err = call(capsys, "compare", pair[0], tmp_path / "other.json", "--json")
@@ -291,10 +291,10 @@ def test_compare_finds_a_slip_in_the_second_model_before_the_first_one_works(vid
 
 def test_compare_tags_as_tag_does(videos, capsys, tmp_path):
     """With the rules that the weights advise, on both sides."""
-    recording = videos / "0.mp4"
-    assert run(["tag", str(recording), "-q", "-o", str(tmp_path / "tag.json")]) == 0
+    video = videos / "0.mp4"
+    assert run(["tag", str(video), "-q", "-o", str(tmp_path / "tag.json")]) == 0
     saved = json.loads((tmp_path / "tag.json").read_text())
-    arguments = ("compare", "camera-motion", "camera-motion", "--video", recording, "--json")
+    arguments = ("compare", "camera-motion", "camera-motion", "--video", video, "--json")
     (found,) = json.loads(call(capsys, *arguments)[1])["videos"]
     seconds = {one["label"]: one["seconds_a"] for one in found["labels"]}
     expected = {one["label"]: one["seconds"] for one in saved["summary"]}

@@ -49,7 +49,7 @@ def test_interval_is_symmetric_between_hits_and_misses(total, data):
     assert (1 - high, 1 - low) == pytest.approx(mirrored, abs=1e-12)
 
 
-def test_no_videos_say_nothing():
+def test_without_videos_the_interval_is_everything():
     assert Rate.of(0, 0).share == 0.0
     assert (Rate.of(0, 0).low, Rate.of(0, 0).high) == (0.0, 1.0)
 
@@ -73,7 +73,7 @@ def test_top_k_counts_ranks():
     assert Rate.within(ranks, 5).hits == 4
 
 
-def test_mean_class_accuracy_gives_each_class_one_voice():
+def test_mean_class_accuracy_weighs_each_class_alike():
     assert mean_class_accuracy([0, 0, 0, 1], [True, True, True, False]) == 0.5
     assert mean_class_accuracy([], []) == 0.0
 

@@ -109,19 +109,19 @@ def test_of_moments_only_the_starts_are_compared():
     assert (report.overall.true_positives, report.overall.false_positives) == (1, 1)
 
 
-def test_what_begins_where_nothing_is_settled_is_right_or_not_counted():
+def test_a_prediction_in_an_uncertain_part_is_right_or_not_counted():
     doubtful = Interval(4.0, 6.0, "doubtful")
     truth = annotations(*events((5, 7)), doubtful)
-    doubts = SpecialLabels(ignored="doubtful")
+    special = SpecialLabels(ignored="doubtful")
 
     def counts(*predicted):
-        one = event_report(annotations(*events(*predicted)), truth, Collar(0.5), doubts).overall
+        one = event_report(annotations(*events(*predicted)), truth, Collar(0.5), special).overall
         return one.true_positives, one.false_positives, one.false_negatives
 
     assert counts((5, 7)) == (1, 0, 0)
     assert counts((5, 7), (4.6, 7)) == (1, 0, 0)  # the other of two that fit
     assert counts((4, 5), (6, 7)) == (0, 1, 1)
-    labels = event_report(annotations(), truth, Collar(0.5), doubts).labels
+    labels = event_report(annotations(), truth, Collar(0.5), special).labels
     assert [one.group for one in labels] == ["a"]
 
 

@@ -39,7 +39,7 @@ def failed(video: LabelledVideo) -> Outcome:
 
 
 class Worker:
-    """Stands for the network: gives outcomes, and knows which it has given."""
+    """Yields outcomes in place of a network, and records for which videos."""
 
     def __init__(self, limit: int = 99) -> None:
         self.done: list[str] = []

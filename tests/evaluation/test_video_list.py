@@ -50,7 +50,7 @@ def test_paths_start_from_the_list_or_from_the_root(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "message"),
     [
         ("", "lists no video"),
         ("path,label\n", "lists no video"),
@@ -61,8 +61,8 @@ def test_paths_start_from_the_list_or_from_the_root(tmp_path):
         ('a.mp4,0\n"b.mp4,1\n' + "c.mp4,0\n" * 20_000, "list.csv, line 2: field larger"),
     ],
 )
-def test_errors_name_the_line(tmp_path, text, complaint):
-    with pytest.raises(SourceError, match=complaint):
+def test_errors_name_the_line(tmp_path, text, message):
+    with pytest.raises(SourceError, match=message):
         read(tmp_path, text)
 
 

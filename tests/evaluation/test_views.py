@@ -1,4 +1,4 @@
-"""From a file to the views of a protocol, held against a reference written out here."""
+"""From a file to the views of a protocol, against a reference written out here."""
 
 from fractions import Fraction
 from pathlib import Path
@@ -45,30 +45,30 @@ def load_golden(spec: InputSpec) -> LoadedModel:
     return LoadedModel(network=network.eval(), card=card, weights_sha256="0" * 64)
 
 
-def smooth_pictures(count: int, height: int, width: int) -> np.ndarray:
-    """Colourful pictures that move, (count, height, width, 3) uint8."""
+def smooth_frames(count: int, height: int, width: int) -> np.ndarray:
+    """Colourful frames that move, (count, height, width, 3) uint8."""
     t, y, x, c = np.ogrid[:count, :height, :width, :3]
     waves = np.sin(0.2 * t + 0.09 * x + c) * np.cos(0.13 * y - 0.05 * t * (c + 1))
     return np.asarray(np.rint(127.5 + 120 * waves), np.uint8)
 
 
-def write_lossless(path: Path, pictures: np.ndarray) -> Path:
+def write_lossless(path: Path, frames: np.ndarray) -> Path:
     with av.open(str(path), "w") as output:
         stream = output.add_stream("ffv1", rate=Fraction(25))
-        stream.height, stream.width = pictures.shape[1:3]
+        stream.height, stream.width = frames.shape[1:3]
         stream.pix_fmt = "bgr0"
-        for picture in pictures:
-            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
+        for pixels in frames:
+            frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(pixels), format="rgb24")
             output.mux(stream.encode(frame.reformat(format="bgr0")))
         output.mux(stream.encode(None))
     return path
 
 
-def resized(pictures: np.ndarray, short_side: int) -> np.ndarray:
+def resized(frames: np.ndarray, short_side: int) -> np.ndarray:
     """Bilinear with aligned pixel centres and no antialiasing, in float64, rounded to 8 bits."""
-    _, height, width, _ = pictures.shape
+    _, height, width, _ = frames.shape
     scale = short_side / min(height, width)
-    out = pictures.astype(np.float64)
+    out = frames.astype(np.float64)
     for axis, size in ((1, height), (2, width)):
         target = int(size * scale + 0.5)
         centres = np.clip((np.arange(target) + 0.5) * size / target - 0.5, 0, size - 1)
@@ -80,11 +80,11 @@ def resized(pictures: np.ndarray, short_side: int) -> np.ndarray:
     return np.rint(out)
 
 
-def reference_views(pictures: np.ndarray, starts: list[int]) -> torch.Tensor:
+def reference_views(frames: np.ndarray, starts: list[int]) -> torch.Tensor:
     """(12, 3, 8, 32, 32): clip by clip, crops left, right, centre; ImageNet's normalisation."""
     mean = np.array([123.675, 116.28, 103.53])
     std = np.array([58.395, 57.12, 57.375])
-    small = (pictures - mean) / std
+    small = (frames - mean) / std
     views = []
     for start in starts:
         clip = small[start : start + 16 : 2]
@@ -98,8 +98,8 @@ def reference_views(pictures: np.ndarray, starts: list[int]) -> torch.Tensor:
     ("name", "starts"), [("paper", [10, 31, 53, 74]), ("mmaction2", [0, 28, 57, 85])]
 )
 def test_views_logits_and_scores_are_those_of_the_written_out_protocol(tmp_path, name, starts):
-    pictures = smooth_pictures(100, 32, 57)
-    path = write_lossless(tmp_path / "a.mkv", pictures)
+    frames = smooth_frames(100, 32, 57)
+    path = write_lossless(tmp_path / "a.mkv", frames)
     protocol = choose_protocol(name, SPEC)
     engine = Engine(load_golden(SPEC), EngineOptions("cpu", "float32"), crops=protocol.crops)
     views = read_views(source_of(path), SPEC, protocol, isolate=False)
@@ -107,7 +107,7 @@ def test_views_logits_and_scores_are_those_of_the_written_out_protocol(tmp_path,
     assert views.indices[:, 0].tolist() == starts
     logits = view_logits(views, engine)
     with torch.inference_mode():
-        expected = engine.model.network(reference_views(pictures, starts)).reshape(4, 3, 10)
+        expected = engine.model.network(reference_views(frames, starts)).reshape(4, 3, 10)
     np.testing.assert_allclose(logits, expected.numpy(), atol=1e-4)
     scores = torch.softmax(expected, dim=-1).mean((0, 1)).numpy()
     np.testing.assert_allclose(classify(logits, "softmax"), scores, atol=1e-5)
@@ -120,13 +120,13 @@ def test_views_logits_and_scores_are_those_of_the_written_out_protocol(tmp_path,
         ("torchvision", 37, np.s_[:, 2:34, 17:49]),  # of 37×66; half pixels go to the even one
     ],
 )
-def test_pictures_are_resized_without_antialiasing_to_the_protocols_size(
+def test_frames_are_resized_without_antialiasing_to_the_protocols_size(
     tmp_path, name, short_side, part
 ):
-    pictures = smooth_pictures(20, 60, 107)
-    path = write_lossless(tmp_path / "a.mkv", pictures)
+    frames = smooth_frames(20, 60, 107)
+    path = write_lossless(tmp_path / "a.mkv", frames)
     views = read_views(source_of(path), SPEC, choose_protocol(name, SPEC), isolate=False)
-    expected = resized(pictures, short_side)
+    expected = resized(frames, short_side)
     for clip, row in zip(views.clips, views.indices, strict=True):
         np.testing.assert_allclose(clip.frames, expected[row][part], atol=1)
 

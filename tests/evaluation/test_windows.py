@@ -1,79 +1,22 @@
-"""Labelled windows: reading lists of them, and what is counted."""
+"""Scores of labelled windows, and what is counted."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from tests.evaluation.conftest import LABELS
 from tests.support.timelines import STEP, track_of
 from tests.support.videos import VideoRecipe, make_video
 from vswin_cli.cli.app import run
 from vswin_cli.config import LabelOnset, SegmentOptions
-from vswin_cli.errors import SourceError
 from vswin_cli.evaluation.window_list import read_window_list
 from vswin_cli.evaluation.windows import WindowTest, pieces_of, score_window
 
-LABELS = ("static", "pan", "tilt", "cut")
-TABLE = """clip\tstart_s\tend_s\tlabel\textra_labels\tverified\tnote
-a.mp4\t0\t2\tpan\ttilt; static\tyes\t
-a.mp4\t2\t4\tcut\t\tyes\t
-a.mp4\t4\t6\tpan\t\tunsure\tslow
-
-b.mp4\t0:01\t\ttilt\t\tyes\t
-"""
-
-
-@pytest.fixture
-def table(tmp_path):
-    path = tmp_path / "labels.tsv"
-    path.write_text(TABLE)
-    return path
-
-
-def test_a_list_is_read_and_what_it_leaves_out_is_counted(table, tmp_path):
-    found = read_window_list(table, LABELS, exclude={"cut"})
-    assert (found.num_unsure, found.num_excluded) == (1, 1)
-    first, second = found.windows
-    assert first.source.uri == str(tmp_path / "a.mp4")
-    assert (first.start_seconds, first.end_seconds) == (0.0, 2.0)
-    assert first.true_labels == ("pan", "tilt", "static")
-    assert (second.start_seconds, second.end_seconds, second.label) == (1.0, None, "tilt")
-
-
-def test_a_list_with_commas_and_no_more_than_videos_and_labels(tmp_path):
-    path = tmp_path / "list.csv"
-    path.write_text("path,label\nx.mp4,pan\n")
-    (one,) = read_window_list(path, LABELS, root=tmp_path / "videos").windows
-    assert one.source.uri == str(tmp_path / "videos" / "x.mp4")
-    assert one.end_seconds is None
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        ("", "no column `video`"),
-        ("a.mp4,pan\n", "no column `video`"),
-        ("video,start\n", "no column `label`"),
-        ("video,label\n", "lists no window"),
-        ("video,label\na.mp4,roll\n", "line 2: 'roll' is not a label of the model"),
-        ("video,label,others\na.mp4,pan,roll\n", "line 2: 'roll' is not a label"),
-        ("video,label\n,pan\n", "line 2: a video and a label"),
-        ("video,start,end,label\na.mp4,x,2,pan\n", "line 2: cannot read the time 'x'"),
-        ("video,start,end,label\na.mp4,2,1,pan\n", "line 2: the window ends at 1 s"),
-        ("video,label,sure\na.mp4,pan,\n", "no window of which the viewer was sure"),
-        ('video,label,sure\na.mp4,pan,"yes\nb.mp4,pan,yes\n', "list.csv, line 2: unexpected end"),
-        ('video,label,note\na.mp4,pan,"a\nb"\nb.mp4,roll,\n', "line 4: 'roll' is not a label"),
-    ],
-)
-def test_a_bad_line_is_named(text, problem, tmp_path):
-    path = tmp_path / "list.csv"
-    path.write_text(text)
-    with pytest.raises(SourceError, match=problem):
-        read_window_list(path, LABELS)
-
 
 def scored(scores, window, **options):
-    """What is said about a window of a track with the given scores (N, 4)."""
+    """Score a window of a track with the given scores (N, 4)."""
     segments = SegmentOptions(onset=0.4, instants=("cut",), **options)
     test = WindowTest.of(LABELS, segments, "static")
     with track_of(np.array(scores), labels=LABELS, activation="sigmoid") as track:
@@ -85,7 +28,7 @@ def window(table):
     return read_window_list(table, LABELS, exclude={"cut"}).windows[0]
 
 
-def test_the_label_with_the_highest_mean_leads_and_moments_cannot(window):
+def test_the_label_with_the_highest_mean_is_predicted_and_moments_are_not(window):
     # three quarters of the two seconds are a pan, and a cut is certain throughout
     rows = [[0.1, 0.8, 0.2, 1.0]] * 12 + [[0.1, 0.1, 0.7, 1.0]] * 4 + [[0.9, 0.0, 0.0, 0.0]] * 8
     one = scored(rows, window)
@@ -115,15 +58,13 @@ def test_a_whole_video_is_taken_in_pieces_of_equal_length(table):
 
 
 def test_a_window_that_no_clip_has_seen_is_a_failure(window):
-    from dataclasses import replace
-
     late = replace(window, start_seconds=100.0, end_seconds=102.0)
     assert scored([[0.9, 0.1, 0.1, 0.0]] * 8, late).problem == "no clip has seen 100 to 102 s"
     assert 8 * STEP < 100
 
 
 @pytest.fixture
-def recordings(tmp_path):
+def videos(tmp_path):
     make_video(tmp_path / "video.mp4", VideoRecipe(num_frames=90))
     (tmp_path / "broken.mp4").write_text("no video")
     return tmp_path
@@ -135,8 +76,8 @@ def evaluate(capsys, *arguments):
     return code, captured.out, captured.err
 
 
-def test_every_window_is_counted_and_a_broken_video_named(tiny_model, recordings, capsys):
-    listed = recordings / "list.csv"
+def test_every_window_is_counted_and_a_broken_video_named(tiny_model, videos, capsys):
+    listed = videos / "list.csv"
     listed.write_text(
         "video,start,end,label,others,sure\n"
         "video.mp4,0,1,label a,label b,yes\nvideo.mp4,1,2,label c,,yes\n"
@@ -149,7 +90,7 @@ def test_every_window_is_counted_and_a_broken_video_named(tiny_model, recordings
     assert body["schema"] == "vswin.evaluation.windows/1"
     assert [body[key] for key in ("videos", "windows", "unsure", "excluded")] == [2, 2, 1, 1]
     assert (body["right"]["total"], body["background_right"]["total"]) == (1, 1)
-    assert [failure["video"] for failure in body["failures"]] == [str(recordings / "broken.mp4")]
+    assert [failure["video"] for failure in body["failures"]] == [str(videos / "broken.mp4")]
     assert sum(row["right"] for row in body["labels"]) == (
         body["right"]["hits"] + body["background_right"]["hits"]
     )
@@ -158,8 +99,8 @@ def test_every_window_is_counted_and_a_broken_video_named(tiny_model, recordings
     assert "failed and left out: 1" in out
 
 
-def test_the_background_is_the_label_that_the_option_means(tiny_model, recordings, capsys):
-    listed = recordings / "list.csv"
+def test_the_background_is_the_label_that_the_option_means(tiny_model, videos, capsys):
+    listed = videos / "list.csv"
     listed.write_text("video,start,end,label\nvideo.mp4,0,1,label a\nvideo.mp4,1,2,label c\n")
     reports = []
     for background in ("label c", "LABEL C", "*c"):
@@ -169,16 +110,16 @@ def test_the_background_is_the_label_that_the_option_means(tiny_model, recording
     assert reports[0] == reports[1] == reports[2]
 
 
-def test_a_background_of_several_labels_is_refused(tiny_model, recordings, capsys):
-    listed = recordings / "list.csv"
+def test_a_background_of_several_labels_is_refused(tiny_model, videos, capsys):
+    listed = videos / "list.csv"
     listed.write_text("video,start,end,label\nvideo.mp4,0,1,label a\n")
     code, _, err = evaluate(capsys, listed, "--weights", tiny_model, "--background", "label ?")
     assert code == 2
     assert "--background `label ?` fits several labels: `label a`, `label b`" in err
 
 
-def test_nothing_but_broken_videos_is_an_error(tiny_model, recordings, capsys):
-    listed = recordings / "list.csv"
+def test_nothing_but_broken_videos_is_an_error(tiny_model, videos, capsys):
+    listed = videos / "list.csv"
     listed.write_text("video,label\nbroken.mp4,label a\n")
     code, _, err = evaluate(capsys, listed, "--weights", tiny_model)
     assert code == 4
@@ -189,10 +130,8 @@ def test_nothing_but_broken_videos_is_an_error(tiny_model, recordings, capsys):
     ("row", "hint"),
     [("gone.mp4,0,1,label a", "relative paths start"), ("video.mp4,90,92,label a", "how long the")],
 )
-def test_the_hint_fits_what_is_wrong_with_the_first_window(
-    tiny_model, recordings, capsys, row, hint
-):
-    listed = recordings / "list.csv"
+def test_the_hint_fits_what_is_wrong_with_the_first_window(tiny_model, videos, capsys, row, hint):
+    listed = videos / "list.csv"
     listed.write_text(f"video,start,end,label\n{row}\n")
     code, _, err = evaluate(capsys, listed, "--weights", tiny_model)
     assert code == 4
