@@ -7,7 +7,19 @@
 The names below load on first use, so that importing the package costs nothing.
 """
 
-from __future__ import annotations
+import sys
+
+# `python -m vswin_cli` has the current folder first on the path, unless Python 3.11 was told `-P`:
+# modules beside a video would be loaded instead of Python's own. Nothing that is not loaded yet may
+# be imported before this. A checkout that is run in its own folder is still found, last.
+if (
+    sys.argv[:1] == ["-m"]
+    and __name__ in sys.orig_argv
+    and not getattr(sys.flags, "safe_path", sys.flags.isolated)
+):
+    sys.path.append(sys.path.pop(0))
+    if __path__[0].removeprefix(sys.path[-1])[1:] != __name__:
+        del sys.path[-1]
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
