@@ -183,6 +183,7 @@ def _video_record(source: VideoSource, info: VideoInfo, report: DecodeReport) ->
         frame_rate_rational=rate,
         variable_frame_rate=report.variable_frame_rate,
         frames_decoded=report.frames_decoded,
+        start_timecode=info.start_timecode,
     )
 
 

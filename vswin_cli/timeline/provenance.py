@@ -5,6 +5,7 @@ Parts of the schema `vswin.timeline/1`; the record of the whole is in `vswin_cli
 
 from __future__ import annotations
 
+import reprlib
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -13,6 +14,7 @@ from vswin_cli.config import LabelGroup, LabelOnset, SegmentOptions
 from vswin_cli.errors import SourceError
 from vswin_cli.models.architecture import Activation
 from vswin_cli.storage.json_records import named
+from vswin_cli.video.timecode import parse_timecode
 
 __all__ = [
     "GroupRecord",
@@ -56,6 +58,8 @@ class VideoRecord:
     frame_rate_rational: str | None = field(default=None, metadata=named("fps_rational"))
     variable_frame_rate: bool | None = field(default=None, metadata=named("vfr"))
     frames_decoded: int | None = None
+    start_timecode: str | None = None
+    """Timecode of the first frame, `10:00:00:00` or in drop-frame `10:00:00;00`."""
 
     def __post_init__(self) -> None:
         if self.frame_rate_rational is not None:
@@ -67,6 +71,11 @@ class VideoRecord:
                 raise SourceError(
                     f"`video.fps_rational` must be a fraction, got {self.frame_rate_rational!r}"
                 )
+        if self.start_timecode is not None and parse_timecode(self.start_timecode) is None:
+            raise SourceError(
+                "`video.start_timecode` must be HH:MM:SS:FF, below 24 hours, "
+                f"got {reprlib.repr(self.start_timecode)}"
+            )
 
     @property
     def constant_frame_rate(self) -> Fraction | None:

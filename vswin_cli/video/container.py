@@ -16,6 +16,7 @@ from vswin_cli.video.frame_rate import usual_interval
 from vswin_cli.video.frames import quarter_turn
 from vswin_cli.video.info import DurationSource, MediaWarning, VideoInfo
 from vswin_cli.video.structure import is_cut_off
+from vswin_cli.video.timecode import start_timecode
 from vswin_cli.video.timestamps import RESET_SECONDS
 
 if TYPE_CHECKING:
@@ -200,6 +201,9 @@ def describe_video(
     """
     ratio, rate = stream.sample_aspect_ratio or 1, stream.average_rate or stream.guessed_rate
     declared = declared_duration(container, stream, origin)
+    timecode = start_timecode(
+        [stream.metadata, container.metadata, *(one.metadata for one in container.streams)]
+    )
     info = VideoInfo(
         size_bytes=path.stat().st_size,
         container=_displayed_container_name(container, path),
@@ -221,6 +225,7 @@ def describe_video(
         lead_seconds=_lead_seconds(container, origin),
         num_video_streams=len(_moving_streams(container)),
         stream_index=stream.index,
+        start_timecode=str(timecode) if timecode else None,
     )
     return replace(info, warnings=_media_warnings(info, first))
 

@@ -105,6 +105,8 @@ class VideoInfo:
     """Video streams, cover art and thumbnails aside."""
     stream_index: int = 0
     """Which stream of the container this is."""
+    start_timecode: str | None = None
+    """Timecode of the first frame, `10:00:00:00` or in drop-frame `10:00:00;00`."""
     warnings: tuple[MediaWarning, ...] = ()
     """Known before decoding."""
 
