@@ -87,3 +87,14 @@ def test_time_never_falls_back_by_more_than_reordering_does(stamps):
     for seconds, _ in placed(stamps):
         assert newest is None or seconds >= newest - 0.5 - 1e-9
         newest = seconds if newest is None else max(newest, seconds)
+
+
+def test_a_clock_jumps_no_further_than_the_file_can_hold():
+    clock = Clock(STEP)
+    clock.longest_jumps_seconds = 5000.0
+    stamps = [0.0, STEP, 3600.0, 3600.0 + STEP, 9e7, 9e7 + STEP, 18e7, 18e7 + STEP]
+    expected = [0.0, STEP, 3600.0, 3600.0 + STEP]
+    second = 3600.0 + STEP + (5000.0 - (3600.0 - STEP))  # what is left of the bound
+    expected += [second, second + STEP, second + 2 * STEP, second + 3 * STEP]
+    assert times(stamps, clock) == expected
+    assert codes(clock) == ["STRETCHED_CLOCK"]

@@ -187,7 +187,7 @@ def describe_video(
     first: VideoFrame,
     *,
     origin: Fraction,
-    interval_seconds: float | None,
+    interval: float | None,
 ) -> VideoInfo:
     """Collect what is known of a video once its first frame is decoded.
 
@@ -197,7 +197,7 @@ def describe_video(
         stream: the one that is decoded.
         first: its first frame.
         origin: when that is shown on the container's clock, in seconds.
-        interval_seconds: usual distance between the first packets' timestamps.
+        interval: usual distance between the first packets' timestamps, in seconds.
     """
     ratio, rate = stream.sample_aspect_ratio or 1, stream.average_rate or stream.guessed_rate
     declared = declared_duration(container, stream, origin)
@@ -217,7 +217,7 @@ def describe_video(
         time_base_seconds=float(stream.time_base or DEFAULT_TIME_BASE),
         start_seconds=float(origin),
         declared_frame_rate=str(rate) if rate else None,
-        measured_frame_rate=1.0 / interval_seconds if interval_seconds else None,
+        measured_frame_rate=1.0 / interval if interval else None,
         declared_duration_seconds=declared[0] if declared else None,
         duration_source=declared[1] if declared else None,
         seekable=first.pts is not None and container.duration is not None,
@@ -227,11 +227,17 @@ def describe_video(
         stream_index=stream.index,
         start_timecode=str(timecode) if timecode else None,
     )
-    return replace(info, warnings=_media_warnings(info, first))
+    # Seeking by a clock that is beyond belief would go through years of nothing.
+    is_believed = (info.declared_duration_seconds or 0.0) <= info.longest_seconds
+    return replace(
+        info,
+        seekable=info.seekable and is_believed,
+        warnings=_media_warnings(info, first),
+    )
 
 
 def find_origin(
-    stream: VideoStream, first_pts: int | None, *, first_packet_pts: int | None, is_damaged: bool
+    stream: VideoStream, first_pts: int | None, first_packet_pts: int | None, *, is_damaged: bool
 ) -> Fraction:
     """Return the timestamp of the first frame that the file holds, in seconds.
 

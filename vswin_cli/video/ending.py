@@ -26,7 +26,7 @@ def missing_end(
         intervals: between all frames.
     """
     info = reader.info
-    declared = info.declared_duration_seconds or 0.0
+    declared = min(info.declared_duration_seconds or 0.0, last_end + info.longest_seconds)
     if reader.read_failed:
         return "read_error", max(declared, last_end)
     if info.cut_off:

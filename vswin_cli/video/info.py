@@ -6,6 +6,7 @@ them. Seconds are on the video's own clock: 0 is when its first frame is shown.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
@@ -28,6 +29,9 @@ EndReason = Literal["end", "stopped", "truncated", "read_error", "decode_timeout
 DurationSource = Literal["stream", "container", "estimate"]
 DecodeStatus = Literal["ok", "partial", "failed"]
 
+_ANY_FILE_SECONDS = 3600.0  # that the smallest file may claim to last, and ...
+_SECONDS_PER_BYTE = 0.02  # ... this much more: fewer than 400 bit/s is no video
+_SEVERAL_FILES = ("hls", "dash", "concat")  # whose size is that of a list
 ENOUGH_COVERAGE = 0.98
 """Less than this share analysed makes a result partial."""
 
@@ -119,6 +123,16 @@ class VideoInfo:
     def display_height(self) -> int:
         """Height of an upright frame in pixels."""
         return self.width if self.rotation_degrees % 180 else self.height
+
+    @property
+    def longest_seconds(self) -> float:
+        """How long the file can last at the most, whatever it declares.
+
+        Work and memory grow with the time of a result, and a few damaged bytes can claim years.
+        """
+        if self.container in _SEVERAL_FILES:
+            return math.inf
+        return _ANY_FILE_SECONDS + _SECONDS_PER_BYTE * self.size_bytes
 
     @property
     def frame_rate(self) -> float | None:

@@ -102,20 +102,12 @@ class VideoReader:
             )
         first = self._pending[0]
         assert isinstance(first, av.VideoFrame)  # nothing is skipped before
-        self._origin = find_origin(
-            self._file.stream,
-            first.pts,
-            first_packet_pts=first_packet_pts,
-            is_damaged=self.bad_packets > 0,
-        )
+        stream, is_damaged = self._file.stream, self.bad_packets > 0
+        self._origin = find_origin(stream, first.pts, first_packet_pts, is_damaged=is_damaged)
         self.info = describe_video(
-            self.path,
-            self._file.container,
-            self._file.stream,
-            first,
-            origin=self._origin,
-            interval_seconds=interval,
+            self.path, self._file.container, stream, first, origin=self._origin, interval=interval
         )
+        self._clock.longest_jumps_seconds = self.info.longest_seconds
         self._planner = SeekPlanner(self.info, self._file.format_name)
 
     def _configure(self) -> None:

@@ -65,7 +65,9 @@ class _Sampler:
         tolerance = min(ROUNDING_SECONDS, reader.info.time_base_seconds)
         self._walker = GridWalker(plan, tolerance, reader.info.declared_duration_seconds)
         self._tolerance = tolerance
-        self._intervals = Intervals(1.0 / (reader.info.frame_rate or _FALLBACK_RATE))
+        self._intervals = Intervals(
+            1.0 / (reader.info.frame_rate or _FALLBACK_RATE), reader.info.longest_seconds
+        )
         self._rate = ConstantRate()
         self._gaps: list[Gap] = []
         self._held: TimedFrame | None = None
@@ -173,7 +175,7 @@ class _Sampler:
             yield from self._end_run(frame.seconds)
         elif self._intervals.is_gap(step, held.declared_seconds):
             self._rate.anchor(frame.seconds)
-            lost_since = held.seconds + self._intervals.usual_seconds
+            lost_since = held.seconds + self._intervals.shown_before_gap_seconds
             yield from self._end_run(lost_since)
             yield from self._gap(lost_since, frame.seconds, self._loss_reason())
         else:
@@ -316,6 +318,15 @@ class _Sampler:
         if self._is_variable:
             found.append(
                 MediaWarning("VARIABLE_FRAME_RATE", "frames are not equally spaced in time")
+            )
+        known = {warning.code for warning in self._reader.warnings}
+        if self._intervals.are_stretched and "STRETCHED_CLOCK" not in known:
+            found.append(
+                MediaWarning(
+                    "STRETCHED_CLOCK",
+                    "timestamps are too far apart for the frames and bytes of the file; "
+                    "the time between them counts as missing",
+                )
             )
         damaged = self._reader.corrupt_frames
         if damaged:

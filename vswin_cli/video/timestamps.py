@@ -7,6 +7,7 @@ them, and no other time changes.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 from vswin_cli.storage.humanize import counted
@@ -16,6 +17,8 @@ __all__ = ["RESET_SECONDS", "Clock"]
 
 RESET_SECONDS = 0.5
 """A step back in time by more than this is a new clock, not reordering."""
+_FREE_JUMP_SECONDS = 60.0  # jumps ahead up to here are not bounded
+_LONGEST_BREAK_SECONDS = 1.0  # from the last frame of one clock to the first of the next
 _NEIGHBOUR_SECONDS = 1.0  # at most, between the two frames around a damaged timestamp
 
 
@@ -24,10 +27,15 @@ class Clock:
 
     Args:
         interval_seconds: usual time between two frames.
+
+    Attributes:
+        longest_jumps_seconds: by how much the clock may still jump ahead, all long jumps together.
     """
 
     def __init__(self, interval_seconds: float) -> None:
         self.interval_seconds = interval_seconds
+        self.longest_jumps_seconds = math.inf
+        self._first_stretch_seconds: float | None = None
         self._first_reset_seconds: float | None = None
         self._num_resets = 0
         self._num_misplaced = 0
@@ -71,13 +79,33 @@ class Clock:
             self._num_misplaced += 1
             return newest + min(self.interval_seconds, (stamp + self._shift - newest) / 2), False
         if seconds > newest:
-            return seconds, False  # ahead: frames are missing, which is for the sampler to judge
-        begin = newest + self.interval_seconds
+            return self._ahead(newest, seconds)
+        begin = newest + self._break_seconds
         self._shift += begin - seconds
         self._num_resets += 1
         if self._first_reset_seconds is None:
             self._first_reset_seconds = begin
         return begin, True
+
+    def _ahead(self, newest: float, seconds: float) -> tuple[float, bool]:
+        """Time of a frame after a jump: frames are missing, as many as the file could hold."""
+        jump = seconds - newest
+        if jump <= _FREE_JUMP_SECONDS:
+            return seconds, False
+        possible = min(jump, self.longest_jumps_seconds)
+        self.longest_jumps_seconds -= possible
+        if possible == jump:
+            return seconds, False
+        is_break = possible <= _FREE_JUMP_SECONDS  # too short to be told as a gap of its own
+        step = self._break_seconds if is_break else possible
+        self._shift += newest + step - seconds
+        if self._first_stretch_seconds is None:
+            self._first_stretch_seconds = newest
+        return newest + step, is_break
+
+    @property
+    def _break_seconds(self) -> float:
+        return min(self.interval_seconds, _LONGEST_BREAK_SECONDS)
 
     @staticmethod
     def _is_misplaced(newest: float, seconds: float, following: float) -> bool:
@@ -93,6 +121,12 @@ class Clock:
             times = f", {self._num_resets:,} times in all" if self._num_resets > 1 else ""
             text = f"the file's clock starts anew at {self._first_reset_seconds:.3f} s{times}"
             found.append(MediaWarning("TIMESTAMP_RESET", text))
+        if self._first_stretch_seconds is not None:
+            text = (
+                f"the file's clock jumps at {self._first_stretch_seconds:.3f} s, further than "
+                "its bytes can fill; later times are uncertain"
+            )
+            found.append(MediaWarning("STRETCHED_CLOCK", text))
         if self._num_misplaced:
             text = f"{counted(self._num_misplaced, 'damaged timestamp')} corrected by those around"
             found.append(MediaWarning("DAMAGED_TIMESTAMPS", text))
