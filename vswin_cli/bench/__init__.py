@@ -1,1 +1,1 @@
-"""What `vswin bench` measures, each part on its own; `vswin_cli.bench.run` puts them together."""
+"""Parts of `vswin bench`, each a measurement; `vswin_cli.bench.run` puts them together."""

@@ -33,38 +33,40 @@ def bench(
         typer.Option(
             "--architecture",
             "-a",
-            help="Random weights in this shape instead of a model: swin3d_t, swin3d_s, swin3d_b "
-            "or swin3d_l.",
+            help="Random weights of this architecture instead of a model: swin3d_t, swin3d_s, "
+            "swin3d_b or swin3d_l.",
             rich_help_panel="Model",
         ),
     ] = None,
     video: Annotated[
         Path | None,
-        typer.Option("--video", help="Video to work on.", show_default="one that is made for it"),
+        typer.Option("--video", help="Video to measure with.", show_default="a synthetic one"),
     ] = None,
     synthetic_size: Annotated[
-        str, typer.Option("--film-size", help="Pixels of the video that is made.")
+        str, typer.Option("--film-size", help="Size of the synthetic video in pixels.")
     ] = "1280x720",
     synthetic_seconds: Annotated[
-        float, typer.Option("--film-seconds", help="Length of the video that is made.")
+        float, typer.Option("--film-seconds", help="Length of the synthetic video.")
     ] = 20.0,
     peer: Annotated[
         list[str] | None,
         typer.Option(
             "--peer",
-            help="Measure beside it: torchvision (its network) or mmaction2 (its long-video "
-            "demo). Repeatable.",
+            help="Also measure torchvision (its network) or mmaction2 (its long-video demo). "
+            "Repeatable.",
         ),
     ] = None,
     compiled: Annotated[
         bool,
-        typer.Option("--compiled", help="Measure networks after torch.compile, too."),
+        typer.Option("--compiled", help="Also measure networks after torch.compile."),
     ] = False,
-    passes: Annotated[int, typer.Option("--passes", min=1, help="Measurements of each.")] = 5,
+    passes: Annotated[
+        int, typer.Option("--passes", min=1, help="Number of measurements of each.")
+    ] = 5,
     threads: Annotated[
         int | None,
         typer.Option(
-            "--threads", min=1, help="Threads of PyTorch.", show_default="as PyTorch chooses"
+            "--threads", min=1, help="Number of PyTorch threads.", show_default="PyTorch's choice"
         ),
     ] = None,
     device: DeviceOption = "auto",
@@ -72,15 +74,15 @@ def bench(
     batch_size: BatchSizeOption = None,
     memory: Annotated[
         bool,
-        typer.Option(help="Measure peak memory, in a process of its own."),
+        typer.Option(help="Measure peak memory in a separate process."),
     ] = True,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Measure network, decoding and both together, against what the machine can do.
+    """Measure the speed of network, decoder and both, and what the machine could do.
 
-    Everything takes turns in one run, so the ratios hold even where the seconds do not. FLOPs are
-    those of the reference implementation, whoever saves some of them, so shares can be compared.
+    All measurements take turns within one run, so ratios are reliable even where seconds vary.
+    FLOPs are those of the reference implementation, even where an implementation skips some.
 
     Examples:
         vswin bench

@@ -75,7 +75,7 @@ def _subject_lines(subject: SubjectRecord, passes: int) -> list[str]:
     return [
         f"{subject.id} ({subject.architecture}{weights}), clips of {frames}×{height}×{width}",
         f"{subject.reference_macs / 1e9:.3g} G multiply-adds per clip as the reference counts "
-        f"them, {saved:.1%} of which masks make useless",
+        f"them, {saved:.1%} of these for pairs of tokens that masks rule out",
         f"fastest of {counted(passes, 'pass')}, all in turns; a multiply-add counts two FLOPs",
     ]
 
@@ -190,7 +190,7 @@ def _video_conclusions(video: VideoReport) -> Iterator[str]:
 def _memory_line(memory: Memory) -> str:
     device = "" if memory.device_bytes is None else f", {_mega(memory.device_bytes)} on the device"
     return (
-        f"peak memory {_mega(memory.total_bytes)} at one time; each at its own time, the network "
+        f"peak memory {_mega(memory.total_bytes)} in total; each at its own peak, the network "
         f"{_mega(memory.main_bytes)} and decoding {_mega(memory.decoder_bytes)}{device}"
     )
 

@@ -43,7 +43,7 @@ LabelMapOption = Annotated[
     Path | None,
     typer.Option(
         "--label-map",
-        help="CSV `predicted,true`: what the prediction's labels are called in the ground truth.",
+        help="CSV `predicted,true`: labels of the prediction and their names in the ground truth.",
     ),
 ]
 PredictionArgument = Annotated[
@@ -68,7 +68,7 @@ def map_(
     tiou: Annotated[
         str,
         typer.Option(
-            "--tiou", help="Overlaps that count as found: first:last:step or a list (0.3,0.5)."
+            "--tiou", help="Thresholds of temporal IoU: first:last:step or a list (0.3,0.5)."
         ),
     ] = "0.5:0.95:0.05",
     subset: SubsetOption = None,
@@ -77,8 +77,8 @@ def map_(
 ) -> None:
     """Mean average precision of segments, as the ActivityNet benchmark computes it.
 
-    It rewards many guesses with honest scores: tag with `--onset 0.05 --offset 0.02 --max-labels 0`
-    for it, not with the few clean segments that people like to read.
+    It rewards many predictions with well-ranked scores: tag with `--onset 0.05 --offset 0.02
+    --max-labels 0` for it, not with the defaults, which give few and clean segments.
 
     Examples:
         vswin evaluate map timelines.jsonl activity_net.v1-3.json --subset validation
@@ -98,28 +98,31 @@ def f1(
     prediction: PredictionArgument,
     truth: TruthArgument,
     overlap: Annotated[
-        str, typer.Option("--overlap", help="Overlaps that count as found, for segmental F1.")
+        str, typer.Option("--overlap", help="Thresholds of temporal IoU for segmental F1.")
     ] = "0.1,0.25,0.5",
     collar: Annotated[
-        float, typer.Option("--collar", help="Seconds that an event's ends may be off.")
+        float, typer.Option("--collar", help="Tolerance in seconds for start and end of an event.")
     ] = 1.0,
     collar_share: Annotated[
         float,
-        typer.Option("--collar-share", help="Of an event's length, that its end may be off."),
+        typer.Option(
+            "--collar-share",
+            help="Tolerance for the end as a share of the event's length, where that is more.",
+        ),
     ] = 0.5,
     moment: Annotated[
         list[str] | None,
         typer.Option(
             "--moment",
-            help="Label of moments, such as a cut: only starts are compared. Repeatable.",
+            help="Label without duration, such as a cut: only starts are compared. Repeatable.",
         ),
     ] = None,
     ignore: Annotated[
         str | None,
         typer.Option(
             "--ignore",
-            help="Label of doubtful stretches of the ground truth: what is predicted there "
-            "counts as right or not at all.",
+            help="Label of uncertain parts of the ground truth: a prediction that starts there "
+            "is right or not counted.",
         ),
     ] = None,
     subset: SubsetOption = None,
@@ -127,6 +130,8 @@ def f1(
     json: JsonOption = False,
 ) -> None:
     """Segmental F1, edit score, accuracy over time, and F1 of events with a collar.
+
+    Segments are compared by their overlap, events by start and end within a tolerance.
 
     Examples:
         vswin evaluate f1 movie.json truth.csv
@@ -153,21 +158,32 @@ def f1(
 
 @evaluate.command("compare", cls=Command)
 def compare(
-    a: Annotated[str, typer.Argument(metavar="A", help="Timelines; with --video a model.")],
-    b: Annotated[str, typer.Argument(metavar="B", help="Timelines; with --video a model.")],
+    a: Annotated[
+        str, typer.Argument(metavar="A", help="File with timelines; with --video a model.")
+    ],
+    b: Annotated[
+        str, typer.Argument(metavar="B", help="File with timelines; with --video a model.")
+    ],
     video: Annotated[
         str | None,
-        typer.Option("--video", help="Tag this video with the models A and B and compare that."),
+        typer.Option(
+            "--video", help="Tag this video with the models A and B and compare the results."
+        ),
     ] = None,
     label_map: LabelMapOption = None,
     device: DeviceOption = "auto",
     parts: Annotated[
-        int, typer.Option("--parts", min=1, max=10_000, help="Parts for agreement over time.")
+        int,
+        typer.Option(
+            "--parts", min=1, max=10_000, help="Number of equal parts for agreement over time."
+        ),
     ] = 60,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
     """Show where two results for the same videos agree and where they differ.
+
+    A and B are files with results, or with --video two models.
 
     Examples:
         vswin evaluate compare tiny.json base.json

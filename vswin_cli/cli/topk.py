@@ -56,7 +56,7 @@ def topk(
         typer.Option(
             "--protocol",
             help="paper, mmaction2, torchvision or ssv2.",
-            show_default="as the weights were published",
+            show_default="the one the weights were published with",
         ),
     ] = None,
     root: Annotated[
@@ -69,13 +69,13 @@ def topk(
     ] = None,
     predictions: Annotated[
         Path | None,
-        typer.Option("--predictions", help="CSV to write, one line per video as it is done."),
+        typer.Option("--predictions", help="CSV file for the predictions, one line per video."),
     ] = None,
     num_confusions: Annotated[
-        int, typer.Option("--confusions", min=0, help="Commonest mistakes to show.")
+        int, typer.Option("--confusions", min=0, help="Number of most frequent mistakes to show.")
     ] = 10,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Do again what an earlier run has done.")
+        bool, typer.Option("--fresh", help="Ignore the results of earlier runs.")
     ] = False,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "float32",
@@ -85,8 +85,8 @@ def topk(
         typer.Option(
             "--workers",
             min=1,
-            help="Videos decoded at the same time.",
-            show_default="the processors, 8 at most",
+            help="Videos decoded in parallel.",
+            show_default="the number of processors, at most 8",
         ),
     ] = None,
     json: JsonOption = False,
@@ -94,9 +94,9 @@ def topk(
 ) -> None:
     """Test a model on labelled, trimmed videos by a published protocol.
 
-    A video that cannot be decoded is named and left out; it never ends the run.
+    A video that cannot be decoded is reported and left out; the run goes on.
 
-    Interrupted or killed, the same command goes on where it was, and tries again what failed.
+    After an interruption the same command resumes the run, and retries videos that failed.
 
     Examples:
         vswin evaluate topk k400_val.csv --root videos/ --model swin-t-k400

@@ -1,4 +1,4 @@
-"""`vswin evaluate windows`: which label leads in windows of whole videos."""
+"""`vswin evaluate windows`: which label scores highest in labelled windows of videos."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def windows(
         Path,
         typer.Argument(
             metavar="LIST",
-            help="CSV or TSV video,start,end,label and perhaps others, sure (yes or no).",
+            help="CSV or TSV video,start,end,label and optionally others, sure (yes or no).",
         ),
     ],
     model: ModelOption = None,
@@ -54,12 +54,12 @@ def windows(
     exclude: ExcludeOption = None,
     background: Annotated[
         str | None,
-        typer.Option("--background", help="The label that says that nothing happens."),
+        typer.Option("--background", help="The label that means that nothing happens."),
     ] = None,
     onset: OnsetOption = None,
     piece: Annotated[
         float,
-        typer.Option("--piece", help="Seconds per window of rows about a whole video."),
+        typer.Option("--piece", help="Seconds per window where a row stands for a whole video."),
     ] = 2.0,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "auto",
@@ -67,10 +67,11 @@ def windows(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Test a model on labelled windows of videos: does the right label lead, is there a false one?
+    """Test a model on labelled windows of videos: right labels and false alarms.
 
-    The mean score over a window decides. A row without start and end is about a whole video, in
-    windows of --piece seconds. --background sets the windows apart in which nothing happens.
+    The label with the highest mean score over a window is the prediction. A row without start and
+    end stands for a whole video, cut into windows of --piece seconds. Windows of the label
+    --background, in which nothing happens, are counted separately.
 
     Examples:
         vswin evaluate windows labels.tsv --background static --exclude fade --exclude dissolve
@@ -127,7 +128,7 @@ def _background(text: str, labels: Sequence[str]) -> str:
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         raise OptionError(
             f"--background `{text}` fits several labels: {shown}{more}",
-            hint="give the one label that says that nothing happens",
+            hint="give the one label that means that nothing happens",
         )
     return found[0]
 

@@ -1,1 +1,1 @@
-"""How good is it: views of the published test protocols, accuracy, mAP, F1 and comparison."""
+"""Evaluate models and results: published test protocols, accuracy, mAP, F1 and comparison."""
