@@ -22,10 +22,12 @@ def entry_name(path: Path) -> str:
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch):
-    """A folder in which version 0.1.0 has tagged three videos, with nothing in them to decode."""
-    directory = tmp_path.resolve()
-    monkeypatch.chdir(directory)
+def moved_project(tmp_path, monkeypatch):
+    """A folder in which version 0.1.0 has tagged three videos, moved to where it is now.
+
+    The videos have their sizes and times, but nothing in them to decode.
+    """
+    directory = tmp_path.resolve() / "project"
     for kind in ("entries", "scores"):
         shutil.copytree(DATA / kind, directory / ".r.vswin" / kind)
     (directory / "videos").mkdir()
@@ -33,24 +35,32 @@ def project(tmp_path, monkeypatch):
         video = directory / "videos" / name
         video.write_bytes(bytes(size))
         os.utime(video, ns=(MODIFIED_NS, MODIFIED_NS))
-    for entry in (directory / ".r.vswin" / "entries").iterdir():
-        document = json.loads(entry.read_text())
-        new = document["entry"] = entry_name(directory / document["uri"])
-        entry.write_text(json.dumps(document))
-        entry.rename(entry.with_stem(new))
-        for scores in (directory / ".r.vswin" / "scores").glob(f"{entry.stem}.npz"):
-            scores.rename(scores.with_stem(new))
+    monkeypatch.chdir(directory)
     return directory
 
 
 @pytest.fixture
-def batch(tiny_model, capfd):
-    """Run `vswin batch` on the project; returns the summary."""
+def project(moved_project):
+    """The same, as if it had always been there."""
+    for entry in (moved_project / ".r.vswin" / "entries").iterdir():
+        document = json.loads(entry.read_text())
+        new = document["entry"] = entry_name(moved_project / document["uri"])
+        entry.write_text(json.dumps(document))
+        entry.rename(entry.with_stem(new))
+        for scores in (moved_project / ".r.vswin" / "scores").glob(f"{entry.stem}.npz"):
+            scores.rename(scores.with_stem(new))
+    return moved_project
 
-    def call(*options: str) -> dict[str, object]:
+
+@pytest.fixture
+def batch(tiny_model, capfd):
+    """Run `vswin batch` on the project; returns the summary, with what stderr says as `notes`."""
+
+    def call(*options: str, code: int = 3) -> dict[str, object]:
         command = ["batch", "videos", "--out", "r.csv", "--weights", str(tiny_model), "--json"]
-        assert run([*command, "--precision", "float32", *options]) == 3
-        return json.loads(capfd.readouterr().out)
+        assert run([*command, "--precision", "float32", *options]) == code
+        captured = capfd.readouterr()
+        return {**json.loads(captured.out), "notes": captured.err}
 
     return call
 
@@ -74,8 +84,63 @@ def test_scores_of_version_0_1_0_give_segments_for_other_thresholds(project, bat
     assert len((project / "r.csv").read_text().splitlines()) > 3
 
 
-def test_other_sampling_makes_entries_of_version_0_1_0_invalid(project, tiny_model, capfd):
-    command = ["batch", "videos", "--out", "r.csv", "--weights", str(tiny_model), "--json"]
-    assert run([*command, "--precision", "float32", *THRESHOLDS, "--stride", "50%"]) == 4
-    summary = json.loads(capfd.readouterr().out)
+def test_other_sampling_makes_entries_of_version_0_1_0_invalid(project, batch):
+    summary = batch(*THRESHOLDS, "--stride", "50%", code=4)
     assert (summary["resumed"], summary["failed"]) == (0, 3)  # there is nothing to decode
+
+
+def test_a_project_of_version_0_1_0_that_was_moved_is_resumed(moved_project, batch):
+    summary = batch(*THRESHOLDS)
+    assert (summary["resumed"], summary["ok"], summary["failed"]) == (3, 2, 1)
+    assert "3 results found by the paths before a move" in summary["notes"]
+    for name in ("r.csv", "r.files.csv"):
+        assert (moved_project / name).read_bytes() == (DATA / name).read_bytes()
+    summary = batch("--onset", "0.1", "--offset", "0.1")
+    assert (summary["resumed"], summary["notes"]) == (3, "")
+
+
+def test_a_project_is_resumed_after_every_move_also_without_scores(
+    moved_project, batch, monkeypatch, tmp_path
+):
+    batch(*THRESHOLDS, "--no-scores")
+    shutil.rmtree(moved_project / ".r.vswin" / "scores")
+    for number in range(3):
+        moved_project = moved_project.rename(tmp_path / f"moved-{number}")
+        monkeypatch.chdir(moved_project)
+        summary = batch(*THRESHOLDS, "--no-scores")
+        assert summary["resumed"] == 3
+        assert (moved_project / "r.csv").read_bytes() == (DATA / "r.csv").read_bytes()
+
+
+def test_files_whose_times_changed_in_a_move_are_done_again_and_counted(moved_project, batch):
+    for video in (moved_project / "videos").iterdir():
+        os.utime(video)
+    summary = batch(*THRESHOLDS, code=4)
+    assert summary["resumed"] == 0
+    assert "3 files changed size or time in a move and will be done again" in summary["notes"]
+    assert "`cp -p`" in summary["notes"]
+
+
+def test_videos_that_moved_without_their_table_are_done_again_and_told(moved_project, batch):
+    for video in list((moved_project / "videos").iterdir()):
+        (moved_project / "videos" / "day1").mkdir(exist_ok=True)
+        video.rename(moved_project / "videos" / "day1" / video.name)
+    summary = batch(*THRESHOLDS, code=4)
+    assert summary["resumed"] == 0
+    assert "none of the inputs has a result in" in summary["notes"]
+    assert "such as videos/" in summary["notes"]
+
+
+def test_a_file_that_took_the_place_of_another_is_not_taken_for_it(moved_project, batch):
+    one, other = (moved_project / "videos" / n for n in ("test_yuv422p.mp4", "video_90.mov"))
+    other.write_bytes(bytes(one.stat().st_size))
+    os.utime(other, ns=(MODIFIED_NS, MODIFIED_NS))
+    assert batch(*THRESHOLDS)["resumed"] == 2
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[" * 100_000, b'{"folders": 7}', b'{"folders": [7, null, "/nowhere"]}']
+)
+def test_a_damaged_record_of_former_folders_is_ignored(project, batch, content):
+    (project / ".r.vswin" / "locations.json").write_bytes(content)
+    assert batch(*THRESHOLDS)["resumed"] == 3

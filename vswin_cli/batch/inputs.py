@@ -16,11 +16,16 @@ from vswin_cli.storage.files import reading_hint
 from vswin_cli.storage.remote import look_at, without_query
 from vswin_cli.storage.sources import VideoSource, find_sources
 
-__all__ = ["BatchInput", "Shard", "collect_inputs", "query_addresses"]
+__all__ = ["BatchInput", "Shard", "collect_inputs", "entry_name", "query_addresses"]
 
 _ENTRY_DIGITS = 24
 _UNKNOWN = "address"  # identity of a remote file whose server tells neither size nor time
 _REQUESTS_AT_A_TIME = 16
+
+
+def entry_name(place: str) -> str:
+    """Return the name in the journal for the file at a full path, or at an address."""
+    return hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()[:_ENTRY_DIGITS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +43,7 @@ class BatchInput:
     @property
     def entry(self) -> str:
         """Name of this input in the journal: a hash of its path or address."""
-        return hashlib.sha256(self.place.encode("utf-8", "surrogateescape")).hexdigest()[
-            :_ENTRY_DIGITS
-        ]
+        return entry_name(self.place)
 
     def is_as_before(self, identity: str | None) -> bool:
         """Whether a result for this identity is still valid, as far as can be known."""

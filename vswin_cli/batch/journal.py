@@ -60,6 +60,13 @@ class Journal:
             for name in ("entries", "scores", "parts"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
 
+    def entries(self) -> Iterator[str]:
+        """Iterate over the names of all entries, in no order."""
+        with suppress(OSError):
+            for path in (self.folder / "entries").iterdir():
+                if path.suffix == ".json" and not path.name.startswith("."):
+                    yield path.stem
+
     def entry_path(self, entry: str) -> Path:
         """Return the path of an entry."""
         return self.folder / "entries" / f"{entry}.json"

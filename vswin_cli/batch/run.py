@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 
 from vswin_cli.batch.executor import Executor
 from vswin_cli.batch.inputs import BatchInput
 from vswin_cli.batch.job import Job, Task
 from vswin_cli.batch.journal import Journal, lock_journal
 from vswin_cli.batch.outcome import Outcome, OutcomeStatus
+from vswin_cli.batch.resume import EarlierResults
 from vswin_cli.batch.scheduler import Activity, Limits, Scheduler, StopRequest
 from vswin_cli.batch.tables import (
     Target,
@@ -23,12 +22,8 @@ from vswin_cli.batch.tables import (
     write_video,
 )
 from vswin_cli.batch.upload import publish
-from vswin_cli.errors import OptionError, OutputError, SourceError, SourceNotFoundError, VswinError
-from vswin_cli.storage.files import replacing_binary
+from vswin_cli.errors import OptionError, OutputError, SourceError, VswinError
 from vswin_cli.storage.remote import upload
-from vswin_cli.timeline.record import Timeline, with_segments
-from vswin_cli.timeline.score_files import load_track
-from vswin_cli.timeline.scores import ScoreTrack
 
 __all__ = ["BatchReport", "Policy", "Progress", "run_batch"]
 
@@ -110,6 +105,7 @@ def run_batch(
     policy: Policy,
     stop: StopRequest,
     on_progress: Callable[[Progress], None],
+    on_note: Callable[[str], None] = lambda _: None,
 ) -> BatchReport:
     """Tag all inputs that earlier runs have not tagged, and write the tables.
 
@@ -121,6 +117,7 @@ def run_batch(
         policy: what to do again.
         stop: set from outside to end after the running jobs.
         on_progress: called often with how far the batch is.
+        on_note: called with what the user should know about earlier results.
 
     Raises:
         OutputError: another run holds the journal, or the disk is full; finished work is kept.
@@ -130,7 +127,7 @@ def run_batch(
     with lock_journal(journal, target.shard):
         target.sweep()
         batch = _Batch(inputs, target, task, journal, on_progress)
-        jobs = batch.plan(policy)
+        jobs = batch.plan(policy, on_note)
         batch.announce()
         try:
             if jobs:
@@ -170,18 +167,29 @@ class _Batch:
         self._bytes_done = 0.0
         self._paths = video_paths(target, self._inputs) if target.is_folder else {}
 
-    def plan(self, policy: Policy) -> list[Job]:
+    def plan(self, policy: Policy, on_note: Callable[[str], None]) -> list[Job]:
         """Take over results of earlier runs; returns jobs for the rest."""
         if not policy.resume:
             self._journal.clear_parts({one.entry for one in self._inputs})
+        earlier = EarlierResults(
+            self._journal,
+            self._task,
+            retry_failed=policy.retry_failed,
+            needs_scores=policy.needs_scores,
+            on_note=on_note,
+        )
         jobs = []
         for one in self._inputs:
-            outcome = self._known_outcome(one, policy)
-            if outcome is None:
-                jobs.append(Job.of(one))
-            else:
+            job = Job.of(one)
+            if one.problem is not None:
+                self._outcomes[one.entry] = job.blank(self._task).of_problem(one.problem)
+            elif policy.resume and (outcome := earlier.outcome(one)) is not None:
                 self._outcomes[one.entry] = outcome
-                self._num_resumed += one.problem is None
+                self._num_resumed += 1
+            else:
+                jobs.append(job)
+        if policy.resume:
+            earlier.finish()
         if policy.largest_first:
             jobs.sort(key=lambda job: -job.size_bytes)
         return jobs
@@ -262,77 +270,6 @@ class _Batch:
                 activities=tuple(activities),
             )
         )
-
-    def _known_outcome(self, one: BatchInput, policy: Policy) -> Outcome | None:
-        """Return the outcome of an input from the journal, or its problem; `None` to do it.
-
-        Three things must hold for an earlier result: the file is unchanged (size and time), the
-        scores were made with the same options and weights, and it did not fail for a reason that
-        may have gone, such as a missing file. Other thresholds or another name for the file only
-        need new segments from the saved scores.
-        """
-        if one.problem is not None:
-            return Job.of(one).blank(self._task).of_problem(one.problem)
-        old = self._journal.outcome(one.entry) if policy.resume else None
-        if old is None or old.scoring != self._task.scoring or not one.is_as_before(old.identity):
-            return None
-        if old.status == "failed":
-            is_open = policy.retry_failed or old.error_code == SourceNotFoundError.code
-            return None if is_open else replace(old, uri=one.source.uri)
-        if policy.needs_scores and not self._copy_scores(old):
-            return None
-        if old.segmenting == self._task.segmenting and old.uri == one.source.uri:
-            return self._with_reason(old)
-        return self._segment_again(one, old)
-
-    def _with_reason(self, old: Outcome) -> Outcome:
-        """Add why a video is partial, which entries of version 0.1.0 do not say."""
-        if old.status != "partial" or old.error is not None:
-            return old
-        with suppress(SourceError):
-            timeline = self._journal.timeline(old.entry)
-            return old if timeline is None else old.of_timeline(timeline)
-        return old  # damaged; writing the tables will tell
-
-    def _copy_scores(self, old: Outcome) -> bool:
-        """Copy the scores to this run's folder if they are elsewhere; whether they are there."""
-        wanted = self._task.scores_path(old.entry)
-        if wanted is None or wanted.is_file():
-            return True
-        if old.scores is None or not Path(old.scores).is_file():
-            return False
-        with Path(old.scores).open("rb") as source, replacing_binary(wanted) as copy:
-            shutil.copyfileobj(source, copy)
-        return True
-
-    def _open_scores(self, old: Outcome) -> tuple[ScoreTrack, Timeline] | None:
-        """Open the scores in this run's folder, else where they were written then."""
-        for path in (self._task.scores_path(old.entry), old.scores and Path(old.scores)):
-            with suppress(SourceError):
-                if path:
-                    return load_track(path)
-        return None
-
-    def _segment_again(self, one: BatchInput, old: Outcome) -> Outcome | None:
-        """Make the result for this run's thresholds and name from the saved scores."""
-        before = self._journal.timeline(old.entry)
-        if before is None:
-            return None
-        timeline = replace(before, video=replace(before.video, uri=one.source.uri))
-        if old.segmenting != self._task.segmenting:
-            opened = self._open_scores(old)
-            if opened is None:
-                return None
-            track, saved = opened
-            with track:
-                if (saved.model, saved.sampling) != (before.model, before.sampling):
-                    return None  # scores that another run has overwritten
-                timeline = with_segments(timeline, track, self._task.segments)
-        outcome = replace(old, uri=one.source.uri, segmenting=self._task.segmenting).of_timeline(
-            timeline
-        )
-        self._journal.record(outcome, timeline)
-        return outcome
 
 
 def _estimated_sizes(inputs: Sequence[BatchInput]) -> dict[str, float]:

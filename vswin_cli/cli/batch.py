@@ -312,6 +312,7 @@ def _run(
             policy=replace(options.policy, largest_first=setup.has_other_processes),
             stop=stop,
             on_progress=progress,
+            on_note=(lambda _: None) if options.quiet else console.note,
         )
 
 

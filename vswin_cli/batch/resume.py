@@ -1,0 +1,226 @@
+"""Take over results of earlier runs from the journal.
+
+A result counts if the file is unchanged (size and time) and its scores were made with the same
+options and weights. Other thresholds, or another name for the file, need new segments only.
+
+Entries of the journal are named after full paths. If a folder with videos and results was moved as
+a whole, entries are found by the paths that its files had before: the journal records in which
+folders it has been.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+from vswin_cli.batch.inputs import BatchInput, entry_name
+from vswin_cli.batch.job import Task
+from vswin_cli.batch.journal import Journal
+from vswin_cli.batch.outcome import Outcome
+from vswin_cli.errors import SourceError, SourceNotFoundError
+from vswin_cli.storage.files import replacing_binary, replacing_text
+from vswin_cli.storage.humanize import counted
+from vswin_cli.timeline.record import Timeline, with_segments
+from vswin_cli.timeline.score_files import load_track
+from vswin_cli.timeline.scores import ScoreTrack
+
+__all__ = ["EarlierResults"]
+
+_MAX_FORMER_FOLDERS = 8
+_ENTRIES_TO_LOOK_AT = 20
+
+
+class EarlierResults:
+    """What earlier runs have done that counts for this one.
+
+    Args:
+        journal: of this and earlier runs.
+        task: options and fingerprints of this run.
+        retry_failed: whether failures do not count.
+        needs_scores: whether a result counts only with its score file.
+        on_note: called with what the user should know.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        task: Task,
+        *,
+        retry_failed: bool,
+        needs_scores: bool,
+        on_note: Callable[[str], None],
+    ) -> None:
+        self._journal = journal
+        self._task = task
+        self._retry_failed = retry_failed
+        self._needs_scores = needs_scores
+        self._on_note = on_note
+        self._folder = journal.folder.parent
+        self._former_folders = self._read_former_folders()
+        self._num_found = 0
+        self._num_moved = 0
+        self._num_other_time = 0
+
+    def outcome(self, one: BatchInput) -> Outcome | None:
+        """Return the outcome of an input; `None` if it has to be done."""
+        old = self._find(one)
+        if old is None or old.scoring != self._task.scoring or not one.is_as_before(old.identity):
+            return None
+        if old.status == "failed":
+            may_differ = self._retry_failed or old.error_code == SourceNotFoundError.code
+            return None if may_differ else replace(old, uri=one.source.uri)
+        if self._needs_scores and not self._copy_scores(old):
+            return None
+        if old.segmenting == self._task.segmenting and old.uri == one.source.uri:
+            return self._with_reason(old)
+        return self._segment_again(one, old)
+
+    def finish(self) -> None:
+        """Record the folder of the journal, and report what became of a moved one."""
+        if self._num_moved:
+            self._on_note(f"{counted(self._num_moved, 'result')} found by the paths before a move")
+        if self._num_other_time:
+            self._on_note(
+                f"{counted(self._num_other_time, 'file')} changed size or time in a move and "
+                "will be done again; `mv`, `cp -p` and `rsync -t` keep times"
+            )
+        if not self._num_found and (other := next(self._journal.entries(), None)):
+            outcome = self._journal.outcome(other)
+            example = f", such as {outcome.uri}" if outcome is not None else ""
+            self._on_note(
+                f"none of the inputs has a result in {self._journal.folder}, only other files"
+                f"{example}; files that were moved are found if the table moved with them"
+            )
+        folders = list(dict.fromkeys([str(self._folder), *self._former_folders]))
+        with replacing_text(self._locations_path) as file:
+            json.dump({"folders": folders[: _MAX_FORMER_FOLDERS + 1]}, file)
+
+    @property
+    def _locations_path(self) -> Path:
+        return self._journal.folder / "locations.json"
+
+    def _find(self, one: BatchInput) -> Outcome | None:
+        """Return the outcome of an input, under its name or one that it had before."""
+        old = self._journal.outcome(one.entry)
+        if old is not None:
+            self._num_found += 1
+            return old
+        for entry, is_moved in self._former_entries(one):
+            old = self._journal.outcome(entry)
+            if old is None:
+                continue
+            self._num_found += 1
+            if old.scoring != self._task.scoring:
+                return None
+            if not one.is_as_before(old.identity):
+                self._num_other_time += is_moved
+                return None
+            self._num_moved += is_moved
+            return self._rename(old, one)
+        return None
+
+    def _former_entries(self, one: BatchInput) -> Iterator[tuple[str, bool]]:
+        """Yield names under which an earlier run may have kept an input, and if it was moved."""
+        if one.source.path is None:
+            return
+        # Version 0.1.0 resolved symbolic links.
+        yield entry_name(os.path.realpath(one.place)), False
+        for place in dict.fromkeys((one.place, os.path.realpath(one.place))):
+            for folder in (str(self._folder), os.path.realpath(self._folder)):
+                if not place.startswith(f"{folder}/"):
+                    continue
+                inside = place[len(folder) :]
+                for former in self._former_folders:
+                    for name in dict.fromkeys((former, os.path.realpath(former))):
+                        yield entry_name(name + inside), True
+
+    def _read_former_folders(self) -> list[str]:
+        """Return the folders in which the results were before, the last one first."""
+        folders: list[str] = []
+        with suppress(OSError, ValueError, RecursionError, TypeError, KeyError):
+            content = json.loads(self._locations_path.read_text(encoding="utf-8"))
+            folders = [one for one in content["folders"] if isinstance(one, str)]
+        if not folders:  # version 0.1.0: full paths of score files tell
+            for entry in islice(self._journal.entries(), _ENTRIES_TO_LOOK_AT):
+                old = self._journal.outcome(entry)
+                state = Path((old and old.scores) or "").parent.parent
+                if state.name == self._journal.folder.name:
+                    folders = [str(state.parent)]
+                    break
+        return [one for one in folders if one != str(self._folder)][:_MAX_FORMER_FOLDERS]
+
+    def _rename(self, old: Outcome, one: BatchInput) -> Outcome | None:
+        """Write an entry under the name that its file has now."""
+        timeline = None
+        if old.status != "failed":
+            with suppress(SourceError):
+                timeline = self._journal.timeline(old.entry)
+            if timeline is None:
+                return None
+            timeline = replace(timeline, video=replace(timeline.video, uri=one.source.uri))
+        scores = self._task.scores_path(old.entry)
+        new = replace(old, entry=one.entry, uri=one.source.uri)
+        if scores is not None and scores.is_file():
+            new = replace(new, scores=str(scores))
+            if self._copy_scores(new):
+                new = replace(new, scores=str(self._task.scores_path(new.entry)))
+        self._journal.record(new, timeline)
+        return new
+
+    def _with_reason(self, old: Outcome) -> Outcome:
+        """Add why a video is partial, which entries of version 0.1.0 do not say."""
+        if old.status != "partial" or old.error is not None:
+            return old
+        with suppress(SourceError):
+            timeline = self._journal.timeline(old.entry)
+            return old if timeline is None else old.of_timeline(timeline)
+        return old  # damaged; writing the tables will tell
+
+    def _copy_scores(self, old: Outcome) -> bool:
+        """Copy the scores to this run's folder if they are elsewhere; whether they are there."""
+        wanted = self._task.scores_path(old.entry)
+        if wanted is None or wanted.is_file():
+            return True
+        if old.scores is None or not Path(old.scores).is_file():
+            return False
+        with Path(old.scores).open("rb") as source, replacing_binary(wanted) as copy:
+            shutil.copyfileobj(source, copy)
+        return True
+
+    def _open_scores(self, old: Outcome) -> tuple[ScoreTrack, Timeline] | None:
+        """Open the scores in this run's folder, else where they were written then."""
+        for path in (self._task.scores_path(old.entry), old.scores and Path(old.scores)):
+            with suppress(SourceError):
+                if path:
+                    return load_track(path)
+        return None
+
+    def _segment_again(self, one: BatchInput, old: Outcome) -> Outcome | None:
+        """Make the result for this run's thresholds and name from the saved scores."""
+        try:
+            before = self._journal.timeline(old.entry)
+        except SourceError:
+            return None  # a damaged entry: the video is done again
+        if before is None:
+            return None
+        timeline = replace(before, video=replace(before.video, uri=one.source.uri))
+        if old.segmenting != self._task.segmenting:
+            opened = self._open_scores(old)
+            if opened is None:
+                return None
+            track, saved = opened
+            with track:
+                if (saved.model, saved.sampling) != (before.model, before.sampling):
+                    return None  # scores that another run has overwritten
+                timeline = with_segments(timeline, track, self._task.segments)
+        outcome = replace(old, uri=one.source.uri, segmenting=self._task.segmenting).of_timeline(
+            timeline
+        )
+        self._journal.record(outcome, timeline)
+        return outcome
