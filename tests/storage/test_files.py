@@ -9,7 +9,7 @@ from vswin_cli.cli.app import run
 from vswin_cli.errors import OutputError
 from vswin_cli.export import write_timeline
 from vswin_cli.models.weights.store import locked
-from vswin_cli.storage.files import replacing_text
+from vswin_cli.storage.files import is_private, replacing_text
 
 LONG = "a" * 300
 PATHS = {
@@ -86,3 +86,20 @@ def test_a_lock_that_cannot_be_taken_is_named(tmp_path, monkeypatch):
     (tmp_path / "locks" / "model-x.lock").mkdir(parents=True)
     with pytest.raises(OutputError, match="cannot write the cache folder"), locked("model-x"):
         pass
+
+
+def test_a_file_is_private_only_if_every_folder_on_the_way_is(tmp_path):
+    path = tmp_path / "a" / "b" / "file"
+    path.parent.mkdir(parents=True)
+    path.write_text("x")
+    for one in (path, path.parent, path.parent.parent):
+        one.chmod(0o700)
+    assert is_private(path)
+    for one in (path, path.parent, path.parent.parent):
+        one.chmod(0o702)
+        assert not is_private(path)
+        one.chmod(0o700)
+    path.parent.chmod(0o1777)  # like /tmp: only owners may rename what is in it
+    assert is_private(path)
+    assert not is_private(path.parent)
+    assert not is_private(tmp_path / "absent")

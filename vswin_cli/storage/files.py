@@ -27,6 +27,7 @@ __all__ = [
     "holds_for_all",
     "is_file",
     "is_folder",
+    "is_private",
     "is_there",
     "reading_hint",
     "replacing_binary",
@@ -171,6 +172,47 @@ def is_file(path: Path) -> bool:
 def is_folder(path: Path) -> bool:
     """Same as `Path.is_dir`, but false instead of an error where this user may not look."""
     return is_there(path) and path.is_dir()
+
+
+def is_private(path: Path) -> bool:
+    """Whether nobody but this user and the system's administrator can change what is there.
+
+    Each folder on the way counts, too: who may write in one can put another in the place of the
+    next. A folder like `/tmp`, in which only owners may rename, is no danger.
+    """
+    if not hasattr(os, "geteuid"):
+        return True  # no owners and modes of this kind on this system
+    try:
+        path = path.resolve(strict=True)
+        own, *folders = [one.stat() for one in (path, *path.parents)]
+    except OSError:
+        return False
+    return (
+        own.st_uid == os.geteuid()
+        and not _is_open(own)
+        and all(
+            one.st_uid in (0, os.geteuid()) and (one.st_mode & stat.S_ISVTX or not _is_open(one))
+            for one in folders
+        )
+    )
+
+
+def _is_open(status: os.stat_result) -> bool:
+    """Whether others may write; a group of this user alone, as Linux makes them, is no other."""
+    if status.st_mode & stat.S_IWOTH:
+        return True
+    return bool(status.st_mode & stat.S_IWGRP) and not _is_own_group(status.st_gid)
+
+
+def _is_own_group(number: int) -> bool:
+    import grp
+    import pwd
+
+    try:
+        group, user = grp.getgrgid(number), pwd.getpwuid(os.geteuid())
+    except KeyError:
+        return False
+    return group.gr_name == user.pw_name and set(group.gr_mem) <= {user.pw_name}
 
 
 def reading_hint(error: OSError) -> str | None:

@@ -138,12 +138,16 @@ def test_no_kernel_without_a_compiler_or_if_not_wanted(tmp_path):
     assert list(tmp_path.rglob("*.so")) == []
 
 
-def test_a_damaged_library_is_not_used(tmp_path):
+@pytest.mark.parametrize("damage", [b"\x7fELF nonsense", None], ids=["nonsense", "cut off"])
+def test_a_damaged_library_is_not_used_but_compiled_again(tmp_path, damage):
     kernel_for(torch.float32)
     assert shows_kernel(tmp_path)
     (library,) = (tmp_path / "native").iterdir()
-    library.write_bytes(b"\x7fELF nonsense")
-    assert not shows_kernel(tmp_path)
+    content = library.read_bytes()
+    library.write_bytes(content[: len(content) // 2] if damage is None else damage)
+    assert not shows_kernel(tmp_path, CC="false")
+    assert shows_kernel(tmp_path)
+    assert shows_kernel(tmp_path, CC="false")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

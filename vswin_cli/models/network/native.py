@@ -2,6 +2,9 @@
 
 A wheel has no compiled part, and a machine without a C compiler loses nothing but speed: there is
 no library then and the caller uses PyTorch. `VSWIN_NATIVE=0` turns compiled code off.
+
+Loading a library runs code, so one from the cache is used only if nobody but this user can have
+written it, and if it is complete: a cut off one would end the process with a bus error.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 
+from vswin_cli.storage.files import is_private
 from vswin_cli.storage.user_config import cache_folder
 
 __all__ = ["native_library"]
@@ -32,6 +36,7 @@ _FLAGS = (
     "-fPIC",
 )
 _COMPILE_SECONDS = 60
+_HASH_BYTES = hashlib.sha256().digest_size
 _lock = Lock()
 
 
@@ -60,18 +65,31 @@ def _load(source: Path) -> ctypes.CDLL | None:
     name = f"{source.stem}-{hashlib.sha256(b'|'.join(marks)).hexdigest()[:20]}.so"
     path = cache_folder() / "native" / name
     try:
-        if not path.is_file():
-            _compile(source, path)
-        return ctypes.CDLL(str(path))
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if is_private(path.parent):
+            if not (is_private(path) and _is_complete(path)):
+                _compile(source, path)
+            return ctypes.CDLL(str(path))
+        with tempfile.TemporaryDirectory() as folder:  # only this user may enter it
+            _compile(source, Path(folder) / name)
+            return ctypes.CDLL(str(Path(folder) / name))
     except (OSError, subprocess.SubprocessError):
         return None  # no compiler, a compiler too old, a CPU too narrow, a full or read-only disk
+
+
+def _is_complete(path: Path) -> bool:
+    """Whether a library ends with the hash of what is before, as `_compile` leaves it."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return False
+    return hashlib.sha256(content[:-_HASH_BYTES]).digest() == content[-_HASH_BYTES:]
 
 
 def _compile(source: Path, path: Path) -> None:
     compiler = os.environ.get("CC") or shutil.which("cc") or shutil.which("gcc")
     if compiler is None:
         raise FileNotFoundError("no C compiler")
-    path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         part = Path(folder) / path.name
         subprocess.run(
@@ -82,6 +100,9 @@ def _compile(source: Path, path: Path) -> None:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        part.chmod(0o700)
+        with part.open("r+b") as file:  # loaders ignore what follows the last section
+            file.write(hashlib.sha256(file.read()).digest())
         part.replace(path)
 
 
