@@ -98,8 +98,12 @@ class Stride:
 
     def frames(self, num_frames: int, frame_rate: float) -> int:
         """The same distance in sampled frames, at least one."""
+        return max(1, round(self.exact_frames(num_frames, frame_rate)))
+
+    def exact_frames(self, num_frames: int, frame_rate: float) -> float:
+        """The same distance in sampled frames, before rounding."""
         per_unit = {"s": frame_rate, "%": num_frames / 100, "f": 1.0}[self.unit]
-        return max(1, round(self.amount * per_unit))
+        return self.amount * per_unit
 
     def __str__(self) -> str:
         return f"{self.amount:g}{self.unit}"

@@ -125,6 +125,41 @@ def test_every_clip_is_listed_with_its_best_classes_if_asked_for(tag, movie, tmp
     assert "add --json" in err
 
 
+def test_windows_name_their_classes(tag, movie):
+    code, out, _ = tag(movie, "--json", "--windows", "2")
+    assert code == 0
+    for window in json.loads(out)["windows"]:
+        assert [top["label"] for top in window["top"]] == [
+            f"label {'abcdefghij'[top['class_id']]}" for top in window["top"]
+        ]
+
+
+def test_a_result_without_segments_says_how_near_it_was(tag, movie):
+    code, out, err = tag(movie, "--onset", "0.999")
+    assert code == 0
+    assert "no segments: the best score is 0." in err
+    assert "below its onset of 1.00" in err
+    assert "best score" not in out
+
+
+def test_a_stride_that_had_to_be_rounded_is_told(tag, movie):
+    code, out, err = tag(movie, "--json", "--stride", "2%")
+    assert code == 0
+    assert "the stride of 2% is rounded to 2 sampled frames" in err
+    assert "STRIDE" in [notice["code"] for notice in json.loads(out)["warnings"]]
+
+
+def test_include_may_not_drop_a_group(tag, movie):
+    groups = ["--group", "ball=label a,label b", "--group", "water=label c"]
+    code, _, err = tag(movie, *groups, "--include", "label d", "--include", "BALL")
+    assert code == 2
+    assert "--include leaves out the group `water`" in err
+    assert 'add --include "water"' in err
+    code, out, _ = tag(movie, *groups, "--include", "*a*", "--json", "--onset", "0")
+    assert code == 0
+    assert {one["label"] for one in json.loads(out)["segments"]} & {"ball", "water"}
+
+
 def test_time_between_clips_that_nobody_looked_at_is_told(tag, tmp_path):
     video = make_video(tmp_path / "long.mp4", VideoRecipe(num_frames=600))
     _, out, err = tag(video, "--json", "--stride", "8s")

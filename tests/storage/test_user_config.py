@@ -1,4 +1,5 @@
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -28,10 +29,28 @@ def test_a_settled_model_is_found_again_and_the_rest_stays(own_settings):
     own_settings.write_text('# mine\nother = 3\n[table]\nmodel_size = "x"\n')
     set_default_model('a "quoted" name')
     set_default_model("swin-t-k400")
-    assert default_model() == "swin-t-k400"
     text = own_settings.read_text()
     assert text.count("swin-t-k400") == 1
     assert "# mine\nother = 3\n[table]\n" in text
+    own_settings.write_text(text.partition("\n")[0])
+    assert default_model() == "swin-t-k400"
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ('modle = "swin-t-k400"\n', "unknown key `modle`"),
+        ('model = "x"\n[tag]\nonset = 0.3\n', "unknown section `tag`"),
+        ('MODEL = "x"\n', "unknown key `MODEL`"),
+    ],
+)
+def test_an_unknown_key_is_refused_by_name(own_settings, content, named, capfd):
+    own_settings.parent.mkdir()
+    own_settings.write_text(content)
+    with pytest.raises(OptionError, match=re.escape(named)):
+        default_model()
+    assert run(["models", "default"]) == 2
+    assert named in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("content", ["model = \n", "model = 3\n", "\xff"])

@@ -12,7 +12,13 @@ from vswin_cli.errors import OptionError
 from vswin_cli.models.architecture import InputSpec
 from vswin_cli.video.frame_rate import Intervals, usual_interval
 from vswin_cli.video.grid import GridWalker
-from vswin_cli.video.sampling import RunEnd, SampledFrame, SamplingPlan, plan_sampling
+from vswin_cli.video.sampling import (
+    RunEnd,
+    SampledFrame,
+    SamplingPlan,
+    describe_rounding,
+    plan_sampling,
+)
 
 SPEC = InputSpec()
 
@@ -54,6 +60,22 @@ def test_weights_advise_a_stride():
 def test_stride_is_rounded_to_whole_time_steps(stride, ticks):
     options = SamplingOptions(stride=Stride.parse(stride))
     assert plan_sampling(SPEC, options).stride == ticks
+
+
+@pytest.mark.parametrize(
+    ("stride", "told"),
+    [("4%", "6.25% of a clip"), ("1f", "2 sampled frames"), ("3f", "4 sampled"), ("0.01", "0.01s")],
+)
+def test_a_stride_that_is_rounded_far_is_described(stride, told):
+    options = SamplingOptions(stride=Stride.parse(stride))
+    text = describe_rounding(SPEC, options, plan_sampling(SPEC, options))
+    assert told in text
+
+
+@pytest.mark.parametrize("stride", ["50%", "1.067", "7f", "4s", None])
+def test_a_stride_that_is_kept_is_not_described(stride):
+    options = SamplingOptions(stride=None if stride is None else Stride.parse(stride))
+    assert describe_rounding(SPEC, options, plan_sampling(SPEC, options)) is None
 
 
 def test_frame_interval_counts_positions_by_index():

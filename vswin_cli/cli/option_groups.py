@@ -10,6 +10,7 @@ import dataclasses
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from functools import wraps
 from typing import Any, Literal, cast, get_type_hints
 
@@ -103,7 +104,14 @@ class SegmentChoice:
 
     def __post_init__(self) -> None:
         # The weights are not loaded yet; most mistakes show against the defaults already.
-        self.over(SegmentOptions())
+        options = self.over(SegmentOptions())
+        for group in options.groups if options.include else ():
+            patterns = (pattern.casefold() for pattern in options.include)
+            if not any(fnmatchcase(group.name.casefold(), pattern) for pattern in patterns):
+                raise OptionError(
+                    f"--include leaves out the group `{group.name}`",
+                    hint=f'add --include "{group.name}", or omit its --group',
+                )
 
     def over(self, advised: SegmentOptions) -> SegmentOptions:
         """Put what the user chose over what the weights or an earlier run advise.

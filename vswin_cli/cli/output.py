@@ -100,12 +100,13 @@ class Output:
         """Report an error that concerns one of several videos."""
         console.error(problem, as_json=self.json)
 
-    def plan(self, uris: Sequence[str], inputs: Sequence[Path] = ()) -> list[Path]:
+    def plan(self, uris: Sequence[str], inputs: Sequence[Path] | None = None) -> list[Path]:
         """Name the file of each video, and refuse before the work what could not be written.
 
         Args:
             uris: the videos, in their order.
-            inputs: files that the result is made of.
+            inputs: files that the result is made of; `None` leaves the files themselves to be
+                checked by the caller, who knows of more results.
 
         Returns:
             A path for each video, all the same if one file holds them; empty if all goes to
@@ -122,9 +123,10 @@ class Output:
         if self.path is None:
             return []
         files = self.path.files(uris, get_format(self.format).suffix)
-        check_spares(files, inputs)
-        check_media_names(("--out", path) for path in files)
-        check_overwrites(files, force=self.force)
+        if inputs is not None:
+            check_spares(files, inputs)
+            check_media_names(("--out", path) for path in files)
+            check_overwrites(files, force=self.force)
         return files
 
     def _check_holds(self, num_videos: int) -> None:
@@ -144,7 +146,7 @@ class Output:
         """
         if self.format not in _JSON_FORMATS and self.printed not in _JSON_FORMATS:
             raise OptionError(
-                f"--windows needs JSON output, not {self.format}",
+                f"--windows needs JSON, and the output is {self.format}",
                 hint="add --json, or give a FILE.json as --out",
             )
 

@@ -34,7 +34,7 @@ from vswin_cli.video.clips import Clip, open_clips
 from vswin_cli.video.decode_options import DecodeOptions
 from vswin_cli.video.decoder_pool import DecoderPool
 from vswin_cli.video.info import DecodeReport, VideoInfo
-from vswin_cli.video.sampling import SamplingPlan
+from vswin_cli.video.sampling import SamplingPlan, describe_rounding
 from vswin_cli.video.stream import VideoStream
 
 __all__ = ["OnProgress", "analyze_video"]
@@ -109,7 +109,11 @@ def analyze_video(
             sampling=_sampling_record(engine, sampling, stream.plan, step_seconds),
             postprocess=PostprocessRecord.of(card.activation, segments),
             coverage=_coverage(report, track),
-            warnings=(*_notices(report), *_unseen(stream.plan, report, track)),
+            warnings=(
+                *_notices(report),
+                *_rounded(describe_rounding(card.input, sampling, stream.plan)),
+                *_unseen(stream.plan, report, track),
+            ),
             status=report.status,
         )
         timeline = with_segments(bare, track, segments, top_classes=top_classes)
@@ -143,6 +147,11 @@ def _notices(report: DecodeReport) -> tuple[Notice, ...]:
     elif report.end_reason not in ("end", "stopped"):
         text += f"; in the end: {report.end_reason.replace('_', ' ')}"
     return (Notice("PARTIAL", text), *notices)
+
+
+def _rounded(text: str | None) -> tuple[Notice, ...]:
+    """Wrap what is said about a stride that was rounded far."""
+    return () if text is None else (Notice("STRIDE", text),)
 
 
 def _unseen(plan: SamplingPlan, report: DecodeReport, track: ScoreTrack) -> Iterator[Notice]:

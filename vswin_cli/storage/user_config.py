@@ -18,6 +18,8 @@ from vswin_cli.storage.files import replacing_text, writing
 
 __all__ = ["cache_folder", "default_model", "set_default_model", "settings_path"]
 
+_KEYS = ("model",)
+
 
 def cache_folder() -> Path:
     """Name the folder of everything that vswin keeps between runs; need not exist."""
@@ -38,9 +40,17 @@ def default_model() -> str | None:
     """Read the user's default model, if one is set.
 
     Raises:
-        OptionError: the file cannot be read, or its `model` is no text.
+        OptionError: the file cannot be read, holds an unknown key, or its `model` is no text.
     """
-    model = _read(settings_path()).get("model")
+    content = _read(settings_path())
+    unknown = [key for key in content if key not in _KEYS]
+    if unknown:
+        kind = "section" if isinstance(content[unknown[0]], dict) else "key"
+        raise OptionError(
+            f"{settings_path()}: unknown {kind} `{unknown[0]}`",
+            hint=f"the file may hold {', '.join(_KEYS)}; remove or correct the rest",
+        )
+    model = content.get("model")
     if model is not None and not isinstance(model, str):
         raise OptionError(
             f"{settings_path()}: `model` must be a name in quotes, got {model!r}",

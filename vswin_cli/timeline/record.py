@@ -18,6 +18,7 @@ from vswin_cli.errors import SourceError
 from vswin_cli.storage import json_records
 from vswin_cli.storage.humanize import counted
 from vswin_cli.storage.json_records import JsonValue, named
+from vswin_cli.timeline.near_miss import describe_near_miss
 from vswin_cli.timeline.provenance import (
     GroupRecord,
     ModelRecord,
@@ -114,6 +115,8 @@ class WindowScore:
 
     class_id: int
     score: float = field(metadata=named(digits=4))
+    label: str | None = None
+    """Name of the class; `None` in files of version 0.1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,9 +235,11 @@ def with_segments(
     """
     found = segment_track(track, options)
     segments = number_frames(found.segments, timeline.video.constant_frame_rate)
-    others = [notice for notice in timeline.warnings if notice.code != _GATED]
+    others = [notice for notice in timeline.warnings if notice.code not in (_GATED, _EMPTY)]
     if found.gated_seconds:
         others.append(_gated_notice(found.gated_seconds, track.analysed_seconds))
+    if not segments:
+        others.append(Notice(_EMPTY, describe_near_miss(track, options)))
     return replace(
         timeline,
         segments=tuple(segments),
@@ -254,12 +259,13 @@ def clip_windows(track: ScoreTrack, count: int) -> tuple[WindowRecord, ...]:
         first, stop = track.cells_of(float(start), float(end))
         means = track.read(first, stop)[track.valid[first:stop]].mean(axis=0)
         best = (-means).argsort(kind="stable")[:count]
-        top = tuple(WindowScore(int(i), float(means[i])) for i in best)
+        top = tuple(WindowScore(int(i), float(means[i]), track.labels[i]) for i in best)
         windows.append(WindowRecord(round(float(start), 6), round(float(end), 6), top))
     return tuple(windows)
 
 
 _GATED = "NOTHING_DECIDED"
+_EMPTY = "NO_SEGMENTS"
 
 
 def _gated_notice(gated_seconds: float, analysed_seconds: float) -> Notice:

@@ -31,6 +31,7 @@ __all__ = [
     "RunEnd",
     "SampledFrame",
     "SamplingPlan",
+    "describe_rounding",
     "plan_sampling",
 ]
 
@@ -42,6 +43,7 @@ UNIFORM_CLIP_SECONDS = 4.0
 (Something-Something v2 has 2 to 6 seconds)."""
 _UNIFORM_POSITIONS_PER_TICK = 4
 _FRAMES_PER_STEP = 2  # the network's patches are two frames deep
+_NEAR_STRIDE = 0.2  # of the stride asked for; rounding to an even number is less from 6 frames on
 _FUZZ = 1e-6  # positions; absorbs float error in seconds × rate
 
 
@@ -198,6 +200,23 @@ def _plan_uniform(spec: InputSpec, options: SamplingOptions) -> SamplingPlan:
         short="spread",
         start_seconds=options.start_seconds or 0.0,
         end_seconds=options.end_seconds,
+    )
+
+
+def describe_rounding(spec: InputSpec, options: SamplingOptions, plan: SamplingPlan) -> str | None:
+    """Describe how far the plan's stride is from the one asked for; `None` if it is near."""
+    if options.stride is None:
+        return None
+    rate = options.frame_rate or spec.frame_rate
+    if spec.sampling == "uniform":
+        rate = plan.positions_per_second / plan.positions_per_tick
+    asked = options.stride.exact_frames(spec.num_frames, rate)
+    if abs(plan.stride - asked) <= _NEAR_STRIDE * asked:
+        return None
+    return (
+        f"the stride of {options.stride} is rounded to {plan.stride} sampled frames "
+        f"({100 * plan.stride / plan.num_frames:g}% of a clip): "
+        f"clips start on multiples of {_FRAMES_PER_STEP}"
     )
 
 
