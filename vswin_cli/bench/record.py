@@ -120,7 +120,7 @@ class NetworkRow:
     """Of one clip in the other way, fastest pass; `None` where it was not tried."""
     clips_per_second: float
     gflops: float
-    """By the reference's multiply-adds, whoever saves some of them."""
+    """By the multiply-adds of the reference, even where an implementation skips some."""
     share: float
     """Of the ceiling in this precision."""
     slower: float

@@ -150,15 +150,15 @@ def _count(
 ) -> Counts:
     """Count one label's right, wrong and missed events in one video."""
     right = most_matches(predicted, true, *measure)
-    settled = [
+    certain = [
         one
         for one in predicted
         if not any(d.start_seconds <= one.start_seconds < d.end_seconds for d in uncertain)
     ]
-    # Wrong are the settled predictions that the largest matching of them alone leaves over: among
-    # the largest matchings of all predictions there is one that holds as many settled ones, since
-    # an augmenting path never unmatches a prediction.
-    wrong = len(settled) - most_matches(settled, true, *measure)
+    # Wrong are the predictions outside uncertain parts that the largest matching of these alone
+    # leaves over. Some largest matching of all predictions has as many of them, since an augmenting
+    # path never unmatches a prediction.
+    wrong = len(certain) - most_matches(certain, true, *measure)
     return Counts(right, wrong, len(true) - right)
 
 
