@@ -249,7 +249,7 @@ def test_fiftyone_lists_timestamps_per_video_id():
 def test_label_studio_ranges_are_one_based_and_inclusive():
     video = replace(timeline().video, frame_rate_rational="25/1", average_frame_rate=25.0)
     (task,) = json.loads(written("labelstudio", timeline(video=video)))
-    assert task["data"] == {"video": "/videos/a b.mp4"}
+    assert task["data"] == {"video": "/videos/a b.mp4", "fps": 25.0}
     (prediction,) = task["predictions"]
     first = prediction["result"][1]
     assert first["type"] == "timelinelabels"
@@ -265,7 +265,7 @@ def test_label_studio_sdk_accepts_the_predictions():
         for one in timeline().segments
     )
     control = interface.LabelInterface(
-        f'<View><Video name="video" value="$video"/>'
+        f'<View><Video name="video" value="$video" frameRate="$fps"/>'
         f'<TimelineLabels name="videoLabels" toName="video">{labels}</TimelineLabels></View>'
     )
     (task,) = json.loads(written("labelstudio"))
@@ -287,11 +287,16 @@ def test_audacity_labels_are_three_columns():
         ("30000/1001", 29.97, Fraction(30000, 1001), True),
         ("25/1", 25.0, Fraction(25), True),
         (None, 20.2, Fraction(24000, 1001), False),
-        ("15/1", 15.0, Fraction(24000, 1001), False),
+        ("15/1", 15.0, Fraction(30), True),
+        ("10/1", 10.0, Fraction(30), True),
+        ("25/2", 12.5, Fraction(25), True),
+        ("15000/1001", 14.985, Fraction(30000, 1001), True),
+        ("1/1", 1.0, Fraction(24), True),
+        ("28/1", 28.0, Fraction(30000, 1001), False),
         (None, 58.9, Fraction(60000, 1001), False),
     ],
 )
-def test_editing_rate_is_the_videos_own_or_the_nearest_standard_one(
+def test_editing_rate_is_the_videos_own_a_multiple_or_the_nearest_standard_one(
     constant, average, expected, exact
 ):
     video = VideoRecord(
@@ -300,7 +305,8 @@ def test_editing_rate_is_the_videos_own_or_the_nearest_standard_one(
         average_frame_rate=average,
         variable_frame_rate=constant is None,
     )
-    assert edit_rate(timeline(video=video)) == EditRate(expected, exact)
+    found = edit_rate(timeline(video=video))
+    assert (found.frames_per_second, found.exact) == (expected, exact)
 
 
 def test_frames_of_an_export_are_the_frames_of_the_segment():

@@ -223,8 +223,8 @@ FormatOption = Annotated[
     typer.Option(
         "--format",
         "-f",
-        help="Output format: table, json, jsonl, csv, tsv, srt, vtt, vtt-metadata, edl, edl-df, "
-        "otio, fcpxml, activitynet, labelstudio, fiftyone, elan or audacity.",
+        help="Output format: table, json, jsonl, csv, csv-bom, tsv, srt, vtt, vtt-metadata, edl, "
+        "edl-df, otio, fcpxml, activitynet, labelstudio, fiftyone, elan or audacity.",
         show_default="by the ending of --out, JSON in a folder, else a table",
         rich_help_panel=_OUTPUT,
     ),

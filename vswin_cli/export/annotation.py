@@ -69,7 +69,9 @@ def label_studio(timelines: Sequence[Timeline]) -> str:
     """Write Label Studio tasks with predictions for a `TimelineLabels` control.
 
     Frames count from 1 and ranges include both ends. The control is expected to be named
-    `videoLabels` and the video `video`, as in Label Studio's own template.
+    `videoLabels` and the video `video`, as in Label Studio's own template. Label Studio counts 24
+    frames per second unless told otherwise: `<Video ... frameRate="$fps"/>` takes the rate of each
+    task.
     """
     return _json([_label_studio_task(timeline) for timeline in timelines])
 
@@ -82,7 +84,8 @@ def _label_studio_task(timeline: Timeline) -> dict[str, JsonValue]:
         "score": round(sum(scores) / len(scores), 4) if scores else 0.0,
         "result": [_label_studio_region(i, one, rate) for i, one in enumerate(timeline.segments)],
     }
-    return {"data": {"video": timeline.video.uri}, "predictions": [prediction]}
+    data = {"video": timeline.video.uri, "fps": round(float(rate.frames_per_second), 6)}
+    return {"data": data, "predictions": [prediction]}
 
 
 def _label_studio_region(number: int, one: Segment, rate: EditRate) -> dict[str, JsonValue]:

@@ -10,38 +10,92 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from fractions import Fraction
 
+from vswin_cli.errors import OptionError
 from vswin_cli.export.naming import caption, colour_index, media_url, one_line, video_name
-from vswin_cli.export.timecodes import EditRate, drop_rate, edit_rate, frame_range, timecode
+from vswin_cli.export.timecodes import (
+    EditRate,
+    drop_rate,
+    edit_rate,
+    frame_range,
+    frames_per_day,
+    start_frame,
+    starts_in_drop_frame,
+    timecode,
+)
 from vswin_cli.storage.json_records import JsonValue, json_text
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.segments import Segment
 
-__all__ = ["edl", "edl_drop", "fcpxml", "otio"]
+__all__ = ["edl", "edl_drop", "edl_drop_rate", "edl_rate", "fcpxml", "otio"]
 
 _EDL_COLOURS = ("RED", "GREEN", "BLUE", "CYAN", "MAGENTA", "YELLOW", "WHITE")
 _OTIO_COLOURS = ("PINK", "RED", "ORANGE", "YELLOW", "GREEN", "CYAN", "BLUE", "PURPLE", "MAGENTA")
 
 
 def edl(timelines: Sequence[Timeline]) -> str:
-    """Write a CMX3600 EDL, non-drop-frame: per segment an event at its place and a locator."""
+    """Write a CMX3600 EDL: per segment an event at its place and a locator.
+
+    Timecode is that of the video, non-drop-frame if it has none.
+
+    Raises:
+        OptionError: see `edl_rate`.
+    """
     (timeline,) = timelines
-    return _edl(timeline, edit_rate(timeline), drop=False)
+    rate = edl_rate(timeline)
+    return _edl(timeline, rate, drop=starts_in_drop_frame(timeline, rate))
 
 
 def edl_drop(timelines: Sequence[Timeline]) -> str:
     """Write a CMX3600 EDL in drop-frame timecode, which keeps real time at 29.97 and 59.94.
 
     Raises:
-        OptionError: the video has another rate, at which nothing is dropped.
+        OptionError: see `edl_drop_rate`.
     """
     (timeline,) = timelines
-    return _edl(timeline, drop_rate(timeline), drop=True)
+    return _edl(timeline, edl_drop_rate(timeline), drop=True)
+
+
+def edl_rate(timeline: Timeline) -> EditRate:
+    """Return the rate of an EDL.
+
+    Raises:
+        OptionError: the video has no rate, or a segment ends past 24 hours of timecode.
+    """
+    rate = edit_rate(timeline)
+    return _within_a_day(timeline, rate, drop=starts_in_drop_frame(timeline, rate))
+
+
+def edl_drop_rate(timeline: Timeline) -> EditRate:
+    """Return the rate of an EDL in drop-frame timecode.
+
+    Raises:
+        OptionError: the video has another rate, at which nothing is dropped, or none, or a segment
+            ends past 24 hours of timecode.
+    """
+    return _within_a_day(timeline, drop_rate(timeline), drop=True)
+
+
+def _within_a_day(timeline: Timeline, rate: EditRate, *, drop: bool) -> EditRate:
+    """Refuse times that a timecode cannot hold: it would begin again at 00:00:00:00."""
+    offset = start_frame(timeline, rate)
+    last = max([0, *(frame_range(one, rate)[1] for one in timeline.segments)])
+    if offset + last >= frames_per_day(rate, drop=drop):
+        start = timeline.video.start_timecode
+        raise OptionError(
+            f"timecode ends at 24 hours, and segments of {timeline.video.uri} go on to "
+            f"{float(last / rate.frames_per_second) / 3600:.1f} hours"
+            f"{f' after its start at {start}' if start else ''}",
+            hint="choose a format with times, such as csv, otio or fcpxml"
+            f"{', or give --timecode-start 00:00:00:00' if start else ''}",
+        )
+    return rate
 
 
 def _edl(timeline: Timeline, rate: EditRate, *, drop: bool) -> str:
     name = video_name(timeline)
     lines = [f"TITLE: {name[:70]}", f"FCM: {'DROP FRAME' if drop else 'NON-DROP FRAME'}", ""]
-    spans = [frame_range(one, rate) for one in timeline.segments]
+    offset = start_frame(timeline, rate)
+    spans = [_moved(frame_range(one, rate), offset) for one in timeline.segments]
     events = zip(timeline.segments, spans, _lanes(spans), strict=True)
     for number, (one, (start, end), lane) in enumerate(events, 1):
         first, last = timecode(start, rate, drop=drop), timecode(end, rate, drop=drop)
@@ -53,6 +107,10 @@ def _edl(timeline: Timeline, rate: EditRate, *, drop: bool) -> str:
             f"* LOC: {first} {colour:<7} {caption(one)}",
         ]
     return "\n".join(lines) + "\n"
+
+
+def _moved(span: tuple[int, int], offset: int) -> tuple[int, int]:
+    return span[0] + offset, span[1] + offset
 
 
 def _lanes(spans: Sequence[tuple[int, int]]) -> list[int]:
@@ -73,31 +131,33 @@ def otio(timelines: Sequence[Timeline]) -> str:
     """Write OpenTimelineIO: the whole video as one clip, a marker with duration per segment.
 
     Written with the schema versions of 2020 (Clip.1, Marker.2), which later readers upgrade.
-    Times are frames where the rate is constant, else milliseconds, which no rate distorts.
+    Times are frames where the rate is constant, else milliseconds, which no rate distorts. They
+    count from the start timecode of the video, if it has one.
     """
     (timeline,) = timelines
     constant = timeline.video.constant_frame_rate
     rate = EditRate(constant or Fraction(1000), exact=constant is not None)
     name = video_name(timeline)
-    last = frame_range(_whole(timeline), rate)[1]
+    offset = _otio_offset(timeline, rate)
+    whole = _time_range(offset, offset + frame_range(_whole(timeline), rate)[1], rate)
     clip = {
         "OTIO_SCHEMA": "Clip.1",
         "name": name,
-        "source_range": _time_range(0, last, rate),
+        "source_range": whole,
         "media_reference": {
             "OTIO_SCHEMA": "ExternalReference.1",
             "target_url": media_url(timeline.video.uri),
-            "available_range": _time_range(0, last, rate),
+            "available_range": whole,
             "metadata": {},
         },
         "effects": [],
-        "markers": [_otio_marker(one, rate) for one in timeline.segments],
+        "markers": [_otio_marker(one, rate, offset) for one in timeline.segments],
         "metadata": {"vswin": {"model": timeline.model.id, "status": timeline.status}},
     }
     document = {
         "OTIO_SCHEMA": "Timeline.1",
         "name": name,
-        "global_start_time": None,
+        "global_start_time": whole["start_time"] if offset else None,
         "tracks": {
             "OTIO_SCHEMA": "Stack.1",
             "name": "tracks",
@@ -110,8 +170,17 @@ def otio(timelines: Sequence[Timeline]) -> str:
     return json_text(document, indent=1) + "\n"
 
 
-def _otio_marker(one: Segment, rate: EditRate) -> dict[str, JsonValue]:
-    start, end = frame_range(one, rate)
+def _otio_offset(timeline: Timeline, rate: EditRate) -> int:
+    """Return the start timecode in units of the rate, which are frames or milliseconds."""
+    if timeline.video.start_timecode is None:
+        return 0
+    counted = edit_rate(timeline) if timeline.video.constant_frame_rate is None else rate
+    frames = start_frame(timeline, counted)
+    return round(frames / counted.frames_per_second * rate.frames_per_second)
+
+
+def _otio_marker(one: Segment, rate: EditRate, offset: int) -> dict[str, JsonValue]:
+    start, end = _moved(frame_range(one, rate), offset)
     return {
         "OTIO_SCHEMA": "Marker.2",
         "name": caption(one),
@@ -143,18 +212,23 @@ def _time_range(start: int, end: int, rate: EditRate) -> dict[str, JsonValue]:
 
 
 def fcpxml(timelines: Sequence[Timeline]) -> str:
-    """Write FCPXML 1.10: a project with the whole video and a marker with duration per segment."""
+    """Write FCPXML 1.10: a project with the whole video and a marker with duration per segment.
+
+    Times count from the start timecode of the video, if it has one.
+    """
     (timeline,) = timelines
     rate = edit_rate(timeline)
     name = video_name(timeline)
     whole = _rational(frame_range(_whole(timeline), rate)[1], rate)
+    offset = start_frame(timeline, rate)
+    begin = _rational(offset, rate)
     root = ET.Element("fcpxml", version="1.10")
     resources = ET.SubElement(root, "resources")
     ET.SubElement(
         resources, "format", {"id": "r1", "frameDuration": _rational(1, rate), **_size(timeline)}
     )
     asset = ET.SubElement(
-        resources, "asset", id="r2", name=name, start="0s", duration=whole, hasVideo="1"
+        resources, "asset", id="r2", name=name, start=begin, duration=whole, hasVideo="1"
     )
     asset.set("format", "r1")
     ET.SubElement(asset, "media-rep", kind="original-media", src=media_url(timeline.video.uri))
@@ -164,20 +238,20 @@ def fcpxml(timelines: Sequence[Timeline]) -> str:
         "sequence",
         format="r1",
         duration=whole,
-        tcStart="0s",
-        tcFormat="NDF",
+        tcStart=begin,
+        tcFormat="DF" if starts_in_drop_frame(timeline, rate) else "NDF",
     )
     clip = ET.SubElement(
         ET.SubElement(sequence, "spine"),
         "asset-clip",
         ref="r2",
-        offset="0s",
+        offset=begin,
         name=name,
-        start="0s",
+        start=begin,
         duration=whole,
     )
     for one in timeline.segments:
-        start, end = frame_range(one, rate)
+        start, end = _moved(frame_range(one, rate), offset)
         ET.SubElement(
             clip,
             "marker",

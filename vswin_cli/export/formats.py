@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from vswin_cli.errors import OptionError
 from vswin_cli.export import annotation, editorial, subtitles, tabular
 from vswin_cli.export.naming import video_ids
-from vswin_cli.export.timecodes import EditRate, drop_rate, edit_rate, own_rate
+from vswin_cli.export.timecodes import EditRate, edit_rate, own_rate
 from vswin_cli.timeline.record import Notice, Timeline
 
 __all__ = [
@@ -54,6 +54,7 @@ FORMATS: Mapping[str, Format] = {
         Format("json", ".json", "everything, schema vswin.timeline/1", tabular.json_document),
         Format("jsonl", ".jsonl", "the same, one line per video", tabular.json_lines, True),
         Format("csv", ".csv", "a row per segment, seconds", tabular.csv_rows, True),
+        Format("csv-bom", ".bom.csv", "csv for Excel, which needs a BOM", tabular.csv_bom, True),
         Format("tsv", ".tsv", "likewise, whole milliseconds, per mille", tabular.tsv_rows, True),
         Format("srt", ".srt", "SubRip subtitles", subtitles.srt, is_played=True),
         Format("vtt", ".vtt", "WebVTT subtitles", subtitles.vtt, is_played=True),
@@ -64,8 +65,16 @@ FORMATS: Mapping[str, Format] = {
             subtitles.vtt_metadata,
             is_played=True,
         ),
-        Format("edl", ".edl", "CMX3600 events and locators", editorial.edl, rate_of=edit_rate),
-        Format("edl-df", ".df.edl", "in drop-frame time", editorial.edl_drop, rate_of=drop_rate),
+        Format(
+            "edl", ".edl", "CMX3600 events and locators", editorial.edl, rate_of=editorial.edl_rate
+        ),
+        Format(
+            "edl-df",
+            ".df.edl",
+            "in drop-frame time",
+            editorial.edl_drop,
+            rate_of=editorial.edl_drop_rate,
+        ),
         Format("otio", ".otio", "OpenTimelineIO markers", editorial.otio, links=True),
         Format(
             "fcpxml",

@@ -15,18 +15,33 @@ from vswin_cli.storage.remote import is_remote
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.segments import Segment
 
-__all__ = ["caption", "colour_index", "escaped", "media_url", "one_line", "video_ids", "video_name"]
+__all__ = [
+    "caption",
+    "colour_index",
+    "escaped",
+    "media_url",
+    "one_line",
+    "spreadsheet_text",
+    "video_ids",
+    "video_name",
+]
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f\x85\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # and full-width
+# Controls (C0, C1), line ends, marks of the reading direction, which make a terminal show another
+# text than the file holds, and what is no character
 _UNSAFE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
+_CONTROL = re.compile(f"{_UNSAFE.pattern}+")
 _ESCAPE = re.compile(r"\\(?:[nrt\\]|x[0-9a-f]{2}|u[0-9a-f]{4})")
 _SHORT_ESCAPES = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
 def one_line(text: str) -> str:
-    """Replace line ends and control characters, which line-based and XML formats cannot hold."""
+    """Replace line ends and control characters, which line-based and XML formats cannot hold.
+
+    Terminals would obey some of them, too: escape sequences and bidirectional overrides.
+    """
     return _CONTROL.sub(" ", text).strip()
 
 
@@ -53,6 +68,15 @@ def _escape(found: re.Match[str]) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # how Python holds a byte that is no UTF-8
         return f"\\x{code - 0xDC00:02x}"
     return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}"
+
+
+def spreadsheet_text(text: str) -> str:
+    """Mark a text for a cell of CSV or TSV that a spreadsheet would run as a formula.
+
+    Those begin with `=`, `+`, `-` or `@`, and get an apostrophe ahead, as spreadsheets themselves
+    mark text. Tabs and line ends must be gone, see `one_line` and `escaped`.
+    """
+    return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
 
 
 def caption(segment: Segment) -> str:

@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 
-from vswin_cli.export.naming import escaped, one_line
+from vswin_cli.export.naming import escaped, one_line, spreadsheet_text
 from vswin_cli.export.timecodes import clock, milliseconds
 from vswin_cli.storage.json_records import json_text
 from vswin_cli.timeline.record import Timeline
@@ -16,6 +16,7 @@ __all__ = [
     "CSV_COLUMNS",
     "TABLE_COLUMNS",
     "TSV_COLUMNS",
+    "csv_bom",
     "csv_rows",
     "json_document",
     "json_lines",
@@ -44,9 +45,18 @@ def json_lines(timelines: Sequence[Timeline]) -> str:
 
 
 def csv_rows(timelines: Sequence[Timeline]) -> str:
-    """Write CSV (RFC 4180 with line feeds): always a header, a row per segment, seconds."""
+    """Write CSV (RFC 4180 with line feeds): always a header, a row per segment, seconds.
+
+    Names and labels that a spreadsheet would run as a formula get an apostrophe ahead, see
+    `spreadsheet_text`.
+    """
     rows = [_csv_row(timeline, one) for timeline in timelines for one in timeline.segments]
     return _delimited([CSV_COLUMNS, *rows], ",")
+
+
+def csv_bom(timelines: Sequence[Timeline]) -> str:
+    """Write CSV after a byte order mark, without which Excel reads UTF-8 as another encoding."""
+    return "\ufeff" + csv_rows(timelines)
 
 
 def tsv_rows(timelines: Sequence[Timeline]) -> str:
@@ -56,10 +66,10 @@ def tsv_rows(timelines: Sequence[Timeline]) -> str:
     """
     rows = [
         (
-            escaped(timeline.video.uri),
+            spreadsheet_text(escaped(timeline.video.uri)),
             milliseconds(one.start_seconds),
             milliseconds(one.end_seconds),
-            one_line(one.label),
+            spreadsheet_text(one_line(one.label)),
             "" if one.class_id is None else one.class_id,
             round(one.score * 1000),
         )
@@ -100,19 +110,19 @@ def table(timelines: Sequence[Timeline]) -> str:
 
 def _csv_row(timeline: Timeline, one: Segment) -> tuple[object, ...]:
     return (
-        escaped(timeline.video.uri),
+        spreadsheet_text(escaped(timeline.video.uri)),
         _number(one.start_seconds),
         _number(one.end_seconds),
         _number(one.duration_seconds),
         clock(one.start_seconds),
         clock(one.end_seconds),
-        one_line(one.label),
+        spreadsheet_text(one_line(one.label)),
         "" if one.class_id is None else one.class_id,
         f"{one.score:.4f}",
         f"{one.score_max:.4f}",
         _number(one.peak_seconds),
         one.num_clips,
-        one_line(timeline.model.id),
+        spreadsheet_text(one_line(timeline.model.id)),
     )
 
 

@@ -10,6 +10,7 @@ from vswin_cli.errors import OptionError
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.segments import Segment
 from vswin_cli.video.constant_rate import STANDARD_RATES
+from vswin_cli.video.timecode import Timecode, parse_timecode
 
 __all__ = [
     "EditRate",
@@ -18,8 +19,11 @@ __all__ = [
     "drop_rate",
     "edit_rate",
     "frame_range",
+    "frames_per_day",
     "milliseconds",
     "own_rate",
+    "start_frame",
+    "starts_in_drop_frame",
     "timecode",
 ]
 
@@ -64,6 +68,8 @@ class EditRate:
     frames_per_second: Fraction
     exact: bool
     """Whether every frame of the video has its own number at this rate."""
+    numbers_per_frame: int = 1
+    """Numbers that each frame takes, 3 for a video of 10 frames per second counted at 30."""
 
     @property
     def timebase(self) -> int:
@@ -72,14 +78,20 @@ class EditRate:
 
 
 def edit_rate(timeline: Timeline) -> EditRate:
-    """Return the video's own rate if it is constant and a standard one, else the nearest one.
+    """Return the standard rate at which every frame has a number, else the nearest one.
+
+    That is the video's own constant rate or, for one that editing programs do not know (10, 12.5,
+    15), a multiple: 30 or 25. At the nearest rate times are rounded to frames.
 
     Raises:
         OptionError: the timeline knows no rate at all.
     """
     constant = timeline.video.constant_frame_rate
-    if constant in STANDARD_RATES:
-        return EditRate(constant, exact=True)
+    if constant is not None:
+        multiples = (rate for rate in STANDARD_RATES if (rate / constant).denominator == 1)
+        smallest = next(multiples, None)
+        if smallest is not None:
+            return EditRate(smallest, exact=True, numbers_per_frame=int(smallest / constant))
     average = timeline.video.average_frame_rate
     wanted = float(constant) if constant is not None else average
     if not wanted:
@@ -124,9 +136,51 @@ def frame_range(segment: Segment, rate: EditRate) -> tuple[int, int]:
     The same rule as for `Segment.start_frame`. Rounding up, not to the nearest: a frame that began
     before the segment belongs to what came before, as the last frame of a shot before a cut.
     """
-    start = max(0, math.ceil(segment.start_seconds * rate.frames_per_second - _EPSILON))
-    end = math.ceil(segment.end_seconds * rate.frames_per_second - _EPSILON)
-    return start, max(end, start + 1)
+    own = rate.frames_per_second / rate.numbers_per_frame
+    start = max(0, math.ceil(segment.start_seconds * own - _EPSILON))
+    end = max(start + 1, math.ceil(segment.end_seconds * own - _EPSILON))
+    return start * rate.numbers_per_frame, end * rate.numbers_per_frame
+
+
+def start_frame(timeline: Timeline, rate: EditRate) -> int:
+    """Return the number of a video's first frame by its start timecode; 0 if it has none.
+
+    Raises:
+        OptionError: the timecode counts more frames per second than the video has.
+    """
+    start = _start_timecode(timeline)
+    if start is None:
+        return 0
+    # A video of 10 frames per second counts them to 10 in its timecode.
+    own = rate.frames_per_second / rate.numbers_per_frame
+    timebase = math.ceil(own)
+    if start.frames >= timebase:
+        raise OptionError(
+            f"the start timecode {start} of {timeline.video.uri} counts {start.frames} frames, "
+            f"at {float(own):g} frames per second",
+            hint="give the right one with --timecode-start HH:MM:SS:FF",
+        )
+    if not starts_in_drop_frame(timeline, rate):
+        start = replace(start, is_drop_frame=False)
+    return start.frame_number(timebase) * rate.numbers_per_frame
+
+
+def starts_in_drop_frame(timeline: Timeline, rate: EditRate) -> bool:
+    """Tell whether a video counts in drop-frame timecode, which exists at two rates only."""
+    start = _start_timecode(timeline)
+    is_drop_frame = start is not None and start.is_drop_frame
+    return is_drop_frame and rate.frames_per_second in _DROP_RATES
+
+
+def _start_timecode(timeline: Timeline) -> Timecode | None:
+    text = timeline.video.start_timecode
+    return None if text is None else parse_timecode(text)
+
+
+def frames_per_day(rate: EditRate, *, drop: bool) -> int:
+    """Count the numbers that a timecode has before it begins again at 00:00:00:00."""
+    skipped = rate.timebase // 15 * (24 * 60 - 24 * 6) if drop else 0
+    return 24 * 60 * 60 * rate.timebase - skipped
 
 
 def timecode(frame: int, rate: EditRate, *, drop: bool = False) -> str:
@@ -147,4 +201,4 @@ def timecode(frame: int, rate: EditRate, *, drop: bool = False) -> str:
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     mark = ";" if drop else ":"
-    return f"{hours % 24:02d}:{minutes:02d}:{seconds:02d}{mark}{frames:02d}"
+    return f"{hours:02d}:{minutes:02d}:{seconds:02d}{mark}{frames:02d}"
