@@ -21,6 +21,7 @@ from vswin_cli.export import (
     get_format,
     write_timelines,
 )
+from vswin_cli.export.naming import escaped
 from vswin_cli.storage.files import check_spares, holds_for_all
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Output:
         files: Sequence[Path],
         *,
         linked: Sequence[Timeline] | None = None,
+        is_printed: bool = False,
         quiet: bool = False,
     ) -> int:
         """Write everything, a file completely or not at all, and print what is to be printed.
@@ -64,6 +66,7 @@ class Output:
             timelines: what to write.
             files: the file of each timeline, as planned; empty if all goes to stdout.
             linked: the same for formats that lead to the videos, which are to be found from here.
+            is_printed: `print_one` has printed them already.
             quiet: say neither what was written nor what to beware of.
 
         Returns:
@@ -86,7 +89,7 @@ class Output:
             shown = timelines
             if self.path is None:  # else it is JSON, which holds everything
                 shown = [one for _, one in _without(problems, suited)]
-            if self.printed is not None and (shown or not timelines):
+            if self.printed is not None and not is_printed and (shown or not timelines):
                 _print(shown, self.printed)
         errors = list(dict.fromkeys(problems.values()))
         has_failed = bool(errors) and len(problems) == len(timelines)
@@ -95,6 +98,23 @@ class Output:
         if has_failed:
             raise errors[-1]
         return len(problems)
+
+    @property
+    def prints_each(self) -> bool:
+        """Whether stdout gets a result per video that can be printed as soon as it is ready."""
+        return self.path is None and self.printed in ("table", "jsonl")
+
+    def print_one(self, timeline: Timeline, *, number: int, num_videos: int) -> None:
+        """Print the result of one of several videos, as `write` prints them together.
+
+        Args:
+            timeline: the result.
+            number: how many have been printed before it.
+            num_videos: how many there may be.
+        """
+        if self.printed == "table" and num_videos > 1:
+            console.write(("\n" if number else "") + escaped(timeline.video.uri))
+        _print([timeline], self.printed or self.format)
 
     def report_error(self, problem: VswinError) -> None:
         """Report an error that concerns one of several videos."""

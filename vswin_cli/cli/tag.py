@@ -97,18 +97,32 @@ def tag(
     engine = make_engine(choice, engine_options, crops=sampling_options.crops or 1, quiet=quiet)
     segment_options = segments.over(engine.model.card.segments)
     done: list[_Tagged] = []
+
+    def on_done(one: _Tagged) -> None:
+        if output.prints_each:
+            output.print_one(one.timeline, number=len(done), num_videos=len(sources))
+        done.append(one)
+
     with _keeping_scores(paths, sources) as scores:
         job = _Job(
-            engine, sampling_options, segment_options, scores, windows, output.report_error, quiet
+            engine=engine,
+            sampling=sampling_options,
+            segments=segment_options,
+            scores=scores,
+            top_classes=windows,
+            on_done=on_done,
+            report_error=output.report_error,
+            quiet=quiet,
         )
         num_failed = num_missing
         try:
-            num_failed += _tag_all(sources, job, done)
+            num_failed += _tag_all(sources, job)
         finally:  # whatever ends the run, what was finished is written
             if done:
                 num_failed += output.write(
                     [one.timeline for one in done],
                     [paths.results[one.source.id] for one in done if results],
+                    is_printed=output.prints_each,
                     quiet=quiet,
                 )
         if paths.page is not None:
@@ -130,6 +144,8 @@ class _Job:
     """Where the scores of a video go, by `VideoSource.id`; empty to keep none."""
     top_classes: int
     """Listed for each clip; 0 to list no clips."""
+    on_done: Callable[[_Tagged], None]
+    """Called with each video that is done."""
     report_error: Callable[[VswinError], None]
     """Called with what is wrong with one of several videos."""
     quiet: bool
@@ -184,8 +200,8 @@ def _write_report(done: Sequence[_Tagged], path: Path, *, quiet: bool) -> None:
         console.note(f"wrote {path}")
 
 
-def _tag_all(sources: Sequence[VideoSource], job: _Job, done: list[_Tagged]) -> int:
-    """Append what is tagged to `done`; returns how many videos failed.
+def _tag_all(sources: Sequence[VideoSource], job: _Job) -> int:
+    """Tag the videos one after the other, and return how many failed.
 
     Raises:
         SourceError: the only video, or every video, failed.
@@ -201,12 +217,14 @@ def _tag_all(sources: Sequence[VideoSource], job: _Job, done: list[_Tagged]) -> 
     with DecoderPool() as pool:
         for source in sources:
             try:
-                done.append(_Tagged(source, _tag_one(source, job, pool), job.scores.get(source.id)))
+                timeline = _tag_one(source, job, pool)
             except (SourceError, OptionError, OutputError) as problem:
                 num_failed += 1
                 if num_failed == len(sources) or _ends_all(problem):
                     raise
                 job.report_error(_naming(problem, source))
+            else:
+                job.on_done(_Tagged(source, timeline, job.scores.get(source.id)))
     return num_failed
 
 
