@@ -1,8 +1,11 @@
 """Peak memory of a process of its own."""
 
+import pytest
+
 from vswin_cli.bench.memory import MemoryRequest, measure_memory
 
 
+@pytest.mark.slow
 def test_memory_is_that_of_a_process_of_its_own(tiny_model, bench_video):
     notes = []
     request = MemoryRequest(
@@ -16,6 +19,7 @@ def test_memory_is_that_of_a_process_of_its_own(tiny_model, bench_video):
     assert taken.device_bytes is None
 
 
+@pytest.mark.slow
 def test_memory_that_cannot_be_measured_is_noted(tiny_model, tmp_path):
     notes = []
     gone = str(tmp_path / "gone.mp4")

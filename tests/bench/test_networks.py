@@ -16,6 +16,7 @@ def test_float32_agrees_with_itself_and_bfloat16_nearly(engines, bench_video):
     assert rough.clips == bench_video.clips
 
 
+@pytest.mark.slow
 def test_rates_shares_and_ratios_belong_together(engines, bench_video):
     peers = {"twin": {name: engine.model.network for name, engine in engines.items()}}
     report = measure_networks(engines, bench_video.first_clips, peers, batch_size=2, passes=2)
@@ -38,6 +39,7 @@ def test_rates_shares_and_ratios_belong_together(engines, bench_video):
     assert {row.slower for row in report.rows if row.name == "vswin"} == {1.0}
 
 
+@pytest.mark.slow
 def test_on_a_cpu_both_ways_of_using_threads_are_tried(engines, bench_video):
     before = torch.get_num_threads()
     torch.set_num_threads(2)

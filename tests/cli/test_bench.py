@@ -41,6 +41,7 @@ def report(tiny_model, video):
     return json.loads(out.getvalue())
 
 
+@pytest.mark.slow
 def test_the_report_holds_network_video_and_machine(report, video):
     assert report["schema"] == "vswin.bench/1"
     assert list(report) == ["schema", "machine", "subject", "network", "film", "passes"]
@@ -54,6 +55,7 @@ def test_the_report_holds_network_video_and_machine(report, video):
     assert report["passes"] == 2
 
 
+@pytest.mark.slow
 def test_a_single_one_of_anything_is_no_plural(report):
     found = from_json(BenchReport, report)
     (row, *_) = found.network.precisions or (PrecisionRow("bfloat16", 0.1, 1.0, 1.0, 1.0, 1),)
@@ -73,6 +75,7 @@ def test_a_single_one_of_anything_is_no_plural(report):
     assert "on 1 clip:" in text.getvalue()
 
 
+@pytest.mark.slow
 def test_float32_comes_first_with_its_ceiling(report):
     network = report["network"]
     assert network["rows"][0]["name"] == "vswin"
@@ -86,6 +89,7 @@ def test_float32_comes_first_with_its_ceiling(report):
         assert len(row["timing"]["passes_seconds"]) == 2
 
 
+@pytest.mark.slow
 def test_ratios_follow_from_the_seconds_beside_them(report):
     measured = report["film"]
     decode, model, whole = (
@@ -102,6 +106,7 @@ def test_ratios_follow_from_the_seconds_beside_them(report):
     assert measured["peers"] == []
 
 
+@pytest.mark.slow
 def test_without_a_video_a_video_is_made_and_named(tiny_model, capfd):
     arguments = ["--film-size", "128x96", "--film-seconds", "2", "--passes", "1", "--no-memory"]
     assert run(["bench", "-m", str(tiny_model), *arguments]) == 0
@@ -114,6 +119,7 @@ def test_without_a_video_a_video_is_made_and_named(tiny_model, capfd):
     assert "peak memory" not in out
 
 
+@pytest.mark.slow
 def test_a_named_precision_is_measured_beside_float32_and_used(tiny_model, video, capfd):
     arguments = ["--precision", "bfloat16", "--threads", "1", "--passes", "1", "--no-memory", "-q"]
     assert run(["bench", "-m", str(tiny_model), "--video", video, *arguments, "--json"]) == 0
@@ -128,6 +134,7 @@ def test_a_named_precision_is_measured_beside_float32_and_used(tiny_model, video
     assert 0 < row["largest_difference"] < row["largest_logit"]
 
 
+@pytest.mark.slow
 def test_without_peers_their_columns_are_left_out(tiny_model, video, capfd):
     arguments = ["--video", video, "--passes", "1", "--no-memory"]
     assert run(["bench", "-m", str(tiny_model), *arguments]) == 0

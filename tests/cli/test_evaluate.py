@@ -108,6 +108,7 @@ def test_topk_goes_on_after_a_broken_video_and_says_so(tiny_model, videos, capsy
     assert rows[1]["predicted"] in LABELS
 
 
+@pytest.mark.slow
 def test_topk_counts_what_the_model_says(tiny_model, videos, capsys, tmp_path):
     predictions = tmp_path / "predictions.csv"
     options = ("--weights", tiny_model, "--device", "cpu", "--json", "--predictions", predictions)

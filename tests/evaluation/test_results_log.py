@@ -189,6 +189,7 @@ def test_a_folder_that_cannot_be_made_is_named_with_a_way_out(folder, monkeypatc
     assert "VSWIN_CACHE" in caught.value.hint
 
 
+@pytest.mark.slow
 def test_nothing_is_done_twice_after_sigkill(tiny_model, tmp_path, capsys):
     """The real command on real videos, killed three times; every line was written once."""
     for i in range(8):

@@ -42,6 +42,7 @@ def test_scores_are_averaged_after_the_activation():
     assert scores.argmax() == 0  # the mean of the logits would give 1
 
 
+@pytest.mark.slow
 def test_outcomes_keep_the_order_of_the_list_whatever_fails(engine, videos):
     protocol = choose_protocol("paper", engine.model.card.input)
     outcomes = {

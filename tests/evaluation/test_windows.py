@@ -99,6 +99,7 @@ def test_every_window_is_counted_and_a_broken_video_named(tiny_model, videos, ca
     assert "failed and left out: 1" in out
 
 
+@pytest.mark.slow
 def test_the_background_is_the_label_that_the_option_means(tiny_model, videos, capsys):
     listed = videos / "list.csv"
     listed.write_text("video,start,end,label\nvideo.mp4,0,1,label a\nvideo.mp4,1,2,label c\n")

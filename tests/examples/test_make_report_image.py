@@ -44,6 +44,7 @@ def test_a_palette_makes_an_image_smaller_and_hardly_changes_it(script, tmp_path
     assert np.abs(reduced.astype(int) - pixels).mean() < 8
 
 
+@pytest.mark.slow
 def test_the_page_of_the_example_clip_is_made(script, tmp_path):
     script.make_page(EXAMPLES / "camera.mp4", tmp_path / "page.html")
     assert "camera.mp4" in (tmp_path / "page.html").read_text()

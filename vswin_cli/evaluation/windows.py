@@ -66,9 +66,9 @@ class WindowTest:
         background: str | None = None,
         piece_seconds: float = 2.0,
     ) -> WindowTest:
-        """A test among the labels that `segments` does not exclude and that are no moments."""
-        left_out = {*segments.exclude, *segments.instants}
-        columns = tuple(i for i, label in enumerate(labels) if label not in left_out)
+        """Make a test among the labels that `segments` does not exclude and that are no moments."""
+        excluded = {*segments.exclude, *segments.instants}
+        columns = tuple(i for i, label in enumerate(labels) if label not in excluded)
         names = tuple(labels[i] for i in columns)
         onsets = tuple(segments.onset_of(name) for name in names)
         return cls(names, columns, onsets, background, piece_seconds)
