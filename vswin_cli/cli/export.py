@@ -15,6 +15,7 @@ from vswin_cli.cli.options import (
     QuietOption,
     TimelineJsonOption,
 )
+from vswin_cli.cli.start_timecode import TimecodeStartOption, parse_start, with_start
 from vswin_cli.errors import SOME_FAILED
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def export(
     format: FormatOption = None,
     out: OutOption = None,
     json: TimelineJsonOption = False,
+    timecode_start: TimecodeStartOption = None,
     force: ForceOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -45,6 +47,8 @@ def export(
 
         vswin export movie.json -o movie.otio
 
+        vswin export movie.json -o movie.edl --timecode-start 10:00:00:00
+
         vswin export *.json -f csv -o all.csv
 
         vswin tag movie.mp4 --json | vswin export - -f vtt -o movie.vtt
@@ -53,7 +57,8 @@ def export(
     from vswin_cli.cli.output import choose_output
 
     output = choose_output(out, format, json=json, force=force)
-    read = [(one, path) for path in timelines for one in _read(path)]
+    start = parse_start(timecode_start)
+    read = [(with_start(one, start), path) for path in timelines for one in _read(path)]
     found = [one for one, _ in read]
     files = output.plan([one.video.uri for one in found], timelines)
     linked = [with_found_video(one, path) for one, path in read]

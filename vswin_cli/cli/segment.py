@@ -17,6 +17,7 @@ from vswin_cli.cli.options import (
     TimelineJsonOption,
     WindowsOption,
 )
+from vswin_cli.cli.start_timecode import TimecodeStartOption, parse_start, with_start
 from vswin_cli.errors import SOME_FAILED
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def segment(
     out: OutOption = None,
     json: TimelineJsonOption = False,
     windows: WindowsOption = 0,
+    timecode_start: TimecodeStartOption = None,
     force: ForceOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -59,7 +61,8 @@ def segment(
     output = choose_output(out, format, json=json, force=force)
     if windows:
         output.check_shows_windows()
-    timelines = [_segment_one(path, segments, windows) for path in scores]
+    start = parse_start(timecode_start)
+    timelines = [with_start(_segment_one(path, segments, windows), start) for path in scores]
     if not quiet:
         for timeline in timelines:
             for notice in timeline.warnings:

@@ -31,6 +31,7 @@ from vswin_cli.cli.options import (
     TimelineJsonOption,
     WindowsOption,
 )
+from vswin_cli.cli.start_timecode import TimecodeStartOption, parse_start, with_start
 from vswin_cli.config import (
     SamplingOptions,
     SegmentOptions,
@@ -69,6 +70,7 @@ def tag(
     save_scores: SaveScoresOption = None,
     windows: WindowsOption = 0,
     report: ReportOption = None,
+    timecode_start: TimecodeStartOption = None,
     force: ForceOption = False,
     strict: StrictOption = False,
     min_coverage: MinCoverageOption = 0.98,
@@ -89,6 +91,7 @@ def tag(
 
     sampling_options, engine_options = sampling.options(), running.options()
     output = choose_output(out, format, json=json, force=force)
+    start = parse_start(timecode_start)
     if windows:
         output.check_shows_windows()
     sources, num_missing = _find(videos, output)
@@ -110,6 +113,7 @@ def tag(
             segments=segment_options,
             scores=scores,
             top_classes=windows,
+            start_timecode=start,
             on_done=on_done,
             report_error=output.report_error,
             quiet=quiet,
@@ -144,6 +148,8 @@ class _Job:
     """Where the scores of a video go, by `VideoSource.id`; empty to keep none."""
     top_classes: int
     """Listed for each clip; 0 to list no clips."""
+    start_timecode: str | None
+    """Replaces that of the videos."""
     on_done: Callable[[_Tagged], None]
     """Called with each video that is done."""
     report_error: Callable[[VswinError], None]
@@ -217,7 +223,7 @@ def _tag_all(sources: Sequence[VideoSource], job: _Job) -> int:
     with DecoderPool() as pool:
         for source in sources:
             try:
-                timeline = _tag_one(source, job, pool)
+                timeline = with_start(_tag_one(source, job, pool), job.start_timecode)
             except (SourceError, OptionError, OutputError) as problem:
                 num_failed += 1
                 if num_failed == len(sources) or _ends_all(problem):

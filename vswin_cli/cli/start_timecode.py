@@ -1,0 +1,52 @@
+"""The option `--timecode-start`: the timecode of a video's first frame, for editing programs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from vswin_cli.errors import OptionError
+
+if TYPE_CHECKING:
+    from vswin_cli.timeline.record import Timeline
+
+__all__ = ["TimecodeStartOption", "parse_start", "with_start"]
+
+TimecodeStartOption = Annotated[
+    str | None,
+    typer.Option(
+        "--timecode-start",
+        metavar="HH:MM:SS:FF",
+        help="Timecode of the first frame, for edl, otio and fcpxml; ';' before FF: drop-frame.",
+        show_default="as the video says",
+        rich_help_panel="Output",
+    ),
+]
+
+
+def parse_start(text: str | None) -> str | None:
+    """Check the option and write it in the usual way.
+
+    Raises:
+        OptionError: not a timecode.
+    """
+    from vswin_cli.video.timecode import parse_timecode
+
+    if text is None:
+        return None
+    found = parse_timecode(text)
+    if found is None:
+        raise OptionError(
+            f"--timecode-start must be HH:MM:SS:FF, below 24 hours, got `{text}`",
+            hint="such as 10:00:00:00, or 10:00:00;00 in drop-frame timecode",
+        )
+    return str(found)
+
+
+def with_start(timeline: Timeline, start: str | None) -> Timeline:
+    """Replace the start timecode of a timeline, if one is given."""
+    if start is None:
+        return timeline
+    return replace(timeline, video=replace(timeline.video, start_timecode=start))
