@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -9,8 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from av import VideoFrame
 
-__all__ = ["TimedFrame", "in_order", "quarter_turn"]
+__all__ = ["DecodingOrderStamps", "TimedFrame", "in_order", "quarter_turn"]
 
+_MAX_IN_DECODER = 256  # packets, by frame threads and reordering
 _REORDER_FRAMES = 3  # window in which frames are put into the order of their times
 
 
@@ -28,6 +30,42 @@ class TimedFrame:
     """Pixels as decoded, before rotation; `None` where the frame was not wanted."""
     is_break: bool = False
     """Whether the clock was reset before this frame, so that it does not follow the last."""
+
+
+class DecodingOrderStamps:
+    """Give frames their timestamps where the container states only when packets are decoded.
+
+    A decoder gives frames in the order in which they are shown, so that the first one has the
+    first timestamp, whichever packet it came from. A packet that gave no frame leaves a timestamp
+    over: no frame is shown more than `depth` packets before its own.
+
+    Args:
+        depth: by how many frames the codec reorders.
+    """
+
+    def __init__(self, depth: int) -> None:
+        self._depth = depth
+        self._num_added = 0
+        self._unused: deque[tuple[int, int]] = deque()  # number of the packet, timestamp
+        self._numbers: dict[int, int] = {}  # of the packets without a frame so far, by timestamp
+
+    def add(self, stamp: int) -> None:
+        """Note the timestamp of a packet that goes to the decoder."""
+        self._unused.append((self._num_added, stamp))
+        self._numbers[stamp] = self._num_added
+        self._num_added += 1
+        if len(self._numbers) > _MAX_IN_DECODER:
+            del self._numbers[next(iter(self._numbers))]
+            self._unused.popleft()
+
+    def take(self, own: int) -> int:
+        """Return the timestamp of the next frame, which came from the packet of timestamp `own`."""
+        number = self._numbers.pop(own, None)
+        if number is None:
+            return own
+        while self._unused and self._unused[0][0] < number - self._depth:
+            self._unused.popleft()
+        return self._unused.popleft()[1] if self._unused else own
 
 
 def quarter_turn(rotation_degrees: float) -> int:

@@ -33,6 +33,7 @@ _WITHOUT_TRAILER = {
 }
 """Formats of one file in which packets reach to the end: no index or the like comes last."""
 _LEAST_UNREAD_BYTES = 4096  # fewer are tables, stuffing or an end code
+_REORDERING_CODECS = ("h264", "hevc")  # which AVI was not made for
 _BLOCK_BYTES = 1 << 20
 _MAX_DEMUX_ERRORS = 16  # in a row, before a file counts as unreadable from there on
 
@@ -77,6 +78,11 @@ class PacketReader:
         return container_name(self.container)
 
     @property
+    def has_decoding_order(self) -> bool:
+        """Whether the file states only when packets are decoded, not when frames are shown."""
+        return self.format_name == "avi" and self.stream.codec_context.name in _REORDERING_CODECS
+
+    @property
     def time_base(self) -> Fraction:
         """Seconds per timestamp tick."""
         return self.stream.time_base or DEFAULT_TIME_BASE
@@ -93,6 +99,8 @@ class PacketReader:
                     is_ours = packet.stream_index == self.stream.index
                     self._count(packet, is_ours=is_ours)
                     if is_ours:
+                        if self.has_decoding_order:
+                            packet.pts = packet.dts  # a guess is wrong where frames are reordered
                         yield cast("VideoPacket", packet)
                 return
             except IndexError:

@@ -28,8 +28,9 @@ from vswin_cli.video.container import (
     measured_interval,
     nominal_interval,
 )
-from vswin_cli.video.frames import TimedFrame, in_order, quarter_turn
+from vswin_cli.video.frames import DecodingOrderStamps, TimedFrame, in_order, quarter_turn
 from vswin_cli.video.info import MediaWarning, VideoInfo
+from vswin_cli.video.memory_limit import limit_threads
 from vswin_cli.video.packets import PacketReader
 from vswin_cli.video.seek import SeekPlanner
 from vswin_cli.video.skip import IsWanted, SkippedFrame, frame_skipping_for
@@ -114,6 +115,7 @@ class VideoReader:
         """Set up the decoder; before its first packet."""
         stream, options = self._file.stream, {"max_pixels": str(_MAX_PIXELS)}
         stream.thread_type = "AUTO"
+        limit_threads(stream.codec_context)
         if self.is_strict:
             stream.codec_context.thread_count = 1
             options["err_detect"] = "explode"
@@ -218,9 +220,8 @@ class VideoReader:
             seconds, is_break = self._clock.place(self._stamp(frame), self._next_stamp)
             self._newest_seconds = max(self._newest_seconds, seconds)
             pixels = None if isinstance(frame, SkippedFrame) else frame
-            yield TimedFrame(
-                seconds, self._declared(frame), quarter_turn(frame.rotation), pixels, is_break
-            )
+            shown, turn = (frame.duration or 0) * (frame.time_base or self._time_base), frame.rotation
+            yield TimedFrame(seconds, float(shown), quarter_turn(turn), pixels, is_break)
 
     def _next(self) -> av.VideoFrame | SkippedFrame | None:
         """Return the frame that comes next, which stays where it is; `None` at the end."""
@@ -319,6 +320,8 @@ class VideoReader:
     ) -> Generator[av.VideoFrame | SkippedFrame, None, None]:
         """Yield every frame that the decoder gives for the packets, in its order."""
         self._undecoded = []
+        depth = self._file.stream.codec_context.reorder_depth
+        stamps = DecodingOrderStamps(depth) if self._file.has_decoding_order else None
         skipped: list[SkippedFrame] = []  # due before the next frame with a later time
         rotation: int | None = None  # unknown before the first frame
         for packet, is_spare in self._with_spare(packets):
@@ -329,9 +332,13 @@ class VideoReader:
                 continue
             if packet and packet.pts is not None and not packet.is_discard:
                 self._undecoded.append(packet.pts)
+                if stamps:
+                    stamps.add(packet.pts)
             for frame in self._decode_packet(packet):
                 rotation = frame.rotation
                 self._note_decoded(frame)
+                if stamps and frame.pts is not None:
+                    frame.pts = stamps.take(frame.pts)
                 while skipped and frame.pts is not None and skipped[0].pts < frame.pts:
                     yield skipped.pop(0)
                 yield frame
@@ -380,9 +387,6 @@ class VideoReader:
         if frame.pts is None:
             return None
         return float(frame.pts * (frame.time_base or self._time_base) - self._origin)
-
-    def _declared(self, frame: av.VideoFrame | SkippedFrame) -> float:
-        return float((frame.duration or 0) * (frame.time_base or self._time_base))
 
 
 def probe(path: Path) -> VideoInfo:
