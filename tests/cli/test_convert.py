@@ -272,3 +272,25 @@ def test_an_input_that_could_never_tag_is_refused(tmp_path, official, capsys, op
     assert complaint in text
     assert "hint: leave --" in text
     assert not (tmp_path / "out").exists()
+
+
+def test_raw_or_averaged_weights_can_be_chosen(tmp_path, official, labels, capsys):
+    raw = torch.load(official)["state_dict"]
+    average = {name: tensor + 1 for name, tensor in raw.items()}
+    both = tmp_path / "both.pth"
+    torch.save({"state_dict": raw, "state_dict_ema": average}, both)
+    found = {}
+    for name, option in (("default", []), ("raw", ["--no-ema"]), ("average", ["--ema"])):
+        assert convert(both, tmp_path / name, "--labels", labels, *option) == 0
+        found[name] = read_checkpoint(tmp_path / name).state["norm.bias"]
+    assert "--ema takes state_dict_ema" in capsys.readouterr().err
+    assert torch.equal(found["default"], found["raw"])
+    assert torch.equal(found["average"], found["raw"] + 1)
+    code, error = refused(capsys, official, tmp_path / "no", "--ema")
+    assert code == 5
+    assert "no averaged weights" in error
+
+
+def test_ema_is_refused_where_no_checkpoint_is_given(capsys):
+    assert run(["tag", "video.mp4", "--ema"]) == 2
+    assert "belong to --weights" in capsys.readouterr().err

@@ -38,7 +38,25 @@ def test_folder_goes_to_stdout_and_the_rest_to_stderr(server, capsys):
     assert err.startswith("user/tf: 3 MB from hf://user/tf@")
     size, default = err.splitlines()
     assert size.startswith("user/tf: 3 MB from ")
-    assert default.startswith("user/tf is now the default model (")
+    assert default == "user/tf has no labels, so it does not become the default model"
+    assert default_model() is None
+
+
+def test_the_first_weights_with_labels_become_the_default(server, capsys, tmp_path, bundle):
+    write_tf_bundle(tmp_path / "tf")
+    labels = tmp_path / "labels.txt"
+    labels.write_text("".join(f"{number} class {number}\n" for number in range(10)))
+    assert (
+        run(["convert", str(tmp_path / "tf"), str(tmp_path / "own"), "--labels", str(labels)]) == 0
+    )
+    names = ("model.safetensors", "config.json")
+    server.repos["user/own"] = Repo(
+        {name: (tmp_path / "own" / name).read_bytes() for name in names}
+    )
+    capsys.readouterr()
+    assert run(["download", "user/tf", "user/own"]) == 0
+    assert "user/own is now the default model (" in capsys.readouterr().err
+    assert default_model() == "user/own"
 
 
 def test_second_download_says_nothing_but_the_folder(server, capsys):
@@ -61,6 +79,7 @@ def test_dry_run_fetches_nothing(server, capsys, tmp_path):
     repo, name = out.splitlines()
     assert repo.startswith("user/tf\t3 MB\thf://user/tf@")
     assert name.startswith("swin-b-k600\t353 MB\thf://innat/videoswin/")
+    assert name.endswith(f"\t{tmp_path / 'vswin' / 'models' / 'swin-b-k600'}")
     assert server.bodies() == []
     assert not (tmp_path / "vswin" / "models").exists()
 

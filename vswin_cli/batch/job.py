@@ -48,6 +48,8 @@ class EngineSetup:
     """Expected hash of the weights: all workers must use the same."""
     num_threads: int | None = None
     """CPU threads for the network; `None` for torch's default."""
+    ema: bool | None = None
+    """Averaged or raw weights of a checkpoint that has both; `None` for its default."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -157,7 +157,7 @@ def load_engine(setup: EngineSetup) -> Engine:
     if setup.num_threads is not None:
         torch.set_num_threads(setup.num_threads)
     labels = None if setup.labels is None else LabelMap.from_file(setup.labels)
-    model = load_model(setup.reference, labels=labels)
+    model = load_model(setup.reference, labels=labels, ema=setup.ema)
     if model.weights_sha256 != setup.weights_sha256:
         raise CheckpointError(
             f"{setup.reference} has sha256 {model.weights_sha256[:12]} on this machine and "

@@ -10,7 +10,7 @@ import typer
 
 from vswin_cli._version import __version__
 from vswin_cli.cli import console
-from vswin_cli.cli.options import QuietOption
+from vswin_cli.cli.options import EmaOption, QuietOption
 from vswin_cli.config import MAX_FRAME_RATE
 from vswin_cli.errors import OptionError, OutputError
 from vswin_cli.storage.files import is_there, writing
@@ -55,6 +55,7 @@ def convert(
     fps: Annotated[
         float | None, typer.Option("--fps", help="Sampled frames per second, if not 15.")
     ] = None,
+    ema: EmaOption = None,
     inflate: Annotated[
         bool,
         typer.Option(
@@ -98,14 +99,14 @@ def convert(
                 "`--labels` with `--inflate`: an inflated network has no head",
                 hint="leave the labels out, and give them when the trained network is converted",
             )
-        state, card = _inflated(checkpoint, _parse_window(window or "8,7,7"))
+        state, card = _inflated(checkpoint, _parse_window(window or "8,7,7"), ema)
     elif window is not None:
         raise OptionError(
             "`--window` belongs to `--inflate`",
             hint="leave it out; the window of a video network is known by its tensors",
         )
     else:
-        state, card = _loaded(checkpoint, _read_labels(labels))
+        state, card = _loaded(checkpoint, _read_labels(labels), ema)
     card = replace(
         card,
         id=name or folder.absolute().name,
@@ -143,21 +144,23 @@ def _check_place(folder: Path, checkpoint: Path, *, force: bool) -> None:
     check_replaceable(folder)
 
 
-def _loaded(checkpoint: Path, labels: LabelMap | None) -> tuple[dict[str, Tensor], ModelCard]:
+def _loaded(
+    checkpoint: Path, labels: LabelMap | None, ema: bool | None
+) -> tuple[dict[str, Tensor], ModelCard]:
     from vswin_cli.models.weights.loading import load_model
 
-    model = load_model(checkpoint.absolute(), labels=labels)
+    model = load_model(checkpoint.absolute(), labels=labels, ema=ema)
     return model.network.state_dict(), model.card
 
 
 def _inflated(
-    checkpoint: Path, window_size: tuple[int, int, int]
+    checkpoint: Path, window_size: tuple[int, int, int], ema: bool | None
 ) -> tuple[dict[str, Tensor], ModelCard]:
     from vswin_cli.models.card import ModelCard, Provenance
     from vswin_cli.models.checkpoints.load import inflate_checkpoint
     from vswin_cli.models.weights.hub import sha256_of
 
-    inflated = inflate_checkpoint(checkpoint, window_size)
+    inflated = inflate_checkpoint(checkpoint, window_size, ema=ema)
     provenance = Provenance(str(checkpoint), sha256_of(checkpoint), inflated.layout)
     card = ModelCard("", inflated.architecture, inflated.num_classes, provenance=provenance)
     return inflated.state, card

@@ -52,6 +52,7 @@ def download(
 
         vswin download USER/REPO@v1.0
     """
+    from vswin_cli.models.weights.catalogue import installed_folder
     from vswin_cli.models.weights.references import parse_reference
 
     for name in names:
@@ -60,16 +61,24 @@ def download(
         if dry_run:
             _announce(name, source, force=force)
         else:
+            was_here = installed_folder(name) is not None
             console.write(_fetch(name, source, force=force, quiet=quiet))
-            _settle_default(name, quiet=quiet)
+            _settle_default(name, is_new=not was_here, quiet=quiet)
 
 
-def _settle_default(name: str, *, quiet: bool) -> None:
+def _settle_default(name: str, *, is_new: bool, quiet: bool) -> None:
     """Make the first weights that a user downloads the default model."""
+    from vswin_cli.models.weights.catalogue import find_installed
     from vswin_cli.models.weights.store import EMBEDDED_MODEL
     from vswin_cli.storage.user_config import default_model, set_default_model
 
     if default_model() is None and name != EMBEDDED_MODEL:
+        model = find_installed(name)
+        if model is None or not (model.card.labels and model.card.num_classes):
+            # As the default it would make every `vswin tag` end in an error.
+            if is_new and not quiet:
+                console.note(f"{name} has no labels, so it does not become the default model")
+            return
         path = set_default_model(name)
         if not quiet:
             console.note(
@@ -84,7 +93,8 @@ def _announce(name: str, source: str | None, *, force: bool) -> None:
     if plan.installed:
         console.write(f"{name}\tis here\t{plan.folder}")
     else:
-        console.write(f"{name}\t{plan.download_bytes / 1e6:.0f} MB\t{plan.source_uri}")
+        size = f"{plan.download_bytes / 1e6:.0f} MB"
+        console.write(f"{name}\t{size}\t{plan.source_uri}\t{plan.folder}")
 
 
 def _fetch(name: str, source: str | None, *, force: bool, quiet: bool) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from vswin_cli.cli import console
-from vswin_cli.cli.options import LabelsOption, ModelOption, WeightsOption
+from vswin_cli.cli.options import EmaOption, LabelsOption, ModelOption, WeightsOption
 from vswin_cli.config import EngineOptions
 from vswin_cli.errors import OptionError
 
@@ -34,12 +34,18 @@ class ModelChoice:
     model: ModelOption = None
     weights: WeightsOption = None
     labels: LabelsOption = None
+    ema: EmaOption = None
 
     def __post_init__(self) -> None:
         if self.weights is not None and self.model is not None:
             raise OptionError(
                 f"--model {self.model} and --weights {self.weights} exclude each other",
                 hint="leave one out; VSWIN_MODEL counts as --model",
+            )
+        if self.ema is not None and self.weights is None:
+            raise OptionError(
+                "--ema and --no-ema belong to --weights",
+                hint="give the checkpoint as --weights; named weights hold one set",
             )
 
     def check(self) -> None:
@@ -127,6 +133,11 @@ def _load(choice: ModelChoice, *, quiet: bool) -> LoadedModel:
             )
             with console.progress(choice.reference, unit="bytes", quiet=quiet) as on_bytes:
                 ensure_weights(choice.reference, on_bytes=on_bytes, on_note=console.note)
-    model = load_model(choice.reference, labels=choice.label_map)
+    model = load_model(
+        choice.reference,
+        labels=choice.label_map,
+        ema=choice.ema,
+        on_note=None if quiet else console.note,
+    )
     model.card.check_can_tag()
     return model

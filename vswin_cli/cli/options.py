@@ -14,6 +14,7 @@ __all__ = [
     "BatchSizeOption",
     "CropsOption",
     "DeviceOption",
+    "EmaOption",
     "EndOption",
     "ExcludeOption",
     "ForceOption",
@@ -75,6 +76,15 @@ LabelsOption = Annotated[
     typer.Option(
         "--labels",
         help="Label list for --weights: text, CSV or JSON, in index order.",
+        rich_help_panel=_MODEL,
+    ),
+]
+EmaOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--ema/--no-ema",
+        help="Averaged (EMA) or raw weights, where a checkpoint has both.",
+        show_default="what it presents as its weights",
         rich_help_panel=_MODEL,
     ),
 ]

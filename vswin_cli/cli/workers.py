@@ -131,6 +131,7 @@ def set_up_workers(
         options=replace(options, precision=precision),
         crops=crops,
         weights_sha256=engine.model.weights_sha256,
+        ema=choice.ema,
         num_threads=_threads(len(devices)) if devices and devices[0] == "cpu" else None,
     )
     return WorkerSetup(engine, precision, setup, devices, workers, cluster)

@@ -147,7 +147,8 @@ def network_errors() -> tuple[type[Exception], ...]:
         for base in HfHubHTTPError.__mro__
         if base.__name__ == "HTTPError" and issubclass(base, Exception)
     )
-    return (OSError, *http_errors)
+    # Both clients ask for a package when the environment names a SOCKS proxy; one by ImportError.
+    return (OSError, ImportError, *http_errors)
 
 
 def network_failure(url: str, error: Exception) -> DownloadError:
@@ -155,6 +156,12 @@ def network_failure(url: str, error: Exception) -> DownloadError:
     from huggingface_hub.errors import OfflineModeIsEnabled
 
     host = urlsplit(url).netloc
+    if "socks" in str(error).lower() and _socks_variables():
+        return DownloadError(
+            f"cannot reach {host}: {' and '.join(_socks_variables())} names a SOCKS proxy, which "
+            "needs a package that is not installed",
+            hint="`pip install socksio` in vswin's environment, or name an HTTP proxy",
+        )
     if isinstance(error, OfflineModeIsEnabled):
         return OfflineError(
             f"{url}: not fetched, because HF_HUB_OFFLINE is set",
@@ -164,6 +171,15 @@ def network_failure(url: str, error: Exception) -> DownloadError:
         f"cannot reach {host}: {error or type(error).__name__}",
         hint="check the connection and the proxy settings, then run the same command again",
     )
+
+
+def _socks_variables() -> list[str]:
+    """List the environment variables that name a SOCKS proxy."""
+    return [
+        name
+        for name, value in sorted(os.environ.items())
+        if name.lower().endswith("_proxy") and value.lower().startswith("socks")
+    ]
 
 
 def _attempt(
@@ -222,14 +238,14 @@ def _open(url: str, headers: Mapping[str, str], *, resuming: bool) -> Iterator[h
     """Send the request through the Hub client's session, which knows proxies and offline mode."""
     from huggingface_hub import constants, get_session
 
-    request = get_session().stream(
-        "GET",
-        url,
-        headers=dict(headers),
-        follow_redirects=True,
-        timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT,
-    )
     try:
+        request = get_session().stream(
+            "GET",
+            url,
+            headers=dict(headers),
+            follow_redirects=True,
+            timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT,
+        )
         response = request.__enter__()
     except network_errors() as error:
         failure = network_failure(url, error)

@@ -7,6 +7,7 @@ way leaves the old file, or none, and becomes an `OutputError` that says what to
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import stat
 import tempfile
@@ -23,6 +24,7 @@ __all__ = [
     "check_named",
     "check_spares",
     "ends_as_folder",
+    "file_sha256",
     "fitting",
     "holds_for_all",
     "is_file",
@@ -79,6 +81,15 @@ def writing(what: str) -> Iterator[None]:
 def ends_as_folder(text: str) -> bool:
     """Whether a path as the user wrote it ends with a slash, which means a folder."""
     return text.endswith(("/", "\\"))
+
+
+def file_sha256(path: Path) -> str:
+    """Compute the sha256 of a file, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def fitting(name: str, ending: str = "") -> str:

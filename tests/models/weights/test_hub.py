@@ -343,3 +343,34 @@ def test_listing_a_missing_or_gated_repository_fails(server):
 def test_hash_of_a_file_is_its_sha256(tmp_path):
     (tmp_path / "f").write_bytes(WEIGHTS)
     assert sha256_of(tmp_path / "f") == sha256(WEIGHTS)
+
+
+def test_offline_a_repository_in_the_hubs_cache_is_listed_from_there(server, monkeypatch, tmp_path):
+    fetch(source())
+    online = list_repo("user/repo")
+    server.log.clear()
+    with offline(monkeypatch, tmp_path, server.endpoint):
+        listing = list_repo("user/repo")
+        by_commit = list_repo("user/repo", listing.commit)
+        with pytest.raises(OfflineError):
+            list_repo("user/other")
+        with pytest.raises(OfflineError):
+            list_repo("user/repo", "../../..")
+    assert listing == by_commit
+    assert listing.commit == online.commit
+    assert {file.path for file in listing.files} <= {file.path for file in online.files}
+    assert listing.files
+    assert server.log == []
+
+
+@pytest.mark.parametrize("name", ["ALL_PROXY", "all_proxy", "HTTP_PROXY"])
+def test_a_socks_proxy_without_its_package_says_what_to_install(
+    server, monkeypatch, tmp_path, name
+):
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    proxy = {"NO_PROXY": "example.org", name: "socks5://127.0.0.1:9"}
+    with hub_environment(monkeypatch, tmp_path, server.endpoint, **proxy):
+        for ask in (lambda: fetch(source()), lambda: list_repo("user/repo")):
+            with pytest.raises(DownloadError, match=f"{name} names a SOCKS proxy") as caught:
+                ask()
+            assert "pip install socksio" in str(caught.value.hint)

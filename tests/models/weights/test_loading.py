@@ -174,6 +174,30 @@ class TestNames:
         assert (logits.flatten() - case.logits.flatten()).abs().max() < 1e-4
         assert model.card.labels == LABELS
 
+    @pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+    def test_a_changed_byte_in_converted_weights_is_found(self, server, name):
+        folder = ensure_weights("swin-x-ten")
+        load_model("swin-x-ten")
+        content = bytearray((folder / name).read_bytes())
+        content[len(content) // 2] ^= 1
+        (folder / name).write_bytes(content)
+        with pytest.raises(CheckpointError, match="has changed since") as caught:
+            load_model("swin-x-ten")
+        assert "--force" in str(caught.value.hint)
+        ensure_weights("swin-x-ten", force=True)
+        load_model("swin-x-ten")
+
+    def test_converted_weights_without_hashes_are_still_used(self, server):
+        ensure_weights("swin-x-ten")
+        shutil.rmtree(cache_folder() / "hashes")
+        assert load_model("swin-x-ten").card.id == "swin-x-ten"
+
+    def test_converted_weights_may_move_with_their_cache(self, server, monkeypatch, tmp_path):
+        ensure_weights("swin-x-ten")
+        cache_folder().rename(tmp_path / "moved")
+        monkeypatch.setenv("VSWIN_CACHE", str(tmp_path / "moved"))
+        assert load_model("swin-x-ten").card.id == "swin-x-ten"
+
     def test_second_use_asks_no_network(self, server):
         ensure_weights("swin-x-ten")
         server.log.clear()
@@ -200,8 +224,8 @@ class TestNames:
         folder = ensure_weights("swin-x-ten", on_note=notes.append)
         assert source_of(folder).endswith("/plain/w.pth")
         assert notes == [
-            "source 'hub' does not deliver, trying 'authors'",
-            "source 'hub' failed: user/tf: no such Hub repository, or a private one",
+            "source 'hub' failed, trying 'authors': "
+            "user/tf: no such Hub repository, or a private one",
         ]
 
     def test_checkpoint_that_does_not_read_strictly_falls_back(self, server):

@@ -139,3 +139,22 @@ def test_path_may_be_a_folder_but_not_half_a_name():
 def test_long_lists_are_cut():
     with pytest.raises(CheckpointError, match="and 12 more"):
         choose_files(REPO, listing(*(f"{number:02}.pth" for number in range(20))))
+
+
+def test_weights_as_hugging_face_libraries_save_them_come_with_their_configuration():
+    more = ("optimizer.pt", "scheduler.pt", "training_args.bin", "rng_state_0.pth")
+    assert chosen(REPO, "config.json", "model.safetensors", "pytorch_model.bin", *more) == [
+        "model.safetensors",
+        "config.json",
+    ]
+    assert chosen(REPO, "config.json", "pytorch_model.bin", *more) == [
+        "pytorch_model.bin",
+        "config.json",
+    ]
+
+
+@pytest.mark.parametrize("stem", ["model.{}.safetensors", "pytorch_model.{}.bin"])
+def test_shards_come_with_their_index(stem):
+    index = stem.replace(".{}", "") + ".index.json"
+    shards = [stem.replace(".{}", f"-{number:05d}-of-00002") for number in (1, 2)]
+    assert chosen(REPO, "config.json", index, *shards) == [index, "config.json", *shards]

@@ -134,7 +134,9 @@ def read_checkpoint(path: Path, *, ema: bool | None = None) -> Checkpoint:
     return replace(found, labels=config_labels(config, found.num_classes, str(card)))
 
 
-def inflate_checkpoint(path: Path, window_size: tuple[int, int, int]) -> Checkpoint:
+def inflate_checkpoint(
+    path: Path, window_size: tuple[int, int, int], *, ema: bool | None = None
+) -> Checkpoint:
     """Read a 2D image Swin as the start of a video network without a head.
 
     Raises:
@@ -142,7 +144,7 @@ def inflate_checkpoint(path: Path, window_size: tuple[int, int, int]) -> Checkpo
         CheckpointError: the file is no 2D Swin, or incomplete.
     """
     content = read_tensor_file(path)
-    chosen, _ = choose_set(_sets_in(content), None, str(path))
+    chosen, _ = choose_set(_sets_in(content), ema, str(path))
     named = rename(chosen.tensors)
     if not named.is_image_swin:
         raise CheckpointError(

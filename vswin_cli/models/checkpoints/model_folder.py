@@ -16,25 +16,19 @@ from torch import Tensor
 from vswin_cli.errors import CheckpointError
 from vswin_cli.models.checkpoints.tensor_files import TensorFile, read_tensor_file
 from vswin_cli.models.labels import LabelMap
+from vswin_cli.models.weights.store import MODEL_FILES, SHARD_INDEXES, WEIGHTS_FILES
 from vswin_cli.storage.files import is_file, is_folder
 
 __all__ = [
     "CARD_FILE",
-    "SHARD_INDEXES",
     "WEIGHTS_FILE",
-    "WEIGHTS_FILES",
     "config_labels",
     "config_of",
     "find_weights",
     "read_weights",
 ]
 
-WEIGHTS_FILE = "model.safetensors"
-CARD_FILE = "config.json"
-SHARD_INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
-WEIGHTS_FILES = (WEIGHTS_FILE, SHARD_INDEXES[0], "pytorch_model.bin", SHARD_INDEXES[1])
-"""What weights are called beside a `config.json`, the best first: safetensors cannot run code."""
-
+WEIGHTS_FILE, CARD_FILE = MODEL_FILES
 _CONFIG_KEYS = ("id2label", "architectures", "model_type", "transformers_version", "num_labels")
 _MOST_JSON_BYTES = 64 << 20
 _MOST_SHARDS = 1000

@@ -19,6 +19,7 @@ from vswin_cli.errors import DownloadError, IntegrityError
 from vswin_cli.models.weights.spec import RemoteFile, WeightsSource
 from vswin_cli.models.weights.store import download_folder, locked
 from vswin_cli.storage.download import OnBytes, network_errors, network_failure, transfer
+from vswin_cli.storage.files import file_sha256
 
 if TYPE_CHECKING:
     from huggingface_hub import HfFileMetadata
@@ -30,7 +31,6 @@ OnNote = Callable[[str], None]
 # The Hub names a blob by its sha256 (large files) or its git hash; nothing else becomes a path.
 _BLOB_NAME = re.compile(r"[0-9a-f]{64}|[0-9a-f]{40}")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-_READ_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,8 @@ def fetch(
 def list_repo(repo: str, revision: str | None = None) -> RepoListing:
     """Ask the Hub for the files of a repository, with the commit that a revision means.
 
+    If the Hub cannot be asked, what its cache on this machine holds counts.
+
     Raises:
         OfflineError: offline mode.
         DownloadError: unreachable, no such repository or revision, or gated.
@@ -116,7 +118,10 @@ def list_repo(repo: str, revision: str | None = None) -> RepoListing:
             timeout=constants.HF_HUB_DOWNLOAD_TIMEOUT,
         )
     except _hub_errors() as error:
-        raise _hub_failure(f"{api.endpoint}/{repo}", repo, revision, error) from error
+        listing = _cached_listing(repo, revision) if _is_unreachable(error) else None
+        if listing is None:
+            raise _hub_failure(f"{api.endpoint}/{repo}", repo, revision, error) from error
+        return listing
     entries = sorted(info.siblings or (), key=lambda entry: entry.rfilename)
     files = tuple(RepoFile(entry.rfilename, entry.size) for entry in entries)
     if info.sha is None:
@@ -126,7 +131,7 @@ def list_repo(repo: str, revision: str | None = None) -> RepoListing:
 
 def sha256_of(path: Path) -> str:
     """Compute the sha256 of a file."""
-    return _hash_file(path, hashlib.sha256())
+    return file_sha256(path)
 
 
 def _fetch_from_hub(
@@ -214,6 +219,27 @@ def _cached(repo: str, path: str, revision: str | None) -> Path | None:
     return Path(found) if isinstance(found, str) else None
 
 
+def _cached_listing(repo: str, revision: str | None) -> RepoListing | None:
+    """List the files of a repository that the Hub's cache holds, of any program's download."""
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    revision = revision or "main"
+    try:
+        folder = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repo, repo_type="model")
+        commit = revision
+        if not _COMMIT.fullmatch(revision):
+            commit = (folder / "refs" / revision).read_text(encoding="ascii").strip()
+        snapshot = folder / "snapshots" / commit
+        paths = sorted(path for path in snapshot.rglob("*") if path.is_file())
+    except (OSError, UnicodeDecodeError):
+        return None
+    if not paths or not _COMMIT.fullmatch(commit):
+        return None
+    files = (RepoFile(p.relative_to(snapshot).as_posix(), p.stat().st_size) for p in paths)
+    return RepoListing(repo, commit, tuple(files))
+
+
 def _fetch_from_url(
     source: WeightsSource, file: RemoteFile, on_bytes: OnBytes | None, *, force: bool
 ) -> FetchedFile:
@@ -285,15 +311,9 @@ def _commit_of(path: Path) -> str | None:
 
 def _git_hash_of(path: Path) -> str:
     """Hash a small file as git, and so the Hub, does: sha1 over a header and the content."""
-    digest = hashlib.sha1(f"blob {path.stat().st_size}\0".encode(), usedforsecurity=False)
-    return _hash_file(path, digest)
-
-
-def _hash_file(path: Path, digest: hashlib._Hash) -> str:
-    with path.open("rb") as file:
-        while block := file.read(_READ_BYTES):
-            digest.update(block)
-    return digest.hexdigest()
+    content = path.read_bytes()  # small: the Hub gives large files their sha256
+    header = f"blob {len(content)}\0".encode()
+    return hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
 
 
 def _shifted(on_bytes: OnBytes | None, before: int, after: int) -> OnBytes | None:

@@ -37,6 +37,7 @@ from vswin_cli.models.weights.registry import all_specs, find_source
 from vswin_cli.models.weights.spec import WeightsSource, WeightsSpec, parameter_count
 from vswin_cli.models.weights.store import (
     EMBEDDED_MODEL,
+    check_model,
     download_folder,
     is_model_folder,
     locked,
@@ -45,6 +46,7 @@ from vswin_cli.models.weights.store import (
     record_path,
     remember_commit,
     remember_file,
+    remember_model,
 )
 from vswin_cli.storage.download import DiskFullError, OnBytes, check_free_space
 
@@ -113,6 +115,7 @@ def load_model(
         path = meant.path
     else:
         path = ensure_weights(str(reference), on_bytes=on_bytes, on_note=on_note)
+        check_model(path)
     checkpoint = read_checkpoint(path, ema=ema)
     for note in checkpoint.notes:
         (on_note or _ignore)(f"{path.name}: {note}")
@@ -237,8 +240,9 @@ def _install_from_any(
     failures: list[tuple[WeightsSource, ModelError]] = []
     tell = on_note or _ignore
     for source in wanted.sources:
-        if failures:
-            tell(f"source {failures[-1][0].key!r} does not deliver, trying {source.key!r}")
+        if failures:  # said at once: the next source may take many minutes
+            failed, problem = failures[-1]
+            tell(f"source {failed.key!r} failed, trying {source.key!r}: {problem.message}")
         try:
             _install(wanted, source, force=force, on_bytes=on_bytes, on_note=on_note)
         except DiskFullError:
@@ -246,8 +250,6 @@ def _install_from_any(
         except ModelError as error:
             failures.append((source, error))
         else:
-            for failed, problem in failures:  # if all fail, the error says why
-                tell(f"source {failed.key!r} failed: {problem.message}")
             return
     raise _all_failed(wanted, failures)
 
@@ -277,6 +279,7 @@ def _install(
     size_bytes = 4 * parameter_count(checkpoint.architecture, checkpoint.num_classes)
     check_free_space(wanted.folder, size_bytes, "the converted copy")
     save_model(wanted.folder, checkpoint.state, card)
+    remember_model(wanted.folder)
     for file in fetched:
         remember_file(file.uri, file.sha256, file.size_bytes)
         if source.base_url is not None:

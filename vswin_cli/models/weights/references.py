@@ -10,6 +10,7 @@ hf://USER/REPO[@REV][/PATH]    the same, or one checkpoint of several in it
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -17,7 +18,13 @@ from vswin_cli.errors import CheckpointError, UnknownModelError
 from vswin_cli.models.weights.hub import RepoFile, RepoListing
 from vswin_cli.models.weights.registry import get_spec
 from vswin_cli.models.weights.spec import RemoteFile, WeightsSource, WeightsSpec
-from vswin_cli.models.weights.store import EMBEDDED_MODEL, embedded_folder, model_folder
+from vswin_cli.models.weights.store import (
+    EMBEDDED_MODEL,
+    SHARD_INDEXES,
+    WEIGHTS_FILES,
+    embedded_folder,
+    model_folder,
+)
 from vswin_cli.storage.files import absence, is_there, reading_hint
 
 __all__ = [
@@ -33,6 +40,8 @@ _REPO = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[^\s/@]+))?(?P<pa
 _CHECKPOINT_ENDINGS = (".pth", ".pt", ".bin", ".ckpt", ".tar", ".safetensors")
 _BUNDLE_INDEX = ".index"
 _BUNDLE_DATA = ".data-00000-of-00001"
+# What training leaves beside the weights in repositories of the Hub.
+_TRAINING_FILES = ("optimizer", "scheduler", "training_args", "rng_state", "scaler")
 _LISTED_CANDIDATES = 8
 
 
@@ -131,23 +140,65 @@ def choose_files(reference: HubReference, listing: RepoListing) -> WeightsSource
 
 
 def _candidates(files: list[RepoFile]) -> list[tuple[RepoFile, ...]]:
+    """List what could be a checkpoint: a file, or files that belong together."""
     by_path = {file.path: file for file in files}
     found: list[tuple[RepoFile, ...]] = []
+    taken: set[str] = set()
+    for folder in dict.fromkeys(str(PurePosixPath(file.path).parent) for file in files):
+        whole = _hugging_face_files(folder, by_path)
+        if whole:
+            found.append(whole)
+            taken |= _same_weights(folder, by_path) | {file.path for file in whole}
     for file in files:
-        path = PurePosixPath(file.path)
+        if file.path in taken or PurePosixPath(file.path).name.startswith(_TRAINING_FILES):
+            continue
         if file.path.endswith(_BUNDLE_INDEX):
             data = by_path.get(file.path.removesuffix(_BUNDLE_INDEX) + _BUNDLE_DATA)
             found += [(file, data)] if data else []
-        elif path.name == "model.safetensors":
-            config = by_path.get(str(path.with_name("config.json")))
-            found.append((file, config) if config else (file,))
         elif file.path.endswith(_CHECKPOINT_ENDINGS):
             found.append((file,))
     return found
 
 
+def _hugging_face_files(
+    folder: str, by_path: Mapping[str, RepoFile]
+) -> tuple[RepoFile, ...] | None:
+    """Choose the weights of a folder that are named as `save_pretrained` does, with their card.
+
+    Ours are named like that, too. Several formats of the same weights lie side by side there;
+    safetensors come first, as they cannot run code.
+    """
+    card = by_path.get(_joined(folder, "config.json"))
+    for name in WEIGHTS_FILES:
+        weights = by_path.get(_joined(folder, name))
+        if weights is None or (card is None and name != WEIGHTS_FILES[0]):
+            continue
+        shards = _shards(folder, name, by_path) if name in SHARD_INDEXES else ()
+        return (weights, *([card] if card else []), *shards)
+    return None
+
+
+def _shards(folder: str, index: str, by_path: Mapping[str, RepoFile]) -> list[RepoFile]:
+    """List the shards beside an index; the index itself is read after the download."""
+    stem, ending = index.removesuffix(".index.json").rsplit(".", 1)
+    pattern = re.compile(re.escape(_joined(folder, stem)) + r"-\d+-of-\d+\." + ending)
+    return [file for path, file in by_path.items() if pattern.fullmatch(path)]
+
+
+def _same_weights(folder: str, by_path: Mapping[str, RepoFile]) -> set[str]:
+    """List all files of a folder that hold the same weights in another format or in shards."""
+    paths = {_joined(folder, name) for name in WEIGHTS_FILES}
+    for index in SHARD_INDEXES:
+        paths |= {file.path for file in _shards(folder, index, by_path)}
+    return paths
+
+
+def _joined(folder: str, name: str) -> str:
+    return name if folder == "." else f"{folder}/{name}"
+
+
 def _is_ours(files: tuple[RepoFile, ...]) -> bool:
-    return len(files) == 2 and files[0].path.endswith("model.safetensors")
+    return len(files) >= 2 and PurePosixPath(files[0].path).name in WEIGHTS_FILES
 
 
 def _is_inside(path: str, wanted: str) -> bool:

@@ -21,15 +21,18 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from vswin_cli.errors import DownloadError, OutputError
+from vswin_cli.errors import CheckpointError, DownloadError, OutputError
 from vswin_cli.models.card import CARD_SCHEMA
-from vswin_cli.storage.files import is_file, replacing_text, writing
+from vswin_cli.storage.files import file_sha256, is_file, replacing_text, writing
 from vswin_cli.storage.user_config import cache_folder
 
 __all__ = [
     "EMBEDDED_MODEL",
     "MODEL_FILES",
+    "SHARD_INDEXES",
+    "WEIGHTS_FILES",
     "SeenFile",
+    "check_model",
     "check_replaceable",
     "download_folder",
     "embedded_folder",
@@ -41,6 +44,7 @@ __all__ = [
     "record_path",
     "remember_commit",
     "remember_file",
+    "remember_model",
 ]
 
 EMBEDDED_MODEL = "camera-motion"
@@ -49,6 +53,9 @@ EMBEDDED_MODEL = "camera-motion"
 _CARD_FILE = "config.json"
 MODEL_FILES = ("model.safetensors", _CARD_FILE)
 """What a folder in our format holds."""
+SHARD_INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+WEIGHTS_FILES = ("model.safetensors", SHARD_INDEXES[0], "pytorch_model.bin", SHARD_INDEXES[1])
+"""What weights are called beside a `config.json`, the best first: safetensors cannot run code."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +148,37 @@ def remember_file(uri: str, sha256: str, size_bytes: int) -> None:
     """Keep the hash of a downloaded file, to compare later downloads with."""
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
     _write(record_path(uri), asdict(SeenFile(uri, sha256, size_bytes, now)))
+
+
+def remember_model(folder: Path) -> None:
+    """Keep the hashes of converted weights and their card, to verify them on every use."""
+    for name in MODEL_FILES:
+        path = folder / name
+        remember_file(_model_uri(path), file_sha256(path), path.stat().st_size)
+
+
+def check_model(folder: Path) -> None:
+    """Compare converted weights and their card with the hashes from their conversion.
+
+    Weights that an older version converted have no hashes; they are used as they are.
+
+    Raises:
+        CheckpointError: a file has changed since, by a damaged disk or by somebody.
+        DownloadError: a record of hashes cannot be read.
+    """
+    for name in MODEL_FILES:
+        path = folder / name
+        seen = recall_file(_model_uri(path))
+        if seen is not None and is_file(path) and file_sha256(path) != seen.sha256:
+            raise CheckpointError(
+                f"{path}: has changed since {seen.first_seen}, when it was converted",
+                hint="fetch and convert it again with `vswin download --force`",
+            )
+
+
+def _model_uri(path: Path) -> str:
+    """Name a converted file whatever folder the cache is in: caches are moved and shared."""
+    return f"converted:{path.parent.name}/{path.name}"
 
 
 def recall_commit(reference: str) -> str | None:
