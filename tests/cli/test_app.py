@@ -13,6 +13,8 @@ import pytest
 from tests.support.videos import VideoRecipe, make_video
 from vswin_cli.cli.app import run
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(
     ("arguments", "message", "command"),

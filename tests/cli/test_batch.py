@@ -507,8 +507,9 @@ def test_a_killed_batch_is_resumed_without_doing_anything_twice(
 
 
 @pytest.mark.slow
-def test_ctrl_c_finishes_the_running_job_and_a_second_run_is_refused_meanwhile(
-    batch, start, folder, tmp_path
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_finishes_the_running_job_and_a_second_run_is_refused_meanwhile(
+    batch, start, folder, tmp_path, number
 ):
     out = tmp_path / "results.csv"
     many = tmp_path / "many"
@@ -520,14 +521,42 @@ def test_ctrl_c_finishes_the_running_job_and_a_second_run_is_refused_meanwhile(
     code, _, err = batch(many, "--out", out)
     assert code == 8
     assert "another vswin batch" in err
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
+    assert process.returncode == 128 + number, said
     assert "finishing" in said
     rows = read_csv(tmp_path / "results.files.csv")
     assert len(rows) == NUM_MANY
     pending = [row for row in rows if row["status"] == "pending"]
     assert len(pending) == NUM_MANY - len(entries(out)) > 0
+
+
+@pytest.mark.slow
+def test_sigterm_to_all_processes_fails_no_video(batch, folder, tiny_model, tmp_path):
+    many = tmp_path / "many"
+    many.mkdir()
+    for i in range(NUM_MANY):
+        os.link(folder / f"clip{i % 4}.mp4", many / f"clip{i}.mp4")
+    out = tmp_path / "results.csv"
+    command = [sys.executable, "-m", "vswin_cli", "batch", str(many), "--out", str(out)]
+    process = subprocess.Popen(
+        [*command, "--weights", str(tiny_model), *THRESHOLDS, "--workers", "2"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        start_new_session=True,
+    )
+    try:
+        wait_for_entries(process, out, 3)
+        os.killpg(process.pid, signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 143, err
+    assert "Traceback" not in err
+    statuses = {row["status"] for row in read_csv(tmp_path / "results.files.csv")}
+    assert statuses == {"ok", "pending"}
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from tests.support.hub_server import TOKEN, HubServer, Repo, hub_environment
 from vswin_cli.cli.app import run
 from vswin_cli.storage.user_config import default_model
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="session")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:

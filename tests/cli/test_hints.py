@@ -2,6 +2,8 @@
 
 import ast
 
+import pytest
+
 from tests.test_architecture import FILES
 from vswin_cli import errors
 
@@ -38,6 +40,7 @@ def calls_without_hint():
                 yield module, ast.unparse(node.args[0])
 
 
+@pytest.mark.slow
 def test_every_error_says_what_to_do_next():
     missing = [
         f"{module}: {message}"
@@ -48,6 +51,7 @@ def test_every_error_says_what_to_do_next():
     assert missing == []
 
 
+@pytest.mark.slow
 def test_every_exception_to_the_rule_is_still_needed():
     messages = [message for _, message in calls_without_hint()]
     assert [t for t in NOBODY_TYPES_THAT if not any(t in message for message in messages)] == []

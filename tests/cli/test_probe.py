@@ -17,6 +17,8 @@ from vswin_cli.storage.sources import VideoSource
 from vswin_cli.video.info import DecodeReport, VideoInfo
 from vswin_cli.video.probe import inspect
 
+pytestmark = pytest.mark.slow
+
 runner = CliRunner()
 app = typer.Typer()
 app.command()(probe)

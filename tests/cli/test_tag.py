@@ -23,6 +23,8 @@ from vswin_cli.config import LabelOnset, SegmentOptions
 from vswin_cli.storage.files import writing
 from vswin_cli.storage.sources import VideoSource
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def movie(tmp_path_factory) -> Path:

@@ -65,6 +65,7 @@ def distance(one: str, other: str) -> int:
 drawn = st.text("-ab", min_size=1, max_size=30)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=80)
 @given(
     st.lists(

@@ -22,6 +22,8 @@ from vswin_cli.models.checkpoints.load import LoadedModel
 from vswin_cli.models.network.swin3d import VideoSwin
 from vswin_cli.storage.sources import VideoSource
 
+pytestmark = pytest.mark.slow
+
 SPEC = InputSpec(num_frames=8, resize_short_side=32, crop_size=32)
 UNIFORM = InputSpec(num_frames=8, resize_short_side=32, crop_size=32, sampling="uniform")
 LOSSLESS = VideoRecipe(num_frames=100, codec="ffv1", pixel_format="bgr0", width=96, height=64)

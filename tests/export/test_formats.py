@@ -192,6 +192,7 @@ json_values = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_any_change_to_a_document_ends_in_output_or_a_clear_error(data):

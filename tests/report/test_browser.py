@@ -23,6 +23,8 @@ from vswin_cli.timeline.score_files import load_track
 from vswin_cli.timeline.scores import Gap
 from vswin_cli.timeline.segments import find_segments
 
+pytestmark = pytest.mark.slow
+
 GAP = Gap(11.0, 13.5)
 TIME = "document.getElementById('video').currentTime"
 RULES = "\n".join(

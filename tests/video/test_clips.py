@@ -286,6 +286,7 @@ def test_errors_about_a_remote_video_name_its_address(tmp_path):
     system.store.clear()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.mp4", "a.ts"])
 def test_sparse_clips_are_sought_and_show_the_same_pictures(tmp_path, name):
     recipe = VideoRecipe(num_frames=1500, gop=30, width=160, height=160)

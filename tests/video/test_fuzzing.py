@@ -7,6 +7,8 @@ import pytest
 
 from tests.support.fuzzing import BASES, MUTATIONS, damaged, make_bases, outcome
 
+pytestmark = pytest.mark.slow
+
 FEW = range(7, 7 + 5 * 28, 5)  # 5 shares no factor with the numbers of bases and mutations
 
 

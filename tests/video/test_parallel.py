@@ -20,6 +20,8 @@ from vswin_cli.video.reader import VideoReader
 from vswin_cli.video.sampler import decode_samples
 from vswin_cli.video.sampling import Progress, SamplingPlan
 
+pytestmark = pytest.mark.slow
+
 PLAN = SamplingPlan(num_frames=8, stride=8, short_side=32, positions_per_second=5.0)
 ALONE, PARALLEL = DecodeOptions(), DecodeOptions(decoders=3)
 VIDEO = VideoRecipe(

@@ -36,6 +36,7 @@ def test_bias_table_of_the_same_window_is_repeated_over_time():
             assert torch.equal(tensor, state[name].repeat(15, 1))
 
 
+@pytest.mark.slow
 def test_bias_table_of_another_window_is_resized_as_the_authors_do(resized_tables):
     inflated = inflate(image_swin_state(12), WINDOW, "file")
     for name, expected in resized_tables.items():

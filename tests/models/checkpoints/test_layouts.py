@@ -45,6 +45,7 @@ def empty_state(architecture: Architecture, num_classes: int) -> dict[str, Tenso
     return {name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("has_index", [True, False], ids=["index", "no-index"])
 @pytest.mark.parametrize("layout", LAYOUT_WRITERS)
 @pytest.mark.parametrize("name", WINDOWS)

@@ -34,6 +34,7 @@ def exact(qkv, bias, groups, heads):
     return mixed.transpose(1, 2).reshape(len(qkv), -1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", PRECISIONS, ids=str)
 @pytest.mark.parametrize("n", [1, 2, 7, 8, 15, 16, 17, 56, 98, 392])
 def test_kernel_equals_attention_in_float64(dtype, n):
@@ -58,6 +59,7 @@ def test_kernel_survives_scores_beyond_any_exponent(dtype):
     assert (out.double() - truth).abs().max() < 1e-2 * truth.abs().max()
 
 
+@pytest.mark.slow
 def test_kernel_is_as_exact_in_narrower_registers():
     """The two tests above on a CPU that is told to have no AVX-512."""
     kernel_for(torch.float32)
@@ -123,6 +125,7 @@ def shows_kernel(cache: Path, **changes: str) -> bool:
     return done.stdout == "True\n"
 
 
+@pytest.mark.slow
 def test_kernel_is_compiled_once_and_kept(tmp_path):
     kernel_for(torch.float32)
     assert shows_kernel(tmp_path)
@@ -131,6 +134,7 @@ def test_kernel_is_compiled_once_and_kept(tmp_path):
     assert shows_kernel(tmp_path, CC="false")  # needs no compiler any more
 
 
+@pytest.mark.slow
 def test_no_kernel_without_a_compiler_or_if_not_wanted(tmp_path):
     assert not shows_kernel(tmp_path, CC="false")
     assert not shows_kernel(tmp_path, CC="/no/such/compiler")

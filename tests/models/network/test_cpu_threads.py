@@ -5,6 +5,8 @@ import torch
 
 from vswin_cli.models.network.cpu_threads import run_pieces
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(params=[1, 2, 3])
 def num_threads(request):

@@ -5,6 +5,8 @@ import pytest
 
 from vswin_cli.models.network.heap import keep_freed_memory
 
+pytestmark = pytest.mark.slow
+
 FAULTS = """
 import ctypes, resource, sys
 from vswin_cli.models.network.heap import keep_freed_memory

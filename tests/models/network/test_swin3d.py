@@ -39,6 +39,7 @@ def formula_network(key: str) -> VideoSwin:
     return network
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "case"),
     [(name, case) for name in ("w877", "w1677") for case in golden_network(name).cases],
@@ -50,6 +51,7 @@ def test_logits_equal_the_authors(name, case):
     torch.testing.assert_close(logits, case.logits, atol=TOLERANCE, rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", NETWORKS)
 @pytest.mark.parametrize("number", range(len(SIZES)), ids=lambda i: "x".join(map(str, SIZES[i])))
 def test_logits_equal_torchvision_for_other_windows_and_stages(key, number):
@@ -91,6 +93,7 @@ def test_changed_weights_change_the_cached_bias(golden):
     torch.testing.assert_close(again, before)
 
 
+@pytest.mark.slow
 def test_a_fused_step_of_an_optimiser_changes_what_is_kept():
     layer, x = Linear(32, 48), torch.randn(8, 32)
     optimiser = torch.optim.AdamW(layer.parameters(), lr=0.1, fused=True)

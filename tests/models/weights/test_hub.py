@@ -102,6 +102,7 @@ def test_cut_connection_resumes_with_a_range(server):
     assert first.sent_bytes + second.sent_bytes == len(WEIGHTS)
 
 
+@pytest.mark.slow
 def test_next_process_resumes_where_the_last_one_ended(server, monkeypatch, tmp_path):
     server.fault(WEIGHTS).cut_after_bytes = [150_000, 0, 0]
     with pytest.raises(DownloadError, match="was interrupted too often"):
@@ -279,6 +280,7 @@ def test_full_disk_leaves_a_clear_error_and_no_snapshot(server, tmp_path):
     assert not list(cache(tmp_path).glob("snapshots/*/variables/*"))
 
 
+@pytest.mark.slow
 def test_two_processes_transfer_once(server):
     server.fault(WEIGHTS).cut_after_bytes = [200_000]
     code = """

@@ -498,6 +498,7 @@ class TestLabels:
         assert labels_of(str(folder)).names == LABELS
 
 
+@pytest.mark.slow
 def test_two_processes_install_one_copy(server, tmp_path):
     """The real table's names need the real network, so the processes share a repository."""
     code = """
