@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from vswin_cli.errors import SourceError
+from vswin_cli.video.memory_limit import limit_memory
 from vswin_cli.video.reader import TimedFrame, VideoReader
 from vswin_cli.video.resize import ImageResizer
 
@@ -32,6 +33,7 @@ _ENCODERS = (  # the first that this FFmpeg has: name, pixels, options, MIME typ
 
 def main() -> None:
     """Serve one request."""
+    limit_memory()
     request = json.load(sys.stdin)
     try:
         with VideoReader(Path(request["path"])) as reader:

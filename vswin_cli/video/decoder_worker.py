@@ -16,6 +16,7 @@ from typing import IO
 
 from vswin_cli.errors import VswinError
 from vswin_cli.video.decoder_protocol import Request, decode_request, write_error, write_event
+from vswin_cli.video.memory_limit import limit_memory
 
 __all__ = ["main"]
 
@@ -30,6 +31,7 @@ def main(stall_timeout_seconds: float) -> None:
         stall_timeout_seconds: end the process if decoding makes no step for longer than this.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    limit_memory()
     pipe = os.fdopen(os.dup(_STDOUT), "wb", buffering=0)
     os.dup2(_STDERR, _STDOUT)  # whatever a library prints must not mix with the events
     requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()

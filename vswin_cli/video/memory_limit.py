@@ -1,0 +1,43 @@
+"""Bound the memory of decoding, whatever size of frame a file declares.
+
+A few kilobytes can declare frames of two gigabytes. Each thread of a decoder holds one, so the
+number of threads follows from the size of a frame; and a decoder process may not take more than
+`MOST_BYTES`: beyond it allocations fail, which costs packets of this video and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from av import VideoCodecContext
+
+__all__ = ["MOST_BYTES", "limit_memory", "limit_threads"]
+
+MOST_BYTES = 4 << 30
+"""What a decoder process may take; 8K video with 10 bits needs 3 GiB."""
+_THREADS_BYTES = 1 << 30  # for the frames of all threads of one decoder
+_UNKNOWN_BITS = 64  # per pixel, before the decoder has said what it gives: the most there is
+
+
+def limit_threads(context: VideoCodecContext) -> None:
+    """Have a decoder use fewer threads where frames are large; before its first packet."""
+    bits = context.format.padded_bits_per_pixel if context.format else _UNKNOWN_BITS
+    frame_bytes = context.width * context.height * bits // 8
+    threads = _THREADS_BYTES // max(1, frame_bytes)
+    if threads <= (os.cpu_count() or 1):  # FFmpeg's own choice is one more
+        context.thread_count = max(1, threads)
+
+
+def limit_memory() -> None:
+    """Have allocations of this process fail beyond `MOST_BYTES`, where the system can do that."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    # Data, not address space: threads reserve far more of the latter than they use.
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    limits = [MOST_BYTES, *(limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY)]
+    resource.setrlimit(resource.RLIMIT_DATA, (min(limits), hard))
