@@ -9,7 +9,7 @@ import pytest
 from vswin_cli.batch.inputs import BatchInput, Shard, collect_inputs, query_addresses
 from vswin_cli.batch.job import Job, Task
 from vswin_cli.batch.journal import Journal, fingerprint, lock_journal
-from vswin_cli.batch.tables import choose_target, video_paths
+from vswin_cli.batch.target import choose_target, video_paths
 from vswin_cli.config import SamplingOptions, SegmentOptions
 from vswin_cli.errors import OptionError, OutputError, SourceNotFoundError
 from vswin_cli.storage.sources import VideoSource

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -14,7 +15,7 @@ from vswin_cli.batch.job import Task
 from vswin_cli.batch.journal import Journal
 from vswin_cli.batch.run import Policy, run_batch
 from vswin_cli.batch.scheduler import StopRequest
-from vswin_cli.batch.tables import choose_target
+from vswin_cli.batch.target import choose_target
 from vswin_cli.config import EngineOptions, SamplingOptions, SegmentOptions
 from vswin_cli.errors import DeviceError
 
@@ -33,7 +34,7 @@ def engine(tiny_model):
 class Project:
     """Three videos and a broken file, and what a batch makes of them."""
 
-    def __init__(self, directory, engine):
+    def __init__(self, directory, engine, *, out=None, format=None):
         self.videos = directory / "videos"
         self.videos.mkdir()
         for i in range(NUM_VIDEOS):
@@ -41,7 +42,7 @@ class Project:
             make_video(self.videos / f"{i}.mp4", recipe)
         (self.videos / "broken.mp4").write_bytes(b"nothing")
         self.engine = engine
-        self.target = choose_target(str(directory / "r.csv"), None)
+        self.target = choose_target(out or str(directory / "r.csv"), format)
         self.journal = Journal(self.target.state)
         self.task = Task(
             SamplingOptions(),
@@ -53,6 +54,10 @@ class Project:
         )
         self.num_jobs = 0
         self.progress = []
+        self.notes = []
+
+    def inputs(self):
+        return collect_inputs([str(self.videos)])
 
     def run(self, *, task=None, stop=None, engine=None, **policy):
         """Run a batch; `num_jobs` then says how many inputs it had to work on."""
@@ -65,13 +70,14 @@ class Project:
             return InlineExecutor(engine or self.engine, task)
 
         return run_batch(
-            collect_inputs([str(self.videos)]),
+            self.inputs(),
             self.target,
             task,
             make_executor,
             policy=Policy(**policy),
             stop=stop or StopRequest(),
             on_progress=self.progress.append,
+            on_note=self.notes.append,
         )
 
     def files(self):
@@ -184,3 +190,136 @@ def test_a_partial_entry_of_an_earlier_version_gets_its_reason(project):
     (partial,) = report.with_status("partial")
     assert partial.error_code == "PARTIAL"
     assert "could be analysed" in partial.error
+
+
+def test_a_link_in_the_place_of_a_table_is_replaced_and_never_followed(project, tmp_path):
+    precious = tmp_path / "precious.txt"
+    precious.write_text("mine")
+    project.target.table.symlink_to(precious)
+    project.target.files_table.symlink_to(tmp_path / "nowhere" / "x.csv")
+    project.run()
+    assert precious.read_text() == "mine"
+    assert not (tmp_path / "nowhere").exists()
+    for path in (project.target.table, project.target.files_table):
+        assert path.is_file()
+        assert not path.is_symlink()
+    first, second = project.notes
+    assert first.startswith(f"{project.target.table} was a symbolic link to {precious}")
+    assert "nowhere/x.csv is kept" in second
+
+
+def test_links_in_the_place_of_entries_and_scores_are_never_followed(project, tmp_path):
+    project.journal.create()
+    precious = tmp_path / "precious.txt"
+    precious.write_text("mine")
+    for one in project.inputs():
+        project.journal.entry_path(one.entry).symlink_to(precious)
+        project.task.scores_path(one.entry).symlink_to(precious)
+    assert project.run().num_resumed == 0
+    assert precious.read_text() == "mine"
+    assert project.run().num_resumed == NUM_VIDEOS + 1
+
+
+def poison_with(content):
+    return lambda path: path.write_bytes(content)
+
+
+def change(**values):
+    def poison(path):
+        path.write_text(json.dumps({**json.loads(path.read_text()), **values}))
+
+    return poison
+
+
+def replace_by(make):
+    def poison(path):
+        path.unlink()
+        make(path)
+
+    return poison
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        poison_with(b"[" * 200_000),
+        poison_with(b'{"schema": "vswin.batch-entry/1", "attempts": 1' + b"0" * 5000 + b"}"),
+        poison_with(b"\xff\xfe\x00"),
+        replace_by(Path.mkdir),
+        replace_by(os.mkfifo),
+        replace_by(lambda path: path.symlink_to("/dev/zero")),
+        replace_by(lambda path: path.symlink_to(path.name)),
+        change(entry="../../elsewhere"),
+        change(entry="../../elsewhere", uri="x"),
+        change(timeline=None),
+        change(timeline=[]),
+        change(status="perfect"),
+        change(duration={}, coverage=[1]),
+    ],
+)
+def test_a_poisoned_entry_is_done_again_and_the_others_are_resumed(project, poison):
+    project.run()
+    tables = project.target.table.read_bytes(), project.target.files_table.read_bytes()
+    poison(project.journal.entry_path(project.inputs()[1].entry))
+    assert project.run().num_resumed == NUM_VIDEOS
+    assert project.num_jobs == 1
+    assert project.target.table.read_bytes() == tables[0]
+    assert len(project.files()) == NUM_VIDEOS + 1
+    assert project.run().num_resumed == NUM_VIDEOS + 1
+    assert not list(project.journal.folder.parent.glob("elsewhere*"))
+
+
+def test_a_damaged_timeline_is_done_again_under_other_thresholds(project):
+    project.run()
+    path = project.journal.entry_path(project.inputs()[0].entry)
+    change(timeline={"segments": "none"})(path)
+    other = replace(project.task, segments=SegmentOptions(onset=0.6, offset=0.5), segmenting="x")
+    assert project.run(task=other).num_resumed == NUM_VIDEOS
+    assert {row["status"] for row in project.files()} == {"ok", "failed"}
+
+
+@pytest.fixture
+def folder_project(tmp_path, engine):
+    return Project(tmp_path, engine, out=f"{tmp_path}/out/", format="srt")
+
+
+def test_files_per_video_are_kept_up_to_date_whatever_their_times(folder_project):
+    folder_project.run()
+    paths = sorted((folder_project.target.path).glob("*.srt"))
+    assert len(paths) == NUM_VIDEOS
+    fresh = {path: path.read_bytes() for path in paths}
+    in_a_century = 2**32
+    for path in paths:
+        os.utime(path, (in_a_century, in_a_century))
+    other = replace(folder_project.task, segments=SegmentOptions(onset=0.7), segmenting="other")
+    folder_project.run(task=other)
+    changed = [path for path in paths if path.read_bytes() != fresh[path]]
+    assert changed
+    assert all(path.stat().st_mtime < in_a_century for path in changed)
+    folder_project.run()
+    assert {path: path.read_bytes() for path in paths} == fresh
+
+
+def test_a_video_that_was_replaced_gets_a_new_file(folder_project):
+    folder_project.run()
+    (path,) = folder_project.target.path.glob("1.*")
+    before = path.read_bytes()
+    os.utime(path, (2**32, 2**32))
+    make_video(folder_project.videos / "1.mp4", VideoRecipe(num_frames=150, first_index=7))
+    folder_project.run()
+    assert path.read_bytes() != before
+
+
+def test_an_edited_file_is_kept_and_a_missing_one_is_written_again(folder_project):
+    folder_project.run()
+    edited, missing, same = sorted((folder_project.target.path).glob("*.srt"))
+    edited.write_text("corrected")
+    missing.unlink()
+    os.utime(same, (1, 1))
+    assert folder_project.run().num_resumed == NUM_VIDEOS + 1
+    assert edited.read_text() == "corrected"
+    assert missing.is_file()
+    (folder_project.journal.folder / "written.json").write_bytes(b"[" * 100_000)
+    folder_project.run()  # without the record, contents decide
+    assert edited.read_text() != "corrected"
+    assert same.stat().st_mtime == 1

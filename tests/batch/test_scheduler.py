@@ -216,3 +216,17 @@ def test_after_a_stop_nothing_new_begins(task):
     executor, outcomes = run_script(task, Stopping(), "abcdef", stop=stop, size=1)
     assert executor.given == ["a"]
     assert set(outcomes) == {"a"}
+
+
+def test_a_worker_that_is_lost_after_a_stop_fails_no_video(task):
+    stop = StopRequest()
+
+    def lose(_job):
+        stop.is_set = True
+        return Lost(WORKER_CRASHED, "SIGTERM")
+
+    (job,) = jobs("a")
+    script = {("a", 1): Lost(WORKER_CRASHED, "x"), ("a", 2): lose}
+    executor, outcomes = run_script(task, script, "a", stop=stop, size=1)
+    assert (executor.given, outcomes) == (["a", "a"], {})
+    assert Journal(task.journal).outcome(job.entry) is None

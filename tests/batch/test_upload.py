@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.videos import VideoRecipe, make_video
-from vswin_cli.batch.tables import choose_target
+from vswin_cli.batch.target import choose_target
 from vswin_cli.cli.app import run
 from vswin_cli.errors import OptionError, OutputError
 from vswin_cli.storage.remote import upload

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vswin_cli.batch.job import EngineSetup, Job, Part, PartDone, Task, TooLong
-from vswin_cli.batch.journal import Journal
+from vswin_cli.batch.journal import Journal, unlink_link
 from vswin_cli.batch.outcome import Outcome
 from vswin_cli.config import SamplingOptions
 from vswin_cli.errors import CheckpointError, DeviceError, ModelError, OutputError, VswinError
@@ -111,6 +111,8 @@ class JobRunner:
     def _analyze(
         self, job: Job, sampling: SamplingOptions, scores: Path | None, on_seconds: OnSeconds
     ) -> Timeline:
+        if scores is not None:
+            unlink_link(scores)
         return analyze_video(
             job.source,
             self._engine,

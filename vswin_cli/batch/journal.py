@@ -15,6 +15,7 @@ import hashlib
 import json
 import os
 import socket
+import stat
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from vswin_cli.storage.files import replacing_text, writing
 from vswin_cli.storage.json_records import JsonValue, from_json, json_text, to_json
 from vswin_cli.timeline.record import Timeline
 
-__all__ = ["Journal", "fingerprint", "lock_journal"]
+__all__ = ["Journal", "fingerprint", "lock_journal", "unlink_link"]
 
 _SCHEMA = "vswin.batch-entry/1"
 _FINGERPRINT_DIGITS = 16
@@ -91,13 +92,22 @@ class Journal:
         document = {"schema": _SCHEMA, **to_json(outcome), "timeline": None}
         if timeline is not None:
             document["timeline"] = timeline.to_json()
-        with replacing_text(self.entry_path(outcome.entry)) as file:
+        path = self.entry_path(outcome.entry)
+        _clear_way(path)
+        with replacing_text(path) as file:
             file.write(json_text(document) + "\n")
 
     def outcome(self, entry: str) -> Outcome | None:
         """Return the outcome of an entry; `None` if there is none that can be read."""
+        return self._outcome(entry, self._read(entry))
+
+    def result(self, entry: str) -> Outcome | None:
+        """Same as `outcome`, but `None` if it lacks the timeline that tables are made from."""
         document = self._read(entry)
-        return None if document is None else _outcome(document)
+        outcome = self._outcome(entry, document)
+        if outcome is None or document is None or outcome.status == "failed":
+            return outcome
+        return outcome if isinstance(document.get("timeline"), dict) else None
 
     def timeline(self, entry: str) -> Timeline | None:
         """Return the timeline of an entry; `None` if it has none.
@@ -128,21 +138,49 @@ class Journal:
                 with suppress(OSError):
                     path.unlink()
 
-    def _read(self, entry: str) -> dict[str, JsonValue] | None:
+    @staticmethod
+    def _outcome(entry: str, document: dict[str, JsonValue] | None) -> Outcome | None:
+        if document is None or document.get("schema") != _SCHEMA:
+            return None
         try:
-            document = json.loads(self.entry_path(entry).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+            outcome = from_json(Outcome, document)
+        except SourceError:
+            return None  # damaged or written by another version: the video is done again
+        # An entry under another's name would be written to that one's place.
+        return outcome if outcome.entry == entry else None
+
+    def _read(self, entry: str) -> dict[str, JsonValue] | None:
+        path = self.entry_path(entry)
+        try:
+            if not stat.S_ISREG(path.lstat().st_mode):
+                return None  # reading a pipe could take for ever
+            document = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
             return None
         return document if isinstance(document, dict) else None
 
 
-def _outcome(document: dict[str, JsonValue]) -> Outcome | None:
-    if document.get("schema") != _SCHEMA:
+def unlink_link(path: Path) -> str | None:
+    """Remove a symbolic link where a result is to be written; returns what it led to.
+
+    Results never go through a link: it may lead to a file that nobody meant to replace.
+
+    Raises:
+        OutputError: it cannot be removed.
+    """
+    if not path.is_symlink():
         return None
-    try:
-        return from_json(Outcome, document)
-    except SourceError:
-        return None  # damaged or written by another version: the video is done again
+    with writing(f"{path}"):
+        target = str(path.readlink())
+        path.unlink()
+    return target
+
+
+def _clear_way(path: Path) -> None:
+    """Move aside what is at the path of an entry and is no file: a link, a pipe, a folder."""
+    with writing(f"{path}"), suppress(FileNotFoundError):
+        if not stat.S_ISREG(path.lstat().st_mode):
+            path.replace(path.with_suffix(".damaged"))
 
 
 @contextmanager

@@ -84,7 +84,7 @@ class ProcessExecutor:
             args=(theirs, setup, self._task, Path.cwd()),
             name=f"vswin-worker-{self._number}",
         )
-        with _sigint_blocked(), outside_current_folder():
+        with _stop_signals_blocked(), outside_current_folder():
             process.start()
         theirs.close()  # so that our end sees EOF when the worker dies
         self._workers[self._number] = _Worker(process, ours, device)
@@ -146,18 +146,18 @@ class ProcessExecutor:
 
 
 @contextmanager
-def _sigint_blocked() -> Iterator[None]:
-    """Have processes that start in this block ignore Ctrl-C from their first instruction on.
+def _stop_signals_blocked() -> Iterator[None]:
+    """Have processes that start in this block ignore Ctrl-C and SIGTERM from the first moment.
 
-    A worker ignores SIGINT itself, but only after seconds of imports; until then the signal mask
-    that it inherits protects it. A Ctrl-C in this process is delivered after the block.
+    A worker ignores them itself, but only after seconds of imports; until then the signal mask
+    that it inherits protects it. A signal for this process is delivered after the block.
     """
     if sys.platform == "win32":
         yield
         return
     with outside_current_folder():
         resource_tracker.ensure_running()  # when `Process.start` does it, it unblocks the signal
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:
@@ -177,7 +177,7 @@ def _exit_status(code: int | None) -> str:
 def _serve(pipe: Connection, setup: EngineSetup, task: Task, folder: Path) -> None:
     """Run in a worker process: load the network, then do the jobs that come over the pipe."""
     os.chdir(folder)  # it was started elsewhere
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the scheduler to handle
+    _leave_signals_to_parent()
     os.dup2(_STDERR, _STDOUT)  # whatever a library prints must not mix with results
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     try:
@@ -188,6 +188,18 @@ def _serve(pipe: Connection, setup: EngineSetup, task: Task, folder: Path) -> No
         pipe.send((None, Fatal(error)))
     except Exception as error:  # this process may be unusable now: the next job gets a new one
         pipe.send((None, Lost("INTERNAL", f"{type(error).__name__}: {error}")))
+
+
+def _leave_signals_to_parent() -> None:
+    """Ignore what a terminal or a job system sends to all processes at once.
+
+    SIGTERM gets a handler, because decoders inherit that a signal is ignored or blocked, and
+    must be stoppable by it; a handler they do not inherit.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda _number, _frame: None)
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 class _ParentPipe:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from vswin_cli.batch.inputs import BatchInput, entry_name
 from vswin_cli.batch.job import Task
-from vswin_cli.batch.journal import Journal
+from vswin_cli.batch.journal import Journal, unlink_link
 from vswin_cli.batch.outcome import Outcome
 from vswin_cli.errors import SourceError, SourceNotFoundError
 from vswin_cli.storage.files import replacing_binary, replacing_text
@@ -107,12 +107,12 @@ class EarlierResults:
 
     def _find(self, one: BatchInput) -> Outcome | None:
         """Return the outcome of an input, under its name or one that it had before."""
-        old = self._journal.outcome(one.entry)
+        old = self._journal.result(one.entry)
         if old is not None:
             self._num_found += 1
             return old
         for entry, is_moved in self._former_entries(one):
-            old = self._journal.outcome(entry)
+            old = self._journal.result(entry)
             if old is None:
                 continue
             self._num_found += 1
@@ -189,6 +189,7 @@ class EarlierResults:
             return True
         if old.scores is None or not Path(old.scores).is_file():
             return False
+        unlink_link(wanted)
         with Path(old.scores).open("rb") as source, replacing_binary(wanted) as copy:
             shutil.copyfileobj(source, copy)
         return True

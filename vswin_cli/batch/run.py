@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from vswin_cli.batch.executor import Executor
 from vswin_cli.batch.inputs import BatchInput
 from vswin_cli.batch.job import Job, Task
-from vswin_cli.batch.journal import Journal, lock_journal
+from vswin_cli.batch.journal import Journal, lock_journal, unlink_link
 from vswin_cli.batch.outcome import Outcome, OutcomeStatus
 from vswin_cli.batch.resume import EarlierResults
 from vswin_cli.batch.scheduler import Activity, Limits, Scheduler, StopRequest
-from vswin_cli.batch.tables import (
-    Target,
-    video_paths,
-    write_files_table,
-    write_results,
-    write_video,
-)
+from vswin_cli.batch.tables import write_files_table, write_results
+from vswin_cli.batch.target import Target, result_paths
 from vswin_cli.batch.upload import publish
+from vswin_cli.batch.video_files import VideoFiles
 from vswin_cli.errors import OptionError, OutputError, SourceError, VswinError
 from vswin_cli.storage.remote import upload
 
@@ -74,6 +71,8 @@ class BatchReport:
     num_resumed: int
     video_seconds: float
     elapsed_seconds: float
+    stop_signal: int | None = None
+    """The signal that ended the batch early, if one did."""
 
     def with_status(self, status: OutcomeStatus) -> list[Outcome]:
         """List outcomes of one status, in the order of the inputs."""
@@ -126,6 +125,7 @@ def run_batch(
     journal = Journal(task.journal)
     with lock_journal(journal, target.shard):
         target.sweep()
+        _replace_links(result_paths(target, inputs), on_note)
         batch = _Batch(inputs, target, task, journal, on_progress)
         jobs = batch.plan(policy, on_note)
         batch.announce()
@@ -137,7 +137,7 @@ def run_batch(
                 batch.write_tables()
             raise
         batch.write_tables()
-        report = batch.report()
+        report = replace(batch.report(), stop_signal=stop.signal_number)
         if target.shard is None and not report.num_pending:
             journal.clear_parts()
         return report
@@ -165,7 +165,7 @@ class _Batch:
         self._began = self._last_report = time.monotonic()
         self._sizes = _estimated_sizes(self._inputs)
         self._bytes_done = 0.0
-        self._paths = video_paths(target, self._inputs) if target.is_folder else {}
+        self._video_files = VideoFiles(target, journal, inputs) if target.is_folder else None
 
     def plan(self, policy: Policy, on_note: Callable[[str], None]) -> list[Job]:
         """Take over results of earlier runs; returns jobs for the rest."""
@@ -219,12 +219,13 @@ class _Batch:
     def write_tables(self) -> None:
         """Write the tables from the journal, and upload them."""
         target = self._target
-        problems = write_results(target, self._inputs, self._outcomes, self._journal)
+        problems = write_results(
+            target, self._inputs, self._outcomes, self._journal, self._video_files
+        )
         for entry, problem in problems.items():
             self._outcomes[entry] = self._outcomes[entry].of_problem(problem)
         write_files_table(target.files_table, self._inputs, self._outcomes)
-        results = self._paths.values() if target.is_folder else [target.table]
-        publish(target, [*results, target.files_table])
+        publish(target, result_paths(target, self._inputs))
 
     def report(self) -> BatchReport:
         """Return the result so far."""
@@ -241,10 +242,9 @@ class _Batch:
         self._video_seconds += outcome.duration_seconds or 0.0
         if outcome.status != "failed":  # a failure takes a moment, whatever the file's size
             self._bytes_done += self._sizes[outcome.entry]
-        if self._target.is_folder and outcome.status != "failed":
-            path = self._paths[outcome.entry]
+        if self._video_files is not None and outcome.status != "failed":
             try:
-                write_video(self._target, self._journal, outcome.entry, path)
+                self._video_files.write(outcome)
             except (OptionError, SourceError) as problem:  # the journal keeps the result
                 self._outcomes[outcome.entry] = outcome.of_problem(problem)
         self._report([])
@@ -270,6 +270,12 @@ class _Batch:
                 activities=tuple(activities),
             )
         )
+
+
+def _replace_links(paths: Iterable[Path], on_note: Callable[[str], None]) -> None:
+    for path in paths:
+        if (linked := unlink_link(path)) is not None:
+            on_note(f"{path} was a symbolic link to {linked}: replaced by a file; {linked} is kept")
 
 
 def _estimated_sizes(inputs: Sequence[BatchInput]) -> dict[str, float]:

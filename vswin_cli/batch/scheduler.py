@@ -27,7 +27,7 @@ from vswin_cli.batch.job import (
     Task,
     TooLong,
 )
-from vswin_cli.batch.journal import Journal
+from vswin_cli.batch.journal import Journal, unlink_link
 from vswin_cli.batch.outcome import WORKER_HUNG, Outcome
 from vswin_cli.batch.split import join_parts, plan_parts
 from vswin_cli.errors import SourceError, VswinError
@@ -54,6 +54,8 @@ class StopRequest:
     """Set to begin no new jobs; running ones are finished."""
 
     is_set: bool = False
+    signal_number: int | None = None
+    """The signal that asked for it, if one did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +219,7 @@ class Scheduler:
     def _on_answer(self, job: Job, message: Outcome | TooLong | PartDone) -> None:
         if isinstance(message, Outcome):
             if self._stop.is_set and message.status != "ok":
-                self._journal.remove(job.entry)  # Ctrl-C may have reached the decoder, too
+                self._journal.remove(job.entry)  # the signal may have reached the decoder, too
             else:
                 self._on_outcome(message)
         elif isinstance(message, TooLong):
@@ -271,8 +273,8 @@ class Scheduler:
                 self._queue.append(replace(running.job, alone=culprit is None))
 
     def _on_lost_job(self, job: Job, loss: Lost, elapsed: float, device: str) -> None:
-        if self._is_done(job):
-            return
+        if self._is_done(job) or self._stop.is_set:
+            return  # what ended the batch may have ended the worker: the next run does the job
         if job.attempt < _MAX_ATTEMPTS:
             self._queue.append(job.again())  # last, so that it delays no other job
         elif job.part is not None:
@@ -341,6 +343,8 @@ class Scheduler:
             if not split_video.has_all_scores:
                 raise SourceError("a part could not be analysed")
             scores = self._task.scores_path(split_video.job.entry)
+            if scores is not None:
+                unlink_link(scores)
             timeline = join_parts(split_video.parts, paths, self._task.segments, scores)
         except SourceError:
             self._queue.append(replace(split_video.job, may_split=False))

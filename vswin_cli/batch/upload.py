@@ -11,7 +11,8 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-from vswin_cli.batch.tables import Target
+from vswin_cli.batch.target import Target
+from vswin_cli.batch.video_files import file_state, read_record
 from vswin_cli.errors import OutputError
 from vswin_cli.storage.files import replacing_text
 from vswin_cli.storage.remote import upload
@@ -35,9 +36,11 @@ def publish(target: Target, paths: Iterable[Path]) -> None:
         return
     shard = target.shard
     record = target.state / ("published.json" if shard is None else f"published-{shard}.json")
-    done = _read(record)
+    done = read_record(record)
     new = {
-        path: state for path in paths if (state := _state(path)) and state != done.get(str(path))
+        path: state
+        for path in paths
+        if (state := file_state(path)) and state != done.get(str(path))
     }
     pending = list(new)
     for first in range(0, len(pending), _FILES_AT_A_TIME):
@@ -53,20 +56,3 @@ def publish(target: Target, paths: Iterable[Path]) -> None:
         done |= {str(path): new[path] for path in group}
         with replacing_text(record) as file:
             json.dump(done, file)
-
-
-def _state(path: Path) -> str | None:
-    """Return size and time of a file, which change when it is written; `None` if missing."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return f"{status.st_size}:{status.st_mtime_ns}"
-
-
-def _read(record: Path) -> dict[str, str]:
-    try:
-        content = json.loads(record.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}

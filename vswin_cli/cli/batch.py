@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from vswin_cli.batch.inputs import BatchInput, Shard
     from vswin_cli.batch.run import BatchReport, Policy
     from vswin_cli.batch.scheduler import StopRequest
-    from vswin_cli.batch.tables import Target
+    from vswin_cli.batch.target import Target
     from vswin_cli.cli.workers import WorkerSetup
 
 __all__ = ["batch"]
@@ -200,7 +200,7 @@ def batch(
         find . -name "*.mp4" | vswin batch - --out results.jsonl --shard 3/16
     """
     from vswin_cli.batch.inputs import Shard
-    from vswin_cli.batch.tables import choose_target
+    from vswin_cli.batch.target import choose_target
     from vswin_cli.cli.workers import Workers, set_up_workers
 
     sampling_options, engine_options = sampling.options(), running.options()
@@ -234,7 +234,7 @@ def batch(
 def _check_keeps_inputs(
     target: Target, arguments: Sequence[str], found: Sequence[BatchInput], choice: ModelChoice
 ) -> None:
-    from vswin_cli.batch.tables import check_names, result_paths
+    from vswin_cli.batch.target import check_names, result_paths
 
     lists = [Path(argument[1:]) for argument in arguments if argument.startswith("@")]
     videos = [one.source.path for one in found]
@@ -303,7 +303,7 @@ def _run(
         scores=options.scores,
         split_seconds=options.split_seconds if setup.has_other_processes else None,
     )
-    with ProgressDisplay(quiet=options.quiet) as progress, _stop_on_interrupt() as stop:
+    with ProgressDisplay(quiet=options.quiet) as progress, _stop_on_signal() as stop:
         return run_batch(
             found,
             options.target,
@@ -317,20 +317,22 @@ def _run(
 
 
 @contextmanager
-def _stop_on_interrupt() -> Iterator[StopRequest]:
-    """Request a stop on the first Ctrl-C, interrupt on the second."""
+def _stop_on_signal() -> Iterator[StopRequest]:
+    """Request a stop on the first Ctrl-C or SIGTERM, interrupt on the second."""
     from vswin_cli.batch.scheduler import StopRequest
 
     stop = StopRequest()
 
-    def on_signal(_number: int, _frame: object) -> None:
+    def on_signal(number: int, _frame: object) -> None:
         if stop.is_set:
             raise KeyboardInterrupt
-        stop.is_set = True
+        stop.is_set, stop.signal_number = True, number
         console.note("finishing the running jobs; press Ctrl-C again to stop at once")
 
-    before = signal.signal(signal.SIGINT, on_signal)
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, on_signal) for number in numbers]
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

@@ -11,7 +11,7 @@ from vswin_cli.errors import OptionError
 from vswin_cli.storage.files import check_destination, writing
 
 if TYPE_CHECKING:
-    from vswin_cli.batch.tables import Target
+    from vswin_cli.batch.target import Target
 
 __all__ = ["prepare_paths"]
 
@@ -45,7 +45,9 @@ def prepare_paths(target: Target, wanted_scores: Path | None, *, keep: bool) -> 
         _make(wanted_scores)
     if target.address is not None:
         _make(target.folder)  # in the cache, where missing parents may be created
-    check_destination(target.path)
+    # A link is replaced, whatever it leads to.
+    is_replaced = target.path.is_symlink() and not target.is_folder
+    check_destination(target.path.parent if is_replaced else target.path)
     _make(target.state)
     if target.format == "parquet":
         from vswin_cli.batch.parquet import check_parquet

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from vswin_cli.cli import console
-from vswin_cli.export.naming import escaped
 from vswin_cli.storage.humanize import clock_text, counted
 
 if TYPE_CHECKING:
@@ -93,6 +92,8 @@ def _render(progress: Progress, columns: int) -> Group:
 
 def _last_part(text: str, columns: int) -> str:
     """Cut a path at its beginning so that the file name is seen beside the other columns."""
+    from vswin_cli.export.naming import escaped
+
     text = escaped(text)
     room = max(_MIN_NAME_COLUMNS, columns - _OTHER_COLUMNS)
     return text if len(text) <= room else f"...{text[3 - room :]}"

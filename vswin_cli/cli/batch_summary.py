@@ -21,7 +21,6 @@ from vswin_cli.errors import (
     SourceError,
     SourceNotFoundError,
 )
-from vswin_cli.export.naming import escaped
 from vswin_cli.storage.humanize import clock_text, counted
 from vswin_cli.storage.json_records import json_text
 
@@ -30,14 +29,13 @@ if TYPE_CHECKING:
 
     from vswin_cli.batch.outcome import Outcome
     from vswin_cli.batch.run import BatchReport
-    from vswin_cli.batch.tables import Target
+    from vswin_cli.batch.target import Target
 
 __all__ = ["finish", "summarise"]
 
 _SHOWN_PROBLEMS = 10
 _SHOWN_HINTS = 3
 _NO_VIDEO_CODES = {error.code for error in (NotAVideoError, NoVideoStreamError)}
-_INTERRUPTED = 128 + signal.SIGINT
 
 
 def summarise(report: BatchReport, target: Target, *, as_json: bool, quiet: bool) -> None:
@@ -62,6 +60,8 @@ def summarise(report: BatchReport, target: Target, *, as_json: bool, quiet: bool
 
 def _list_problems(outcomes: Sequence[Outcome], files_table: str) -> None:
     """Print a line for each of the first outcomes: its video and the reason."""
+    from vswin_cli.export.naming import escaped
+
     for one in outcomes[:_SHOWN_PROBLEMS]:
         code = f"{one.error_code}: " if one.status == "failed" else ""
         _note(f"{one.status}: {escaped(one.uri)}: {code}{escaped(one.error or '')}")
@@ -162,7 +162,7 @@ def finish(report: BatchReport, *, strict: bool, min_coverage: float) -> None:
         CoverageError: less was analysed than `min_coverage` asks for.
     """
     if report.num_pending:
-        raise typer.Exit(_INTERRUPTED)
+        raise typer.Exit(128 + (report.stop_signal or signal.SIGINT))
     if report.inputs and len(report.failures) == len(report.inputs):
         raise typer.Exit(SourceError.exit_code)
     if report.failures:

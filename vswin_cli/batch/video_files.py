@@ -1,0 +1,105 @@
+"""Write one file per video, and keep the files up to date.
+
+Whether a file is up to date follows from what it was made of, not from its time, which may be
+wrong: a record in the journal's folder holds a fingerprint for each file that was written. A file
+that somebody has edited stays as it is until its entry in the journal changes.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from vswin_cli.batch.inputs import BatchInput
+from vswin_cli.batch.journal import Journal, fingerprint
+from vswin_cli.batch.outcome import Outcome
+from vswin_cli.batch.target import Target, video_paths
+from vswin_cli.export import write_timeline
+from vswin_cli.storage.files import replacing_text, writing
+from vswin_cli.storage.json_records import to_json
+
+__all__ = ["VideoFiles", "file_state", "read_record"]
+
+
+class VideoFiles:
+    """The files of a batch that writes one per video.
+
+    Args:
+        target: the folder and the format.
+        journal: has the timelines.
+        inputs: all inputs of the batch.
+    """
+
+    def __init__(self, target: Target, journal: Journal, inputs: Sequence[BatchInput]) -> None:
+        self._target = target
+        self._journal = journal
+        self._paths = video_paths(target, inputs)
+        shard = "" if target.shard is None else f"-{target.shard}"
+        self._record_path = journal.folder / f"written{shard}.json"
+        self._written = read_record(self._record_path)
+
+    @property
+    def paths(self) -> Mapping[str, Path]:
+        """Path of the file of each entry."""
+        return self._paths
+
+    def write(self, outcome: Outcome) -> None:
+        """Write the file of one video, unless it is up to date.
+
+        Raises:
+            OptionError: the format cannot hold it.
+            SourceError: its entry in the journal is damaged.
+            OutputError: the file cannot be written.
+        """
+        path = self._paths[outcome.entry]
+        name = path.relative_to(self._target.folder).as_posix()
+        entry = file_state(self._journal.entry_path(outcome.entry))
+        origin = fingerprint(to_json(outcome), self._target.format, entry)
+        if self._written.get(name) == origin and path.is_file():
+            return
+        timeline = self._journal.timeline(outcome.entry)
+        if timeline is None:
+            return
+        text = io.StringIO()
+        write_timeline(timeline, self._target.format, text)
+        # A file with the same content keeps its time, so that it is not uploaded again.
+        if not _holds(path, text.getvalue()):
+            with writing(f"{path.parent}"):
+                path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing_text(path) as file:
+                file.write(text.getvalue())
+        self._written[name] = origin
+
+    def save_record(self) -> None:
+        """Record which files were written, for the next run."""
+        with replacing_text(self._record_path) as file:
+            json.dump(self._written, file)
+
+
+def _holds(path: Path, text: str) -> bool:
+    with suppress(OSError):
+        return path.is_file() and path.read_bytes() == text.encode("utf-8")
+    return False
+
+
+def file_state(path: Path) -> str | None:
+    """Return size and time of a file, which change when it is written; `None` if missing."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return f"{status.st_size}:{status.st_mtime_ns}"
+
+
+def read_record(path: Path) -> dict[str, str]:
+    """Read a record of strings by name; empty if there is none, or if it is damaged."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(content, dict):
+        return {}
+    return {name: value for name, value in content.items() if isinstance(value, str)}
