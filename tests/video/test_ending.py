@@ -96,3 +96,28 @@ def test_packets_that_give_no_frames_are_a_gap(tmp_path):
     assert report.status == "partial"
     assert report.coverage == pytest.approx(0.5, abs=0.05)
     assert report.duration_seconds == pytest.approx(10.0, abs=0.6)
+
+
+@pytest.mark.parametrize("step", [0, -3000, 3])
+def test_frames_whose_time_does_not_advance_are_lost(tmp_path, step):
+    """As with timestamps that are all zero, run backwards, or stand still for a while."""
+    source, path = make_video(tmp_path / "whole.ts", replace(RECIPE, b_frames=0)), tmp_path / "a.ts"
+    content = bytearray(source.read_bytes())
+    number = 0
+    for at in range(0, len(content), 188):
+        start = content.find(b"\0\0\1\xe0", at, at + 188)
+        if start >= 0 and content[start + 7] & 0x80:
+            stamp = 900_000 + step * number // (100 if step > 0 else 1)
+            content[start + 9 : start + 14] = _pts(stamp)
+            number += 1
+    path.write_bytes(content)
+    report = report_of(path)
+    assert number == 300
+    assert report.status == "partial"
+    assert report.coverage < 0.5
+
+
+def _pts(stamp):
+    """A presentation time as MPEG streams write it (ISO 13818-1, 2.4.3.6)."""
+    parts = [0x21 | stamp >> 29 & 0xE, stamp >> 22 & 0xFF, stamp >> 14 & 0xFE | 1]
+    return bytes([*parts, stamp >> 7 & 0xFF, stamp << 1 & 0xFE | 1])

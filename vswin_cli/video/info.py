@@ -188,9 +188,16 @@ class DecodeReport:
 
     @property
     def coverage(self) -> float:
-        """Analysed time over the time that there should be, in [0, 1]."""
+        """Share of the video that was analysed, in [0, 1].
+
+        Analysed time over the time that there should be, less the share of frames that were
+        dropped: where all timestamps are equal, one frame stands for all of them.
+        """
         expected = self.end_seconds - self.start_seconds
-        return min(1.0, self.analysed_seconds / expected) if expected > 0 else 0.0
+        if expected <= 0:
+            return 0.0
+        kept = self.frames_decoded / max(1, self.frames_decoded + self.out_of_order_frames)
+        return min(1.0, self.analysed_seconds / expected) * kept
 
     @property
     def status(self) -> DecodeStatus:

@@ -220,8 +220,8 @@ class VideoReader:
             seconds, is_break = self._clock.place(self._stamp(frame), self._next_stamp)
             self._newest_seconds = max(self._newest_seconds, seconds)
             pixels = None if isinstance(frame, SkippedFrame) else frame
-            shown, turn = (frame.duration or 0) * (frame.time_base or self._time_base), frame.rotation
-            yield TimedFrame(seconds, float(shown), quarter_turn(turn), pixels, is_break)
+            declared = float((frame.duration or 0) * (frame.time_base or self._time_base))
+            yield TimedFrame(seconds, declared, quarter_turn(frame.rotation), pixels, is_break)
 
     def _next(self) -> av.VideoFrame | SkippedFrame | None:
         """Return the frame that comes next, which stays where it is; `None` at the end."""
