@@ -1,18 +1,12 @@
 """Which videos the arguments name, where results are written, and the journal."""
 
 import errno
-import json
 import os
 
 import pytest
 
-from vswin_cli.batch.inputs import BatchInput, Shard, collect_inputs, query_addresses
-from vswin_cli.batch.job import Job, Task
-from vswin_cli.batch.journal import Journal, fingerprint, lock_journal
-from vswin_cli.batch.target import choose_target, video_paths
-from vswin_cli.config import SamplingOptions, SegmentOptions
-from vswin_cli.errors import OptionError, OutputError, SourceNotFoundError
-from vswin_cli.storage.sources import VideoSource
+from vswin_cli.batch.inputs import Shard, collect_inputs, query_addresses
+from vswin_cli.errors import OptionError, SourceNotFoundError
 
 
 @pytest.fixture
@@ -108,91 +102,3 @@ def test_shards_are_disjoint_and_complete(folder):
 def test_an_impossible_shard_is_refused(text):
     with pytest.raises(OptionError):
         Shard.parse(text)
-
-
-def test_equal_names_get_different_files(folder):
-    (folder / "a.mkv").touch()
-    inputs = collect_inputs(["."])
-    names = [str(p.name) for p in video_paths(choose_target("out/", "srt"), inputs).values()]
-    assert len(set(names)) == len(names)
-    assert "b.srt" in names
-    assert "a.srt" not in names
-
-
-@pytest.mark.parametrize(
-    ("out", "format", "expected"),
-    [
-        ("r.csv", None, ("csv", False, "r.csv", "r.files.csv")),
-        ("r.jsonl", None, ("jsonl", False, "r.jsonl", "r.files.csv")),
-        ("r.parquet", None, ("parquet", False, "r.parquet", "r.files.csv")),
-        ("r.activitynet.json", None, ("activitynet", False, "r.activitynet.json", "r.files.csv")),
-        ("r", "vtt", ("vtt", True, "r", "results.files.csv")),
-        ("r.d/", None, ("json", True, "r.d", "results.files.csv")),
-    ],
-)
-def test_the_name_tells_what_is_written(out, format, expected):
-    target = choose_target(out, format)
-    found = (target.format, target.is_folder, target.table.name, target.files_table.name)
-    assert found == expected
-
-
-def blank(name="a.mp4"):
-    task = Task(SamplingOptions(), SegmentOptions(), "s", "g", None, None)
-    return Job.of(BatchInput(VideoSource.of(name), "1:1", 1)).blank(task)
-
-
-def test_the_journal_returns_what_was_recorded(tmp_path):
-    journal = Journal(tmp_path)
-    journal.create()
-    outcome = blank().failed("X", "bad \udcff name", "look")
-    assert journal.outcome(outcome.entry) is None
-    journal.record(outcome)
-    assert journal.outcome(outcome.entry) == outcome
-    assert journal.timeline(outcome.entry) is None
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"schema": "other"}', "\x00\xff"])
-def test_a_damaged_entry_counts_as_missing(tmp_path, content):
-    journal = Journal(tmp_path)
-    journal.create()
-    journal.entry_path("e").write_bytes(content.encode("latin-1"))
-    assert journal.outcome("e") is None
-
-
-def test_an_entry_with_an_unknown_status_counts_as_missing(tmp_path):
-    journal = Journal(tmp_path)
-    journal.create()
-    journal.record(blank())
-    path = journal.entry_path(blank().entry)
-    path.write_text(json.dumps({**json.loads(path.read_text()), "status": "perfect"}))
-    assert journal.outcome(blank().entry) is None
-
-
-def test_one_run_at_a_time_but_shards_together(tmp_path):
-    journal = Journal(tmp_path)
-    with lock_journal(journal):
-        with pytest.raises(OutputError, match="another vswin batch"), lock_journal(journal):
-            pass
-        with pytest.raises(OutputError), lock_journal(journal, Shard(1, 2)):
-            pass
-    with lock_journal(journal, Shard(1, 2)), lock_journal(journal, Shard(2, 2)):
-        with pytest.raises(OutputError), lock_journal(journal, Shard(2, 2)):
-            pass
-        with pytest.raises(OutputError), lock_journal(journal):
-            pass
-    with lock_journal(journal):
-        pass
-
-
-def test_a_run_deletes_temporary_files_of_a_killed_one(tmp_path):
-    journal = Journal(tmp_path)
-    journal.create()
-    left = tmp_path / "entries" / ".e.json.x1.tmp"
-    left.touch()
-    with lock_journal(journal):
-        assert not left.exists()
-
-
-def test_fingerprints_tell_settings_apart():
-    assert fingerprint("a", {"b": 1.0}) == fingerprint("a", {"b": 1.0})
-    assert fingerprint("a", {"b": 1.0}) != fingerprint("a", {"b": 1.5})

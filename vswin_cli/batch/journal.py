@@ -6,6 +6,9 @@ journal and continues. Its folder, beside the output, holds
     entries/NAME.json   an `Outcome` and, unless it failed, the timeline
     scores/NAME.npz     score tracks, so that new thresholds need no decoding
     parts/              scores of parts of long videos, until all parts are done
+    locations.json      folders in which this folder has been, see `resume`
+    written.json        which files per video are up to date, see `video_files`
+    published.json      which results were uploaded, see `upload`
     *.lock              held by the run that writes here; released when its process ends
 """
 
