@@ -23,7 +23,7 @@ from vswin_cli.video.decoder_pool import DecoderPool, decoder_command
 from vswin_cli.video.decoder_process import decode_isolated
 from vswin_cli.video.info import DecodeReport, VideoInfo
 from vswin_cli.video.sampler import decode_samples
-from vswin_cli.video.sampling import RunEnd, SampledFrame, SamplingPlan
+from vswin_cli.video.sampling import Progress, RunEnd, SampledFrame, SamplingPlan
 
 PLAN = SamplingPlan(num_frames=8, stride=8, short_side=32, positions_per_second=10.0)
 SPEC = InputSpec(
@@ -167,7 +167,28 @@ def test_hang_is_ended_and_keeps_what_came_before(video, fault):
     assert isinstance(report, DecodeReport)
     assert (report.end_reason, report.status) == ("decode_timeout", "partial")
     assert report.gaps[-1].reason == "decode_timeout"
-    assert "no heartbeat for 1.5 s" in report.warnings[-1].message
+    assert "no progress for 1.5 s" in report.warnings[-1].message
+
+
+@pytest.mark.parametrize("pause", [0.1, 0.0])
+def test_heartbeats_without_progress_are_a_hang(video, pause):
+    fault = f"yield from iter(lambda: [time.sleep({pause}), Progress(2.0, 60, 0)][1], None)"
+    command = faulty_command(fault)
+    command[2] = "from vswin_cli.video.sampling import Progress\n" + command[2]
+    events = decode_isolated(video, PLAN, command=command, options=stall_after(2.0))
+    report = list(events)[-1]
+    assert isinstance(report, DecodeReport)
+    assert (report.end_reason, report.frames_sampled) == ("decode_timeout", 20)
+    assert "no progress for 2 s" in report.warnings[-1].message
+
+
+def test_slow_progress_is_no_hang(video):
+    fault = "for n in range(30): time.sleep(0.1); yield Progress(2.0, 60, 0, n)"
+    command = faulty_command(fault)
+    command[2] = "from vswin_cli.video.sampling import Progress\n" + command[2]
+    events = list(decode_isolated(video, PLAN, command=command, options=stall_after(2.0)))
+    assert sum(isinstance(event, Progress) for event in events) >= 30
+    assert events[-1].end_reason == "end"
 
 
 def process_of(events):
@@ -293,7 +314,7 @@ def test_crash_before_the_first_word_is_an_error(video):
 
 def test_hang_before_the_first_word_is_an_error(video):
     command = [sys.executable, "-c", "import time; time.sleep(600)"]
-    with pytest.raises(DecodeError, match="no heartbeat"):
+    with pytest.raises(DecodeError, match="no progress"):
         next(decode_isolated(video, PLAN, command=command, options=stall_after(0.5)))
 
 
@@ -426,4 +447,4 @@ def test_name_that_is_not_utf8_is_passed_on(tmp_path, video):
 
 def test_decoder_command_sees_the_same_packages():
     assert decoder_command(60.0)[0] == sys.executable
-    assert float(decoder_command(60.0)[3]) > 60.0
+    assert float(decoder_command(60.0)[-1]) > 60.0

@@ -39,7 +39,7 @@ INFO = VideoInfo(
     warnings=(MediaWarning("HDR", "bright – very"),),
 )
 REPORT = DecodeReport("end", 0.0, 2.0, 2.0, 60, gaps=(Gap(0.5, 1.5, "missing_frames"),))
-EVENTS = [INFO, RunEnd(1 / 3), Gap(0.1, 0.2, "truncated"), Progress(1.5, 45, 2), REPORT]
+EVENTS = [INFO, RunEnd(1 / 3), Gap(0.1, 0.2, "truncated"), Progress(1.5, 45, 2, 7), REPORT]
 
 
 class Trickle(io.BytesIO):

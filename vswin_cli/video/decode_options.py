@@ -14,7 +14,7 @@ __all__ = ["STALL_TIMEOUT_SECONDS", "DecodeOptions", "Resize"]
 Resize = Literal["fast", "reference"]
 
 STALL_TIMEOUT_SECONDS = 60.0
-"""A decoder process that sends nothing for this long is ended."""
+"""A decoder process that makes no progress for this long is ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,4 +31,4 @@ class DecodeOptions:
     isolate: bool = True
     """Decode in a child process, so that a decoder that hangs or crashes costs one video only."""
     stall_timeout_seconds: float = STALL_TIMEOUT_SECONDS
-    """How long to wait for the next event of the child process."""
+    """How long to wait for the child process to make progress; heartbeats alone are none."""

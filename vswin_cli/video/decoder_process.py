@@ -8,6 +8,7 @@ one, which a fresh child begins again.
 from __future__ import annotations
 
 import queue
+import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -98,13 +99,12 @@ class _Supervisor:
                 self._child.close()
 
     def _supervised(self) -> Iterator[Event]:
-        timeout = self._options.stall_timeout_seconds
         while True:
             try:
-                event = self._child.next_event(timeout)
+                event = self._next_event()
             except queue.Empty:
                 self._child.kill()
-                what = f"sent no heartbeat for {timeout:g} s"
+                what = f"made no progress for {self._options.stall_timeout_seconds:g} s"
                 yield from self._complete("decode_timeout", what)
                 return
             if event is None and self._child.num_served > 1:
@@ -121,6 +121,22 @@ class _Supervisor:
                     yield event
                     return
                 yield event
+
+    def _next_event(self) -> Event | None:
+        """Wait for the next event that shows progress, or for the end of the child.
+
+        Heartbeats that repeat the last one are dropped: a decoder in an endless loop sends them,
+        too. Only the time spent here counts, not that of whoever takes the events.
+
+        Raises:
+            queue.Empty: there was no progress in time.
+        """
+        deadline = time.monotonic() + self._options.stall_timeout_seconds
+        while (left := deadline - time.monotonic()) > 0:
+            event = self._child.next_event(left)
+            if not isinstance(event, Progress) or event != self._progress:
+                return event
+        raise queue.Empty
 
     def _begin(self) -> None:
         self._child.begin(encode_request(self._path, self._plan, self._options))

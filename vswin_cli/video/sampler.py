@@ -77,6 +77,7 @@ class _Sampler:
         self._bad_packets_explained = 0  # by earlier gaps
         self._frames_decoded = 0
         self._frames_sampled = 0
+        self._steps = 0
         self._last_heartbeat = time.monotonic()
         self._stopped = False
         self._sought = False
@@ -125,9 +126,11 @@ class _Sampler:
         )
 
     def _heartbeat(self, here_seconds: float) -> Iterator[Event]:
+        self._steps += 1
         if time.monotonic() - self._last_heartbeat > _PROGRESS_SECONDS:
             self._last_heartbeat = time.monotonic()
-            yield Progress(here_seconds, self._frames_decoded, self._reader.bad_packets)
+            bad_packets = self._reader.bad_packets
+            yield Progress(here_seconds, self._frames_decoded, bad_packets, self._steps)
 
     def _is_worth_seeking(self, here: float, target: float) -> Generator[Event, None, bool]:
         reader = self._reader

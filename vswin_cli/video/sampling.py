@@ -75,12 +75,17 @@ class RunEnd:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A heartbeat of the decoder, with what it has counted so far."""
+    """A heartbeat of the decoder, with what it has counted so far.
+
+    One that says the same as the one before is a heartbeat without progress.
+    """
 
     seconds: float
     """Time of the newest frame."""
     frames_decoded: int
     bad_packets: int
+    steps: int = 0
+    """Frames and packets looked at, those included that are read or decoded a second time."""
 
 
 @dataclass(frozen=True, slots=True)
