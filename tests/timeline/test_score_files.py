@@ -138,3 +138,130 @@ def test_loading_and_exporting_need_neither_torch_nor_a_decoder(tmp_path, track)
     )
     path = tmp_path / "scores.npz"
     subprocess.run([sys.executable, "-c", code, path], check=True, capture_output=True, timeout=60)
+
+
+def header(text):
+    """Beginning of an array in NumPy's format, version 1.0."""
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode("latin-1")
+
+
+def array(values):
+    return npy(values.dtype.str, values.shape) + values.tobytes()
+
+
+def npy(kind, shape):
+    return header(f"{{'descr': '{kind}', 'fortran_order': False, 'shape': {shape}, }}\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("meta.json", b"[" * 200_000),
+        ("meta.json", b"9" * 100_000),
+        ("meta.json", b'{"schema": "vswin.scores/1"}'),
+        ("meta.json", b"\xff\xfe"),
+        ("valid.npy", header("(" * 9000)),
+        ("valid.npy", header("{'descr': 5, 'fortran_order': False, 'shape': (1,)}\n")),
+        ("valid.npy", npy("|b1", (2**62,))),
+        ("valid.npy", npy("|b1", (10**12,))),
+        ("valid.npy", npy("|b1", (-1,))),
+        ("valid.npy", array(np.ones(3, np.bool_))),
+        ("scores.npy", npy("<f2", (2**40, 2**40))),
+        ("spans.npy", array(np.full((1, 2), np.nan))),
+        ("spans.npy", array(np.array([[0.0, 1e300]]))),
+        ("spans.npy", array(np.array([[2.0, 1.0]]))),
+        ("spans.npy", array(np.array([[5.0, 6.0], [1.0, 2.0]]))),
+        ("spans.npy", array(np.zeros((2, 3)))),
+        ("clip_starts.npy", array(np.array([np.inf]))),
+        ("clip_ends.npy", array(np.zeros(1))),
+    ],
+)
+def test_archives_made_to_break_a_reader_end_as_a_source_error(tmp_path, track, name, data):
+    path = tmp_path / "scores.npz"
+    save_track(track, timeline(), path)
+    rewrite(path, name, data)
+    with pytest.raises(SourceError, match=r"scores\.npz"):
+        load_track(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"step":0.125', b'"step":1e-300'),
+        (b'"step":0.125', b'"step":1e300'),
+        (b'"end":93.75,"labels"', b'"end":1e308,"labels"'),
+        (b'"start":0.0,"step"', b'"start":-5.0,"step"'),
+        (b'"label 0"', b'["label 0"]'),
+        (b'"softmax","start"', b'"other","start"'),
+    ],
+)
+def test_axes_that_do_not_fit_the_cells_are_refused(tmp_path, track, old, new):
+    path = tmp_path / "scores.npz"
+    save_track(track, timeline(), path)
+    with zipfile.ZipFile(path) as archive:
+        meta = archive.read("meta.json")
+    assert meta.count(old) == 1
+    rewrite(path, "meta.json", meta.replace(old, new))
+    with pytest.raises(SourceError, match=r"scores\.npz"):
+        load_track(path)
+
+
+@pytest.mark.parametrize("name", ["scores.npy", "valid.npy", "meta.json", "other"])
+def test_an_archive_that_expands_beyond_reason_is_refused_unread(tmp_path, track, name):
+    path = tmp_path / "scores.npz"
+    save_track(track, timeline(), path)
+    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
+        with archive.open(f"x{name}", "w", force_zip64=True) as out:
+            for _ in range(300):
+                out.write(bytes(1 << 20))
+        archive.getinfo(f"x{name}").filename = name
+    with pytest.raises(SourceError, match=r"too large|expand"):
+        load_track(path)
+
+
+def test_members_in_another_compression_or_encrypted_are_refused(tmp_path, track):
+    path = tmp_path / "scores.npz"
+    for kind in (zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2):
+        save_track(track, timeline(), path)
+        with zipfile.ZipFile(path, "a", kind) as archive:
+            archive.writestr("more", b"text")
+        with pytest.raises(SourceError, match="unknown way"):
+            load_track(path)
+    save_track(track, timeline(), path)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"PK\x01\x02")
+    while at >= 0:  # the flag of every entry in the directory
+        data[at + 8] |= 1
+        at = data.find(b"PK\x01\x02", at + 1)
+    path.write_bytes(bytes(data))
+    with pytest.raises(SourceError, match="does not hold scores"):
+        load_track(path)
+
+
+def test_flags_other_than_zero_and_one_count_as_true(tmp_path, track):
+    path = tmp_path / "scores.npz"
+    save_track(track, timeline(), path)
+    flags = np.where(track.valid, 7, 0).astype(np.uint8)
+    rewrite(path, "valid.npy", npy("|b1", flags.shape) + flags.tobytes())
+    loaded, _ = load_track(path)
+    with loaded:
+        np.testing.assert_array_equal(loaded.valid, track.valid)
+        assert loaded.valid.sum() == track.valid.sum()
+
+
+def test_any_damaged_byte_gives_scores_or_the_documented_error(tmp_path, track):
+    path = tmp_path / "scores.npz"
+    save_track(track, timeline(), path)
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    refused = 0
+    for _ in range(300):
+        data = bytearray(whole)
+        for place in rng.integers(len(data), size=rng.integers(1, 4)):
+            data[place] = rng.integers(256)
+        path.write_bytes(bytes(data))
+        try:
+            load_track(path)[0].close()
+        except SourceError:
+            refused += 1
+    assert refused > 100

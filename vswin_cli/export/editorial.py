@@ -11,7 +11,14 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from vswin_cli.errors import OptionError
-from vswin_cli.export.naming import caption, colour_index, media_url, one_line, video_name
+from vswin_cli.export.naming import (
+    caption,
+    clean_json,
+    colour_index,
+    media_url,
+    one_line,
+    video_name,
+)
 from vswin_cli.export.timecodes import (
     EditRate,
     drop_rate,
@@ -22,7 +29,7 @@ from vswin_cli.export.timecodes import (
     starts_in_drop_frame,
     timecode,
 )
-from vswin_cli.storage.json_records import JsonValue, json_text
+from vswin_cli.storage.json_records import JsonValue
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.segments import Segment
 
@@ -167,7 +174,7 @@ def otio(timelines: Sequence[Timeline]) -> str:
         },
         "metadata": {},
     }
-    return json_text(document, indent=1) + "\n"
+    return clean_json(document, indent=1) + "\n"
 
 
 def _otio_offset(timeline: Timeline, rate: EditRate) -> int:

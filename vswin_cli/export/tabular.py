@@ -6,9 +6,8 @@ import csv
 import io
 from collections.abc import Sequence
 
-from vswin_cli.export.naming import escaped, one_line, spreadsheet_text
+from vswin_cli.export.naming import clean_json, escaped, one_line, spreadsheet_text
 from vswin_cli.export.timecodes import clock, milliseconds
-from vswin_cli.storage.json_records import json_text
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.segments import Segment
 
@@ -36,12 +35,12 @@ TABLE_COLUMNS = ("start", "end", "label", "score")
 def json_document(timelines: Sequence[Timeline]) -> str:
     """Write one timeline as indented JSON."""
     (timeline,) = timelines
-    return json_text(timeline.to_json(), indent=1) + "\n"
+    return clean_json(timeline.to_json(), indent=1) + "\n"
 
 
 def json_lines(timelines: Sequence[Timeline]) -> str:
     """Write JSON Lines, one line per timeline."""
-    return "".join(json_text(one.to_json()) + "\n" for one in timelines)
+    return "".join(clean_json(one.to_json()) + "\n" for one in timelines)
 
 
 def csv_rows(timelines: Sequence[Timeline]) -> str:

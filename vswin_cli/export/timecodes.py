@@ -94,7 +94,7 @@ def edit_rate(timeline: Timeline) -> EditRate:
             return EditRate(smallest, exact=True, numbers_per_frame=int(smallest / constant))
     average = timeline.video.average_frame_rate
     wanted = float(constant) if constant is not None else average
-    if not wanted:
+    if not wanted or wanted < 0:
         raise OptionError(
             f"this format counts frames, and the timeline of {timeline.video.uri} "
             "knows no frame rate",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import reprlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
@@ -12,7 +14,11 @@ from vswin_cli.storage.files import reading_hint
 from vswin_cli.storage.json_records import JsonValue
 from vswin_cli.timeline.record import Timeline
 
-__all__ = ["decode_timelines", "parse_timelines", "read_timelines", "schema_text"]
+__all__ = ["UNREADABLE", "decode_timelines", "parse_timelines", "read_timelines", "schema_text"]
+
+UNREADABLE = (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+"""What Python raises on data that is made to break a reader: nesting without end, numbers of a
+million digits, and the like."""
 
 _HINT = "give a file written by `vswin tag VIDEO -f json -o FILE`"
 
@@ -56,16 +62,31 @@ def parse_timelines(text: str, name: str) -> list[Timeline]:
         SourceError: not JSON, or not a timeline; the line and field are named.
     """
     try:
-        documents: Sequence[tuple[str, JsonValue]] = [(name, json.loads(text))]
+        with _refusing(name):
+            documents: Sequence[tuple[str, JsonValue]] = [(name, json.loads(text))]
     except json.JSONDecodeError as whole:
-        documents = _by_line(text, name, whole.lineno)
+        with _refusing(name):
+            documents = _by_line(text, name, whole.lineno)
     timelines = []
     for place, document in documents:
-        try:
-            timelines.append(Timeline.from_json(document))
-        except SourceError as error:
-            raise SourceError(f"{place}: {error.message}", hint=error.hint or _HINT) from error
+        with _refusing(place):
+            try:
+                timelines.append(Timeline.from_json(document))
+            except SourceError as error:
+                raise SourceError(f"{place}: {error.message}", hint=error.hint or _HINT) from error
     return timelines
+
+
+@contextmanager
+def _refusing(place: str) -> Iterator[None]:
+    """Turn whatever hostile data makes a parser raise into the one documented error."""
+    try:
+        yield
+    except json.JSONDecodeError:
+        raise  # the text may still be JSON Lines
+    except UNREADABLE as error:
+        reason = f"{type(error).__name__}: {reprlib.repr(str(error))}"
+        raise SourceError(f"{place} is not a timeline: {reason}", hint=_HINT) from error
 
 
 def _by_line(text: str, name: str, broken: int) -> list[tuple[str, JsonValue]]:

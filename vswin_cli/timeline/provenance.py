@@ -5,6 +5,7 @@ Parts of the schema `vswin.timeline/1`; the record of the whole is in `vswin_cli
 
 from __future__ import annotations
 
+import re
 import reprlib
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -25,6 +26,8 @@ __all__ = [
     "ToolRecord",
     "VideoRecord",
 ]
+
+_RATIO = re.compile(r"\d{1,18}(?:\.\d{1,12}|/0*[1-9]\d{0,17})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +66,12 @@ class VideoRecord:
 
     def __post_init__(self) -> None:
         if self.frame_rate_rational is not None:
-            try:
-                positive = Fraction(self.frame_rate_rational) > 0
-            except (ValueError, ZeroDivisionError):
-                positive = False
-            if not positive:
+            # Checked first: Fraction("1e99999999") would compute a hundred million digits.
+            found = _RATIO.fullmatch(self.frame_rate_rational)
+            if found is None or not Fraction(found[0]):
                 raise SourceError(
-                    f"`video.fps_rational` must be a fraction, got {self.frame_rate_rational!r}"
+                    "`video.fps_rational` must be a positive fraction, "
+                    f"got {reprlib.repr(self.frame_rate_rational)}"
                 )
         if self.start_timecode is not None and parse_timecode(self.start_timecode) is None:
             raise SourceError(

@@ -184,12 +184,27 @@ class Timeline:
                 hint="timelines are written by `vswin tag VIDEO -f json -o FILE`",
             )
         timeline = json_records.from_json(cls, data)
-        for i, one in enumerate(timeline.segments):
-            if not 0 <= one.start_seconds <= one.end_seconds:
-                raise SourceError(f"`segments[{i}]` ends before it starts, or starts before 0")
+        timeline._check_times()
         return timeline
 
+    def _check_times(self) -> None:
+        """Refuse times that no video has; formats and pages compute with them."""
+        for i, one in enumerate(self.segments):
+            if not 0 <= one.start_seconds <= one.end_seconds <= _LONGEST_SECONDS:
+                raise SourceError(f"`segments[{i}]` ends before it starts, or starts before 0")
+            if not 0 <= one.peak_seconds <= _LONGEST_SECONDS:
+                raise SourceError(f"`segments[{i}].peak` is no time in a video")
+        for i, gap in enumerate(self.coverage.gaps):
+            if not 0 <= gap.start_seconds <= gap.end_seconds <= _LONGEST_SECONDS:
+                raise SourceError(f"`coverage.gaps[{i}]` ends before it starts, or starts before 0")
+        for name in ("duration_seconds", "lead_seconds"):
+            if not 0 <= getattr(self.video, name) <= _LONGEST_SECONDS:
+                raise SourceError(
+                    f"`video.{name.removesuffix('_seconds')}` is no length of a video"
+                )
 
+
+_LONGEST_SECONDS = 1e10  # 300 years; more is damage, and too large for some arithmetic
 _KEY_ORDER = (
     "tool", "created", "status", "video", "model", "sampling", "postprocess", "coverage",
     "warnings", "summary", "segments", "windows",

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import json
 import math
+import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -24,6 +26,7 @@ from vswin_cli.errors import SourceError, SourceNotFoundError
 from vswin_cli.models.architecture import Activation
 from vswin_cli.storage.files import reading_hint, replacing_binary
 from vswin_cli.storage.json_records import from_json, json_text, named, to_json
+from vswin_cli.timeline.files import UNREADABLE
 from vswin_cli.timeline.record import GapRecord, Timeline
 from vswin_cli.timeline.scores import ScoreTrack
 from vswin_cli.timeline.spool import ScoreSpool
@@ -33,6 +36,19 @@ __all__ = ["load_track", "save_track"]
 
 SCHEMA = "vswin.scores/1"
 _ROWS = 512
+_DAMAGE = (  # what zip archives, JSON and NumPy's headers raise on hostile data
+    *UNREADABLE,
+    EOFError,
+    SyntaxError,
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+_LARGEST_META = 100 << 20  # bytes of JSON; a day of video with a segment a second has 20
+_LARGEST_ARRAY = 256 << 20  # bytes in memory, a year of cells
+_EXPANSION = 100  # zeros, the scores of gaps, shrink this much and more, but are few
+_FREE_EXPANSION = 1 << 30  # bytes of any file, however small
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the zip format's own: equal scores give equal bytes
 
 
@@ -85,15 +101,16 @@ def load_track(path: Path) -> tuple[ScoreTrack, Timeline]:
     """
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            _check_members(archive, path.stat().st_size)
             return _read(archive)
     except OSError as error:
         raise SourceNotFoundError(
-            f"cannot read {path}: {error.strerror}", hint=reading_hint(error)
+            f"cannot read {path}: {error.strerror or error}", hint=reading_hint(error)
         ) from error
     except SourceError as error:
         raise _not_scores(path, error.message) from error
-    except (zipfile.BadZipFile, zlib.error, ValueError, KeyError, EOFError) as error:
-        raise _not_scores(path, str(error)) from error
+    except _DAMAGE as error:
+        raise _not_scores(path, str(error)[:200]) from error
 
 
 def _not_scores(path: Path, reason: str) -> SourceError:
@@ -103,15 +120,37 @@ def _not_scores(path: Path, reason: str) -> SourceError:
     )
 
 
+def _check_members(archive: zipfile.ZipFile, file_bytes: int) -> None:
+    """Refuse an archive that expands beyond reason, before any of it is read.
+
+    Raises:
+        SourceError: it does, or is compressed in an unusual way.
+    """
+    total = 0
+    for one in archive.infolist():
+        if one.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise SourceError("compressed in an unknown way")
+        total += one.file_size
+        is_large = one.filename != "scores.npy" and one.file_size > _LARGEST_ARRAY
+        if is_large or (one.filename == "meta.json" and one.file_size > _LARGEST_META):
+            raise SourceError(f"`{one.filename}` is too large")
+    if total > _FREE_EXPANSION + _EXPANSION * file_bytes:
+        raise SourceError(f"{file_bytes:,} bytes expand to {total:,}")
+
+
 def _read(archive: zipfile.ZipFile) -> tuple[ScoreTrack, Timeline]:
     document = json.loads(archive.read("meta.json"))
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise SourceError(f"meta.json is not of schema `{SCHEMA}`")
     meta = from_json(_Meta, document)
-    if not (meta.step_seconds > 0 and math.isfinite(meta.end_seconds)):
-        raise SourceError("the time axis is not valid")
     timeline = Timeline.from_json(document.get("timeline"))
     valid = _read_array(archive, "valid", np.bool_, 1)
+    _check_axis(meta, len(valid))
+    spans = _read_array(archive, "spans", np.float64, 2)
+    clip_starts = _read_array(archive, "clip_starts", np.float64, 1)
+    clip_ends = _read_array(archive, "clip_ends", np.float64, 1)
+    _check_intervals(meta, "spans", spans.reshape(-1, 2)[:, 0], spans.reshape(-1, 2)[:, 1])
+    _check_intervals(meta, "clips", clip_starts, clip_ends)
     spool = _read_scores(archive, (len(valid), len(meta.labels)))
     track = ScoreTrack(
         labels=meta.labels,
@@ -120,13 +159,42 @@ def _read(archive: zipfile.ZipFile) -> tuple[ScoreTrack, Timeline]:
         step_seconds=meta.step_seconds,
         end_seconds=meta.end_seconds,
         valid=valid,
-        spans=tuple((float(a), float(b)) for a, b in _read_array(archive, "spans", np.float64, 2)),
+        spans=tuple((float(a), float(b)) for a, b in spans),
         gaps=tuple(_gap(one) for one in meta.gaps),
-        clip_starts_seconds=_read_array(archive, "clip_starts", np.float64, 1),
-        clip_ends_seconds=_read_array(archive, "clip_ends", np.float64, 1),
+        clip_starts_seconds=clip_starts,
+        clip_ends_seconds=clip_ends,
         spool=spool,
     )
     return track, timeline
+
+
+def _check_axis(meta: _Meta, num_cells: int) -> None:
+    """Refuse a time axis on which the cells do not fill the analysed part.
+
+    Raises:
+        SourceError: they do not.
+    """
+    length = meta.end_seconds - meta.start_seconds
+    if not (meta.step_seconds > 0 and meta.start_seconds >= 0 and length >= 0):
+        raise SourceError("the time axis is not valid")
+    if not abs(length / meta.step_seconds - num_cells) <= 1:
+        raise SourceError(f"{num_cells} cells of {meta.step_seconds:g} s do not last {length:g} s")
+
+
+def _check_intervals(
+    meta: _Meta, name: str, starts: NDArray[np.float64], ends: NDArray[np.float64]
+) -> None:
+    """Refuse intervals outside the time axis, or not in the order of their starts.
+
+    Raises:
+        SourceError: there is one.
+    """
+    latest = meta.end_seconds + meta.step_seconds
+    is_valid = len(starts) == len(ends) and bool(
+        np.all((starts <= ends) & (starts >= 0) & (ends <= latest)) and np.all(np.diff(starts) >= 0)
+    )
+    if not is_valid:  # also where a value is not a number
+        raise SourceError(f"`{name}` do not lie on the time axis")
 
 
 def _read_scores(archive: zipfile.ZipFile, shape: tuple[int, int]) -> ScoreSpool:
@@ -184,8 +252,11 @@ def _read_array(archive: zipfile.ZipFile, name: str, kind: type, dims: int) -> N
         if dtype != np.dtype(kind) or len(shape) != dims:
             raise SourceError(f"`{name}` must be {np.dtype(kind)} of {dims} dimensions")
         count = math.prod(shape)
+        if count * dtype.itemsize > _LARGEST_ARRAY:
+            raise SourceError(f"`{name}` is too large")
         data = file.read(count * dtype.itemsize)
-        return np.frombuffer(data, dtype, count).reshape(shape)
+        array = np.frombuffer(data, np.uint8 if kind is np.bool_ else dtype, count).reshape(shape)
+        return array != 0 if kind is np.bool_ else array  # a byte of 2 is no valid flag
 
 
 def _gap(record: GapRecord) -> Gap:

@@ -1,0 +1,101 @@
+"""Timelines from strangers: whatever the data, a timeline or the one documented error."""
+
+import json
+import sys
+
+import pytest
+
+from tests.support.timelines import timeline
+from vswin_cli.errors import SourceError
+from vswin_cli.export import FORMATS, write_timelines
+from vswin_cli.timeline.files import decode_timelines, parse_timelines
+
+NESTED = 200_000
+
+
+def changed(path, value):
+    """JSON of a timeline with another value at a place."""
+    document = timeline().to_json()
+    place = document
+    for key in path[:-1]:
+        place = place[key]
+    place[path[-1]] = value
+    return json.dumps(document)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("[" * NESTED, id="nested"),
+        pytest.param('{"a":' * NESTED + "1" + "}" * NESTED, id="nested objects"),
+        pytest.param(
+            f'{{"schema": "vswin.timeline/1", "created": {"[" * NESTED}', id="nested value"
+        ),
+        pytest.param("1" * 100_000, id="long number"),
+        pytest.param('{"a": 1}\n' + "9" * 100_000 + "\n", id="long number in a line"),
+        pytest.param('{"a": 1}\n' + "[" * NESTED + "\n", id="nested line"),
+        pytest.param("1e999999999", id="large exponent"),
+        pytest.param('{"schema": {"schema": {}}}', id="schema is an object"),
+        pytest.param('["vswin.timeline/1"]', id="list"),
+    ],
+)
+def test_data_made_to_break_a_reader_ends_as_a_source_error(text):
+    with pytest.raises(SourceError, match=r"x\.json"):
+        parse_timelines(text, "x.json")
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("video", "fps_rational"), "1e99999999"),
+        (("video", "fps_rational"), "1/" + "0" * 50),
+        (("video", "fps_rational"), "9" * 5000),
+        (("video", "fps_rational"), "-25"),
+        (("video", "fps_rational"), "25/-1"),
+        (("video", "start_timecode"), "\x1b[2J"),
+        (("video", "duration"), 1e300),
+        (("video", "duration"), -1.0),
+        (("video", "lead"), 1e300),
+        (("segments", 0, "end"), 1e300),
+        (("segments", 0, "peak"), 1e300),
+        (("segments", 0, "score"), 10**400),
+        (("segments", 0, "class_id"), 1.5),
+        (("coverage", "gaps", 0, "end"), 1e300),
+        (("segments",), {"0": {}}),
+        (("segments",), "x" * 1000),
+        (("warnings",), [[]]),
+        (("tool",), []),
+    ],
+)
+def test_values_that_no_timeline_has_are_refused(path, value):
+    with pytest.raises(SourceError, match=r"x\.json"):
+        parse_timelines(changed(path, value), "x.json")
+
+
+@pytest.mark.parametrize("data", [b"\xff\xfe", b"\x00" * 10, b"", b"\xef\xbb\xbf{", b"PK\x03\x04"])
+def test_bytes_that_are_no_text_are_refused(data):
+    with pytest.raises(SourceError, match=r"x\.json"):
+        decode_timelines(data, "x.json")
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("video", "fps"), -5.0),
+        (("video", "fps"), 5e-324),
+        (("video", "fps_rational"), "1/999999999999999999"),
+        (("video", "fps_rational"), "999999999999999999"),
+        (("video", "width"), 10**100),
+        (("video", "rotation"), 10**30),
+        (("video", "uri"), ""),
+        (("created",), ""),
+        (("model", "id"), ""),
+    ],
+)
+def test_odd_values_are_written_in_every_format_or_refused_clearly(path, value):
+    (one,) = parse_timelines(changed(path, value), "x.json")
+    for fmt in FORMATS:
+        try:
+            write_timelines([one], fmt, sys.stdout)
+        except Exception as error:
+            assert type(error).__name__ == "OptionError"  # noqa: PT017
