@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.videos import VideoRecipe, make_video
+from vswin_cli._version import __version__
 from vswin_cli.cli.app import run
 
 pytestmark = pytest.mark.slow
@@ -45,6 +46,12 @@ def test_without_anything_the_help_is_printed_once(capsys, arguments):
     said = capsys.readouterr()
     assert said.out.count("Usage: ") == 1
     assert said.err == ""
+
+
+@pytest.mark.parametrize("option", ["--version", "-V", "-v"])
+def test_the_version_has_short_names(capsys, option):
+    assert run([option]) == 0
+    assert capsys.readouterr().out == f"vswin {__version__}\n"
 
 
 @pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["tag", "-h"], ["models", "-h"]])

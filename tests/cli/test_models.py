@@ -91,6 +91,18 @@ def test_no_number_is_cut_on_a_narrow_terminal(monkeypatch, capsys, width):
     assert tiny.split()[-5:] == ["88.0", "M", "80.6", "352", "MB"]
 
 
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_the_list_fits_the_terminal(monkeypatch, capsys, width):
+    monkeypatch.setattr("vswin_cli.cli.console.stdout_is_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "dumb")
+    lines = read(capsys, "models").splitlines()
+    assert max(map(len, lines)) <= width
+    assert ("dataset" in lines[0]) == (width >= 80)
+    assert "default" in lines[1]
+    assert len({line.split()[0] for line in lines[1:]}) == len(all_specs()) + 1
+
+
 def test_list_marks_what_is_here_and_shows_other_weights(capsys):
     install("swin-t-k400")
     install("user/repo@" + "c" * 40)

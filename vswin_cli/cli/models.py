@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["labels", "models"]
 
 _TITLES = ("name", "dataset", "classes", "params", "top-1", "download", "here")
-_DATASET = 1  # the column that gives way on a narrow terminal
-_LONGEST_DATASET = 24  # characters
+_LONGEST_DATASET = 24  # characters; this column gives way first on a narrow terminal
 _SHORTEST_DATASET = 8
+_DISPENSABLE = ("dataset", "classes", "here")  # columns, left out in this order
 
 models = typer.Typer(
     cls=Group,
@@ -295,16 +296,31 @@ def _draw_table(
         for model in others
     ]
     rows = [*own[:1], *named, *own[1:]]  # the first needs no download
-    widths = [max(len(row[i]) for row in (_TITLES, *rows)) for i in range(len(_TITLES))]
-    rest = sum(widths) - widths[_DATASET] + 2 * len(widths)
-    room = min(_LONGEST_DATASET, max(_SHORTEST_DATASET, console.stdout_columns() - rest))
+    widths = {
+        title: max(len(row[i]) for row in (_TITLES, *rows)) for i, title in enumerate(_TITLES)
+    }
+    columns = console.stdout_columns()
+    shown = list(_TITLES)
+    for title in _DISPENSABLE:
+        if _table_width(widths, shown) > columns:
+            shown.remove(title)
+    room = columns - _table_width(widths, shown) + _SHORTEST_DATASET
+    room = min(_LONGEST_DATASET, max(_SHORTEST_DATASET, room))
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in _TITLES:
+    for title in shown:
         is_number = title in ("classes", "params", "top-1", "download")
         table.add_column(title, no_wrap=True, justify="right" if is_number else "left")
     for row in rows:
-        table.add_row(*row[:_DATASET], _shortened(row[_DATASET], room), *row[_DATASET + 1 :])
-    console.show(table, width=max(rest + room, console.stdout_columns()))
+        cells = dict(zip(_TITLES, row, strict=True))
+        cells["dataset"] = _shortened(cells["dataset"], room)
+        table.add_row(*(cells[title] for title in shown))
+    console.show(table, width=max(_table_width(widths, shown) + room, columns))
+
+
+def _table_width(widths: dict[str, int], shown: Sequence[str]) -> int:
+    """Return the width of a table of these columns, with the shortest column of data sets."""
+    widths = {**widths, "dataset": _SHORTEST_DATASET}
+    return 2 * (len(shown) - 1) + sum(widths[title] for title in shown)
 
 
 def _shortened(text: str, room: int) -> str:
