@@ -10,6 +10,7 @@ import pytest
 from tests.support.events import events_of
 from tests.support.videos import VideoRecipe, make_video, make_with_sound
 from vswin_cli.video.sampling import SamplingPlan
+from vswin_cli.video.structure import second_movie
 
 PLAN = SamplingPlan(num_frames=8, stride=8, short_side=32, positions_per_second=5.0)
 DELIMITER = b"\0\0\1\x09\xf0"  # of H.264 access units
@@ -61,6 +62,27 @@ def test_a_tail_that_holds_nothing_is_a_gap(made, tmp_path, tail):
 
 def test_sound_that_lasts_longer_is_no_loss(tmp_path):
     path = make_with_sound(tmp_path / "a.ts", VideoRecipe(num_frames=60), sound_seconds=10.0)
+    assert report_of(path).status == "ok"
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv", "a.avi"])
+def test_a_second_movie_in_the_file_is_told(tmp_path, name):
+    first = make_video(tmp_path / name, replace(RECIPE, b_frames=0)).read_bytes()
+    path = tmp_path / f"joined{name}"
+    path.write_bytes(first + first)
+    report = report_of(path)
+    assert report.status == "partial"
+    assert report.coverage == pytest.approx(0.5, abs=0.05)
+    assert "SECOND_MOVIE" in [warning.code for warning in report.warnings]
+
+
+def test_fragments_that_repeat_their_header_are_one_movie(tmp_path):
+    fragments = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+    path = make_video(tmp_path / "a.mp4", replace(RECIPE, container_options=fragments))
+    assert second_movie(path) is None
+    content = path.read_bytes()
+    path.write_bytes(content[: content.index(b"moof") - 4] + content)
+    assert second_movie(path) is None
     assert report_of(path).status == "ok"
 
 

@@ -15,7 +15,7 @@ from vswin_cli.errors import NotAVideoError, NoVideoStreamError, SourceNotFoundE
 from vswin_cli.video.frame_rate import usual_interval
 from vswin_cli.video.frames import quarter_turn
 from vswin_cli.video.info import DurationSource, MediaWarning, VideoInfo
-from vswin_cli.video.structure import is_cut_off
+from vswin_cli.video.structure import is_cut_off, second_movie
 from vswin_cli.video.timecode import start_timecode
 from vswin_cli.video.timestamps import RESET_SECONDS
 
@@ -232,7 +232,7 @@ def describe_video(
     return replace(
         info,
         seekable=info.seekable and is_believed,
-        warnings=_media_warnings(info, first),
+        warnings=_media_warnings(path, info, first),
     )
 
 
@@ -290,7 +290,7 @@ def measured_interval(timestamps: Sequence[int], time_base: Fraction) -> float |
     return usual_interval([float((b - a) * time_base) for a, b in pairwise(distinct)])
 
 
-def _media_warnings(info: VideoInfo, first: VideoFrame) -> tuple[MediaWarning, ...]:
+def _media_warnings(path: Path, info: VideoInfo, first: VideoFrame) -> tuple[MediaWarning, ...]:
     """List what a careful user wants to know before the video is decoded."""
     found = []
     if info.num_video_streams > 1:
@@ -308,6 +308,10 @@ def _media_warnings(info: VideoInfo, first: VideoFrame) -> tuple[MediaWarning, .
                 f"pixels are {info.sample_aspect_ratio}; the model sees them as square, "
                 "as in its training",
             )
+        )
+    if second_movie(path) is not None:
+        found.append(
+            MediaWarning("SECOND_MOVIE", "a second movie is joined to the file; it is not read")
         )
     if first.interlaced_frame:
         found.append(MediaWarning("INTERLACED", "interlaced video; fields are not separated"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from vswin_cli.video.frame_rate import Intervals
 from vswin_cli.video.info import EndReason
 from vswin_cli.video.reader import VideoReader
+from vswin_cli.video.structure import second_movie
 
 __all__ = ["missing_end"]
 
@@ -64,5 +65,8 @@ def _undecoded_seconds(reader: VideoReader, intervals: Intervals) -> float:
 
 def _unread_seconds(reader: VideoReader, last_end: float) -> float:
     """Return how long bytes that no packet accounts for would last at the average rate."""
-    unread = reader.unread_bytes
-    return last_end * unread / max(1, reader.info.size_bytes - unread)
+    size, second = reader.info.size_bytes, second_movie(reader.path)
+    if second is not None and second.seconds is not None:
+        return min(second.seconds, reader.info.longest_seconds)
+    unread = reader.unread_bytes if second is None else size - second.offset
+    return last_end * unread / max(1, size - unread)

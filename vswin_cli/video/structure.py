@@ -9,10 +9,11 @@ part with plain file access; knows nothing of codecs.
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["is_cut_off"]
+__all__ = ["SecondMovie", "is_cut_off", "second_movie"]
 
 _MAX_PARTS = 200_000  # a bound on the walk through damaged files
 _EBML_HEADER = 0x1A45DFA3
@@ -114,4 +115,95 @@ def _riff_cut_off(file: BinaryIO, size: int) -> bool | None:
         offset += 8 + length + length % 2
         if offset > size + 1:
             return True
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class SecondMovie:
+    """Another movie behind the first in one file."""
+
+    offset: int
+    """Where in the file it begins."""
+    seconds: float | None = None
+    """How long it says it is, if its format says so in one place."""
+
+
+def second_movie(path: Path) -> SecondMovie | None:
+    """Find a second movie in a file, as joined by `cat`; `None` without one.
+
+    Players and FFmpeg stop at the end of the first.
+    """
+    with path.open("rb") as file:
+        head = file.read(12)
+        if head[4:8] in _FIRST_BOXES:
+            return _second_movie_box(file)
+        if head[:4] == _EBML_HEADER.to_bytes(4, "big"):
+            offset = _second_matroska(file)
+            return None if offset is None else SecondMovie(offset)
+        if head[:4] == b"RIFF":
+            offset = _second_riff(file)
+            return None if offset is None else SecondMovie(offset)
+    return None
+
+
+def _second_movie_box(file: BinaryIO) -> SecondMovie | None:
+    """Look for a second `moov`; fragmented files may repeat theirs, and are read all the same."""
+    offset, last_type_offset, num_movies, found = 0, 0, 0, None
+    for _ in range(_MAX_PARTS):
+        file.seek(offset)
+        header = file.read(16)
+        length, kind = int.from_bytes(header[:4], "big"), header[4:8]
+        if length == 1:
+            length = int.from_bytes(header[8:], "big")
+        if kind not in _BOXES or length < 8 or kind == b"moof":
+            return None if kind == b"moof" else found
+        if kind == b"ftyp":
+            last_type_offset = offset
+        elif kind == b"moov":
+            num_movies += 1
+            if num_movies == 2:
+                found = SecondMovie(last_type_offset or offset, _movie_seconds(file, offset))
+        offset += length
+    return found
+
+
+def _movie_seconds(file: BinaryIO, offset: int) -> float | None:
+    """Read the duration in the movie header that a `moov` begins with (ISO 14496-12, 8.2.2)."""
+    file.seek(offset + 8)
+    box = file.read(40)
+    if box[4:8] != b"mvhd" or len(box) < 40:
+        return None
+    ticks, duration = struct.unpack(
+        ">IQ" if box[8] else ">II", box[28:40] if box[8] else box[20:28]
+    )
+    return duration / ticks if ticks else None
+
+
+def _second_matroska(file: BinaryIO) -> int | None:
+    """Look for another header behind the first segment."""
+    file.seek(0)
+    for _ in range(8):
+        identifier = _read_vint(file, keep_marker=True)
+        length = _read_vint(file, keep_marker=False)
+        if identifier is None or length is None:
+            return None
+        file.seek(length, 1)
+        if identifier == _MATROSKA_SEGMENT:
+            offset = file.tell()
+            return offset if _read_vint(file, keep_marker=True) == _EBML_HEADER else None
+    return None
+
+
+def _second_riff(file: BinaryIO) -> int | None:
+    """Look for another `AVI `; chunks named `AVIX` continue the first."""
+    offset = 0
+    for _ in range(_MAX_PARTS):
+        file.seek(offset)
+        header = file.read(12)
+        if len(header) < 12 or header[:4] != b"RIFF":
+            return None
+        if offset and header[8:] == b"AVI ":
+            return offset
+        (length,) = struct.unpack("<I", header[4:8])
+        offset += 8 + length + length % 2
     return None
