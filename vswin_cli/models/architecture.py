@@ -6,12 +6,16 @@ Free of torch, so that tables, planners and the command line can use them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Literal
 
 __all__ = ["Activation", "Architecture", "InputSpec", "Sampling"]
 
 Activation = Literal["softmax", "sigmoid"]
 Sampling = Literal["dense", "uniform"]
+
+# A card or a damaged file may claim any shape; tables grow with the square of a window's tokens.
+_LONGEST_SIDE, _MOST_TOKENS, _MOST_CHANNELS, _MOST_STAGES = 4096, 4096, 16384, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,12 @@ class Architecture:
     def __post_init__(self) -> None:
         if len(self.depths) != len(self.num_heads) or not self.depths:
             raise ValueError(f"stages disagree: {self.depths = }, {self.num_heads = }")
+        if not all(0 < side <= _LONGEST_SIDE for side in (*self.window_size, *self.patch_size)):
+            raise ValueError(f"impossible: {self.window_size = }, {self.patch_size = }")
+        if prod(self.window_size) > _MOST_TOKENS or not 0 < self.embed_dim <= _MOST_CHANNELS:
+            raise ValueError(f"impossible: {self.window_size = }, {self.embed_dim = }")
+        if len(self.depths) > _MOST_STAGES:
+            raise ValueError(f"impossible: {len(self.depths)} stages")
         for stage, heads in enumerate(self.num_heads):
             width = self.embed_dim << stage
             if heads < 1 or width % heads:

@@ -22,6 +22,7 @@ from torch import Tensor
 from vswin_cli.errors import CheckpointError, OutputError
 from vswin_cli.models.architecture import Architecture
 from vswin_cli.models.card import ModelCard
+from vswin_cli.models.checkpoints.hostile import reading_checkpoint
 from vswin_cli.models.checkpoints.inflate import inflate
 from vswin_cli.models.checkpoints.layouts import recognise, rename
 from vswin_cli.models.checkpoints.model_folder import (
@@ -120,6 +121,11 @@ def read_checkpoint(path: Path, *, ema: bool | None = None) -> Checkpoint:
         CheckpointError: not there, damaged, another network, or tensors missing, left over or
             of the wrong shape.
     """
+    with reading_checkpoint(path):
+        return _read_checkpoint(path, ema)
+
+
+def _read_checkpoint(path: Path, ema: bool | None) -> Checkpoint:
     index = find_bundle_index(path)
     if index is not None:
         return _from_tensors(TensorFile(read_bundle(index), None), path, "tensorflow", ema=ema)
@@ -143,6 +149,13 @@ def inflate_checkpoint(
         UnsafeCheckpointError: the file wants to run code; nothing in it ran.
         CheckpointError: the file is no 2D Swin, or incomplete.
     """
+    with reading_checkpoint(path):
+        return _inflate_checkpoint(path, window_size, ema)
+
+
+def _inflate_checkpoint(
+    path: Path, window_size: tuple[int, int, int], ema: bool | None
+) -> Checkpoint:
     content = read_tensor_file(path)
     chosen, _ = choose_set(_sets_in(content), ema, str(path))
     named = rename(chosen.tensors)
@@ -291,6 +304,11 @@ def _check_complete(
     state: Mapping[str, Tensor], architecture: Architecture, num_classes: int, path: Path
 ) -> None:
     """Compare weights with their network: every tensor, no other, of the right shape, finite."""
+    if sum(architecture.depths) > len(state):  # each block has tensors; build no endless network
+        raise CheckpointError(
+            f"{path}: {sum(architecture.depths)} blocks, but only {len(state)} tensors",
+            hint="the file is incomplete, damaged or of a changed network; get the original",
+        )
     with torch.device("meta"):
         expected = VideoSwin(architecture, num_classes).state_dict()
     misshapen = [

@@ -67,6 +67,9 @@ _DAMAGE = (
 )  # fmt: skip
 # To hash a tuple, as for a key, takes a piece of the C stack for each level of nesting.
 _MAX_NESTED_TUPLES = 1000
+# Items that calls may copy together: one long list can be the argument of many calls.
+_MOST_COPIED = 10_000_000
+_BYTES = {f"{module}.{name}" for module in _BUILTINS for name in ("bytes", "bytearray")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,7 @@ class _PickleReader:
         self._marked: list[list[object]] = []
         self._memo: dict[object, object] = {}
         self._nested: dict[int, tuple[int, object]] = {}
+        self._copied = 0
 
     def step(self, name: str, argument: object) -> None:
         """Follow one instruction."""
@@ -206,7 +210,9 @@ class _PickleReader:
                 self._push(self._global(*str(argument).split(" ", 1)))
             case "STACK_GLOBAL":
                 module, attribute = self._pop_many(2)
-                self._push(self._global(str(module), str(attribute)))
+                if not isinstance(module, str) or not isinstance(attribute, str):
+                    raise TypeError(name)  # `str` of lists in shared lists would never end
+                self._push(self._global(module, attribute))
             case "INST":
                 self._pop_mark()
                 self._push(self._global(*str(argument).split(" ", 1)))
@@ -282,6 +288,11 @@ class _PickleReader:
     def _call(self, function: object, arguments: object) -> object:
         """Describe what a call would return, as far as tensors are concerned."""
         if isinstance(function, Placeholder) and isinstance(arguments, tuple):
+            if function.name in _BYTES and any(isinstance(n, int) for n in arguments):
+                raise ValueError(function.name)  # bytes(10**10): zeros that nobody saved
+            self._copied += sum(len(one) for one in arguments if isinstance(one, (list, tuple)))
+            if self._copied > _MOST_COPIED:
+                raise ValueError(self._copied)
             rebuild = _REBUILD.get(function.name)
             return rebuild(*arguments) if rebuild else function
         return function

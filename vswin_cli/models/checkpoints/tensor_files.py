@@ -12,10 +12,9 @@ import pickle
 import warnings
 import zipfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from math import prod
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import torch
 from safetensors import SafetensorError
@@ -23,6 +22,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from vswin_cli.errors import CheckpointError, UnsafeCheckpointError
+from vswin_cli.models.checkpoints.hostile import most_tensor_bytes, reading_checkpoint, too_large
 from vswin_cli.models.checkpoints.safe_pickle import (
     PendingTensor,
     PickleContent,
@@ -30,17 +30,15 @@ from vswin_cli.models.checkpoints.safe_pickle import (
     Storage,
     run_pickle,
 )
-from vswin_cli.models.checkpoints.weight_sets import ROOT, is_average
+from vswin_cli.models.checkpoints.state_dicts import SUPPORTED, TensorFile, find_tensors
 from vswin_cli.storage.files import reading_hint
 
 __all__ = ["TensorFile", "read_tensor_file"]
 
 _LEGACY_NUMBER = 0x1950A86A20F9469CFC6C
 _AGAIN = "download the file again and compare its size with the publisher's"
-_SUPPORTED = "supported are .pth files of PyTorch, .safetensors, and vswin's own folders"
-_WRAPPERS = ("state_dict", "model", "model_state_dict", "model_state", "module", "net", "network")
-_SEARCH_DEPTH = 4  # such as `ema.state_dict.module`
 _HEAD_BYTES = 512
+_MOST_DIMENSIONS = 16
 _ZIP_PICKLE = "data.pkl"
 _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"\x89HDF", "an HDF5 file, as Keras writes", "convert it to safetensors where it was made"),
@@ -49,29 +47,9 @@ _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
     (b"<!doctype", "a web page", _AGAIN),
     (b"<html", "a web page", _AGAIN),
     (b"\x1f\x8b", "a gzip archive", "unpack it first"),
-    (b"\x93NUMPY", "a NumPy array", _SUPPORTED),
-    (b"\x08", "perhaps an ONNX model", _SUPPORTED),
+    (b"\x93NUMPY", "a NumPy array", SUPPORTED),
+    (b"\x08", "perhaps an ONNX model", SUPPORTED),
 )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TensorFile:
-    """The tensors of one file, by the names that they have there."""
-
-    tensors: dict[str, Tensor]
-    """On the CPU, in the file's order and data types."""
-    wrapper: str | None
-    """Top-level key that holds them; `None` if they are the top level."""
-    ignored: tuple[str, ...] = ()
-    """Globals of a pickle that were left out, as `module.name`."""
-    averaged: bool = False
-    """Whether `tensors` are averaged weights (EMA)."""
-    alternative: TensorFile | None = None
-    """The raw weights beside averaged ones, or the other way round."""
-
-    def __repr__(self) -> str:
-        """Count the tensors; they are not printed."""
-        return f"TensorFile({len(self.tensors)} tensors, under {self.wrapper or 'the top level'})"
 
 
 def read_tensor_file(path: Path) -> TensorFile:
@@ -92,7 +70,7 @@ def read_tensor_file(path: Path) -> TensorFile:
         ) from error
     if not head:
         raise CheckpointError(f"{path}: the file is empty", hint=_AGAIN)
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), reading_checkpoint(path):
         warnings.simplefilter("ignore")  # of pickle modules, about the file's inner workings
         return _read(path, head)
 
@@ -100,11 +78,11 @@ def read_tensor_file(path: Path) -> TensorFile:
 def _read(path: Path, head: bytes) -> TensorFile:
     if head.startswith(b"PK"):
         _check_zip(path)
-        return _find_tensors(*_read_pickle(path, _run_zip, _read_zip), path)
+        return find_tensors(*_read_pickle(path, _run_zip, _read_zip), path)
     if head[8:9] == b"{":
         return TensorFile(_read_safetensors(path), None)
     if _is_legacy(path):
-        return _find_tensors(*_read_pickle(path, _run_legacy, _read_legacy), path)
+        return find_tensors(*_read_pickle(path, _run_legacy, _read_legacy), path)
     raise _foreign(path, head)
 
 
@@ -129,7 +107,7 @@ def _foreign(path: Path, head: bytes) -> CheckpointError:
             return CheckpointError(f"{path}: {what}, expected a checkpoint", hint=hint)
     what = "a Python pickle that PyTorch did not write" if head[:1] == b"\x80" else "unknown data"
     shown = head[:8].hex(" ")
-    return CheckpointError(f"{path}: {what} (starts with {shown})", hint=_SUPPORTED)
+    return CheckpointError(f"{path}: {what} (starts with {shown})", hint=SUPPORTED)
 
 
 def _read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -154,6 +132,10 @@ def _read_pickle(
         read: numbers of the storages by key, if PyTorch does not take the file.
     """
     content = run(path)
+    most_bytes = most_tensor_bytes(path)
+    claimed = sum(max(0, s.count) * s.dtype.itemsize for s in content.storages.values())
+    if claimed > most_bytes:  # PyTorch would allocate them before it looks whether they are there
+        raise too_large(path, claimed)
     try:
         with path.open("rb") as file:  # given a path, PyTorch would judge by the name's ending
             return torch.load(file, map_location="cpu", weights_only=True), ()
@@ -172,7 +154,12 @@ def _check_zip(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
+            expanded = sum(entry.file_size for entry in archive.infolist())
+            if expanded > most_tensor_bytes(path):  # `torch.save` compresses nothing
+                raise too_large(path, expanded)
             damaged = archive.testzip()
+    except CheckpointError:
+        raise
     except Exception as error:  # zipfile documents few of those that a damaged file raises
         raise CheckpointError(f"{path}: cut off or damaged zip archive", hint=_AGAIN) from error
     if damaged is not None:
@@ -184,7 +171,7 @@ def _check_zip(path: Path) -> None:
         )
     if sum(name.lower().endswith(_ZIP_PICKLE) for name in names) != 1:  # by any case, as PyTorch
         raise CheckpointError(
-            f"{path}: a zip archive, but not one that PyTorch wrote", hint=_SUPPORTED
+            f"{path}: a zip archive, but not one that PyTorch wrote", hint=SUPPORTED
         )
 
 
@@ -226,7 +213,7 @@ def _legacy_pickles(file: IO[bytes], path: Path) -> list[PickleContent]:
 def _read_legacy(path: Path, content: PickleContent) -> dict[str, bytes]:
     with path.open("rb") as file:
         keys = _legacy_pickles(file, path)[4].root
-        names = [str(key) for key in keys] if isinstance(keys, list) else []
+        names = [key for key in keys if isinstance(key, str)] if isinstance(keys, list) else []
         if set(content.storages) < set(names):
             raise _unknown_storage(path)
         if set(content.storages) != set(names):
@@ -252,9 +239,29 @@ def _read_run(file: IO[bytes], storage: Storage, path: Path) -> bytes:
 
 def _build(value: object, data: Mapping[str, bytes], path: Path, depth: int = 0) -> object:
     """Replace the descriptions in nested dictionaries by tensors."""
+    if depth == 0:
+        _check_expanded(value, path)
     if isinstance(value, dict) and depth < 4:
         return {key: _build(item, data, path, depth + 1) for key, item in value.items()}
     return _build_tensor(value, data, path) if isinstance(value, PendingTensor) else value
+
+
+def _check_expanded(root: object, path: Path) -> None:
+    """Refuse tensors that claim more than the file holds, as views with a stride of 0 do."""
+    total = 0
+    level, seen = [root], set()
+    for _ in range(5):
+        below: list[object] = []
+        for one in level:
+            if isinstance(one, dict) and id(one) not in seen:
+                seen.add(id(one))
+                below += one.values()
+            elif isinstance(one, PendingTensor) and isinstance(one.size, tuple):
+                sizes = [n for n in one.size if isinstance(n, int) and n > 0]
+                total += prod(sizes) if len(sizes) <= _MOST_DIMENSIONS else 1 << 62
+        level = below
+    if total > most_tensor_bytes(path):
+        raise too_large(path, total)
 
 
 def _build_tensor(pending: PendingTensor, data: Mapping[str, bytes], path: Path) -> Tensor:
@@ -266,7 +273,7 @@ def _build_tensor(pending: PendingTensor, data: Mapping[str, bytes], path: Path)
         case _:
             raise CheckpointError(f"{path}: damaged PyTorch file", hint=_AGAIN)
     if not all(isinstance(n, int) and n >= 0 for n in numbers) or len(size) != len(stride):
-        raise CheckpointError(f"{path}: a tensor of impossible shape {size}", hint=_AGAIN)
+        raise CheckpointError(f"{path}: a tensor of impossible shape", hint=_AGAIN)
     numbers_of = data.get(storage.key, b"")
     last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
     if len(numbers_of) != storage.count * storage.dtype.itemsize or last >= storage.count > 0:
@@ -277,104 +284,3 @@ def _build_tensor(pending: PendingTensor, data: Mapping[str, bytes], path: Path)
         return torch.empty(size, dtype=storage.dtype)
     whole = torch.frombuffer(bytearray(numbers_of), dtype=storage.dtype)
     return whole.as_strided(size, stride, offset).clone()
-
-
-def _find_tensors(root: object, ignored: tuple[str, ...], path: Path) -> TensorFile:
-    """Find the state dict in what a pickle holds, and its average where there is one."""
-    if isinstance(root, Mapping):
-        maps = _network_maps(root)
-        if maps:
-            return _weights_and_average(maps, ignored, path)
-        candidates = [(key, root.get(key)) for key in _WRAPPERS]
-        for wrapper, content in [*candidates, (None, root)]:
-            tensors = _tensors(content, path)
-            if tensors:
-                return TensorFile(tensors, wrapper, ignored)
-    if ignored:
-        what = f"`{root.name}`" if isinstance(root, Placeholder) else ", ".join(ignored[:3])
-        raise UnsafeCheckpointError(
-            f"{path}: refused, its weights are inside Python objects ({what})",
-            hint="where it was made, save the model's `state_dict()` instead of the model",
-        )
-    if isinstance(root, Mapping):
-        names = [key for key in list(root)[:5] if isinstance(key, str)]
-        found = f"keys {', '.join(names)}"
-    else:
-        found = type(root).__name__
-    raise CheckpointError(f"{path}: contains no tensors (found {found})", hint=_SUPPORTED)
-
-
-def _network_maps(root: Mapping[Any, Any]) -> dict[str, Mapping[Any, Any]]:
-    """Find all mappings that hold a Swin, by their dotted key; the top level has an empty one.
-
-    A mapping is visited once, however often a pickle refers to it.
-    """
-    found: dict[str, Mapping[Any, Any]] = {}
-    seen: set[int] = set()
-    level: list[tuple[str, Mapping[Any, Any]]] = [("", root)]
-    for _ in range(_SEARCH_DEPTH):
-        below: list[tuple[str, Mapping[Any, Any]]] = []
-        for key, content in level:
-            if id(content) in seen:
-                continue
-            seen.add(id(content))
-            if any(isinstance(name, str) and name.endswith(ROOT) for name in content):
-                found[key] = content
-                continue
-            below += [
-                (f"{key}.{name}".lstrip("."), value)
-                for name, value in content.items()
-                if isinstance(name, str) and isinstance(value, Mapping)
-            ]
-        level = below
-    return found
-
-
-def _weights_and_average(
-    maps: Mapping[str, Mapping[Any, Any]], ignored: tuple[str, ...], path: Path
-) -> TensorFile:
-    """Tell raw from averaged weights, and take the usual key where there are several."""
-    kinds = {key: is_average(key) for key in maps}
-    if {"state_dict", "ema_state_dict"} <= set(maps) and "steps" in maps["ema_state_dict"]:
-        # MMEngine's EMAHook exchanges the two when it saves, so that `state_dict` is averaged.
-        kinds |= {"state_dict": True, "ema_state_dict": False}
-    if {"state_dict", "current_model_state"} <= set(maps):
-        kinds |= {"state_dict": True, "current_model_state": False}  # Lightning's WeightAveraging
-    # The key that other tools load comes first; a lone average is better than nothing.
-    order = sorted(maps, key=lambda key: (_rank(key), is_average(key)))
-    files = {
-        key: TensorFile(_tensors(maps[key], path), key or None, ignored, kinds[key])
-        for key in order
-    }
-    first, *rest = files.values()
-    alike = [file for file in rest if file.averaged == first.averaged]
-    if alike and _rank(first.wrapper or "") == len(_WRAPPERS):
-        raise CheckpointError(
-            f"{path}: several networks in it: {', '.join(files)}",
-            hint="save the one that you mean into a file of its own",
-        )
-    others = [file for file in rest if file.averaged != first.averaged]
-    return replace(first, alternative=others[0] if others else None)
-
-
-def _rank(key: str) -> int:
-    """Place of a top-level key among the usual ones."""
-    if not key:
-        return 0
-    return _WRAPPERS.index(key) if key in _WRAPPERS else len(_WRAPPERS)
-
-
-def _tensors(content: object, path: Path) -> dict[str, Tensor]:
-    if not isinstance(content, Mapping):
-        return {}
-    for name, value in content.items():
-        if isinstance(value, Placeholder):
-            raise UnsafeCheckpointError(
-                f"{path}: refused, the tensor {name} is built by `{value.name}`",
-                hint="save the weights as plain tensors where they were made",
-            )
-    return {
-        name: value.detach()
-        for name, value in content.items()
-        if isinstance(name, str) and isinstance(value, Tensor)
-    }

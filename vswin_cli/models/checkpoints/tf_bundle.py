@@ -18,6 +18,7 @@ from torch import Tensor
 
 from vswin_cli.errors import CheckpointError
 from vswin_cli.models.checkpoints.crc32c import masked_crc32c
+from vswin_cli.models.checkpoints.hostile import reading_checkpoint
 from vswin_cli.models.checkpoints.tf_index import (
     OBJECT_GRAPH_KEY,
     BundleEntry,
@@ -58,6 +59,7 @@ _LEAVES = {
 }
 # PyTorch puts the output channels first: (D, H, W, in, out) and (in, out) become (out, in, ...).
 _KERNEL_ORDERS = {5: (4, 3, 0, 1, 2), 2: (1, 0)}
+_MOST_STEPS = 1_000_000  # the largest published network takes some 10,000
 _MAX_DEPTH = 8  # layers.0.blocks.0.attn.qkv.kernel is 7 deep
 
 
@@ -89,7 +91,14 @@ def read_bundle(index_path: Path) -> dict[str, Tensor]:
     Raises:
         CheckpointError: a file is missing, cut off or damaged, or holds another network.
     """
+    with reading_checkpoint(index_path):
+        return _read_bundle(index_path)
+
+
+def _read_bundle(index_path: Path) -> dict[str, Tensor]:
     index = BundleIndex.read(index_path)
+    if any(entry.shard >= index.num_shards for entry in index.entries.values()):
+        raise CheckpointError(f"{index_path}: damaged (a shard too many)", hint=_HINT)
     for shard in range(index.num_shards):
         _check_length(index, shard)
     graph = index.entries.get(OBJECT_GRAPH_KEY)
@@ -158,7 +167,7 @@ def graph_names(graph: bytes, where: str) -> dict[str, str]:
         CheckpointError: the message is damaged.
     """
     nodes = [_parse_node(value, where) for number, value in message_fields(graph, where)]
-    return dict(_walk(nodes, 0, (), where)) if nodes else {}
+    return dict(_walk(nodes, 0, (), where, [_MOST_STEPS])) if nodes else {}
 
 
 def _parse_node(message: int | bytes, where: str) -> _Node:
@@ -185,14 +194,16 @@ def _text(fields: dict[int, int | bytes], number: int) -> str:
 
 
 def _walk(
-    nodes: list[_Node], number: int, path: tuple[str, ...], where: str
+    nodes: list[_Node], number: int, path: tuple[str, ...], where: str, steps_left: list[int]
 ) -> Iterator[tuple[str, str]]:
     """Descend from one node along the attribute names that matter.
 
     The graph is no tree: Keras adds paths such as `trainable_variables` and `keras_api` to the
-    same variables, and cycles.
+    same variables, and cycles. Even without cycles, shared nodes can make the number of paths
+    explode, so the steps of the whole walk are counted down in `steps_left`.
     """
-    if not 0 <= number < len(nodes) or len(path) > _MAX_DEPTH:
+    steps_left[0] -= 1 + len(nodes[number].children) if 0 <= number < len(nodes) else 1
+    if not 0 <= number < len(nodes) or len(path) > _MAX_DEPTH or steps_left[0] < 0:
         raise CheckpointError(f"{where}: damaged object graph", hint=_HINT)
     for local_name, child in nodes[number].children:
         if local_name in _LEAVES:
@@ -201,7 +212,7 @@ def _walk(
                 yield ".".join((*path, _LEAVES[local_name])), key
         elif local_name in _BRANCHES or local_name.isdecimal():
             step = _BRANCHES.get(local_name, local_name)
-            yield from _walk(nodes, child, (*path, step), where)
+            yield from _walk(nodes, child, (*path, step), where, steps_left)
 
 
 def _check_complete(index: BundleIndex, names: dict[str, str]) -> None:

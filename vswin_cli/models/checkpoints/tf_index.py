@@ -25,6 +25,8 @@ _FOOTER_BYTES = 48
 _TABLE_MAGIC = 0xDB4775248B80FB57
 _DTYPE_FLOAT32 = 1
 _DTYPE_STRING = 7
+_MOST_KEY_BYTES = 4096
+_MOST_DIMENSIONS = 16
 _HINT = "download the file again"
 _FOREIGN_HINT = "supported are the SavedModels of the Hub repository innat/videoswin"
 
@@ -202,6 +204,8 @@ def _block_items(block: bytes, where: str) -> Iterator[tuple[bytes, bytes]]:
     while cursor:
         shared, unshared, value_bytes = cursor.varint(), cursor.varint(), cursor.varint()
         key = key[:shared] + cursor.take(unshared)
+        if len(key) > _MOST_KEY_BYTES:  # each entry repeats the one before: it would add up
+            raise CheckpointError(f"{where}: damaged (a key of {len(key)} bytes)", hint=_HINT)
         yield key, cursor.take(value_bytes)
 
 
@@ -219,6 +223,8 @@ def _entry(key: str, message: bytes, path: Path) -> BundleEntry:
             f"{path}: {key} is stored in slices, which is not supported", hint=_FOREIGN_HINT
         )
     shape = _shape(fields.get(2, b""), where)
+    if len(shape) > _MOST_DIMENSIONS:
+        raise CheckpointError(f"{where} has {len(shape)} dimensions", hint=_HINT)
     shard, offset, num_bytes, crc = (_integer(fields, number, where) for number in (3, 4, 5, 6))
     if dtype == _DTYPE_FLOAT32 and num_bytes != 4 * prod(shape):
         raise CheckpointError(f"{where} has {num_bytes} bytes for the shape {shape}", hint=_HINT)
