@@ -314,6 +314,58 @@ def test_results_never_overwrite_labels_or_videos_in_a_folder(batch, folder, tmp
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "out"),
+    [
+        ("r.csv", "r.csv"),
+        ("r.files.csv", "r.csv"),
+        ("r.jsonl", "r.jsonl"),
+        ("out/clip0.srt", "out/"),
+    ],
+)
+def test_files_that_vswin_did_not_write_are_replaced_only_by_force(
+    batch, folder, tmp_path, name, out
+):
+    mine = tmp_path / name
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("name,age\nJo,7\n")
+    arguments = (folder / "clip0.mp4", "--out", f"{tmp_path}/{out}", "--format")
+    arguments = (*arguments, "srt" if out == "out/" else Path(out).suffix[1:])
+    code, _, err = batch(*arguments)
+    assert (code, f"{mine} exists and was not written by vswin" in err) == (8, True)
+    assert mine.read_text() == "name,age\nJo,7\n"
+    assert not list(tmp_path.rglob("entries"))
+    assert batch(*arguments, "--force")[0] == 0
+    assert "Jo" not in mine.read_text()
+    assert batch(*arguments)[0] == 0
+
+
+def test_results_without_their_journal_are_recognised(batch, folder, tmp_path):
+    for out in ("r.csv", "r.parquet", "out/"):
+        arguments = (folder / "clip0.mp4", "--out", f"{tmp_path}/{out}")
+        assert batch(*arguments)[0] == 0
+        for state in tmp_path.rglob(".*.vswin"):
+            shutil.rmtree(state)
+        assert batch(*arguments)[0] == 0
+
+
+def test_a_journal_of_another_table_makes_no_other_file_ours(batch, folder, tmp_path):
+    assert batch(folder / "clip0.mp4", "--out", tmp_path / "r.csv")[0] == 0
+    (tmp_path / "r.jsonl").write_text("mine")
+    assert batch(folder / "clip0.mp4", "--out", tmp_path / "r.jsonl")[0] == 8
+    assert (tmp_path / "r.jsonl").read_text() == "mine"
+
+
+def test_an_edited_file_of_a_video_is_no_obstacle(batch, folder, tmp_path):
+    arguments = (folder / "clip0.mp4", "--out", f"{tmp_path}/out/", "--format", "srt")
+    batch(*arguments)
+    edited = tmp_path / "out" / "clip0.srt"
+    edited.write_text("corrected by hand")
+    assert batch(*arguments)[0] == 0
+    assert edited.read_text() == "corrected by hand"
+
+
+@pytest.mark.slow
 def test_a_name_too_long_for_its_ending_is_shortened(batch, folder, tmp_path):
     recording = tmp_path / f"{'映' * 82}.mp4"
     shutil.copy(folder / "clip0.mp4", recording)

@@ -21,7 +21,7 @@ from vswin_cli.export import write_timeline
 from vswin_cli.storage.files import replacing_text, writing
 from vswin_cli.storage.json_records import to_json
 
-__all__ = ["VideoFiles", "file_state", "read_record"]
+__all__ = ["VideoFiles", "file_state", "read_record", "written_names"]
 
 
 class VideoFiles:
@@ -37,8 +37,7 @@ class VideoFiles:
         self._target = target
         self._journal = journal
         self._paths = video_paths(target, inputs)
-        shard = "" if target.shard is None else f"-{target.shard}"
-        self._record_path = journal.folder / f"written{shard}.json"
+        self._record_path = _record_path(target)
         self._written = read_record(self._record_path)
 
     @property
@@ -77,6 +76,16 @@ class VideoFiles:
         """Record which files were written, for the next run."""
         with replacing_text(self._record_path) as file:
             json.dump(self._written, file)
+
+
+def written_names(target: Target) -> set[str]:
+    """Return the files that earlier runs have written, relative to the folder of the results."""
+    return set(read_record(_record_path(target)))
+
+
+def _record_path(target: Target) -> Path:
+    shard = "" if target.shard is None else f"-{target.shard}"
+    return target.state / f"written{shard}.json"
 
 
 def _holds(path: Path, text: str) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vswin_cli.cli import console
-from vswin_cli.cli.batch_paths import prepare_paths
+from vswin_cli.cli.batch_paths import check_replaced_files, prepare_paths
 from vswin_cli.cli.batch_summary import finish, summarise
 from vswin_cli.cli.model_choice import ModelChoice
 from vswin_cli.cli.option_groups import (
@@ -82,6 +82,14 @@ def batch(
             rich_help_panel=_RESULTS,
         ),
     ] = None,
+    force: Annotated[
+        bool,
+        typer.Option(
+            "--force",
+            help="Replace files that vswin did not write.",
+            rich_help_panel=_RESULTS,
+        ),
+    ] = False,
     save_scores: Annotated[
         Path | None,
         typer.Option(
@@ -148,7 +156,7 @@ def batch(
         typer.Option(
             "--workers",
             metavar="auto|N|local|ray[:N]",
-            help="Where to work: one process per GPU (auto), N processes, or a Ray cluster.",
+            help="Where to work: here or one process per GPU (auto), N processes, a Ray cluster.",
             rich_help_panel=_WORK,
         ),
     ] = "auto",
@@ -209,6 +217,7 @@ def batch(
     choice.check()
     found = _find(inputs, files or (), skip_files or (), target.shard)  # before creating anything
     _check_keeps_inputs(target, inputs, found, choice)
+    check_replaced_files(target, found, force=force)
     options = _BatchOptions(
         target=target,
         scores=prepare_paths(target, save_scores, keep=keep_scores),

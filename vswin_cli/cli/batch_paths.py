@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vswin_cli.cli.output_paths import check_distinct
+from vswin_cli.cli.overwriting import check_overwrites
 from vswin_cli.errors import OptionError
 from vswin_cli.storage.files import check_destination, writing
 
 if TYPE_CHECKING:
+    from vswin_cli.batch.inputs import BatchInput
     from vswin_cli.batch.target import Target
 
-__all__ = ["prepare_paths"]
+__all__ = ["check_replaced_files", "prepare_paths"]
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[\\/]")  # what `Path` leaves of `s3://`
+_FOOTER_BYTES = 1 << 16
 
 
 def prepare_paths(target: Target, wanted_scores: Path | None, *, keep: bool) -> Path | None:
@@ -55,6 +59,41 @@ def prepare_paths(target: Target, wanted_scores: Path | None, *, keep: bool) -> 
         check_parquet()
     scores = target.state / "scores" if wanted_scores is None else wanted_scores
     return scores.absolute() if keep else None
+
+
+def check_replaced_files(target: Target, inputs: Sequence[BatchInput], *, force: bool) -> None:
+    """Refuse to replace files that no run of vswin has written.
+
+    A record in the journal's folder names the files per video that are ours, which may have been
+    edited; other files must look like ours. A symbolic link is replaced itself: nothing is lost.
+
+    Raises:
+        OutputError: a file is there already and is not one of ours.
+    """
+    from vswin_cli.batch.target import result_paths
+    from vswin_cli.batch.video_files import written_names
+
+    if target.address is not None:
+        return  # these are in the cache
+    known = {target.folder / name for name in written_names(target)}
+    paths = (path for path in result_paths(target, inputs) if path not in known)
+    check_overwrites(
+        (path for path in paths if not (path.is_symlink() or _is_batch_table(path))), force=force
+    )
+
+
+def _is_batch_table(path: Path) -> bool:
+    """Recognise a table of files by its header and a Parquet table by names of its columns."""
+    from vswin_cli.batch.tables import FILES_COLUMNS
+
+    header = ",".join(FILES_COLUMNS).encode()
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(header))
+            file.seek(max(0, path.stat().st_size - _FOOTER_BYTES))
+            return head == header or (head[:4] == b"PAR1" and b"score_max" in file.read())
+    except OSError:
+        return False
 
 
 def _check_scores(wanted: Path, *, keep: bool) -> None:
