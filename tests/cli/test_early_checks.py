@@ -136,3 +136,22 @@ def test_a_time_that_no_clock_shows_is_refused(text):
 def test_a_group_that_lacks_something_is_named_as_it_was_written(text, complaint):
     with pytest.raises(OptionError, match=complaint):
         LabelGroup.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("address", "complaint"),
+    [
+        ("rtsp://camera/1", "is a live stream"),
+        ("RTMP://host/live", "is a live stream"),
+        ("udp://239.0.0.1:1234", "is a live stream"),
+        ("srt://host:9000", "is a live stream"),
+        ("ftp://host/video.mp4", "ftp:// addresses are not supported"),
+        ("nonsense://host/video.mp4", "unknown protocol nonsense://"),
+    ],
+)
+def test_an_address_that_cannot_be_read_is_refused_at_once(video, address, complaint):
+    for name in ("tag", "probe"):
+        command = [sys.executable, "-c", SCRIPT, name, str(video), address]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert complaint in done.stderr
+        assert (done.returncode, done.stdout) == (2, "")

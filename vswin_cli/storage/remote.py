@@ -50,6 +50,10 @@ _PROTOCOLS = "use a path, or an http, https, s3, gs or hf address"
 _CHECK_ADDRESS = "check the address"
 _NO_ROOM_HINT = "free some space, or set TMPDIR to a folder on another disk"
 _DIRECT = ("http", "https")
+_STREAMS = frozenset(
+    {"gopher", "mms", "mmsh", "mmst", "rist", "rtmp", "rtmpe", "rtmps", "rtmpt", "rtp", "rtsp"}
+    | {"rtsps", "sctp", "srt", "srtp", "tcp", "tls", "udp", "udplite", "webrtc", "whip", "zmq"}
+)
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 _CHUNK_BYTES = 1 << 20
 _HEADERS = ("ETag", "Last-Modified", "Content-Length")
@@ -98,8 +102,8 @@ def without_query(uri: str) -> str:
 def list_remote(address: str) -> list[str]:
     """Expand an address: itself, or all that match `s3://bucket/day1/*.mp4`, sorted.
 
-    What is there under a name that looks like a pattern is no pattern. Nobody is asked about an
-    address that cannot be one.
+    What is there under a name that looks like a pattern is no pattern. Without a pattern no
+    connection is made.
 
     Raises:
         OptionError: the protocol cannot be listed, is unknown, or its package is missing.
@@ -114,9 +118,9 @@ def list_remote(address: str) -> list[str]:
                 hint="name each file; in a name, * is written %2A and [ is %5B",
             )
         return [address]
+    system = _file_system(address)  # says at once if there is none
     if not has_wildcard(address):
         return [address]
-    system = _file_system(address)
     with _as_source_errors(address):
         if system.exists(address):
             return [address]
@@ -323,9 +327,14 @@ def _save(
 
 
 def _file_system(uri: str) -> Any:  # noqa: ANN401  # fsspec is untyped
+    scheme = _scheme(uri)
+    if scheme in _STREAMS:
+        raise OptionError(
+            f"{uri} is a live stream: {scheme}:// addresses are not supported",
+            hint=f"record it first, such as `ffmpeg -i {uri} -c copy recording.mkv`",
+        )
     import fsspec  # type: ignore[import-untyped]
 
-    scheme = _scheme(uri)
     try:
         return fsspec.filesystem(scheme)
     except ImportError as error:
