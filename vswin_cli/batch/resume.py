@@ -62,7 +62,10 @@ class EarlierResults:
         self._needs_scores = needs_scores
         self._on_note = on_note
         self._folder = journal.folder.parent
-        self._former_folders = self._read_former_folders()
+        self._recorded_folders = self._read_folders()
+        self._former_folders = [one for one in self._recorded_folders if one != str(self._folder)][
+            :_MAX_FORMER_FOLDERS
+        ]
         self._num_found = 0
         self._num_moved = 0
         self._num_other_time = 0
@@ -97,9 +100,10 @@ class EarlierResults:
                 f"none of the inputs has a result in {self._journal.folder}, only other files"
                 f"{example}; files that were moved are found if the table moved with them"
             )
-        folders = list(dict.fromkeys([str(self._folder), *self._former_folders]))
-        with replacing_text(self._locations_path) as file:
-            json.dump({"folders": folders[: _MAX_FORMER_FOLDERS + 1]}, file)
+        if self._recorded_folders[:1] != [str(self._folder)]:
+            folders = [str(self._folder), *self._former_folders]
+            with replacing_text(self._locations_path) as file:
+                json.dump({"folders": folders}, file)
 
     @property
     def _locations_path(self) -> Path:
@@ -140,20 +144,18 @@ class EarlierResults:
                     for name in dict.fromkeys((former, os.path.realpath(former))):
                         yield entry_name(name + inside), True
 
-    def _read_former_folders(self) -> list[str]:
-        """Return the folders in which the results were before, the last one first."""
-        folders: list[str] = []
+    def _read_folders(self) -> list[str]:
+        """Return the folders in which the results have been, the last one first."""
         with suppress(OSError, ValueError, RecursionError, TypeError, KeyError):
             content = json.loads(self._locations_path.read_text(encoding="utf-8"))
-            folders = [one for one in content["folders"] if isinstance(one, str)]
-        if not folders:  # version 0.1.0: full paths of score files tell
-            for entry in islice(self._journal.entries(), _ENTRIES_TO_LOOK_AT):
-                old = self._journal.outcome(entry)
-                state = Path((old and old.scores) or "").parent.parent
-                if state.name == self._journal.folder.name:
-                    folders = [str(state.parent)]
-                    break
-        return [one for one in folders if one != str(self._folder)][:_MAX_FORMER_FOLDERS]
+            return [one for one in content["folders"] if isinstance(one, str)]
+        # Version 0.1.0 kept no record, but the full paths of score files.
+        for entry in islice(self._journal.entries(), _ENTRIES_TO_LOOK_AT):
+            old = self._journal.outcome(entry)
+            state = Path((old and old.scores) or "").parent.parent
+            if state.name == self._journal.folder.name:
+                return [str(state.parent)]
+        return []
 
     def _rename(self, old: Outcome, one: BatchInput) -> Outcome | None:
         """Write an entry under the name that its file has now."""
