@@ -123,7 +123,7 @@ def test_a_folder_becomes_a_table_of_segments_and_a_table_of_files(batch, folder
     segments = read_csv(out)
     assert sum(int(row["segments"]) for row in rows.values()) == len(segments) > 0
     assert "2 failed" in err
-    assert "2 files without video: they are not tried again" in err
+    assert "2 files without video: not tried again until changed" in err
     assert "--retry-failed" not in err  # for they would fail again
 
 

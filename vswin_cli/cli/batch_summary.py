@@ -88,8 +88,8 @@ def _failure_hints(failures: Sequence[Outcome]) -> list[str]:
     hints = list(dict.fromkeys(_own_hints(failures)))[:_SHOWN_HINTS]
     if num_no_video:
         hints.append(
-            f"{counted(num_no_video, 'file')} without video: they are not tried again until they "
-            "change; --skip-files excludes them"
+            f"{counted(num_no_video, 'file')} without video: not tried again until changed; "
+            "--skip-files excludes files"
         )
     if num_missing:
         hints.append(
