@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.timelines import segment, timeline, written
 from vswin_cli.export import FORMATS
+from vswin_cli.export.naming import from_spreadsheet
 
 FORMULA = "=cmd|' /C calc'!A0"
 HTML = '<img src=x onerror="alert(1)"> & </script>'
@@ -64,6 +65,8 @@ def test_no_cell_of_a_table_is_a_formula(fmt, text):
 
 
 def test_a_marked_cell_differs_from_the_text_by_an_apostrophe_only():
+    assert from_spreadsheet(f"'{FORMULA}") == FORMULA
+    assert from_spreadsheet("'tis") == "'tis"
     (row, _) = csv.DictReader(io.StringIO(written("csv", named(FORMULA))))
     assert row["label"] == row["model"] == f"'{FORMULA}"
     assert row["video"] == f"'{FORMULA}.mp4"

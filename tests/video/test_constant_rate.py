@@ -2,7 +2,10 @@ from fractions import Fraction
 
 import pytest
 
+from tests.support.videos import VideoRecipe, make_video
 from vswin_cli.video.constant_rate import ConstantRate
+from vswin_cli.video.sampler import decode_samples
+from vswin_cli.video.sampling import SamplingPlan
 
 
 def rate_of(times, declared=None, anchors=()):
@@ -69,3 +72,33 @@ def test_frames_at_one_time_lie_on_no_grid():
 def test_the_time_of_the_last_frame_refutes_nothing():
     times = grid(25, 525)
     assert rate_of([*times[:-1], times[-1] - 0.02], "50") == 25
+
+
+def report_of(path, **recipe):
+    make_video(path, VideoRecipe(num_frames=90, **recipe))
+    *_, report = decode_samples(path, SamplingPlan(num_frames=2, stride=2, short_side=16))
+    return report
+
+
+@pytest.mark.parametrize("rate", ["25", "30000/1001", "10", "25/2"])
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.ts", "a.flv"])
+def test_decoding_finds_the_rate_in_every_container(tmp_path, name, rate):
+    codec = "mpeg4" if name == "a.avi" else "libx264"
+    report = report_of(tmp_path / name, rate=Fraction(rate), codec=codec)
+    assert report.constant_frame_rate == str(Fraction(rate))
+    assert not report.variable_frame_rate
+
+
+def test_frames_of_a_video_that_lost_one_are_not_numbered_and_that_is_said(tmp_path):
+    times = [n / 30 for n in range(91) if n != 7]
+    report = report_of(tmp_path / "a.mp4", times=times)
+    assert report.constant_frame_rate is None
+    assert report.variable_frame_rate
+    assert "VARIABLE_FRAME_RATE" in [warning.code for warning in report.warnings]
+
+
+def test_frames_after_a_gap_are_numbered_by_time(tmp_path):
+    times = [n / 30 for n in range(45)] + [5 + n / 30 for n in range(45)]
+    report = report_of(tmp_path / "a.ts", times=times)
+    assert [gap.reason for gap in report.gaps] == ["missing_frames"]
+    assert report.constant_frame_rate == "30"

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from vswin_cli.config import parse_seconds
 from vswin_cli.errors import OptionError, SourceError
 from vswin_cli.evaluation.reading import read_text
+from vswin_cli.export.naming import from_spreadsheet
 from vswin_cli.storage.csv_rows import read_rows
 from vswin_cli.storage.humanize import counted
 from vswin_cli.storage.json_records import JsonValue
@@ -319,7 +320,8 @@ def _row_intervals(
                 f"{where}: got {counted(len(cells), 'column')}, expected {last + 1} or more",
                 hint=_HINT,
             )
-        yield cells[columns["video"].index], _row_interval(cells, columns, where)
+        video = from_spreadsheet(cells[columns["video"].index])
+        yield video, _row_interval(cells, columns, where)
 
 
 def _header(cells: Sequence[str]) -> dict[str, _Column] | None:
@@ -349,7 +351,8 @@ def _row_interval(cells: Sequence[str], columns: Mapping[str, _Column], where: s
             f"{where}: the score {text!r} is no number",
             hint="leave the column empty where there is no score",
         )
-    return _interval(start, end, cells[columns["label"].index], score, where)
+    label = from_spreadsheet(cells[columns["label"].index])
+    return _interval(start, end, label, score, where)
 
 
 def _number(text: str) -> float | None:

@@ -21,6 +21,7 @@ __all__ = [
     "clean_json",
     "colour_index",
     "escaped",
+    "from_spreadsheet",
     "media_url",
     "one_line",
     "spreadsheet_text",
@@ -86,6 +87,11 @@ def spreadsheet_text(text: str) -> str:
     mark text. Tabs and line ends must be gone, see `one_line` and `escaped`.
     """
     return f"'{text}" if text.startswith(_FORMULA_STARTS) else text
+
+
+def from_spreadsheet(text: str) -> str:
+    """Take the mark of `spreadsheet_text` off a cell; other texts stay as they are."""
+    return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA_STARTS) else text
 
 
 def caption(segment: Segment) -> str:

@@ -30,7 +30,7 @@ STANDARD_RATES = (
 
 _TOLERANCE = 0.2  # of an interval: above rounding and jitter, below half of a missing frame
 _FEWEST = 2  # checked frames after an anchor; one always lies on a grid
-_SAME_RATE = 1e-5  # relative: 2997/100 is a rounded 30000/1001
+_SAME_RATE = 1e-4  # relative: 2997/100 and 989/33 are rounded 30000/1001
 
 
 class ConstantRate:
@@ -85,8 +85,8 @@ class ConstantRate:
             return None
         low, high = 1 / self._highest, 1 / self._lowest
         if declared is not None and low <= declared <= high:
-            same = (rate for rate in STANDARD_RATES if abs(rate / declared - 1) < _SAME_RATE)
-            return next(same, declared)
+            fits = (rate for rate in STANDARD_RATES if low <= rate <= high)
+            return next((r for r in fits if abs(r / declared - 1) < _SAME_RATE), declared)
         fitting = [rate for rate in STANDARD_RATES if low <= rate <= high]
         middle = (low + high) / 2
         if fitting:
