@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save
 
 import vswin_cli
 from tests.support.golden import golden_input, golden_network, golden_state, write_tf_bundle
@@ -447,6 +448,40 @@ class TestRepositories:
     def test_other_source_makes_no_sense(self):
         with pytest.raises(OptionError, match="no source 'authors'"):
             ensure_weights("user/tf", source="authors")
+
+
+class TestHuggingFaceRepositories:
+    """Repositories that `save_pretrained` filled, with shards and labels."""
+
+    NAMES = tuple(f"class {letter}" for letter in "abcdefghij")
+
+    @pytest.fixture
+    def sharded(self, server) -> str:
+        state = {f"net.{name}": tensor for name, tensor in golden_state("w877").items()}
+        names = sorted(state)
+        files, weight_map = {}, {}
+        for number, part in enumerate((names[:50], names[50:]), 1):
+            file = f"model-{number:05d}-of-00002.safetensors"
+            files[file] = save({name: state[name].contiguous() for name in part})
+            weight_map |= dict.fromkeys(part, file)
+        id2label = {str(index): name for index, name in enumerate(self.NAMES)}
+        files["model.safetensors.index.json"] = json.dumps({"weight_map": weight_map}).encode()
+        files["config.json"] = json.dumps({"model_type": "x", "id2label": id2label}).encode()
+        server.repos["user/hf"] = Repo(files)
+        return "user/hf"
+
+    def test_shards_and_labels_arrive(self, sharded):
+        assert load_model(sharded).card.labels == self.NAMES
+
+    def test_what_another_program_downloaded_is_used_offline(
+        self, server, sharded, monkeypatch, tmp_path
+    ):
+        ensure_weights(sharded)
+        shutil.rmtree(cache_folder())  # only the Hub's own cache is left
+        server.log.clear()
+        with hub_environment(monkeypatch, tmp_path, server.endpoint, HF_HUB_OFFLINE="1"):
+            assert load_model(sharded).card.labels == self.NAMES
+        assert server.log == []
 
 
 class TestPaths:

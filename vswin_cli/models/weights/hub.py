@@ -224,20 +224,33 @@ def _cached_listing(repo: str, revision: str | None) -> RepoListing | None:
     from huggingface_hub import constants
     from huggingface_hub.file_download import repo_folder_name
 
-    revision = revision or "main"
     try:
         folder = Path(constants.HF_HUB_CACHE) / repo_folder_name(repo_id=repo, repo_type="model")
-        commit = revision
-        if not _COMMIT.fullmatch(revision):
-            commit = (folder / "refs" / revision).read_text(encoding="ascii").strip()
+        commit = _cached_commit(folder, revision)
+        if not _COMMIT.fullmatch(commit):
+            return None
         snapshot = folder / "snapshots" / commit
         paths = sorted(path for path in snapshot.rglob("*") if path.is_file())
     except (OSError, UnicodeDecodeError):
         return None
-    if not paths or not _COMMIT.fullmatch(commit):
+    if not paths:
         return None
     files = (RepoFile(p.relative_to(snapshot).as_posix(), p.stat().st_size) for p in paths)
     return RepoListing(repo, commit, tuple(files))
+
+
+def _cached_commit(folder: Path, revision: str | None) -> str:
+    """Find the commit that a revision meant when the Hub's cache last heard of it.
+
+    Downloads of one commit leave no note of the branch; where there is only that one, it counts.
+    """
+    if revision is not None and _COMMIT.fullmatch(revision):
+        return revision
+    note = folder / "refs" / (revision or "main")
+    commits = [path.name for path in (folder / "snapshots").iterdir()]
+    if revision is None and not note.exists() and len(commits) == 1:
+        return commits[0]
+    return note.read_text(encoding="ascii").strip()
 
 
 def _fetch_from_url(
