@@ -138,3 +138,17 @@ def written(fmt: str, *timelines: Timeline) -> str:
     text = io.StringIO()
     write_timelines(timelines or [timeline()], fmt, text)
     return text.getvalue()
+
+
+def build(clips, *, labels=("a", "b"), end=None, gaps=(), step=STEP, start=0.0, **options):
+    """A track of the given clips, whose scores compete."""
+    builder = TrackBuilder(labels, "softmax", step, start_seconds=start, **options)
+    for one in clips:
+        builder.add(one)
+    last = max(one.step_edges_seconds[one.num_valid_steps] for one in clips)
+    return builder.finish(last if end is None else end, gaps)
+
+
+def pairs(*first):
+    """Scores (n, 2) from those of the first label."""
+    return np.column_stack([first, 1 - np.array(first)])

@@ -5,22 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.support.timelines import STEP, clip, columns, track_of
+from tests.support.timelines import STEP, build, clip, columns, pairs, track_of
 from vswin_cli.timeline.scores import ClipLogits, Gap, activate
-from vswin_cli.timeline.track_builder import TrackBuilder
-
-
-def build(clips, *, labels=("a", "b"), end=None, gaps=(), step=STEP, start=0.0, **options):
-    builder = TrackBuilder(labels, "softmax", step, start_seconds=start, **options)
-    for one in clips:
-        builder.add(one)
-    last = max(one.step_edges_seconds[one.num_valid_steps] for one in clips)
-    return builder.finish(last if end is None else end, gaps)
-
-
-def pairs(*first):
-    """Scores (n, 2) from those of the first label."""
-    return np.column_stack([first, 1 - np.array(first)])
 
 
 def test_gap_stays_invalid_and_divides_the_stretches():

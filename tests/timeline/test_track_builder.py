@@ -7,25 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.timelines import STEP, clip
+from tests.support.timelines import STEP, build, clip, pairs
 from vswin_cli.errors import VswinError
 from vswin_cli.timeline.scores import ClipLogits, Gap, activate
 from vswin_cli.timeline.track_builder import TrackBuilder
 
 HALF = 2e-3  # what half precision may cost a score
-
-
-def build(clips, *, labels=("a", "b"), end=None, gaps=(), step=STEP, start=0.0, **options):
-    builder = TrackBuilder(labels, "softmax", step, start_seconds=start, **options)
-    for one in clips:
-        builder.add(one)
-    last = max(one.step_edges_seconds[one.num_valid_steps] for one in clips)
-    return builder.finish(last if end is None else end, gaps)
-
-
-def pairs(*first):
-    """Scores (n, 2) from those of the first label."""
-    return np.column_stack([first, 1 - np.array(first)])
 
 
 def test_single_clip_fills_its_cells_unchanged_up_to_the_edges():
