@@ -143,3 +143,15 @@ def _pts(stamp):
     """A presentation time as MPEG streams write it (ISO 13818-1, 2.4.3.6)."""
     parts = [0x21 | stamp >> 29 & 0xE, stamp >> 22 & 0xFF, stamp >> 14 & 0xFE | 1]
     return bytes([*parts, stamp >> 7 & 0xFF, stamp << 1 & 0xFE | 1])
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
+def test_an_impossible_length_in_the_header_is_no_loss(tmp_path, codec):
+    path = make_video(tmp_path / "a.avi", replace(RECIPE, codec=codec, b_frames=0))
+    content = bytearray(path.read_bytes())
+    at = content.index(b"strh") + 8 + 32
+    content[at : at + 4] = b"\xff\xff\xff\xff"
+    path.write_bytes(content)
+    report = report_of(path)
+    assert (report.status, report.gaps, report.frames_decoded) == ("ok", (), 300)
+    assert "DURATION_MISMATCH" in [warning.code for warning in report.warnings]

@@ -15,6 +15,7 @@ from vswin_cli.errors import NotAVideoError, NoVideoStreamError, SourceNotFoundE
 from vswin_cli.video.frame_rate import usual_interval
 from vswin_cli.video.frames import quarter_turn
 from vswin_cli.video.info import DurationSource, MediaWarning, VideoInfo
+from vswin_cli.video.playlist import is_playlist, lacks_segments, open_ended, verify_playlist
 from vswin_cli.video.structure import is_cut_off, second_movie
 from vswin_cli.video.timecode import start_timecode
 from vswin_cli.video.timestamps import RESET_SECONDS
@@ -42,6 +43,7 @@ T = TypeVar("T")
 DEFAULT_TIME_BASE = Fraction(1, 90_000)
 """Seconds per tick where a stream states none: that of MPEG streams."""
 
+_PROTOCOLS = "file,crypto,data"  # a file may name others, which must not lead elsewhere
 _FALLBACK_RATE = Fraction(25)  # for raw streams that state no rate at all
 _SQUARE_WITHIN = Fraction(1, 50)  # 399:400 comes of rounding a width to whole blocks
 _HDR_TRANSFERS = (16, 18)  # PQ and HLG, ITU-T H.273
@@ -60,6 +62,24 @@ def open_container(path: Path) -> InputContainer:
     """
     import av
 
+    _verify_readable(path)
+    options = {"protocol_whitelist": _PROTOCOLS}
+    if is_playlist(path):
+        verify_playlist(path)
+    try:
+        if is_playlist(path) and (whole := open_ended(path)) is not None:
+            return av.open(whole, mode="r", format="hls", metadata_errors="ignore", options=options)
+        # a relative name with a colon would be taken for an address
+        name = str(path.absolute())
+        return av.open(name, mode="r", metadata_errors="ignore", options=options)
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        raise NotAVideoError(
+            f"{path} is not a video that FFmpeg can open", hint=_opening_hint(path)
+        ) from error
+
+
+def _verify_readable(path: Path) -> None:
+    """Check a file before FFmpeg opens it, whose errors do not tell permissions from damage."""
     try:
         if path.is_dir():
             raise NotAVideoError(
@@ -71,18 +91,16 @@ def open_container(path: Path) -> InputContainer:
                 f"{path} is empty (0 bytes)", hint="the download or copy did not finish"
             )
         with path.open("rb"):
-            pass  # tells a file that may not be read from one that is damaged
-        # a relative name with a colon would be taken for an address
-        return av.open(str(path.absolute()), mode="r", metadata_errors="ignore")
+            pass
     except FileNotFoundError as error:
         raise SourceNotFoundError(f"no such file: {path}", hint="check the spelling") from error
     except PermissionError as error:
         raise SourceNotFoundError(
             f"not allowed to read {path}", hint="check the file's permissions"
         ) from error
-    except (av.error.FFmpegError, OSError, ValueError) as error:
+    except OSError as error:
         raise NotAVideoError(
-            f"{path} is not a video that FFmpeg can open", hint=_opening_hint(path)
+            f"{path} cannot be read ({error})", hint="is the disk sound?"
         ) from error
 
 
@@ -201,6 +219,9 @@ def describe_video(
     """
     ratio, rate = stream.sample_aspect_ratio or 1, stream.average_rate or stream.guessed_rate
     declared = declared_duration(container, stream, origin)
+    # A playlist's sum counts where segments are missing; else it may be rounded to seconds each.
+    if declared and is_playlist(path) and lacks_segments(path):
+        declared = declared[0], "stream"
     timecode = start_timecode(
         [stream.metadata, container.metadata, *(one.metadata for one in container.streams)]
     )

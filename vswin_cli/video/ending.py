@@ -27,7 +27,9 @@ def missing_end(
         intervals: between all frames.
     """
     info = reader.info
-    declared = min(info.declared_duration_seconds or 0.0, last_end + info.longest_seconds)
+    declared = info.declared_duration_seconds or 0.0
+    if declared > info.longest_seconds:  # a damaged header tells nothing
+        declared = 0.0
     if reader.read_failed:
         return "read_error", max(declared, last_end)
     if info.cut_off:
@@ -48,7 +50,7 @@ def _ends_early(reader: VideoReader, last_end: float, intervals: Intervals) -> b
     """
     info = reader.info
     declared = info.declared_duration_seconds or 0.0
-    if declared - last_end <= intervals.longest_step_seconds:
+    if declared > info.longest_seconds or declared - last_end <= intervals.longest_step_seconds:
         return False
     if info.duration_source == "container":
         return reader.unread_share > _UNREAD_SHARE * (1 - last_end / declared)
