@@ -281,3 +281,10 @@ def test_a_batch_in_shared_passes_writes_the_same_table(folder, tiny_model, tmp_
     assert one == shared == workers
     tables = [(tmp_path / f"{name}.csv").read_text() for name in ("one", "shared", "workers")]
     assert len({table.count("\n") for table in tables}) == 1
+
+
+def test_a_shared_engine_keeps_its_number_of_crops(make_engine):
+    shared = SharedEngine(make_engine(BATCH))
+    assert (shared.crops, shared.spare_decoders) == (1, 1)
+    with pytest.raises(ValueError, match="crops = 3"):
+        shared.with_crops(3)
