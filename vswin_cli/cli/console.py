@@ -7,6 +7,7 @@ stderr is a terminal.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ __all__ = [
     "ReaderGoneError",
     "error",
     "note",
+    "printable",
     "progress",
     "read_stdin",
     "show",
@@ -36,6 +38,11 @@ __all__ = [
 
 OnProgress = Callable[[float, "float | None"], None]
 """Called with the amount done so far and the total, or None while it is unknown."""
+
+
+# ESC and the other control characters, those of C1, and marks that turn the reading direction: a
+# terminal obeys them, so a file name could colour, hide or rewrite what is printed.
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 class ReaderGoneError(Exception):
@@ -77,8 +84,26 @@ def read_stdin() -> bytes:
     return content
 
 
+def printable(text: str, *, keep: str = "") -> str:
+    r"""Replace control characters by their escapes in Python, such as `\x1b`.
+
+    Args:
+        text: what may hold them, such as a file name.
+        keep: characters that stay as they are.
+    """
+    return _CONTROLS.sub(
+        lambda found: found[0] if found[0] in keep else found[0].encode("unicode_escape").decode(),
+        text,
+    )
+
+
 def write(text: str) -> None:
-    """Put data on stdout as UTF-8, whatever the locale, with a line end behind it."""
+    """Put data on stdout as UTF-8, whatever the locale, with a line end behind it.
+
+    On a terminal control characters become escapes; in a pipe or a file data stays as it is.
+    """
+    if stdout_is_terminal():
+        text = printable(text, keep="\n\t")
     text = text if text.endswith("\n") else text + "\n"
     binary = getattr(sys.stdout, "buffer", None)
     with to_stdout():
@@ -121,6 +146,7 @@ def error(problem: VswinError, *, as_json: bool = False) -> None:
 
 def _say(text: str) -> None:
     encoding = sys.stderr.encoding or "utf-8"
+    text = printable(text)
     sys.stderr.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
     sys.stderr.flush()
 
@@ -160,5 +186,5 @@ def progress(title: str, *, unit: str = "seconds", quiet: bool = False) -> Itera
         transient=True,
     )
     with bar:
-        task = bar.add_task(title, total=None)
+        task = bar.add_task(printable(title), total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -313,7 +313,7 @@ def _draw_table(
     for row in rows:
         cells = dict(zip(_TITLES, row, strict=True))
         cells["dataset"] = _shortened(cells["dataset"], room)
-        table.add_row(*(cells[title] for title in shown))
+        table.add_row(*(console.printable(cells[title]) for title in shown))
     console.show(table, width=max(_table_width(widths, shown) + room, columns))
 
 

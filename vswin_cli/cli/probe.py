@@ -156,7 +156,8 @@ def _write_text(
             lines += _report_lines(finding.report)
         warnings = finding.report.warnings if finding.report else finding.info.warnings
         lines += [("warning", f"{item.code}: {item.message}") for item in warnings]
-        blocks.append("\n".join([source.uri, *(f"  {name:<11} {value}" for name, value in lines)]))
+        texts = [source.uri, *(f"  {name:<11} {value}" for name, value in lines)]
+        blocks.append("\n".join(console.printable(text) for text in texts))
     console.write("\n\n".join(blocks))
 
 
