@@ -172,3 +172,28 @@ def test_an_interruption_while_the_commands_load_is_no_traceback():
     )
     done = subprocess.run([sys.executable, "-c", interrupting], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "interrupted\n")
+
+
+@pytest.mark.parametrize(
+    ("redirect", "words", "code"),
+    [
+        (">&-", "--version", 8),
+        (">&-", "models", 8),
+        (">&-", "tag nope.mp4", 4),
+        ("2>&-", "tag nope.mp4", 4),
+        ("<&-", "--version", 0),
+        ("<&-", "export -", 4),
+        ("<&- >&- 2>&-", "models", 8),
+        ("<&- >&- 2>&-", "tag nope.mp4", 4),
+    ],
+)
+def test_closed_descriptors_give_a_result_or_one_clear_error(redirect, words, code):
+    start = "from vswin_cli.cli.app import main; main()"
+    line = f'exec "$0" -c "{start}" {words} {redirect}'
+    done = subprocess.run(
+        ["sh", "-c", line, sys.executable], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code, done.stderr
+    assert done.stderr.count("error:") == ("2>&-" not in redirect and code != 0)
+    assert "bug in vswin" not in done.stderr
+    assert "Traceback" not in done.stderr

@@ -169,6 +169,26 @@ def _close_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+def _open_closed_descriptors() -> None:
+    """Give standard streams that the caller closed something to be.
+
+    Otherwise the first file that is opened would take the place of stdout, and what is printed
+    would be written into it. A result for a closed stdout fails as on a full disk, so the
+    descriptor is one that refuses writing; messages for a closed stderr are dropped.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is not None:
+            continue
+        opened = os.open(os.devnull, os.O_WRONLY if name == "stderr" else os.O_RDONLY)
+        if opened != number:
+            os.dup2(opened, number)
+            os.close(opened)
+        os.set_inheritable(number, True)
+        mode = "r" if name == "stdin" else "w"
+        setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115
+
+
 def main() -> None:
     """Entry point of the `vswin` script."""
+    _open_closed_descriptors()
     sys.exit(run(sys.argv[1:]))
