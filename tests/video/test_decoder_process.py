@@ -160,14 +160,14 @@ def test_clips_before_a_crash_are_given_with_a_tail(video, monkeypatch):
 
 @pytest.mark.parametrize("fault", ["time.sleep(600)", "os.kill(os.getpid(), signal.SIGSTOP)"])
 def test_hang_is_ended_and_keeps_what_came_before(video, fault):
-    events = decode_isolated(video, PLAN, command=faulty_command(fault), options=stall_after(1.5))
+    events = decode_isolated(video, PLAN, command=faulty_command(fault), options=stall_after(5.0))
     began = time.monotonic()
     report = list(events)[-1]
     assert time.monotonic() - began < 20
     assert isinstance(report, DecodeReport)
     assert (report.end_reason, report.status) == ("decode_timeout", "partial")
     assert report.gaps[-1].reason == "decode_timeout"
-    assert "no progress for 1.5 s" in report.warnings[-1].message
+    assert "no progress for 5 s" in report.warnings[-1].message
 
 
 @pytest.mark.parametrize("pause", [0.1, 0.0])
@@ -175,19 +175,19 @@ def test_heartbeats_without_progress_are_a_hang(video, pause):
     fault = f"yield from iter(lambda: [time.sleep({pause}), Progress(2.0, 60, 0)][1], None)"
     command = faulty_command(fault)
     command[2] = "from vswin_cli.video.sampling import Progress\n" + command[2]
-    events = decode_isolated(video, PLAN, command=command, options=stall_after(2.0))
+    events = decode_isolated(video, PLAN, command=command, options=stall_after(5.0))
     report = list(events)[-1]
     assert isinstance(report, DecodeReport)
     assert (report.end_reason, report.frames_sampled) == ("decode_timeout", 20)
-    assert "no progress for 2 s" in report.warnings[-1].message
+    assert "no progress for 5 s" in report.warnings[-1].message
 
 
 def test_slow_progress_is_no_hang(video):
-    fault = "for n in range(30): time.sleep(0.1); yield Progress(2.0, 60, 0, n)"
+    fault = "for n in range(70): time.sleep(0.1); yield Progress(2.0, 60, 0, n)"
     command = faulty_command(fault)
     command[2] = "from vswin_cli.video.sampling import Progress\n" + command[2]
-    events = list(decode_isolated(video, PLAN, command=command, options=stall_after(2.0)))
-    assert sum(isinstance(event, Progress) for event in events) >= 30
+    events = list(decode_isolated(video, PLAN, command=command, options=stall_after(5.0)))
+    assert sum(isinstance(event, Progress) for event in events) >= 70
     assert events[-1].end_reason == "end"
 
 
@@ -226,7 +226,7 @@ def test_without_leave_every_video_has_its_own_process(video):
 def test_crash_and_hang_cost_one_video_and_the_next_has_a_fresh_process(video, fault):
     command = faulty_command(fault)
     with DecoderPool() as pool:
-        bad = decode_isolated(video, PLAN, pool=pool, command=command, options=stall_after(2.0))
+        bad = decode_isolated(video, PLAN, pool=pool, command=command, options=stall_after(5.0))
         pid = process_of(bad)
         report = list(bad)[-1]
         assert isinstance(report, DecodeReport)
