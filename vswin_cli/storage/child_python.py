@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import sysconfig
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -54,9 +55,10 @@ def python_command(code: str, *arguments: str) -> list[str]:
 def _search_path() -> list[str]:
     """Return `sys.path` with absolute paths and without the current folder.
 
-    The current folder stays where the user has named it in `PYTHONPATH` by its full path.
+    The current folder stays where Python is installed in it, or where the user has named it in
+    `PYTHONPATH` by its full path.
     """
-    wanted = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    wanted = {*os.environ.get("PYTHONPATH", "").split(os.pathsep), *sysconfig.get_paths().values()}
     return [
         str(Path(path).resolve())
         for path in sys.path
