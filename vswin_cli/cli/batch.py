@@ -47,7 +47,7 @@ __all__ = ["batch"]
 
 _INPUTS = "Inputs"
 _RESULTS = "Results"
-_WORK = "Work"
+_WORK = "Execution"
 
 
 @with_option_groups

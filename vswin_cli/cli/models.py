@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 __all__ = ["labels", "models"]
 
-_TITLES = ("name", "dataset", "classes", "params", "top-1", "download", "here")
+_TITLES = ("name", "dataset", "classes", "params", "top-1", "download", "installed")
 _LONGEST_DATASET = 24  # characters; this column gives way first on a narrow terminal
 _SHORTEST_DATASET = 8
-_DISPENSABLE = ("dataset", "classes", "here")  # columns, left out in this order
+_DISPENSABLE = ("dataset", "classes", "installed")  # columns, left out in this order
 
 models = typer.Typer(
     cls=Group,
@@ -238,7 +238,7 @@ def _own_card(model: InstalledModel) -> list[tuple[str, str]]:
         ("trained on", card.dataset or "not stated"),
         ("licence", card.licence or "not stated"),
         *(("note", note) for note in card.notes),
-        ("here", str(model.folder)),
+        ("installed", str(model.folder)),
     ]
 
 
@@ -365,5 +365,5 @@ def _card_lines(spec: WeightsSpec, here: InstalledModel | None) -> list[tuple[st
             lines.append(("", f"only with --source: {source.other_training}"))
     if spec.notes:
         lines.append(("note", spec.notes))
-    lines.append(("here", str(here.folder) if here else f"no; `vswin download {spec.name}`"))
+    lines.append(("installed", str(here.folder) if here else f"no; `vswin download {spec.name}`"))
     return lines

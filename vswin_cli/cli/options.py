@@ -84,7 +84,7 @@ EmaOption = Annotated[
     typer.Option(
         "--ema/--no-ema",
         help="Averaged (EMA) or raw weights, where a checkpoint has both.",
-        show_default="what it presents as its weights",
+        show_default="the set that the checkpoint marks as its weights",
         rich_help_panel=_MODEL,
     ),
 ]
@@ -135,7 +135,7 @@ OnsetOption = Annotated[
     float | None,
     typer.Option(
         "--onset",
-        help="Score at which a segment begins.",
+        help="Threshold: score at which a segment begins.",
         show_default="set by the weights",
         rich_help_panel=_SEGMENTS,
     ),
@@ -144,7 +144,7 @@ OffsetOption = Annotated[
     float | None,
     typer.Option(
         "--offset",
-        help="Score below which a segment ends.",
+        help="Threshold: score below which a segment ends.",
         show_default="set by the weights",
         rich_help_panel=_SEGMENTS,
     ),

@@ -46,7 +46,7 @@ def segment(
     force: ForceOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Find segments in saved scores again, with other thresholds or labels.
+    """Recompute segments from saved scores with other thresholds or labels.
 
     Examples:
         vswin tag movie.mp4 --save-scores movie.npz

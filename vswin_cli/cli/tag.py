@@ -77,7 +77,7 @@ def tag(
     running: EngineChoice,
     quiet: QuietOption = False,
 ) -> None:
-    """Tag videos: print or write what happens when.
+    """Label what happens in videos, with start and end times.
 
     Examples:
         vswin tag movie.mp4
