@@ -41,6 +41,8 @@ def probe(
 ) -> None:
     """Show what is in video files and what is wrong with them.
 
+    Without --scan only the headers and the first frames are read.
+
     Examples:
         vswin probe movie.mp4
 
@@ -165,7 +167,7 @@ def _info_lines(info: VideoInfo, report: DecodeReport | None) -> list[tuple[str,
     picture = f"{info.codec} {info.width}×{info.height}, {info.pixel_format} {info.bit_depth} bit"
     if info.rotation_degrees:
         upright = f"{info.display_width}×{info.display_height}"
-        picture += f", turned by {info.rotation_degrees}° to {upright}"
+        picture += f", rotated {info.rotation_degrees}° counter-clockwise, shown as {upright}"
     if info.sample_aspect_ratio != "1:1":
         picture += f", pixels {info.sample_aspect_ratio}"
     duration = info.declared_duration_seconds

@@ -333,7 +333,7 @@ class _Sampler:
             )
         damaged = self._reader.corrupt_frames
         if damaged:
-            found.append(MediaWarning("DAMAGED_PICTURES", counted(damaged, "damaged picture")))
+            found.append(MediaWarning("DAMAGED_PICTURES", counted(damaged, "damaged frame")))
         left_out = self._reader.out_of_order_frames
         if left_out:
             found.append(
