@@ -51,9 +51,9 @@ CUT_ONSET = 0.25  # chosen on the videos of cuts.csv; cuts score lower than moti
 LIMITS = (
     "Limits: a cut's time is the start of its time step, within one sampled frame (1/12 s) of the "
     "true one.",
-    "Limits: moves under about 3% of the picture's height a second, and rolls under 2 degrees a "
+    "Limits: moves under about 3% of the frame's height a second, and rolls under 2 degrees a "
     "second, are read as static; roll, fade and dissolve are proven on synthetic clips only; a "
-    "subject that fills the picture is taken for the scene.",
+    "subject that fills the frame is taken for the scene.",
 )
 RING_CLIPS = 30_000
 HELD_OUT_EVERY = 13  # photos; fixed-camera clips: every third
@@ -283,8 +283,8 @@ def export(options: argparse.Namespace) -> None:
     if options.start is not None:
         earlier = load_model(options.start)
         before = next(note for note in earlier.card.notes if note.startswith("Trained"))
-        trained += f" Begun with the weights of an earlier run ({before.lower().rstrip('.')}) and, "
-        trained += f"at the end, averaged with them: {options.share:.0%} are the new ones."
+        trained += f" Fine-tuned from an earlier run ({before.lower().rstrip('.')}); "
+        trained += f"the final weights average both ({options.share:.0%} new)."
         weights = _blended(weights, earlier.network.state_dict(), options.share)
     weights = {name: weight.half().contiguous() for name, weight in weights.items()}
     card = ModelCard(
