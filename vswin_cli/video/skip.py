@@ -1,9 +1,10 @@
 """Skip packets of frames that no other frame refers to and that no clip shows.
 
 Half the frames of a typical H.264 video are of that kind, and a clip samples every second or
-third. In H.264 a frame whose slices all state `nal_ref_idc` 0 is not used for predicting any
-other (ITU-T H.264, 7.4.1), so that those that remain come out the same to the bit. HEVC gives no
-such promise between temporal layers; other codecs do not say. Knows packets, not decoders.
+third. In H.264, a frame with `nal_ref_idc` 0 in all its slices is never used to predict another
+(ITU-T H.264, 7.4.1), so that the frames that remain are decoded to the same bits. HEVC guarantees
+that within a temporal layer only; frames of other codecs are never skipped. This module reads
+packets and uses no decoder.
 """
 
 from __future__ import annotations
@@ -67,73 +68,78 @@ def allows_fields(extradata: bytes) -> bool:
             at += 2 + size
     except ValueError:
         return True  # cut short
-    return at == 6  # no parameters to tell
+    return at == 6  # no parameter set: unknown
 
 
 class _Bits:
     """Read numbers of a NAL unit (H.264, 7.2 and 9.1); `ValueError` at its end."""
 
     def __init__(self, unit: bytes) -> None:
-        plain = unit.replace(b"\0\0\3", b"\0\0")
+        plain = unit.replace(b"\0\0\3", b"\0\0")  # emulation_prevention_three_byte
         self._bits = "".join(f"{byte:08b}" for byte in plain)
         self._at = 0
 
     def take(self, count: int) -> int:
+        """Read an unsigned number of `count` bits: u(n)."""
         self._at += count
         return int(self._bits[self._at - count : self._at], 2)
 
     def unsigned(self) -> int:
+        """Read an unsigned Exp-Golomb number: ue(v)."""
         zeros = self._bits.index("1", self._at) - self._at
         self._at += zeros
         return self.take(zeros + 1) - 1
 
     def signed(self) -> int:
+        """Read a signed Exp-Golomb number: se(v)."""
         number = self.unsigned()
         return (number + 1) // 2 if number % 2 else -(number // 2)
 
 
 def _has_frames_only(settings: _Bits) -> bool:
     """Return `frame_mbs_only_flag` of a sequence parameter set (H.264, 7.3.2.1.1)."""
-    settings.take(8)
-    profile = settings.take(8)
-    settings.take(16)
-    settings.unsigned()
+    settings.take(8)  # NAL unit header: forbidden_zero_bit, nal_ref_idc, nal_unit_type
+    profile = settings.take(8)  # profile_idc
+    settings.take(16)  # constraint_set flags, reserved_zero_2bits, level_idc
+    settings.unsigned()  # seq_parameter_set_id
     if profile in _HIGH_PROFILES:
         _skip_chroma_and_scaling(settings)
-    settings.unsigned()
-    order_type = settings.unsigned()
+    settings.unsigned()  # log2_max_frame_num_minus4
+    order_type = settings.unsigned()  # pic_order_cnt_type
     if order_type == 0:
-        settings.unsigned()
+        settings.unsigned()  # log2_max_pic_order_cnt_lsb_minus4
     elif order_type == 1:
-        settings.take(1)
-        for _ in range(2):
-            settings.unsigned()
-        for _ in range(settings.unsigned()):
-            settings.unsigned()
-    settings.unsigned()
-    settings.take(1)
-    for _ in range(2):
+        settings.take(1)  # delta_pic_order_always_zero_flag
+        for _ in range(2):  # offset_for_non_ref_pic, offset_for_top_to_bottom_field, signed
+            settings.unsigned()  # but only skipped, and se(v) is as long as ue(v)
+        for _ in range(settings.unsigned()):  # num_ref_frames_in_pic_order_cnt_cycle
+            settings.unsigned()  # offset_for_ref_frame, signed
+    settings.unsigned()  # max_num_ref_frames
+    settings.take(1)  # gaps_in_frame_num_value_allowed_flag
+    for _ in range(2):  # pic_width_in_mbs_minus1, pic_height_in_map_units_minus1
         settings.unsigned()
-    return settings.take(1) == 1
+    return settings.take(1) == 1  # frame_mbs_only_flag
 
 
 def _skip_chroma_and_scaling(settings: _Bits) -> None:
-    chroma = settings.unsigned()
+    """Skip what only `_HIGH_PROFILES` have in a sequence parameter set (H.264, 7.3.2.1.1)."""
+    chroma = settings.unsigned()  # chroma_format_idc; 3 is 4:4:4
     if chroma == 3:
-        settings.take(1)
-    for _ in range(2):
+        settings.take(1)  # separate_colour_plane_flag
+    for _ in range(2):  # bit_depth_luma_minus8, bit_depth_chroma_minus8
         settings.unsigned()
-    settings.take(1)
-    if settings.take(1):
+    settings.take(1)  # qpprime_y_zero_transform_bypass_flag
+    if settings.take(1):  # seq_scaling_matrix_present_flag
         for number in range(12 if chroma == 3 else 8):
-            if settings.take(1):
+            if settings.take(1):  # seq_scaling_list_present_flag
                 _skip_scaling_list(settings, 16 if number < 6 else 64)
 
 
 def _skip_scaling_list(settings: _Bits, size: int) -> None:
+    """Skip a scaling list of `size` entries (H.264, 7.3.2.1.1.1)."""
     last = 8
     for _ in range(size):
-        last = (last + settings.signed()) % 256
+        last = (last + settings.signed()) % 256  # delta_scale
         if last == 0:  # the rest repeats the one before
             return
 
@@ -173,13 +179,13 @@ class SkippedFrame:
 
 
 class FrameSkipping:
-    """Look ahead in a stream of packets and tell which can be skipped.
+    """Look ahead in a stream of packets and find those that can be skipped.
 
     Args:
         length_bytes: as `nal_length_bytes` says.
         longest_step_back: in ticks; further back means a new clock, and nothing is skipped.
-        is_wanted: asked with a frame's timestamp and the next one's, in ticks. Where that is
-            not known, a later one stands for it.
+        is_wanted: called with a frame's timestamp and the next one's, in ticks; with a later
+            one where the next is not known.
     """
 
     def __init__(
@@ -238,7 +244,7 @@ def frame_skipping_for(
     longest_step_back: int,
     is_wanted: Callable[[int, int], bool],
 ) -> FrameSkipping | None:
-    """Return what tells the spare packets of a stream; `None` where that cannot be told.
+    """Return the frame skipping for a stream; `None` where its packets do not allow it.
 
     Args:
         stream: to be decoded.
@@ -250,7 +256,7 @@ def frame_skipping_for(
     settings = context.extradata if context.name == "h264" else None
     length_bytes = nal_length_bytes(settings)
     # A frame in two packets could lose one of its fields, which would change the other's pixels.
-    # FFmpeg's own skip_frame=NONREF gives the same frames but does not tell which it skipped.
+    # FFmpeg's own skip_frame=NONREF gives the same frames but does not report which it skipped.
     if settings is None or length_bytes is None or allows_fields(settings):
         return None
     if container not in _TIMING_PACKETS:
