@@ -14,7 +14,7 @@ def placed(stamps, clock=None):
     clock = clock or Clock(STEP)
     rest = [*stamps[1:], None]
     return [
-        clock.place(one, lambda following=after: following)
+        clock.time_of_next(one, lambda following=after: following)
         for one, after in zip(stamps, rest, strict=True)
     ]
 

@@ -62,7 +62,7 @@ class VideoReader:
     Raises:
         SourceNotFoundError: no such file, or it may not be read.
         NotAVideoError: no container that FFmpeg knows.
-        NoVideoStreamError: no stream with moving pictures, such as cover art alone.
+        NoVideoStreamError: no video stream, or none but cover art.
         DecodeError: not one frame could be decoded.
     """
 
@@ -217,7 +217,7 @@ class VideoReader:
         while self._next() is not None:
             frame = self._pending.popleft()
             self.corrupt_frames += frame.is_corrupt
-            seconds, is_break = self._clock.place(self._stamp(frame), self._next_stamp)
+            seconds, is_break = self._clock.time_of_next(self._stamp(frame), self._next_stamp)
             self._newest_seconds = max(self._newest_seconds, seconds)
             pixels = None if isinstance(frame, SkippedFrame) else frame
             declared = float((frame.duration or 0) * (frame.time_base or self._time_base))

@@ -1,8 +1,8 @@
-"""Map the timestamps of a file to one clock that never falls back.
+"""Convert file timestamps to one monotonic timeline.
 
-A clock that falls back began anew: what follows continues where it was. A single frame whose time
-is far from its neighbours', which are near each other, has a damaged timestamp: it is shown between
-them, and no other time changes.
+A backward jump of more than `RESET_SECONDS` is a clock reset: the frames behind it continue the
+timeline. A single frame whose time is far from its neighbours', which are near each other, has a
+damaged timestamp: it is shown between them, and no other time changes.
 """
 
 from __future__ import annotations
@@ -17,13 +17,19 @@ __all__ = ["RESET_SECONDS", "Clock"]
 
 RESET_SECONDS = 0.5
 """A step back in time by more than this is a new clock, not reordering."""
-_FREE_JUMP_SECONDS = 60.0  # jumps ahead up to here are not bounded
-_LONGEST_BREAK_SECONDS = 1.0  # from the last frame of one clock to the first of the next
-_NEIGHBOUR_SECONDS = 1.0  # at most, between the two frames around a damaged timestamp
+# Jumps ahead up to here are accepted whatever the file's size, as a still of the same length is
+# (`frame_rate`). A stretched clock claims hours or years, which the bytes of the file must allow.
+_FREE_JUMP_SECONDS = 60.0
+# From the last frame of one clock to the first of the next: the usual interval, but where the clock
+# is stretched that is itself too long, and every reset would add it.
+_LONGEST_BREAK_SECONDS = 1.0
+# At most, between the two frames around a damaged timestamp. Further apart, frames may be missing
+# between them, and the one timestamp is not known to be the wrong one.
+_NEIGHBOUR_SECONDS = 1.0
 
 
 class Clock:
-    """Give frames in presentation order their times.
+    """Compute the times of frames given in presentation order.
 
     Args:
         interval_seconds: usual time between two frames.
@@ -42,19 +48,19 @@ class Clock:
         self.restart()
 
     def restart(self) -> None:
-        """Start with another frame, such as after a seek; what was noticed is kept."""
+        """Start with another frame, such as after a seek; the warnings are kept."""
         self._newest: float | None = None
         self._shift = 0.0
 
-    def place(
+    def time_of_next(
         self, stamp: float | None, following: Callable[[], float | None]
     ) -> tuple[float, bool]:
-        """Return the time of the next frame, and whether the file's clock began anew before it.
+        """Return the time of the next frame, and whether the file's clock was reset before it.
 
         Args:
-            stamp: what the file says, in seconds; one interval after the last frame where it says
-                nothing.
-            following: asked for the stamp of the frame after it where this one is odd.
+            stamp: the frame's timestamp in the file, in seconds; without one the frame is one
+                interval after the last.
+            following: returns the stamp of the frame after it; called if this one is a jump.
         """
         newest = self._newest
         if newest is None:
@@ -96,7 +102,7 @@ class Clock:
         self.longest_jumps_seconds -= possible
         if possible == jump:
             return seconds, False
-        is_break = possible <= _FREE_JUMP_SECONDS  # too short to be told as a gap of its own
+        is_break = possible <= _FREE_JUMP_SECONDS  # too short to be reported as a gap of its own
         step = self._break_seconds if is_break else possible
         self._shift += newest + step - seconds
         if self._first_stretch_seconds is None:
@@ -115,7 +121,7 @@ class Clock:
 
     @property
     def warnings(self) -> tuple[MediaWarning, ...]:
-        """What was noticed so far."""
+        """The resets, jumps and damaged timestamps met so far."""
         found = []
         if self._num_resets:
             times = f", {self._num_resets:,} times in all" if self._num_resets > 1 else ""
