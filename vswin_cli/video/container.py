@@ -122,7 +122,7 @@ def best_stream(container: InputContainer, path: Path) -> VideoStream:
     """Return the stream that FFmpeg would play, cover art aside.
 
     Raises:
-        NoVideoStreamError: no stream with moving pictures that has a decoder.
+        NoVideoStreamError: no video stream that has a decoder.
     """
     moving = _moving_streams(container)
     streams = [stream for stream in moving if stream.codec_context is not None]

@@ -30,13 +30,18 @@ from vswin_cli.video.decoder_protocol import Event, read_event
 __all__ = ["VIDEOS_PER_DECODER", "DecoderPool", "DecoderProcess", "decoder_command"]
 
 VIDEOS_PER_DECODER = 64
-"""A decoder process that has served so many videos is replaced."""
+"""A decoder process that has served so many videos is replaced.
+
+Leaks of native libraries end with it, and the start of a process, which takes longer than decoding
+a short video, is paid once in so many.
+"""
 
 _QUEUED_EVENTS = 96  # about 25 MB of images: three clips ahead of the network
 _PIPE_BYTES = 1 << 20
 _F_SETPIPE_SZ = 1031  # Linux; fcntl names it from Python 3.10 on, but not on every platform
-_WITHOUT_ALGEBRA = {"OPENBLAS_NUM_THREADS": "1"}
-"""NumPy's matrix library starts threads when loaded, a third of the work; decoding needs none."""
+_SINGLE_THREADED_NUMPY = {"OPENBLAS_NUM_THREADS": "1"}
+"""Environment of a decoder: OpenBLAS, which decoding never uses, otherwise starts its threads on
+import, a third of the time that a process takes to start."""
 _MAIN = "from vswin_cli.video.decoder_worker import main; main(float(sys.argv[1]))"
 
 
@@ -59,7 +64,7 @@ class DecoderProcess:
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             bufsize=0,
-            env=_WITHOUT_ALGEBRA | os.environ,
+            env=_SINGLE_THREADED_NUMPY | os.environ,
         )
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -88,7 +93,7 @@ class DecoderProcess:
         # The child shares the file's offset: what it wrote about earlier videos goes.
         self._stderr.seek(0)
         self._stderr.truncate()
-        with contextlib.suppress(BrokenPipeError):  # it is gone, as its events will tell
+        with contextlib.suppress(BrokenPipeError):  # it has ended: `next_event` reports that
             self._process.stdin.write(request)
 
     def next_event(self, timeout_seconds: float) -> Event | None:

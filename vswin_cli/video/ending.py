@@ -1,7 +1,8 @@
 """Judge whether a video ended where it should have.
 
-Declared durations, the bytes of the file and the packets behind the last frame are weighed here:
-whatever was there and was not decoded counts as lost.
+Declared durations, the bytes of the file and the packets behind the last frame are compared:
+whatever was there and was not decoded counts as lost. That includes a second movie: a whole second
+file behind the first, as `cat a.mp4 b.mp4` makes, of which FFmpeg reads nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,9 @@ from vswin_cli.video.structure import second_movie
 
 __all__ = ["missing_end"]
 
-_UNREAD_SHARE = 0.5  # of the bytes that the missing time would take at the average rate
+# Of the bytes that the missing time would take at the average rate. Missing video takes about all
+# of them, sound that outlasts a complete video few: half separates the two.
+_UNREAD_SHARE = 0.5
 
 
 def missing_end(
@@ -22,13 +25,13 @@ def missing_end(
     """Return why the stream ended where it did, and where it should have ended.
 
     Args:
-        reader: has given its last frame.
+        reader: at its end, all frames read.
         last_end: when that leaves the display.
         intervals: between all frames.
     """
     info = reader.info
     declared = info.declared_duration_seconds or 0.0
-    if declared > info.longest_seconds:  # a damaged header tells nothing
+    if declared > info.longest_seconds:  # damaged, of no use
         declared = 0.0
     if reader.read_failed:
         return "read_error", max(declared, last_end)

@@ -1,4 +1,4 @@
-"""Resize decoded frames to the upright RGB images that clips are made of.
+"""Resize and rotate decoded frames to upright RGB images.
 
 Pixels are taken as square whatever the container says about their shape: the published weights
 were trained on frames that were resized without regard to it.
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["ImageResizer", "resize_bilinear", "resized_shape"]
 
 _COEFFICIENT_BITS = 11  # of the fixed-point bilinear resize that the evaluations used
-_QUARTER_TURNS = {0: 0, 90: 1, 180: 2, 270: 3}
+_QUARTER_ROTATIONS = {0: 0, 90: 1, 180: 2, 270: 3}
 
 
 def resized_shape(height: int, width: int, short_side: int) -> tuple[int, int]:
@@ -57,7 +57,7 @@ class ImageResizer:
         Args:
             frame: any pixel format that swscale reads.
             rotation_degrees: counter-clockwise, a multiple of 90.
-            shape: height and width before turning, if not those of `shape(frame)`.
+            shape: height and width before rotation, if not those of `shape(frame)`.
 
         Returns:
             (H, W, 3) uint8 RGB, contiguous.
@@ -69,8 +69,8 @@ class ImageResizer:
         else:
             scaled = self.scale(frame, height, width)
             image = scaled.to_ndarray().astype(np.uint8, copy=False)
-        turns = _QUARTER_TURNS[rotation_degrees % 360]
-        return np.ascontiguousarray(np.rot90(image, turns))
+        quarter_rotations = _QUARTER_ROTATIONS[rotation_degrees % 360]
+        return np.ascontiguousarray(np.rot90(image, quarter_rotations))
 
     def scale(self, frame: VideoFrame, height: int, width: int) -> VideoFrame:
         """Convert a frame to RGB of the given size, or return it as it is if it has both."""
