@@ -1,1 +1,1 @@
-"""Many videos: what to do, who does it, what has been done, and the tables at the end."""
+"""Tag many videos: inputs, jobs, workers, the journal of results, and the tables."""

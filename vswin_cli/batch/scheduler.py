@@ -34,7 +34,10 @@ from vswin_cli.errors import SourceError, VswinError
 
 __all__ = ["Activity", "Limits", "Scheduler", "StopRequest"]
 
+# A worker can be lost for a reason outside its video, such as a lack of memory, so that one repeat
+# is worth its time; a video that has ended two workers is taken for the cause.
 _MAX_ATTEMPTS = 2
+# In a row, with no worker ready: what prevents these starts would prevent all, without an end.
 _MAX_FAILED_STARTS = 3
 _TICK_SECONDS = 1.0
 
@@ -241,7 +244,7 @@ class Scheduler:
                 self._executor.stop_worker(worker)
                 self._lose(worker, None, Lost(WORKER_HUNG, f"no progress for {limit:g} s"))
 
-    def _lose(self, worker: int, culprit: str | None, loss: Lost) -> None:
+    def _lose(self, worker: int, failed_key: str | None, loss: Lost) -> None:
         """Requeue the jobs of a worker that is gone, or give one up.
 
         Only the job that ended the worker loses an attempt: the others must not fail because
@@ -250,7 +253,7 @@ class Scheduler:
 
         Args:
             worker: its number.
-            culprit: key of the job that ended it, if that is known.
+            failed_key: key of the job that ended it, if that is known.
             loss: the reason.
         """
         slot = self._slots.pop(worker)
@@ -264,16 +267,16 @@ class Scheduler:
                 )
             return
         if len(slot.running) == 1:
-            culprit = next(iter(slot.running))
+            failed_key = next(iter(slot.running))
         for key, running in slot.running.items():
-            if key == culprit:
+            if key == failed_key:
                 elapsed = time.monotonic() - running.began
                 self._on_lost_job(running.job, loss, elapsed, slot.device)
-            elif not self._is_done(running.job):
-                self._queue.append(replace(running.job, alone=culprit is None))
+            elif not self._accept_earlier_result(running.job):
+                self._queue.append(replace(running.job, alone=failed_key is None))
 
     def _on_lost_job(self, job: Job, loss: Lost, elapsed: float, device: str) -> None:
-        if self._is_done(job) or self._stop.is_set:
+        if self._accept_earlier_result(job) or self._stop.is_set:
             return  # what ended the batch may have ended the worker: the next run does the job
         if job.attempt < _MAX_ATTEMPTS:
             self._queue.append(job.again())  # last, so that it delays no other job
@@ -287,15 +290,15 @@ class Scheduler:
             )
             self._finish(replace(outcome, elapsed_seconds=elapsed, device=device))
 
-    def _is_done(self, job: Job) -> bool:
+    def _accept_earlier_result(self, job: Job) -> bool:
         """Accept the result of a job that was written before its worker was lost, if any."""
         done = self._journal.outcome(job.entry)
-        if job.part is not None or done is None or done != self._as_wanted(job, done):
+        if job.part is not None or done is None or done != self._with_current_settings(job, done):
             return False
         self._on_outcome(done)
         return True
 
-    def _as_wanted(self, job: Job, done: Outcome) -> Outcome:
+    def _with_current_settings(self, job: Job, done: Outcome) -> Outcome:
         """Return `done` as it would read if it were the result of this very job.
 
         An entry of an earlier attempt, file or setting must not count.

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SharedEngine", "clips_per_batch"]
 
-_FULL_BATCH_WAIT_SECONDS = 0.5  # for a batch to become full
+# How long the engine holds an incomplete batch while videos are still being decoded: the logits of
+# its clips must not wait for a slow decoder without bound.
+_FULL_BATCH_WAIT_SECONDS = 0.5
 
 
 def clips_per_batch(engine: Engine) -> int:
@@ -63,7 +65,7 @@ class SharedEngine:
 
     @property
     def model(self) -> LoadedModel:
-        """As of the engine."""
+        """Same as `Engine.model`."""
         return self._engine.model
 
     @property
@@ -81,17 +83,17 @@ class SharedEngine:
 
     @property
     def crops(self) -> Literal[1, 3]:
-        """As of the engine."""
+        """Same as `Engine.crops`."""
         return self._engine.crops
 
     @property
     def device(self) -> torch.device:
-        """As of the engine."""
+        """Same as `Engine.device`."""
         return self._engine.device
 
     @property
     def precision(self) -> str:
-        """As of the engine."""
+        """Same as `Engine.precision`."""
         return self._engine.precision
 
     @contextmanager
@@ -193,7 +195,7 @@ class SharedEngine:
                 elif in_engine or self._need_not_wait():
                     return
                 else:
-                    continue  # the engine holds no clip, so nobody waits for this batch
+                    continue  # the engine holds no clip, so no thread waits for this batch
                 clip, request.clip = request.clip, None  # only the engine holds its memory now
             assert clip is not None
             yield clip
