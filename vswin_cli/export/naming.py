@@ -31,7 +31,7 @@ __all__ = [
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # and full-width
 # Controls (C0, C1), line ends, marks of the reading direction, which make a terminal show another
-# text than the file holds, and what is no character
+# text than the file holds, surrogates and noncharacters
 _UNSAFE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )

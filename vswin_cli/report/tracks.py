@@ -161,15 +161,15 @@ def _pack(
     track: ScoreTrack, view: LabelView, ordered: NDArray[np.intp], bits: Bits, max_bytes: int
 ) -> tuple[int, str]:
     """Pack columns until the space is used up; return their number and text, in column order."""
-    room = max_bytes / _BASE64
+    remaining_bytes = max_bytes / _BASE64
     packed: dict[int, bytes] = {}
     for first in range(0, len(ordered), _BATCH):
         batch = np.sort(ordered[first : first + _BATCH])
         codes = dict(zip(batch.tolist(), _codes(track, view, batch, bits), strict=True))
         for column in ordered[first : first + _BATCH].tolist():
             data = _deflated_column(codes[column])
-            room -= len(data) + 4
-            if room < 0:
+            remaining_bytes -= len(data) + 4
+            if remaining_bytes < 0:
                 return len(packed), _joined(packed)
             packed[column] = data
     return len(packed), _joined(packed)

@@ -1,4 +1,4 @@
-"""Say how near a result without segments came to one."""
+"""Describe the highest scores of a result without segments and the thresholds they missed."""
 
 from __future__ import annotations
 

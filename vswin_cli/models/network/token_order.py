@@ -125,14 +125,14 @@ def _route(
     real = plan.real.flatten()[:, None].expand(-1, batch)
     leave = _rows(last, batch)[plan.real.flatten()].t().flatten()  # (B·D·H·W,)
 
-    def place(table: Tensor, order: Tensor) -> Tensor:
-        """Put (L, B, ...) values of padded grid positions where `order` says their rows are."""
+    def in_row_order(table: Tensor, order: Tensor) -> Tensor:
+        """Sort (L, B, ...) values of padded grid positions by row number `order` (L, B)."""
         placed = torch.empty(order.numel(), *table.shape[2:], dtype=table.dtype)
         placed[order.flatten()] = table.flatten(0, 1)
         return placed.to(device)
 
     def tiles(partition: Partition, rows: Tensor) -> tuple[Tile, ...]:
-        padding = place(real, rows)[:, None] if pads else None
+        padding = in_row_order(real, rows)[:, None] if pads else None
         calls = _attention_rows(plan, partition, batch, device)
         return tuple(_tiles(calls, padding, tile_rows))
 
@@ -140,10 +140,10 @@ def _route(
         grid=plan.grid,
         regular=tiles(plan.regular, regular),
         shifted=tiles(plan.shifted, shifted),
-        enter=place(sources, regular),
+        enter=in_row_order(sources, regular),
         enters_padding=enters_padding,
-        to_shifted=place(regular, shifted)[:, None] if moves else None,
-        to_regular=place(shifted, regular)[:, None] if moves else None,
+        to_shifted=in_row_order(regular, shifted)[:, None] if moves else None,
+        to_regular=in_row_order(shifted, regular)[:, None] if moves else None,
         leave=leave.to(device),
     )
 
