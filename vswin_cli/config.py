@@ -111,7 +111,11 @@ class Stride:
 
 @dataclass(frozen=True, slots=True)
 class SamplingOptions:
-    """Which clips to take from a video. `None` means: as the weights were trained."""
+    """Which clips to take from a video. `None` means: as the weights were trained.
+
+    Raises:
+        OptionError: a value is out of its range or of another type, or two of them contradict.
+    """
 
     frame_rate: float | None = None
     """Sampled frames per second of presentation time."""
@@ -142,6 +146,16 @@ class SamplingOptions:
             raise OptionError(
                 "give frames per second or a frame interval, not both",
                 hint="--fps samples by time, --frame-interval by counting frames: leave one out",
+            )
+        if not (self.stride is None or isinstance(self.stride, Stride)):
+            raise OptionError(
+                f"stride takes a Stride, got {self.stride!r}",
+                hint=f'write Stride.parse("{self.stride}")',
+            )
+        if self.crops not in (None, 1, 3):
+            raise OptionError(
+                f"crops takes 1 or 3, got {self.crops!r}",
+                hint="1 is the centre, 3 are crops along the longer side",
             )
         start, end = self.start_seconds, self.end_seconds
         if start is not None and start < 0:

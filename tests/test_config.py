@@ -1,0 +1,26 @@
+"""Options refuse what makes no sense where it is written, not deep inside the analysis."""
+
+import pytest
+
+from vswin_cli.config import SamplingOptions, Stride
+from vswin_cli.errors import OptionError
+
+
+@pytest.mark.parametrize("crops", [0, 2, "3"])
+def test_crops_are_one_or_three(crops):
+    with pytest.raises(OptionError, match=r"^crops takes 1 or 3, got ") as caught:
+        SamplingOptions(crops=crops)
+    assert caught.value.message.endswith(repr(crops))
+
+
+@pytest.mark.parametrize("crops", [None, 1, 3])
+def test_crops_that_exist_are_taken(crops):
+    assert SamplingOptions(crops=crops).crops == crops
+
+
+@pytest.mark.parametrize("stride", ["50%", "1.5s", 1.5])
+def test_stride_that_is_not_parsed_is_refused_with_what_to_write(stride):
+    with pytest.raises(OptionError, match="stride takes a Stride, got ") as caught:
+        SamplingOptions(stride=stride)
+    assert caught.value.hint == f'write Stride.parse("{stride}")'
+    assert SamplingOptions(stride=Stride.parse(str(stride))).stride is not None
