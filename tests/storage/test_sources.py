@@ -358,3 +358,22 @@ def test_two_names_of_one_file_are_two_videos(folder, monkeypatch):
     assert [source.uri for source in found] == ["link.mp4", "a.mp4", "same/a.mp4"]
     assert len({source.id for source in found}) == 3
     assert {"a.mp4", "link.mp4"} <= {source.path.name for source in expand_sources([str(folder)])}
+
+
+def test_lone_text_or_path_is_one_input(folder):
+    several = expand_sources([str(folder)])
+    assert len(several) == 3
+    assert expand_sources(str(folder)) == expand_sources(folder) == several
+    assert expand_sources([folder / "b.MKV"]) == [VideoSource.of(f"{folder}/b.MKV")]
+    missing = folder / "missing.mp4"
+    assert list(find_sources(missing)[1]) == [str(missing)]
+
+
+def test_record_of_a_text_alone_knows_its_path(folder):
+    uri = f"{folder}/b.MKV"
+    source = VideoSource(uri)
+    assert source == VideoSource.of(uri) == VideoSource.of(folder / "b.MKV")
+    assert source.path == folder / "b.MKV"
+    with source.local() as path:
+        assert path.read_bytes() == b"x"
+    assert VideoSource("http://example.com/b.mkv").path is None

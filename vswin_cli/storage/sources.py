@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from vswin_cli.errors import SourceError, SourceNotFoundError
 from vswin_cli.storage.files import absence, fitting, is_file, is_folder, reading_hint
@@ -26,7 +26,14 @@ from vswin_cli.storage.remote import (
 if TYPE_CHECKING:
     from vswin_cli.storage.download import OnBytes
 
-__all__ = ["VIDEO_SUFFIXES", "VideoSource", "expand_sources", "find_sources", "naming_source"]
+__all__ = [
+    "VIDEO_SUFFIXES",
+    "Inputs",
+    "VideoSource",
+    "expand_sources",
+    "find_sources",
+    "naming_source",
+]
 
 _SUFFIXES = """
     264 265 3g2 3gp amv asf avi av1 divx dv f4v flv gif h264 h265 hevc ivf m1v m2t m2ts m2v m4v
@@ -35,6 +42,9 @@ _SUFFIXES = """
 """
 VIDEO_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
 """Files of a folder with one of these names are taken for videos."""
+
+Inputs: TypeAlias = "str | os.PathLike[str] | Iterable[str | os.PathLike[str]]"
+"""What can be expanded: one path, folder, pattern or address, or several."""
 
 _T = TypeVar("_T")
 _NUMBER = re.compile(r"(\d+)")
@@ -49,12 +59,17 @@ class VideoSource:
     uri: str
     """What the user wrote, or the path found in a folder; what results show."""
     path: Path | None = None
-    """Where its bytes are on this machine; `None` for an address."""
+    """Where its bytes are on this machine; `None` for an address, filled in for anything else."""
+
+    def __post_init__(self) -> None:
+        # Without a path the text would be taken for an address, and its protocol be looked up.
+        if self.path is None and not is_remote(self.uri):
+            object.__setattr__(self, "path", as_local_path(self.uri))
 
     @classmethod
-    def of(cls, uri: str) -> VideoSource:
+    def of(cls, uri: str | os.PathLike[str]) -> VideoSource:
         """Make the source for a path or an address, without looking at it."""
-        return cls(uri, None if is_remote(uri) else as_local_path(uri))
+        return cls(os.fspath(uri))
 
     @property
     def place(self) -> str:
@@ -113,12 +128,13 @@ def naming_source(source: VideoSource, path: Path) -> Iterator[None]:
 
 
 def expand_sources(
-    inputs: Iterable[str], *, recursive: bool = False, folders: bool = True
+    inputs: Inputs, *, recursive: bool = False, folders: bool = True
 ) -> list[VideoSource]:
     """Expand arguments into videos.
 
     Args:
-        inputs: paths, folders, patterns (`day*/*.mp4`, `**` for any depth) and addresses.
+        inputs: paths, folders, patterns (`day*/*.mp4`, `**` for any depth) and addresses; or
+            one of them.
         recursive: look into the folders of a folder, too.
         folders: whether a folder stands for the videos in it; otherwise it is refused.
 
@@ -138,7 +154,7 @@ def expand_sources(
 
 
 def find_sources(
-    inputs: Iterable[str], *, recursive: bool = False, folders: bool = True
+    inputs: Inputs, *, recursive: bool = False, folders: bool = True
 ) -> tuple[list[VideoSource], dict[str, SourceError]]:
     """Same as `expand_sources`, but continues where an argument names nothing.
 
@@ -150,7 +166,9 @@ def find_sources(
     """
     found: dict[str, VideoSource] = {}
     problems: dict[str, SourceError] = {}
-    for argument in inputs:
+    # A text is iterable, too: its characters would be taken for names of files.
+    several = [inputs] if isinstance(inputs, (str, os.PathLike)) else inputs
+    for argument in map(os.fspath, several):
         try:
             for source in _expand(argument, problems, recursive=recursive, folders=folders):
                 found.setdefault(source.place, source)
@@ -163,7 +181,9 @@ def _expand(
     argument: str, problems: dict[str, SourceError], *, recursive: bool, folders: bool
 ) -> list[VideoSource]:
     if not argument:  # it would mean the current folder
-        raise SourceNotFoundError("the name of an input is empty", hint="check that the shell variable in it is set")
+        raise SourceNotFoundError(
+            "the name of an input is empty", hint="check that the shell variable in it is set"
+        )
     if is_remote(argument):
         return [VideoSource(uri) for uri in _some(list_remote(argument), argument)]
     path = as_local_path(argument)
