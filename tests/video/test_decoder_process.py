@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.videos import VideoRecipe, make_video, overwrite, read_indices
 from vswin_cli.config import SamplingOptions
-from vswin_cli.errors import DecodeError, NoVideoStreamError, SourceError
+from vswin_cli.errors import DecodeError, NoVideoStreamError, SourceError, VswinError
 from vswin_cli.models.architecture import InputSpec
 from vswin_cli.storage.sources import VideoSource
 from vswin_cli.video import decoder_pool, decoder_process
@@ -310,6 +310,27 @@ def test_crash_before_the_first_word_is_an_error(video):
     command = [sys.executable, "-c", "import os; os.abort()"]
     with pytest.raises(DecodeError, match="SIGABRT"):
         next(decode_isolated(video, PLAN, command=command))
+
+
+@pytest.mark.parametrize(
+    ("fault", "sign"),
+    [
+        ("import av_that_is_not_there", "ModuleNotFoundError: No module named 'av_that_is_not"),
+        ("from av import name_that_is_not_there", "ImportError: cannot import name"),
+    ],
+)
+def test_decoder_that_cannot_import_blames_the_installation(video, fault, sign):
+    with pytest.raises(VswinError, match=sign) as caught:
+        next(decode_isolated(video, PLAN, command=[sys.executable, "-c", fault]))
+    assert not isinstance(caught.value, SourceError)
+    assert (caught.value.code, caught.value.exit_code) == ("INTERNAL", 1)
+    assert "reinstall" in str(caught.value.hint)
+
+
+def test_import_error_after_the_first_word_keeps_what_came_before(video):
+    *events, report = decode_isolated(video, PLAN, command=faulty_command("import not_there"))
+    assert sum(isinstance(event, SampledFrame) for event in events) == 20
+    assert report.end_reason == "decode_crashed"
 
 
 def test_hang_before_the_first_word_is_an_error(video):

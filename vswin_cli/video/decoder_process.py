@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
-from vswin_cli.errors import DecodeError, SourceError
+from vswin_cli.errors import DecodeError, SourceError, VswinError
 from vswin_cli.video.decode_options import DecodeOptions
 from vswin_cli.video.decoder_pool import DecoderPool, decoder_command
 from vswin_cli.video.decoder_protocol import Event, encode_request
@@ -24,6 +24,7 @@ from vswin_cli.video.sampling import Progress, RunEnd, SampledFrame, SamplingPla
 __all__ = ["decode_isolated"]
 
 _Failure = Literal["decode_timeout", "decode_crashed"]
+_IMPORT_ERRORS = ("ImportError", "ModuleNotFoundError")
 
 
 def decode_isolated(
@@ -49,6 +50,7 @@ def decode_isolated(
     Raises:
         SourceError: as for `decode_samples`, or `DecodeError` if the child failed before it
             said what the video is.
+        VswinError: the child could not import what it decodes with.
     """
     command = command or decoder_command(options.stall_timeout_seconds)
     with ExitStack() as stack:
@@ -110,9 +112,10 @@ class _Supervisor:
             if event is None and self._child.num_served > 1:
                 self._begin_again()
             elif event is None:
-                yield from self._complete(
-                    "decode_crashed", f"crashed ({self._child.exit_status()})"
-                )
+                status = self._child.exit_status()
+                if self._info is None and status.startswith(_IMPORT_ERRORS):
+                    raise _broken_installation(status)
+                yield from self._complete("decode_crashed", f"crashed ({status})")
                 return
             elif not self._is_known(event):
                 self._note(event)
@@ -210,3 +213,11 @@ class _Supervisor:
             gaps=tuple(self._gaps),
             warnings=(*info.warnings, notice),
         )
+
+
+def _broken_installation(status: str) -> VswinError:
+    """Make the error for a child that cannot import its packages: no video is to blame."""
+    return VswinError(
+        f"the decoder cannot start: {status}",
+        hint="the installation of vswin is incomplete: reinstall it in its environment",
+    )
