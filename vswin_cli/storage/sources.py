@@ -168,7 +168,8 @@ def find_sources(
     problems: dict[str, SourceError] = {}
     # A text is iterable, too: its characters would be taken for names of files.
     several = [inputs] if isinstance(inputs, (str, os.PathLike)) else inputs
-    for argument in map(os.fspath, several):
+    for one in several:
+        argument = os.fspath(one)
         try:
             for source in _expand(argument, problems, recursive=recursive, folders=folders):
                 found.setdefault(source.place, source)
