@@ -1,16 +1,18 @@
 """One video from end to end, called as a library."""
 
 import json
+from fractions import Fraction
 
 import pytest
 
 from tests.support.videos import VideoRecipe, make_video
 from vswin_cli.cli.app import run
-from vswin_cli.config import EngineOptions, SamplingOptions
+from vswin_cli.config import EngineOptions, SamplingOptions, SegmentOptions
 from vswin_cli.errors import OptionError
 from vswin_cli.inference.engine import Engine
 from vswin_cli.inference.pipeline import analyze_video
 from vswin_cli.models.weights.loading import load_model
+from vswin_cli.storage.sources import VideoSource
 from vswin_cli.video import decoder_pool
 from vswin_cli.video.decoder_pool import DecoderPool
 
@@ -73,3 +75,53 @@ def test_videos_with_one_pool_share_a_decoder_process(model, movie, monkeypatch)
 def test_part_beyond_the_end_is_refused(model, movie):
     with pytest.raises(OptionError, match="the video ends at 2"):
         analyze_video(str(movie), Engine(model, ON_CPU), SamplingOptions(start_seconds=50.0))
+
+
+def test_source_is_a_path_its_text_or_a_record(model, movie):
+    engine = Engine(model, ON_CPU)
+    by_text = content(analyze_video(str(movie), engine))
+    assert content(analyze_video(movie, engine)) == by_text
+    assert content(analyze_video(VideoSource(str(movie)), engine)) == by_text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "hint"),
+    [
+        ({"source": 3}, "`source` takes a path, an address or a VideoSource, got int", None),
+        ({"engine": "camera-motion"}, "`engine` takes an Engine, got 'camera-motion'", "Engine("),
+        (
+            {"sampling": SegmentOptions()},
+            "`sampling` takes SamplingOptions, got SegmentOptions",
+            "segments=SegmentOptions(",
+        ),
+        ({"sampling": None}, "`sampling` takes SamplingOptions, got NoneType", None),
+        (
+            {"segments": SamplingOptions()},
+            "`segments` takes SegmentOptions or None, got SamplingOptions",
+            None,
+        ),
+    ],
+)
+def test_argument_of_another_type_is_refused_by_name(model, movie, arguments, message, hint):
+    usual = {
+        "source": movie,
+        "engine": Engine(model, ON_CPU),
+        "sampling": SamplingOptions(),
+        "segments": None,
+    }
+    with pytest.raises(OptionError) as caught:
+        analyze_video(*(usual | arguments).values())
+    assert caught.value.message == f"the argument {message}"
+    assert hint in caught.value.hint if hint else caught.value.hint is None
+
+
+def test_loaded_model_in_place_of_the_engine_is_refused(model, movie):
+    with pytest.raises(OptionError, match="takes an Engine, got LoadedModel"):
+        analyze_video(movie, model)
+
+
+@pytest.mark.parametrize(("rate", "codes"), [(1, ["LOW_FRAME_RATE"]), (25, [])])
+def test_time_lapse_is_told(model, tmp_path, rate, codes):
+    video = make_video(tmp_path / "video.mp4", VideoRecipe(num_frames=30, rate=Fraction(rate)))
+    found = analyze_video(str(video), Engine(model)).warnings
+    assert [one.code for one in found if one.code == "LOW_FRAME_RATE"] == codes

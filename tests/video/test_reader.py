@@ -129,8 +129,15 @@ def test_declared_duration_counts_from_the_first_frame_where_sound_begins_before
     assert info.lead_seconds == pytest.approx(2.0, abs=0.1)
 
 
-def test_raw_stream_has_no_timestamps_and_says_so(tmp_path):
-    info = probe(make_video(tmp_path / "a.h264"))
+@pytest.mark.parametrize(
+    ("name", "recipe"),
+    [
+        ("a.h264", VideoRecipe()),
+        ("a.mjpeg", VideoRecipe(codec="mjpeg", pixel_format="yuvj420p")),  # stamped by FFmpeg
+    ],
+)
+def test_raw_stream_has_no_timestamps_and_says_so(tmp_path, name, recipe):
+    info = probe(make_video(tmp_path / name, recipe))
     assert [warning.code for warning in info.warnings] == ["NO_TIMESTAMPS"]
     assert not info.seekable
 

@@ -6,12 +6,13 @@ writes.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
 from vswin_cli.config import SamplingOptions, SegmentOptions
-from vswin_cli.errors import DecodeError
+from vswin_cli.errors import DecodeError, OptionError
 from vswin_cli.inference.scorer import Scorer
 from vswin_cli.models.checkpoints.load import LoadedModel
 from vswin_cli.storage.humanize import counted
@@ -44,7 +45,7 @@ OnProgress = Callable[[float, "float | None"], None]
 
 
 def analyze_video(
-    source: VideoSource | str,
+    source: VideoSource | str | os.PathLike[str],
     engine: Scorer,
     sampling: SamplingOptions = SamplingOptions(),
     segments: SegmentOptions | None = None,
@@ -71,14 +72,15 @@ def analyze_video(
 
     Raises:
         SourceError: the video cannot be opened, or not one frame could be decoded.
-        OptionError: the options do not fit the weights.
+        OptionError: an argument is of the wrong type, or the options do not fit the weights.
         DeviceError: the device is out of memory.
         OutputError: the scores cannot be saved.
     """
+    _check_types(source, engine, sampling, segments)
     card = engine.model.card
     segments = card.segments if segments is None else segments
     check_selection(card.labels, card.activation, segments)
-    source = VideoSource.of(source) if isinstance(source, str) else source
+    source = source if isinstance(source, VideoSource) else VideoSource.of(source)
     if sampling.crops not in (None, engine.crops):
         engine = engine.with_crops(sampling.crops)
     decode = DecodeOptions(decoders=decoders or engine.spare_decoders)
@@ -113,6 +115,7 @@ def analyze_video(
                 *_notices(report),
                 *_rounded(describe_rounding(card.input, sampling, stream.plan)),
                 *_unseen(stream.plan, report, track),
+                *_too_slow(stream.plan, report, stream.info),
             ),
             status=report.status,
         )
@@ -122,6 +125,26 @@ def analyze_video(
 
             save_track(track, timeline, save_scores)
     return timeline
+
+
+def _check_types(source: object, engine: object, sampling: object, segments: object) -> None:
+    """Refuse arguments in each other's place before anything is opened."""
+    if not isinstance(source, (VideoSource, str, os.PathLike)):
+        raise _wrong_type("source", "a path, an address or a VideoSource", source)
+    if not hasattr(engine, "score"):  # `Scorer` is a protocol: the batch has a scorer of its own
+        hint = 'make one: Engine(load_model("camera-motion"))'
+        raise _wrong_type("engine", "an Engine", engine, hint)
+    if not isinstance(sampling, SamplingOptions):
+        hint = "name the argument: segments=SegmentOptions(...)"
+        is_swapped = isinstance(sampling, SegmentOptions)
+        raise _wrong_type("sampling", "SamplingOptions", sampling, hint if is_swapped else None)
+    if not (segments is None or isinstance(segments, SegmentOptions)):
+        raise _wrong_type("segments", "SegmentOptions or None", segments)
+
+
+def _wrong_type(name: str, wanted: str, value: object, hint: str | None = None) -> OptionError:
+    got = repr(value) if isinstance(value, str) else type(value).__name__
+    return OptionError(f"the argument `{name}` takes {wanted}, got {got}", hint=hint)
 
 
 def _watched(stream: VideoStream[Clip], on_progress: OnProgress | None) -> Iterator[Clip]:
@@ -160,8 +183,20 @@ def _unseen(plan: SamplingPlan, report: DecodeReport, track: ScoreTrack) -> Iter
         share = min(1.0, track.analysed_seconds / report.analysed_seconds)
         yield Notice(
             "SPARSE",
-            f"clips lie apart, so that {share:.0%} of the time was looked at; segments go on from "
-            "one clip to the next, whatever is between them",
+            "the stride exceeds the clip length: only "
+            f"{share:.0%} of the time was looked at, and segments bridge the rest",
+        )
+
+
+def _too_slow(plan: SamplingPlan, report: DecodeReport, info: VideoInfo) -> Iterator[Notice]:
+    """Tell of a time-lapse: a clip that repeats every frame shows no motion between repeats."""
+    rate = report.frame_rate or info.frame_rate
+    sampled = plan.positions_per_second / plan.positions_per_tick
+    if plan.by == "time" and rate and rate < sampled / 2:
+        yield Notice(
+            "LOW_FRAME_RATE",
+            f"the video has {rate:g} frames per second, less than half of the {sampled:g} that the "
+            "model samples: frames repeat, and what happens between them is not seen",
         )
 
 

@@ -48,6 +48,19 @@ _FALLBACK_RATE = Fraction(25)  # for raw streams that state no rate at all
 _SQUARE_WITHIN = Fraction(1, 50)  # 399:400 comes of rounding a width to whole blocks
 _HDR_TRANSFERS = (16, 18)  # PQ and HLG, ITU-T H.273
 _STATING_DURATION = {"mov", "matroska", "avi", "flv", "asf", "mxf", "rm", "ivf"}
+_RAW_STREAMS = {
+    "h264",
+    "hevc",
+    "vvc",
+    "obu",
+    "mjpeg",
+    "m4v",
+    "mpegvideo",
+    "h263",
+    "vc1",
+    "rawvideo",
+}
+"""Formats without timestamps; for some FFmpeg counts frames at 25 a second and stamps those."""
 _DURATION_TAG = re.compile(r"(\d+):(\d{2}):(\d{2}(?:\.\d+)?)")
 _PACKETS_PER_STEP = 2000  # read in well under a second
 _MICROSECONDS = 1_000_000  # FFmpeg's unit for the duration of a container
@@ -338,7 +351,7 @@ def _media_warnings(path: Path, info: VideoInfo, first: VideoFrame) -> tuple[Med
         found.append(MediaWarning("INTERLACED", "interlaced video; fields are not separated"))
     if first.color_trc in _HDR_TRANSFERS:
         found.append(MediaWarning("HDR", "high dynamic range video; no tone mapping is applied"))
-    if first.pts is None:
+    if first.pts is None or info.container in _RAW_STREAMS:
         found.append(
             MediaWarning(
                 "NO_TIMESTAMPS", "the file has no timestamps; times are counted from its frame rate"
