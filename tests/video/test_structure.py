@@ -3,7 +3,9 @@
 import pytest
 
 from tests.support.videos import VideoRecipe, cut_short, make_video
-from vswin_cli.video.structure import is_cut_off
+from vswin_cli.errors import DecodeError
+from vswin_cli.video.reader import VideoReader
+from vswin_cli.video.structure import is_animated_webp, is_cut_off
 
 NAMES = ["a.mp4", "a.mov", "a.mkv", "a.avi"]
 
@@ -68,3 +70,24 @@ def test_nonsense_is_not_walked_forever(tmp_path, content):
     path = tmp_path / "a"
     path.write_bytes(content)
     assert is_cut_off(path) in (None, True, False)
+
+
+def webp(flags):
+    """The head of an extended WebP file, and an animation whose frames no FFmpeg here decodes."""
+    head = b"VP8X" + (10).to_bytes(4, "little") + bytes([flags, 0, 0, 0]) + b"\x0f\0\0" * 2
+    anim = b"ANIM" + (6).to_bytes(4, "little") + bytes(6)
+    body = b"WEBP" + head + anim
+    return b"RIFF" + len(body).to_bytes(4, "little") + body
+
+
+@pytest.mark.parametrize(("flags", "is_animated"), [(0x02, True), (0x12, True), (0x10, False)])
+def test_animated_webp_is_told_by_its_flag(tmp_path, flags, is_animated):
+    path = tmp_path / "a.webp"
+    path.write_bytes(webp(flags))
+    assert is_animated_webp(path) is is_animated
+
+
+def test_a_format_without_decoder_is_not_called_damaged(tmp_path):
+    (tmp_path / "a.webp").write_bytes(webp(0x02))
+    with pytest.raises(DecodeError, match="animated WebP, for which FFmpeg has no decoder"):
+        VideoReader(tmp_path / "a.webp")

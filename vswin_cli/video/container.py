@@ -11,12 +11,13 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from vswin_cli.errors import NotAVideoError, NoVideoStreamError, SourceNotFoundError
+from vswin_cli.errors import DecodeError, NotAVideoError, NoVideoStreamError, SourceNotFoundError
+from vswin_cli.storage.humanize import counted
 from vswin_cli.video.frame_rate import usual_interval
 from vswin_cli.video.frames import quarter_turn
 from vswin_cli.video.info import DurationSource, MediaWarning, VideoInfo
 from vswin_cli.video.playlist import is_playlist, lacks_segments, open_ended, verify_playlist
-from vswin_cli.video.structure import is_cut_off, second_movie
+from vswin_cli.video.structure import is_animated_webp, is_cut_off, second_movie
 from vswin_cli.video.timecode import start_timecode
 from vswin_cli.video.timestamps import RESET_SECONDS
 
@@ -34,6 +35,7 @@ __all__ = [
     "find_origin",
     "giving_up",
     "measured_interval",
+    "no_frame_error",
     "nominal_interval",
     "open_container",
 ]
@@ -365,3 +367,16 @@ def giving_up(head: deque[T], rest: Iterator[T]) -> Iterator[T]:
     while head:
         yield head.popleft()
     yield from rest
+
+
+def no_frame_error(path: Path, bad_packets: int) -> DecodeError:
+    """Return the error for a file of which not one frame was decoded, told apart by its cause."""
+    if is_animated_webp(path):
+        return DecodeError(
+            f"{path} is an animated WebP, for which FFmpeg has no decoder here",
+            hint="convert it first, to WebM, MP4 or GIF",
+        )
+    return DecodeError(
+        f"no frame of {path} could be decoded ({counted(bad_packets, 'damaged packet')})",
+        hint="the file is damaged or incomplete; copy or download it again",
+    )

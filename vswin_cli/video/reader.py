@@ -18,14 +18,13 @@ from types import TracebackType
 
 import av
 
-from vswin_cli.errors import DecodeError
-from vswin_cli.storage.humanize import counted
 from vswin_cli.video.container import (
     describe_video,
     examine_clock,
     find_origin,
     giving_up,
     measured_interval,
+    no_frame_error,
     nominal_interval,
 )
 from vswin_cli.video.frames import DecodingOrderStamps, TimedFrame, in_order, quarter_turn
@@ -96,11 +95,7 @@ class VideoReader:
         self._decoded = self._decode(giving_up(head, packets))
         self._pending = deque(islice(self._decoded, 1))
         if not self._pending:
-            raise DecodeError(
-                f"no frame of {self.path} could be decoded "
-                f"({counted(self.bad_packets, 'damaged packet')})",
-                hint="the file is damaged or incomplete; copy or download it again",
-            )
+            raise no_frame_error(self.path, self.bad_packets)
         first = self._pending[0]
         assert isinstance(first, av.VideoFrame)  # nothing is skipped before
         stream, is_damaged = self._file.stream, self.bad_packets > 0

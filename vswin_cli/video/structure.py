@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["SecondMovie", "is_cut_off", "second_movie"]
+__all__ = ["SecondMovie", "is_animated_webp", "is_cut_off", "second_movie"]
 
 _MAX_PARTS = 200_000  # a bound on the walk through damaged files
+_WEBP_ANIMATION = 0x02
 _EBML_HEADER = 0x1A45DFA3
 _MATROSKA_SEGMENT = 0x18538067
 _FIRST_BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"styp", b"pnot"}
@@ -207,3 +208,11 @@ def _second_riff(file: BinaryIO) -> int | None:
         (length,) = struct.unpack("<I", header[4:8])
         offset += 8 + length + length % 2
     return None
+
+
+def is_animated_webp(path: Path) -> bool:
+    """Return whether a file is a WebP with the animation flag (WebP container, section VP8X)."""
+    with path.open("rb") as file:
+        head = file.read(21)
+    is_extended = head[:4] == b"RIFF" and head[8:16] == b"WEBPVP8X"
+    return is_extended and len(head) == 21 and bool(head[20] & _WEBP_ANIMATION)
