@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from vswin_cli.cli.output_paths import check_distinct
 from vswin_cli.cli.overwriting import check_overwrites
 from vswin_cli.errors import OptionError
-from vswin_cli.storage.files import check_destination, writing
+from vswin_cli.storage.files import check_destination, is_symlink, writing
 
 if TYPE_CHECKING:
     from vswin_cli.batch.inputs import BatchInput
@@ -50,7 +50,7 @@ def prepare_paths(target: Target, wanted_scores: Path | None, *, keep: bool) -> 
     if target.address is not None:
         _make(target.folder)  # in the cache, where missing parents may be created
     # A link is replaced, whatever it leads to.
-    is_replaced = target.path.is_symlink() and not target.is_folder
+    is_replaced = is_symlink(target.path) and not target.is_folder
     check_destination(target.path.parent if is_replaced else target.path)
     _make(target.state)
     if target.format == "parquet":
@@ -78,7 +78,7 @@ def check_replaced_files(target: Target, inputs: Sequence[BatchInput], *, force:
     known = {target.folder / name for name in written_names(target)}
     paths = (path for path in result_paths(target, inputs) if path not in known)
     check_overwrites(
-        (path for path in paths if not (path.is_symlink() or _is_batch_table(path))), force=force
+        (path for path in paths if not (is_symlink(path) or _is_batch_table(path))), force=force
     )
 
 

@@ -30,6 +30,7 @@ __all__ = [
     "is_file",
     "is_folder",
     "is_private",
+    "is_symlink",
     "is_there",
     "reading_hint",
     "replacing_binary",
@@ -48,6 +49,7 @@ _HINTS = {
     errno.ENOTDIR: "a part of that path is a file, not a folder",
     errno.ENAMETOOLONG: "choose a shorter name",
     errno.EEXIST: "a file has that name already: choose another",
+    errno.EOPNOTSUPP: "write to a folder that accepts new files",
 }
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 _NAME_BYTES = 255  # a letter that is no UTF-8 is one
@@ -127,8 +129,12 @@ def check_destination(path: Path) -> None:
         folder = path if path.is_dir() else _followed(path).parent
         if not folder.is_dir():
             raise FileNotFoundError(errno.ENOENT, f"no folder {folder}", str(folder))
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        try:
+            with tempfile.TemporaryFile(dir=folder):
+                pass
+        except FileNotFoundError as error:  # what /proc says, although the folder is there
+            reason = f"{folder} takes no new files"
+            raise OSError(errno.EOPNOTSUPP, reason, str(folder)) from error
 
 
 def check_spares(
@@ -305,9 +311,20 @@ def _is_special(path: Path) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
+def is_symlink(path: Path) -> bool:
+    """Return whether a path is a symbolic link; a name that no file can have is none.
+
+    `Path.is_symlink` raises for a name that is too long.
+    """
+    try:
+        return path.is_symlink()
+    except OSError:
+        return False
+
+
 def _followed(path: Path) -> Path:
     """Resolve a symbolic link, whether its target exists or not; any other path as it is."""
-    return path.resolve() if path.is_symlink() else path
+    return path.resolve() if is_symlink(path) else path
 
 
 def _mode_for(path: Path) -> int:
