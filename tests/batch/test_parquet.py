@@ -6,7 +6,7 @@ from tests.support.timelines import named, segment, timeline
 from vswin_cli.batch.parquet import write_parquet
 
 
-def test_parquet_takes_names_that_are_no_utf8(tmp_path):
+def test_parquet_keeps_names_apart_that_are_no_utf8(tmp_path):
     pq = pytest.importorskip("pyarrow.parquet")
     one = replace(
         named("caf\udce9.mp4"),
@@ -15,4 +15,8 @@ def test_parquet_takes_names_that_are_no_utf8(tmp_path):
     )
     write_parquet(tmp_path / "a.parquet", [one])
     (row,) = pq.read_table(tmp_path / "a.parquet").to_pylist()
-    assert (row["video"], row["label"], row["model"]) == ("caf?.mp4", "?", "?")
+    assert (row["video"], row["label"], row["model"]) == (
+        r"caf\udce9.mp4",
+        r"\udc00",
+        r"\udcff",
+    )
