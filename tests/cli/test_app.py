@@ -21,6 +21,7 @@ pytestmark = pytest.mark.slow
     ("arguments", "message", "command"),
     [
         (["tagg"], "no such command 'tagg'", "vswin"),
+        (["models", "shw"], "no such command 'shw'", "vswin models"),
         (["tag", "--bogus"], "no such option: --bogus", "vswin tag"),
         (["tag"], "missing argument 'VIDEO'", "vswin tag"),
         (["tag", "a.mp4", "--batch-size", "0"], "invalid value for '--batch-size'", "vswin tag"),
@@ -32,12 +33,20 @@ def test_wrong_usage_looks_like_every_other_error(capsys, arguments, message, co
     said = capsys.readouterr()
     error, hint = said.err.splitlines()
     assert error.startswith(f"error: {message}")
-    assert hint == f"hint: `{command} --help` lists the commands and options"
+    listed = "commands and options" if command in ("vswin", "vswin models") else "options"
+    assert hint == f"hint: `{command} --help` lists the {listed}"
     assert said.out == ""
     assert run([*arguments, "--json"]) == 2
     document = json.loads(capsys.readouterr().err)
     assert document["error"]["code"] == "USAGE"
     assert document["error"]["message"].startswith(message)
+
+
+def test_an_option_without_its_value_leads_to_the_help_of_its_command(capsys):
+    assert run(["tag", "a.mp4", "--report"]) == 2
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error == "error: option '--report' requires an argument"
+    assert hint == "hint: `vswin tag --help` lists the options"
 
 
 @pytest.mark.parametrize("arguments", [[], ["evaluate"]])
@@ -88,6 +97,18 @@ def test_an_empty_name_is_refused_and_means_neither_this_folder_nor_the_default(
     assert hint == "hint: check that the shell variable in it is set"
 
 
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [
+        (["tag", "a.mp4"], "save JSON once, then `vswin export` it in every other format"),
+        (["report", "a.json"], "give it once"),
+    ],
+)
+def test_several_outputs_are_refused(capsys, command, hint):
+    assert run([*command, "-o", "a.json", "--out=a.srt", "-o", "a.csv"]) == 2
+    assert capsys.readouterr().err == f"error: --out given 3 times\nhint: {hint}\n"
+
+
 def test_an_empty_text_that_is_no_name_is_let_through(capsys):
     assert run(["labels", "kinetics-400", "--grep", ""]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 400
@@ -99,7 +120,7 @@ def test_a_file_that_looks_like_an_option_is_explained(capsys):
     assert hint == "hint: a file whose name begins with a dash is written ./-dash.webm"
     for wrong in (["--bogus", "--", "-dash.webm"], ["a.mp4", "--crop", "--out=-a.mp4"]):
         assert run(["tag", *wrong]) == 2
-        assert "lists the commands and options" in capsys.readouterr().err
+        assert "`vswin tag --help` lists the options" in capsys.readouterr().err
 
 
 def test_help_tells_what_json_does_in_each_command(capsys):

@@ -124,11 +124,13 @@ def _end_wrong_usage(problem: Any, arguments: list[str], *, as_json: bool) -> in
     if type(problem).__name__ != "NoArgsIsHelpError" and message:
         context = getattr(problem, "ctx", None)
         command = "vswin" if context is None else context.command_path
+        is_leaf = isinstance(getattr(context, "command", None), Command)
+        listed = "options" if is_leaf else "commands and options"
         console.error(
             OptionError(
                 message[0].lower() + message[1:],
                 hint=_dash_hint(getattr(problem, "option_name", None), arguments)
-                or f"`{command} --help` lists the commands and options",
+                or f"`{command} --help` lists the {listed}",
             ),
             as_json=as_json,
         )

@@ -54,15 +54,32 @@ class Command(_HelpPrinter, TyperCommand):
     """A command of vswin."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
-        """Read the arguments, having refused empty names among them.
+        """Read the arguments, having refused empty names among them and several outputs.
 
         Raises:
-            OptionError: a name is empty.
+            OptionError: a name is empty, or --out is given more than once.
         """
-        if "" in args or any(argument.endswith("=") for argument in args):
-            given, _, _ = self.make_parser(ctx).parse_args(args=list(args))
-            self._check_names(given)
-        return super().parse_args(ctx, args)
+        try:
+            if args and not ctx.resilient_parsing:
+                given, _, order = self.make_parser(ctx).parse_args(args=list(args))
+                self._check_names(given)
+                self._check_one_output([param.name for param in order])
+            return super().parse_args(ctx, args)
+        except Exception as problem:
+            if getattr(problem, "ctx", ctx) is None:  # of an option without its value
+                problem.ctx = ctx  # type: ignore[attr-defined]
+            raise
+
+    def _check_one_output(self, names: list[str | None]) -> None:
+        """Refuse a second --out, which would silently replace the first."""
+        if (count := names.count("out")) > 1:
+            can_export = {"format", "timecode_start"} <= {param.name for param in self.params}
+            raise OptionError(
+                f"--out given {count} times",
+                hint="save JSON once, then `vswin export` it in every other format"
+                if can_export
+                else "give it once",
+            )
 
     def _check_names(self, given: dict[str, Any]) -> None:
         """Look at the words given for each parameter, before they become paths."""
