@@ -71,6 +71,16 @@ def test_command_never_overwrites_what_the_page_is_made_of(tagged, tmp_path, cap
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+@pytest.mark.parametrize("name", ["page.txt", "page"])
+def test_a_page_whose_name_no_browser_knows_is_refused(tagged, tmp_path, capsys, name):
+    code = run(["report", str(tagged.scores), "-o", str(tmp_path / name)])
+    assert code == OptionError.exit_code
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error.endswith(f"{name} must end with .html, as the report is an HTML page")
+    assert hint == "hint: use page.html, or end the name with a / for a folder"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_damaged_score_file_is_named(tagged, tmp_path, capsys):
     bad = tmp_path / "bad.npz"
     bad.write_bytes(tagged.scores.read_bytes()[:500])

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vswin_cli.cli.overwriting import check_media_names, check_overwrites
+from vswin_cli.cli.overwriting import check_media_names, check_overwrites, check_page_name
 from vswin_cli.errors import OptionError
 from vswin_cli.storage.files import (
     check_destination,
@@ -145,6 +145,8 @@ def plan_tag_paths(
     check_spares(files, (source.path for source in sources), "a video to be tagged")
     check_spares(files, model_files)
     check_media_names(paths.named())
+    if paths.page is not None:
+        check_page_name("--report", paths.page)
     check_overwrites(files, force=force)
     return paths
 

@@ -18,7 +18,13 @@ from vswin_cli.errors import OptionError, OutputError
 from vswin_cli.storage.files import is_file
 from vswin_cli.storage.sources import VIDEO_SUFFIXES
 
-__all__ = ["MEDIA_SUFFIXES", "check_media_names", "check_overwrites", "is_own_file"]
+__all__ = [
+    "MEDIA_SUFFIXES",
+    "check_media_names",
+    "check_overwrites",
+    "check_page_name",
+    "is_own_file",
+]
 
 _IMAGES = "apng avif bmp cr2 dng exr heic heif ico jpe jpeg jpg jxl nef png psd svg tif tiff webp"
 _SOUNDS = "aac ac3 aif aiff eac3 flac m4a m4b mka mp2 mp3 oga ogg opus wav wma"
@@ -69,6 +75,19 @@ def check_media_names(named: Iterable[tuple[str, Path]]) -> None:
                 "written",
                 hint=f"use another ending, such as {path.stem}.json",
             )
+
+
+def check_page_name(option: str, path: Path) -> None:
+    """Refuse a report whose name does not end like a page, so that no browser would show it.
+
+    Raises:
+        OptionError: its ending is neither .html nor .htm.
+    """
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise OptionError(
+            f"{option} {path} must end with .html, as the report is an HTML page",
+            hint=f"use {path.with_suffix('.html').name}, or end the name with a / for a folder",
+        )
 
 
 def check_overwrites(paths: Iterable[Path], *, force: bool) -> None:

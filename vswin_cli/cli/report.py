@@ -80,7 +80,7 @@ def report(
         vswin report day1.json day2.json -o days.html --no-thumbnails
     """
     from vswin_cli.cli.output_paths import OutputPath, page_path
-    from vswin_cli.cli.overwriting import check_media_names, check_overwrites
+    from vswin_cli.cli.overwriting import check_media_names, check_overwrites, check_page_name
     from vswin_cli.report import write_report
     from vswin_cli.storage.files import check_spares
 
@@ -89,6 +89,7 @@ def report(
     page = page_path(output, [source.timeline.video.uri for source in sources])
     check_spares([page], [*timelines, *(scores or []), *(source.video for source in sources)])
     check_media_names([("--out", page)])
+    check_page_name("--out", page)
     check_overwrites([page], force=force)
     output.make()
     with console.progress("report", unit="videos", quiet=quiet) as on_progress:
