@@ -37,6 +37,16 @@ def test_segment_takes_a_start_timecode(tmp_path, capsys):
     assert '"start_timecode": "02:00:00:00"' in out.read_text()
 
 
+@pytest.mark.parametrize(("form", "is_unused"), [("csv", True), ("srt", True), ("edl", False)])
+def test_a_format_without_timecode_is_noted(saved, capsys, form, is_unused):
+    command = ["export", str(saved), "-f", form, "--timecode-start", "01:00:00:00"]
+    note = "--timecode-start applies to edl, fcpxml and otio\n"
+    assert run(command) == 0
+    assert (note in capsys.readouterr().err) == is_unused
+    assert run([*command, "-q"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize("command", ["tag", "segment", "export"])
 def test_what_is_no_timecode_is_refused_before_anything_is_read(command, capsys):
     code = run([command, __file__, "--timecode-start", "25:00:00:00"])

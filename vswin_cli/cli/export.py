@@ -15,7 +15,12 @@ from vswin_cli.cli.options import (
     QuietOption,
     TimelineJsonOption,
 )
-from vswin_cli.cli.start_timecode import TimecodeStartOption, parse_start, with_start
+from vswin_cli.cli.start_timecode import (
+    TimecodeStartOption,
+    note_unused_start,
+    parse_start,
+    with_start,
+)
 from vswin_cli.errors import SOME_FAILED
 
 if TYPE_CHECKING:
@@ -58,6 +63,7 @@ def export(
 
     output = choose_output(out, format, json=json, force=force)
     start = parse_start(timecode_start)
+    note_unused_start(start, output, quiet=quiet)
     read = [(with_start(one, start), path) for path in timelines for one in _read(path)]
     found = [one for one, _ in read]
     files = output.plan([one.video.uri for one in found], timelines)

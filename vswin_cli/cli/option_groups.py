@@ -9,10 +9,11 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import wraps
-from typing import Any, Literal, cast, get_type_hints
+from typing import Annotated, Any, Literal, cast, get_type_hints
 
 from vswin_cli.cli.options import (
     BatchSizeOption,
@@ -47,7 +48,13 @@ from vswin_cli.config import (
 )
 from vswin_cli.errors import OptionError
 
-__all__ = ["EngineChoice", "SamplingChoice", "SegmentChoice", "with_option_groups"]
+__all__ = [
+    "EngineChoice",
+    "SamplingChoice",
+    "SegmentChoice",
+    "shows_saved_settings",
+    "with_option_groups",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +168,26 @@ class EngineChoice:
             OptionError: a value names no device or no precision.
         """
         return EngineOptions(self.device, cast(Precision, self.precision), self.batch_size)
+
+
+def shows_saved_settings(command: Callable[..., None]) -> Callable[..., None]:
+    """Say in a command's help that the defaults are the settings that the saved run used.
+
+    Args:
+        command: decorated with `with_option_groups`; the options of `SegmentChoice` are meant.
+    """
+    names = {field.name for field in dataclasses.fields(SegmentChoice)}
+    parameters = []
+    for one in inspect.signature(command).parameters.values():
+        hint = one.annotation
+        if one.name in names and isinstance(hint.__metadata__[0].show_default, str):
+            option = copy(hint.__metadata__[0])  # the other commands share the original
+            option.show_default = "as in the saved run"
+            one = one.replace(annotation=Annotated[hint.__origin__, option])
+        parameters.append(one)
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {one.name: one.annotation for one in parameters}
+    return command
 
 
 def with_option_groups(command: Callable[..., None]) -> Callable[..., None]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vswin_cli.cli import console
-from vswin_cli.cli.option_groups import SegmentChoice, with_option_groups
+from vswin_cli.cli.option_groups import SegmentChoice, shows_saved_settings, with_option_groups
 from vswin_cli.cli.options import (
     ForceOption,
     FormatOption,
@@ -17,7 +17,12 @@ from vswin_cli.cli.options import (
     TimelineJsonOption,
     WindowsOption,
 )
-from vswin_cli.cli.start_timecode import TimecodeStartOption, parse_start, with_start
+from vswin_cli.cli.start_timecode import (
+    TimecodeStartOption,
+    note_unused_start,
+    parse_start,
+    with_start,
+)
 from vswin_cli.errors import SOME_FAILED
 
 if TYPE_CHECKING:
@@ -26,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["segment"]
 
 
+@shows_saved_settings
 @with_option_groups
 def segment(
     scores: Annotated[
@@ -62,6 +68,7 @@ def segment(
     if windows:
         output.check_shows_windows()
     start = parse_start(timecode_start)
+    note_unused_start(start, output, quiet=quiet)
     timelines = [with_start(_segment_one(path, segments, windows), start) for path in scores]
     if not quiet:
         for timeline in timelines:

@@ -7,12 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vswin_cli.cli import console
 from vswin_cli.errors import OptionError
 
 if TYPE_CHECKING:
+    from vswin_cli.cli.output import Output
     from vswin_cli.timeline.record import Timeline
 
-__all__ = ["TimecodeStartOption", "parse_start", "with_start"]
+__all__ = ["TimecodeStartOption", "note_unused_start", "parse_start", "with_start"]
+
+_COUNTING = ("edl", "edl-df", "fcpxml", "otio")
+_KEEPING = ("json", "jsonl")  # for `vswin export`
 
 TimecodeStartOption = Annotated[
     str | None,
@@ -43,6 +48,14 @@ def parse_start(text: str | None) -> str | None:
             hint="such as 10:00:00:00, or 10:00:00;00 in drop-frame timecode",
         )
     return str(found)
+
+
+def note_unused_start(start: str | None, output: Output, *, quiet: bool) -> None:
+    """Tell the user of a start timecode that no part of the output contains."""
+    if start is None or quiet:
+        return
+    if not {output.format, output.printed} & {*_COUNTING, *_KEEPING}:
+        console.note("--timecode-start applies to edl, fcpxml and otio")
 
 
 def with_start(timeline: Timeline, start: str | None) -> Timeline:

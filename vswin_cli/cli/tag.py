@@ -31,7 +31,12 @@ from vswin_cli.cli.options import (
     TimelineJsonOption,
     WindowsOption,
 )
-from vswin_cli.cli.start_timecode import TimecodeStartOption, parse_start, with_start
+from vswin_cli.cli.start_timecode import (
+    TimecodeStartOption,
+    note_unused_start,
+    parse_start,
+    with_start,
+)
 from vswin_cli.config import (
     SamplingOptions,
     SegmentOptions,
@@ -92,6 +97,7 @@ def tag(
     sampling_options, engine_options = sampling.options(), running.options()
     output = choose_output(out, format, json=json, force=force)
     start = parse_start(timecode_start)
+    note_unused_start(start, output, quiet=quiet)
     if windows:
         output.check_shows_windows()
     sources, num_missing = _find(videos, output)
@@ -129,6 +135,9 @@ def tag(
                     is_printed=output.prints_each,
                     quiet=quiet,
                 )
+            if not quiet:
+                for path in (one.scores for one in done if paths.scores):
+                    console.note(f"wrote {path}")
         if paths.page is not None:
             _write_report(done, paths.page, quiet=quiet)
     if num_failed:
