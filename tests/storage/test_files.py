@@ -1,6 +1,7 @@
 """Files appear completely or not at all, and paths that nobody can follow are named as such."""
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +10,7 @@ from vswin_cli.cli.app import run
 from vswin_cli.errors import OutputError
 from vswin_cli.export import write_timeline
 from vswin_cli.models.weights.store import locked
-from vswin_cli.storage.files import is_private, replacing_text
+from vswin_cli.storage.files import check_destination, is_private, replacing_text
 
 LONG = "a" * 300
 PATHS = {
@@ -103,3 +104,10 @@ def test_a_file_is_private_only_if_every_folder_on_the_way_is(tmp_path):
     assert is_private(path)
     assert not is_private(path.parent)
     assert not is_private(tmp_path / "absent")
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that takes no files")
+def test_a_folder_that_takes_no_files_is_not_called_missing():
+    with pytest.raises(OutputError, match=r"/proc takes no new files") as caught:
+        check_destination(Path("/proc/x.json"))
+    assert caught.value.hint == "write to a folder that accepts new files"

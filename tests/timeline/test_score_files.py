@@ -9,6 +9,8 @@ import pytest
 from tests.support.timelines import STEP, columns, timeline, track_of
 from vswin_cli.config import SegmentOptions
 from vswin_cli.errors import OutputError, SourceError, SourceNotFoundError
+from vswin_cli.export import write_timeline
+from vswin_cli.timeline.files import read_timelines
 from vswin_cli.timeline.score_files import load_track, save_track
 from vswin_cli.timeline.scores import Gap
 from vswin_cli.timeline.segments import find_segments
@@ -265,3 +267,15 @@ def test_any_damaged_byte_gives_scores_or_the_documented_error(tmp_path, track):
         except SourceError:
             refused += 1
     assert refused > 100
+
+
+def test_scores_and_timelines_in_each_others_place_are_named(tmp_path, track):
+    scores, saved = tmp_path / "scores.npz", tmp_path / "saved.json"
+    save_track(track, timeline(), scores)
+    write_timeline(timeline(), "json", saved)
+    with pytest.raises(SourceError, match=r"scores\.npz holds scores, not a timeline") as caught:
+        read_timelines(scores)
+    assert f"`vswin segment {scores}`" in (caught.value.hint or "")
+    with pytest.raises(SourceError, match=r"saved\.json is a timeline, not a score file") as caught:
+        load_track(saved)
+    assert "--save-scores" in (caught.value.hint or "")

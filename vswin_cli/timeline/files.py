@@ -45,6 +45,11 @@ def decode_timelines(data: bytes, name: str) -> list[Timeline]:
     Raises:
         SourceError: not JSON in UTF-8, or not a timeline; the line and field are named.
     """
+    if data.startswith(b"PK") and b"meta.json" in data:
+        raise SourceError(
+            f"{name} holds scores, not a timeline",
+            hint=f"`vswin segment {name}` makes a timeline of it",
+        )
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -14,7 +14,7 @@ import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
@@ -36,6 +36,7 @@ __all__ = ["load_track", "save_track"]
 
 SCHEMA = "vswin.scores/1"
 _ROWS = 512
+_HEAD_BYTES = 200  # hold the schema of a timeline
 _DAMAGE = (  # what zip archives, JSON and NumPy's headers raise on hostile data
     *UNREADABLE,
     EOFError,
@@ -114,9 +115,12 @@ def load_track(path: Path) -> tuple[ScoreTrack, Timeline]:
 
 
 def _not_scores(path: Path, reason: str) -> SourceError:
+    message = f"{path} does not hold scores, or is damaged: {reason}"
+    with suppress(OSError), path.open("rb") as file:
+        if b'"vswin.timeline/' in file.read(_HEAD_BYTES).partition(b"PK")[0]:
+            message = f"{path} is a timeline, not a score file"
     return SourceError(
-        f"{path} does not hold scores, or is damaged: {reason}",
-        hint="score files are written by `vswin tag VIDEO --save-scores FILE`",
+        message, hint="score files are written by `vswin tag VIDEO --save-scores FILE`"
     )
 
 
@@ -127,13 +131,13 @@ def _check_members(archive: zipfile.ZipFile, file_bytes: int) -> None:
         SourceError: it does, or is compressed in an unusual way.
     """
     total = 0
-    for one in archive.infolist():
-        if one.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+    for member in archive.infolist():
+        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise SourceError("compressed in an unknown way")
-        total += one.file_size
-        is_large = one.filename != "scores.npy" and one.file_size > _LARGEST_ARRAY
-        if is_large or (one.filename == "meta.json" and one.file_size > _LARGEST_META):
-            raise SourceError(f"`{one.filename}` is too large")
+        total += member.file_size
+        is_large = member.filename != "scores.npy" and member.file_size > _LARGEST_ARRAY
+        if is_large or (member.filename == "meta.json" and member.file_size > _LARGEST_META):
+            raise SourceError(f"`{member.filename}` is too large")
     if total > _FREE_EXPANSION + _EXPANSION * file_bytes:
         raise SourceError(f"{file_bytes:,} bytes expand to {total:,}")
 
@@ -160,7 +164,7 @@ def _read(archive: zipfile.ZipFile) -> tuple[ScoreTrack, Timeline]:
         end_seconds=meta.end_seconds,
         valid=valid,
         spans=tuple((float(a), float(b)) for a, b in spans),
-        gaps=tuple(_gap(one) for one in meta.gaps),
+        gaps=tuple(_gap(gap) for gap in meta.gaps),
         clip_starts_seconds=clip_starts,
         clip_ends_seconds=clip_ends,
         spool=spool,
