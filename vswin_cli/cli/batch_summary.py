@@ -63,8 +63,10 @@ def _list_problems(outcomes: Sequence[Outcome], files_table: str) -> None:
     from vswin_cli.export.naming import escaped
 
     for one in outcomes[:_SHOWN_PROBLEMS]:
+        error = one.error or ""
+        video = "" if one.uri in error else f"{escaped(one.uri)}: "
         code = f"{one.error_code}: " if one.status == "failed" else ""
-        _note(f"{one.status}: {escaped(one.uri)}: {code}{escaped(one.error or '')}")
+        _note(f"{one.status}: {video}{code}{escaped(error)}")
     if len(outcomes) > _SHOWN_PROBLEMS:
         rest = len(outcomes) - _SHOWN_PROBLEMS
         _note(f"and {rest} more {outcomes[0].status}, see {files_table}")
@@ -117,7 +119,8 @@ def _totals(report: BatchReport) -> str:
     if num_failed:
         parts.append(f"{num_failed} failed")
     if report.num_resumed:
-        parts[-1] += f" ({report.num_resumed} by earlier runs)"
+        total = "of all these, " if len(parts) > 1 else ""
+        parts[-1] += f" ({total}{report.num_resumed} by earlier runs)"
     parts.append(counted(report.num_segments, "segment"))
     if report.video_seconds:
         speed = report.video_seconds / max(report.elapsed_seconds, 1e-9)
