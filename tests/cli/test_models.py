@@ -41,7 +41,8 @@ def test_list_has_a_row_for_every_name(capsys):
     out = read(capsys, "models")
     assert out == read(capsys, "models", "list")
     header, *rows = out.splitlines()
-    assert header.split() == ["name", "dataset", "classes", "params", "top-1", "download", "installed"]
+    titles = ["name", "dataset", "classes", "params", "top-1", "download", "installed"]
+    assert header.split() == titles
     names = ["camera-motion", *(spec.name for spec in all_specs())]
     assert [row.split()[0] for row in rows] == names
     assert " 400 " in rows[1]

@@ -38,7 +38,8 @@ def run_json(*arguments):
 def test_text_tells_format_rate_and_duration(tmp_path):
     result = run(make_video(tmp_path / "a.mkv", VideoRecipe(rotation=90, width=96)))
     assert result.exit_code == 0
-    assert "h264 96×64, yuv420p 8 bit, rotated 90° counter-clockwise, shown as 64×96" in result.stdout
+    turned = "rotated 90° counter-clockwise, shown as 64×96"
+    assert f"h264 96×64, yuv420p 8 bit, {turned}" in result.stdout
     assert "frame rate  30 per second\n" in result.stdout
     assert " 0:02.000 declared" in result.stdout
     assert "status" not in result.stdout
