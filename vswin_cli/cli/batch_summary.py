@@ -63,10 +63,9 @@ def _list_problems(outcomes: Sequence[Outcome], files_table: str) -> None:
     from vswin_cli.export.naming import escaped
 
     for one in outcomes[:_SHOWN_PROBLEMS]:
-        error = one.error or ""
-        video = "" if one.uri in error else f"{escaped(one.uri)}: "
+        error = (one.error or "").removeprefix(one.uri).removesuffix(f": {one.uri}").lstrip(": ")
         code = f"{one.error_code}: " if one.status == "failed" else ""
-        _note(f"{one.status}: {video}{code}{escaped(error)}")
+        _note(f"{one.status}: {escaped(one.uri)}: {code}{escaped(error)}")
     if len(outcomes) > _SHOWN_PROBLEMS:
         rest = len(outcomes) - _SHOWN_PROBLEMS
         _note(f"and {rest} more {outcomes[0].status}, see {files_table}")
