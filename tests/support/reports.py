@@ -115,4 +115,5 @@ def make_report_video(
 def content_of(page: str) -> dict[str, object]:
     """The data that a page holds for its script."""
     (found,) = re.findall(r'<script type="application/json" id="content">(.*?)</script>', page)
-    return json.loads(found)
+    content: dict[str, object] = json.loads(found)
+    return content

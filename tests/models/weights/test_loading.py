@@ -459,7 +459,7 @@ class TestHuggingFaceRepositories:
     def sharded(self, server) -> str:
         state = {f"net.{name}": tensor for name, tensor in golden_state("w877").items()}
         names = sorted(state)
-        files, weight_map = {}, {}
+        files, weight_map = {}, dict[str, str]()
         for number, part in enumerate((names[:50], names[50:]), 1):
             file = f"model-{number:05d}-of-00002.safetensors"
             files[file] = save({name: state[name].contiguous() for name in part})
