@@ -98,7 +98,7 @@ class NotAVideoError(SourceError):
 
 
 class NoVideoStreamError(SourceError):
-    """The container opens but has no moving pictures: audio, cover art or no frame at all."""
+    """The container opens but has no video stream: audio, cover art or no frame at all."""
 
     code = "NO_VIDEO_STREAM"
 
