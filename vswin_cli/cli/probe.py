@@ -164,17 +164,17 @@ def _write_text(
 
 
 def _info_lines(info: VideoInfo, report: DecodeReport | None) -> list[tuple[str, str]]:
-    format_line = f"{info.codec} {info.width}×{info.height}, {info.pixel_format} {info.bit_depth} bit"
+    codec = f"{info.codec} {info.width}×{info.height}, {info.pixel_format} {info.bit_depth} bit"
     if info.rotation_degrees:
         upright = f"{info.display_width}×{info.display_height}"
-        format_line += f", rotated {info.rotation_degrees}° counter-clockwise, shown as {upright}"
+        codec += f", rotated {info.rotation_degrees}° counter-clockwise, shown as {upright}"
     if info.sample_aspect_ratio != "1:1":
-        format_line += f", pixels {info.sample_aspect_ratio}"
+        codec += f", pixels {info.sample_aspect_ratio}"
     duration = info.declared_duration_seconds
     end = ", the end of the file is missing" if info.cut_off else ""
     return [
         ("container", f"{info.container}, {info.size_bytes:,} bytes{end}"),
-        ("video", format_line),
+        ("video", codec),
         ("frame rate", _rate_at_a_glance(info) if report is None else _rate_found(info, report)),
         ("duration", f"{_clock(duration)} declared" if duration else "not declared"),
     ]
