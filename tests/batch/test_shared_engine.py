@@ -288,3 +288,11 @@ def test_a_shared_engine_keeps_its_number_of_crops(make_engine):
     assert (shared.crops, shared.spare_decoders) == (1, 1)
     with pytest.raises(ValueError, match="crops = 3"):
         shared.with_crops(3)
+
+
+def test_features_are_kept_only_if_the_engine_keeps_them(make_engine):
+    engine = make_engine(1)
+    with pytest.raises(ValueError, match="only if its engine does"):
+        SharedEngine(engine).with_features()
+    shared = SharedEngine(engine.with_features())
+    assert shared.with_features() is shared

@@ -273,3 +273,21 @@ def test_engine_has_a_short_repr_and_shares_its_network_with_other_crops():
     assert (len(alone.logits), len(other.logits)) == (1, 3)
     np.testing.assert_allclose(other.logits[2], alone.logits[0], atol=1e-5)
     assert engine != three
+
+
+@pytest.mark.parametrize("crops", [1, 3])
+def test_features_are_what_the_head_computes_logits_from(crops):
+    engine = Engine(load_golden(), EngineOptions("cpu", "float32", 2), crops=crops)
+    plain, rich = (
+        list(engine.score(make_clips(5))),
+        list(engine.with_features().score(make_clips(5))),
+    )
+    head = engine.model.network.head
+    for bare, full in zip(plain, rich, strict=True):
+        assert bare.features is None
+        assert full.features.shape == (crops, 4, head.in_features)
+        np.testing.assert_array_equal(full.logits, bare.logits)
+        with torch.inference_mode():
+            np.testing.assert_allclose(
+                head(torch.from_numpy(full.features)).numpy(), bare.logits, atol=1e-5
+            )

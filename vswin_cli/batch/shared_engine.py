@@ -81,6 +81,16 @@ class SharedEngine:
         """
         raise ValueError(f"a shared engine keeps its {self.crops} crop(s), got {crops = }")
 
+    def with_features(self) -> SharedEngine:
+        """Refuse unless the engine keeps features already: clips of all videos share batches.
+
+        Raises:
+            ValueError: it does not; share an engine made by `Engine.with_features`.
+        """
+        if not self._engine.keeps_features:
+            raise ValueError("a shared engine keeps features only if its engine does")
+        return self
+
     @property
     def crops(self) -> Literal[1, 3]:
         """Same as `Engine.crops`."""

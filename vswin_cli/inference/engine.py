@@ -138,6 +138,7 @@ class Engine:
     ) -> None:
         self.model = model
         self.crops = crops
+        self.keeps_features = False
         self.device = resolve_device(options.device)
         self.dtype = resolve_precision(options.precision, self.device)
         self.batch_size = options.batch_size or self._usual_batch_size()
@@ -158,6 +159,12 @@ class Engine:
         """Return an engine with the same network and another number of views per clip."""
         other = copy(self)
         other.crops = crops
+        return other
+
+    def with_features(self) -> Engine:
+        """Return an engine with the same network whose `ClipLogits` hold features, too."""
+        other = copy(self)
+        other.keeps_features = True
         return other
 
     @property
@@ -242,12 +249,19 @@ class Engine:
 
     @torch.inference_mode()
     def _run(self, clips: Sequence[Clip]) -> list[ClipLogits]:
-        """One pass: (n·V, D, K) logits, given back clip by clip."""
-        steps = self._steps(clips)
-        parts = steps.float().cpu().numpy().reshape(len(clips), self.crops, *steps.shape[1:])
+        """Run one pass and return its results clip by clip."""
+        outputs = self._outputs(clips)
+        parts = outputs.float().cpu().numpy().reshape(len(clips), self.crops, *outputs.shape[1:])
+        classes = len(self.model.card.labels)
         return [
-            ClipLogits(clip.index, clip.step_edges_seconds, logits, clip.num_valid_steps)
-            for clip, logits in zip(clips, parts, strict=True)
+            ClipLogits(
+                clip.index,
+                clip.step_edges_seconds,
+                part[..., :classes],
+                clip.num_valid_steps,
+                part[..., classes:] if self.keeps_features else None,
+            )
+            for clip, part in zip(clips, parts, strict=True)
         ]
 
     def _views(self, clip: Clip) -> Tensor:
@@ -255,20 +269,26 @@ class Engine:
         frames = torch.from_numpy(np.ascontiguousarray(clip.frames)).to(self.device)
         return make_views(frames, self.model.card.input, self.crops, self.dtype)
 
-    def _steps(self, clips: Sequence[Clip]) -> Tensor:
-        """Logits (n·V, D, K) of clips, in smaller batches once memory has run out."""
+    def _outputs(self, clips: Sequence[Clip]) -> Tensor:
+        """Logits (n·V, D, K), or logits and features (n·V, D, K + C), side by side.
+
+        In smaller batches once memory has run out.
+        """
         while True:
             try:
                 views = torch.cat([self._views(clip) for clip in clips])  # (n·V, 3, T, S, S)
-                parts = [
-                    self._network.forward_steps(v) for v in torch.split(views, self.batch_size)
-                ]
-                return torch.cat(parts)
+                return torch.cat([self._forward(v) for v in torch.split(views, self.batch_size)])
             except torch.OutOfMemoryError as cause:
                 if self.batch_size == 1:
                     raise self._out_of_memory("a single view per pass") from cause
                 self.batch_size = max(1, self.batch_size // 2)
                 torch.cuda.empty_cache()
+
+    def _forward(self, views: Tensor) -> Tensor:
+        if not self.keeps_features:
+            return self._network.forward_steps(views)
+        pooled = self._network.forward_pooled(views)
+        return torch.cat([self._network.head_of(pooled), pooled], dim=-1)
 
     def _out_of_memory(self, what: str) -> DeviceError:
         return DeviceError(

@@ -49,6 +49,13 @@ class Scorer(Protocol):
             ValueError: this scorer cannot change it.
         """
 
+    def with_features(self) -> Scorer:
+        """Return a scorer with the same network whose `ClipLogits` hold features, too.
+
+        Raises:
+            ValueError: this scorer cannot change it.
+        """
+
     def score(self, clips: Iterable[Clip]) -> Iterator[ClipLogits]:
         """Run clips through the network, in order; logits are (V, D, K) per clip.
 

@@ -51,6 +51,8 @@ class ClipLogits:
     """(V, D, K): spatial crops, time steps, classes."""
     num_valid_steps: int
     """Leading steps that show new content; the rest is looped padding."""
+    features: Floats | None = None
+    """(V, D, C): what the head computed the logits from, where the engine keeps it."""
 
     def __post_init__(self) -> None:
         if self.logits.ndim != 3:
@@ -62,6 +64,8 @@ class ClipLogits:
             )
         if not 0 < self.num_valid_steps <= steps:
             raise ValueError(f"valid steps must be in 1..{steps}, got {self.num_valid_steps}")
+        if self.features is not None and self.features.shape[:2] != self.logits.shape[:2]:
+            raise ValueError(f"features {self.features.shape} do not fit {self.logits.shape}")
 
     def __repr__(self) -> str:
         views, steps, classes = self.logits.shape

@@ -282,10 +282,21 @@ class VideoSwin(nn.Module):
         Raises:
             ValueError: the network has no head.
         """
+        return self.head_of(self.forward_pooled(x))
+
+    def head_of(self, pooled: Tensor) -> Tensor:
+        """Compute logits from pooled features: (B, D, C) -> (B, D, K).
+
+        Raises:
+            ValueError: the network has no head.
+        """
         if self.head is None:
             raise ValueError("this network has no head")
-        pooled = self.forward_features(x).mean((3, 4))  # (B, C, D)
-        return self.head(pooled.transpose(1, 2))  # type: ignore[no-any-return]
+        return self.head(pooled)  # type: ignore[no-any-return]
+
+    def forward_pooled(self, x: Tensor) -> Tensor:
+        """Compute each time step's features, a mean over space: (B, 3, T, H, W) -> (B, D, C)."""
+        return self.forward_features(x).mean((3, 4)).transpose(1, 2)
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Compute the normalised features of the last stage: (B, 3, T, H, W) -> (B, C, D, H', W').
