@@ -125,3 +125,15 @@ def test_time_lapse_is_told(model, tmp_path, rate, codes):
     video = make_video(tmp_path / "video.mp4", VideoRecipe(num_frames=30, rate=Fraction(rate)))
     found = analyze_video(str(video), Engine(model)).warnings
     assert [one.code for one in found if one.code == "LOW_FRAME_RATE"] == codes
+
+
+def test_a_change_of_shape_is_a_cut_where_the_model_has_that_label(model, tmp_path):
+    wide = make_video(tmp_path / "a.ts", VideoRecipe(width=128))
+    tall = make_video(tmp_path / "b.ts", VideoRecipe(height=128, first_index=60, start=2.0))
+    path = tmp_path / "both.ts"
+    path.write_bytes(wide.read_bytes() + tall.read_bytes())
+    timeline = analyze_video(path, Engine(load_model("camera-motion"), ON_CPU))
+    assert 2.0 in [round(s.start_seconds, 1) for s in timeline.segments if s.label == "cut"]
+    assert "SHAPE_CHANGE" in [notice.code for notice in timeline.warnings]
+    without = analyze_video(path, Engine(model, ON_CPU))
+    assert "SHAPE_CHANGE" in [notice.code for notice in without.warnings]

@@ -405,6 +405,10 @@ def test_change_of_picture_shape_begins_a_new_run(tmp_path):
     shapes = [clip.frames.shape[1:3] for clip in clips]
     assert shapes == [(32, 64)] * 3 + [(64, 32)] * 3
     assert report.gaps == ()
+    (change,) = report.shape_changes_seconds
+    assert change == pytest.approx(2.0, abs=0.05)
+    (text,) = [one.message for one in report.warnings if one.code == "SHAPE_CHANGE"]
+    assert f"{change:.3f} s" in text
 
 
 def test_report_is_refused_while_clips_remain(tmp_path):

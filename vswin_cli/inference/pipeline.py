@@ -40,6 +40,9 @@ from vswin_cli.video.stream import VideoStream
 
 __all__ = ["OnProgress", "analyze_video"]
 
+_CUT = "cut"
+"""Label, in models that have it, of a boundary between two shots."""
+
 OnProgress = Callable[[float, "float | None"], None]
 """Called with the seconds of video analysed and, if the container says, their total."""
 
@@ -99,6 +102,7 @@ def analyze_video(
         for logits in engine.score(_watched(stream, on_progress)):
             builder.add(logits)
         report = stream.report
+        builder.mark(_CUT, report.shape_changes_seconds)
     if report.status == "failed":
         raise DecodeError(
             f"no frame of {source.uri} could be decoded",

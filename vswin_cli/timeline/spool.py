@@ -17,7 +17,7 @@ _MEMORY_BYTES = 2 << 20  # a spool that stays smaller never touches the disk
 
 
 class ScoreSpool:
-    """Append-only storage of score rows in half precision, read back in chunks.
+    """Storage of score rows in half precision, appended and read back in chunks.
 
     Small spools stay in memory, larger ones use an unnamed temporary file.
     """
@@ -56,6 +56,11 @@ class ScoreSpool:
         self._file.seek(start * row_bytes)
         data = self._file.read((stop - start) * row_bytes)
         return np.frombuffer(data, np.float16).reshape(-1, self.width)
+
+    def write_score(self, row: int, column: int, score: float) -> None:
+        """Replace one stored score."""
+        self._file.seek(2 * (row * self.width + column))
+        self._file.write(np.float16(score).tobytes())
 
     def close(self) -> None:
         """Release memory and temporary file; calling it again does nothing."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from vswin_cli.errors import VswinError
 from vswin_cli.models.architecture import Activation
-from vswin_cli.timeline.cell_average import CellAverage, Weighting
+from vswin_cli.timeline.cell_average import AveragedCells, CellAverage, Weighting
 from vswin_cli.timeline.scores import ClipLogits, ScoreTrack, activate
 from vswin_cli.video.info import Gap
 
@@ -52,6 +52,7 @@ class TrackBuilder:
             weighting=weighting,
             instants=np.flatnonzero([label in instants for label in self._labels]),
         )
+        self._marks: list[tuple[int, float]] = []  # column and time of instants known otherwise
 
     def add(self, clip: ClipLogits) -> None:
         """Add one clip.
@@ -66,6 +67,16 @@ class TrackBuilder:
         scores = activate(clip.logits[:, : clip.num_valid_steps], self._activation).mean(axis=0)
         self._cells.add(edges, scores, clip.logits.shape[1])
 
+    def mark(self, label: str, times_seconds: Iterable[float]) -> None:
+        """Give a label the score 1 at times that are known without the network.
+
+        No clip reaches across a change of the frames' shape, so that no network can see the cut
+        there. Without that label nothing is marked.
+        """
+        if label in self._labels:
+            column = self._labels.index(label)
+            self._marks += ((column, seconds) for seconds in times_seconds)
+
     def finish(self, duration_seconds: float, gaps: Iterable[Gap] = ()) -> ScoreTrack:
         """Finish the axis and return the track.
 
@@ -74,6 +85,7 @@ class TrackBuilder:
             gaps: parts that could not be decoded.
         """
         cells = self._cells.finish(duration_seconds)
+        self._write_marks(cells)
         return ScoreTrack(
             labels=self._labels,
             activation=self._activation,
@@ -87,6 +99,15 @@ class TrackBuilder:
             clip_ends_seconds=cells.clip_ends_seconds,
             spool=cells.spool,
         )
+
+    def _write_marks(self, cells: AveragedCells) -> None:
+        """Store the marks in the cells whose left edges are nearest, or in a neighbour."""
+        for column, seconds in self._marks:
+            nearest = round((seconds - cells.start_seconds) / cells.step_seconds)
+            for cell in (nearest, nearest + 1, nearest - 1):
+                if 0 <= cell < len(cells.valid) and cells.valid[cell]:
+                    cells.spool.write_score(cell, column, 1.0)
+                    break
 
     def _check(self, clip: ClipLogits, edges: NDArray[np.float64]) -> None:
         classes = clip.logits.shape[2]

@@ -117,6 +117,8 @@ def _record(record: type[Any], content: dict[str, Any]) -> Any:  # noqa: ANN401
     for name, nested in _NESTED.items():
         if name in content:
             content[name] = tuple(nested(**item) for item in content[name])
+    for name, value in content.items():
+        content[name] = tuple(value) if isinstance(value, list) else value
     return record(**content)
 
 

@@ -175,6 +175,8 @@ class DecodeReport:
     constant_frame_rate: str | None = None
     """Rate of the regular grid on which all frames lie, as a ratio; `None` where there is none or
     too few frames tell."""
+    shape_changes_seconds: tuple[float, ...] = ()
+    """Times of the first frames after a change of the upright frame's proportions."""
     sampled_sparsely: bool = False
     """Whether clips were sought one by one, so that the time between them was not looked at."""
     warnings: tuple[MediaWarning, ...] = field(default=())

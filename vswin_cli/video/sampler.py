@@ -8,7 +8,7 @@ video. Frames that no clip looks at are decoded only if others refer to them.
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +37,7 @@ __all__ = ["decode_samples"]
 _PROGRESS_SECONDS = 0.5  # of wall time between heartbeats
 _SAME_SHAPE = 0.02  # relative difference of aspect that still counts as the same shape
 _FALLBACK_RATE = 25.0
+_LISTED = 3  # times in a warning
 _EXAMINED_SHARE = 0.05  # of a video takes longer to decode than all of it to read
 _GAP_REASONS: dict[EndReason, GapReason] = {"truncated": "truncated", "read_error": "read_error"}
 
@@ -70,6 +71,7 @@ class _Sampler:
         )
         self._rate = ConstantRate()
         self._gaps: list[Gap] = []
+        self._shape_changes: list[float] = []
         self._held: TimedFrame | None = None
         self._decoded: TimedFrame | None = None  # the last with pixels
         self._held_since = 0.0  # its own time, except at the very start
@@ -173,7 +175,8 @@ class _Sampler:
         if frame.is_break:
             self._rate.anchor(frame.seconds)
             yield from self._end_run(frame.seconds)
-        elif self._shape_changes(frame):
+        elif self._changes_shape(frame):
+            self._shape_changes.append(frame.seconds)
             self._rate.add(frame.seconds)
             yield from self._end_run(frame.seconds)
         elif self._intervals.is_gap(step, held.declared_seconds):
@@ -212,7 +215,7 @@ class _Sampler:
         self._bad_packets_explained = self._reader.bad_packets
         return "decode_error" if damaged else "missing_frames"
 
-    def _shape_changes(self, frame: TimedFrame) -> bool:
+    def _changes_shape(self, frame: TimedFrame) -> bool:
         """Whether the upright frame's proportions differ from those before."""
         if self._shape is None or frame.frame is None:
             return False
@@ -307,6 +310,7 @@ class _Sampler:
             usual_interval_seconds=self._intervals.usual_seconds,
             variable_frame_rate=self._is_variable,
             constant_frame_rate=None if rate is None or self._is_variable else str(rate),
+            shape_changes_seconds=tuple(self._shape_changes),
             sampled_sparsely=self._sought,
             warnings=(*reader.info.warnings, *reader.warnings, *self._warnings(end)),
         )
@@ -331,6 +335,8 @@ class _Sampler:
                     "the time between them counts as missing",
                 )
             )
+        if self._shape_changes:
+            found.append(_shape_warning(self._shape_changes))
         damaged = self._reader.corrupt_frames
         if damaged:
             found.append(MediaWarning("DAMAGED_PICTURES", counted(damaged, "damaged frame")))
@@ -353,3 +359,11 @@ class _Sampler:
                 )
             )
         return found
+
+
+def _shape_warning(times: Sequence[float]) -> MediaWarning:
+    listed = ", ".join(f"{seconds:.3f} s" for seconds in times[:_LISTED])
+    more = f" and {len(times) - _LISTED:,} more times" if len(times) > _LISTED else ""
+    return MediaWarning(
+        "SHAPE_CHANGE", f"the frames change shape at {listed}{more}; no clip reaches across"
+    )
