@@ -8,22 +8,28 @@ Written and read in chunks, so that neither needs memory for all scores.
 from __future__ import annotations
 
 import json
-import math
 import struct
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from vswin_cli.errors import SourceError, SourceNotFoundError
 from vswin_cli.models.architecture import Activation
+from vswin_cli.storage.array_archive import (
+    check_expansion,
+    member,
+    read_array,
+    read_header,
+    write_array,
+    write_header,
+)
 from vswin_cli.storage.files import reading_hint, replacing_binary
 from vswin_cli.storage.json_records import from_json, json_text, named, to_json
 from vswin_cli.timeline.files import UNREADABLE
@@ -47,10 +53,7 @@ _DAMAGE = (  # what zip archives, JSON and NumPy's headers raise on hostile data
     zlib.error,
 )
 _LARGEST_META = 100 << 20  # bytes of JSON; a day of video with a segment a second has 20
-_LARGEST_ARRAY = 256 << 20  # bytes in memory, a year of cells
-_EXPANSION = 100  # zeros, the scores of gaps, shrink this much and more, but are few
-_FREE_EXPANSION = 1 << 30  # bytes of any file, however small
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the zip format's own: equal scores give equal bytes
+_LIMITS = {"scores.npy": None, "meta.json": _LARGEST_META}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +75,14 @@ def save_track(track: ScoreTrack, timeline: Timeline, path: Path) -> None:
         OutputError: the path cannot be written; nothing is left there.
     """
     with replacing_binary(path) as file, zipfile.ZipFile(file, "w", compresslevel=1) as archive:
-        with _member(archive, "scores.npy") as out:
-            _write_header(out, np.dtype(np.float16), (track.num_cells, len(track.labels)))
+        with member(archive, "scores.npy") as out:
+            write_header(out, np.dtype(np.float16), (track.num_cells, len(track.labels)))
             for _, rows in track.chunks():
                 out.write(rows.tobytes())
-        _write_array(archive, "valid", track.valid)
-        _write_array(archive, "spans", np.array(track.spans, np.float64).reshape(-1, 2))
-        _write_array(archive, "clip_starts", track.clip_starts_seconds)
-        _write_array(archive, "clip_ends", track.clip_ends_seconds)
+        write_array(archive, "valid", track.valid)
+        write_array(archive, "spans", np.array(track.spans, np.float64).reshape(-1, 2))
+        write_array(archive, "clip_starts", track.clip_starts_seconds)
+        write_array(archive, "clip_ends", track.clip_ends_seconds)
         meta = _Meta(
             activation=track.activation,
             start_seconds=track.start_seconds,
@@ -89,7 +92,7 @@ def save_track(track: ScoreTrack, timeline: Timeline, path: Path) -> None:
             gaps=tuple(GapRecord.of(gap) for gap in track.gaps),
         )
         document = {"schema": SCHEMA, **to_json(meta), "timeline": timeline.to_json()}
-        with _member(archive, "meta.json") as out:
+        with member(archive, "meta.json") as out:
             out.write(json_text(document).encode())
 
 
@@ -102,7 +105,7 @@ def load_track(path: Path) -> tuple[ScoreTrack, Timeline]:
     """
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
-            _check_members(archive, path.stat().st_size)
+            check_expansion(archive, path.stat().st_size, _LIMITS)
             return _read(archive)
     except OSError as error:
         raise SourceNotFoundError(
@@ -124,35 +127,17 @@ def _not_scores(path: Path, reason: str) -> SourceError:
     )
 
 
-def _check_members(archive: zipfile.ZipFile, file_bytes: int) -> None:
-    """Refuse an archive that expands beyond reason, before any of it is read.
-
-    Raises:
-        SourceError: it does, or is compressed in an unusual way.
-    """
-    total = 0
-    for member in archive.infolist():
-        if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            raise SourceError("compressed in an unknown way")
-        total += member.file_size
-        is_large = member.filename != "scores.npy" and member.file_size > _LARGEST_ARRAY
-        if is_large or (member.filename == "meta.json" and member.file_size > _LARGEST_META):
-            raise SourceError(f"`{member.filename}` is too large")
-    if total > _FREE_EXPANSION + _EXPANSION * file_bytes:
-        raise SourceError(f"{file_bytes:,} bytes expand to {total:,}")
-
-
 def _read(archive: zipfile.ZipFile) -> tuple[ScoreTrack, Timeline]:
     document = json.loads(archive.read("meta.json"))
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise SourceError(f"meta.json is not of schema `{SCHEMA}`")
     meta = from_json(_Meta, document)
     timeline = Timeline.from_json(document.get("timeline"))
-    valid = _read_array(archive, "valid", np.bool_, 1)
+    valid = read_array(archive, "valid", np.bool_, 1)
     _check_axis(meta, len(valid))
-    spans = _read_array(archive, "spans", np.float64, 2)
-    clip_starts = _read_array(archive, "clip_starts", np.float64, 1)
-    clip_ends = _read_array(archive, "clip_ends", np.float64, 1)
+    spans = read_array(archive, "spans", np.float64, 2)
+    clip_starts = read_array(archive, "clip_starts", np.float64, 1)
+    clip_ends = read_array(archive, "clip_ends", np.float64, 1)
     _check_intervals(meta, "spans", spans.reshape(-1, 2)[:, 0], spans.reshape(-1, 2)[:, 1])
     _check_intervals(meta, "clips", clip_starts, clip_ends)
     spool = _read_scores(archive, (len(valid), len(meta.labels)))
@@ -204,7 +189,7 @@ def _check_intervals(
 def _read_scores(archive: zipfile.ZipFile, shape: tuple[int, int]) -> ScoreSpool:
     spool = ScoreSpool(shape[1])
     with archive.open("scores.npy") as file:
-        found = _read_header(file)
+        found = read_header(file)
         if found != (shape, np.dtype(np.float16)):
             raise SourceError(f"scores must be float16 of shape {shape}, got {found}")
         for first in range(0, shape[0], _ROWS):
@@ -215,52 +200,6 @@ def _read_scores(archive: zipfile.ZipFile, shape: tuple[int, int]) -> ScoreSpool
                 raise SourceError("scores must lie in 0..1")
             spool.append(rows)
     return spool
-
-
-@contextmanager
-def _member(archive: zipfile.ZipFile, name: str) -> Iterator[IO[bytes]]:
-    info = zipfile.ZipInfo(name, _EPOCH)
-    info.compress_type = zipfile.ZIP_DEFLATED
-    info.external_attr = 0o644 << 16
-    with archive.open(info, "w", force_zip64=True) as out:
-        yield out
-
-
-def _write_array(archive: zipfile.ZipFile, name: str, array: NDArray[Any]) -> None:
-    with _member(archive, f"{name}.npy") as out:
-        _write_header(out, array.dtype, array.shape)
-        out.write(np.ascontiguousarray(array).tobytes())
-
-
-def _write_header(out: IO[bytes], dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
-    description = {
-        "descr": np.lib.format.dtype_to_descr(dtype),
-        "fortran_order": False,
-        "shape": shape,
-    }
-    np.lib.format.write_array_header_1_0(out, description)
-
-
-def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype[Any]]:
-    if np.lib.format.read_magic(file) != (1, 0):
-        raise SourceError("unknown version of an array")
-    shape, fortran_order, dtype = np.lib.format.read_array_header_1_0(file)
-    if fortran_order or dtype.hasobject:
-        raise SourceError("unknown layout of an array")
-    return shape, dtype
-
-
-def _read_array(archive: zipfile.ZipFile, name: str, kind: type, dims: int) -> NDArray[Any]:
-    with archive.open(f"{name}.npy") as file:
-        shape, dtype = _read_header(file)
-        if dtype != np.dtype(kind) or len(shape) != dims:
-            raise SourceError(f"`{name}` must be {np.dtype(kind)} of {dims} dimensions")
-        count = math.prod(shape)
-        if count * dtype.itemsize > _LARGEST_ARRAY:
-            raise SourceError(f"`{name}` is too large")
-        data = file.read(count * dtype.itemsize)
-        array = np.frombuffer(data, np.uint8 if kind is np.bool_ else dtype, count).reshape(shape)
-        return array != 0 if kind is np.bool_ else array  # a byte of 2 is no valid flag
 
 
 def _gap(record: GapRecord) -> Gap:
