@@ -249,7 +249,7 @@ def test_torch_that_cannot_tell_gets_float32(monkeypatch):
     assert resolve_precision("auto", torch.device("cpu")) == torch.float32
 
 
-@pytest.mark.parametrize(("cores", "decoders"), [(1, 1), (2, 2), (16, 4)])
+@pytest.mark.parametrize(("cores", "decoders"), [(1, 1), (2, 2), (16, 16)])
 def test_a_small_network_leaves_cores_to_decoders(monkeypatch, cores, decoders):
     engine = Engine(load_golden(), EngineOptions(device="cpu"))
     monkeypatch.setattr(torch, "get_num_threads", lambda: cores)
@@ -261,6 +261,14 @@ def test_a_large_network_leaves_none():
     large = replace(model.card, input=InputSpec(), architecture=TINY)
     engine = Engine(replace(model, card=large), EngineOptions(device="cpu"))
     assert engine.spare_decoders == 1
+
+
+@pytest.mark.parametrize(("cores", "decoders"), [(1, 1), (2, 1), (16, 15)])
+def test_another_device_leaves_all_cores_but_one_to_decoders(monkeypatch, cores, decoders):
+    engine = Engine(load_golden(), EngineOptions(device="cpu"))
+    engine.device = torch.device("cuda")
+    monkeypatch.setattr("vswin_cli.inference.engine.usable_cores", lambda: cores)
+    assert engine.spare_decoders == decoders
 
 
 def test_engine_has_a_short_repr_and_shares_its_network_with_other_crops():

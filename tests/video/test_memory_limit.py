@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -13,7 +14,8 @@ from vswin_cli.errors import DecodeError
 from vswin_cli.storage.child_python import python_command
 from vswin_cli.video import memory_limit
 from vswin_cli.video.decoder_process import decode_isolated
-from vswin_cli.video.memory_limit import limit_threads
+from vswin_cli.video.memory_limit import limit_decoders, limit_threads
+from vswin_cli.video.reader import probe
 from vswin_cli.video.sampling import SamplingPlan
 
 PLAN = SamplingPlan(num_frames=8, stride=8, short_side=32, positions_per_second=10.0)
@@ -56,6 +58,12 @@ def test_large_frames_are_decoded_by_few_threads(monkeypatch, size, threads):
     context.pix_fmt = "rgba64be"
     limit_threads(context)
     assert context.thread_count == threads
+
+
+@pytest.mark.parametrize(("width", "most"), [(1920, 69), (3840, 17), (7680, 4), (65536, 1)])
+def test_large_frames_have_fewer_decoders(huge, width, most):
+    info = replace(probe(huge), pixel_format="yuv420p", width=width, height=width * 9 // 16)
+    assert limit_decoders(info) == most
 
 
 def test_unknown_pixels_count_as_the_largest(monkeypatch):

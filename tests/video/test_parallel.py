@@ -1,8 +1,10 @@
 """Several decoders of one video give what one gives, and stop where anything is odd."""
 
 import threading
+from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -16,9 +18,11 @@ from vswin_cli.video.clips import open_clips
 from vswin_cli.video.decode_options import DecodeOptions
 from vswin_cli.video.info import DecodeReport
 from vswin_cli.video.parallel import ParallelDecoder
+from vswin_cli.video.ranges import RangeLimits, RangeQueue, UnsoundRangeError
 from vswin_cli.video.reader import VideoReader
 from vswin_cli.video.sampler import decode_samples
 from vswin_cli.video.sampling import Progress, SamplingPlan
+from vswin_cli.video.software_ranges import SoftwareRangeDecoder
 
 pytestmark = pytest.mark.slow
 
@@ -48,14 +52,14 @@ def given(monkeypatch):
 
 def break_after(seconds, monkeypatch, fault):
     """Let decoders at work together fail on what is later."""
-    scale = ParallelDecoder._scaled
+    scale = SoftwareRangeDecoder._scaled
 
-    def failing(self, frame, end_seconds, resizer):
+    def failing(self, frame, end_seconds):
         if frame.seconds > seconds:
             raise fault("broken")
-        return scale(self, frame, end_seconds, resizer)
+        return scale(self, frame, end_seconds)
 
-    monkeypatch.setattr(ParallelDecoder, "_scaled", failing)
+    monkeypatch.setattr(SoftwareRangeDecoder, "_scaled", failing)
 
 
 def range_threads():
@@ -205,29 +209,68 @@ def test_a_reader_that_stops_early_leaves_nothing_behind(tmp_path, given):
     assert range_threads() == []
 
 
-def test_memory_holds_no_more_ranges_than_there_are_decoders(tmp_path):
-    path = make_video(tmp_path / "a.mp4", VIDEO)
-    decoder = ParallelDecoder(
-        path, lambda begin, end: True, 32, decoders=2, begin_seconds=0.0, until_seconds=SECONDS
+def software(path, begin_seconds=0.0):
+    return lambda: SoftwareRangeDecoder(
+        path, lambda begin, end: True, 32, first_seconds=begin_seconds
     )
-    frames = decoder.frames()
-    next(frames)
-    most = 0
-    for _ in frames:
-        most = max(most, len(decoder._open))
-    assert most == 2
-    assert decoder.is_sound
-    decoder.close()
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"), [(RangeLimits(3, 1000.0), 3), (RangeLimits(16, 5.0), 2)]
+)
+def test_memory_holds_no_more_ranges_than_the_limits_allow(tmp_path, limits, expected):
+    path = make_video(tmp_path / "a.mp4", VIDEO)
+    ranges = RangeQueue(0.0, SECONDS, limits)
+    with closing(ParallelDecoder([software(path)] * 4, ranges)) as decoder:
+        most = max(ranges.num_open for _ in decoder.frames())
+        assert decoder.is_sound
+    assert most == expected
 
 
 def test_no_range_begins_where_no_key_frame_is(tmp_path):
     path = make_video(tmp_path / "a.mp4", VIDEO)
-    decoder = ParallelDecoder(
-        path, lambda begin, end: True, 32, decoders=2, begin_seconds=1.0, until_seconds=SECONDS
-    )
-    assert list(decoder.frames()) == []
-    assert not decoder.is_sound
-    decoder.close()
+    ranges = RangeQueue(1.0, SECONDS, RangeLimits(2, 1000.0))
+    with closing(ParallelDecoder([software(path, 1.0)] * 2, ranges)) as decoder:
+        assert list(decoder.frames()) == []
+        assert not decoder.is_sound
+
+
+class Unreliable:
+    """A decoder that gives every range back after some frames, as hardware may."""
+
+    is_reference = False
+
+    def __init__(self, decoder, fault):
+        self._decoder = decoder
+        self._fault = fault
+        self.keyframe_from, self.close = decoder.keyframe_from, decoder.close
+
+    def decode(self, begin_seconds, end_seconds):
+        yield from islice(self._decoder.decode(begin_seconds, end_seconds), 7)
+        raise self._fault("no more")
+
+
+@pytest.mark.parametrize("fault", [UnsoundRangeError, RuntimeError])
+@pytest.mark.parametrize("num_reference", [1, 2])
+def test_a_range_that_is_given_back_is_completed_by_a_reference_decoder(
+    tmp_path, fault, num_reference
+):
+    path = make_video(tmp_path / "a.mp4", VIDEO)
+    make = software(path)
+    makers = [lambda: Unreliable(make(), fault)] * 2 + [lambda: None] + [make] * num_reference
+    ranges = RangeQueue(0.0, SECONDS, RangeLimits(4, 1000.0))
+    with closing(ParallelDecoder(makers, ranges)) as decoder:
+        times = [frame.seconds for frame in decoder.frames()]
+        assert decoder.is_sound
+    assert times == pytest.approx([i / 10 for i in range(len(times))])
+    assert len(times) > 300
+
+
+def test_sixteen_decoders_give_what_one_gives(tmp_path, given):
+    path = make_video(tmp_path / "a.mp4", replace(VIDEO, num_frames=900))
+    together = events_of(path, PLAN, DecodeOptions(decoders=16))
+    assert_same_events(together, events_of(path, PLAN))
+    assert sum(given) > 800
 
 
 @pytest.mark.parametrize("isolate", [True, False])

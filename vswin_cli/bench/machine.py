@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from vswin_cli.bench.record import Machine
+from vswin_cli.video.cores import usable_cores
 
 __all__ = ["describe_machine", "synchronise"]
 
@@ -20,7 +21,7 @@ def describe_machine(device: torch.device, peers: tuple[str, ...] = ()) -> Machi
     return Machine(
         processor=_processor(),
         logical_cores=os.cpu_count() or 1,
-        usable_cores=_usable_cores(),
+        usable_cores=usable_cores(),
         memory_bytes=_memory_bytes(),
         system=platform.platform(),
         python=platform.python_version(),
@@ -51,12 +52,6 @@ def _cpu_facts(key: str) -> list[str]:
         return []
     lines = (line.partition(":") for line in _CPU_FACTS.read_text().splitlines())
     return [value.strip() for name, _, value in lines if name.strip() == key]
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _memory_bytes() -> int | None:

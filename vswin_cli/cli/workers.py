@@ -13,6 +13,7 @@ from vswin_cli.cli.model_choice import ModelChoice, make_engine
 from vswin_cli.config import EngineOptions, Precision, SamplingOptions, SegmentOptions
 from vswin_cli.errors import OptionError
 from vswin_cli.storage.files import is_there
+from vswin_cli.video.cores import usable_cores
 
 if TYPE_CHECKING:
     from vswin_cli.batch.executor import Executor
@@ -202,18 +203,12 @@ def _devices(workers: Workers, name: str, kind: str) -> tuple[str, ...]:
         cards = (name if name != "auto" else kind,)
     if workers.kind == "auto":
         return cards if len(cards) > 1 else ()
-    count = workers.count or max(len(cards), 1 if kind == "cuda" else _num_processors() // 4)
+    count = workers.count or max(len(cards), 1 if kind == "cuda" else usable_cores() // 4)
     return tuple(cards[i % len(cards)] for i in range(max(1, count)))
 
 
 def _threads(num_workers: int) -> int:
-    return max(1, _num_processors() // num_workers)
-
-
-def _num_processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return max(1, usable_cores() // num_workers)
 
 
 def _absolute(reference: str) -> str:

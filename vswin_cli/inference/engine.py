@@ -28,6 +28,7 @@ from vswin_cli.models.network.cpu_threads import single_threaded_pool
 from vswin_cli.models.network.heap import keep_freed_memory
 from vswin_cli.timeline.scores import ClipLogits
 from vswin_cli.video.clips import Clip
+from vswin_cli.video.cores import usable_cores
 
 __all__ = [
     "PRODUCTS_PER_PASS",
@@ -41,7 +42,7 @@ _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torc
 _VIEWS_PER_PASS = {"cuda": 8, "mps": 2}
 _MAX_VIEWS_PER_PASS = 8  # on a CPU; more gained nothing
 _MOST_SHARING = 0.75  # passes per core; an estimate: beyond it one pass per core is as fast
-_MOST_DECODERS = 4  # each keeps some seconds of frames
+_FEEDING_CORES = 1  # that feeding another device than the CPU takes
 PRODUCTS_PER_PASS = 1_000_000_000
 """Multiplications that keep a core busy enough for the cost of calling operations to vanish."""
 
@@ -176,11 +177,12 @@ class Engine:
     def spare_decoders(self) -> int:
         """Decoders that may work on one video at once.
 
-        A large network keeps all cores of a CPU busy; others leave them to the decoders.
+        A large network keeps all cores of a CPU busy; others leave them to the decoders, and
+        other devices all but those that feed them.
         """
-        if self.device.type == "cpu" and self._usual_batch_size() == 1:
-            return 1
-        return min(_MOST_DECODERS, torch.get_num_threads())
+        if self.device.type != "cpu":
+            return max(1, usable_cores() - _FEEDING_CORES)
+        return 1 if self._usual_batch_size() == 1 else torch.get_num_threads()
 
     def score(self, clips: Iterable[Clip]) -> Iterator[ClipLogits]:
         """Run clips through the network, in order, several views at a time.

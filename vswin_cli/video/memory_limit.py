@@ -11,14 +11,18 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from vswin_cli.video.info import VideoInfo
+
 if TYPE_CHECKING:
     from av import VideoCodecContext
 
-__all__ = ["MOST_BYTES", "limit_memory", "limit_threads"]
+__all__ = ["MOST_BYTES", "limit_decoders", "limit_memory", "limit_threads"]
 
 MOST_BYTES = 4 << 30
 """What a decoder process may take; 8K video with 10 bits needs 3 GiB."""
 _THREADS_BYTES = 1 << 30  # for the frames of all threads of one decoder
+_DECODERS_BYTES = 2 << 30  # for the frames of all decoders that work on one video
+_FRAMES_PER_DECODER = 10  # references, those that wait for their turn, and the newest
 _UNKNOWN_BITS = 64  # per pixel, before the decoder has said what it gives: the most there is
 
 
@@ -29,6 +33,15 @@ def limit_threads(context: VideoCodecContext) -> None:
     threads = _THREADS_BYTES // max(1, frame_bytes)
     if threads <= (os.cpu_count() or 1):  # FFmpeg's own choice is one more
         context.thread_count = max(1, threads)
+
+
+def limit_decoders(info: VideoInfo) -> int:
+    """Return how many decoders have room for their frames of a video, at least one."""
+    from av import VideoFormat
+
+    bits = VideoFormat(info.pixel_format).padded_bits_per_pixel
+    frame_bytes = info.width * info.height * bits // 8
+    return max(1, _DECODERS_BYTES // max(1, _FRAMES_PER_DECODER * frame_bytes))
 
 
 def limit_memory() -> None:

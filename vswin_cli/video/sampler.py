@@ -124,6 +124,7 @@ class _Sampler:
             self._reader,
             decoders=options.decoders,
             short_side=plan.short_side,
+            images_per_second=plan.positions_per_second,
             end_seconds=plan.end_seconds,
         )
 

@@ -1,0 +1,86 @@
+"""Decode ranges of a video in software, with one thread per decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from vswin_cli.video.frames import TimedFrame
+from vswin_cli.video.ranges import UnsoundRangeError
+from vswin_cli.video.reader import VideoReader
+from vswin_cli.video.resize import ImageResizer
+from vswin_cli.video.skip import IsWanted
+
+__all__ = ["SoftwareRangeDecoder"]
+
+
+class SoftwareRangeDecoder:
+    """A strict reader that decodes range after range; see `RangeDecoder`.
+
+    Args:
+        path: the video.
+        is_wanted: called with the stretch of time over which a frame is on display.
+        short_side: of the images that wanted frames are scaled to.
+        first_seconds: time of the video's first frame, which is always wanted: it may have to
+            stand for time before it.
+
+    Raises:
+        SourceError: as for `VideoReader`.
+    """
+
+    is_reference = True
+
+    def __init__(
+        self, path: Path, is_wanted: IsWanted, short_side: int, *, first_seconds: float
+    ) -> None:
+        self._is_wanted = is_wanted
+        self._first_seconds = first_seconds
+        self._resizer = ImageResizer(short_side)
+        self._reader = VideoReader(path, strict=True)
+        self._reader.decode_only(is_wanted)
+
+    def keyframe_from(self, seconds: float) -> float | None:
+        """Return the time of the first key frame from `seconds` on, `None` if none is found."""
+        return self._reader.keyframe_from(seconds)
+
+    def decode(self, begin_seconds: float, end_seconds: float) -> Iterator[TimedFrame]:
+        """Yield the frames of a range, the wanted ones scaled; see `RangeDecoder.decode`.
+
+        Raises:
+            UnsoundRangeError: something is not as it should be.
+        """
+        held: TimedFrame | None = None
+        looks = set()
+        self._reader.stop_after(end_seconds)
+        self._reader.seek(begin_seconds)
+        for frame in self._reader.frames():
+            if frame.frame is not None:
+                looks.add((frame.frame.width, frame.frame.height, frame.rotation_degrees))
+            if not self._reader.is_sound or len(looks) > 1:
+                raise UnsoundRangeError("damage, or a change of size or rotation")
+            if held is not None:
+                yield self._scaled(held, frame.seconds)
+            elif frame.seconds != begin_seconds:
+                raise UnsoundRangeError("the first frame is not the key frame")
+            if frame.seconds == end_seconds:
+                return
+            if frame.seconds > end_seconds:
+                break
+            held = frame
+        raise UnsoundRangeError("the key frame at the end did not come")
+
+    def close(self) -> None:
+        """Release the file and the decoder."""
+        self._reader.close()
+
+    def _scaled(self, frame: TimedFrame, end_seconds: float) -> TimedFrame:
+        """Return the frame with its image for pixels, or without any where it is not wanted."""
+        pixels = frame.frame
+        is_first = frame.seconds == self._first_seconds
+        if pixels is not None:
+            is_wanted = is_first or self._is_wanted(frame.seconds, end_seconds)
+            pixels = (
+                self._resizer.scale(pixels, *self._resizer.shape(pixels)) if is_wanted else None
+            )
+        return replace(frame, frame=pixels)
