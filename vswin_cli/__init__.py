@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from vswin_cli.config import EngineOptions, SamplingOptions, SegmentOptions, Stride
     from vswin_cli.errors import VswinError
     from vswin_cli.inference.engine import Engine
-    from vswin_cli.inference.pipeline import analyze_video
+    from vswin_cli.inference.pipeline import analyze_features, analyze_video
     from vswin_cli.models.labels import LabelMap
     from vswin_cli.models.weights.loading import load_model
     from vswin_cli.storage.sources import VideoSource, expand_sources
@@ -48,6 +48,7 @@ _HOMES = {
     "Timeline": "timeline.record",
     "VideoSource": "storage.sources",
     "VswinError": "errors",
+    "analyze_features": "inference.pipeline",
     "analyze_video": "inference.pipeline",
     "expand_sources": "storage.sources",
     "load_model": "models.weights.loading",
@@ -65,6 +66,7 @@ __all__ = [
     "VideoSource",
     "VswinError",
     "__version__",
+    "analyze_features",
     "analyze_video",
     "expand_sources",
     "load_model",

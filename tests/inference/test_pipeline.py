@@ -3,16 +3,19 @@
 import json
 from fractions import Fraction
 
+import numpy as np
 import pytest
+import torch
 
 from tests.support.videos import VideoRecipe, make_video
 from vswin_cli.cli.app import run
 from vswin_cli.config import EngineOptions, SamplingOptions, SegmentOptions
 from vswin_cli.errors import OptionError
 from vswin_cli.inference.engine import Engine
-from vswin_cli.inference.pipeline import analyze_video
+from vswin_cli.inference.pipeline import analyze_features, analyze_video
 from vswin_cli.models.weights.loading import load_model
 from vswin_cli.storage.sources import VideoSource
+from vswin_cli.timeline.feature_files import load_features
 from vswin_cli.video import decoder_pool
 from vswin_cli.video.decoder_pool import DecoderPool
 
@@ -137,3 +140,30 @@ def test_a_change_of_shape_is_a_cut_where_the_model_has_that_label(model, tmp_pa
     assert "SHAPE_CHANGE" in [notice.code for notice in timeline.warnings]
     without = analyze_video(path, Engine(model, ON_CPU))
     assert "SHAPE_CHANGE" in [notice.code for notice in without.warnings]
+
+
+def test_the_head_makes_scores_of_features(model, movie):
+    engine = Engine(model, ON_CPU)
+    with analyze_features(str(movie), engine) as track:
+        pooled = torch.from_numpy(track.clip_features)
+    windows = analyze_video(str(movie), engine, top_classes=1).windows
+    with torch.inference_mode():
+        best = model.network.head_of(pooled[:, None])[:, 0].argmax(1)
+    assert [window.top[0].class_id for window in windows] == best.tolist()
+    starts, ends = track.edges_seconds
+    assert starts[0] == 0.0
+    assert ends[-1] == pytest.approx(track.record.video.duration_seconds)
+    assert (starts[1:] == ends[:-1]).all()
+
+
+def test_features_are_kept_in_the_same_run_as_scores(model, movie, tmp_path):
+    engine = Engine(model, ON_CPU)
+    path = tmp_path / "features.npz"
+    timeline = analyze_video(str(movie), engine, save_features=path)
+    assert content(timeline) == content(analyze_video(str(movie), engine))
+    found = load_features(path)
+    assert found.record.coverage == timeline.coverage
+    assert found.record.model == timeline.model
+    with analyze_features(str(movie), engine) as track:
+        assert track.record == found.record
+        np.testing.assert_array_equal(track.features, found.features)

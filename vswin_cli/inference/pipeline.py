@@ -8,37 +8,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from fractions import Fraction
+from contextlib import contextmanager
 from pathlib import Path
 
 from vswin_cli.config import SamplingOptions, SegmentOptions
 from vswin_cli.errors import DecodeError, OptionError
+from vswin_cli.inference.description import describe_analysis, seconds_per_step
 from vswin_cli.inference.scorer import Scorer
-from vswin_cli.models.checkpoints.load import LoadedModel
-from vswin_cli.storage.humanize import counted
 from vswin_cli.storage.sources import VideoSource
+from vswin_cli.timeline.features import FeatureBuilder, FeatureTrack
 from vswin_cli.timeline.record import (
-    Coverage,
-    GapRecord,
-    ModelRecord,
-    Notice,
     PostprocessRecord,
-    SamplingRecord,
     Timeline,
-    VideoRecord,
     with_segments,
 )
-from vswin_cli.timeline.scores import ScoreTrack
 from vswin_cli.timeline.selection import check_selection
 from vswin_cli.timeline.track_builder import TrackBuilder
 from vswin_cli.video.clips import Clip, open_clips
 from vswin_cli.video.decode_options import DecodeOptions
 from vswin_cli.video.decoder_pool import DecoderPool
-from vswin_cli.video.info import DecodeReport, VideoInfo
-from vswin_cli.video.sampling import SamplingPlan, describe_rounding
+from vswin_cli.video.info import DecodeReport
 from vswin_cli.video.stream import VideoStream
 
-__all__ = ["OnProgress", "analyze_video"]
+__all__ = ["OnProgress", "analyze_features", "analyze_video"]
 
 _CUT = "cut"
 """Label, in models that have it, of a boundary between two shots."""
@@ -55,6 +47,7 @@ def analyze_video(
     *,
     on_progress: OnProgress | None = None,
     save_scores: Path | None = None,
+    save_features: Path | None = None,
     top_classes: int = 0,
     decoders: int | None = None,
     decoder_pool: DecoderPool | None = None,
@@ -68,6 +61,7 @@ def analyze_video(
         segments: how scores become segments; by default as the weights advise.
         on_progress: called as the video is worked through; with 0 seconds while it arrives.
         save_scores: where to keep the score track, to be segmented again later.
+        save_features: where to keep the features that the scores came from.
         top_classes: fill `windows` with this many classes of each clip.
         decoders: how many may work on the video at once; by default as many as the engine leaves
             cores to.
@@ -77,58 +71,139 @@ def analyze_video(
         SourceError: the video cannot be opened, or not one frame could be decoded.
         OptionError: an argument is of the wrong type, or the options do not fit the weights.
         DeviceError: the device is out of memory.
-        OutputError: the scores cannot be saved.
+        OutputError: the scores or features cannot be saved.
     """
     _check_types(source, engine, sampling, segments)
     card = engine.model.card
     segments = card.segments if segments is None else segments
     check_selection(card.labels, card.activation, segments)
     source = source if isinstance(source, VideoSource) else VideoSource.of(source)
-    if sampling.crops not in (None, engine.crops):
-        engine = engine.with_crops(sampling.crops)
-    decode = DecodeOptions(decoders=decoders or engine.spare_decoders)
-    on_bytes = None if on_progress is None else lambda *_: on_progress(0.0, None)
-    with open_clips(
-        source, card.input, sampling, decode, pool=decoder_pool, on_bytes=on_bytes
-    ) as stream:
-        step_seconds = _step_seconds(stream.plan, stream.info)
-        builder = TrackBuilder(
+    engine = _with_crops(engine if save_features is None else engine.with_features(), sampling)
+    with _opened(source, engine, sampling, decoders, decoder_pool, on_progress) as stream:
+        scores = TrackBuilder(
             card.labels,
             card.activation,
-            step_seconds,
+            seconds_per_step(stream.plan, stream.info),
             instants=card.segments.instants,
             start_seconds=sampling.start_seconds or 0.0,
         )
-        for logits in engine.score(_watched(stream, on_progress)):
-            builder.add(logits)
-        report = stream.report
-        builder.mark(_CUT, report.shape_changes_seconds)
-    if report.status == "failed":
-        raise DecodeError(
-            f"no frame of {source.uri} could be decoded",
-            hint=f"`vswin probe --scan {source.uri}` shows what is wrong with the file",
-        )
-    with builder.finish(report.end_seconds, report.gaps) as track:
+        features = None if save_features is None else _feature_builder(engine, sampling, stream)
+        for clip in engine.score(_watched(stream, on_progress)):
+            scores.add(clip)
+            if features is not None:
+                features.add(clip)
+    report = _report_of(stream, source)
+    scores.mark(_CUT, report.shape_changes_seconds)
+    with scores.finish(report.end_seconds, report.gaps) as track:
+        about = describe_analysis(source, engine, sampling, stream, track)
         bare = Timeline(
-            video=_video_record(source, stream.info, report),
-            model=_model_record(engine.model),
-            sampling=_sampling_record(engine, sampling, stream.plan, step_seconds),
+            video=about.video,
+            model=about.model,
+            sampling=about.sampling,
             postprocess=PostprocessRecord.of(card.activation, segments),
-            coverage=_coverage(report, track),
-            warnings=(
-                *_notices(report),
-                *_rounded(describe_rounding(card.input, sampling, stream.plan)),
-                *_unseen(stream.plan, report, track),
-                *_too_slow(stream.plan, report, stream.info),
-            ),
-            status=report.status,
+            coverage=about.coverage,
+            warnings=about.warnings,
+            status=about.status,
         )
         timeline = with_segments(bare, track, segments, top_classes=top_classes)
         if save_scores is not None:
             from vswin_cli.timeline.score_files import save_track
 
             save_track(track, timeline, save_scores)
+    if features is not None and save_features is not None:
+        from vswin_cli.timeline.feature_files import save_features as write_features
+
+        cells = features.average(report.end_seconds)
+        with features.finish(cells, report.gaps, about) as kept:
+            write_features(kept, save_features)
     return timeline
+
+
+def analyze_features(
+    source: VideoSource | str | os.PathLike[str],
+    engine: Scorer,
+    sampling: SamplingOptions = SamplingOptions(),
+    *,
+    on_progress: OnProgress | None = None,
+    decoders: int | None = None,
+    decoder_pool: DecoderPool | None = None,
+) -> FeatureTrack:
+    """Compute the features of one video on a time axis; the caller closes the track.
+
+    `track.features` is (n, C), one row per time step that a clip covers, with its times in
+    `track.edges_seconds`; `track.clip_features` is (M, C), one row per clip.
+
+    Args:
+        source: the video, its path or its address.
+        engine: the model, ready to run.
+        sampling: which clips to take.
+        on_progress: called as the video is worked through; with 0 seconds while it arrives.
+        decoders: how many may work on the video at once; by default as many as the engine leaves
+            cores to.
+        decoder_pool: where decoder processes come from; by default one is started for this video.
+
+    Raises:
+        SourceError: the video cannot be opened, or not one frame could be decoded.
+        OptionError: an argument is of the wrong type, or the options do not fit the weights.
+        DeviceError: the device is out of memory.
+    """
+    _check_types(source, engine, sampling, None)
+    source = source if isinstance(source, VideoSource) else VideoSource.of(source)
+    engine = _with_crops(engine.with_features(), sampling)
+    with _opened(source, engine, sampling, decoders, decoder_pool, on_progress) as stream:
+        features = _feature_builder(engine, sampling, stream)
+        for clip in engine.score(_watched(stream, on_progress)):
+            features.add(clip)
+    report = _report_of(stream, source)
+    cells = features.average(report.end_seconds)
+    about = describe_analysis(source, engine, sampling, stream, cells)
+    return features.finish(cells, report.gaps, about)
+
+
+def _with_crops(engine: Scorer, sampling: SamplingOptions) -> Scorer:
+    same = sampling.crops in (None, engine.crops)
+    return engine if same else engine.with_crops(sampling.crops or 1)
+
+
+@contextmanager
+def _opened(
+    source: VideoSource,
+    engine: Scorer,
+    sampling: SamplingOptions,
+    decoders: int | None,
+    pool: DecoderPool | None,
+    on_progress: OnProgress | None,
+) -> Iterator[VideoStream[Clip]]:
+    """Open the video as clips for the engine's weights."""
+    decode = DecodeOptions(decoders=decoders or engine.spare_decoders)
+    on_bytes = None if on_progress is None else lambda *_: on_progress(0.0, None)
+    spec = engine.model.card.input
+    with open_clips(source, spec, sampling, decode, pool=pool, on_bytes=on_bytes) as stream:
+        yield stream
+
+
+def _feature_builder(
+    engine: Scorer, sampling: SamplingOptions, stream: VideoStream[Clip]
+) -> FeatureBuilder:
+    return FeatureBuilder(
+        engine.model.card.architecture.num_features,
+        seconds_per_step(stream.plan, stream.info),
+        start_seconds=sampling.start_seconds or 0.0,
+    )
+
+
+def _report_of(stream: VideoStream[Clip], source: VideoSource) -> DecodeReport:
+    """Return what decoding came to.
+
+    Raises:
+        DecodeError: not one frame could be decoded.
+    """
+    if stream.report.status == "failed":
+        raise DecodeError(
+            f"no frame of {source.uri} could be decoded",
+            hint=f"`vswin probe --scan {source.uri}` shows what is wrong with the file",
+        )
+    return stream.report
 
 
 def _check_types(source: object, engine: object, sampling: object, segments: object) -> None:
@@ -157,122 +232,3 @@ def _watched(stream: VideoStream[Clip], on_progress: OnProgress | None) -> Itera
         yield clip
         if on_progress is not None:
             on_progress(float(clip.step_edges_seconds[-1]), total)
-
-
-def _notices(report: DecodeReport) -> tuple[Notice, ...]:
-    """What was noticed in decoding; that something is missing comes first."""
-    notices = [Notice(w.code, w.message) for w in report.warnings]
-    if report.status == "ok":
-        return tuple(notices)
-    text = f"{report.coverage:.1%} could be analysed"
-    if report.gaps:
-        shown = [f"{gap.start_seconds:.2f}-{gap.end_seconds:.2f} s" for gap in report.gaps[:3]]
-        more = f" and {len(report.gaps) - 3} more" if len(report.gaps) > 3 else ""
-        text += f"; missing: {', '.join(shown)}{more} ({report.gaps[0].reason.replace('_', ' ')})"
-    elif report.bad_packets:
-        text += f"; {counted(report.bad_packets, 'damaged packet')}"
-    elif report.end_reason not in ("end", "stopped"):
-        text += f"; in the end: {report.end_reason.replace('_', ' ')}"
-    return (Notice("PARTIAL", text), *notices)
-
-
-def _rounded(text: str | None) -> tuple[Notice, ...]:
-    """Wrap what is said about a stride that was rounded far."""
-    return () if text is None else (Notice("STRIDE", text),)
-
-
-def _unseen(plan: SamplingPlan, report: DecodeReport, track: ScoreTrack) -> Iterator[Notice]:
-    """What a stride beyond the clip's length leaves out, which segments nevertheless span."""
-    if plan.sparse and report.analysed_seconds:
-        share = min(1.0, track.analysed_seconds / report.analysed_seconds)
-        yield Notice(
-            "SPARSE",
-            "the stride exceeds the clip length: only "
-            f"{share:.0%} of the time was looked at, and segments bridge the rest",
-        )
-
-
-def _too_slow(plan: SamplingPlan, report: DecodeReport, info: VideoInfo) -> Iterator[Notice]:
-    """Tell of a time-lapse: a clip that repeats every frame shows no motion between repeats."""
-    rate = report.frame_rate or info.frame_rate
-    sampled = plan.positions_per_second / plan.positions_per_tick
-    if plan.by == "time" and rate and rate < sampled / 2:
-        yield Notice(
-            "LOW_FRAME_RATE",
-            f"the video has {rate:g} frames per second, less than half of the {sampled:g} that the "
-            "model samples: frames repeat, and what happens between them is not seen",
-        )
-
-
-def _step_seconds(plan: SamplingPlan, info: VideoInfo) -> float:
-    """Length of one model time step, which becomes the resolution of the score track."""
-    rate = plan.positions_per_second if plan.by == "time" else info.frame_rate or 25.0
-    return plan.alignment / rate
-
-
-def _video_record(source: VideoSource, info: VideoInfo, report: DecodeReport) -> VideoRecord:
-    # A declared rate is believed only where too few frames tell; several containers state none
-    # that is true, and of a variable rate the usual one says more.
-    rate = report.constant_frame_rate or info.declared_frame_rate
-    measured = report.frame_rate or info.frame_rate
-    is_grid = not report.variable_frame_rate
-    return VideoRecord(
-        uri=source.uri,
-        size_bytes=info.size_bytes,
-        container=info.container,
-        codec=info.codec,
-        width=info.width,
-        height=info.height,
-        rotation=info.rotation_degrees,
-        duration_seconds=report.duration_seconds,
-        start_time_seconds=info.start_seconds,
-        lead_seconds=info.lead_seconds,
-        average_frame_rate=float(Fraction(rate)) if rate and is_grid else measured,
-        frame_rate_rational=rate,
-        variable_frame_rate=report.variable_frame_rate,
-        frames_decoded=report.frames_decoded,
-        start_timecode=info.start_timecode,
-    )
-
-
-def _model_record(model: LoadedModel) -> ModelRecord:
-    card = model.card
-    return ModelRecord(
-        id=card.id,
-        architecture=card.architecture.name,
-        dataset=card.dataset,
-        num_classes=len(card.labels),
-        weights_sha256=model.weights_sha256,
-        labels_sha256=card.labels_sha256,
-        source=card.provenance.source,
-    )
-
-
-def _sampling_record(
-    engine: Scorer, options: SamplingOptions, plan: SamplingPlan, step_seconds: float
-) -> SamplingRecord:
-    ticks_to_seconds = step_seconds / 2
-    return SamplingRecord(
-        num_frames=plan.num_frames,
-        frame_rate=1 / ticks_to_seconds if plan.by == "time" else None,
-        clip_seconds=plan.num_frames * ticks_to_seconds,
-        stride_seconds=plan.stride * ticks_to_seconds,
-        resize=plan.short_side,
-        crops=engine.crops,
-        short=plan.short,
-        precision=engine.precision,
-        frame_interval=options.frame_interval,
-        step_seconds=step_seconds,
-        start_seconds=options.start_seconds,
-        end_seconds=options.end_seconds,
-    )
-
-
-def _coverage(report: DecodeReport, track: ScoreTrack) -> Coverage:
-    return Coverage(
-        fraction=report.coverage,
-        analysed_seconds=track.analysed_seconds,
-        num_clips=len(track.clip_starts_seconds),
-        bad_packets=report.bad_packets,
-        gaps=tuple(GapRecord.of(gap) for gap in track.gaps),
-    )

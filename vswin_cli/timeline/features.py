@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vswin_cli.errors import VswinError
 from vswin_cli.storage.humanize import counted
-from vswin_cli.timeline.cell_average import CellAverage
+from vswin_cli.timeline.cell_average import AveragedCells, CellAverage
 from vswin_cli.timeline.record import (
     Coverage,
     ModelRecord,
@@ -103,8 +103,8 @@ class FeatureTrack:
     def edges_seconds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Start and end (n,) of each valid cell, the last one cut at the end of the video."""
         cells = np.flatnonzero(self.valid)
-        starts = self.start_seconds + cells * self.step_seconds
-        ends = self.start_seconds + (cells + 1) * self.step_seconds
+        starts: NDArray[np.float64] = self.start_seconds + cells * self.step_seconds
+        ends: NDArray[np.float64] = self.start_seconds + (cells + 1) * self.step_seconds
         return starts, np.minimum(ends, self.end_seconds)
 
     @property
@@ -163,17 +163,24 @@ class FeatureBuilder:
         self._cells.add(edges, rows, clip.features.shape[1])
         self._clips.append(rows.mean(axis=0, keepdims=True))
 
-    def finish(
-        self, duration_seconds: float, gaps: Iterable[Gap], record: FeatureRecord
-    ) -> FeatureTrack:
-        """Finish the axis and return the track.
+    def average(self, duration_seconds: float) -> AveragedCells:
+        """Finish the axis: no more clips follow.
 
         Args:
             duration_seconds: end of the analysed part on the video's time axis.
+        """
+        return self._cells.finish(duration_seconds)
+
+    def finish(
+        self, cells: AveragedCells, gaps: Iterable[Gap], record: FeatureRecord
+    ) -> FeatureTrack:
+        """Return the track.
+
+        Args:
+            cells: from `average`.
             gaps: parts that could not be decoded.
             record: where the clips come from.
         """
-        cells = self._cells.finish(duration_seconds)
         return FeatureTrack(
             start_seconds=cells.start_seconds,
             step_seconds=cells.step_seconds,
