@@ -14,6 +14,7 @@ from vswin_cli.errors import OptionError
 from vswin_cli.inference.engine import Engine
 from vswin_cli.inference.pipeline import analyze_features, analyze_video
 from vswin_cli.models.weights.loading import load_model
+from vswin_cli.storage.json_records import to_json
 from vswin_cli.storage.sources import VideoSource
 from vswin_cli.timeline.feature_files import load_features
 from vswin_cli.video import decoder_pool
@@ -165,5 +166,5 @@ def test_features_are_kept_in_the_same_run_as_scores(model, movie, tmp_path):
     assert found.record.coverage == timeline.coverage
     assert found.record.model == timeline.model
     with analyze_features(str(movie), engine) as track:
-        assert track.record == found.record
+        assert to_json(track.record) == to_json(found.record)
         np.testing.assert_array_equal(track.features, found.features)

@@ -102,9 +102,9 @@ class FeatureTrack:
     @property
     def edges_seconds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Start and end (n,) of each valid cell, the last one cut at the end of the video."""
-        cells = np.flatnonzero(self.valid)
-        starts: NDArray[np.float64] = self.start_seconds + cells * self.step_seconds
-        ends: NDArray[np.float64] = self.start_seconds + (cells + 1) * self.step_seconds
+        cells = np.flatnonzero(self.valid).astype(np.float64)
+        starts = self.start_seconds + cells * self.step_seconds
+        ends = self.start_seconds + (cells + 1) * self.step_seconds
         return starts, np.minimum(ends, self.end_seconds)
 
     @property
