@@ -155,3 +155,22 @@ def test_an_address_that_cannot_be_read_is_refused_at_once(video, address, compl
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert complaint in done.stderr
         assert (done.returncode, done.stdout) == (2, "")
+
+
+@pytest.mark.parametrize(
+    ("argument", "complaint"),
+    [
+        ("@missing.txt", "cannot read the list missing.txt"),
+        ("@empty.txt", "nothing to tag"),
+        ("empty", "no videos in empty"),
+        ("missing.mp4", "no such file: missing.mp4"),
+    ],
+)
+def test_batch_looks_at_its_inputs_before_it_loads_torch(tmp_path, argument, complaint):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty.txt").touch()
+    command = [sys.executable, "-c", SCRIPT, "batch", argument, "--out", "results.csv"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert complaint in done.stderr
+    assert done.returncode == 4
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty", "empty.txt"]

@@ -7,7 +7,7 @@ from dataclasses import fields
 import pytest
 import typer
 
-from vswin_cli.cli.app import app
+from vswin_cli.cli.app import app, run
 from vswin_cli.cli.model_choice import ModelChoice
 from vswin_cli.cli.option_groups import EngineChoice, SamplingChoice, SegmentChoice
 from vswin_cli.export import get_format
@@ -86,3 +86,9 @@ def test_what_is_not_accepted_would_be_found(line):
     (words,) = arguments_in(line)
     with pytest.raises(Exception, match=r"(?i)missing|no such option|greater than"):
         parse(words)
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_help_shows_no_types_of_python(path, capsys):
+    assert run([*path, "--help"]) == 0
+    assert not re.search(r"<(bool|str|path|int|float|list)\b", capsys.readouterr().out)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vswin_cli.cli import console
+from vswin_cli.cli.batch_options import ExecutionChoice, InputChoice, ResultChoice
 from vswin_cli.cli.batch_paths import check_replaced_files, prepare_paths
 from vswin_cli.cli.batch_summary import finish, summarise
 from vswin_cli.cli.model_choice import ModelChoice
@@ -27,27 +28,18 @@ from vswin_cli.cli.options import (
     StrictOption,
     SummaryJsonOption,
 )
-from vswin_cli.cli.workers import make_task
-from vswin_cli.config import (
-    SamplingOptions,
-    SegmentOptions,
-    parse_seconds,
-)
-from vswin_cli.errors import OptionError, SourceError
+from vswin_cli.cli.workers import Workers, make_task, set_up_workers
+from vswin_cli.config import SamplingOptions, SegmentOptions
 from vswin_cli.storage.files import check_spares
 
 if TYPE_CHECKING:
-    from vswin_cli.batch.inputs import BatchInput, Shard
+    from vswin_cli.batch.inputs import BatchInput
     from vswin_cli.batch.run import BatchReport, Policy
     from vswin_cli.batch.scheduler import StopRequest
     from vswin_cli.batch.target import Target
     from vswin_cli.cli.workers import WorkerSetup
 
 __all__ = ["batch"]
-
-_INPUTS = "Inputs"
-_RESULTS = "Results"
-_WORK = "Execution"
 
 
 @with_option_groups
@@ -61,132 +53,9 @@ def batch(
         ),
     ],
     *,
-    out: Annotated[
-        str,
-        typer.Option(
-            "--out",
-            "-o",
-            metavar="FILE|FOLDER",
-            help="Table (.csv, .jsonl, .parquet, ...) or folder with one file per video; a path "
-            "or an address such as s3://bucket/results.csv.",
-            rich_help_panel=_RESULTS,
-        ),
-    ],
-    format: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            "-f",
-            help="Output format: csv, jsonl, parquet; for folders also json, srt, vtt, ...",
-            show_default="from the ending of --out; json for a folder",
-            rich_help_panel=_RESULTS,
-        ),
-    ] = None,
-    force: Annotated[
-        bool,
-        typer.Option(
-            "--force",
-            help="Replace files that vswin did not write.",
-            rich_help_panel=_RESULTS,
-        ),
-    ] = False,
-    save_scores: Annotated[
-        Path | None,
-        typer.Option(
-            "--save-scores",
-            metavar="FOLDER",
-            help="Folder for score files, which `vswin segment` reads.",
-            show_default="in the journal's folder",
-            rich_help_panel=_RESULTS,
-        ),
-    ] = None,
-    keep_scores: Annotated[
-        bool,
-        typer.Option(
-            "--scores/--no-scores",
-            help="Keep scores, so that new thresholds need no decoding (4 MB per hour).",
-            rich_help_panel=_RESULTS,
-        ),
-    ] = True,
-    files: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--files",
-            metavar="PATTERN",
-            help="Only files that match: *.mkv or day1/*. Repeatable.",
-            rich_help_panel=_INPUTS,
-        ),
-    ] = None,
-    skip_files: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--skip-files",
-            metavar="PATTERN",
-            help="Skip files that match. Repeatable.",
-            rich_help_panel=_INPUTS,
-        ),
-    ] = None,
-    shard: Annotated[
-        str | None,
-        typer.Option(
-            "--shard",
-            metavar="I/N",
-            help="Process only the I-th of N parts of the inputs, for job arrays.",
-            rich_help_panel=_INPUTS,
-        ),
-    ] = None,
-    resume: Annotated[
-        bool,
-        typer.Option(
-            "--resume/--no-resume",
-            help="Keep results of earlier runs.",
-            rich_help_panel=_WORK,
-        ),
-    ] = True,
-    retry_failed: Annotated[
-        bool,
-        typer.Option(
-            "--retry-failed",
-            help="Try all failed files again, even those without video.",
-            rich_help_panel=_WORK,
-        ),
-    ] = False,
-    workers: Annotated[
-        str,
-        typer.Option(
-            "--workers",
-            metavar="auto|N|local|ray[:N]",
-            help="Where to work: here or one process per GPU (auto), N processes, a Ray cluster.",
-            rich_help_panel=_WORK,
-        ),
-    ] = "auto",
-    ray_address: Annotated[
-        str | None,
-        typer.Option(
-            "--ray-address",
-            help="Ray cluster to join.",
-            show_default="RAY_ADDRESS, else a new one on this machine",
-            rich_help_panel=_WORK,
-        ),
-    ] = None,
-    split: Annotated[
-        str,
-        typer.Option(
-            "--split",
-            metavar="TIME|never",
-            help="Split videos longer than twice this into parts for several workers.",
-            rich_help_panel=_WORK,
-        ),
-    ] = "30:00",
-    timeout: Annotated[
-        str,
-        typer.Option(
-            "--timeout",
-            metavar="TIME",
-            help="Kill a worker that makes no progress for this long.",
-            rich_help_panel=_WORK,
-        ),
-    ] = "10:00",
+    results: ResultChoice,
+    selection: InputChoice,
+    execution: ExecutionChoice,
     choice: ModelChoice,
     sampling: SamplingChoice,
     segments: SegmentChoice,
@@ -207,35 +76,22 @@ def batch(
 
         find . -name "*.mp4" | vswin batch - --out results.jsonl --shard 3/16
     """
-    from vswin_cli.batch.inputs import Shard
-    from vswin_cli.batch.target import choose_target
-    from vswin_cli.cli.workers import Workers, set_up_workers
-
-    sampling_options, engine_options = sampling.options(), running.options()
-    target = choose_target(out, format, None if shard is None else Shard.parse(shard))
-    wanted_workers = Workers.parse(workers)
+    clips, engine_options = sampling.options(), running.options()
+    workers = Workers.parse(execution.workers)
+    shard = selection.parsed_shard()
+    target = results.target(shard)
     choice.check()
-    found = _find(inputs, files or (), skip_files or (), target.shard)  # before creating anything
+    found = selection.find(inputs, shard)  # before anything is created
     _check_keeps_inputs(target, inputs, found, choice)
-    check_replaced_files(target, found, force=force)
-    options = _BatchOptions(
-        target=target,
-        scores=prepare_paths(target, save_scores, keep=keep_scores),
-        split_seconds=None if split == "never" else _seconds(split, "--split"),
-        policy=_policy(resume, retry_failed, save_scores is not None, timeout),
-        quiet=quiet,
-    )
-    setup = set_up_workers(
-        wanted_workers,
-        choice,
-        engine_options,
-        crops=sampling_options.crops or 1,
-        ray_address=ray_address,
-        quiet=quiet,
-    )
-    with closing(setup):
-        segment_options = segments.over(setup.engine.model.card.segments)
-        report = _run(found, options, setup, sampling_options, segment_options)
+    options = _prepare(target, found, results, execution, quiet=quiet)
+    crops, address = clips.crops or 1, execution.ray_address
+    with closing(
+        set_up_workers(
+            workers, choice, engine_options, crops=crops, ray_address=address, quiet=quiet
+        )
+    ) as setup:
+        advised = setup.engine.model.card.segments
+        report = _run(found, options, setup, clips, segments.over(advised))
     summarise(report, target, as_json=json, quiet=quiet)
     finish(report, strict=strict, min_coverage=min_coverage)
 
@@ -243,10 +99,11 @@ def batch(
 def _check_keeps_inputs(
     target: Target, arguments: Sequence[str], found: Sequence[BatchInput], choice: ModelChoice
 ) -> None:
+    """Refuse results that would overwrite a list, a video or a file of the model."""
     from vswin_cli.batch.target import check_names, result_paths
 
     lists = [Path(argument[1:]) for argument in arguments if argument.startswith("@")]
-    videos = [one.source.path for one in found]
+    videos = [entry.source.path for entry in found]
     check_spares(result_paths(target, found), [*lists, *videos, *choice.files()])
     check_names(target, found)
 
@@ -262,38 +119,23 @@ class _BatchOptions:
     quiet: bool
 
 
-def _seconds(text: str, option: str) -> float:
-    seconds = parse_seconds(text)
-    if seconds <= 0:
-        raise OptionError(
-            f"{option} must be positive, got {text}",
-            hint="give seconds (90), minutes (1:30) or hours (00:01:30.5)",
-        )
-    return seconds
-
-
-def _policy(resume: bool, retry_failed: bool, needs_scores: bool, timeout: str) -> Policy:
-    from vswin_cli.batch.run import Policy
-    from vswin_cli.batch.scheduler import Limits
-
-    limits = Limits(stall_seconds=_seconds(timeout, "--timeout"))
-    return Policy(
-        resume=resume, retry_failed=retry_failed, needs_scores=needs_scores, limits=limits
+def _prepare(
+    target: Target,
+    found: Sequence[BatchInput],
+    results: ResultChoice,
+    execution: ExecutionChoice,
+    *,
+    quiet: bool,
+) -> _BatchOptions:
+    """Check options and paths, then create the folders."""
+    check_replaced_files(target, found, force=results.force)
+    return _BatchOptions(
+        target=target,
+        split_seconds=execution.split_seconds,
+        policy=execution.policy(needs_scores=results.save_scores is not None),
+        scores=prepare_paths(target, results.save_scores, keep=results.keep_scores),
+        quiet=quiet,
     )
-
-
-def _find(
-    arguments: Sequence[str], files: Sequence[str], skip_files: Sequence[str], shard: Shard | None
-) -> list[BatchInput]:
-    from vswin_cli.batch.inputs import collect_inputs, query_addresses
-
-    text = console.read_stdin().decode("utf-8-sig", "surrogateescape") if "-" in arguments else ""
-    found = collect_inputs(
-        arguments, files=files, skip_files=skip_files, standard_input=text.split("\n")
-    )
-    if not found:
-        raise SourceError("nothing to tag", hint="check the list, --files and --skip-files")
-    return query_addresses(found if shard is None else shard.of(found))
 
 
 def _run(
@@ -321,7 +163,7 @@ def _run(
             policy=replace(options.policy, largest_first=setup.has_other_processes),
             stop=stop,
             on_progress=progress,
-            on_note=(lambda _: None) if options.quiet else console.note,
+            on_note=console.note_unless(options.quiet),
         )
 
 

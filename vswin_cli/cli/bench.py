@@ -3,55 +3,58 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vswin_cli.cli import console
-from vswin_cli.cli.options import (
-    BatchSizeOption,
-    DeviceOption,
-    JsonOption,
-    ModelOption,
-    PrecisionOption,
-    QuietOption,
-)
-from vswin_cli.config import EngineOptions, Precision
+from vswin_cli.cli.model_choice import ModelChoice, make_engine
+from vswin_cli.cli.option_groups import EngineChoice, with_option_groups
+from vswin_cli.cli.options import JsonOption, ModelOption, QuietOption, model_option
+from vswin_cli.config import EngineOptions
 from vswin_cli.errors import OptionError
 
 if TYPE_CHECKING:
+    from vswin_cli.bench.record import BenchReport
     from vswin_cli.bench.subject import Subject
     from vswin_cli.storage.sources import VideoSource
 
 __all__ = ["bench"]
 
 
+@with_option_groups
 def bench(
+    *,
     model: ModelOption = None,
     architecture: Annotated[
         str | None,
-        typer.Option(
+        model_option(
             "--architecture",
             "-a",
+            metavar="NAME",
             help="Random weights of this architecture instead of a model: swin3d_t, swin3d_s, "
             "swin3d_b or swin3d_l.",
-            rich_help_panel="Model",
         ),
     ] = None,
     video: Annotated[
         Path | None,
-        typer.Option("--video", help="Video to measure with.", show_default="a synthetic one"),
+        typer.Option(
+            "--video", metavar="FILE", help="Video to measure with.", show_default="a synthetic one"
+        ),
     ] = None,
     synthetic_size: Annotated[
-        str, typer.Option("--film-size", help="Size of the synthetic video in pixels.")
+        str,
+        typer.Option("--film-size", metavar="WxH", help="Size of the synthetic video in pixels."),
     ] = "1280x720",
     synthetic_seconds: Annotated[
-        float, typer.Option("--film-seconds", help="Length of the synthetic video.")
+        float,
+        typer.Option("--film-seconds", metavar="SECONDS", help="Length of the synthetic video."),
     ] = 20.0,
     peer: Annotated[
         list[str] | None,
         typer.Option(
             "--peer",
+            metavar="NAME",
             help="Also measure torchvision (its network) or mmaction2 (its long-video demo). "
             "Repeatable.",
         ),
@@ -61,17 +64,20 @@ def bench(
         typer.Option("--compiled", help="Also measure networks after torch.compile."),
     ] = False,
     passes: Annotated[
-        int, typer.Option("--passes", min=1, help="Number of measurements of each.")
+        int,
+        typer.Option("--passes", min=1, metavar="COUNT", help="Number of measurements of each."),
     ] = 5,
     threads: Annotated[
         int | None,
         typer.Option(
-            "--threads", min=1, help="Number of PyTorch threads.", show_default="PyTorch's choice"
+            "--threads",
+            min=1,
+            metavar="COUNT",
+            help="Number of PyTorch threads.",
+            show_default="PyTorch's choice",
         ),
     ] = None,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
-    batch_size: BatchSizeOption = None,
+    running: EngineChoice,
     memory: Annotated[
         bool,
         typer.Option(help="Measure peak memory in a separate process."),
@@ -99,14 +105,16 @@ def bench(
         compiled=compiled,
         passes=passes,
         threads=threads,
-        engine=EngineOptions(device, cast("Precision", precision), batch_size),
+        engine=running.options(),
         video=None if video is None else _source(str(video)),
         synthetic=VideoSize.parse(synthetic_size, synthetic_seconds),
         memory=memory,
     )
     subject = _subject(model, architecture, options.engine, quiet=quiet)
-    on_step = _ignore if quiet else console.note
-    report = run_bench(subject, options, on_step=on_step)
+    _show(run_bench(subject, options, on_step=console.note_unless(quiet)), json=json)
+
+
+def _show(report: BenchReport, *, json: bool) -> None:
     if json:
         from vswin_cli.bench.record import BENCH_SCHEMA
         from vswin_cli.storage.json_records import json_text, to_json
@@ -116,10 +124,6 @@ def bench(
         from vswin_cli.cli.bench_text import bench_tables
 
         console.show(bench_tables(report))
-
-
-def _ignore(_: str) -> None:
-    """Do nothing (default callback)."""
 
 
 def _source(video: str) -> VideoSource:
@@ -133,7 +137,6 @@ def _subject(
 ) -> Subject:
     """Choose the network to measure; missing weights are downloaded."""
     from vswin_cli.bench.subject import Subject
-    from vswin_cli.cli.model_choice import ModelChoice, make_engine
 
     if architecture is None:
         choice = ModelChoice(model, None, None)

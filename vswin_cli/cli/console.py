@@ -25,6 +25,7 @@ __all__ = [
     "ReaderGoneError",
     "error",
     "note",
+    "note_unless",
     "printable",
     "progress",
     "read_stdin",
@@ -126,6 +127,11 @@ def show(renderable: RenderableType, *, width: int | None = None) -> None:
 def note(text: str) -> None:
     """Print a note to stderr."""
     _say(text)
+
+
+def note_unless(quiet: bool) -> Callable[[str], None]:
+    """Return `note`, or a function that does nothing."""
+    return (lambda _: None) if quiet else note
 
 
 def warn(text: str) -> None:

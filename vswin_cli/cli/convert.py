@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +10,7 @@ import typer
 
 from vswin_cli._version import __version__
 from vswin_cli.cli import console
+from vswin_cli.cli.option_groups import with_option_groups
 from vswin_cli.cli.options import EmaOption, QuietOption
 from vswin_cli.config import MAX_FRAME_RATE
 from vswin_cli.errors import OptionError, OutputError
@@ -18,13 +19,96 @@ from vswin_cli.storage.files import is_there, writing
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from vswin_cli.models.architecture import InputSpec
     from vswin_cli.models.card import ModelCard
     from vswin_cli.models.labels import LabelMap
 
 __all__ = ["convert"]
 
 
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """Options that say how a checkpoint is read, and what is written beside its tensors.
+
+    Raises:
+        OptionError: a value cannot be used for tagging, or two exclude each other.
+    """
+
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            "--labels",
+            metavar="FILE|NAME",
+            help="Class names in index order: text, CSV or JSON, or a list that comes with vswin, "
+            "such as kinetics-400. By default those of published weights of the same shape.",
+        ),
+    ] = None
+    name: Annotated[
+        str | None,
+        typer.Option("--name", metavar="NAME", help="Id in results; OUT's name by default."),
+    ] = None
+    num_frames: Annotated[
+        int | None,
+        typer.Option("--num-frames", min=1, metavar="COUNT", help="Frames per clip, if not 32."),
+    ] = None
+    fps: Annotated[
+        float | None,
+        typer.Option("--fps", metavar="RATE", help="Sampled frames per second, if not 15."),
+    ] = None
+    ema: EmaOption = None
+    inflate: Annotated[
+        bool,
+        typer.Option(
+            "--inflate",
+            help="IN is a 2D image Swin: inflate it as a starting point for training on video.",
+        ),
+    ] = False
+    window: Annotated[
+        str | None,
+        typer.Option(
+            "--window", metavar="P,M,M", help="Attention window for --inflate; 8,7,7 by default."
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        if self.num_frames is not None and self.num_frames % 2:
+            raise OptionError(
+                f"a clip must have an even number of frames, got {self.num_frames}",
+                hint="leave --num-frames out for 32; two frames become one time step",
+            )
+        if self.fps is not None and not 0 < self.fps <= MAX_FRAME_RATE:
+            raise OptionError(
+                f"frames per second must be in (0, {MAX_FRAME_RATE}], got {self.fps:g}",
+                hint="leave --fps out for 15",
+            )
+        if self.inflate and self.labels is not None:
+            raise OptionError(
+                "`--labels` with `--inflate`: an inflated network has no head",
+                hint="leave the labels out, and give them when the trained network is converted",
+            )
+        if self.window is not None and not self.inflate:
+            raise OptionError(
+                "`--window` belongs to `--inflate`",
+                hint="leave it out; the tensors of a video network determine its window",
+            )
+
+    def complete(self, card: ModelCard, checkpoint: Path, folder: Path) -> ModelCard:
+        """Add to a card what the options say, and where the weights are from."""
+        spec = card.input
+        return replace(
+            card,
+            id=self.name or folder.absolute().name,
+            input=replace(
+                spec,
+                num_frames=self.num_frames or spec.num_frames,
+                frame_rate=self.fps or spec.frame_rate,
+            ),
+            provenance=replace(
+                card.provenance, source=str(checkpoint), converted_by=f"vswin {__version__}"
+            ),
+        )
+
+
+@with_option_groups
 def convert(
     checkpoint: Annotated[
         Path,
@@ -37,38 +121,8 @@ def convert(
     folder: Annotated[
         Path, typer.Argument(metavar="OUT", help="Folder to write.", show_default=False)
     ],
-    labels: Annotated[
-        str | None,
-        typer.Option(
-            "--labels",
-            metavar="FILE|NAME",
-            help="Class names in index order: text, CSV or JSON, or a list that comes with vswin, "
-            "such as kinetics-400. By default those of published weights of the same shape.",
-        ),
-    ] = None,
-    name: Annotated[
-        str | None, typer.Option("--name", help="Id in results; OUT's name by default.")
-    ] = None,
-    num_frames: Annotated[
-        int | None, typer.Option("--num-frames", min=1, help="Frames per clip, if not 32.")
-    ] = None,
-    fps: Annotated[
-        float | None, typer.Option("--fps", help="Sampled frames per second, if not 15.")
-    ] = None,
-    ema: EmaOption = None,
-    inflate: Annotated[
-        bool,
-        typer.Option(
-            "--inflate",
-            help="IN is a 2D image Swin: inflate it as a starting point for training on video.",
-        ),
-    ] = False,
-    window: Annotated[
-        str | None,
-        typer.Option(
-            "--window", metavar="P,M,M", help="Attention window for --inflate; 8,7,7 by default."
-        ),
-    ] = None,
+    *,
+    settings: _Settings,
     force: Annotated[
         bool, typer.Option("--force", help="Replace OUT if it is already a model folder.")
     ] = False,
@@ -86,35 +140,15 @@ def convert(
 
         vswin convert swin_tiny_patch4_window7_224.pth start --inflate
     """
-    _check_input(num_frames, fps)
     from vswin_cli.models.weights.references import check_there
 
     check_there(checkpoint)
     _check_place(folder, checkpoint, force=force)
     from vswin_cli.models.checkpoints.load import save_model  # loads torch
 
-    if inflate:
-        if labels is not None:
-            raise OptionError(
-                "`--labels` with `--inflate`: an inflated network has no head",
-                hint="leave the labels out, and give them when the trained network is converted",
-            )
-        state, card = _inflated(checkpoint, _parse_window(window or "8,7,7"), ema)
-    elif window is not None:
-        raise OptionError(
-            "`--window` belongs to `--inflate`",
-            hint="leave it out; the window of a video network is known by its tensors",
-        )
-    else:
-        state, card = _loaded(checkpoint, _read_labels(labels), ema)
-    card = replace(
-        card,
-        id=name or folder.absolute().name,
-        input=_changed(card.input, num_frames, fps),
-        provenance=replace(
-            card.provenance, source=str(checkpoint), converted_by=f"vswin {__version__}"
-        ),
-    )
+    read = _inflated if settings.inflate else _loaded
+    state, card = read(checkpoint, settings)
+    card = settings.complete(card, checkpoint, folder)
     save_model(folder, state, card)
     if not quiet:
         console.note(_summary(card))
@@ -144,23 +178,22 @@ def _check_place(folder: Path, checkpoint: Path, *, force: bool) -> None:
     check_replaceable(folder)
 
 
-def _loaded(
-    checkpoint: Path, labels: LabelMap | None, ema: bool | None
-) -> tuple[dict[str, Tensor], ModelCard]:
+def _loaded(checkpoint: Path, settings: _Settings) -> tuple[dict[str, Tensor], ModelCard]:
     from vswin_cli.models.weights.loading import load_model
 
-    model = load_model(checkpoint.absolute(), labels=labels, ema=ema)
+    model = load_model(
+        checkpoint.absolute(), labels=_read_labels(settings.labels), ema=settings.ema
+    )
     return model.network.state_dict(), model.card
 
 
-def _inflated(
-    checkpoint: Path, window_size: tuple[int, int, int], ema: bool | None
-) -> tuple[dict[str, Tensor], ModelCard]:
+def _inflated(checkpoint: Path, settings: _Settings) -> tuple[dict[str, Tensor], ModelCard]:
     from vswin_cli.models.card import ModelCard, Provenance
     from vswin_cli.models.checkpoints.load import inflate_checkpoint
     from vswin_cli.models.weights.hub import sha256_of
 
-    inflated = inflate_checkpoint(checkpoint, window_size, ema=ema)
+    window_size = _parse_window(settings.window or "8,7,7")
+    inflated = inflate_checkpoint(checkpoint, window_size, ema=settings.ema)
     provenance = Provenance(str(checkpoint), sha256_of(checkpoint), inflated.layout)
     card = ModelCard("", inflated.architecture, inflated.num_classes, provenance=provenance)
     return inflated.state, card
@@ -184,28 +217,6 @@ def _read_labels(text: str | None) -> LabelMap | None:
     if text in bundled_label_sets() and not is_there(Path(text)):
         return LabelMap.bundled(text)
     return LabelMap.from_file(Path(text))
-
-
-def _check_input(num_frames: int | None, fps: float | None) -> None:
-    """Refuse before any work clip lengths and frame rates that cannot be used for tagging."""
-    if num_frames is not None and num_frames % 2:
-        raise OptionError(
-            f"a clip must have an even number of frames, got {num_frames}",
-            hint="leave --num-frames out for 32; two frames become one time step",
-        )
-    if fps is not None and not 0 < fps <= MAX_FRAME_RATE:
-        raise OptionError(
-            f"frames per second must be in (0, {MAX_FRAME_RATE}], got {fps:g}",
-            hint="leave --fps out for 15",
-        )
-
-
-def _changed(spec: InputSpec, num_frames: int | None, fps: float | None) -> InputSpec:
-    return replace(
-        spec,
-        num_frames=spec.num_frames if num_frames is None else num_frames,
-        frame_rate=spec.frame_rate if fps is None else fps,
-    )
 
 
 def _summary(card: ModelCard) -> str:

@@ -25,6 +25,7 @@ def download(
         str | None,
         typer.Option(
             "--source",
+            metavar="NAME",
             help="Use only this source (hub, authors, torchvision, openmmlab) instead of "
             "trying each in turn.",
         ),

@@ -37,12 +37,15 @@ evaluate.command("windows", cls=Command)(windows)
 
 SubsetOption = Annotated[
     str | None,
-    typer.Option("--subset", help="Only these videos of an ActivityNet ground truth."),
+    typer.Option(
+        "--subset", metavar="NAME", help="Only these videos of an ActivityNet ground truth."
+    ),
 ]
 LabelMapOption = Annotated[
     Path | None,
     typer.Option(
         "--label-map",
+        metavar="FILE",
         help="CSV `predicted,true`: labels of the prediction and their names in the ground truth.",
     ),
 ]
@@ -68,7 +71,9 @@ def map_(
     tiou: Annotated[
         str,
         typer.Option(
-            "--tiou", help="Thresholds of temporal IoU: first:last:step or a list (0.3,0.5)."
+            "--tiou",
+            metavar="LIST",
+            help="Thresholds of temporal IoU: first:last:step or a list (0.3,0.5).",
         ),
     ] = "0.5:0.95:0.05",
     subset: SubsetOption = None,
@@ -98,15 +103,24 @@ def f1(
     prediction: PredictionArgument,
     truth: TruthArgument,
     overlap: Annotated[
-        str, typer.Option("--overlap", help="Thresholds of temporal IoU for segmental F1.")
+        str,
+        typer.Option(
+            "--overlap", metavar="LIST", help="Thresholds of temporal IoU for segmental F1."
+        ),
     ] = "0.1,0.25,0.5",
     collar: Annotated[
-        float, typer.Option("--collar", help="Tolerance in seconds for start and end of an event.")
+        float,
+        typer.Option(
+            "--collar",
+            metavar="SECONDS",
+            help="Tolerance in seconds for start and end of an event.",
+        ),
     ] = 1.0,
     collar_share: Annotated[
         float,
         typer.Option(
             "--collar-share",
+            metavar="SHARE",
             help="Tolerance for the end as a share of the event's length, where that is more.",
         ),
     ] = 0.5,
@@ -114,6 +128,7 @@ def f1(
         list[str] | None,
         typer.Option(
             "--moment",
+            metavar="LABEL",
             help="Label without duration, such as a cut: only starts are compared. Repeatable.",
         ),
     ] = None,
@@ -121,6 +136,7 @@ def f1(
         str | None,
         typer.Option(
             "--ignore",
+            metavar="LABEL",
             help="Label of uncertain parts of the ground truth: a prediction that starts there "
             "is right or not counted.",
         ),
@@ -167,7 +183,9 @@ def compare(
     video: Annotated[
         str | None,
         typer.Option(
-            "--video", help="Tag this video with the models A and B and compare the results."
+            "--video",
+            metavar="FILE",
+            help="Tag this video with the models A and B and compare the results.",
         ),
     ] = None,
     label_map: LabelMapOption = None,
@@ -175,7 +193,11 @@ def compare(
     parts: Annotated[
         int,
         typer.Option(
-            "--parts", min=1, max=10_000, help="Number of equal parts for agreement over time."
+            "--parts",
+            metavar="COUNT",
+            min=1,
+            max=10_000,
+            help="Number of equal parts for agreement over time.",
         ),
     ] = 60,
     json: JsonOption = False,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from vswin_cli.cli import console
-from vswin_cli.cli.options import EmaOption, LabelsOption, ModelOption, WeightsOption
+from vswin_cli.cli.options import EmaOption, ModelOption, model_option
 from vswin_cli.config import EngineOptions
 from vswin_cli.errors import OptionError
 
@@ -32,8 +32,20 @@ class ModelChoice:
     """
 
     model: ModelOption = None
-    weights: WeightsOption = None
-    labels: LabelsOption = None
+    weights: Annotated[
+        Path | None,
+        model_option(
+            "--weights", metavar="FILE", help="Your own checkpoint, in any supported layout."
+        ),
+    ] = None
+    labels: Annotated[
+        Path | None,
+        model_option(
+            "--labels",
+            metavar="FILE",
+            help="Label list for --weights: text, CSV or JSON, in index order.",
+        ),
+    ] = None
     ema: EmaOption = None
 
     def __post_init__(self) -> None:

@@ -173,7 +173,8 @@ def labels(
         ),
     ],
     grep: Annotated[
-        str | None, typer.Option("--grep", "-g", help="Only labels that contain this text.")
+        str | None,
+        typer.Option("--grep", "-g", metavar="TEXT", help="Only labels that contain this text."),
     ] = None,
     json: JsonOption = False,
 ) -> None:

@@ -16,26 +16,12 @@ from functools import wraps
 from typing import Annotated, Any, Literal, cast, get_type_hints
 
 from vswin_cli.cli.options import (
-    BatchSizeOption,
-    CropsOption,
     DeviceOption,
-    EndOption,
     ExcludeOption,
-    FrameIntervalOption,
-    FrameRateOption,
-    GroupOption,
-    IncludeOption,
-    MaxEntropyOption,
-    MaxLabelsOption,
-    MergeGapOption,
-    MinDurationOption,
-    MinMarginOption,
-    OffsetOption,
     OnsetOption,
-    PrecisionOption,
-    SmoothOption,
-    StartOption,
-    StrideOption,
+    running_option,
+    sampling_option,
+    segment_option,
 )
 from vswin_cli.config import (
     EngineOptions,
@@ -50,23 +36,66 @@ from vswin_cli.errors import OptionError
 
 __all__ = [
     "EngineChoice",
+    "ExactEngineChoice",
     "SamplingChoice",
     "SegmentChoice",
     "shows_saved_settings",
     "with_option_groups",
 ]
 
+PrecisionOption = Annotated[
+    str,
+    running_option("--precision", metavar="TYPE", help="auto, float32, bfloat16 or float16."),
+]
+_BY_WEIGHTS = "set by the weights"
+
 
 @dataclass(frozen=True, slots=True)
 class SamplingChoice:
     """Options that say which clips are taken from a video."""
 
-    fps: FrameRateOption = None
-    frame_interval: FrameIntervalOption = None
-    stride: StrideOption = None
-    crops: CropsOption = 1
-    start: StartOption = None
-    end: EndOption = None
+    fps: Annotated[
+        float | None,
+        sampling_option(
+            "--fps",
+            metavar="RATE",
+            help="Sampled frames per second of video.",
+            show_default="as the weights were trained",
+        ),
+    ] = None
+    frame_interval: Annotated[
+        int | None,
+        sampling_option(
+            "--frame-interval",
+            metavar="COUNT",
+            help="Sample every n-th frame instead, as the paper does.",
+        ),
+    ] = None
+    stride: Annotated[
+        str | None,
+        sampling_option(
+            "--stride",
+            metavar="LENGTH",
+            help="Distance of clip starts: seconds (1.5s), percent of a clip (50%) or frames "
+            "(16f).",
+            show_default=_BY_WEIGHTS,
+        ),
+    ] = None
+    crops: Annotated[
+        int,
+        sampling_option(
+            "--crops",
+            metavar="1|3",
+            help="1 uses the centre of the frame (56% of 16:9), 3 cover all of it.",
+        ),
+    ] = 1
+    start: Annotated[
+        str | None,
+        sampling_option("--start", metavar="TIME", help="Start here: 90, 1:30 or 00:01:30.5."),
+    ] = None
+    end: Annotated[
+        str | None, sampling_option("--end", metavar="TIME", help="End here (exclusive).")
+    ] = None
 
     def options(self) -> SamplingOptions:
         """Parse them into the library's record.
@@ -74,11 +103,6 @@ class SamplingChoice:
         Raises:
             OptionError: a value cannot be read, or two exclude each other.
         """
-        if self.crops not in (1, 3):
-            raise OptionError(
-                f"--crops takes 1 or 3, got {self.crops}",
-                hint="1 uses the centre of the frame, 3 cover all of it",
-            )
         return SamplingOptions(
             frame_rate=self.fps,
             frame_interval=self.frame_interval,
@@ -98,16 +122,87 @@ class SegmentChoice:
     """
 
     onset: OnsetOption = None
-    offset: OffsetOption = None
-    min_duration: MinDurationOption = None
-    merge_gap: MergeGapOption = None
-    max_labels: MaxLabelsOption = None
-    include: IncludeOption = None
+    offset: Annotated[
+        float | None,
+        segment_option(
+            "--offset",
+            metavar="SCORE",
+            help="Threshold: score below which a segment ends.",
+            show_default=_BY_WEIGHTS,
+        ),
+    ] = None
+    min_duration: Annotated[
+        float | None,
+        segment_option(
+            "--min-duration",
+            metavar="SECONDS",
+            help="Drop shorter segments.",
+            show_default=_BY_WEIGHTS,
+        ),
+    ] = None
+    merge_gap: Annotated[
+        float | None,
+        segment_option(
+            "--merge-gap",
+            metavar="SECONDS",
+            help="Join segments of one label that are closer than this.",
+            show_default=_BY_WEIGHTS,
+        ),
+    ] = None
+    max_labels: Annotated[
+        int | None,
+        segment_option(
+            "--max-labels",
+            metavar="COUNT",
+            help="Most labels reported at the same time; 0 for any number.",
+            show_default=_BY_WEIGHTS,
+        ),
+    ] = None
+    include: Annotated[
+        list[str] | None,
+        segment_option(
+            "--include",
+            metavar="LABEL",
+            help="Report only this label; * matches any text. Repeatable.",
+        ),
+    ] = None
     exclude: ExcludeOption = None
-    group: GroupOption = None
-    smooth: SmoothOption = None
-    min_margin: MinMarginOption = None
-    max_entropy: MaxEntropyOption = None
+    group: Annotated[
+        list[str] | None,
+        segment_option(
+            "--group",
+            metavar="NAME=LABEL,...",
+            help="Report several labels as one; * matches any text. Repeatable.",
+        ),
+    ] = None
+    smooth: Annotated[
+        float | None,
+        segment_option(
+            "--smooth",
+            metavar="SECONDS",
+            help="Average scores over this time; 0 for none.",
+            show_default=_BY_WEIGHTS,
+        ),
+    ] = None
+    min_margin: Annotated[
+        float | None,
+        segment_option(
+            "--min-margin",
+            metavar="SCORE",
+            help="Report nothing where the best label leads by less than this.",
+            show_default="no limit",
+        ),
+    ] = None
+    max_entropy: Annotated[
+        float | None,
+        segment_option(
+            "--max-entropy",
+            metavar="SHARE",
+            help="Report nothing where the scores are less certain than this: 0 certain, 1 "
+            "uniform.",
+            show_default="no limit",
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         # The weights are not loaded yet; most mistakes show against the defaults already.
@@ -159,7 +254,16 @@ class EngineChoice:
 
     device: DeviceOption = "auto"
     precision: PrecisionOption = "auto"
-    batch_size: BatchSizeOption = None
+    batch_size: Annotated[
+        int | None,
+        running_option(
+            "--batch-size",
+            min=1,
+            metavar="COUNT",
+            help="Views per forward pass.",
+            show_default="by device",
+        ),
+    ] = None
 
     def options(self) -> EngineOptions:
         """Make the library's record of them.
@@ -170,6 +274,13 @@ class EngineChoice:
         return EngineOptions(self.device, cast(Precision, self.precision), self.batch_size)
 
 
+@dataclass(frozen=True, slots=True)
+class ExactEngineChoice(EngineChoice):
+    """The same, in float32 by default: accuracy is stated for the weights, not for rounding."""
+
+    precision: PrecisionOption = "float32"
+
+
 def shows_saved_settings(command: Callable[..., None]) -> Callable[..., None]:
     """Say in a command's help that the defaults are the settings that the saved run used.
 
@@ -178,15 +289,22 @@ def shows_saved_settings(command: Callable[..., None]) -> Callable[..., None]:
     """
     names = {field.name for field in dataclasses.fields(SegmentChoice)}
     parameters = []
-    for one in inspect.signature(command).parameters.values():
-        hint = one.annotation
-        if one.name in names and isinstance(hint.__metadata__[0].show_default, str):
+    for parameter in inspect.signature(command).parameters.values():
+        hint = parameter.annotation
+        if parameter.name in names and isinstance(hint.__metadata__[0].show_default, str):
             option = copy(hint.__metadata__[0])  # the other commands share the original
             option.show_default = "as in the saved run"
-            one = one.replace(annotation=Annotated[hint.__origin__, option])
-        parameters.append(one)
+            parameter = parameter.replace(annotation=Annotated[hint.__origin__, option])
+        parameters.append(parameter)
+    return _with_signature(command, parameters)
+
+
+def _with_signature(
+    command: Callable[..., None], parameters: list[inspect.Parameter]
+) -> Callable[..., None]:
+    """Give a command the signature and the annotations that Typer is to read."""
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    command.__annotations__ = {one.name: one.annotation for one in parameters}
+    command.__annotations__ = {item.name: item.annotation for item in parameters}
     return command
 
 
@@ -215,7 +333,4 @@ def with_option_groups(command: Callable[..., None]) -> Callable[..., None]:
         command(**given)
 
     keyword = inspect.Parameter.KEYWORD_ONLY  # allows one without a default after one with
-    parameters = [parameter.replace(kind=keyword) for parameter in parameters]
-    expanded.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    expanded.__annotations__ = {one.name: one.annotation for one in parameters}
-    return expanded
+    return _with_signature(expanded, [item.replace(kind=keyword) for item in parameters])

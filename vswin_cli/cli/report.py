@@ -44,6 +44,7 @@ def report(
         list[Path] | None,
         typer.Option(
             "--scores",
+            metavar="FILE",
             help="Scores saved by `--save-scores` for a TIMELINE. Repeatable, in the same order.",
         ),
     ] = None,
@@ -51,6 +52,7 @@ def report(
         list[Path] | None,
         typer.Option(
             "--video",
+            metavar="FILE",
             help="The video of a TIMELINE. Repeatable, in the same order.",
             show_default="the path in the timeline",
         ),

@@ -6,32 +6,24 @@ import csv
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vswin_cli.cli import console
 from vswin_cli.cli.evaluation_text import topk_text, write_report
-from vswin_cli.cli.options import (
-    BatchSizeOption,
-    DeviceOption,
-    JsonOption,
-    LabelsOption,
-    ModelOption,
-    PrecisionOption,
-    QuietOption,
-    WeightsOption,
-)
-from vswin_cli.config import EngineOptions, Precision
+from vswin_cli.cli.model_choice import ModelChoice, make_engine
+from vswin_cli.cli.option_groups import ExactEngineChoice, with_option_groups
+from vswin_cli.cli.options import JsonOption, QuietOption, RootOption
+from vswin_cli.config import EngineOptions
 from vswin_cli.errors import SOME_FAILED, SourceError
 from vswin_cli.storage.humanize import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from vswin_cli.cli.model_choice import ModelChoice
     from vswin_cli.evaluation.protocols import Protocol
     from vswin_cli.evaluation.results_log import ResultsLog
     from vswin_cli.evaluation.topk import Outcome, TopkReport
@@ -43,48 +35,51 @@ __all__ = ["topk"]
 _MOST_WORKERS = 8
 
 
+@with_option_groups
 def topk(
     videos: Annotated[
         Path,
         typer.Argument(metavar="LIST", help="CSV `path,label`, labels by name or by index."),
     ],
-    model: ModelOption = None,
-    weights: WeightsOption = None,
-    labels: LabelsOption = None,
+    *,
+    choice: ModelChoice,
     protocol: Annotated[
         str | None,
         typer.Option(
             "--protocol",
+            metavar="NAME",
             help="paper, mmaction2, torchvision or ssv2.",
             show_default="the one the weights were published with",
         ),
     ] = None,
-    root: Annotated[
-        Path | None,
-        typer.Option(
-            "--root",
-            help="Folder that relative paths start from.",
-            show_default="the list's own",
-        ),
-    ] = None,
+    root: RootOption = None,
     predictions: Annotated[
         Path | None,
-        typer.Option("--predictions", help="CSV file for the predictions, one line per video."),
+        typer.Option(
+            "--predictions",
+            metavar="FILE",
+            help="CSV file for the predictions, one line per video.",
+        ),
     ] = None,
     num_confusions: Annotated[
-        int, typer.Option("--confusions", min=0, help="Number of most frequent mistakes to show.")
+        int,
+        typer.Option(
+            "--confusions",
+            min=0,
+            metavar="COUNT",
+            help="Number of most frequent mistakes to show.",
+        ),
     ] = 10,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Ignore the results of earlier runs.")
     ] = False,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "float32",
-    batch_size: BatchSizeOption = None,
+    running: ExactEngineChoice,
     workers: Annotated[
         int | None,
         typer.Option(
             "--workers",
             min=1,
+            metavar="COUNT",
             help="Videos decoded in parallel.",
             show_default="the number of processors, at most 8",
         ),
@@ -103,42 +98,40 @@ def topk(
 
         vswin evaluate topk val.csv --weights mine.pth --protocol torchvision --json
     """
-    from vswin_cli.cli.model_choice import ModelChoice
+    from vswin_cli.evaluation.topk import evaluate_videos, summarise
+    from vswin_cli.evaluation.video_list import read_video_list
+
+    _check_before_loading(videos, protocol, predictions, choice)
+    engine, chosen = _prepare(choice, running.options(), protocol, quiet=quiet)
+    listed = read_video_list(videos, engine.model.card.labels, root=root)
+    workers = workers or min(_MOST_WORKERS, os.cpu_count() or 1)
+    evaluate = partial(evaluate_videos, engine=engine, protocol=chosen, workers=workers)
+    # The log first: where another process runs the same test, its predictions are not truncated.
+    with _log_of(engine, chosen, fresh) as log, _prediction_writer(predictions, engine) as write:
+        outcomes = _evaluate(listed, log, evaluate, write, quiet=quiet)
+    _finish(summarise(outcomes, engine, chosen, num_confusions=num_confusions), json=json)
+
+
+def _check_before_loading(
+    videos: Path, protocol: str | None, predictions: Path | None, choice: ModelChoice
+) -> None:
+    """Find slips of the pen at once: they should not cost a download first."""
     from vswin_cli.evaluation.protocols import check_protocol_name
     from vswin_cli.evaluation.reading import read_text
-    from vswin_cli.evaluation.topk import summarise
-    from vswin_cli.evaluation.video_list import read_video_list
     from vswin_cli.storage.files import check_destination, check_spares
 
-    read_text(videos)  # a wrong path should not cost a download first
+    read_text(videos)
     check_protocol_name(protocol)
-    choice = ModelChoice(model, weights, labels)
     choice.check()
     if predictions is not None:
         check_destination(predictions)
         check_spares([predictions], [videos, *choice.files()])
-    options = EngineOptions(device, cast("Precision", precision), batch_size)
-    engine, chosen = _prepare(choice, options, protocol, quiet=quiet)
-    listed = read_video_list(videos, engine.model.card.labels, root=root)
-    workers = workers or min(_MOST_WORKERS, os.cpu_count() or 1)
-    with (
-        _results_log_of(engine, chosen, fresh=fresh) as log,
-        _prediction_writer(predictions, engine) as write,
-        console.progress(counted(len(listed), "video"), quiet=quiet) as on_progress,
-    ):
-        if not quiet:
-            _note_resumed(log, listed)
-        test = _Test(listed, engine, chosen, workers, log)
-        outcomes = list(_evaluate(test, (write, on_progress)))
-    report = summarise(outcomes, engine, chosen, num_confusions=num_confusions)
-    _finish(report, json=json)
 
 
 def _prepare(
     choice: ModelChoice, options: EngineOptions, protocol: str | None, *, quiet: bool
 ) -> tuple[Engine, Protocol]:
     """Load the model and choose the protocol, whose crops the engine then has."""
-    from vswin_cli.cli.model_choice import make_engine
     from vswin_cli.evaluation.protocols import choose_protocol
     from vswin_cli.inference.engine import Engine
 
@@ -148,7 +141,7 @@ def _prepare(
 
 
 @contextmanager
-def _results_log_of(engine: Engine, chosen: Protocol, *, fresh: bool) -> Iterator[ResultsLog]:
+def _log_of(engine: Engine, chosen: Protocol, fresh: bool) -> Iterator[ResultsLog]:
     """Open the results log of the same test's earlier runs."""
     from vswin_cli.evaluation.results_log import TopkTest, open_results_log
 
@@ -160,41 +153,28 @@ def _results_log_of(engine: Engine, chosen: Protocol, *, fresh: bool) -> Iterato
         yield log
 
 
-def _note_resumed(log: ResultsLog, listed: Sequence[LabelledVideo]) -> None:
-    done = sum(log.find(video) is not None for video in listed)
-    if done:
-        console.note(
-            f"{done:,} of {counted(len(listed), 'video')} done by an earlier run; "
-            "--fresh does them again"
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Test:
-    """List, model, protocol and log of a run."""
-
-    listed: Sequence[LabelledVideo]
-    engine: Engine
-    chosen: Protocol
-    workers: int
-    log: ResultsLog
-
-
 def _evaluate(
-    test: _Test, callbacks: tuple[Callable[[Outcome], None], console.OnProgress]
-) -> Iterator[Outcome]:
-    """Yield the outcomes of all videos; write and report each as it is done."""
+    listed: Sequence[LabelledVideo],
+    log: ResultsLog,
+    evaluate: Callable[[Sequence[LabelledVideo]], Iterator[Outcome]],
+    write: Callable[[Outcome], None],
+    *,
+    quiet: bool,
+) -> list[Outcome]:
+    """Collect the outcomes of all videos; write and report each as it is done."""
     from vswin_cli.evaluation.results_log import resume
-    from vswin_cli.evaluation.topk import evaluate_videos
 
-    def evaluate(videos: Sequence[LabelledVideo]) -> Iterator[Outcome]:
-        return evaluate_videos(videos, test.engine, test.chosen, workers=test.workers)
-
-    write, on_progress = callbacks
-    for done, outcome in enumerate(resume(test.listed, test.log, evaluate), 1):
-        write(outcome)
-        on_progress(done, len(test.listed))
-        yield outcome
+    title = counted(len(listed), "video")
+    num_done = sum(log.find(video) is not None for video in listed)
+    if num_done and not quiet:
+        console.note(f"{num_done:,} of {title} done by an earlier run; --fresh does them again")
+    outcomes: list[Outcome] = []
+    with console.progress(title, quiet=quiet) as on_progress:
+        for outcome in resume(listed, log, evaluate):
+            write(outcome)
+            outcomes.append(outcome)
+            on_progress(len(outcomes), len(listed))
+    return outcomes
 
 
 def _finish(report: TopkReport, *, json: bool) -> None:
@@ -211,7 +191,7 @@ def _finish(report: TopkReport, *, json: bool) -> None:
 
 @contextmanager
 def _prediction_writer(path: Path | None, engine: Engine) -> Iterator[Callable[[Outcome], None]]:
-    """Give a function that writes a line per video at once, so that an interrupted run keeps it."""
+    """Yield a function that writes a line per video at once: an interrupted run keeps its lines."""
     if path is None:
         yield lambda outcome: None
         return

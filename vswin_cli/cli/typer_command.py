@@ -25,10 +25,21 @@ to write are looked at by those who read and write them."""
 
 
 class _HelpPrinter:
-    """Print the help as data, so that what stdout refuses ends as it does for a result.
+    """Print the help as data, so that stdout's errors end as they do for a result.
 
-    The types of contexts and parameters Typer keeps to itself.
+    Contexts and parameters are `Any`: Typer keeps their types private.
     """
+
+    def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401
+        """Return the parameters; flags and arguments show no type in the help.
+
+        Typer would write `<bool>` beside every flag, and Python's `<list[str]>` beside arguments.
+        """
+        params: list[Any] = super().get_params(ctx)  # type: ignore[misc]
+        for param in params:
+            if param.param_type_name == "argument" or param.is_flag:
+                param.display_type_rich = _no_type
+        return params
 
     def get_help(self, ctx: Any) -> str:  # noqa: ANN401
         """Print the help; nothing is left for Typer to print."""
@@ -43,7 +54,7 @@ class _HelpPrinter:
         return ""
 
     def get_help_option(self, ctx: Any) -> Any:  # noqa: ANN401
-        """The option that prints it, and not an empty line after it."""
+        """Return the option that prints the help, without an empty line after it."""
         option = super().get_help_option(ctx)  # type: ignore[misc]
         if option is not None:
             option.callback = _show_help
@@ -98,6 +109,10 @@ class Command(_HelpPrinter, TyperCommand):
 
 class Group(_HelpPrinter, TyperGroup):
     """A command that holds others."""
+
+
+def _no_type(*, ctx: Any) -> str:  # noqa: ANN401
+    return ""
 
 
 def _show_help(ctx: Any, _param: Any, wanted: bool) -> None:  # noqa: ANN401

@@ -6,34 +6,29 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import inf
 from pathlib import Path
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from vswin_cli.cli import console
 from vswin_cli.cli.evaluation_text import windows_text, write_report
-from vswin_cli.cli.options import (
-    BatchSizeOption,
-    DeviceOption,
-    ExcludeOption,
-    JsonOption,
-    LabelsOption,
-    ModelOption,
-    OnsetOption,
-    PrecisionOption,
-    QuietOption,
-    WeightsOption,
-)
-from vswin_cli.config import EngineOptions, Precision
+from vswin_cli.cli.model_choice import ModelChoice, make_engine
+from vswin_cli.cli.option_groups import EngineChoice, with_option_groups
+from vswin_cli.cli.options import ExcludeOption, JsonOption, OnsetOption, QuietOption, RootOption
 from vswin_cli.errors import SOME_FAILED, OptionError, SourceError
 from vswin_cli.storage.files import is_there
 from vswin_cli.storage.sources import VideoSource
+
+if TYPE_CHECKING:
+    from vswin_cli.evaluation.windows import WindowTest
+    from vswin_cli.models.card import ModelCard
 
 __all__ = ["windows"]
 
 _SHOWN = 3
 
 
+@with_option_groups
 def windows(
     listed: Annotated[
         Path,
@@ -42,28 +37,26 @@ def windows(
             help="CSV or TSV video,start,end,label and optionally others, sure (yes or no).",
         ),
     ],
-    model: ModelOption = None,
-    weights: WeightsOption = None,
-    labels: LabelsOption = None,
-    root: Annotated[
-        Path | None,
-        typer.Option(
-            "--root", help="Folder that relative paths start from.", show_default="the list's own"
-        ),
-    ] = None,
+    *,
+    choice: ModelChoice,
+    root: RootOption = None,
     exclude: ExcludeOption = None,
     background: Annotated[
         str | None,
-        typer.Option("--background", help="The label that means that nothing happens."),
+        typer.Option(
+            "--background", metavar="LABEL", help="The label that means that nothing happens."
+        ),
     ] = None,
     onset: OnsetOption = None,
     piece: Annotated[
         float,
-        typer.Option("--piece", help="Seconds per window where a row stands for a whole video."),
+        typer.Option(
+            "--piece",
+            metavar="SECONDS",
+            help="Length of the windows where a row stands for a whole video.",
+        ),
     ] = 2.0,
-    device: DeviceOption = "auto",
-    precision: PrecisionOption = "auto",
-    batch_size: BatchSizeOption = None,
+    running: EngineChoice,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -78,27 +71,18 @@ def windows(
 
         vswin evaluate windows fixed_cameras.csv --background static --json
     """
-    from vswin_cli.cli.model_choice import ModelChoice, make_engine
     from vswin_cli.evaluation.reading import read_text
     from vswin_cli.evaluation.window_list import read_window_list
-    from vswin_cli.evaluation.windows import WindowTest, evaluate_windows
-    from vswin_cli.timeline.selection import match_labels
+    from vswin_cli.evaluation.windows import evaluate_windows
 
     read_text(listed)  # a wrong path should not cost a download first
     if not 0 < piece < inf:
         raise OptionError(
             f"--piece must be positive and finite, got {piece:g}", hint="give seconds, such as 2"
         )
-    options = EngineOptions(device, cast("Precision", precision), batch_size)
-    engine = make_engine(ModelChoice(model, weights, labels), options, crops=1, quiet=quiet)
+    engine = make_engine(choice, running.options(), crops=1, quiet=quiet)
     card = engine.model.card
-    if background is not None:
-        background = _background(background, card.labels)
-    excluded = tuple(card.labels[i] for i in match_labels(exclude or (), card.labels))
-    segments = replace(card.segments, exclude=excluded)
-    if onset is not None:
-        segments = replace(segments, onset=onset, offset=min(onset, segments.offset), onsets=())
-    test = WindowTest.of(card.labels, segments, background, piece)
+    test = _test(card, exclude or (), background, onset, piece)
     left_out = set(card.labels) - set(test.names)
     found = read_window_list(listed, card.labels, exclude=left_out, root=root)
     with console.progress(str(listed), unit="videos", quiet=quiet) as on_progress:
@@ -112,6 +96,26 @@ def windows(
     write_report("windows", report, windows_text, json=json)
     if report.failures:
         raise typer.Exit(SOME_FAILED)
+
+
+def _test(
+    card: ModelCard,
+    exclude: Sequence[str],
+    background: str | None,
+    onset: float | None,
+    piece_seconds: float,
+) -> WindowTest:
+    """Make the test of the options: which labels compete, and their thresholds."""
+    from vswin_cli.evaluation.windows import WindowTest
+    from vswin_cli.timeline.selection import match_labels
+
+    if background is not None:
+        background = _background(background, card.labels)
+    excluded = tuple(card.labels[i] for i in match_labels(exclude, card.labels))
+    segments = replace(card.segments, exclude=excluded)
+    if onset is not None:
+        segments = replace(segments, onset=onset, offset=min(onset, segments.offset), onsets=())
+    return WindowTest.of(card.labels, segments, background, piece_seconds)
 
 
 def _background(text: str, labels: Sequence[str]) -> str:
@@ -138,4 +142,4 @@ def _failure_hint(video: str) -> str:
     path = VideoSource.of(video).path
     if path is not None and not is_there(path):
         return "relative paths start from the list's folder, or from --root"
-    return f"`vswin probe --scan {video}` tells how long the video is and what is damaged"
+    return f"`vswin probe --scan {video}` shows how long the video is and what is damaged"
