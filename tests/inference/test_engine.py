@@ -66,7 +66,7 @@ def make_clips(count: int, width: int = 48) -> list[Clip]:
 
 @pytest.mark.parametrize("crops", [1, 3])
 @pytest.mark.parametrize("batch_size", [1, 2, 7])
-def test_batches_change_nothing_but_speed(crops, batch_size):
+def test_batch_size_does_not_change_results(crops, batch_size):
     engine = Engine(load_golden(), EngineOptions("cpu", "float32", batch_size), crops=crops)
     clips = make_clips(5)
     scored = list(engine.score(clips))
@@ -124,7 +124,7 @@ def test_passes_that_would_leave_cores_idle_at_the_end_share_them(monkeypatch):
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
-def test_number_of_clips_and_cores_changes_nothing(num_threads, count):
+def test_number_of_clips_and_cores_does_not_change_results(num_threads, count):
     engine = Engine(load_golden(), EngineOptions("cpu", "float32", 1))
     together = [next(engine.score([clip])).logits for clip in make_clips(count)]
     apart = [one.logits for one in engine.score(make_clips(count))]
@@ -158,7 +158,7 @@ def test_small_networks_get_several_views_per_pass_and_large_ones_one():
     assert work > PRODUCTS_PER_PASS
 
 
-def test_running_out_of_memory_halves_the_batch_and_loses_nothing():
+def test_running_out_of_memory_halves_the_batch_without_loss():
     engine = Engine(load_golden(), EngineOptions("cpu", "float32", 8))
     whole = engine.model.network.forward_steps
 
@@ -217,7 +217,7 @@ def test_low_precision_leaves_in_float32_and_close_to_it():
         assert 0 < np.abs(a.logits - b.logits).max() < 0.2
 
 
-def test_unknown_devices_and_precisions_are_refused():
+def test_unknown_devices_and_precisions_are_rejected():
     with pytest.raises(OptionError, match="unknown device 'gpu0'"):
         resolve_device("gpu0")
     with pytest.raises(OptionError, match="unknown device 'xpu'"):  # PyTorch knows it, we do not
@@ -243,7 +243,7 @@ def test_bfloat16_is_chosen_where_the_processor_multiplies_it_faster(monkeypatch
     assert resolve_precision("float32", torch.device("cpu")) == torch.float32
 
 
-def test_torch_that_cannot_tell_gets_float32(monkeypatch):
+def test_torch_without_amx_query_gets_float32(monkeypatch):
     for question in BFLOAT16_QUESTIONS:
         monkeypatch.delattr(torch.cpu, question, raising=False)
     assert resolve_precision("auto", torch.device("cpu")) == torch.float32

@@ -49,7 +49,7 @@ def test_crops_of_the_options_count_as_in_the_command(model, tiny_model, movie, 
     assert content(one)["windows"] != theirs["windows"]
 
 
-def test_crops_of_the_engine_count_where_the_options_do_not_say(model, movie):
+def test_crops_of_the_engine_apply_where_the_options_have_none(model, movie):
     three = analyze_video(str(movie), Engine(model, ON_CPU, crops=3))
     assert three.sampling.crops == 3
     assert content(three) == content(
@@ -125,7 +125,7 @@ def test_loaded_model_in_place_of_the_engine_is_refused(model, movie):
 
 
 @pytest.mark.parametrize(("rate", "codes"), [(1, ["LOW_FRAME_RATE"]), (25, [])])
-def test_time_lapse_is_told(model, tmp_path, rate, codes):
+def test_time_lapse_gives_a_notice(model, tmp_path, rate, codes):
     video = make_video(tmp_path / "video.mp4", VideoRecipe(num_frames=30, rate=Fraction(rate)))
     found = analyze_video(str(video), Engine(model)).warnings
     assert [one.code for one in found if one.code == "LOW_FRAME_RATE"] == codes

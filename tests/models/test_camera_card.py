@@ -77,7 +77,7 @@ def test_figures_stand_between_training_and_limits(measuring, figures, tmp_path)
     assert path.read_text() == once
 
 
-def test_without_the_peer_nothing_is_said_of_it(measuring, figures):
+def test_results_without_the_peer_do_not_mention_it(measuring, figures):
     text = " ".join(measuring.notes(figures | {"scenedetect": None}, 0.3))
     assert "PySceneDetect" not in text
     assert "the onset of 0.3" in text

@@ -51,7 +51,7 @@ def test_a_card_survives_its_json():
     assert ModelCard.from_json(CARD.to_json(), "config.json") == CARD
 
 
-def test_json_is_the_same_every_time_and_says_its_schema():
+def test_json_is_deterministic_and_names_its_schema():
     assert CARD.to_json() == CARD.to_json()
     assert json.loads(CARD.to_json())["schema"] == CARD_SCHEMA == "vswin.model/1"
 

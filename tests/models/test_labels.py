@@ -36,7 +36,7 @@ def test_bundled_hash_is_that_of_the_file():
     assert LabelMap.bundled("kinetics-600").sha256 == hashlib.sha256(content).hexdigest()
 
 
-def test_bundled_lists_hold_known_classes_at_known_indices():
+def test_bundled_lists_have_the_published_order():
     k400, k600 = LabelMap.bundled("kinetics-400"), LabelMap.bundled("kinetics-600")
     assert k400.names[0] == "abseiling"
     assert k400.names[5] == "archery"
@@ -61,7 +61,7 @@ def test_something_something_keeps_labels_with_commas_whole():
     assert any("," in name for name in LabelMap.bundled("something-something-v2").names)
 
 
-def test_unknown_bundled_list_names_those_there_are():
+def test_unknown_bundled_list_names_the_existing_ones():
     with pytest.raises(LabelsError) as caught:
         LabelMap.bundled("kinetics-9000")
     assert "kinetics-9000" in caught.value.message
@@ -174,7 +174,7 @@ def test_search_ignores_case_and_keeps_indices():
     assert all(names[index] == name for index, name in found)
 
 
-def test_hash_tells_order_apart():
+def test_hash_depends_on_order():
     assert LabelMap("a", ("x", "y")).sha256 == LabelMap("b", ("x", "y")).sha256
     assert LabelMap("a", ("x", "y")).sha256 != LabelMap("a", ("y", "x")).sha256
 

@@ -121,7 +121,7 @@ def test_steps_of_a_run_lie_on_one_grid_and_end_with_it(num_ticks, num_frames, i
         assert (edges[clip.num_valid_steps :] == edges[-1]).all()
 
 
-def test_short_run_starts_again_from_its_first_picture():
+def test_short_run_is_repeated_from_its_first_frame():
     plan = SamplingPlan(8, 8, 2, positions_per_second=10.0)
     (clip,) = assemble(plan, 5, 0.5)
     assert clip.frames[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 4, 0, 1, 2]
@@ -175,7 +175,7 @@ def test_last_clip_is_moved_back_to_end_with_the_video(tmp_path):
     assert read_indices(clips[-1].frames) == list(range(36, 60, 3))
 
 
-def test_overlapping_clips_share_their_pictures(tmp_path):
+def test_overlapping_clips_share_their_frames(tmp_path):
     path = make_video(tmp_path / "a.mp4", VideoRecipe(num_frames=72))
     clips, report = clips_of(path, stride=Stride(50.0, "%"))
     assert starts(clips) == [0.0, 0.4, 0.8, 1.2, 1.6]
@@ -288,7 +288,7 @@ def test_errors_about_a_remote_video_name_its_address(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.mp4", "a.ts"])
-def test_sparse_clips_are_sought_and_show_the_same_pictures(tmp_path, name):
+def test_sparse_clips_are_reached_by_seeking_and_hold_the_same_frames(tmp_path, name):
     recipe = VideoRecipe(num_frames=1500, gop=30, width=160, height=160)
     path = make_video(tmp_path / name, recipe)
     dense, everything = clips_of(path)
@@ -322,19 +322,19 @@ def test_a_part_of_joined_recordings_shows_what_the_whole_shows(joined, start):
     assert shown[0] in [index for clip in whole for index in read_indices(clip.frames)]
 
 
-def test_a_clock_is_examined_only_where_that_saves_decoding(joined, monkeypatch):
-    examined = []
-    examine = VideoReader.examine_clock
+def test_timestamps_are_scanned_only_where_that_saves_decoding(joined, monkeypatch):
+    scanned = []
+    scan = VideoReader.scan_timestamps
 
-    def noted(self):
-        examined.append(self)
-        return examine(self)
+    def noted_scan(self):
+        scanned.append(self)
+        return scan(self)
 
-    monkeypatch.setattr(VideoReader, "examine_clock", noted)
-    monkeypatch.setattr("vswin_cli.video.sampler._EXAMINED_SHARE", 0.9)  # of 20 s that are declared
+    monkeypatch.setattr(VideoReader, "scan_timestamps", noted_scan)
+    monkeypatch.setattr("vswin_cli.video.sampler._SCAN_SHARE", 0.9)  # of the declared 20 s
     shown, _ = clips_of(joined, start_seconds=15.0, end_seconds=17.0)
     assert read_indices(shown[0].frames)[0] == pytest.approx(450, abs=1)
-    assert examined == []
+    assert scanned == []
 
 
 def test_sparse_clips_of_joined_recordings_are_found_in_both(joined):
@@ -368,7 +368,7 @@ def test_clips_do_not_straddle_a_gap(tmp_path):
     assert clips[1].step_edges_seconds[-1] == pytest.approx(gap.start_seconds)
 
 
-def test_damage_is_told_from_missing_frames(tmp_path):
+def test_damage_is_distinguished_from_missing_frames(tmp_path):
     path = make_video(tmp_path / "a.mp4", VideoRecipe(num_frames=600, gop=60, width=128))
     _, report = clips_of(overwrite(path, 0.4, 0.6))
     assert report.bad_packets > 0
@@ -396,7 +396,7 @@ def test_truncated_file_is_partial_up_to_its_declared_end(tmp_path):
     assert 0.3 < report.coverage < 0.7
 
 
-def test_change_of_picture_shape_begins_a_new_run(tmp_path):
+def test_change_of_frame_shape_begins_a_new_run(tmp_path):
     wide = make_video(tmp_path / "a.ts", VideoRecipe(width=128))
     tall = make_video(tmp_path / "b.ts", VideoRecipe(height=128, first_index=60, start=2.0))
     path = tmp_path / "both.ts"
@@ -429,12 +429,12 @@ def test_errors_come_before_the_first_clip(tmp_path, isolate):
         )
 
 
-def test_run_end_without_pictures_gives_nothing():
+def test_run_end_without_frames_yields_no_clip():
     assembler = ClipAssembler(SamplingPlan(8, 8, 2))
     assert list(assembler.end_run(RunEnd(1.0).end_seconds)) == []
 
 
-def test_complete_file_whose_pictures_end_early_is_partial(tmp_path):
+def test_complete_file_whose_frames_end_early_is_partial(tmp_path):
     """Noise makes the Matroska reader give up in the middle without an error."""
     path = make_video(tmp_path / "a.mkv", VideoRecipe(num_frames=300))
     content = bytearray(path.read_bytes())
@@ -458,7 +458,7 @@ def test_packets_lost_from_a_transport_stream_make_it_partial(tmp_path):
 
 
 @pytest.mark.parametrize(("start", "sound_seconds"), [(0.0, 6.0), (2.0, 4.0), (2.0, 1.0)])
-def test_sound_before_or_after_the_pictures_is_no_loss(tmp_path, start, sound_seconds):
+def test_audio_before_or_after_the_frames_is_no_loss(tmp_path, start, sound_seconds):
     path = tmp_path / "a.mkv"
     make_with_sound(path, VideoRecipe(start=start), sound_seconds=sound_seconds)
     _, report = clips_of(path)

@@ -61,7 +61,7 @@ def test_after_a_gap_frames_are_counted_anew_at_the_same_rate():
 
 
 @pytest.mark.parametrize("times", [[0.0], [0.0, 0.04], [0.0, 0.04, 0.08]])
-def test_a_few_frames_prove_nothing(times):
+def test_a_few_frames_give_no_rate(times):
     assert rate_of(times, "25") is None
 
 
@@ -69,7 +69,7 @@ def test_frames_at_one_time_lie_on_no_grid():
     assert rate_of([0.0] * 9, "25") is None
 
 
-def test_the_time_of_the_last_frame_refutes_nothing():
+def test_the_time_of_the_last_frame_does_not_refute_a_rate():
     times = grid(25, 525)
     assert rate_of([*times[:-1], times[-1] - 0.02], "50") == 25
 
@@ -89,7 +89,7 @@ def test_decoding_finds_the_rate_in_every_container(tmp_path, name, rate):
     assert not report.variable_frame_rate
 
 
-def test_frames_of_a_video_that_lost_one_are_not_numbered_and_that_is_said(tmp_path):
+def test_video_with_a_lost_frame_gets_no_frame_numbers_but_a_warning(tmp_path):
     times = [n / 30 for n in range(91) if n != 7]
     report = report_of(tmp_path / "a.mp4", times=times)
     assert report.constant_frame_rate is None

@@ -197,7 +197,7 @@ def process_of(events):
     return events.gi_yieldfrom.gi_frame.f_locals["self"]._child.pid
 
 
-def test_one_process_serves_several_videos(video, tmp_path):
+def test_one_process_decodes_several_videos(video, tmp_path):
     other = make_video(tmp_path / "b.mp4", VideoRecipe(num_frames=60))
     with DecoderPool() as pool:
         pids = set()
@@ -223,7 +223,7 @@ def test_without_leave_every_video_has_its_own_process(video):
 
 
 @pytest.mark.parametrize("fault", ["os.kill(os.getpid(), signal.SIGSEGV)", "time.sleep(600)"])
-def test_crash_and_hang_cost_one_video_and_the_next_has_a_fresh_process(video, fault):
+def test_crash_and_hang_cost_one_video_and_the_next_gets_a_new_process(video, fault):
     command = faulty_command(fault)
     with DecoderPool() as pool:
         bad = decode_isolated(video, PLAN, pool=pool, command=command, options=stall_after(5.0))
@@ -466,6 +466,6 @@ def test_name_that_is_not_utf8_is_passed_on(tmp_path, video):
         assert len(list(stream)) == 3
 
 
-def test_decoder_command_sees_the_same_packages():
+def test_decoder_command_imports_the_same_packages():
     assert decoder_command(60.0)[0] == sys.executable
     assert float(decoder_command(60.0)[-1]) > 60.0

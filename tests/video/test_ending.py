@@ -50,7 +50,7 @@ def test_a_whole_file_is_complete(made):
 
 
 @pytest.mark.parametrize("tail", [zeros, noise])
-def test_a_tail_that_holds_nothing_is_a_gap(made, tmp_path, tail):
+def test_a_tail_without_packets_is_a_gap(made, tmp_path, tail):
     content = made.read_bytes()
     path = tmp_path / made.name
     path.write_bytes(content + tail(len(content)))
@@ -66,7 +66,7 @@ def test_sound_that_lasts_longer_is_no_loss(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv", "a.avi"])
-def test_a_second_movie_in_the_file_is_told(tmp_path, name):
+def test_a_second_movie_in_the_file_gives_a_warning(tmp_path, name):
     first = make_video(tmp_path / name, replace(RECIPE, b_frames=0)).read_bytes()
     path = tmp_path / f"joined{name}"
     path.write_bytes(first + first)

@@ -47,7 +47,7 @@ def test_h264_in_avi_is_shown_at_its_rate(tmp_path, rate, b_frames):
     assert report.duration_seconds == pytest.approx(60 / rate)
 
 
-def test_loss_from_h264_in_avi_is_told(tmp_path):
+def test_loss_from_h264_in_avi_is_reported(tmp_path):
     recipe = VideoRecipe(num_frames=300, b_frames=2, gop=25, width=96)
     path = overwrite(make_video(tmp_path / "a.avi", recipe), 0.4, 0.45)
     report = events_of(path, PLAN)[-1]

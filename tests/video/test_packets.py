@@ -30,7 +30,7 @@ def test_a_seek_lands_at_the_key_frame_before_or_after(tmp_path):
             assert packet.pts * reader.time_base == seconds
 
 
-def test_the_index_tells_key_frames_between_two_times(tmp_path):
+def test_the_index_lists_key_frames_between_two_times(tmp_path):
     with closing(PacketReader(make_video(tmp_path / "a.mp4", RECIPE))) as reader:
         second = round(1 / reader.time_base)
         assert reader.has_keyframe_between(second // 2, second * 3 // 2)

@@ -121,7 +121,7 @@ def test_parts_of_a_video_are_the_same(tmp_path, given, changes):
         ({"end_seconds": 15.0}, {}),
     ],
 )
-def test_some_plans_are_for_one_decoder(tmp_path, given, changes, options):
+def test_some_plans_use_one_decoder(tmp_path, given, changes, options):
     path = make_video(tmp_path / "a.mp4", VIDEO)
     plan = replace(PLAN, **changes)
     alone = events_of(path, plan, replace(ALONE, **options))
@@ -145,7 +145,7 @@ def test_times_that_jump_are_gaps_all_the_same(tmp_path, given):
 
 
 @pytest.mark.parametrize("place", [0.15, 0.3, 0.5, 0.7, 0.9])
-def test_damage_is_told_as_one_decoder_tells_it(tmp_path, given, place):
+def test_damage_is_reported_as_by_one_decoder(tmp_path, given, place):
     path = make_video(tmp_path / "a.mp4", replace(VIDEO, width=160, height=96))
     overwrite(path, place, place + 0.01)
     together = events_of(path, PLAN, PARALLEL)

@@ -51,7 +51,7 @@ def test_a_segment_missing_midway_is_a_gap(tmp_path):
     "name", ["../other.ts", "/etc/passwd", "http://127.0.0.1:9/a.ts", "file:///etc/passwd"]
 )
 @pytest.mark.parametrize("as_key", [True, False])
-def test_what_lies_elsewhere_is_not_opened(tmp_path, name, as_key):
+def test_files_outside_the_folder_are_not_opened(tmp_path, name, as_key):
     path = make_playlist(tmp_path)
     line = f'#EXT-X-KEY:METHOD=AES-128,URI="{name}"' if as_key else name
     path.write_text(path.read_text().replace("#EXTINF", f"{line}\n#EXTINF", 1))

@@ -82,7 +82,7 @@ def test_every_frame_comes_once_in_order_at_its_time(tmp_path, name):
 @pytest.mark.parametrize(
     ("name", "turn"), [("portrait.mp4", 90), ("portrait.mov", 270), ("upside_down.mp4", 180)]
 )
-def test_rotation_is_told_counter_clockwise(tmp_path, name, turn):
+def test_rotation_is_reported_counter_clockwise(tmp_path, name, turn):
     info = probe(make_video(tmp_path / name, FORMATS[name]))
     assert info.rotation_degrees == turn
     upright = (64, 96) if turn % 180 else (96, 64)
@@ -100,7 +100,7 @@ def test_rotation_by_any_angle_becomes_the_nearest_quarter_turn(tmp_path):
     assert probe(path).rotation_degrees == 270
 
 
-def test_info_tells_what_is_in_the_file(tmp_path):
+def test_info_describes_the_file(tmp_path):
     info = probe(make_video(tmp_path / "a.mp4", VideoRecipe(width=96, start=2.0)))
     assert (info.container, info.codec, info.pixel_format) == ("mp4", "h264", "yuv420p")
     assert (info.width, info.height, info.bit_depth) == (96, 64, 8)
@@ -136,7 +136,7 @@ def test_declared_duration_counts_from_the_first_frame_where_sound_begins_before
         ("a.mjpeg", VideoRecipe(codec="mjpeg", pixel_format="yuvj420p")),  # stamped by FFmpeg
     ],
 )
-def test_raw_stream_has_no_timestamps_and_says_so(tmp_path, name, recipe):
+def test_raw_stream_without_timestamps_gives_a_warning(tmp_path, name, recipe):
     info = probe(make_video(tmp_path / name, recipe))
     assert [warning.code for warning in info.warnings] == ["NO_TIMESTAMPS"]
     assert not info.seekable
@@ -173,7 +173,7 @@ def test_non_square_pixels_are_left_alone_with_a_warning(tmp_path, ratio, codes)
     assert [warning.code for warning in info.warnings] == codes
 
 
-def test_clock_that_starts_anew_goes_on_after_the_last_frame(tmp_path):
+def test_reset_timestamps_continue_after_the_last_frame(tmp_path):
     first = make_video(tmp_path / "a.ts", VideoRecipe(start=10.0))
     second = make_video(tmp_path / "b.ts", VideoRecipe(first_index=60))
     joined = tmp_path / "joined.ts"

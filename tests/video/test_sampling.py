@@ -92,7 +92,7 @@ def test_uniform_weights_get_four_seconds_per_clip():
     assert shorter.clip_positions / shorter.positions_per_second == 2.0
 
 
-def test_odd_clips_are_refused():
+def test_odd_clip_lengths_are_rejected():
     with pytest.raises(OptionError, match="even number"):
         plan_sampling(InputSpec(num_frames=7), SamplingOptions())
     with pytest.raises(ValueError, match="even ticks"):
@@ -102,7 +102,7 @@ def test_odd_clips_are_refused():
 # Filling positions
 
 
-def test_each_tick_shows_the_picture_on_display():
+def test_each_tick_shows_the_frame_on_display():
     times = [0.0, 0.04, 0.12, 0.31, 0.5]
     assert walk(plan(), times, 0.6) == [
         range(0, 1),
@@ -114,13 +114,13 @@ def test_each_tick_shows_the_picture_on_display():
     ]
 
 
-def test_picture_never_on_display_at_a_tick_is_not_asked_for():
+def test_frame_never_on_display_at_a_tick_is_not_sampled():
     times = [i / 40 for i in range(40)]
     said = walk(plan(), times, 1.0)
     assert [chunk.start for chunk in said[:-1]] == list(range(10))
 
 
-def test_rounded_timestamps_do_not_shift_pictures():
+def test_rounded_timestamps_do_not_shift_frames():
     """30 frames per second in whole milliseconds: every third is on a tick, 67 ms late or not."""
     times = [round(i * 1000 / 30) / 1000 for i in range(90)]
     walker = GridWalker(plan(), 0.001)
@@ -152,7 +152,7 @@ def test_run_after_a_gap_starts_on_the_grid_of_steps():
     assert walker.run_is_open
 
 
-def test_picture_between_two_starts_of_runs_is_passed_over():
+def test_frame_between_two_starts_of_runs_is_skipped():
     walker = GridWalker(plan(), 0.001)
     assert list(walker.show(0.51, 0.58)) == []
     assert list(walker.end_run(0.58)) == []
@@ -168,7 +168,7 @@ def test_grid_begins_at_the_start_of_the_part_and_ends_with_it():
     assert said[-1] == RunEnd(1.4)
 
 
-def test_sparse_plan_asks_for_one_stretch_per_clip():
+def test_sparse_plan_has_one_run_per_clip():
     said = walk(plan(stride=10), [i / 10 for i in range(30)], 3.0)
     positions = [chunk.start for chunk in said if isinstance(chunk, range)]
     assert positions == [0, 1, 2, 3, 10, 11, 12, 13, 20, 21, 22, 23]
@@ -179,19 +179,19 @@ def test_sparse_plan_asks_for_one_stretch_per_clip():
     ]
 
 
-def test_sparse_walker_tells_what_it_wants_next():
+def test_sparse_walker_returns_the_next_time_needed():
     walker = GridWalker(plan(stride=10), 0.001)
     list(walker.show(0.0, 0.4))
     assert not walker.run_is_open
     assert walker.wanted_from_seconds == 1.0
 
 
-def test_last_sparse_stretch_is_moved_back_to_the_declared_end():
+def test_last_sparse_clip_is_moved_back_to_the_declared_end():
     said = walk(plan(stride=10), [i / 10 for i in range(12)], 1.2, total_seconds=1.2)
     assert [chunk.start for chunk in said if isinstance(chunk, range)] == [0, 1, 2, 3, 8, 9, 10, 11]
 
 
-def test_sparse_stretches_by_index_count_all_frames():
+def test_sparse_clips_by_index_count_all_frames():
     said = walk(plan(by="index", stride=10), [i / 30 for i in range(25)], 25 / 30)
     positions = [chunk.start for chunk in said if isinstance(chunk, range)]
     assert positions == [0, 1, 2, 3, 10, 11, 12, 13, 20, 21, 22, 23]

@@ -33,20 +33,20 @@ def test_without_an_index_only_long_distances_are_sought(info):
         assert is_worth_it(planner, 5.0, 15.1, keyframe_between)
 
 
-def test_a_seek_that_went_backwards_makes_the_next_one_dearer(info):
+def test_a_seek_that_went_backwards_makes_the_next_one_costlier(info):
     planner = SeekPlanner(info, "mpegts")
-    planner.note_landing(30.0, 31.0)
+    planner.record_landing(30.0, 31.0)
     assert is_worth_it(planner, 31.0, 42.0)
-    planner.note_landing(42.0, 20.0)
+    planner.record_landing(42.0, 20.0)
     assert not is_worth_it(planner, 20.0, 59.0)
     assert is_worth_it(planner, 20.0, 61.0)
 
 
-def test_nothing_is_sought_where_it_could_land_wrongly(info):
+def test_no_seek_where_it_could_land_wrongly(info):
     assert not is_worth_it(SeekPlanner(info, "mov"), 5.0, 1000.0, True)  # the declared end
     assert not is_worth_it(SeekPlanner(replace(info, seekable=False), "mov"), 5.0, 50.0, True)
     planner = SeekPlanner(info, "mpegts")
-    planner.has_one_clock = False
+    planner.has_continuous_timestamps = False
     assert not is_worth_it(planner, 5.0, 500.0)
     assert list(planner.landings(500.0)) == []
 
@@ -56,5 +56,5 @@ def test_a_seek_that_lands_late_is_repeated_from_further_back(info):
     assert list(SeekPlanner(info, "avi").landings(0.0)) == []
     planner = SeekPlanner(info, "mpegts")
     assert list(planner.landings(5.0)) == []  # before the clock was examined
-    planner.has_one_clock = True
+    planner.has_continuous_timestamps = True
     assert list(planner.landings(100.0)) == [100.0, 99.0, 97.0, 90.0, 40.0]

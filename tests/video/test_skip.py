@@ -102,7 +102,7 @@ def test_video_that_may_hold_fields_is_decoded_entirely(tmp_path):
 @pytest.mark.parametrize("frames_only", [False, True])
 @pytest.mark.parametrize("order_type", [ue(0) + ue(4), ue(1) + "0" + ue(1, 4, 1, 3), ue(2)])
 @pytest.mark.parametrize("profile", [77, 100, 244])
-def test_fields_are_allowed_as_the_settings_say(profile, order_type, frames_only):
+def test_fields_are_allowed_according_to_the_parameter_sets(profile, order_type, frames_only):
     bits = f"{0x67:08b}{profile:08b}{30:016b}" + ue(0)
     if profile == 100:
         lists = "1" + ue(1, *[0] * 15) + "1" + ue(16) + "0" * 4 + "1" + ue(*[0] * 64) + "0"
@@ -123,7 +123,7 @@ def test_settings_that_cannot_be_read_may_allow_fields():
     assert allows_fields(head + bytes([0xE1]))
 
 
-def test_reader_skips_nothing_unless_told(tmp_path):
+def test_reader_skips_no_frame_by_default(tmp_path):
     path = make_video(tmp_path / "a.mp4", WITH_B)
     with VideoReader(path) as reader:
         assert all(frame.frame is not None for frame in reader.frames())
@@ -147,7 +147,7 @@ def test_packet_is_disposable_if_none_of_its_slices_is_referred_to():
     assert not is_disposable(nal(KEY_SLICE, referred_to=True), 4)
 
 
-def test_packet_with_anything_odd_is_kept():
+def test_packet_with_unknown_units_is_kept():
     loose = nal(SLICE, referred_to=False)
     assert not is_disposable(b"", 4)
     assert not is_disposable(nal(MESSAGE, referred_to=False), 4)  # no frame at all

@@ -49,7 +49,7 @@ def test_closed_stream_ends_its_process(source, monkeypatch):
     assert list(stream) == []
 
 
-def test_positions_are_told_as_decoding_goes_on(source):
+def test_positions_are_reported_while_decoding(source):
     told = []
     with open_video(source, PLAN, IN_PLACE, on_position=told.append) as stream:
         frames = [sample for sample in stream if isinstance(sample, SampledFrame)]

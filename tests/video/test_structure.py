@@ -35,18 +35,18 @@ def test_fragmented_file_is_followed_to_its_end(tmp_path):
 @pytest.mark.parametrize(
     "tail", [b"\n", b"\n" * 40, b"TAG" + b"A title".ljust(125), bytes(range(200, 216)), bytes(64)]
 )
-def test_what_a_program_added_behind_the_last_part_is_no_loss(tmp_path, tail):
+def test_data_appended_behind_the_last_part_is_no_loss(tmp_path, tail):
     path = make_video(tmp_path / "a.mp4")
     path.write_bytes(path.read_bytes() + tail)
     assert is_cut_off(path) is not True
 
 
 @pytest.mark.parametrize("name", ["a.ts", "a.h264", "a.flv"])
-def test_stream_cannot_tell(tmp_path, name):
+def test_formats_without_lengths_give_none(tmp_path, name):
     assert is_cut_off(make_video(tmp_path / name)) is None
 
 
-def test_live_matroska_cannot_tell(tmp_path):
+def test_live_matroska_gives_none(tmp_path):
     path = make_video(tmp_path / "a.mkv", VideoRecipe(container_options={"live": "1"}))
     assert is_cut_off(path) is None
 
@@ -81,7 +81,7 @@ def webp(flags):
 
 
 @pytest.mark.parametrize(("flags", "is_animated"), [(0x02, True), (0x12, True), (0x10, False)])
-def test_animated_webp_is_told_by_its_flag(tmp_path, flags, is_animated):
+def test_animated_webp_is_recognized_by_its_flag(tmp_path, flags, is_animated):
     path = tmp_path / "a.webp"
     path.write_bytes(webp(flags))
     assert is_animated_webp(path) is is_animated

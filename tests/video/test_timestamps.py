@@ -1,37 +1,37 @@
-"""Times of frames on one clock, whatever their timestamps say."""
+"""Times of frames whose timestamps reset, jump or are damaged."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vswin_cli.video.timestamps import Clock
+from vswin_cli.video.timestamps import TimestampUnwrapper
 
 STEP = 0.1
 
 
-def placed(stamps, clock=None):
-    """(time, whether the clock began anew) of each frame."""
-    clock = clock or Clock(STEP)
+def placed(stamps, unwrapper=None):
+    """(time, whether timestamps were reset before it) of each frame."""
+    unwrapper = unwrapper or TimestampUnwrapper(STEP)
     rest = [*stamps[1:], None]
     return [
-        clock.time_of_next(one, lambda following=after: following)
-        for one, after in zip(stamps, rest, strict=True)
+        unwrapper.time_of_next(stamp, lambda following=after: following)
+        for stamp, after in zip(stamps, rest, strict=True)
     ]
 
 
-def times(stamps, clock=None):
-    return pytest.approx([seconds for seconds, _ in placed(stamps, clock)])
+def times(stamps, unwrapper=None):
+    return pytest.approx([seconds for seconds, _ in placed(stamps, unwrapper)])
 
 
-def codes(clock):
-    return [warning.code for warning in clock.warnings]
+def codes(unwrapper):
+    return [warning.code for warning in unwrapper.warnings]
 
 
-def test_a_sound_clock_is_left_alone():
-    clock = Clock(STEP)
+def test_regular_timestamps_are_kept():
+    unwrapper = TimestampUnwrapper(STEP)
     stamps = [0.0, 0.1, 0.2, 0.6, 5.0, 5.1, 5.0, 5.2]
-    assert placed(stamps, clock) == [(stamp, False) for stamp in stamps]
-    assert clock.warnings == ()
+    assert placed(stamps, unwrapper) == [(stamp, False) for stamp in stamps]
+    assert unwrapper.warnings == ()
 
 
 def test_frames_without_timestamps_follow_one_another():
@@ -39,37 +39,37 @@ def test_frames_without_timestamps_follow_one_another():
     assert times([2.0, None, 2.2]) == [2.0, 2.1, 2.2]
 
 
-def test_a_clock_that_begins_anew_goes_on():
-    clock = Clock(STEP)
-    found = placed([10.0, 10.1, 0.0, 0.1, 0.2], clock)
+def test_reset_timestamps_continue():
+    unwrapper = TimestampUnwrapper(STEP)
+    found = placed([10.0, 10.1, 0.0, 0.1, 0.2], unwrapper)
     assert [seconds for seconds, _ in found] == pytest.approx([10 + STEP * i for i in range(5)])
     assert [is_reset for _, is_reset in found] == [False, False, True, False, False]
-    (warning,) = clock.warnings
+    (warning,) = unwrapper.warnings
     assert warning.code == "TIMESTAMP_RESET"
-    assert warning.message == "the file's clock starts anew at 10.200 s"
+    assert warning.message == "the file's timestamps restart at 10.200 s"
 
 
 def test_many_resets_are_one_warning():
-    clock = Clock(STEP)
-    placed([0.0, 0.6, 0.7] * 100, clock)
-    (warning,) = clock.warnings
-    assert warning.message == "the file's clock starts anew at 0.800 s, 99 times in all"
+    unwrapper = TimestampUnwrapper(STEP)
+    placed([0.0, 0.6, 0.7] * 100, unwrapper)
+    (warning,) = unwrapper.warnings
+    assert warning.message == "the file's timestamps restart at 0.800 s, 99 times in all"
 
 
 @pytest.mark.parametrize("wrong", [11_930.0, 1.7, 0.0, -700.0])
-def test_one_damaged_timestamp_moves_nothing_else(wrong):
-    clock = Clock(STEP)
-    assert times([0.8, 0.9, wrong, 1.1, 1.2], clock) == [0.8, 0.9, 1.0, 1.1, 1.2]
-    (warning,) = clock.warnings
+def test_one_damaged_timestamp_moves_no_other_time(wrong):
+    unwrapper = TimestampUnwrapper(STEP)
+    assert times([0.8, 0.9, wrong, 1.1, 1.2], unwrapper) == [0.8, 0.9, 1.0, 1.1, 1.2]
+    (warning,) = unwrapper.warnings
     assert warning.code == "DAMAGED_TIMESTAMPS"
     assert warning.message.startswith("1 damaged timestamp ")
 
 
-def test_a_damaged_timestamp_behind_a_reset_is_corrected_on_the_new_clock():
-    clock = Clock(STEP)
+def test_a_damaged_timestamp_after_a_reset_is_corrected():
+    unwrapper = TimestampUnwrapper(STEP)
     stamps = [9.0, 9.1, 0.0, 0.1, 500.0, 0.3]
-    assert times(stamps, clock) == [9.0, 9.1, 9.2, 9.3, 9.4, 9.5]
-    assert codes(clock) == ["TIMESTAMP_RESET", "DAMAGED_TIMESTAMPS"]
+    assert times(stamps, unwrapper) == [9.0, 9.1, 9.2, 9.3, 9.4, 9.5]
+    assert codes(unwrapper) == ["TIMESTAMP_RESET", "DAMAGED_TIMESTAMPS"]
 
 
 def test_a_corrected_time_lies_between_frames_that_are_close():
@@ -89,12 +89,12 @@ def test_time_never_falls_back_by_more_than_reordering_does(stamps):
         newest = seconds if newest is None else max(newest, seconds)
 
 
-def test_a_clock_jumps_no_further_than_the_file_can_hold():
-    clock = Clock(STEP)
-    clock.longest_jumps_seconds = 5000.0
+def test_jumps_are_limited_by_the_size_of_the_file():
+    unwrapper = TimestampUnwrapper(STEP)
+    unwrapper.longest_jumps_seconds = 5000.0
     stamps = [0.0, STEP, 3600.0, 3600.0 + STEP, 9e7, 9e7 + STEP, 18e7, 18e7 + STEP]
     expected = [0.0, STEP, 3600.0, 3600.0 + STEP]
     second = 3600.0 + STEP + (5000.0 - (3600.0 - STEP))  # what is left of the bound
     expected += [second, second + STEP, second + 2 * STEP, second + 3 * STEP]
-    assert times(stamps, clock) == expected
-    assert codes(clock) == ["STRETCHED_CLOCK"]
+    assert times(stamps, unwrapper) == expected
+    assert codes(unwrapper) == ["STRETCHED_CLOCK"]

@@ -1,11 +1,11 @@
-"""From sampled frames to clips: where clips lie, and the arrays that hold them.
+"""Assemble clips from sampled frames: their positions, and the arrays that hold them.
 
 The planner is pure arithmetic on tick counts. The assembler receives frames one by one,
-keeps those that an open clip still needs, and hands out clips as soon as they are complete, in
-the order of time. `open_clips` joins both to a decoder.
+keeps those that an open clip still needs, and yields clips as soon as they are complete, in
+time order. `open_clips` connects both to a decoder.
 
-A run is a stretch of video without a gap. Inside a run of n ticks, clips of T ticks start at
-0, stride, 2·stride, ... The last one that would reach beyond the run is moved back so as to end
+A run is a part of the video without a gap. Inside a run of n ticks, clips of T ticks start at
+0, stride, 2·stride, ... The last one that would reach beyond the run is moved back to end
 with it, to the even tick at or before n - T, because the network's time steps are two ticks
 deep and the steps of all clips share one grid. If n is odd, the time of the one tick left over
 belongs to the last step. With T = 4, stride 4 and n = 11:
@@ -46,16 +46,16 @@ _STEP = 2  # ticks per time step of the network
 
 @dataclass(frozen=True, slots=True)
 class ClipPlan:
-    """Where one clip lies in a run, in ticks."""
+    """Position of one clip in a run, in ticks."""
 
     start: int
     """First tick; even."""
     num_ticks: int
-    """Ticks of the run inside the clip; fewer than a clip has only where the run is shorter."""
+    """Ticks of the run inside the clip; fewer than T only if the run itself is shorter."""
 
 
 def plan_clips(num_ticks: int, num_frames: int, stride: int) -> tuple[ClipPlan, ...]:
-    """Place clips in a run.
+    """Compute the clips of a run.
 
     Args:
         num_ticks: length n of the run.
@@ -63,7 +63,7 @@ def plan_clips(num_ticks: int, num_frames: int, stride: int) -> tuple[ClipPlan, 
         stride: distance between clip starts; even. Beyond T it leaves time between clips.
 
     Returns:
-        Clips in ascending order, without repetition. Up to a stride of T they cover every tick
+        Clips in ascending order, without duplicates. Up to a stride of T they cover every tick
         of the run, except that an odd last tick may be left over.
     """
     if num_ticks <= 0:
@@ -72,6 +72,8 @@ def plan_clips(num_ticks: int, num_frames: int, stride: int) -> tuple[ClipPlan, 
         return (ClipPlan(0, num_ticks),)
     last_start = (num_ticks - num_frames) // _STEP * _STEP
     starts = list(range(0, last_start + 1, stride))
+    # A clip that ends with the run is added only if the next regular one would begin inside it:
+    # with a stride beyond T the run may end in time that no clip covers anyway.
     if starts[-1] < last_start and starts[-1] + stride < num_ticks:
         starts.append(last_start)
     return tuple(ClipPlan(start, num_frames) for start in starts)
@@ -84,7 +86,7 @@ class Clip:
     index: int
     """Position among the clips of the video."""
     frames: NDArray[np.uint8]
-    """(T, H, W, 3) RGB, upright, short side as the weights want it."""
+    """(T, H, W, 3) RGB, upright, short side as in the weights' input spec."""
     step_edges_seconds: NDArray[np.float64]
     """(T/2 + 1,) times that bound the network's time steps, half-open. The edges after the last
     valid step repeat its end."""
@@ -120,15 +122,17 @@ class ClipAssembler:
         self._kept: dict[int, SampledFrame] = {}  # by position within the run
 
     def add(self, sample: SampledFrame) -> Iterator[Clip]:
-        """Take the next frame and give the clips that it completes."""
+        """Add the next frame and yield the clips that it completes."""
         if not self._kept and self._length == 0:
             self._start_run(sample.position)
         first = sample.position - self._base
+        # One by one, even where a still frame fills thousands of positions: each clip is yielded
+        # and each stale position dropped before the next is added, which bounds the memory.
         for position in range(first, first + sample.count):
             self._kept[position] = sample
             self._length = position + 1
             yield from self._complete_clips()
-            self._forget()
+            self._drop_stale()
 
     def end_run(self, end_seconds: float) -> Iterator[Clip]:
         """Close the run at the time when its last frame leaves the display."""
@@ -137,7 +141,7 @@ class ClipAssembler:
             yield self._short_clip(num_ticks, end_seconds)
         else:
             for clip in plan_clips(num_ticks, self._plan.num_frames, self._plan.stride):
-                if clip.start > self._last_start:
+                if clip.start > self._last_start:  # not yielded while the run was open
                     yield self._full_clip(clip.start, end_seconds)
         self._start_run(0)
 
@@ -147,10 +151,10 @@ class ClipAssembler:
         return (self._length + plan.positions_per_tick - 1 - plan.phase) // plan.positions_per_tick
 
     def _complete_clips(self) -> Iterator[Clip]:
-        """Yield clips that surely do not touch the end of the run.
+        """Yield clips that cannot touch the end of the run.
 
-        The time of an odd last tick belongs to the last clip's last step, so a clip waits until
-        one more step has come in.
+        The time of an odd last tick belongs to the last clip's last step, so a clip is held back
+        until one more step has been added.
         """
         while self._num_ticks >= self._next_start + self._plan.num_frames + _STEP:
             yield self._full_clip(self._next_start, None)
@@ -164,13 +168,19 @@ class ClipAssembler:
         at_end = end_seconds is not None and ticks.stop + _STEP > self._num_ticks
         last = end_seconds if at_end else self._seconds(ticks.stop)
         assert last is not None
+        # The run may end before the nominal start of its last tick, because grid positions and
+        # timestamps differ by up to the rounding tolerance; edges must never decrease.
         edges.append(max(last, edges[-1]))
         self._last_start = start
         frames = np.stack([self._kept[self._position(tick)].image for tick in ticks])
         return self._number(frames, edges, plan.num_frames // _STEP)
 
     def _short_clip(self, num_ticks: int, end_seconds: float) -> Clip:
-        """Build one clip from a run that does not fill it."""
+        """Build one clip from a run that does not fill it.
+
+        `spread` samples the run more finely, so that all steps show new frames. `loop` repeats
+        it; then only the leading steps are valid, or the repetition would count twice in scores.
+        """
         plan = self._plan
         begin = self._kept[0].seconds if plan.by == "index" else plan.seconds_at(self._base)
         steps = plan.num_frames // _STEP
@@ -198,14 +208,14 @@ class ClipAssembler:
         return tick * self._plan.positions_per_tick + self._plan.phase
 
     def _seconds(self, tick: int) -> float:
-        """When the part of the video that a tick stands for begins."""
+        """Start time of the part of the video that a tick represents."""
         plan = self._plan
         if plan.by == "index":
             return self._kept[self._position(tick)].seconds
         return plan.seconds_at(self._base + tick * plan.positions_per_tick)
 
-    def _forget(self) -> None:
-        """Drop frames that neither the next clip nor one moved back from here can use."""
+    def _drop_stale(self) -> None:
+        """Drop frames that neither the next clip nor one moved back to end here can use."""
         plan = self._plan
         if self._length < plan.clip_positions:
             return  # the run may end short of a clip, which uses every position
@@ -235,13 +245,13 @@ def open_clips(
     pool: DecoderPool | None = None,
     on_bytes: OnBytes | None = None,
 ) -> VideoStream[Clip]:
-    """Open a video and give its clips one after the other.
+    """Open a video and iterate over its clips.
 
     Args:
         source: what to open; an address is copied to a temporary file first.
-        spec: what the weights expect.
-        sampling: what the user chose.
-        decode: by what means frames are decoded.
+        spec: input that the weights expect.
+        sampling: the user's sampling options.
+        decode: how frames are decoded.
         pool: where decoder processes come from; by default one is started for this video.
         on_bytes: called as the bytes of a copy arrive.
 

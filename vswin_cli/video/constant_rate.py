@@ -1,8 +1,8 @@
 """Check that frames lie on one regular grid, and find its rate.
 
-Only then does `time * rate` give the number of a frame. What a container declares is no proof: a
-phone that dropped a few frames early declares 30 frames per second for all of them, and some
-containers declare the rate of fields, of their clock, or none that is true.
+Only then does `time * rate` give the number of a frame. The rate declared by the container is no
+proof: a phone that dropped a few frames early still declares 30 frames per second, and some
+containers declare the rate of fields, of their time base, or a wrong one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ STANDARD_RATES = (
     Fraction(120000, 1001),
     Fraction(120),
 )
-"""Frame rates that editing programs know."""
+"""Frame rates that editing programs support."""
 
 _TOLERANCE = 0.2  # of an interval: above rounding and jitter, below half of a missing frame
 _FEWEST = 2  # checked frames after an anchor; one always lies on a grid
@@ -34,14 +34,14 @@ _SAME_RATE = 1e-4  # relative: 2997/100 and 989/33 are rounded 30000/1001
 
 
 class ConstantRate:
-    """Follow the times of frames and keep the range of intervals that explains them all.
+    """Track the range of frame intervals that are consistent with all frame times so far.
 
-    Frame n after an anchor at time a must be shown at a + n * interval, give or take a fifth of
-    the interval. Each frame narrows the range of intervals for which that holds; when none is
-    left, as after one missing frame, the frames lie on no grid.
+    Frame n after an anchor at time a must be shown at a + n * interval, within a fifth of the
+    interval. Each frame narrows the range of intervals for which that holds; when it is empty,
+    as after one missing frame, the frames lie on no grid.
 
-    The last frame before an anchor or the end is not checked: decoders that flush often give it a
-    time of its own, and no other frame's number depends on it.
+    The last frame before an anchor or the end is not checked: decoders often output it with an
+    irregular time when they are flushed, and no other frame's number depends on it.
     """
 
     def __init__(self) -> None:
@@ -53,13 +53,13 @@ class ConstantRate:
         self._num_checked = 0
 
     def anchor(self, seconds: float) -> None:
-        """Count anew from a frame, because it is unknown how many frames are missing before it."""
+        """Restart counting at a frame before which an unknown number of frames is missing."""
         self._anchor = seconds
         self._since_anchor = 0
         self._newest = None
 
     def add(self, seconds: float) -> None:
-        """Take the next frame and check the one before."""
+        """Add the next frame and check the one before."""
         newest, self._newest = self._newest, seconds
         if newest is None:
             return
@@ -71,15 +71,15 @@ class ConstantRate:
 
     @property
     def is_refuted(self) -> bool:
-        """Whether no rate explains the frames so far."""
+        """Whether no rate is consistent with the frames so far."""
         return self._lowest > self._highest
 
     def rate(self, declared: Fraction | None) -> Fraction | None:
-        """Return the frame rate of the grid; `None` if there is none or too few frames tell.
+        """Return the frame rate of the grid; `None` if there is none, or too few frames.
 
         Args:
-            declared: what the container says, believed if it explains the frames. Otherwise the
-                rate is a standard one, or the simplest fraction that explains them.
+            declared: the container's rate, used if it is consistent with the frames. Otherwise
+                the rate is a standard one, or the simplest consistent fraction.
         """
         if self.is_refuted or self._num_checked < _FEWEST or self._lowest <= 0:
             return None

@@ -1,4 +1,4 @@
-"""Open a container and find out which stream to decode, what it declares and what is odd."""
+"""Open a container, choose the stream to decode and describe it, with warnings."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_TIME_BASE",
     "best_stream",
+    "chain_consuming",
     "container_name",
     "declared_duration",
     "describe_video",
-    "examine_clock",
     "find_origin",
-    "giving_up",
     "measured_interval",
     "no_frame_error",
     "nominal_interval",
     "open_container",
+    "scan_timestamps",
 ]
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ T = TypeVar("T")
 DEFAULT_TIME_BASE = Fraction(1, 90_000)
 """Seconds per tick where a stream states none: that of MPEG streams."""
 
-_PROTOCOLS = "file,crypto,data"  # a file may name others, which must not lead elsewhere
+_PROTOCOLS = "file,crypto,data"  # not the network: a file may contain addresses
 _FALLBACK_RATE = Fraction(25)  # for raw streams that state no rate at all
 _SQUARE_WITHIN = Fraction(1, 50)  # 399:400 comes of rounding a width to whole blocks
 _HDR_TRANSFERS = (16, 18)  # PQ and HLG, ITU-T H.273
@@ -62,7 +62,7 @@ _RAW_STREAMS = {
     "vc1",
     "rawvideo",
 }
-"""Formats without timestamps; for some FFmpeg counts frames at 25 a second and stamps those."""
+"""Formats without timestamps; for some of them FFmpeg assumes 25 frames per second."""
 _DURATION_TAG = re.compile(r"(\d+):(\d{2}):(\d{2}(?:\.\d+)?)")
 _PACKETS_PER_STEP = 2000  # read in well under a second
 _MICROSECONDS = 1_000_000  # FFmpeg's unit for the duration of a container
@@ -73,7 +73,7 @@ def open_container(path: Path) -> InputContainer:
 
     Raises:
         SourceNotFoundError: no such file, or it may not be read.
-        NotAVideoError: empty, a folder, or nothing that FFmpeg knows.
+        NotAVideoError: empty, a folder, or in no format that FFmpeg supports.
     """
     import av
 
@@ -94,7 +94,7 @@ def open_container(path: Path) -> InputContainer:
 
 
 def _verify_readable(path: Path) -> None:
-    """Check a file before FFmpeg opens it, whose errors do not tell permissions from damage."""
+    """Check a file before FFmpeg, whose errors do not distinguish permissions from damage."""
     try:
         if path.is_dir():
             raise NotAVideoError(
@@ -134,7 +134,7 @@ def _moving_streams(container: InputContainer) -> list[VideoStream]:
 
 
 def best_stream(container: InputContainer, path: Path) -> VideoStream:
-    """Return the stream that FFmpeg would play, cover art aside.
+    """Return the stream that FFmpeg would play, ignoring cover art.
 
     Raises:
         NoVideoStreamError: no video stream that has a decoder.
@@ -162,18 +162,19 @@ def best_stream(container: InputContainer, path: Path) -> VideoStream:
 def declared_duration(
     container: InputContainer, stream: VideoStream, origin: Fraction
 ) -> tuple[float, DurationSource] | None:
-    """Return how many seconds a video is declared to last from its first frame on, and by whom.
+    """Return the declared duration from the first frame on, in seconds, and its source.
 
     Args:
-        container: holds the stream.
-        stream: of the frames.
-        origin: when its first one is shown on the container's clock; sound may begin before.
+        container: opened for reading.
+        stream: its video stream.
+        origin: presentation time of the first frame in the container; audio may begin before.
     """
     name = container_name(container)
     is_stated = name in _STATING_DURATION
     if stream.duration is not None and stream.time_base is not None and stream.duration > 0:
         return float(stream.duration * stream.time_base), "stream" if is_stated else "estimate"
-    # mkvmerge and FFmpeg write a tag with the end of each stream, on a clock that counts from 0.
+    # mkvmerge and FFmpeg write a tag with the end of each stream, counted from time 0 of the
+    # container, not from the first frame.
     tag = _DURATION_TAG.fullmatch(stream.metadata.get("DURATION", ""))
     if name == "matroska" and tag is not None:
         seconds = 3600 * int(tag[1]) + 60 * int(tag[2]) + float(tag[3]) - float(origin)
@@ -186,14 +187,14 @@ def declared_duration(
 
 
 def container_name(container: InputContainer) -> str:
-    """Return the first of the names that FFmpeg gives to the format."""
+    """Return the first of FFmpeg's names for the format."""
     return container.format.name.split(",")[0]
 
 
-def examine_clock(path: Path, stream: VideoStream) -> Generator[None, None, bool]:
-    """Return whether a stream's timestamps never fall back, so that each time occurs in it once.
+def scan_timestamps(path: Path, stream: VideoStream) -> Generator[None, None, bool]:
+    """Return whether a stream's timestamps are continuous, so that no time occurs in it twice.
 
-    Reads all packets and decodes none; yields now and then.
+    Reads all packets without decoding; yields now and then.
     """
     import av
 
@@ -222,23 +223,24 @@ def describe_video(
     origin: Fraction,
     interval: float | None,
 ) -> VideoInfo:
-    """Collect what is known of a video once its first frame is decoded.
+    """Collect the metadata of a video after its first frame was decoded.
 
     Args:
         path: the file.
         container: opened from it.
         stream: the one that is decoded.
         first: its first frame.
-        origin: when that is shown on the container's clock, in seconds.
+        origin: presentation time of that frame in the container, in seconds.
         interval: usual distance between the first packets' timestamps, in seconds.
     """
     ratio, rate = stream.sample_aspect_ratio or 1, stream.average_rate or stream.guessed_rate
     declared = declared_duration(container, stream, origin)
-    # A playlist's sum counts where segments are missing; else it may be rounded to seconds each.
+    # The sum of a playlist's segments is exact enough only to show that some are missing: it may
+    # be rounded to a second for each of them.
     if declared and is_playlist(path) and lacks_segments(path):
         declared = declared[0], "stream"
     timecode = start_timecode(
-        [stream.metadata, container.metadata, *(one.metadata for one in container.streams)]
+        [stream.metadata, container.metadata, *(other.metadata for other in container.streams)]
     )
     info = VideoInfo(
         size_bytes=path.stat().st_size,
@@ -263,11 +265,11 @@ def describe_video(
         stream_index=stream.index,
         start_timecode=str(timecode) if timecode else None,
     )
-    # Seeking by a clock that is beyond belief would go through years of nothing.
-    is_believed = (info.declared_duration_seconds or 0.0) <= info.longest_seconds
+    # With an impossible duration, a sparse plan would seek through years without frames.
+    is_possible = (info.declared_duration_seconds or 0.0) <= info.longest_seconds
     return replace(
         info,
-        seekable=info.seekable and is_believed,
+        seekable=info.seekable and is_possible,
         warnings=_media_warnings(path, info, first),
     )
 
@@ -275,10 +277,10 @@ def describe_video(
 def find_origin(
     stream: VideoStream, first_pts: int | None, first_packet_pts: int | None, *, is_damaged: bool
 ) -> Fraction:
-    """Return the timestamp of the first frame that the file holds, in seconds.
+    """Return the timestamp of the first frame in the file, in seconds.
 
-    Normally that of the first decoded frame. Where packets before it could not be decoded, the
-    start of the stream, provided that a packet confirms it: some headers state nonsense.
+    Normally that of the first decoded frame. If packets before it could not be decoded, the start
+    time of the stream, provided that a packet has it, too: some headers are wrong.
 
     Args:
         stream: the one that is decoded.
@@ -294,18 +296,18 @@ def find_origin(
 
 
 def _displayed_container_name(container: InputContainer, path: Path) -> str:
-    """Return the format's name that is the file's suffix (`mp4` of `mov,mp4`), or its first."""
+    """Return the name of the format that equals the file's suffix, or its first name."""
     names = container.format.name.split(",")
     suffix = path.suffix.lower().removeprefix(".")
     return suffix if suffix in names else names[0]
 
 
 def _lead_seconds(container: InputContainer, origin: Fraction) -> float:
-    """Return how long a player that begins with the container's start shows no frame.
+    """Return the seconds from the start of the container to the first frame.
 
     Args:
-        container: of the frames.
-        origin: when the first one is shown on its clock.
+        container: opened for reading.
+        origin: presentation time of the first frame in the container.
     """
     if container.start_time is None:
         return 0.0
@@ -313,13 +315,13 @@ def _lead_seconds(container: InputContainer, origin: Fraction) -> float:
 
 
 def nominal_interval(stream: VideoStream) -> float:
-    """Return the seconds between frames according to the header, or a common value."""
+    """Return the seconds between frames according to the header, or a default."""
     rate = stream.guessed_rate or stream.average_rate or _FALLBACK_RATE
     return float(1 / rate) if rate > 0 else float(1 / _FALLBACK_RATE)
 
 
 def measured_interval(timestamps: Sequence[int], time_base: Fraction) -> float | None:
-    """Return the usual distance between packets' timestamps in seconds; `None` for under three."""
+    """Return the usual interval between timestamps in seconds; `None` for fewer than three."""
     distinct = sorted(set(timestamps))
     if len(distinct) < 3:
         return None
@@ -327,7 +329,7 @@ def measured_interval(timestamps: Sequence[int], time_base: Fraction) -> float |
 
 
 def _media_warnings(path: Path, info: VideoInfo, first: VideoFrame) -> tuple[MediaWarning, ...]:
-    """List what a careful user wants to know before the video is decoded."""
+    """List the warnings that are known before decoding."""
     found = []
     if info.num_video_streams > 1:
         found.append(
@@ -341,7 +343,7 @@ def _media_warnings(path: Path, info: VideoInfo, first: VideoFrame) -> tuple[Med
         found.append(
             MediaWarning(
                 "NON_SQUARE_PIXELS",
-                f"pixels are {info.sample_aspect_ratio}; the model sees them as square, "
+                f"pixels are {info.sample_aspect_ratio}; the model takes them as square, "
                 "as in its training",
             )
         )
@@ -362,15 +364,15 @@ def _media_warnings(path: Path, info: VideoInfo, first: VideoFrame) -> tuple[Med
     return tuple(found)
 
 
-def giving_up(head: deque[T], rest: Iterator[T]) -> Iterator[T]:
-    """Yield the head, emptying it so that it does not stay in memory, then the rest."""
+def chain_consuming(head: deque[T], rest: Iterator[T]) -> Iterator[T]:
+    """Yield the items of `head`, removing them to free their memory, then the rest."""
     while head:
         yield head.popleft()
     yield from rest
 
 
 def no_frame_error(path: Path, bad_packets: int) -> DecodeError:
-    """Return the error for a file of which not one frame was decoded, told apart by its cause."""
+    """Return the error for a file without a single decodable frame."""
     if is_animated_webp(path):
         return DecodeError(
             f"{path} is an animated WebP, for which FFmpeg has no decoder here",

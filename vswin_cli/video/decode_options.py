@@ -1,7 +1,7 @@
-"""How a video is decoded: what does not decide which frames are sampled.
+"""Options of decoding, as opposed to those that decide which frames are sampled.
 
-`vswin_cli.video.sampling` says which frames, this says by what means. Of all fields only `resize`
-changes pixels of a sound video.
+`vswin_cli.video.sampling` plans which frames are sampled. Of the fields here only `resize` changes
+the pixels of an undamaged video.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ __all__ = ["STALL_TIMEOUT_SECONDS", "DecodeOptions", "Resize"]
 Resize = Literal["fast", "reference"]
 
 STALL_TIMEOUT_SECONDS = 60.0
-"""A decoder process that makes no progress for this long is ended."""
+"""A decoder process that makes no progress for this long is killed."""
 
 
 @dataclass(frozen=True, slots=True)
 class DecodeOptions:
-    """By what means the frames of a sampling plan are decoded."""
+    """How the frames of a sampling plan are decoded."""
 
     resize: Resize = "fast"
     """`fast`: one pass of swscale with its bilinear filter; `reference`: RGB first, then
     bilinear without antialiasing, as the published evaluations do."""
     every_frame: bool = False
-    """Decode also what no clip looks at, to find all damage."""
+    """Decode also frames that no clip uses, to find all damage."""
     decoders: int = 1
-    """How many may work on one video at once, where it can be divided; images are the same."""
+    """Parallel decoders for one video, where it can be divided; the images do not depend on it."""
     isolate: bool = True
     """Decode in a child process, so that a decoder that hangs or crashes costs one video only."""
     stall_timeout_seconds: float = STALL_TIMEOUT_SECONDS
-    """How long to wait for the child process to make progress; heartbeats alone are none."""
+    """How long to wait for progress of the child process; heartbeats alone are not progress."""

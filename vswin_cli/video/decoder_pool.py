@@ -1,13 +1,12 @@
-"""Decoder processes, and the pool in which they wait for their next videos.
+"""Start decoder processes and reuse idle ones for further videos.
 
 A decoder process is a plain `python` that runs `vswin_cli.video.decoder_worker`: no fork of a
 process with threads, no second run of the user's script as `multiprocessing` would do. A thread
-reads its events into a bounded queue, so that decoding goes on while the network computes.
+reads its events into a bounded queue, so that decoding continues while the network computes.
 
-Starting a process takes longer than decoding a short video. One process therefore serves several
-videos in turn, under rules that keep them apart: after anything but a sound video or a refused
-file the next one gets a fresh process, and so it does after `VIDEOS_PER_DECODER`, so that leaks
-cannot grow.
+Starting a process takes longer than decoding a short video. One process therefore decodes several
+videos in turn. It is replaced after any video that was damaged or failed half-way, so that one
+video cannot affect the next, and after `VIDEOS_PER_DECODER` videos, so that leaks cannot grow.
 """
 
 from __future__ import annotations
@@ -30,29 +29,26 @@ from vswin_cli.video.decoder_protocol import Event, read_event
 __all__ = ["VIDEOS_PER_DECODER", "DecoderPool", "DecoderProcess", "decoder_command"]
 
 VIDEOS_PER_DECODER = 64
-"""A decoder process that has served so many videos is replaced.
-
-Leaks of native libraries end with it, and the start of a process, which takes longer than decoding
-a short video, is paid once in so many.
-"""
+"""A decoder process is replaced after this many videos, which bounds leaks of native libraries."""
 
 _QUEUED_EVENTS = 96  # about 25 MB of images: three clips ahead of the network
 _PIPE_BYTES = 1 << 20
 _F_SETPIPE_SZ = 1031  # Linux; fcntl names it from Python 3.10 on, but not on every platform
 _SINGLE_THREADED_NUMPY = {"OPENBLAS_NUM_THREADS": "1"}
-"""Environment of a decoder: OpenBLAS, which decoding never uses, otherwise starts its threads on
-import, a third of the time that a process takes to start."""
+"""Environment of a decoder. OpenBLAS, which decoding never uses, otherwise starts its threads on
+import: a third of the start-up time of the process."""
 _MAIN = "from vswin_cli.video.decoder_worker import main; main(float(sys.argv[1]))"
 
 
 def decoder_command(stall_timeout_seconds: float) -> list[str]:
-    """Return the command line of a decoder process that sees the same packages as this one."""
-    # The child's own alarm is a net below the parent's watchdog: it must never fire first.
+    """Return the command line of a decoder process with the same packages as this one."""
+    # The child's own alarm backs up the parent's watchdog and must never fire first, or the parent
+    # would report a crash instead of a timeout.
     return python_command(_MAIN, str(2 * stall_timeout_seconds))
 
 
 class DecoderProcess:
-    """A decoder process and the thread that reads from it."""
+    """A decoder process and the thread that reads its events."""
 
     def __init__(self, command: Sequence[str]) -> None:
         self.command = command
@@ -87,21 +83,21 @@ class DecoderProcess:
         return self._process.poll() is None
 
     def begin(self, request: bytes) -> None:
-        """Ask for the next video; the events of the one before have all been taken."""
+        """Send the request for the next video, once all events of the previous one were taken."""
         assert self._process.stdin is not None
         self.num_served += 1
-        # The child shares the file's offset: what it wrote about earlier videos goes.
+        # Drop what the child wrote about earlier videos; it shares the file's offset.
         self._stderr.seek(0)
         self._stderr.truncate()
         with contextlib.suppress(BrokenPipeError):  # it has ended: `next_event` reports that
             self._process.stdin.write(request)
 
     def next_event(self, timeout_seconds: float) -> Event | None:
-        """Wait for the next event; `None` if the process is gone.
+        """Wait for the next event; `None` if the process has ended.
 
         Raises:
-            queue.Empty: nothing came in time.
-            VswinError: what the process sent as the reason for its end.
+            queue.Empty: no event came in time.
+            VswinError: the error that the process sent.
         """
         event = self._queue.get(timeout=timeout_seconds)
         if isinstance(event, VswinError):
@@ -109,7 +105,7 @@ class DecoderProcess:
         return event
 
     def exit_status(self) -> str:
-        """Say how the process ended: its signal, its last line on stderr or its exit code."""
+        """Describe how the process ended: its signal, last line of stderr or exit code."""
         code = self._process.wait()
         self._stderr.seek(0)
         lines = self._stderr.read().decode("utf-8", "replace").strip().splitlines()
@@ -118,11 +114,11 @@ class DecoderProcess:
         return lines[-1] if lines else f"exit code {code}"
 
     def kill(self) -> None:
-        """End the process whatever it is doing."""
+        """Kill the process."""
         self._process.kill()
 
     def close(self) -> None:
-        """End process and thread and release the pipes."""
+        """Kill the process, join the thread and close the pipes."""
         self._closing.set()
         self._process.kill()
         self._process.wait()
@@ -153,7 +149,7 @@ class DecoderProcess:
 
 
 class DecoderPool:
-    """Decoder processes that wait for their next videos, shared by threads.
+    """Idle decoder processes, shared by threads.
 
     Use as a context manager, or call `close`.
     """
@@ -170,17 +166,17 @@ class DecoderPool:
         self.close()
 
     def take(self, command: Sequence[str]) -> DecoderProcess:
-        """Return a process that waits here, if one fits and lives, or else a new one."""
+        """Return an idle process with this command line if one is alive, else start one."""
         with self._lock:
-            waiting = self._idle.pop() if self._idle else None
-        if waiting is not None:
-            if waiting.command == command and waiting.is_alive:
-                return waiting
-            waiting.close()
+            idle = self._idle.pop() if self._idle else None
+        if idle is not None:
+            if idle.command == command and idle.is_alive:
+                return idle
+            idle.close()
         return DecoderProcess(command)
 
     def put_back(self, process: DecoderProcess) -> None:
-        """Let a process wait for the next video, unless it has served enough."""
+        """Keep a process for the next video, unless it has decoded enough of them."""
         with self._lock:
             if self._is_open and process.num_served < VIDEOS_PER_DECODER:
                 self._idle.append(process)
@@ -188,16 +184,16 @@ class DecoderPool:
         process.close()
 
     def close(self) -> None:
-        """End the processes that wait; those at work end with their videos."""
+        """Kill the idle processes; busy ones are killed when they are put back."""
         with self._lock:
             self._is_open = False
-            waiting, self._idle = self._idle, []
-        for process in waiting:
+            idle, self._idle = self._idle, []
+        for process in idle:
             process.close()
 
 
 def _widen(pipe: IO[bytes]) -> None:
-    """Let a few images fit into the pipe; the usual 64 KiB is a quarter of one."""
+    """Enlarge the pipe's buffer to a few images; the default of 64 KiB is a quarter of one."""
     if sys.platform == "linux":
         import fcntl
 

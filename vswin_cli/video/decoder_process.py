@@ -1,8 +1,8 @@
 """Decode in a child process, so that a decoder that hangs or crashes costs one video only.
 
-What the child delivered before it failed is kept: the supervisor completes the events that the
-child still owed. A child that crashes after it has served other videos is not held against this
-one, which a fresh child begins again.
+Everything that the child delivered before it failed is kept, and the supervisor adds the events
+that are missing. If a child that had decoded other videos before crashes, the video is decoded
+again by a new child, because an earlier video may be the cause.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ def decode_isolated(
     """Decode like `decode_samples`, in a child process.
 
     A child that stops half-way does not raise: the events end with a `DecodeReport` whose
-    `end_reason` says what happened and whose last gap is what was not decoded.
+    `end_reason` states the cause and whose last gap is the part that was not decoded.
 
     Args:
         path: the video.
         plan: which frames are sampled.
-        options: by what means they are decoded.
+        options: how they are decoded.
         pool: where the child comes from; by default one is started for this video.
         command: the decoder's command line, if not the usual one.
 
     Raises:
         SourceError: as for `decode_samples`, or `DecodeError` if the child failed before it
-            said what the video is.
-        VswinError: the child could not import what it decodes with.
+            sent the `VideoInfo`.
+        VswinError: the child could not import its packages.
     """
     command = command or decoder_command(options.stall_timeout_seconds)
     with ExitStack() as stack:
@@ -60,7 +60,7 @@ def decode_isolated(
 
 
 class _Supervisor:
-    """Pass a child's events on and complete them if the child does not."""
+    """Forward a child's events, and add the last ones if the child fails."""
 
     def __init__(
         self,
@@ -78,21 +78,21 @@ class _Supervisor:
         self._info: VideoInfo | None = None
         self._gaps: list[Gap] = []
         self._run_end: float | None = None
-        self._seconds = plan.start_seconds  # up to where frames came
+        self._seconds = plan.start_seconds  # decoded up to here
         self._progress = Progress(plan.start_seconds, 0, 0)
         self._sampled = 0
-        self._num_passed_on = 0  # without `Progress`, which depends on the clock
-        self._num_known = 0  # of those to come, passed on already
+        self._num_forwarded = 0  # without `Progress`, which depends on wall time
+        self._num_repeated = 0  # events to drop: forwarded before the video was restarted
         self._is_sound = False
 
     def events(self) -> Iterator[Event]:
         """Yield events up to and including the report."""
         self._child = self._pool.take(self._command)
         try:
-            self._begin()
+            self._send_request()
             yield from self._supervised()
         except SourceError:
-            self._is_sound = self._info is None  # refused at once: nothing was decoded
+            self._is_sound = self._info is None  # rejected at once: nothing was decoded
             raise
         finally:
             if self._is_sound:
@@ -110,15 +110,15 @@ class _Supervisor:
                 yield from self._complete("decode_timeout", what)
                 return
             if event is None and self._child.num_served > 1:
-                self._begin_again()
+                self._restart()
             elif event is None:
                 status = self._child.exit_status()
                 if self._info is None and status.startswith(_IMPORT_ERRORS):
                     raise _broken_installation(status)
                 yield from self._complete("decode_crashed", f"crashed ({status})")
                 return
-            elif not self._is_known(event):
-                self._note(event)
+            elif not self._is_repeated(event):
+                self._track(event)
                 if isinstance(event, DecodeReport):
                     self._is_sound = event.status == "ok"
                     yield event
@@ -128,8 +128,9 @@ class _Supervisor:
     def _next_event(self) -> Event | None:
         """Wait for the next event that shows progress, or for the end of the child.
 
-        Heartbeats that repeat the last one are dropped: a decoder in an endless loop sends them,
-        too. Only the time spent here counts, not that of whoever takes the events.
+        Heartbeats equal to the last one are dropped and do not extend the deadline: a decoder in
+        an endless loop sends them, too. Only time spent waiting here counts, so that a slow
+        consumer of the events cannot cause a timeout.
 
         Raises:
             queue.Empty: there was no progress in time.
@@ -141,29 +142,30 @@ class _Supervisor:
                 return event
         raise queue.Empty
 
-    def _begin(self) -> None:
+    def _send_request(self) -> None:
         self._child.begin(encode_request(self._path, self._plan, self._options))
 
-    def _begin_again(self) -> None:
-        """Ask another child: one that served others before may have crashed because of them."""
+    def _restart(self) -> None:
+        """Start over with another child; an earlier video may have made this one crash."""
         self._child.close()
         self._child = self._pool.take(self._command)
-        self._num_known = self._num_passed_on
-        self._begin()
+        self._num_repeated = self._num_forwarded
+        self._send_request()
 
-    def _is_known(self, event: Event) -> bool:
-        """Tell whether an event was passed on before the video was begun again.
+    def _is_repeated(self, event: Event) -> bool:
+        """Return whether an event was already forwarded before the video was restarted.
 
-        Decoding is deterministic except for `Progress`, which depends on the clock: counting the
-        other events is enough to find the place.
+        Decoding is deterministic except for `Progress`, which depends on wall time, so counting
+        the other events is enough to find the place.
         """
-        if self._num_known == 0:
-            self._num_passed_on += not isinstance(event, Progress)
+        if self._num_repeated == 0:
+            self._num_forwarded += not isinstance(event, Progress)
             return False
-        self._num_known -= not isinstance(event, Progress)
+        self._num_repeated -= not isinstance(event, Progress)
         return True
 
-    def _note(self, event: Event) -> None:
+    def _track(self, event: Event) -> None:
+        """Update what the report needs if the child fails after this event."""
         if isinstance(event, VideoInfo):
             self._info = event
         elif isinstance(event, SampledFrame):
@@ -180,14 +182,14 @@ class _Supervisor:
             self._progress = event
 
     def _end_of(self, sample: SampledFrame) -> float:
-        """Until when a frame is known to be on display."""
+        """End of the time for which a sampled frame is known to be on display."""
         if self._plan.by == "time":
             return self._plan.seconds_at(sample.position + sample.count)
         rate = self._info.frame_rate if self._info else None
         return sample.seconds + 1.0 / (rate or 25.0)
 
     def _complete(self, reason: _Failure, what: str) -> Iterator[Event]:
-        """Yield the end of the events that the child still owes."""
+        """Yield the events that the failed child did not send."""
         info = self._info
         if info is None:
             raise DecodeError(
@@ -197,6 +199,7 @@ class _Supervisor:
         if self._run_end is not None:
             yield RunEnd(self._run_end)
         plan = self._plan
+        # The true end is unknown: everything up to the declared one counts as a gap.
         duration = max(info.declared_duration_seconds or 0.0, self._seconds)
         end = duration if plan.end_seconds is None else min(duration, plan.end_seconds)
         if end > self._seconds:
@@ -216,7 +219,7 @@ class _Supervisor:
 
 
 def _broken_installation(status: str) -> VswinError:
-    """Make the error for a child that cannot import its packages: no video is to blame."""
+    """Return the error for a child that cannot import its packages, whatever the video."""
     return VswinError(
         f"the decoder cannot start: {status}",
         hint="the installation of vswin is incomplete: reinstall it in its environment",

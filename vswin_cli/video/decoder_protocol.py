@@ -1,7 +1,8 @@
 """Wire protocol between a decoder process and its parent: events as framed bytes on a pipe.
 
 A message is one byte of kind, four bytes of length and a body: JSON for records, a fixed header
-and raw pixels for images. Nothing that is read can run code.
+and raw pixels for images. Not pickle: a decoder that a hostile file has taken over must not be able
+to run code in the parent.
 """
 
 from __future__ import annotations
@@ -30,11 +31,11 @@ __all__ = [
 ]
 
 Event: TypeAlias = VideoInfo | SampledFrame | RunEnd | Gap | Progress | DecodeReport
-"""What a decoder sends: `VideoInfo` first, then frames, ends of runs, gaps and heartbeats in the
-order of time, `DecodeReport` last."""
+"""Messages from a decoder: `VideoInfo` first, then frames, ends of runs, gaps and heartbeats in
+time order, `DecodeReport` last."""
 
 Request: TypeAlias = tuple[Path, SamplingPlan, DecodeOptions]
-"""The video, which frames of it are sampled, and by what means."""
+"""The video, which of its frames are sampled, and how they are decoded."""
 
 _HEADER = struct.Struct("<cI")  # kind, length of the body
 _FRAME = struct.Struct("<qqdII")  # position, count, seconds, height, width
@@ -53,7 +54,7 @@ _NESTED = {"warnings": MediaWarning, "gaps": Gap}  # fields that hold tuples of 
 
 
 def write_event(pipe: IO[bytes], event: Event) -> None:
-    """Send one event; blocks while the reader lags behind."""
+    """Send one event; blocks while the pipe is full."""
     if isinstance(event, SampledFrame):
         height, width, _ = event.image.shape
         head = _FRAME.pack(event.position, event.count, event.seconds, height, width)
@@ -65,7 +66,7 @@ def write_event(pipe: IO[bytes], event: Event) -> None:
 
 
 def write_error(pipe: IO[bytes], error: errors.VswinError) -> None:
-    """Send the error that ended decoding."""
+    """Send the error that ended the decoding."""
     content = {"class": type(error).__name__, "message": error.message, "hint": error.hint}
     _write_json(pipe, _ERROR_KIND, content)
     pipe.flush()
@@ -75,7 +76,7 @@ def read_event(pipe: IO[bytes]) -> Event | None:
     """Receive one event.
 
     Returns:
-        The event, or `None` if the pipe ended, in whatever state.
+        The event, or `None` if the pipe ended, even in the middle of a message.
 
     Raises:
         VswinError: the error that the decoder sent.
@@ -96,13 +97,13 @@ def read_event(pipe: IO[bytes]) -> Event | None:
 
 
 def encode_request(path: Path, plan: SamplingPlan, options: DecodeOptions) -> bytes:
-    """Write the one line that tells a decoder process what to do."""
+    """Serialize the request for one video as a line of JSON."""
     content = {"path": str(path), "plan": asdict(plan), "options": asdict(options)}
     return json.dumps(content).encode("ascii") + b"\n"
 
 
 def decode_request(line: bytes) -> Request:
-    """Read what `encode_request` wrote."""
+    """Parse a line from `encode_request`."""
     content = json.loads(line)
     plan, options = SamplingPlan(**content["plan"]), DecodeOptions(**content["options"])
     return Path(content["path"]), plan, options

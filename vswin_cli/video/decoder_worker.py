@@ -1,8 +1,8 @@
-"""Decode videos, one after the other, in a process of its own.
+"""Entry point of a decoder process, which decodes one video after the other.
 
-Started by `vswin_cli.video.decoder_pool`; reads lines on standard input that say what to
-decode and writes events to standard output. Loads PyAV and NumPy, nothing heavier. Ends by itself
-when its parent is gone or when a native call does not return.
+Started by `vswin_cli.video.decoder_pool`; reads requests, one a line, from standard input and
+writes events to standard output. Imports PyAV and NumPy, nothing heavier. Exits by itself when its
+parent has ended or when a native call does not return.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ _CHUNK_BYTES = 1 << 16
 
 
 def main(stall_timeout_seconds: float) -> None:
-    """Decode what standard input asks for until it ends, then exit without clean-up.
+    """Decode the videos requested on standard input until it closes, then exit without clean-up.
 
     Args:
-        stall_timeout_seconds: end the process if decoding makes no step for longer than this.
+        stall_timeout_seconds: exit if decoding yields no event for longer than this.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     limit_memory()
     pipe = os.fdopen(os.dup(_STDOUT), "wb", buffering=0)
-    os.dup2(_STDERR, _STDOUT)  # whatever a library prints must not mix with the events
+    os.dup2(_STDERR, _STDOUT)  # anything that a library prints must not mix with the events
     requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
     while True:
@@ -52,14 +52,14 @@ def _decode(request: Request, pipe: IO[bytes], limit_seconds: float) -> None:
 
     _set_alarm(limit_seconds)
     for event in decode_samples(*request):
-        _set_alarm(0)  # writing may wait for the parent as long as the parent likes
+        _set_alarm(0)  # writing blocks while the parent is busy, which is no stall
         write_event(pipe, event)
         _set_alarm(limit_seconds)
     _set_alarm(0)
 
 
 def _read_requests(requests: queue.SimpleQueue[bytes]) -> None:
-    """Queue lines until standard input closes, which the parent's death does, too."""
+    """Queue lines until standard input closes, as it does when the parent ends in any way."""
     unread = b""
     while chunk := os.read(_STDIN, _CHUNK_BYTES):
         *lines, unread = (unread + chunk).split(b"\n")
@@ -69,10 +69,11 @@ def _read_requests(requests: queue.SimpleQueue[bytes]) -> None:
 
 
 def _set_alarm(seconds: float) -> None:
-    """Have the kernel end this process after a while, even if a native call never returns.
+    """Have the kernel kill this process after a while, even if a native call never returns.
 
-    The parent kills a decoder that hangs. This is for a decoder that hangs while holding the
-    interpreter's lock after its parent is gone; without POSIX timers it would be left behind.
+    Normally the parent kills a decoder that hangs. Once the parent has ended, a decoder that hangs
+    while it holds the interpreter's lock could not even notice the closed pipe: only a POSIX timer
+    without a Python handler ends it. 0 seconds cancel the timer.
     """
     if hasattr(signal, "setitimer"):
         signal.setitimer(signal.ITIMER_REAL, seconds)

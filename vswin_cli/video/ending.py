@@ -1,8 +1,8 @@
-"""Judge whether a video ended where it should have.
+"""Determine whether the end of a video is missing.
 
-Declared durations, the bytes of the file and the packets behind the last frame are compared:
-whatever was there and was not decoded counts as lost. That includes a second movie: a whole second
-file behind the first, as `cat a.mp4 b.mp4` makes, of which FFmpeg reads nothing.
+Compares the last frame with the declared duration, the size of the file and the packets that gave
+no frame: what is in the file and was not decoded counts as lost. That includes a second movie, a
+whole file behind the first, as made by `cat a.mp4 b.mp4`, which FFmpeg does not read.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from vswin_cli.video.structure import second_movie
 __all__ = ["missing_end"]
 
 # Of the bytes that the missing time would take at the average rate. Missing video takes about all
-# of them, sound that outlasts a complete video few: half separates the two.
+# of them, audio that is longer than a complete video few: half separates the two.
 _UNREAD_SHARE = 0.5
 
 
 def missing_end(
     reader: VideoReader, last_end: float, intervals: Intervals
 ) -> tuple[EndReason, float]:
-    """Return why the stream ended where it did, and where it should have ended.
+    """Return why the stream ended, and the time at which it should have ended.
 
     Args:
         reader: at its end, all frames read.
-        last_end: when that leaves the display.
-        intervals: between all frames.
+        last_end: time at which the last frame leaves the display.
+        intervals: statistics of the time between frames.
     """
     info = reader.info
     declared = info.declared_duration_seconds or 0.0
-    if declared > info.longest_seconds:  # damaged, of no use
+    if declared > info.longest_seconds:  # more than the file could hold: a damaged header
         declared = 0.0
     if reader.read_failed:
         return "read_error", max(declared, last_end)
@@ -48,8 +48,8 @@ def missing_end(
 def _ends_early(reader: VideoReader, last_end: float, intervals: Intervals) -> bool:
     """Return whether a declared duration that was not reached counts as loss.
 
-    Not if it is an estimate. Where it is that of the whole container, sound may last longer:
-    then little of the file lies behind the last frame.
+    An estimate does not. The duration of the whole container may be that of longer audio; then
+    little of the file lies after the last frame.
     """
     info = reader.info
     declared = info.declared_duration_seconds or 0.0
@@ -61,15 +61,15 @@ def _ends_early(reader: VideoReader, last_end: float, intervals: Intervals) -> b
 
 
 def _undecoded_seconds(reader: VideoReader, intervals: Intervals) -> float:
-    """Return how long the packets behind the last frame would be shown.
+    """Return the display time of the packets behind the last frame.
 
-    They are counted, as their timestamps may be as damaged as they are.
+    They are counted, because their timestamps may be damaged as well.
     """
     return reader.packets_behind * intervals.usual_seconds
 
 
 def _unread_seconds(reader: VideoReader, last_end: float) -> float:
-    """Return how long bytes that no packet accounts for would last at the average rate."""
+    """Return the duration, at the average rate, of bytes that belong to no packet."""
     size, second = reader.info.size_bytes, second_movie(reader.path)
     if second is not None and second.seconds is not None:
         return min(second.seconds, reader.info.longest_seconds)

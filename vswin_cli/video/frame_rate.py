@@ -1,6 +1,6 @@
-"""Measure how far apart frames usually are, and tell gaps from long intervals.
+"""Measure the usual interval between frames, and distinguish gaps from long intervals.
 
-Pure arithmetic on seconds; the rules for gaps, for stills and for variable frame rates are here.
+Pure arithmetic on seconds, with the rules for gaps, stills and variable frame rates.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ GAP_SECONDS = 0.5
 """A shorter step between two frames is never a gap."""
 
 _GAP_FACTOR = 4.0  # nor is one of up to this many usual intervals
-_LONGEST_HOLD_SECONDS = 60.0  # of a still that the container declares; more is taken for damage
-_LONGEST_USUAL_SECONDS = 10.0  # a clock with a longer usual interval is stretched
+_LONGEST_HOLD_SECONDS = 60.0  # of a still that the container declares; a longer one is damage
+_LONGEST_USUAL_SECONDS = 10.0  # a longer usual interval means damaged timestamps
 _SHOWN_BEFORE_GAP_SECONDS = 1.0  # at the most
-_STILLS_SHARE = 0.1  # of the time that a file can last at the most
-_MEMORY = 121  # intervals that the running statistics look back on
+_STILLS_SHARE = 0.1  # of the longest possible duration of the file
+_MEMORY = 121  # intervals in the running statistics
 _MEDIAN_EVERY = 8  # intervals between two computations of the usual one
-_FEW = 3  # with fewer intervals the first guess holds
+_FEW = 3  # with fewer intervals the initial value is used
 _RATE_JITTER = 0.1  # share of the usual interval by which others may differ
 _VARIABLE_SHARE = 0.02  # more unusual intervals than this make a frame rate variable
 
@@ -47,38 +47,38 @@ class Intervals:
     """Keep running statistics of the time between frames.
 
     Args:
-        first_guess_seconds: the usual interval until frames have told it.
-        longest_seconds: how long the file can last. A share of it bounds the time over which
-            frames may stand still: the clock of a damaged or hostile file claims years for a few
-            bytes, and a second of stills costs as much work as any other.
+        initial_seconds: the usual interval before any was measured.
+        longest_seconds: longest possible duration of the file. A share of it bounds the total
+            time of stills: timestamps of a damaged or hostile file may span years in a few bytes,
+            and a second of stills costs as much work as any other.
     """
 
-    def __init__(self, first_guess_seconds: float, longest_seconds: float = math.inf) -> None:
-        self._usual = first_guess_seconds
+    def __init__(self, initial_seconds: float, longest_seconds: float = math.inf) -> None:
+        self._usual = initial_seconds
         self._stills_left_seconds = _STILLS_SHARE * longest_seconds
         self._recent: deque[float] = deque(maxlen=_MEMORY)
         self._num_intervals = 0
         self._num_unusual = 0
 
     def add(self, seconds: float) -> None:
-        """Take the time between two neighbouring frames."""
+        """Add the time between two neighbouring frames."""
         self._stills_left_seconds -= max(0.0, seconds - _SHOWN_BEFORE_GAP_SECONDS)
         self._recent.append(seconds)
         self._num_intervals += 1
-        known = self._num_intervals
+        count = self._num_intervals
         # The median of up to 121 values for every frame would cost more than some decoders do.
-        if known >= _FEW and (known < 2 * _MEDIAN_EVERY or known % _MEDIAN_EVERY == 0):
+        if count >= _FEW and (count < 2 * _MEDIAN_EVERY or count % _MEDIAN_EVERY == 0):
             self._usual = usual_interval(self._recent)
         self._num_unusual += not _is_usual(seconds, self._usual)
 
     @property
     def usual_seconds(self) -> float:
-        """The usual interval, as far as it is believed."""
+        """The usual interval, limited to a plausible length."""
         return min(self._usual, _LONGEST_USUAL_SECONDS)
 
     @property
     def are_stretched(self) -> bool:
-        """Whether the usual interval is too long to be believed."""
+        """Whether the usual interval is implausibly long."""
         return self._usual > _LONGEST_USUAL_SECONDS
 
     @property
@@ -101,27 +101,28 @@ class Intervals:
 
         Args:
             step_seconds: time between them.
-            declared_seconds: how long the container wants the first one shown. A still that it
-                declares is not a gap: screen recordings have them.
+            declared_seconds: duration of the first one in the container. A still with a matching
+                duration is not a gap: screen recordings have them.
         """
         if step_seconds - _SHOWN_BEFORE_GAP_SECONDS > self._stills_left_seconds:
             return True
-        # A step of a few intervals is a dropped frame or a variable rate; below half a second no
-        # clip could tell. Both bounds count, so that 1 frame per second is no row of gaps.
+        # A step of a few intervals is a dropped frame or a variable rate, and one below half a
+        # second makes no difference to a clip. Both bounds must be exceeded, or a video with one
+        # frame per second would be a series of gaps.
         if step_seconds <= self.longest_step_seconds:
             return False
-        # What the container declares is used only here: a recorder that drops frames leaves the
-        # usual duration on the last one, one that writes stills states how long they last.
+        # The container's duration is used only here: a recorder that drops frames leaves the
+        # usual duration on the last one, one that records stills stores their real duration.
         is_still = declared_seconds >= step_seconds - 2 * self.usual_seconds
         return not (is_still and step_seconds <= _LONGEST_HOLD_SECONDS)
 
     def last_frame_seconds(self, declared_seconds: float, declared_left_seconds: float) -> float:
-        """Return how long a frame without a successor is shown.
+        """Return the display time of a frame without a successor.
 
         Args:
-            declared_seconds: how long the container wants it shown; 0 if it does not say.
+            declared_seconds: its duration in the container; 0 if there is none.
             declared_left_seconds: from its time to the declared end of the video. A long still
-                is believed only if the two declarations agree.
+                is accepted only if the two declarations agree.
         """
         short = declared_seconds <= self.longest_step_seconds
         usual = self.usual_seconds

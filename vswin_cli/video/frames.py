@@ -21,23 +21,23 @@ class TimedFrame:
     """One frame of a video and when it is shown."""
 
     seconds: float
-    """Presentation time on the video's own clock."""
+    """Presentation time; 0 is the first frame of the video."""
     declared_seconds: float
-    """How long the container wants it shown; 0 if it does not say."""
+    """Duration stored in the container; 0 if there is none."""
     rotation_degrees: int
     """Counter-clockwise rotation that puts it upright."""
     frame: VideoFrame | None
     """Pixels as decoded, before rotation; `None` where the frame was not wanted."""
     is_break: bool = False
-    """Whether the clock was reset before this frame, so that it does not follow the last."""
+    """Whether timestamps were reset before this frame, so that it starts a new run."""
 
 
 class DecodingOrderStamps:
-    """Give frames their timestamps where the container states only when packets are decoded.
+    """Assign timestamps to frames of containers that store only the packets' decoding times.
 
-    A decoder gives frames in the order in which they are shown, so that the first one has the
-    first timestamp, whichever packet it came from. A packet that gave no frame leaves a timestamp
-    over: no frame is shown more than `depth` packets before its own.
+    A decoder outputs frames in presentation order, so that the first one has the first timestamp,
+    whichever packet it came from. A packet without a frame leaves its timestamp unused, which is
+    dropped as soon as it is too old: no frame is shown more than `depth` packets before its own.
 
     Args:
         depth: by how many frames the codec reorders.
@@ -50,7 +50,7 @@ class DecodingOrderStamps:
         self._numbers: dict[int, int] = {}  # of the packets without a frame so far, by timestamp
 
     def add(self, stamp: int) -> None:
-        """Note the timestamp of a packet that goes to the decoder."""
+        """Add the timestamp of a packet that is sent to the decoder."""
         self._unused.append((self._num_added, stamp))
         self._numbers[stamp] = self._num_added
         self._num_added += 1
@@ -59,7 +59,7 @@ class DecodingOrderStamps:
             self._unused.popleft()
 
     def take(self, own: int) -> int:
-        """Return the timestamp of the next frame, which came from the packet of timestamp `own`."""
+        """Return the timestamp for the next frame, whose packet had the timestamp `own`."""
         number = self._numbers.pop(own, None)
         if number is None:
             return own
@@ -74,16 +74,16 @@ def quarter_turn(rotation_degrees: float) -> int:
 
 
 def in_order(frames: Iterable[TimedFrame], *, guessed: bool) -> Iterator[TimedFrame]:
-    """Sort frames by time within a short window; a new clock starts a new window.
+    """Sort frames by time within a few frames; a timestamp reset is never crossed.
 
-    Some decoders learn how far frames are reordered only as they go, and give the first ones of a
-    stream too early.
+    Some decoders determine the depth of reordering only while they decode, and output the first
+    frames of a stream too early.
 
     Args:
-        frames: as the decoder gives them.
-        guessed: whether the times are the demuxer's guess, as in AVI files, which hold none. Such
-            times can be swapped among neighbours while the decoder's order is right, so that the
-            sorted times are given out anew.
+        frames: in the decoder's order.
+        guessed: whether the times are the demuxer's guess, as for AVI files, which store none.
+            Such times can be swapped among neighbours while the decoder's order is right: then
+            the frames keep their order and get the sorted times.
     """
     window: list[TimedFrame] = []
     for frame in frames:

@@ -1,7 +1,7 @@
-"""Fill the positions of a sampling plan as frames come and go on the display.
+"""Map the display times of frames to positions of a sampling plan.
 
-Pure: knows stretches of time and positions, neither frames nor files. Decides where runs of
-clips begin and end and, for sparse plans, which stretch of video is wanted next.
+Pure arithmetic on times and positions, without frames or files. Decides where runs of clips begin
+and end and, for sparse plans, which part of the video is needed next.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ __all__ = ["GridWalker"]
 class GridWalker:
     """Find the positions that each frame fills.
 
-    A dense plan has one run per stretch of video without a gap. A sparse one, whose clips leave
-    time between them, has one run per clip: stretch i covers the T ticks from i·stride on.
+    A dense plan has one run per part of the video without a gap. A sparse one, whose clips leave
+    time between them, has one run per clip: clip span i covers the T ticks from i·stride on.
 
     Args:
         plan: the grid.
         tolerance_seconds: a frame that is late by no more than this still counts as on time.
-        total_seconds: declared length of the video, used by sparse plans only: a last clip that
-            would reach beyond it is moved back so as to end there.
+        total_seconds: declared duration of the video, used by sparse plans only: a last clip
+            that would reach beyond it is moved back to end there.
     """
 
     def __init__(
@@ -34,9 +34,9 @@ class GridWalker:
         self._tolerance = tolerance_seconds
         self._next = 0  # first position that is not yet filled or passed
         self._base: int | None = None  # where the open run starts
-        self._stretch_start = 0
-        self._stretch_stop = plan.clip_positions if plan.sparse else sys.maxsize
-        self._final_start = self._start_of_final_stretch(total_seconds)
+        self._span_start = 0
+        self._span_stop = plan.clip_positions if plan.sparse else sys.maxsize
+        self._final_start = self._start_of_final_span(total_seconds)
 
     @property
     def run_is_open(self) -> bool:
@@ -46,10 +46,10 @@ class GridWalker:
     @property
     def wanted_from_seconds(self) -> float:
         """Time of the next position that a clip may use; by time only."""
-        return self._plan.seconds_at(max(self._next, self._stretch_start))
+        return self._plan.seconds_at(max(self._next, self._span_start))
 
     def has_position(self, begin_seconds: float, end_seconds: float) -> bool:
-        """Whether the grid has a position in `[begin_seconds, end_seconds)`, filled or not."""
+        """Return whether a position lies in `[begin_seconds, end_seconds)`, filled or not."""
         first, stop = (
             self._plan.first_position_from(seconds, self._tolerance)
             for seconds in (begin_seconds, end_seconds)
@@ -65,6 +65,7 @@ class GridWalker:
         """
         positions = self._on_display(begin_seconds, end_seconds)
         first, stop = positions.start, positions.stop
+        # By index every frame advances the grid, also one between the clips of a sparse plan.
         self._next = max(self._next, stop if self._plan.by == "index" else 0)
         while first < stop:
             if self._base is None:
@@ -72,16 +73,16 @@ class GridWalker:
                 if first >= stop:
                     return
                 self._base = first
-            # A still frame may outlast a stretch of a sparse plan: fill each stretch in turn.
-            chunk = range(first, min(stop, self._stretch_stop))
+            # A still frame may outlast a clip span of a sparse plan: fill each span in turn.
+            chunk = range(first, min(stop, self._span_stop))
             first = self._next = chunk.stop
             if any(self._plan.is_wanted(position - self._base) for position in chunk):
                 yield chunk
-            if first == self._stretch_stop:
+            if first == self._span_stop:
                 by_time = self._plan.by == "time"
                 yield RunEnd(self._plan.seconds_at(first) if by_time else end_seconds)
                 self._base = None
-                self._next_stretch()
+                self._next_span()
 
     def end_run(self, end_seconds: float) -> Iterator[RunEnd]:
         """Close the run: frames are missing from `end_seconds` on, or the video ends there."""
@@ -91,44 +92,45 @@ class GridWalker:
             self._base = None
 
     def _on_display(self, begin: float, end: float) -> range:
-        """Positions not passed before, inside the analysed part, at which the frame is seen."""
+        """Return the positions within `[begin, end)` that are not filled yet, if analysed."""
         plan = self._plan
         limit = sys.float_info.max if plan.end_seconds is None else plan.end_seconds
         if plan.by == "index":
             inside = plan.start_seconds - self._tolerance <= begin < limit - self._tolerance
             return range(self._next, self._next + inside)
-        # A position filled once stays filled: rounded timestamps must not repeat or skip one.
+        # Starting at `_next` keeps every position filled exactly once: with rounded timestamps
+        # two neighbouring frames could otherwise both fill one, or neither.
         first = max(self._next, plan.first_position_from(begin, self._tolerance))
         stop = plan.first_position_from(min(end, limit + self._tolerance), self._tolerance)
         return range(first, stop)
 
     def _first_of_run(self, position: int) -> int:
-        """Where a run can start at the earliest, from a position that has a frame."""
+        """Return the earliest position at or after this one at which a run can start."""
         if not self._plan.sparse:
             return self._aligned(position)
         while True:
-            start = self._aligned(max(position, self._stretch_start))
-            if start < self._stretch_stop:
+            start = self._aligned(max(position, self._span_start))
+            if start < self._span_stop:
                 return start
-            self._next_stretch()
+            self._next_span()
 
     def _aligned(self, position: int) -> int:
-        """By time, runs start on the grid of the network's steps; by index, anywhere."""
+        """Align a run's start to the network's time steps; by index runs start anywhere."""
         return self._plan.aligned(position) if self._plan.by == "time" else position
 
-    def _next_stretch(self) -> None:
+    def _next_span(self) -> None:
         plan = self._plan
-        before = self._stretch_stop
-        start = self._stretch_start + plan.stride * plan.positions_per_tick
-        # As in a dense run, the last clip ends with the video instead of being cut off.
+        before = self._span_stop
+        start = self._span_start + plan.stride * plan.positions_per_tick
+        # As in a dense run, the last clip is moved back to end with the video.
         final = self._final_start
         if final is not None and before <= final < start < final + plan.clip_positions:
             start = final
-        self._stretch_start = start
-        self._stretch_stop = start + plan.clip_positions
+        self._span_start = start
+        self._span_stop = start + plan.clip_positions
 
-    def _start_of_final_stretch(self, total_seconds: float | None) -> int | None:
-        """First position of a clip that ends with the declared end."""
+    def _start_of_final_span(self, total_seconds: float | None) -> int | None:
+        """Return the first position of a clip that ends at the declared end of the video."""
         plan = self._plan
         if not plan.sparse or total_seconds is None or plan.by == "index":
             return None

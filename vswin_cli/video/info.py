@@ -1,7 +1,7 @@
-"""Records of what is known of a video: `VideoInfo` before decoding, `DecodeReport` after.
+"""Records about a video: `VideoInfo` before decoding, `DecodeReport` after it.
 
-Records only, free of PyAV, so that the pipeline, the timeline and the command line can hold
-them. Seconds are on the video's own clock: 0 is when its first frame is shown.
+Independent of PyAV, so that the pipeline, the timeline and the command line can use them. All
+times are in seconds from the first frame of the video.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ EndReason = Literal["end", "stopped", "truncated", "read_error", "decode_timeout
 DurationSource = Literal["stream", "container", "estimate"]
 DecodeStatus = Literal["ok", "partial", "failed"]
 
-_ANY_FILE_SECONDS = 3600.0  # that the smallest file may claim to last, and ...
-_SECONDS_PER_BYTE = 0.02  # ... this much more: fewer than 400 bit/s is no video
-_SEVERAL_FILES = ("hls", "dash", "concat")  # whose size is that of a list
+_ANY_FILE_SECONDS = 3600.0  # longest plausible duration of the smallest file, and ...
+_SECONDS_PER_BYTE = 0.02  # ... of each further byte: no video has fewer than 400 bit/s
+_SEVERAL_FILES = ("hls", "dash", "concat")  # the file itself is only a list
 ENOUGH_COVERAGE = 0.98
 """Less than this share analysed makes a result partial."""
 
 
 @dataclass(frozen=True, slots=True)
 class MediaWarning:
-    """Something about a video that a careful user wants to know; nothing was lost by it."""
+    """A property of a video that may affect results, although nothing was lost by it."""
 
     code: str
-    """Stable upper-case word for programs."""
+    """Stable upper-case word, for programs."""
     message: str
-    """One sentence for people."""
+    """One sentence, for people."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A half-open stretch `[start_seconds, end_seconds)` without frames."""
+    """A half-open interval `[start_seconds, end_seconds)` without frames."""
 
     start_seconds: float
     end_seconds: float
@@ -56,16 +56,16 @@ class Gap:
 
     @property
     def seconds(self) -> float:
-        """Length of the stretch."""
+        """Duration of the gap."""
         return self.end_seconds - self.start_seconds
 
 
 @dataclass(frozen=True, slots=True)
 class VideoInfo:
-    """What a container says of its best video stream, checked against the first packets.
+    """Metadata of the best video stream of a container, checked against the first packets.
 
-    Frame rates and durations are for display and for progress; no time in a result comes from
-    them.
+    Frame rates and durations serve display and progress only; no time in a result is computed
+    from them.
     """
 
     size_bytes: int
@@ -89,30 +89,30 @@ class VideoInfo:
     time_base_seconds: float
     """Length of one timestamp tick."""
     start_seconds: float
-    """Timestamp of the first frame on the container's clock; subtracted everywhere else."""
+    """Timestamp of the first frame in the container; subtracted everywhere else."""
     declared_frame_rate: str | None
-    """What the container says, as a ratio such as `30000/1001`."""
+    """Frame rate in the container's header, as a ratio such as `30000/1001`."""
     measured_frame_rate: float | None
-    """From the timestamps of the first packets."""
+    """Frame rate from the timestamps of the first packets."""
     declared_duration_seconds: float | None
-    """What the container says, or FFmpeg's estimate; often wrong."""
+    """Duration in the container's header, or FFmpeg's estimate; often wrong."""
     duration_source: DurationSource | None
-    """Who says so: the header of the video stream, that of the container (then it may be the
-    sound that lasts so long), or an estimate from a format that does not write it down."""
+    """Where it comes from: the header of the video stream, that of the container (which may be
+    the duration of the audio), or an estimate for a format that does not store it."""
     seekable: bool
     """Whether decoding may begin elsewhere than at the start."""
     cut_off: bool | None
-    """Whether bytes are missing at the end of the file; `None` if its format cannot tell."""
+    """Whether bytes are missing at the end of the file; `None` if its format stores no lengths."""
     lead_seconds: float = 0.0
-    """How long the container plays, sound mostly, before its first frame."""
+    """Time from the start of the container, mostly of audio, to its first frame."""
     num_video_streams: int = 1
-    """Video streams, cover art and thumbnails aside."""
+    """Number of video streams without cover art and thumbnails."""
     stream_index: int = 0
-    """Which stream of the container this is."""
+    """Index of this stream in the container."""
     start_timecode: str | None = None
     """Timecode of the first frame, `10:00:00:00` or in drop-frame `10:00:00;00`."""
     warnings: tuple[MediaWarning, ...] = ()
-    """Known before decoding."""
+    """Warnings known before decoding."""
 
     @property
     def display_width(self) -> int:
@@ -126,9 +126,9 @@ class VideoInfo:
 
     @property
     def longest_seconds(self) -> float:
-        """How long the file can last at the most, whatever it declares.
+        """Longest plausible duration of a file of this size, whatever it declares.
 
-        Work and memory grow with the time of a result, and a few damaged bytes can claim years.
+        Work and memory grow with the duration, and a few damaged bytes can declare years.
         """
         if self.container in _SEVERAL_FILES:
             return math.inf
@@ -144,24 +144,24 @@ class VideoInfo:
 
 @dataclass(frozen=True, slots=True)
 class DecodeReport:
-    """What decoding a video, or a part of it, turned out to give."""
+    """Summary of decoding a video, or a part of it."""
 
     end_reason: EndReason
     """Why decoding stopped: `end` of the stream, `stopped` at the requested end, or a fault."""
     start_seconds: float
     """Start of the analysed part."""
     end_seconds: float
-    """End of what should have been analysed: the requested end, the last frame's end, or the
-    declared end of a file that is cut off."""
+    """End of the part to analyse: the requested end, the last frame's end, or the declared end
+    of a file that is cut off."""
     duration_seconds: float
     """End of the last frame shown, or the declared end of a file that is cut off. For a part of
     a video the declared duration if there is one."""
     frames_decoded: int
-    """Frames that came out of the decoder, or were skipped because nothing needs them."""
+    """Frames that were decoded, or skipped because no clip and no other frame needs them."""
     frames_sampled: int = 0
     """Frames that were converted for clips."""
     bad_packets: int = 0
-    """Packets that the container calls damaged or the decoder refused."""
+    """Packets that the container marks as damaged or the decoder rejected."""
     corrupt_frames: int = 0
     """Frames that the decoder marked as damaged; they are used."""
     out_of_order_frames: int = 0
@@ -173,8 +173,8 @@ class DecodeReport:
     variable_frame_rate: bool = False
     """Whether intervals differ by more than rounding explains, or frames lie on no grid."""
     constant_frame_rate: str | None = None
-    """Rate of the regular grid on which all frames lie, as a ratio; `None` where there is none or
-    too few frames tell."""
+    """Rate of the regular grid on which all frames lie, as a ratio; `None` if there is none, or
+    too few frames."""
     shape_changes_seconds: tuple[float, ...] = ()
     """Times of the first frames after a change of the upright frame's proportions."""
     sampled_sparsely: bool = False
@@ -192,8 +192,8 @@ class DecodeReport:
     def coverage(self) -> float:
         """Share of the video that was analysed, in [0, 1].
 
-        Analysed time over the time that there should be, less the share of frames that were
-        dropped: where all timestamps are equal, one frame stands for all of them.
+        Analysed time over the duration of the part, times the share of frames that were not
+        dropped: where all timestamps are equal, one frame would otherwise count for all of them.
         """
         expected = self.end_seconds - self.start_seconds
         if expected <= 0:

@@ -1,7 +1,7 @@
-"""Bound the memory of decoding, whatever size of frame a file declares.
+"""Limit the memory of decoding, whatever frame size a file declares.
 
-A few kilobytes can declare frames of two gigabytes. Each thread of a decoder holds one, so the
-number of threads follows from the size of a frame; and a decoder process may not take more than
+A file of a few kilobytes can declare frames of two gigabytes. Each thread of a decoder holds one,
+so the number of threads depends on the frame size. A decoder process may not allocate more than
 `MOST_BYTES`: beyond it allocations fail, which costs packets of this video and nothing else.
 """
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 __all__ = ["MOST_BYTES", "limit_decoders", "limit_memory", "limit_threads"]
 
 MOST_BYTES = 4 << 30
-"""What a decoder process may take; 8K video with 10 bits needs 3 GiB."""
+"""Memory limit of a decoder process; 8K video with 10 bits needs 3 GiB."""
 _THREADS_BYTES = 1 << 30  # for the frames of all threads of one decoder
 _DECODERS_BYTES = 2 << 30  # for the frames of all decoders that work on one video
 _FRAMES_PER_DECODER = 10  # references, those that wait for their turn, and the newest
-_UNKNOWN_BITS = 64  # per pixel, before the decoder has said what it gives: the most there is
+_UNKNOWN_BITS = 64  # per pixel, while the pixel format is unknown: the most of any format
 
 
 def limit_threads(context: VideoCodecContext) -> None:
-    """Have a decoder use fewer threads where frames are large; before its first packet."""
+    """Reduce a decoder's threads if frames are large; call before its first packet."""
     bits = context.format.padded_bits_per_pixel if context.format else _UNKNOWN_BITS
     frame_bytes = context.width * context.height * bits // 8
     threads = _THREADS_BYTES // max(1, frame_bytes)
@@ -45,12 +45,12 @@ def limit_decoders(info: VideoInfo) -> int:
 
 
 def limit_memory() -> None:
-    """Have allocations of this process fail beyond `MOST_BYTES`, where the system can do that."""
+    """Make allocations of this process fail beyond `MOST_BYTES`, where the system supports it."""
     if sys.platform == "win32":
         return
     import resource
 
-    # Data, not address space: threads reserve far more of the latter than they use.
+    # Limit data, not address space: threads reserve far more of the latter than they use.
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     limits = [MOST_BYTES, *(limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY)]
     resource.setrlimit(resource.RLIMIT_DATA, (min(limits), hard))

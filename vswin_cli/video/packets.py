@@ -1,4 +1,4 @@
-"""Read the packets of a file's best video stream, whatever state the file is in.
+"""Read the packets of a file's best video stream, even if the file is damaged.
 
 Packets and bytes are counted here; nothing is decoded.
 """
@@ -31,9 +31,9 @@ __all__ = ["PacketReader"]
 _WITHOUT_TRAILER = {
     *("mpegts", "mpeg", "ogg", "nut", "flv", "h264", "hevc", "mjpeg", "mpegvideo", "m4v", "obu"),
 }
-"""Formats of one file in which packets reach to the end: no index or the like comes last."""
-_LEAST_UNREAD_BYTES = 4096  # fewer are tables, stuffing or an end code
-_REORDERING_CODECS = ("h264", "hevc")  # which AVI was not made for
+"""Formats of one file whose packets extend to its end, without an index or the like behind them."""
+_LEAST_UNREAD_BYTES = 4096  # fewer are tables, padding or an end code
+_REORDERING_CODECS = ("h264", "hevc")  # AVI stores no presentation times for them
 _BLOCK_BYTES = 1 << 20
 _MAX_DEMUX_ERRORS = 16  # in a row, before a file counts as unreadable from there on
 
@@ -44,9 +44,9 @@ class PacketReader:
     Attributes:
         container: the open file; another object after `reopen`.
         stream: its best video stream, see `best_stream`.
-        read_failed: whether the container broke off with an error.
-        read_bytes: where in the file the furthest packet of the stream ended.
-        heard_bytes: the same, counting sound, subtitles and data.
+        read_failed: whether reading ended with an error.
+        read_bytes: offset in the file at which the furthest packet of the stream ends.
+        demuxed_bytes: the same, including audio, subtitles and data.
 
     Args:
         path: the video.
@@ -59,7 +59,7 @@ class PacketReader:
         self.path = path
         self.read_failed = False
         self.read_bytes = 0
-        self.heard_bytes = 0
+        self.demuxed_bytes = 0
         self._newest_bytes = 0  # size of the newest packet of the stream ...
         self._largest_bytes = 0  # ... and of the largest before it
         self._open()
@@ -79,7 +79,7 @@ class PacketReader:
 
     @property
     def has_decoding_order(self) -> bool:
-        """Whether the file states only when packets are decoded, not when frames are shown."""
+        """Whether the file stores only decoding times of packets, not presentation times."""
         return self.format_name == "avi" and self.stream.codec_context.name in _REORDERING_CODECS
 
     @property
@@ -88,7 +88,7 @@ class PacketReader:
         return self.stream.time_base or DEFAULT_TIME_BASE
 
     def packets(self) -> Iterator[VideoPacket]:
-        """Yield packets from where the container stands; read errors end it only if they last."""
+        """Yield packets from the container's position on, past read errors unless they persist."""
         errors = 0
         while errors < _MAX_DEMUX_ERRORS:
             try:
@@ -100,45 +100,46 @@ class PacketReader:
                     self._count(packet, is_ours=is_ours)
                     if is_ours:
                         if self.has_decoding_order:
-                            packet.pts = packet.dts  # a guess is wrong where frames are reordered
+                            packet.pts = packet.dts  # FFmpeg's guess is wrong for reordered frames
                         yield cast("VideoPacket", packet)
                 return
             except IndexError:
-                return  # PyAV at the end of a file in which more streams turned up on the way
+                return  # PyAV raises this at the end of a file that gained streams meanwhile
             except av.error.FFmpegError:
-                # The demuxer of a damaged file often finds its way again behind the damage.
+                # The demuxer often resynchronizes behind damage.
                 errors += 1
         self.read_failed = True
 
     def _count(self, packet: Packet[Stream], *, is_ours: bool) -> None:
-        """Note up to where the file was read."""
-        # Raw streams state no positions; then packets follow one another.
-        end = packet.size + (self.heard_bytes if packet.pos is None else packet.pos)
+        """Update the offsets up to which the file was read."""
+        # Packets of raw streams have no offsets, but follow one another.
+        end = packet.size + (self.demuxed_bytes if packet.pos is None else packet.pos)
         if is_ours:
             self.read_bytes = max(self.read_bytes, end)
             self._largest_bytes = max(self._largest_bytes, self._newest_bytes)
             self._newest_bytes = packet.size
-        # Other video streams do not count: a codec that changes midway starts one.
+        # Other video streams do not count: where the codec changes midway, FFmpeg starts a new
+        # stream, and its bytes are video that was not read.
         if is_ours or packet.stream.type != "video":
-            self.heard_bytes = max(self.heard_bytes, end)
+            self.demuxed_bytes = max(self.demuxed_bytes, end)
 
     @property
     def unread_bytes(self) -> int:
-        """Bytes at the end of the file that hold nothing that was read, in formats without index.
+        """Bytes at the end of the file without packets, in formats without an index.
 
-        Parsers of raw streams append whatever follows to the last packet: what it has more than
-        all before it does not count as read, nor do zeros at the end of the file.
+        Parsers of raw streams append whatever follows to the last packet: its excess over the
+        largest packet before it does not count as read, nor do zeros at the end of the file.
         """
         if self.format_name not in _WITHOUT_TRAILER:
             return 0
         size = self.path.stat().st_size
         appended = max(0, self._newest_bytes - self._largest_bytes)
-        read = self.heard_bytes - (appended if self._largest_bytes else 0)
+        read = self.demuxed_bytes - (appended if self._largest_bytes else 0)
         unread = size - min(read, size - _zeros_at_end(self.path))
         return unread if unread >= _LEAST_UNREAD_BYTES else 0
 
     def seek(self, timestamp: int, *, backward: bool = True) -> bool:
-        """Go to a key frame at or before a timestamp (after it if not `backward`), if possible."""
+        """Seek to a key frame at or before a timestamp (or after it); return whether it worked."""
         try:
             self.container.seek(timestamp, stream=self.stream, backward=backward)
         except av.error.FFmpegError:
@@ -148,7 +149,7 @@ class PacketReader:
     def has_keyframe_between(self, begin: int, end: int) -> bool | None:
         """Return whether the index lists a key frame in `(begin, end]`, in ticks.
 
-        `None` if the container keeps no index, or none that reaches to `end`.
+        `None` if the container has no index, or none that reaches to `end`.
         """
         index = self.stream.index_entries
         if not len(index) or index[len(index) - 1].timestamp < end:
@@ -157,7 +158,7 @@ class PacketReader:
         return keyframe >= 0 and index[keyframe].timestamp > begin
 
     def reopen(self) -> None:
-        """Go back to the start by opening the file again, which works for every format.
+        """Return to the start by opening the file again, which works for every format.
 
         Raises:
             SourceError: the file is gone or has changed.

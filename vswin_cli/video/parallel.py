@@ -1,10 +1,10 @@
-"""Decode several ranges of one video at once and give out their frames in order.
+"""Decode several ranges of one video in parallel and yield their frames in order.
 
-The frame threads of one decoder wait for each other's rows; decoders of their own, each from one
-key frame to another, do not. FFmpeg works without the interpreter's lock, so that threads suffice.
-Only videos that FFmpeg can enter at any key frame are divided, and only while everything is sound:
-at the first oddity the video is decoded anew by one decoder, because how damage looks depends on
-all that a decoder has seen.
+The frame threads of one decoder wait for each other's rows; independent decoders, each from one
+key frame to another, do not. FFmpeg releases the interpreter's lock, so that threads suffice.
+Only videos that FFmpeg can decode from any key frame are divided, and only while no damage is met:
+at the first irregularity the video is decoded again by one decoder, because how damaged frames
+look depends on everything decoded before them.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from vswin_cli.video.software_ranges import SoftwareRangeDecoder
 __all__ = ["MakeDecoder", "ParallelDecoder", "frames_in_parallel"]
 
 MakeDecoder: TypeAlias = "Callable[[], RangeDecoder | None]"
-"""Opens the video once more; called in the thread that the decoder is for. `None` if there can be
-no decoder of this kind, as where a chip has no session left: then the others do its work."""
+"""Opens the video once more; called in the decoder's thread. `None` if no decoder of this kind is
+available, as when a chip has no session left: the others then decode its ranges."""
 
-_CODECS = ("h264", "hevc", "vp8", "vp9", "av1")  # whose key frames are places to begin at
-_CONTAINERS = ("mov", "matroska")  # which keep an index of them
+_CODECS = ("h264", "hevc", "vp8", "vp9", "av1")  # decoding can start at their key frames
+_CONTAINERS = ("mov", "matroska")  # with an index of key frames
 _WORTHWHILE_SECONDS = 20.0  # of video; each decoder opens the file for itself
-_SECONDS_PER_DECODER = 4.0  # of video; more decoders would find no range
-_WAITING_BYTES = 1 << 30  # for images that wait for their turn
+_SECONDS_PER_DECODER = 4.0  # of video; further decoders would get no range
+_WAITING_BYTES = 1 << 30  # for images that are not taken yet
 
 
 def frames_in_parallel(
@@ -50,18 +50,18 @@ def frames_in_parallel(
     images_per_second: float,
     end_seconds: float | None,
 ) -> Iterator[TimedFrame]:
-    """Yield the frames that `reader.frames()` would, by several decoders where the video allows it.
+    """Yield the frames of `reader.frames()`, by several decoders if the video allows it.
 
-    Then frames that are not wanted come without pixels, the others scaled, so that ranges that
-    wait for their turn need little memory. After an oddity frames come again from the first on.
+    Several decoders yield unwanted frames without pixels and scale the others, so that finished
+    ranges need little memory. After an irregularity, frames are yielded again from the first on.
 
     Args:
-        reader: stands where the frames begin, and was told which ones to decode.
-        decoders: how many may work at once; fewer do where the video is short or its frames
-            are large.
+        reader: positioned at the first frame, after `decode_only`.
+        decoders: how many may run at once; fewer do if the video is short or its frames are
+            large.
         short_side: pixels of the images that wanted frames are scaled to.
-        images_per_second: how many frames are wanted at most.
-        end_seconds: where the wanted part of the video ends, if not at its end.
+        images_per_second: upper limit of wanted frames.
+        end_seconds: end of the analysed part, if it is not that of the video.
     """
     declared = reader.info.declared_duration_seconds or 0.0
     until = min(declared, end_seconds or declared)
@@ -72,11 +72,11 @@ def frames_in_parallel(
         limits = _limits(reader, len(makers), short_side, images_per_second)
         decoder = ParallelDecoder(makers, RangeQueue(begin, until, limits))
         with closing(decoder):
-            reader.close()  # what a container knows of a long video takes room
+            reader.close()  # the index of a long video takes much memory
             yield from decoder.frames()
         try:
             reader.reopen()
-        except SourceError:  # the file is gone; what was given is not lost
+        except SourceError:  # the file is gone; the frames so far are kept
             return
         resume = decoder.end_seconds if decoder.is_sound else begin
         if resume > 0:
@@ -85,7 +85,7 @@ def frames_in_parallel(
 
 
 def _can_be_divided(reader: VideoReader, seconds: float) -> bool:
-    """Return whether that many seconds of a video may and should be decoded in ranges."""
+    """Return whether this many seconds of a video can and should be decoded in ranges."""
     info = reader.info
     return (
         reader.is_wanted is not None
@@ -100,7 +100,7 @@ def _can_be_divided(reader: VideoReader, seconds: float) -> bool:
 def _decoder_makers(
     reader: VideoReader, decoders: int, short_side: int, begin: float, until: float
 ) -> list[MakeDecoder]:
-    """Return functions that make the decoders for `[begin, until)`, no more than have work."""
+    """Return functions that make the decoders for `[begin, until)`, at most one per range."""
     assert reader.is_wanted is not None
     make = partial(
         SoftwareRangeDecoder, reader.path, reader.is_wanted, short_side, first_seconds=begin
@@ -113,9 +113,9 @@ def _limits(
 ) -> RangeLimits:
     """Return how much may be decoded ahead.
 
-    With half as many ranges again as decoders none waits for another that has a harder range
-    (simulated: 15 % of the time is lost with none more, 2 % with half as many); the memory for
-    images bounds it further.
+    With 1.5 ranges per decoder hardly any decoder waits for one that has a costlier range
+    (simulated: 2 % of the time is lost, 15 % with one range per decoder). The memory for images
+    is a second limit.
     """
     height, width = resized_shape(reader.info.height, reader.info.width, short_side)
     rate = min(images_per_second, reader.info.frame_rate or images_per_second)
@@ -128,7 +128,7 @@ class ParallelDecoder:
 
     Args:
         makers: make the decoders, one per thread.
-        ranges: where decoders take their work from.
+        ranges: the queue from which decoders take ranges.
     """
 
     def __init__(self, makers: Sequence[MakeDecoder], ranges: RangeQueue) -> None:
@@ -142,20 +142,20 @@ class ParallelDecoder:
 
     @property
     def is_sound(self) -> bool:
-        """Whether nothing odd was met so far."""
+        """Whether no irregularity was met so far."""
         return self._ranges.is_sound
 
     @property
     def end_seconds(self) -> float:
-        """Up to where frames were given, exclusive."""
+        """End of the frames yielded so far, exclusive."""
         return self._ranges.end_seconds
 
     def frames(self) -> Iterator[TimedFrame]:
-        """Yield frames in order, up to `end_seconds`, exclusive, or to the first oddity."""
+        """Yield frames in order, up to `end_seconds`, exclusive, or the first irregularity."""
         return self._ranges.frames()
 
     def close(self) -> None:
-        """End the threads."""
+        """Stop and join the threads."""
         self._ranges.close()
         for thread in self._threads:
             thread.join()
@@ -172,21 +172,21 @@ class ParallelDecoder:
                 while (claimed := self._claim(decoder)) is not None:
                     self._decode(claimed, decoder)
                 return
-        if is_reference:  # whatever it was, the one decoder will meet it again and report it
+        if is_reference:  # any error occurs again, and is reported, in the fall-back decoder
             self._ranges.give_up()
 
     def _claim(self, decoder: RangeDecoder) -> Range | None:
         return self._ranges.claim(decoder.keyframe_from, is_reference=decoder.is_reference)
 
     def _decode(self, claimed: Range, decoder: RangeDecoder) -> None:
-        """Put the frames of a range into it; at an oddity it goes back or ends everything."""
-        known = claimed.num_frames  # by a decoder that gave the range back
+        """Put the frames of a range into it; give it back or give up at an irregularity."""
+        num_before = claimed.num_frames  # from a decoder that gave the range back
         try:
             frames = decoder.decode(claimed.begin_seconds, claimed.end_seconds)
             for number, frame in enumerate(frames):
                 if self._ranges.is_over:
                     return
-                if number >= known:
+                if number >= num_before:
                     claimed.frames.put(frame)
                     claimed.num_frames += 1
         except Exception as fault:

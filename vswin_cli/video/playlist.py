@@ -1,7 +1,7 @@
-"""Check what an HLS playlist would open before FFmpeg opens it.
+"""Check the files that an HLS playlist refers to before FFmpeg opens it.
 
-Whoever makes a playlist chooses what is read: other people's files, addresses, or itself without
-end. Only files in the playlist's own folder, or below it, are allowed.
+A hostile playlist could refer to private files, network addresses, or itself without end. Only
+files in the playlist's own folder, or below it, are allowed.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
 def is_playlist(path: Path) -> bool:
-    """Return whether a file is an HLS playlist, by its first line."""
+    """Return whether a file is an HLS playlist, judged by its first line."""
     with path.open("rb") as file:
         return file.read(16).lstrip(b"\xef\xbb\xbf").startswith(_MARK)
 
 
 def verify_playlist(path: Path) -> None:
-    """Check a playlist and those that it names.
+    """Check a playlist and those that it refers to.
 
     Raises:
-        NotAVideoError: it names something outside of its folder, or itself.
+        NotAVideoError: it refers to something outside of its folder, or to itself.
     """
     _verify(path, path.resolve().parent, ())
 
 
 def lacks_segments(path: Path) -> bool:
-    """Return whether files that a verified playlist names are not there."""
+    """Return whether files of a verified playlist are missing or empty."""
     for name in _names(path):
         part = path.parent / name
         if not part.is_file() or part.stat().st_size == 0:
@@ -47,10 +47,10 @@ def lacks_segments(path: Path) -> bool:
 
 
 def open_ended(path: Path) -> BytesIO | None:
-    """Return a list of segments without an end mark with one; `None` for any other playlist.
+    """Return a copy, with an end mark, of a media playlist that has none; `None` for others.
 
-    It is a recording that was cut off, to which nothing will be added: FFmpeg would begin near its
-    end and wait for more. Names are made absolute, as the copy lies in no folder.
+    Such a playlist is an interrupted recording. FFmpeg would take it for a live stream, begin near
+    its end and wait for more. Paths are made absolute, because the copy is in no folder.
     """
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     has_segments = any(line.startswith("#EXTINF") for line in lines)
@@ -68,7 +68,7 @@ def open_ended(path: Path) -> BytesIO | None:
 
 
 def _verify(path: Path, folder: Path, parents: tuple[Path, ...]) -> None:
-    """Check one playlist inside `folder`, which was named by `parents` one after the other."""
+    """Check one playlist inside `folder`; `parents` are the playlists on the way to it."""
     here = path.resolve()
     if here in parents:
         raise NotAVideoError(
@@ -86,7 +86,7 @@ def _verify(path: Path, folder: Path, parents: tuple[Path, ...]) -> None:
 
 
 def _names(path: Path) -> list[str]:
-    """List the files that a playlist names: segments, other playlists, keys and the like."""
+    """List the files that a playlist refers to: segments, other playlists, keys and the like."""
     if path.stat().st_size > _LONGEST_BYTES:
         raise NotAVideoError(f"the playlist {path} is too long", hint="name its segments instead")
     names = []

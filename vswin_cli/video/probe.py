@@ -1,4 +1,4 @@
-"""What is in a video and what is wrong with it, without a model."""
+"""Inspect a video without a model: its metadata and, by decoding all of it, its damage."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from vswin_cli.video.stream import open_video
 
 __all__ = ["Inspection", "inspect"]
 
-# A scan decodes every frame; one small image in 100 seconds of video is its by-product.
+# A scan decodes every frame but samples only one small image in 100 seconds, which is not used.
 _SCAN_PLAN = SamplingPlan(num_frames=2, stride=2, short_side=32, positions_per_second=0.01)
 _SCAN = DecodeOptions(every_frame=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What opening a video told, and what decoding all of it did."""
+    """Metadata from opening a video and, if it was scanned, the report of decoding all of it."""
 
     info: VideoInfo
     report: DecodeReport | None
@@ -33,7 +33,7 @@ def inspect(
     scan: bool = False,
     on_progress: Callable[[float, float | None], None] | None = None,
 ) -> Inspection:
-    """Look at a video in a process of its own.
+    """Inspect a video in a child process.
 
     Args:
         source: the video.
@@ -45,11 +45,11 @@ def inspect(
     """
     total: float | None = None
 
-    def tell(seconds: float) -> None:
+    def on_position(seconds: float) -> None:
         if on_progress is not None:
             on_progress(seconds, total)
 
-    with open_video(source, _SCAN_PLAN, _SCAN, on_position=tell) as stream:
+    with open_video(source, _SCAN_PLAN, _SCAN, on_position=on_position) as stream:
         total = stream.info.declared_duration_seconds
         if not scan:
             return Inspection(stream.info, None)

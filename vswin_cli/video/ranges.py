@@ -1,8 +1,8 @@
 """The queue of ranges of one video from which its decoders take work.
 
-A range goes from one key frame to another. Decoders of any kind take ranges in the order of time
-and work on them at once; the frames of a range wait in it until those before were given out, so
-the queue also bounds the memory. Knows nothing of how a range is decoded.
+A range extends from one key frame to another. Decoders of any kind take ranges in time order and
+decode them in parallel. A range buffers its frames until those before it were yielded, so the
+queue also bounds the memory. Independent of how a range is decoded.
 """
 
 from __future__ import annotations
@@ -19,43 +19,43 @@ from vswin_cli.video.frames import TimedFrame
 __all__ = ["Range", "RangeDecoder", "RangeLimits", "RangeQueue", "UnsoundRangeError"]
 
 _RANGE_SECONDS = 4.0  # at the least; a range ends with the first key frame behind that
-_LONGEST_RANGE_SECONDS = 20.0  # its images wait in memory until it is their turn
+_LONGEST_RANGE_SECONDS = 20.0  # all images of a range may be in memory at once
 
 FindKeyframe = Callable[[float], "float | None"]
 """Returns the time of the first key frame from a time on, `None` if none is found."""
 
 
 class UnsoundRangeError(Exception):
-    """A range does not begin or end as the container promised, or something in it is odd."""
+    """A range does not begin or end as the index lists it, or has an irregularity."""
 
 
 class RangeDecoder(Protocol):
     """Decode ranges of one video, one after the other.
 
-    A decoder is made, used and closed in one thread; decoders of different kinds work on one
-    video at once. All give the same times. Their images have the same size and, but for a
+    A decoder is made, used and closed in one thread; decoders of different kinds may decode one
+    video in parallel. All yield the same times. Their images have the same size and, except for a
     hardware decoder's rounding, the same pixels.
     """
 
     @property
     def is_reference(self) -> bool:
-        """Whether a range that this decoder cannot decode is taken for damage.
+        """Whether a range that this decoder cannot decode counts as damaged.
 
-        Then the video is decoded anew from the start by the caller's reader. If not, as with a
-        hardware decoder, the range goes back to the queue and a reference decoder decodes it.
+        Then the video is decoded again from the start by the caller's reader. If not, as with a
+        hardware decoder, the range is put back and a reference decoder decodes it.
         """
 
     def keyframe_from(self, seconds: float) -> float | None:
         """Return the time of the first key frame from `seconds` on, `None` if none is found."""
 
     def decode(self, begin_seconds: float, end_seconds: float) -> Iterator[TimedFrame]:
-        """Yield the frames shown in `[begin_seconds, end_seconds)`, in the order of time.
+        """Yield the frames shown in `[begin_seconds, end_seconds)`, in time order.
 
-        Wanted ones come with an `rgb24` frame of the size that `ImageResizer.shape` gives, not
-        yet rotated; the others without pixels.
+        Wanted ones have an `rgb24` frame of the size that `ImageResizer.shape` returns, not yet
+        rotated; the others have no pixels.
 
         Args:
-            begin_seconds: time of a key frame, as `keyframe_from` gave it.
+            begin_seconds: time of a key frame, from `keyframe_from`.
             end_seconds: time of another one.
 
         Raises:
@@ -70,7 +70,7 @@ class RangeDecoder(Protocol):
 
 @dataclass(slots=True, eq=False)
 class Range:
-    """A stretch between two key frames, and its frames as they come; `None` ends them."""
+    """An interval between two key frames, and the queue of its frames, which ends with `None`."""
 
     begin_seconds: float
     end_seconds: float
@@ -81,7 +81,7 @@ class Range:
 
 @dataclass(frozen=True, slots=True)
 class RangeLimits:
-    """How much may be open, claimed by a decoder and not yet given out, at once."""
+    """Limits on open ranges: those claimed by a decoder and not yet yielded."""
 
     num_ranges: int
     seconds: float
@@ -89,17 +89,17 @@ class RangeLimits:
 
 
 class RangeQueue:
-    """Ranges of a video from `begin_seconds` to about `until_seconds`; threads may share it.
+    """Thread-safe queue of the ranges of a video, from `begin_seconds` to about `until_seconds`.
 
     Attributes:
-        end_seconds: up to where all frames were given out, exclusive.
-        is_sound: whether nothing odd was met so far.
+        end_seconds: end of the frames yielded so far, exclusive.
+        is_sound: whether no irregularity was met so far.
 
     Args:
-        begin_seconds: time of the first frame; decoding can begin there.
-        until_seconds: where the video is thought to end; the last stretch before it belongs to
-            no range.
-        limits: on what is open.
+        begin_seconds: time of the first frame, at which decoding can start.
+        until_seconds: expected end of the video. The part after the last key frame before it is
+            in no range, because where a video really ends is decided by the caller's reader.
+        limits: on open ranges.
     """
 
     def __init__(self, begin_seconds: float, until_seconds: float, limits: RangeLimits) -> None:
@@ -116,7 +116,7 @@ class RangeQueue:
 
     @property
     def num_open(self) -> int:
-        """Ranges that were claimed and not yet given out."""
+        """Ranges that were claimed and not yet yielded."""
         return len(self._open)
 
     @property
@@ -129,7 +129,7 @@ class RangeQueue:
 
         Args:
             find_keyframe: as `RangeDecoder.keyframe_from`.
-            is_reference: as of `RangeDecoder`.
+            is_reference: as `RangeDecoder.is_reference`.
 
         Returns:
             The range, or `None` if there will be none for this decoder.
@@ -148,21 +148,21 @@ class RangeQueue:
             return claimed
 
     def finish(self, done: Range, *, is_reference: bool) -> None:
-        """Note that all frames of a range were put into it."""
+        """Mark a range as complete."""
         done.frames.put(None)
         with self._changed:
             self._num_provisional -= not is_reference
             self._changed.notify_all()
 
     def give_back(self, unsound: Range) -> None:
-        """Leave a range to a reference decoder, which puts the frames that are missing."""
+        """Put a range back for a reference decoder, which adds the missing frames."""
         with self._changed:
             self._num_provisional -= 1
             self._returned.append(unsound)
             self._changed.notify_all()
 
     def give_up(self) -> None:
-        """Note that something is odd: no further range is claimed or given out."""
+        """Mark the video as irregular: no further range is claimed or yielded."""
         with self._changed:
             self.is_sound = False
             for waiting in self._open:
@@ -170,13 +170,13 @@ class RangeQueue:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Let all decoders end."""
+        """Make all decoders stop."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
 
     def frames(self) -> Iterator[TimedFrame]:
-        """Yield frames in order, up to `end_seconds`, exclusive, or to the first oddity."""
+        """Yield frames in order, up to `end_seconds`, exclusive, or the first irregularity."""
         while (first := self._first()) is not None:
             while (frame := first.frames.get()) is not None:
                 yield frame
@@ -193,10 +193,11 @@ class RangeQueue:
             return self._open[0] if self._open and self.is_sound else None
 
     def _has_work(self, *, is_reference: bool) -> bool:
-        """Whether a decoder need not wait: there is a range for it, or will never be one."""
+        """Whether a decoder need not wait: there is a range for it, or there will be none."""
         if self.is_over or (is_reference and self._returned):
             return True
         if self._is_exhausted:
+            # A reference decoder stays while another decoder may still put its range back.
             return not is_reference or self._num_provisional == 0
         open_seconds = self._claimed_seconds - self.end_seconds
         is_within = open_seconds < self._limits.seconds

@@ -1,8 +1,8 @@
-"""Decode a video file to frames with trustworthy times, whatever state the file is in.
+"""Decode a video file to frames with reliable times, even if the file is damaged.
 
-Times are presentation timestamps minus the first one, on one clock; frame counts, average rates
+Times are presentation timestamps minus the first one, on one timeline; frame counts, average rates
 and declared durations are reported but never used. A packet that cannot be decoded is counted and
-passed over. PyAV's log level is left alone: raising it can deadlock with frame threads on damaged
+skipped. PyAV's log level stays as it is: raising it can deadlock with frame threads on damaged
 streams.
 """
 
@@ -19,13 +19,13 @@ from types import TracebackType
 import av
 
 from vswin_cli.video.container import (
+    chain_consuming,
     describe_video,
-    examine_clock,
     find_origin,
-    giving_up,
     measured_interval,
     no_frame_error,
     nominal_interval,
+    scan_timestamps,
 )
 from vswin_cli.video.frames import DecodingOrderStamps, TimedFrame, in_order, quarter_turn
 from vswin_cli.video.info import MediaWarning, VideoInfo
@@ -33,34 +33,34 @@ from vswin_cli.video.memory_limit import limit_threads
 from vswin_cli.video.packets import PacketReader
 from vswin_cli.video.seek import SeekPlanner
 from vswin_cli.video.skip import IsWanted, SkippedFrame, frame_skipping_for
-from vswin_cli.video.timestamps import RESET_SECONDS, Clock
+from vswin_cli.video.timestamps import RESET_SECONDS, TimestampUnwrapper
 
 __all__ = ["TimedFrame", "VideoReader", "probe"]
 
-_HEAD_PACKETS = 48  # looked at before decoding: enough for rates, few enough to keep in memory
-_MAX_PIXELS = 1 << 28  # a damaged header must not ask for tens of gigabytes
+_HEAD_PACKETS = 48  # read before decoding: enough for rates, few enough to keep in memory
+_MAX_PIXELS = 1 << 28  # or a damaged header could request tens of gigabytes
 
 
 class VideoReader:
-    """Read one video: its facts at once, its frames one after the other.
+    """Read one video: its metadata at once, its frames one after the other.
 
     Attributes:
         path: the file.
-        info: what is known before decoding.
+        info: metadata, before decoding.
         is_strict: see below.
-        is_wanted: what `decode_only` was told; `None` before.
+        is_wanted: the argument of `decode_only`; `None` before.
         bad_packets: packets marked as damaged or refused so far.
         corrupt_frames: frames marked as damaged so far.
         out_of_order_frames: frames dropped so far because time did not advance.
 
     Args:
         path: the file.
-        strict: decode with one thread and patch up no damage, so that a part of the video comes
-            out as it would in the midst of the whole or with damage counted.
+        strict: decode with one thread and conceal no damage, so that a part of the video is
+            either decoded as within the whole or counted as damaged.
 
     Raises:
         SourceNotFoundError: no such file, or it may not be read.
-        NotAVideoError: no container that FFmpeg knows.
+        NotAVideoError: no container that FFmpeg supports.
         NoVideoStreamError: no video stream, or none but cover art.
         DecodeError: not one frame could be decoded.
     """
@@ -74,7 +74,7 @@ class VideoReader:
         self.out_of_order_frames = 0
         self._newest_seconds = 0.0
         self._last_pts: int | None = None
-        self._undecoded: list[int] = []  # timestamps of packets without a frame so far
+        self._undecoded: list[int] = []  # timestamps of packets whose frames are outstanding
         self._file = PacketReader(path)
         try:
             self._prepare()
@@ -83,16 +83,18 @@ class VideoReader:
             raise
 
     def _prepare(self) -> None:
-        """Decode the first frame, and find out from it and its packets what the video is."""
+        """Decode the first frame, and describe the video from it and the first packets."""
         self._configure()
         self._time_base = self._file.time_base
         packets = self._packets()
+        # Packets first: the declared rate is often wrong, and the usual interval between them is
+        # needed before the first frame gets its time.
         head = deque(islice(packets, _HEAD_PACKETS))
         times = [packet.pts for packet in head if packet.pts is not None and not packet.is_discard]
         first_packet_pts = min(times, default=None)
         interval = measured_interval(times, self._time_base)
-        self._clock = Clock(interval or nominal_interval(self._file.stream))
-        self._decoded = self._decode(giving_up(head, packets))
+        self._unwrapper = TimestampUnwrapper(interval or nominal_interval(self._file.stream))
+        self._decoded = self._decode(chain_consuming(head, packets))
         self._pending = deque(islice(self._decoded, 1))
         if not self._pending:
             raise no_frame_error(self.path, self.bad_packets)
@@ -103,7 +105,7 @@ class VideoReader:
         self.info = describe_video(
             self.path, self._file.container, stream, first, origin=self._origin, interval=interval
         )
-        self._clock.longest_jumps_seconds = self.info.longest_seconds
+        self._unwrapper.longest_jumps_seconds = self.info.longest_seconds
         self._planner = SeekPlanner(self.info, self._file.format_name)
 
     def _configure(self) -> None:
@@ -134,8 +136,8 @@ class VideoReader:
 
     @property
     def warnings(self) -> tuple[MediaWarning, ...]:
-        """What was noticed since `info` was made."""
-        return self._clock.warnings
+        """Warnings that are not in `info` because they arose later."""
+        return self._unwrapper.warnings
 
     @property
     def read_failed(self) -> bool:
@@ -144,23 +146,23 @@ class VideoReader:
 
     @property
     def is_sound(self) -> bool:
-        """Whether nothing odd was noticed so far."""
+        """Whether no damage and no irregular timestamps were met so far."""
         oddities = self.bad_packets + self.corrupt_frames + self.out_of_order_frames
         return oddities == 0 and not self.read_failed and not self.warnings
 
     @property
     def unread_share(self) -> float:
-        """Share of the file behind the last packet of the stream."""
+        """Share of the file after the last packet of the stream."""
         return max(0.0, 1.0 - self._file.read_bytes / self.info.size_bytes)
 
     @property
     def unread_bytes(self) -> int:
-        """Bytes at the end of the file that held nothing to read, see `PacketReader`."""
+        """Bytes at the end of the file without packets, see `PacketReader`."""
         return self._file.unread_bytes
 
     @property
     def packets_behind(self) -> int:
-        """Packets given to the decoder that are shown after the last frame that came out."""
+        """Packets sent to the decoder that are shown after the last decoded frame."""
         return len(self._undecoded)
 
     @property
@@ -169,9 +171,9 @@ class VideoReader:
         return self._file.format_name
 
     @property
-    def has_one_clock(self) -> bool | None:
-        """Whether the file's clock runs through; `None` before `examine_clock`."""
-        return self._planner.has_one_clock
+    def has_continuous_timestamps(self) -> bool | None:
+        """Whether no time occurs twice in the file; `None` before `scan_timestamps`."""
+        return self._planner.has_continuous_timestamps
 
     @property
     def next_seconds(self) -> float | None:
@@ -180,22 +182,23 @@ class VideoReader:
         return None if frame is None else self._stamp(frame) or 0.0
 
     def decode_only(self, is_wanted: IsWanted) -> None:
-        """Skip frames that are not wanted where that changes no other frame.
+        """Skip the decoding of unwanted frames where that changes no other frame.
 
-        They are given all the same, without pixels. Takes effect from the next packet on; ends
-        at the first sign of damage.
+        They are yielded all the same, without pixels. Takes effect with the next packet and ends
+        with the first damage.
         """
         self.is_wanted = is_wanted
 
     def stop_after(self, seconds: float) -> None:
         """Decode no packet whose frame is shown after `seconds`; takes effect with `seek`.
 
-        The packets up to the key frame shown at `seconds` include all that are shown before it.
+        In decoding order, the packets up to the key frame shown at `seconds` include all that are
+        shown before it.
         """
         self._last_pts = self._timestamp(seconds)
 
     def frames(self) -> Iterator[TimedFrame]:
-        """Yield frames in presentation order, from where the reader stands to the end."""
+        """Yield frames in presentation order, from the reader's position to the end."""
         guessed = self.format_name == "avi"
         last_seconds: float | None = None
         for frame in in_order(self._timed(), guessed=guessed):
@@ -206,20 +209,20 @@ class VideoReader:
             yield frame
 
     def _timed(self) -> Iterator[TimedFrame]:
-        """Yield frames as the decoder gives them, on one clock."""
-        self._clock.restart()
+        """Yield frames in the decoder's order, with unwrapped times."""
+        self._unwrapper.restart()
         self._newest_seconds = 0.0
         while self._next() is not None:
             frame = self._pending.popleft()
             self.corrupt_frames += frame.is_corrupt
-            seconds, is_break = self._clock.time_of_next(self._stamp(frame), self._next_stamp)
+            seconds, is_break = self._unwrapper.time_of_next(self._stamp(frame), self._next_stamp)
             self._newest_seconds = max(self._newest_seconds, seconds)
             pixels = None if isinstance(frame, SkippedFrame) else frame
             declared = float((frame.duration or 0) * (frame.time_base or self._time_base))
             yield TimedFrame(seconds, declared, quarter_turn(frame.rotation), pixels, is_break)
 
     def _next(self) -> av.VideoFrame | SkippedFrame | None:
-        """Return the frame that comes next, which stays where it is; `None` at the end."""
+        """Return the next frame without taking it; `None` at the end."""
         if not self._pending:
             self._pending.extend(islice(self._decoded, 1))
         return self._pending[0] if self._pending else None
@@ -229,39 +232,39 @@ class VideoReader:
         return None if frame is None else self._stamp(frame)
 
     def seek(self, seconds: float) -> None:
-        """Continue from a frame at or before `seconds`, or from the start if need be.
+        """Continue from a frame at or before `seconds`, or from the start if no seek gets there.
 
-        Call `frames` anew afterwards. Some containers land after the time that was asked for;
-        then the seek is repeated from further back.
+        Call `frames` again afterwards. Seeks in some containers land after the requested time;
+        then they are repeated from further back.
         """
-        for _ in self.examine_clock():
+        for _ in self.scan_timestamps():
             pass
         here = self._newest_seconds
         landings = self._planner.landings(seconds)
         if not any(self._seek_once(landing, seconds) for landing in landings):
             self.reopen()
         if self._pending:
-            self._planner.note_landing(here, self._stamp(self._pending[0]) or 0.0)
+            self._planner.record_landing(here, self._stamp(self._pending[0]) or 0.0)
 
-    def examine_clock(self) -> Iterator[None]:
-        """Find out, once, whether the file's clock runs through; else a seek may land wrongly.
+    def scan_timestamps(self) -> Iterator[None]:
+        """Determine, once, whether timestamps are continuous, without which a seek is unsafe.
 
         May read the whole file; yields now and then.
         """
-        if self._planner.has_one_clock is None:
-            is_one = yield from examine_clock(self.path, self._file.stream)
-            self._planner.has_one_clock = is_one
+        if self._planner.has_continuous_timestamps is None:
+            is_continuous = yield from scan_timestamps(self.path, self._file.stream)
+            self._planner.has_continuous_timestamps = is_continuous
 
     def worth_seeking(self, here_seconds: float, target_seconds: float) -> bool:
         """Return whether seeking is likely to be cheaper than decoding on from `here_seconds`."""
-        begin = self._timestamp(here_seconds + self._clock.interval_seconds)
+        begin = self._timestamp(here_seconds + self._unwrapper.interval_seconds)
         between = self._file.has_keyframe_between(begin, self._timestamp(target_seconds))
         return self._planner.worth_seeking(here_seconds, target_seconds, keyframe_between=between)
 
     def keyframe_from(self, seconds: float) -> float | None:
         """Return the time of the first key frame from `seconds` on, `None` if none is found.
 
-        The reader stands behind that key frame afterwards: `seek` before `frames`.
+        This moves the reader's position: call `seek` before `frames`.
         """
         if not self._file.seek(self._timestamp(seconds), backward=False):
             return None
@@ -271,18 +274,18 @@ class VideoReader:
         return float(packet.pts * self._time_base - self._origin)
 
     def _seek_once(self, landing_seconds: float, latest_seconds: float) -> bool:
-        """Seek and decode one frame; return whether it comes no later than asked."""
+        """Seek and decode one frame; return whether it is at or before `latest_seconds`."""
         bad_packets = self.bad_packets
         if not self._file.seek(self._timestamp(landing_seconds)):
             return False
         self._restart()
-        # Frames that refer to others before the landing point are no damage.
+        # Frames that refer to others before the landing point fail, but are not damaged.
         self.bad_packets = bad_packets
         landed = self._stamp(self._pending[0]) if self._pending else None
         return landed is not None and landed <= latest_seconds
 
     def reopen(self) -> None:
-        """Go back to the start, or open the file again after `close`.
+        """Return to the start, or open the file again after `close`.
 
         Raises:
             SourceError: the file is gone or has changed.
@@ -293,7 +296,7 @@ class VideoReader:
         self._restart()
 
     def _restart(self) -> None:
-        """Decode anew from where the container stands."""
+        """Restart the decoder at the container's position."""
         self._decoded.close()
         self._decoded = self._decode(self._packets())
         self._pending = deque(islice(self._decoded, 1))
@@ -313,15 +316,15 @@ class VideoReader:
     def _decode(
         self, packets: Iterator[av.Packet[av.VideoStream]]
     ) -> Generator[av.VideoFrame | SkippedFrame, None, None]:
-        """Yield every frame that the decoder gives for the packets, in its order."""
+        """Yield every frame of the packets, decoded or skipped, in the decoder's order."""
         self._undecoded = []
         depth = self._file.stream.codec_context.reorder_depth
         stamps = DecodingOrderStamps(depth) if self._file.has_decoding_order else None
-        skipped: list[SkippedFrame] = []  # due before the next frame with a later time
+        skipped: list[SkippedFrame] = []  # to be yielded before the next frame with a later time
         rotation: int | None = None  # unknown before the first frame
         for packet, is_spare in self._with_spare(packets):
-            # Damage spreads through references in ways that depend on all that was decoded
-            # before, so that from its first sign on every packet is decoded.
+            # Damage spreads through references, in ways that depend on everything decoded before.
+            # Once there is any, every packet is decoded, so that results stay reproducible.
             if packet and is_spare and rotation is not None and not self._is_damaged:
                 insort(skipped, SkippedFrame.of(packet, self._time_base, rotation))
                 continue
@@ -340,7 +343,7 @@ class VideoReader:
         yield from skipped
 
     def _note_decoded(self, frame: av.VideoFrame) -> None:
-        """Forget packets up to a frame: what is shown before it and did not come is bad already."""
+        """Drop packets shown before a frame: if they gave none, they were counted as bad."""
         shown = frame.pts
         if shown is not None:
             self._undecoded = [pts for pts in self._undecoded if pts > shown]
@@ -348,7 +351,7 @@ class VideoReader:
     def _with_spare(
         self, packets: Iterator[av.Packet[av.VideoStream]]
     ) -> Iterator[tuple[av.Packet[av.VideoStream] | None, bool]]:
-        """Yield packets, and `None` behind the last, with whether they can be skipped."""
+        """Yield packets with whether they can be skipped, and last `None` to flush the decoder."""
         step_back = int(RESET_SECONDS / self._time_base)
         skipping = frame_skipping_for(self._file.stream, self.format_name, step_back, self._shows)
         if skipping is None:
@@ -378,14 +381,14 @@ class VideoReader:
             return []
 
     def _stamp(self, frame: av.VideoFrame | SkippedFrame) -> float | None:
-        """Return the time of a frame on the file's clock; `None` where it has no timestamp."""
+        """Return the file's time of a frame, from the origin; `None` without a timestamp."""
         if frame.pts is None:
             return None
         return float(frame.pts * (frame.time_base or self._time_base) - self._origin)
 
 
 def probe(path: Path) -> VideoInfo:
-    """Open a video, decode its first frame and say what it is.
+    """Open a video, decode its first frame and return its metadata.
 
     Raises:
         SourceError: as for `VideoReader`.

@@ -1,6 +1,6 @@
 """Resize and rotate decoded frames to upright RGB images.
 
-Pixels are taken as square whatever the container says about their shape: the published weights
+Pixels are taken as square, whatever the container's sample aspect ratio: the published weights
 were trained on frames that were resized without regard to it.
 """
 
@@ -37,7 +37,7 @@ class ImageResizer:
 
     Args:
         short_side: pixels of the shorter side.
-        resize: which of the two resizes, see `DecodeOptions.resize`.
+        resize: the method, see `DecodeOptions.resize`.
     """
 
     def __init__(self, short_side: int, resize: Resize = "fast") -> None:
@@ -46,7 +46,7 @@ class ImageResizer:
         self._reformatter: VideoReformatter | None = None
 
     def shape(self, frame: VideoFrame) -> tuple[int, int]:
-        """Return height and width of the image that `resize` gives, before rotation."""
+        """Return height and width of the resized image, before rotation."""
         return resized_shape(frame.height, frame.width, self._short_side)
 
     def resize(
@@ -55,9 +55,9 @@ class ImageResizer:
         """Convert a frame to RGB, scale it and rotate it upright.
 
         Args:
-            frame: any pixel format that swscale reads.
+            frame: in any pixel format that swscale supports.
             rotation_degrees: counter-clockwise, a multiple of 90.
-            shape: height and width before rotation, if not those of `shape(frame)`.
+            shape: height and width before rotation; by default `shape(frame)`.
 
         Returns:
             (H, W, 3) uint8 RGB, contiguous.
@@ -73,7 +73,7 @@ class ImageResizer:
         return np.ascontiguousarray(np.rot90(image, quarter_rotations))
 
     def scale(self, frame: VideoFrame, height: int, width: int) -> VideoFrame:
-        """Convert a frame to RGB of the given size, or return it as it is if it has both."""
+        """Convert a frame to RGB of the given size; return it unchanged if it already is."""
         if frame.format.name == "rgb24" and (frame.height, frame.width) == (height, width):
             return frame
         if self._reformatter is None:
@@ -88,13 +88,13 @@ class ImageResizer:
 def resize_bilinear(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
     """Resize bilinearly without antialiasing, in the fixed-point arithmetic of OpenCV.
 
-    Pixel centres are aligned; each axis uses two neighbours weighted in 1/2048; the vertical
+    Pixel centres are aligned; each axis uses two neighbours with weights in 1/2048; the vertical
     pass drops 4 + 16 bits and rounds the last two (OpenCV `resize`, INTER_LINEAR on uint8).
 
     Args:
         image: (H, W, C) uint8.
-        height: rows wanted.
-        width: columns wanted.
+        height: of the result.
+        width: of the result.
 
     Returns:
         (height, width, C) uint8.
@@ -103,8 +103,8 @@ def resize_bilinear(image: NDArray[np.uint8], height: int, width: int) -> NDArra
         return image
     left, right, across = _neighbours(image.shape[1], width)
     upper, lower, down = _neighbours(image.shape[0], height)
-    # Only rows that the vertical pass reads go through the horizontal one: a third of the work
-    # where a frame is made three times smaller.
+    # The horizontal pass covers only the rows that the vertical one reads: a third of the work
+    # where a frame becomes three times smaller.
     needed, row_indices = np.unique(np.concatenate([upper, lower]), return_inverse=True)
     source = image[needed]
     across0, across1 = across[:, None, :, None]

@@ -1,8 +1,8 @@
-"""From decoded frames to sampled ones: the grid is filled, gaps are found and reported.
+"""Sample decoded frames: fill the grid of a plan, detect and report gaps.
 
-Runs wherever the decoder runs, in a child process or in place, and hands on the events that
-`vswin_cli.video.decoder_protocol` lists. Holds one undelivered frame, whatever the length of the
-video. Frames that no clip looks at are decoded only if others refer to them.
+Runs where the decoder runs, in a child process or in this one, and yields the events listed in
+`vswin_cli.video.decoder_protocol`. Holds one undelivered frame, however long the video is. Frames
+that no clip uses are decoded only if others refer to them.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ _PROGRESS_SECONDS = 0.5  # of wall time between heartbeats
 _SAME_SHAPE = 0.02  # relative difference of aspect that still counts as the same shape
 _FALLBACK_RATE = 25.0
 _LISTED = 3  # times in a warning
-_EXAMINED_SHARE = 0.05  # of a video takes longer to decode than all of it to read
+_SCAN_SHARE = 0.05  # decoding this share of a video takes longer than reading all its packets
 _GAP_REASONS: dict[EndReason, GapReason] = {"truncated": "truncated", "read_error": "read_error"}
 
 
 def decode_samples(
     path: Path, plan: SamplingPlan, options: DecodeOptions = DecodeOptions()
 ) -> Generator[Event, None, None]:
-    """Decode a video, or the part that the plan names, into sampled frames.
+    """Decode a video, or the part given in the plan, into sampled frames.
 
     Raises:
         SourceError: the file cannot be opened, holds no video, or not one frame can be decoded.
@@ -56,7 +56,7 @@ def decode_samples(
 
 
 class _Sampler:
-    """Walk over the frames of one reader and fill the plan's positions."""
+    """Iterate over the frames of one reader and fill the plan's positions."""
 
     def __init__(self, reader: VideoReader, plan: SamplingPlan, options: DecodeOptions) -> None:
         self._reader = reader
@@ -73,10 +73,10 @@ class _Sampler:
         self._gaps: list[Gap] = []
         self._shape_changes: list[float] = []
         self._held: TimedFrame | None = None
-        self._decoded: TimedFrame | None = None  # the last with pixels
-        self._held_since = 0.0  # its own time, except at the very start
+        self._decoded: TimedFrame | None = None  # the last one that has pixels
+        self._held_since = 0.0  # the held frame's time, or earlier for the first of the video
         self._shape: tuple[int, int] | None = None  # of the upright frame
-        self._bad_packets_explained = 0  # by earlier gaps
+        self._bad_packets_explained = 0  # attributed to earlier gaps
         self._frames_decoded = 0
         self._frames_sampled = 0
         self._steps = 0
@@ -84,6 +84,7 @@ class _Sampler:
         self._stopped = False
         self._sought = False
         self._last_target: float | None = None  # so that a seek is not tried twice
+        # By index every frame must be counted, so none may be skipped.
         if plan.by == "time" and not options.every_frame:
             reader.decode_only(self._walker.has_position)
 
@@ -101,9 +102,10 @@ class _Sampler:
         yield from self._finish()
 
     def _decode_from(self, start_seconds: float) -> Generator[Event, None, float | None]:
-        """Decode on; returns where to seek to, or `None` at the end."""
+        """Decode from the current position; return a seek target, or `None` at the end."""
         for frame in self._frames():
-            if self._held is None or frame.seconds > self._held.seconds:  # no repetition
+            # After a fall-back from parallel decoding, frames come again from the first on.
+            if self._held is None or frame.seconds > self._held.seconds:
                 self._frames_decoded += 1
                 yield from self._take(frame, start_seconds)
             if self._stopped:
@@ -116,7 +118,7 @@ class _Sampler:
         return None
 
     def _frames(self) -> Iterator[TimedFrame]:
-        """Frames from where the reader stands, by several decoders where the plan allows it."""
+        """Frames from the reader's position on, by several decoders if the plan allows it."""
         plan, options = self._plan, self._options
         if plan.by == "index" or options.resize != "fast" or plan.sparse or options.every_frame:
             return self._reader.frames()
@@ -136,19 +138,24 @@ class _Sampler:
             yield Progress(here_seconds, self._frames_decoded, bad_packets, self._steps)
 
     def _is_worth_seeking(self, here: float, target: float) -> Generator[Event, None, bool]:
+        """Return whether to seek; yields heartbeats while timestamps are scanned for that.
+
+        A seek is safe only if no time occurs twice in the file. For formats that may be joined
+        recordings, this takes a scan of all packets, which a short distance does not repay.
+        """
         reader = self._reader
         if not reader.worth_seeking(here, target):
             return False
-        if reader.has_one_clock is None and not self._plan.sparse:
+        if reader.has_continuous_timestamps is None and not self._plan.sparse:
             whole = reader.info.declared_duration_seconds or 0.0
-            if target - here < _EXAMINED_SHARE * whole:
+            if target - here < _SCAN_SHARE * whole:
                 return False
-        for _ in reader.examine_clock():
+        for _ in reader.scan_timestamps():
             yield from self._heartbeat(here)
         return reader.worth_seeking(here, target)
 
     def _seek_target(self, here_seconds: float) -> Generator[Event, None, float | None]:
-        """For sparse plans, the next wanted time if it is cheaper to jump there."""
+        """Return the next time needed by a sparse plan if seeking there is cheaper."""
         plan = self._plan
         if not plan.sparse or plan.by == "index" or self._walker.run_is_open:
             return None
@@ -165,8 +172,8 @@ class _Sampler:
     def _take(self, frame: TimedFrame, start_seconds: float) -> Iterator[Event]:
         """Deliver the held frame, now that its end is known, and hold the new one.
 
-        Only the next frame tells how long one stays on display. A step far beyond the usual one
-        is a gap instead: a frame must not stand for time that was lost.
+        A frame stays on display until the next one. A step far beyond the usual one is a gap
+        instead: the frame before it must not represent time whose frames were lost.
         """
         held = self._held
         if held is None:
@@ -181,6 +188,7 @@ class _Sampler:
             self._rate.add(frame.seconds)
             yield from self._end_run(frame.seconds)
         elif self._intervals.is_gap(step, held.declared_seconds):
+            # The frames' numbers are counted anew: how many were lost is unknown.
             self._rate.anchor(frame.seconds)
             lost_since = held.seconds + self._intervals.shown_before_gap_seconds
             yield from self._end_run(lost_since)
@@ -192,7 +200,7 @@ class _Sampler:
         self._hold(frame, frame.seconds)
 
     def _begin(self, frame: TimedFrame, start_seconds: float) -> Iterator[Event]:
-        """The first frame: a short wait before it belongs to it, a long one is a gap."""
+        """Hold the first frame: a short time before it is attributed to it, a long one a gap."""
         self._rate.anchor(frame.seconds)
         since = min(start_seconds, frame.seconds)
         if frame.seconds - start_seconds > self._intervals.longest_step_seconds:
@@ -208,16 +216,17 @@ class _Sampler:
         self._stopped = end is not None and frame.seconds >= end - self._tolerance
 
     def _loss_reason(self) -> GapReason:
-        """Say whether the loss is damage: bad packets that no earlier gap accounts for.
+        """Return `decode_error` if there are bad packets that no earlier gap accounts for.
 
-        Decoders with several threads count a bad packet some frames before the gap it causes.
+        Decoders with several threads count a bad packet some frames before the gap it causes, so
+        a comparison with the count at the frame before would miss it.
         """
         damaged = self._reader.bad_packets > self._bad_packets_explained
         self._bad_packets_explained = self._reader.bad_packets
         return "decode_error" if damaged else "missing_frames"
 
     def _changes_shape(self, frame: TimedFrame) -> bool:
-        """Whether the upright frame's proportions differ from those before."""
+        """Whether the upright frame's aspect ratio differs from that of the run so far."""
         if self._shape is None or frame.frame is None:
             return False
         height, width = self._upright_shape(frame.frame, frame.rotation_degrees)
@@ -229,7 +238,7 @@ class _Sampler:
         return (width, height) if rotation_degrees % 180 else (height, width)
 
     def _show(self, held: TimedFrame, end_seconds: float) -> Iterator[Event]:
-        """Deliver a frame for the positions that it is on display at, if a clip may use it."""
+        """Deliver a frame for the positions at which it is on display, if a clip may use it."""
         image: NDArray[np.uint8] | None = None
         for chunk in self._walker.show(self._held_since, end_seconds):
             if not isinstance(chunk, range):
@@ -243,12 +252,14 @@ class _Sampler:
     def _image(self) -> NDArray[np.uint8]:
         """Make the image of the held frame.
 
-        If it was left out because the next one was to be on display, and that one then turned
-        out to be damaged, those of the frame before it.
+        A frame is skipped if the next one should be on display at every position. If that one
+        then turns out to be damaged, the image of the last decoded frame takes its place.
         """
-        assert self._decoded is not None  # the first frame is never left out
+        assert self._decoded is not None  # the first frame is never skipped
         frame, rotation = self._decoded.frame, self._decoded.rotation_degrees
         assert frame is not None
+        # All images of a run have one shape, or they could not be stacked to a clip: a frame of
+        # nearly the same aspect ratio is resized to that of the first.
         if self._shape is None:
             self._shape = self._upright_shape(frame, rotation)
         height, width = self._shape
@@ -263,7 +274,7 @@ class _Sampler:
             self._shape = None
 
     def _gap(self, start: float, end: float, reason: GapReason) -> Iterator[Event]:
-        """Note a gap, cut to the analysed part."""
+        """Record a gap, cut to the analysed part."""
         start = max(start, self._plan.start_seconds)
         end = end if self._plan.end_seconds is None else min(end, self._plan.end_seconds)
         if end > start:
@@ -271,7 +282,7 @@ class _Sampler:
             yield self._gaps[-1]
 
     def _finish(self) -> Iterator[Event]:
-        """Close the last run and give the account."""
+        """Close the last run and yield the report."""
         last_end = self._last_end()
         yield from self._end_run(last_end)
         end_reason: EndReason = "stopped"
@@ -283,7 +294,7 @@ class _Sampler:
         yield self._report(end_reason, end)
 
     def _last_end(self) -> float:
-        """Estimate when the last frame leaves the display; no frame follows that would tell."""
+        """Estimate when the last frame, which has no successor, leaves the display."""
         held = self._held
         if held is None:
             return self._plan.start_seconds
@@ -327,8 +338,8 @@ class _Sampler:
             found.append(
                 MediaWarning("VARIABLE_FRAME_RATE", "frames are not equally spaced in time")
             )
-        known = {warning.code for warning in self._reader.warnings}
-        if self._intervals.are_stretched and "STRETCHED_CLOCK" not in known:
+        codes = {warning.code for warning in self._reader.warnings}
+        if self._intervals.are_stretched and "STRETCHED_CLOCK" not in codes:
             found.append(
                 MediaWarning(
                     "STRETCHED_CLOCK",
@@ -341,13 +352,10 @@ class _Sampler:
         damaged = self._reader.corrupt_frames
         if damaged:
             found.append(MediaWarning("DAMAGED_PICTURES", counted(damaged, "damaged frame")))
-        left_out = self._reader.out_of_order_frames
-        if left_out:
-            found.append(
-                MediaWarning(
-                    "OUT_OF_ORDER", f"{counted(left_out, 'frame')} left out: time did not advance"
-                )
-            )
+        dropped = self._reader.out_of_order_frames
+        if dropped:
+            text = f"{counted(dropped, 'frame')} left out: time did not advance"
+            found.append(MediaWarning("OUT_OF_ORDER", text))
         info = self._reader.info
         declared = info.declared_duration_seconds
         if info.duration_source == "estimate":

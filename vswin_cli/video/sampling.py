@@ -1,8 +1,7 @@
-"""Which frames of a video are sampled: a regular grid of positions, decided before decoding.
+"""Plan which frames of a video are sampled: a regular grid of positions, fixed before decoding.
 
-In goes what weights expect and what the user chose; out comes a `SamplingPlan` that answers,
-for a frame on display over a stretch of time, which positions it fills. Knows neither containers
-nor decoders.
+Input is the weights' input spec and the user's options; output a `SamplingPlan`, from which follow
+the positions that a frame fills while it is on display. Independent of containers and decoders.
 
     dense     one position per tick, `frame_rate` ticks a second; tick k shows the frame on
               display at start + k / frame_rate
@@ -36,7 +35,7 @@ __all__ = [
 ]
 
 ROUNDING_SECONDS = 0.001
-"""Timestamps in whole milliseconds (Matroska) put a frame up to this much late."""
+"""Timestamps in whole milliseconds (Matroska) make a frame late by up to this much."""
 
 UNIFORM_CLIP_SECONDS = 4.0
 """Length of a clip for weights that sample uniformly: about that of their training videos
@@ -54,9 +53,9 @@ class SampledFrame:
     position: int
     count: int
     seconds: float
-    """When the source frame is shown."""
+    """Presentation time of the source frame."""
     image: NDArray[np.uint8]
-    """(H, W, 3) RGB, upright, short side as the plan says."""
+    """(H, W, 3) RGB, upright, with the plan's short side."""
 
     def __repr__(self) -> str:
         return (
@@ -67,17 +66,17 @@ class SampledFrame:
 
 @dataclass(frozen=True, slots=True)
 class RunEnd:
-    """No clip may reach across this point: the video ends here or frames are missing."""
+    """End of a run, which no clip may cross: the video ends here or frames are missing."""
 
     end_seconds: float
-    """When the last frame before it leaves the display."""
+    """Time at which the last frame before it leaves the display."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A heartbeat of the decoder, with what it has counted so far.
+    """A heartbeat of the decoder, with its counters.
 
-    One that says the same as the one before is a heartbeat without progress.
+    One that equals the previous one is a heartbeat without progress.
     """
 
     seconds: float
@@ -85,12 +84,12 @@ class Progress:
     frames_decoded: int
     bad_packets: int
     steps: int = 0
-    """Frames and packets looked at, those included that are read or decoded a second time."""
+    """Frames and packets processed, including those that are read or decoded a second time."""
 
 
 @dataclass(frozen=True, slots=True)
 class SamplingPlan:
-    """Which frames are sampled and how large their images are; arithmetic only."""
+    """Which frames are sampled, and the size of their images; arithmetic only."""
 
     num_frames: int
     """Ticks T per clip; even."""
@@ -102,12 +101,12 @@ class SamplingPlan:
     by: Literal["time", "index"] = "time"
     """Whether positions count fractions of a second or source frames."""
     positions_per_second: float = 15.0
-    """Density of positions; without meaning by index."""
+    """Density of positions; unused by index."""
     positions_per_tick: int = 1
     phase: int = 0
     """Offset of a tick from the multiple of `positions_per_tick` below it."""
     short: Literal["loop", "spread"] = "loop"
-    """How a run with fewer than T ticks fills a clip: start again, or sample more finely."""
+    """How a run with fewer than T ticks fills a clip: repeated, or sampled more finely."""
     start_seconds: float = 0.0
     """Where the grid and the analysed part begin."""
     end_seconds: float | None = None
@@ -131,7 +130,7 @@ class SamplingPlan:
 
     @property
     def sparse(self) -> bool:
-        """Whether clips leave time between them that no clip looks at."""
+        """Whether there is time between clips that no clip covers."""
         return self.stride > self.num_frames
 
     def seconds_at(self, position: int) -> float:
@@ -139,7 +138,7 @@ class SamplingPlan:
         return self.start_seconds + position / self.positions_per_second
 
     def first_position_from(self, seconds: float, tolerance_seconds: float) -> int:
-        """First position at which a frame shown since `seconds` is on display.
+        """First position at which a frame that appears at `seconds` is on display.
 
         A position that is early by no more than the tolerance counts as reached, because
         containers round timestamps. By time only.
@@ -148,25 +147,25 @@ class SamplingPlan:
         return max(0, math.ceil(since_start * self.positions_per_second - _FUZZ))
 
     def aligned(self, position: int) -> int:
-        """The position, or the next one on which a run of clips may start."""
+        """Round a position up to one at which a run of clips may start."""
         return -(-position // self.alignment) * self.alignment
 
     def is_wanted(self, offset: int) -> bool:
         """Whether the position `offset` positions into a run can become part of a clip.
 
-        Ticks always can; the positions between them only while the run may turn out shorter
-        than a clip.
+        Ticks always can; the positions between them only while the run may still end before a
+        whole clip, which is then sampled more finely than in ticks.
         """
         return offset < self.clip_positions or offset % self.positions_per_tick == self.phase
 
 
 def plan_sampling(spec: InputSpec, options: SamplingOptions) -> SamplingPlan:
-    """Decide the grid from what the weights expect and what the user chose.
+    """Compute the sampling plan from the weights' input spec and the user's options.
 
     The stride is rounded to an even number of ticks, at least two.
 
     Raises:
-        OptionError: the choices do not fit the weights' way of sampling.
+        OptionError: the options do not fit the weights' way of sampling.
     """
     if spec.num_frames % _FRAMES_PER_STEP:
         raise OptionError(f"a clip must have an even number of frames, got {spec.num_frames}")
@@ -187,7 +186,7 @@ def plan_sampling(spec: InputSpec, options: SamplingOptions) -> SamplingPlan:
 
 
 def _plan_uniform(spec: InputSpec, options: SamplingOptions) -> SamplingPlan:
-    """The grid for weights that spread T frames over a clip of any length."""
+    """Compute the plan for weights that spread T frames over a clip of any length."""
     if options.frame_interval is not None:
         raise OptionError(
             "these weights spread their frames evenly over a clip; a frame interval does not apply",
@@ -209,7 +208,7 @@ def _plan_uniform(spec: InputSpec, options: SamplingOptions) -> SamplingPlan:
 
 
 def describe_rounding(spec: InputSpec, options: SamplingOptions, plan: SamplingPlan) -> str | None:
-    """Describe how far the plan's stride is from the one asked for; `None` if it is near."""
+    """Describe how far the plan's stride is from the requested one; `None` if it is near."""
     if options.stride is None:
         return None
     rate = options.frame_rate or spec.frame_rate
@@ -226,7 +225,7 @@ def describe_rounding(spec: InputSpec, options: SamplingOptions, plan: SamplingP
 
 
 def _even_stride(spec: InputSpec, options: SamplingOptions, rate: float) -> int:
-    """The stride in ticks, rounded to whole time steps."""
+    """Return the stride in ticks, rounded to whole time steps."""
     stride = options.stride or Stride(spec.stride_percent)
     ticks = stride.frames(spec.num_frames, rate)
     return max(1, round(ticks / _FRAMES_PER_STEP)) * _FRAMES_PER_STEP

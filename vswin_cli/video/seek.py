@@ -1,6 +1,6 @@
 """Decide when seeking in a video is cheaper than decoding on.
 
-Pure arithmetic on seconds; knows neither containers nor decoders.
+Pure arithmetic on seconds, without containers or decoders.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _SEEK_MARGINS_SECONDS = (0.0, 1.0, 3.0, 10.0, 60.0)  # further back each time a 
 
 
 class SeekPlanner:
-    """Weigh seeking in one video against decoding on.
+    """Compare the costs of seeking in one video and of decoding on.
 
     Attributes:
-        has_one_clock: whether the file's clock runs through; `None` while unknown. Where it starts
-            anew a time occurs twice, and a seek may land at the wrong one.
+        has_continuous_timestamps: `None` while unknown. Where timestamps restart, a time occurs
+            twice in the file, and a seek may land at the wrong one.
 
     Args:
         info: of the video.
@@ -33,7 +33,7 @@ class SeekPlanner:
     def __init__(self, info: VideoInfo, container: str) -> None:
         self._info = info
         self._is_indexed = container in _INDEXED
-        self.has_one_clock = True if self._is_indexed else None
+        self.has_continuous_timestamps = True if self._is_indexed else None
         self._blind_seek_seconds = _BLIND_SEEK_SECONDS
 
     def worth_seeking(
@@ -44,13 +44,13 @@ class SeekPlanner:
         Args:
             here_seconds: time of the newest decoded frame.
             target_seconds: time of the frame that is wanted.
-            keyframe_between: whether the index lists a key frame between the two; `None` without
-                an index that reaches so far.
+            keyframe_between: whether the index lists a key frame between the two; `None` if there
+                is no index that reaches so far.
         """
         distance = target_seconds - here_seconds
-        # Behind the declared end a container would land anywhere, most often at its last key frame.
+        # Beyond the declared end a seek lands anywhere, most often at the last key frame.
         near_end = target_seconds >= (self._info.declared_duration_seconds or 0.0)
-        is_possible = self._info.seekable and self.has_one_clock is not False
+        is_possible = self._info.seekable and self.has_continuous_timestamps is not False
         if not is_possible or distance < _SHORTEST_SEEK_SECONDS or near_end:
             return False
         if self._is_indexed and keyframe_between is not None:
@@ -60,17 +60,17 @@ class SeekPlanner:
         return distance > self._blind_seek_seconds
 
     def landings(self, target_seconds: float) -> Iterator[float]:
-        """Yield times to seek to, one after the other until one lands at or before the target.
+        """Yield times to try, one after the other until a seek lands at or before the target.
 
-        MPEG streams are sought by bytes and decode times, so that a seek may land late; AVI and
-        damaged indexes err by more. None where the clock does not run through.
+        Seeks in MPEG streams go by bytes and decode times and may land late; AVI and damaged
+        indexes are off by more. Yields nothing if timestamps are not continuous.
         """
-        if self.has_one_clock:
+        if self.has_continuous_timestamps:
             for margin in _SEEK_MARGINS_SECONDS:
                 if margin < target_seconds:
                     yield target_seconds - margin
 
-    def note_landing(self, here_seconds: float, landed_seconds: float) -> None:
-        """Learn from a seek: one that went backwards tells that key frames are far apart."""
+    def record_landing(self, here_seconds: float, landed_seconds: float) -> None:
+        """Require longer distances after a seek that went backwards: key frames are far apart."""
         if landed_seconds < here_seconds:
             self._blind_seek_seconds *= _BLIND_SEEK_PENALTY

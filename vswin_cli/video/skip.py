@@ -1,6 +1,6 @@
-"""Skip packets of frames that no other frame refers to and that no clip shows.
+"""Skip packets of frames that no other frame refers to and that no clip samples.
 
-Half the frames of a typical H.264 video are of that kind, and a clip samples every second or
+Half the frames of a typical H.264 video are not referred to, and a clip samples every second or
 third. In H.264, a frame with `nal_ref_idc` 0 in all its slices is never used to predict another
 (ITU-T H.264, 7.4.1), so that the frames that remain are decoded to the same bits. HEVC guarantees
 that within a temporal layer only; frames of other codecs are never skipped. This module reads
@@ -35,7 +35,7 @@ IsWanted: TypeAlias = Callable[[float, float], bool]
 """Whether a frame on display over `[begin_seconds, end_seconds)` is wanted."""
 
 _REACH = 20
-"""Packets looked at on either side: H.264 displaces a frame by 16 at most (A.3.1)."""
+"""Packets examined on either side: H.264 reorders a frame by 16 at most (A.3.1)."""
 _SLICE, _FIRST_PARTITION, _LAST_PARTITION = 1, 2, 4  # kinds of NAL units (H.264, table 7-1)
 _TIMING_PACKETS = ("mov", "matroska")  # containers where every packet is a frame, with its time
 _HARMLESS = {6, 9, 12}  # messages, delimiters, filler: of no use without their frame
@@ -43,7 +43,7 @@ _HIGH_PROFILES = {44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244} 
 
 
 def nal_length_bytes(extradata: bytes | None) -> int | None:
-    """Return the size of the length before each NAL unit; `None` where they have none.
+    """Return the size of the length field before each NAL unit; `None` if there is none.
 
     Args:
         extradata: the decoder configuration of a stream (ISO 14496-15, 5.3.3.1).
@@ -54,7 +54,7 @@ def nal_length_bytes(extradata: bytes | None) -> int | None:
 
 
 def allows_fields(extradata: bytes) -> bool:
-    """Return whether a frame may come as two fields, each of them in a packet of its own.
+    """Return whether a frame may be coded as two fields, each in a packet of its own.
 
     Args:
         extradata: as for `nal_length_bytes`, for which it is not `None`.
@@ -147,6 +147,7 @@ def _skip_scaling_list(settings: _Bits, size: int) -> None:
 def is_disposable(packet: bytes | memoryview, length_bytes: int) -> bool:
     """Return whether an H.264 packet holds nothing but slices that no other frame refers to."""
     at, slices = 0, 0
+    # Any unit that is not understood, such as a parameter set, makes the packet necessary.
     while at + length_bytes < len(packet):
         size = int.from_bytes(packet[at : at + length_bytes], "big")
         at += length_bytes
@@ -173,7 +174,7 @@ class SkippedFrame:
 
     @classmethod
     def of(cls, packet: VideoPacket, time_base: Fraction, rotation: int) -> SkippedFrame:
-        """Make that of a packet that has a timestamp, rotated like the frame before."""
+        """Create one for a packet with a timestamp, rotated like the frame before."""
         assert packet.pts is not None
         return cls(packet.pts, time_base, packet.duration or 0, rotation)
 
@@ -182,8 +183,8 @@ class FrameSkipping:
     """Look ahead in a stream of packets and find those that can be skipped.
 
     Args:
-        length_bytes: as `nal_length_bytes` says.
-        longest_step_back: in ticks; further back means a new clock, and nothing is skipped.
+        length_bytes: from `nal_length_bytes`.
+        longest_step_back: in ticks; a longer one is a timestamp reset, and nothing is skipped.
         is_wanted: called with a frame's timestamp and the next one's, in ticks; with a later
             one where the next is not known.
     """
@@ -196,7 +197,7 @@ class FrameSkipping:
         self._is_wanted = is_wanted
         self._ahead: deque[VideoPacket] = deque()
         self._behind: deque[int] = deque()  # timestamps
-        self._known: list[int] = []  # timestamps of both, sorted
+        self._timestamps: list[int] = []  # of both, sorted
         self._newest: int | None = None
         self._is_regular = True
 
@@ -206,35 +207,36 @@ class FrameSkipping:
             self._note(packet)
             self._ahead.append(packet)
             if len(self._ahead) > _REACH:
-                yield self._judge(self._ahead.popleft())
+                yield self._classify(self._ahead.popleft())
         while self._ahead:
-            yield self._judge(self._ahead.popleft())
+            yield self._classify(self._ahead.popleft())
 
     def _note(self, packet: VideoPacket) -> None:
         pts, newest = packet.pts, self._newest
-        # Until when a frame is on display is known only where times run through: behind a reset
-        # the next larger timestamp may belong to another recording.
+        # How long a frame is on display follows from the next larger timestamp, which after a
+        # reset may belong to another recording: then nothing is skipped any more.
         if pts is None or (newest is not None and pts < newest - self._longest_step_back):
             self._is_regular = False
         if pts is not None and self._is_regular:
-            insort(self._known, pts)
+            insort(self._timestamps, pts)
             self._newest = pts if newest is None else max(newest, pts)
 
-    def _judge(self, packet: VideoPacket) -> tuple[VideoPacket, bool]:
+    def _classify(self, packet: VideoPacket) -> tuple[VideoPacket, bool]:
+        """Return the packet and whether it can be skipped."""
         if not self._is_regular or packet.pts is None:
             return packet, False
-        following = bisect_right(self._known, packet.pts)
+        following = bisect_right(self._timestamps, packet.pts)
         is_spare = (
-            following < len(self._known)
+            following < len(self._timestamps)
             and not (packet.is_keyframe or packet.is_discard or packet.is_corrupt)
-            and not self._is_wanted(packet.pts, self._known[following])
+            and not self._is_wanted(packet.pts, self._timestamps[following])
             and is_disposable(memoryview(packet), self._length_bytes)
         )
-        # Timestamps behind stay known for a while, as packets come in decoding order: the frame
-        # that is shown next may have been decoded before this one.
+        # Timestamps of earlier packets are kept for a while, as packets are in decoding order:
+        # the frame that is shown next may have been decoded before this one.
         self._behind.append(packet.pts)
         if len(self._behind) > _REACH:
-            del self._known[bisect_right(self._known, self._behind.popleft()) - 1]
+            del self._timestamps[bisect_right(self._timestamps, self._behind.popleft()) - 1]
         return packet, is_spare
 
 
@@ -244,7 +246,7 @@ def frame_skipping_for(
     longest_step_back: int,
     is_wanted: Callable[[int, int], bool],
 ) -> FrameSkipping | None:
-    """Return the frame skipping for a stream; `None` where its packets do not allow it.
+    """Return the frame skipping for a stream; `None` if its packets do not allow it.
 
     Args:
         stream: to be decoded.

@@ -16,14 +16,14 @@ __all__ = ["SoftwareRangeDecoder"]
 
 
 class SoftwareRangeDecoder:
-    """A strict reader that decodes range after range; see `RangeDecoder`.
+    """A strict reader that decodes one range after the other; see `RangeDecoder`.
 
     Args:
         path: the video.
-        is_wanted: called with the stretch of time over which a frame is on display.
+        is_wanted: called with the interval over which a frame is on display.
         short_side: of the images that wanted frames are scaled to.
-        first_seconds: time of the video's first frame, which is always wanted: it may have to
-            stand for time before it.
+        first_seconds: time of the video's first frame, which is always wanted: it may also fill
+            positions before it.
 
     Raises:
         SourceError: as for `VideoReader`.
@@ -48,16 +48,16 @@ class SoftwareRangeDecoder:
         """Yield the frames of a range, the wanted ones scaled; see `RangeDecoder.decode`.
 
         Raises:
-            UnsoundRangeError: something is not as it should be.
+            UnsoundRangeError: the range is incomplete or has an irregularity.
         """
         held: TimedFrame | None = None
-        looks = set()
+        formats = set()
         self._reader.stop_after(end_seconds)
         self._reader.seek(begin_seconds)
         for frame in self._reader.frames():
             if frame.frame is not None:
-                looks.add((frame.frame.width, frame.frame.height, frame.rotation_degrees))
-            if not self._reader.is_sound or len(looks) > 1:
+                formats.add((frame.frame.width, frame.frame.height, frame.rotation_degrees))
+            if not self._reader.is_sound or len(formats) > 1:
                 raise UnsoundRangeError("damage, or a change of size or rotation")
             if held is not None:
                 yield self._scaled(held, frame.seconds)
@@ -75,7 +75,7 @@ class SoftwareRangeDecoder:
         self._reader.close()
 
     def _scaled(self, frame: TimedFrame, end_seconds: float) -> TimedFrame:
-        """Return the frame with its image for pixels, or without any where it is not wanted."""
+        """Return the frame with scaled pixels, or without any if it is not wanted."""
         pixels = frame.frame
         is_first = frame.seconds == self._first_seconds
         if pixels is not None:

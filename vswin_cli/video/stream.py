@@ -1,7 +1,7 @@
 """Open a video and iterate over what is sampled from it.
 
-The one place that unpacks a decoder's events for those who want frames or clips, wherever the
-decoder runs. Knows nothing of networks.
+The only module that unpacks a decoder's events into frames or clips, whether the decoder runs in a
+child process or in this one. Independent of the network.
 """
 
 from __future__ import annotations
@@ -26,29 +26,29 @@ if TYPE_CHECKING:
 __all__ = ["OnPosition", "Sample", "VideoStream", "open_video"]
 
 Sample: TypeAlias = SampledFrame | RunEnd
-"""A sampled frame, or the end of a stretch of video without a gap."""
+"""A sampled frame, or the end of a run: of a part of the video without a gap."""
 OnPosition: TypeAlias = Callable[[float], None]
 """Called with the time in seconds of the newest decoded frame."""
 Item = TypeVar("Item")
 
 
 class VideoStream(Iterator[Item]):
-    """One video while it is decoded: its facts, its sampled frames or clips, its report.
+    """A video that is being decoded: its metadata, its sampled frames or clips, its report.
 
     Use as a context manager, or call `close`, to end the decoder when not all items are taken.
 
     Args:
         source: what to open; an address is copied to a temporary file first.
         plan: which frames are sampled.
-        options: by what means they are decoded.
-        convert: what makes the items from the samples.
+        options: how they are decoded.
+        convert: makes the items from the samples.
         pool: where decoder processes come from; by default one is started for this video.
-        on_position: called as decoding goes on.
+        on_position: called as decoding proceeds.
         on_bytes: called as the bytes of a copy arrive.
 
     Attributes:
         plan, options: as given.
-        info: what is known before decoding.
+        info: metadata read before decoding.
 
     Raises:
         SourceError: the source cannot be opened or holds no video.
@@ -82,13 +82,13 @@ class VideoStream(Iterator[Item]):
 
     @property
     def report(self) -> DecodeReport:
-        """The decoder's account; known once all items were taken.
+        """Summary of the decoding; available once all items were taken.
 
         Raises:
             VswinError: items remain.
         """
         if self._report is None:
-            raise VswinError("the decode report is known only after the last clip")
+            raise VswinError("the decode report is available only after the last clip")
         return self._report
 
     def __next__(self) -> Item:
@@ -101,7 +101,7 @@ class VideoStream(Iterator[Item]):
         self.close()
 
     def close(self) -> None:
-        """End the decoder and release the file."""
+        """Stop the decoder and release the file."""
         self._resources.close()
 
     def _samples(self, events: Generator[Event, None, None]) -> Iterator[Sample]:
@@ -112,6 +112,7 @@ class VideoStream(Iterator[Item]):
                 yield event
             elif isinstance(event, DecodeReport):
                 self._report = event
+        # Not left to `close`: a decoder process goes back to its pool as soon as it has finished.
         self._resources.close()
         _check_start(self.plan, self._report)
 
@@ -124,7 +125,7 @@ def open_video(
     pool: DecoderPool | None = None,
     on_position: OnPosition | None = None,
 ) -> VideoStream[Sample]:
-    """Open a video and give its sampled frames, and the ends of its runs, in the order of time.
+    """Open a video and iterate over its sampled frames and the ends of its runs, in time order.
 
     The arguments and errors are those of `VideoStream`.
     """
@@ -142,7 +143,7 @@ def _decode(
 
 
 def _check_start(plan: SamplingPlan, report: DecodeReport | None) -> None:
-    """Refuse a part that begins after the end; only decoding tells where that is."""
+    """Reject a start time beyond the end of the video, which is only known after decoding."""
     if report and report.frames_decoded and plan.start_seconds >= report.duration_seconds:
         raise OptionError(
             f"the part to analyse starts at {plan.start_seconds:g} s, "

@@ -1,9 +1,8 @@
-"""Find out whether a file is shorter than its own structure says.
+"""Check the structure of a container: whether its end is missing, whether a second movie follows.
 
 A declared duration that was not reached has two causes: bytes are missing, or the declaration
-is wrong. Containers that state the length of their parts tell which:
-they are walked without decoding. Reads a few bytes per
-part with plain file access; knows nothing of codecs.
+is wrong. Containers that store the length of their parts distinguish the two. Reads the few bytes
+of each part's header with plain file access; nothing is decoded.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from typing import BinaryIO
 
 __all__ = ["SecondMovie", "is_animated_webp", "is_cut_off", "second_movie"]
 
-_MAX_PARTS = 200_000  # a bound on the walk through damaged files
+_MAX_PARTS = 200_000  # limit for damaged files
 _WEBP_ANIMATION = 0x02
 _EBML_HEADER = 0x1A45DFA3
 _MATROSKA_SEGMENT = 0x18538067
@@ -24,7 +23,7 @@ _BOXES = _FIRST_BOXES | {
     *(b"moof", b"mfra", b"sidx", b"ssix", b"emsg", b"prft", b"pdin"),
     *(b"meta", b"udta", b"uuid", b"imda", b"junk", b"PICT", b"pict"),
 }
-"""Of those that stand on their own (ISO 14496-12, table 1; QuickTime): others are no part."""
+"""Top-level boxes (ISO 14496-12, table 1; QuickTime); anything else ends the sequence."""
 
 
 def is_cut_off(path: Path) -> bool | None:
@@ -32,7 +31,7 @@ def is_cut_off(path: Path) -> bool | None:
 
     Returns:
         `True` if a part reaches beyond the end of the file, `False` if all parts fit, `None`
-        if the format (MPEG streams, raw streams, live recordings) does not say.
+        if the format (MPEG streams, raw streams, live recordings) stores no lengths.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -48,7 +47,7 @@ def is_cut_off(path: Path) -> bool | None:
 
 
 def _boxes_cut_off(file: BinaryIO, size: int) -> bool | None:
-    """Walk MP4 and QuickTime: a sequence of boxes, each with its length."""
+    """Check MP4 and QuickTime: a sequence of boxes, each with its length."""
     offset = 0
     for _ in range(_MAX_PARTS):
         if offset == size:
@@ -56,14 +55,14 @@ def _boxes_cut_off(file: BinaryIO, size: int) -> bool | None:
         file.seek(offset)
         header = file.read(16)
         if header[4:8] not in _BOXES:
-            return None  # a tag or a line end that some program added, or damage
+            return None  # a tag or a line end appended by some program, or damage
         length = int.from_bytes(header[:4], "big")
-        if length == 0:  # reaches to the end, whatever that is
+        if length == 0:  # extends to the end of the file by definition
             return None
         if length == 1 and len(header) == 16:
             length = int.from_bytes(header[8:], "big")
         if length < 8:
-            return None  # damaged; the decoder will tell
+            return None  # damaged, which the decoder reports
         offset += length
         if offset > size:
             return True
@@ -71,7 +70,7 @@ def _boxes_cut_off(file: BinaryIO, size: int) -> bool | None:
 
 
 def _matroska_cut_off(file: BinaryIO, size: int) -> bool | None:
-    """Walk Matroska and WebM: a header, then one segment of stated or unknown length."""
+    """Check Matroska and WebM: a header, then one segment of known or unknown length."""
     for _ in range(8):
         identifier = _read_vint(file, keep_marker=True)
         length = _read_vint(file, keep_marker=False)
@@ -80,7 +79,7 @@ def _matroska_cut_off(file: BinaryIO, size: int) -> bool | None:
         if identifier == _MATROSKA_SEGMENT:
             return None if length is None else file.tell() + length > size
         if length is None or file.tell() + length > size:
-            return None  # damaged; the decoder will tell
+            return None  # damaged, which the decoder reports
         file.seek(length, 1)
     return None
 
@@ -103,7 +102,7 @@ def _read_vint(file: BinaryIO, *, keep_marker: bool) -> int | None:
 
 
 def _riff_cut_off(file: BinaryIO, size: int) -> bool | None:
-    """Walk AVI: one RIFF chunk, followed by more of them beyond 1 GiB."""
+    """Check AVI: one RIFF chunk, followed by more of them beyond 1 GiB."""
     offset = 0
     for _ in range(_MAX_PARTS):
         file.seek(offset)
@@ -111,7 +110,7 @@ def _riff_cut_off(file: BinaryIO, size: int) -> bool | None:
         if len(header) < 8 or header[:4] != b"RIFF":
             return False if offset else None
         (length,) = struct.unpack("<I", header[4:])
-        if length in (0, 0xFFFFFFFF):  # never filled in: a recording without an end
+        if length in (0, 0xFFFFFFFF):  # never filled in: an interrupted or live recording
             return None
         offset += 8 + length + length % 2
         if offset > size + 1:
@@ -124,13 +123,13 @@ class SecondMovie:
     """Another movie behind the first in one file."""
 
     offset: int
-    """Where in the file it begins."""
+    """Offset in the file at which it begins."""
     seconds: float | None = None
-    """How long it says it is, if its format says so in one place."""
+    """Its declared duration, if its header has one."""
 
 
 def second_movie(path: Path) -> SecondMovie | None:
-    """Find a second movie in a file, as joined by `cat`; `None` without one.
+    """Find a second movie in a file, as made by `cat`; `None` if there is none.
 
     Players and FFmpeg stop at the end of the first.
     """
@@ -148,7 +147,7 @@ def second_movie(path: Path) -> SecondMovie | None:
 
 
 def _second_movie_box(file: BinaryIO) -> SecondMovie | None:
-    """Look for a second `moov`; fragmented files may repeat theirs, and are read all the same."""
+    """Look for a second `moov`, except in fragmented files, which may repeat theirs."""
     offset, last_type_offset, num_movies, found = 0, 0, 0, None
     for _ in range(_MAX_PARTS):
         file.seek(offset)

@@ -1,4 +1,4 @@
-"""Parse SMPTE 12M timecode, such as the start timecode that cameras write into their files."""
+"""Parse SMPTE 12M timecode, such as the start timecode in the files of cameras."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TAGS = ("timecode", "TIMECODE", "time_code")  # MOV, MP4, MXF, DV, AVI; Matrosk
 
 @dataclass(frozen=True, slots=True)
 class Timecode:
-    """A label `HH:MM:SS:FF`, or `HH:MM:SS;FF` in drop-frame timecode."""
+    """A timecode `HH:MM:SS:FF`, or `HH:MM:SS;FF` if drop-frame."""
 
     hours: int
     minutes: int
@@ -31,7 +31,7 @@ class Timecode:
         """Count the frames since `00:00:00:00`.
 
         Args:
-            timebase: frames that the timecode counts per second, 30 for 29.97.
+            timebase: nominal frames per second, 30 for 29.97.
         """
         minutes = 60 * self.hours + self.minutes
         number = (60 * minutes + self.seconds) * timebase + self.frames
@@ -42,7 +42,7 @@ class Timecode:
 
 
 def parse_timecode(text: str) -> Timecode | None:
-    """Read a timecode; `;`, `.` and `,` before the frames mean drop-frame. `None`: not one."""
+    """Parse a timecode; `;`, `.` or `,` before the frames mark drop-frame. `None` if invalid."""
     found = _TIMECODE.fullmatch(text.strip())
     if found is None or int(found[1]) >= _HOURS:
         return None
@@ -52,5 +52,5 @@ def parse_timecode(text: str) -> Timecode | None:
 
 def start_timecode(tags: Iterable[Mapping[str, str]]) -> Timecode | None:
     """Return the first timecode in the metadata of streams and container, in their order."""
-    texts = (one[tag] for one in tags for tag in _TAGS if tag in one)
+    texts = (metadata[tag] for metadata in tags for tag in _TAGS if tag in metadata)
     return next(filter(None, map(parse_timecode, texts)), None)

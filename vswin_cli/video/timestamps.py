@@ -1,8 +1,8 @@
-"""Convert file timestamps to one monotonic timeline.
+"""Unwrap file timestamps to one monotonic timeline.
 
-A backward jump of more than `RESET_SECONDS` is a clock reset: the frames behind it continue the
-timeline. A single frame whose time is far from its neighbours', which are near each other, has a
-damaged timestamp: it is shown between them, and no other time changes.
+A backward jump of more than `RESET_SECONDS` is a timestamp reset: the frames after it continue the
+timeline. A single frame whose time is far from those of its neighbours, which are near each other,
+has a damaged timestamp: it is placed between them, and no other time changes.
 """
 
 from __future__ import annotations
@@ -13,54 +13,54 @@ from collections.abc import Callable
 from vswin_cli.storage.humanize import counted
 from vswin_cli.video.info import MediaWarning
 
-__all__ = ["RESET_SECONDS", "Clock"]
+__all__ = ["RESET_SECONDS", "TimestampUnwrapper"]
 
 RESET_SECONDS = 0.5
-"""A step back in time by more than this is a new clock, not reordering."""
-# Jumps ahead up to here are accepted whatever the file's size, as a still of the same length is
-# (`frame_rate`). A stretched clock claims hours or years, which the bytes of the file must allow.
+"""A step back in time by more than this is a timestamp reset, not reordering."""
+# Jumps ahead up to this are accepted whatever the file's size, as stills of the same length are
+# (`frame_rate`). Damaged timestamps jump by hours or years, which the file's size must allow.
 _FREE_JUMP_SECONDS = 60.0
-# From the last frame of one clock to the first of the next: the usual interval, but where the clock
-# is stretched that is itself too long, and every reset would add it.
+# Upper limit of the step across a reset, which is the usual interval: with damaged timestamps that
+# is itself too long, and every reset would add it.
 _LONGEST_BREAK_SECONDS = 1.0
 # At most, between the two frames around a damaged timestamp. Further apart, frames may be missing
 # between them, and the one timestamp is not known to be the wrong one.
 _NEIGHBOUR_SECONDS = 1.0
 
 
-class Clock:
+class TimestampUnwrapper:
     """Compute the times of frames given in presentation order.
 
     Args:
         interval_seconds: usual time between two frames.
 
     Attributes:
-        longest_jumps_seconds: by how much the clock may still jump ahead, all long jumps together.
+        longest_jumps_seconds: remaining budget for long jumps ahead, all of them together.
     """
 
     def __init__(self, interval_seconds: float) -> None:
         self.interval_seconds = interval_seconds
         self.longest_jumps_seconds = math.inf
-        self._first_stretch_seconds: float | None = None
+        self._first_jump_seconds: float | None = None
         self._first_reset_seconds: float | None = None
         self._num_resets = 0
         self._num_misplaced = 0
         self.restart()
 
     def restart(self) -> None:
-        """Start with another frame, such as after a seek; the warnings are kept."""
+        """Start from another frame, such as after a seek; the warnings are kept."""
         self._newest: float | None = None
         self._shift = 0.0
 
     def time_of_next(
         self, stamp: float | None, following: Callable[[], float | None]
     ) -> tuple[float, bool]:
-        """Return the time of the next frame, and whether the file's clock was reset before it.
+        """Return the time of the next frame, and whether timestamps were reset before it.
 
         Args:
             stamp: the frame's timestamp in the file, in seconds; without one the frame is one
                 interval after the last.
-            following: returns the stamp of the frame after it; called if this one is a jump.
+            following: returns the stamp of the frame after it; called if this one jumps.
         """
         newest = self._newest
         if newest is None:
@@ -75,11 +75,11 @@ class Clock:
     def _after(
         self, newest: float, seconds: float, following: Callable[[], float | None]
     ) -> tuple[float, bool]:
-        # Decoders and demuxers put frames out of order by a few frames; that is left to
-        # `frames.in_order`. Joined or wrapped clocks step back by seconds to hours.
+        # Decoders and demuxers put frames out of order by a few frames, which `frames.in_order`
+        # sorts. Joined recordings and wrapped counters step back by seconds to hours.
         if abs(seconds - newest) <= RESET_SECONDS:
             return seconds, False
-        # One odd timestamp is damage; two in a row are a jump that the file means.
+        # A single deviating timestamp is damage; two in a row are a jump of the recording.
         stamp = following()
         if stamp is not None and self._is_misplaced(newest, seconds, stamp + self._shift):
             self._num_misplaced += 1
@@ -94,7 +94,7 @@ class Clock:
         return begin, True
 
     def _ahead(self, newest: float, seconds: float) -> tuple[float, bool]:
-        """Time of a frame after a jump: frames are missing, as many as the file could hold."""
+        """Accept a jump ahead as missing frames, up to as much as the file could hold."""
         jump = seconds - newest
         if jump <= _FREE_JUMP_SECONDS:
             return seconds, False
@@ -102,11 +102,11 @@ class Clock:
         self.longest_jumps_seconds -= possible
         if possible == jump:
             return seconds, False
-        is_break = possible <= _FREE_JUMP_SECONDS  # too short to be reported as a gap of its own
+        is_break = possible <= _FREE_JUMP_SECONDS  # budget used up: treated like a reset
         step = self._break_seconds if is_break else possible
         self._shift += newest + step - seconds
-        if self._first_stretch_seconds is None:
-            self._first_stretch_seconds = newest
+        if self._first_jump_seconds is None:
+            self._first_jump_seconds = newest
         return newest + step, is_break
 
     @property
@@ -115,25 +115,25 @@ class Clock:
 
     @staticmethod
     def _is_misplaced(newest: float, seconds: float, following: float) -> bool:
-        """Return whether the frames around are neighbours and this one is far from both."""
+        """Return whether the frames around this one are close, and it is far from both."""
         are_near = newest < following <= newest + _NEIGHBOUR_SECONDS
         return are_near and abs(seconds - following) > RESET_SECONDS
 
     @property
     def warnings(self) -> tuple[MediaWarning, ...]:
-        """The resets, jumps and damaged timestamps met so far."""
+        """Warnings of the resets, jumps and damaged timestamps so far."""
         found = []
         if self._num_resets:
             times = f", {self._num_resets:,} times in all" if self._num_resets > 1 else ""
-            text = f"the file's clock starts anew at {self._first_reset_seconds:.3f} s{times}"
+            text = f"the file's timestamps restart at {self._first_reset_seconds:.3f} s{times}"
             found.append(MediaWarning("TIMESTAMP_RESET", text))
-        if self._first_stretch_seconds is not None:
+        if self._first_jump_seconds is not None:
             text = (
-                f"the file's clock jumps at {self._first_stretch_seconds:.3f} s, further than "
-                "its bytes can fill; later times are uncertain"
+                f"the file's timestamps jump ahead at {self._first_jump_seconds:.3f} s, by more "
+                "than a file of this size can hold; later times are uncertain"
             )
             found.append(MediaWarning("STRETCHED_CLOCK", text))
         if self._num_misplaced:
-            text = f"{counted(self._num_misplaced, 'damaged timestamp')} corrected by those around"
+            text = f"{counted(self._num_misplaced, 'damaged timestamp')} corrected from neighbours"
             found.append(MediaWarning("DAMAGED_TIMESTAMPS", text))
         return tuple(found)

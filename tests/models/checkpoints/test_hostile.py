@@ -50,7 +50,7 @@ def peak_kilobytes(path):
 
 @pytest.mark.parametrize("is_zip", [True, False], ids=["zip", "legacy"])
 @pytest.mark.parametrize("has_object", [True, False], ids=["object", "plain"])
-def test_a_view_with_a_stride_of_zero_claims_nothing(tmp_path, is_zip, has_object):
+def test_a_view_with_a_stride_of_zero_needs_no_memory(tmp_path, is_zip, has_object):
     wide = {**STATE, "norm.bias": torch.zeros(1).expand(1 << 30)}
     meta = {"log": Log()} if has_object else {}
     torch.save(
@@ -189,7 +189,7 @@ def test_whatever_a_library_raises_becomes_the_documented_error(tmp_path, error)
         raise VswinError("kept")
 
 
-def test_an_encrypted_archive_and_one_of_unknown_compression_are_refused(tmp_path):
+def test_encrypted_archives_and_unknown_compression_are_rejected(tmp_path):
     path = official_file(tmp_path / "x.pth", STATE)
     torch.save(torch.load(path), path)
     content = bytearray(path.read_bytes())

@@ -79,7 +79,7 @@ def test_wrong_weights_would_be_noticed(tmp_path):
 
 
 @pytest.mark.parametrize("spec", all_specs(), ids=lambda spec: spec.name)
-def test_published_architectures_are_told_from_shapes_alone(spec):
+def test_published_architectures_are_detected_from_shapes(spec):
     found = recognise(empty_state(spec.architecture, spec.num_classes), "file")
     assert found.architecture == spec.architecture
     assert found.num_classes == spec.num_classes
@@ -94,11 +94,11 @@ def test_published_architectures_are_told_from_shapes_alone(spec):
     ],
     ids=["one-stage", "narrow-mlp", "five-stages"],
 )
-def test_other_architectures_are_told_from_shapes(architecture):
+def test_other_architectures_are_detected_from_shapes(architecture):
     assert recognise(empty_state(architecture, 3), "file").architecture == architecture
 
 
-def test_an_index_buffer_tells_a_window_that_is_not_square():
+def test_a_window_that_is_not_square_is_detected_from_the_index_buffer():
     architecture = Architecture("swin3d_custom", 8, (1,), (1,), (4, 3, 5))
     state = empty_state(architecture, 3)
     name = "layers.0.blocks.0.attn.relative_position_index"

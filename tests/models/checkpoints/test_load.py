@@ -56,7 +56,7 @@ def test_the_weights_file_in_our_folder_stands_for_the_folder(saved):
     assert read_checkpoint(saved / WEIGHTS_FILE).card == CARD
 
 
-def test_weights_without_their_card_are_told_from_shapes(saved):
+def test_weights_without_their_card_are_detected_from_shapes(saved):
     (saved / CARD_FILE).unlink()
     checkpoint = read_checkpoint(saved / WEIGHTS_FILE)
     assert (checkpoint.layout, checkpoint.card) == ("bare", None)
@@ -87,7 +87,7 @@ def test_our_weights_are_a_safetensors_file_as_the_library_writes_it(saved, tmp_
     assert (saved / WEIGHTS_FILE).stat().st_size == (tmp_path / "theirs").stat().st_size
 
 
-def test_a_built_model_runs_and_knows_the_hash_of_its_file(saved, official):
+def test_a_built_model_runs_and_has_the_hash_of_its_file(saved, official):
     clip = golden_input((4, 64, 64))
     from_folder = build_model(read_checkpoint(saved), CARD)
     from_official = build_model(read_checkpoint(official), CARD)
@@ -187,7 +187,7 @@ def test_a_cut_off_weights_file_is_refused(saved):
         read_checkpoint(saved)
 
 
-def test_saving_replaces_an_older_model_and_leaves_nothing_else(saved):
+def test_saving_replaces_an_older_model_and_leaves_no_other_file(saved):
     save_model(saved, golden_state("w877"), replace(CARD, id="newer"))
     assert read_checkpoint(saved).card == replace(CARD, id="newer")
     assert contents(saved.parent) == ["model"]

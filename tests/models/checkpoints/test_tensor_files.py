@@ -117,7 +117,7 @@ def test_reads_tensors_at_the_top_or_under_a_usual_key(save, is_zip, wrapper):
 
 
 @BOTH_FORMATS
-def test_the_format_is_told_by_content_not_by_name(save, is_zip):
+def test_the_format_is_detected_by_content_not_by_name(save, is_zip):
     path = save(TENSORS, is_zip=is_zip, name="file.safetensors")
     assert_tensors(read_tensor_file(path).tensors, TENSORS)
 
@@ -190,7 +190,7 @@ def test_a_whole_pickled_model_is_refused_with_advice(save, is_zip):
     assert "state_dict" in str(caught.value.hint)
 
 
-def test_a_tensor_of_an_unknown_class_is_refused_by_name(save):
+def test_a_tensor_of_an_unknown_class_is_rejected_by_name(save):
     with pytest.raises(UnsafeCheckpointError, match=r"tensor odd is built by .*Log"):
         read_tensor_file(save({"state_dict": {**TENSORS, "odd": Log()}}))
 
@@ -225,7 +225,7 @@ def test_a_missing_file_is_named(tmp_path):
 
 @BOTH_FORMATS
 @pytest.mark.parametrize("content", [{"epoch": 3}, [1, 2], 3])
-def test_a_file_without_tensors_says_what_it_holds(save, is_zip, content):
+def test_error_for_a_file_without_tensors_lists_its_contents(save, is_zip, content):
     with pytest.raises(
         CheckpointError, match=r"contains no tensors \(found (keys epoch|list|int)\)"
     ):
@@ -323,7 +323,7 @@ def test_a_zip_archive_with_two_pickles_is_refused(tmp_path):
 
 
 @BOTH_FORMATS
-def test_numbers_that_only_pytorch_knows_are_left_to_it(save, is_zip):
+def test_data_types_unknown_to_numpy_are_read_by_pytorch(save, is_zip):
     tensors = {"phase": torch.zeros(2, dtype=torch.complex64), "weight": torch.ones(2)}
     assert_tensors(read_tensor_file(save(tensors, is_zip=is_zip)).tensors, tensors)
     with pytest.raises(CheckpointError, match="unknown kind of tensor storage"):

@@ -78,7 +78,7 @@ def test_index_of_real_size_has_the_published_network_s_parameters(stem, name):
         ("TFVideoSwinB_K600_IN22K_P244_W877_32x224", 353_279_154),
     ],
 )
-def test_index_alone_tells_the_length_of_the_data_file(stem, data_bytes):
+def test_length_of_the_data_file_follows_from_the_index(stem, data_bytes):
     index = BundleIndex.read(TF_DATA / f"{stem}.index")
     graph = next(entry for entry in index.entries.values() if entry.is_string)
     assert index.data_bytes() == data_bytes == 4 * index.parameter_count + graph.num_bytes

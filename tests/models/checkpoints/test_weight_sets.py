@@ -104,7 +104,7 @@ def test_tensors_that_could_belong_to_the_network_are_refused_and_named(save, na
         read_checkpoint(save({"state_dict": state}))
 
 
-def test_a_head_beside_a_network_without_one_is_not_taken_for_its_own(save, named):
+def test_a_head_beside_a_network_without_one_is_not_used_for_it(save, named):
     state = {f"net.{key}": value for key, value in named.items() if "cls_head" not in key}
     state |= {"head.weight": STATE["head.weight"], "head.bias": STATE["head.bias"]}
     with pytest.raises(CheckpointError, match=r"head\.weight \(beside net\.\*\)"):
@@ -140,7 +140,7 @@ def test_a_lone_average_loads_and_is_named(save, named, key):
     ],
     ids=["timm", "detr", "nested", "lightning", "ema-pytorch"],
 )
-def test_where_both_are_there_one_is_used_and_the_other_can_be_chosen(
+def test_of_two_weight_sets_one_is_the_default_and_the_other_can_be_chosen(
     save, named, content, average
 ):
     path = save(content(named, averaged(named)))
@@ -175,7 +175,7 @@ def test_weights_that_are_not_in_the_file_are_refused(save, named):
         read_checkpoint(save({"state_dict_ema": named}), ema=False)
 
 
-def test_two_networks_of_one_kind_are_refused_and_named(save, named):
+def test_two_networks_of_one_kind_are_rejected_and_named(save, named):
     both = _under("student.", named) | _under("teacher.", averaged(named))
     with pytest.raises(CheckpointError, match="2 networks in it: student, teacher"):
         read_checkpoint(save(both))

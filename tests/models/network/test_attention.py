@@ -135,7 +135,7 @@ def test_kernel_is_compiled_once_and_kept(tmp_path):
 
 
 @pytest.mark.slow
-def test_no_kernel_without_a_compiler_or_if_not_wanted(tmp_path):
+def test_no_kernel_without_a_compiler_or_if_switched_off(tmp_path):
     assert not shows_kernel(tmp_path, CC="false")
     assert not shows_kernel(tmp_path, CC="/no/such/compiler")
     assert not shows_kernel(tmp_path, VSWIN_NATIVE="0")
@@ -155,6 +155,6 @@ def test_a_damaged_library_is_not_used_but_compiled_again(tmp_path, damage):
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_no_kernel_where_nothing_can_be_kept(tmp_path):
+def test_no_kernel_without_a_writable_folder(tmp_path):
     tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
     assert not shows_kernel(tmp_path)

@@ -49,7 +49,7 @@ def test_a_changed_source_gets_a_library_of_its_own(load, tmp_path):
     assert len(kept(tmp_path)) == 2
 
 
-def test_a_source_that_does_not_compile_gives_none_and_leaves_nothing(load, tmp_path):
+def test_a_source_that_does_not_compile_gives_none_and_no_file(load, tmp_path):
     assert load("this is no C") is None
     assert list((tmp_path / "cache" / "native").iterdir()) == []
 

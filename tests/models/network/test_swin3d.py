@@ -105,7 +105,7 @@ def test_a_fused_step_of_an_optimiser_changes_what_is_kept():
         torch.testing.assert_close(layer(x), F.linear(x, layer.weight, layer.bias))
 
 
-def test_switching_to_eval_forgets_what_is_kept():
+def test_switching_to_eval_drops_cached_biases():
     network = build(golden_network("w877"))
     clip = golden_input((16, 32, 32))
     with torch.inference_mode():

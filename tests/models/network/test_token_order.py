@@ -31,7 +31,7 @@ def test_tokens_leave_a_stage_in_grid_order_whatever_the_windows(grid, batch):
 
 
 @pytest.mark.parametrize("grid", GRIDS, ids=str)
-def test_going_to_the_shifted_order_and_back_changes_nothing(grid):
+def test_shifted_order_and_back_is_the_identity(grid):
     for route in routes(grid, 2):
         if route.to_shifted is None:
             assert route.to_regular is None

@@ -73,7 +73,7 @@ def test_every_token_has_one_slot_in_both_partitions(grid):
     ],
     ids=str,
 )
-def test_regions_see_what_the_authors_mask_leaves(grid, window, shift):
+def test_regions_equal_the_authors_mask(grid, window, shift):
     plan = plan_stage(grid, window)
     assert torch.equal(visible(plan.shifted), visible_by_definition(grid, window, shift))
     unmoved = visible_by_definition(grid, window, (0, 0, 0))

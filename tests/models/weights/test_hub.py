@@ -153,12 +153,12 @@ def test_missing_revision_fails_naming_it(server):
         fetch(source(revision="v9"))
 
 
-def test_repository_name_that_cannot_be_one_is_refused(server):
+def test_invalid_repository_name_is_rejected(server):
     with pytest.raises(DownloadError, match="not the name of a Hub repository"):
         fetch(source(repo="a/b/c"))
 
 
-def test_gated_repository_says_how_to_get_in(server):
+def test_error_for_a_gated_repository_explains_how_to_get_access(server):
     server.repos["user/repo"].gated = True
     with pytest.raises(DownloadError, match="gated") as caught:
         fetch(source())
@@ -201,13 +201,13 @@ def test_damaged_copy_in_the_cache_is_noticed_and_force_mends_it(server):
     assert data.path.read_bytes() == WEIGHTS
 
 
-def test_known_hash_that_differs_fails(server):
+def test_hash_that_differs_fails(server):
     file = RemoteFile("variables/w.data", sha256=FileHash("0" * 64, "confirmed"))
     with pytest.raises(IntegrityError, match="expected 00000000"):
         fetch(source(file))
 
 
-def test_known_beginning_of_a_hash_is_enough(server):
+def test_beginning_of_a_hash_is_enough(server):
     file = RemoteFile("variables/w.data", sha256=FileHash(sha256(WEIGHTS)[:8], "published"))
     (data,) = fetch(source(file))
     assert data.sha256 == sha256(WEIGHTS)
@@ -236,7 +236,7 @@ def test_offline_with_a_copy_uses_it(server, monkeypatch, tmp_path):
     assert server.log == []
 
 
-def test_offline_without_a_copy_says_which_switch_is_set(server, monkeypatch, tmp_path):
+def test_error_for_offline_without_a_copy_names_the_switch(server, monkeypatch, tmp_path):
     with (
         offline(monkeypatch, tmp_path, server.endpoint),
         pytest.raises(OfflineError, match="HF_HUB_OFFLINE"),
@@ -366,9 +366,7 @@ def test_offline_a_repository_in_the_hubs_cache_is_listed_from_there(server, mon
 
 
 @pytest.mark.parametrize("name", ["ALL_PROXY", "all_proxy", "HTTP_PROXY"])
-def test_a_socks_proxy_without_its_package_says_what_to_install(
-    server, monkeypatch, tmp_path, name
-):
+def test_error_for_a_socks_proxy_without_its_package_names_it(server, monkeypatch, tmp_path, name):
     monkeypatch.setitem(sys.modules, "socksio", None)
     proxy = {"NO_PROXY": "example.org", name: "socks5://127.0.0.1:9"}
     with hub_environment(monkeypatch, tmp_path, server.endpoint, **proxy):

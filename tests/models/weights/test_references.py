@@ -35,7 +35,7 @@ def test_registry_name_wins_over_a_folder_of_that_name():
 
 
 @pytest.mark.parametrize("text", ["w.pth", "./w", "/tmp/w", "../w.bin", "a/b.safetensors"])
-def test_what_looks_like_a_path_is_one_even_if_missing(text):
+def test_reference_in_path_form_is_a_path_even_if_missing(text):
     assert parse_reference(text) == LocalReference(Path(text))
 
 
@@ -80,7 +80,7 @@ def test_misspelt_name_offers_the_nearest():
 
 
 @pytest.mark.parametrize("text", ["a/b/c", "hf://alone", "user/repo@", "a b/c"])
-def test_what_is_nothing_known_fails(text):
+def test_unknown_reference_fails(text):
     with pytest.raises(UnknownModelError, match="neither a name"):
         parse_reference(text)
 

@@ -65,7 +65,7 @@ def test_label_list_is_as_long_as_the_head(spec):
 
 
 @SPECS
-def test_every_entry_says_where_it_comes_from_and_how_it_was_measured(spec):
+def test_every_entry_states_its_source_and_how_it_was_measured(spec):
     assert spec.origin
     assert spec.licence
     assert spec.pretrained_on
@@ -89,7 +89,7 @@ def test_hub_comes_first_where_it_has_the_weights(spec):
 
 
 @SOURCES
-def test_every_file_can_be_checked_before_any_hash_is_known(source):
+def test_every_file_can_be_checked_without_a_hash(source):
     assert source.uri.startswith(("https://", "hf://"))
     assert source.licence != "unknown"
     weights = max(source.files, key=lambda file: file.planned_bytes)
@@ -113,14 +113,14 @@ def test_something_something_is_sampled_over_its_whole_clip():
     assert {s.name for s in all_specs() if s.input.sampling == "uniform"} == {"swin-b-ssv2"}
 
 
-def test_unknown_name_offers_the_nearest():
+def test_error_for_an_unknown_name_suggests_the_nearest():
     with pytest.raises(UnknownModelError) as caught:
         get_spec("swin_b_k60")
     assert "'swin_b_k60'" in caught.value.message
     assert "swin-b-k600" in str(caught.value.hint)
 
 
-def test_name_like_nothing_lists_all():
+def test_error_for_a_name_without_similar_ones_lists_all():
     with pytest.raises(UnknownModelError) as caught:
         get_spec("zzz")
     assert all(spec.name in str(caught.value.hint) for spec in all_specs())
@@ -132,7 +132,7 @@ def test_nearest_names_ignore_case_and_underscores():
     assert nearest_names("swin-l-k600", names)
 
 
-def test_unknown_source_lists_those_there_are():
+def test_error_for_an_unknown_source_lists_the_existing_ones():
     assert find_source(get_spec("swin-t-k400"), "authors").key == "authors"
     with pytest.raises(OptionError) as caught:
         find_source(get_spec("swin-b-k600"), "torchvision")
