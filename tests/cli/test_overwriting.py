@@ -1,6 +1,7 @@
 """Results never replace files of the user: recognised by content, refused by name."""
 
 import io
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from vswin_cli.cli.app import run
 from vswin_cli.cli.overwriting import is_own_file
 from vswin_cli.export import FORMATS, write_timeline, write_timelines
 from vswin_cli.report import ReportSource, write_report
+from vswin_cli.timeline.provenance import VideoRecord
 from vswin_cli.timeline.score_files import save_track
 
 FOREIGN = {
@@ -152,3 +154,102 @@ def test_a_folder_of_results_keeps_what_is_not_ours(tmp_path, saved, capsys):
     (folder / "a b.json").write_text("{}")
     assert run(["export", str(saved), "-o", f"{folder}/"]) == 8
     assert (folder / "a b.json").read_text() == "{}"
+
+
+def two_timelines(folder):
+    paths = [folder / f"{name}.json" for name in ("one", "two")]
+    for path in paths:
+        record = VideoRecord(uri=f"/videos/{path.stem}.mp4", duration_seconds=20.0)
+        write_timeline(timeline(video=record), "json", path)
+    return [str(path) for path in paths]
+
+
+@pytest.mark.parametrize("name", ["one.html", "two.html"])
+@pytest.mark.parametrize("target", ["days.html", "pages/"])
+def test_pages_of_several_videos_replace_no_other_page(tmp_path, capsys, name, target):
+    saved = two_timelines(tmp_path)
+    folder = tmp_path / target / "index-videos" if target[-1] == "/" else tmp_path / "days-videos"
+    folder.mkdir(parents=True)
+    path = folder / name
+    path.write_text(FOREIGN["page.html"])
+    command = ["report", *saved, "-o", f"{tmp_path}/{target}", "--no-thumbnails"]
+    assert run(command) == 8
+    assert f"{path} exists and was not written by vswin" in capsys.readouterr().err
+    assert [one.name for one in folder.iterdir()] == [name]
+    assert path.read_text() == FOREIGN["page.html"]
+    assert run([*command, "--force"]) == 0
+    assert run(command) == 0  # now all are ours
+    assert sorted(one.name for one in folder.iterdir()) == ["one.html", "two.html"]
+
+
+def test_a_file_in_place_of_the_folder_of_pages_is_refused_at_once(tmp_path, capsys):
+    saved = two_timelines(tmp_path)
+    (tmp_path / "days-videos").write_text("precious")
+    assert run(["report", *saved, "-o", str(tmp_path / "days.html"), "--force"]) == 8
+    assert "days-videos" in capsys.readouterr().err
+    assert not (tmp_path / "days.html").exists()
+
+
+def test_tag_checks_all_pages_of_its_report_before_any_work(tmp_path, capsys, monkeypatch):
+    videos = [tmp_path / "one.mp4", tmp_path / "two.mp4"]
+    for video in videos:
+        make_video(video, VideoRecipe(num_frames=4))
+    page = tmp_path / "days-videos" / "two.html"
+    page.parent.mkdir()
+    page.write_text(FOREIGN["page.html"])
+    monkeypatch.setattr("vswin_cli.cli.tag.make_engine", None)  # would be called to work
+    assert run(["tag", *map(str, videos), "--report", str(tmp_path / "days.html")]) == 8
+    assert str(page) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "code"),
+    [
+        ("labels.csv", "path,label\na.mp4,cat\n", 8),
+        ("table.csv", FOREIGN["table.csv"], 8),
+        ("ours.csv", "path,label,rank,predicted,score,problem\n", 4),
+        ("empty.csv", "", 4),
+        ("photo.jpg", "precious", 2),
+    ],
+)
+def test_predictions_replace_only_predictions(tmp_path, capsys, tiny_model, name, content, code):
+    listed, path = tmp_path / "list.csv", tmp_path / name
+    listed.write_text("path,label\ngone.mp4,label a\n")  # all videos fail, after the check
+    path.write_text(content)
+    command = ["evaluate", "topk", str(listed), "--weights", str(tiny_model)]
+    command += ["--predictions", str(path), "--device", "cpu", "-q"]
+    assert run(command) == code
+    assert (path.read_text() == content) == (code != 4)
+    if code == 8:
+        assert "--force" in capsys.readouterr().err
+        assert run([*command, "--force"]) == 4
+
+
+def test_a_letter_on_the_edge_of_what_is_read_does_not_disown_a_file(tmp_path):
+    path = tmp_path / "long.srt"
+    one = "1\n00:00:01,000 --> 00:00:02,000\n{} 0.93\n\n"
+    for shift in range(3):
+        text = one.format("a" * shift + "字") * (1 << 15)
+        assert len(text.encode()) > 1 << 20
+        path.write_text(text[:-1])
+        assert is_own_file(path)
+
+
+@pytest.mark.parametrize("kind", ["deflate", "encrypted", "method", "cut"])
+def test_a_damaged_archive_is_not_ours_and_no_fault(tmp_path, kind):
+    path = tmp_path / "other.npz"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("meta.json", '{"schema": "vswin.scores/1"}' * 9)
+    data = bytearray(path.read_bytes())
+    central = data.index(b"PK\x01\x02")
+    if kind == "deflate":
+        data[39:44] = b"\xff" * 5
+    elif kind == "encrypted":
+        data[6] |= 1
+        data[central + 8] |= 1
+    elif kind == "method":
+        data[8] = data[central + 10] = 99
+    else:
+        del data[20:30]
+    path.write_bytes(data)
+    assert not is_own_file(path)

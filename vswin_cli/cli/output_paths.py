@@ -28,7 +28,7 @@ from vswin_cli.storage.remote import as_local_path, is_remote
 from vswin_cli.storage.result_names import unique_names
 from vswin_cli.storage.sources import VideoSource
 
-__all__ = ["OutputPath", "TagPaths", "check_distinct", "page_path", "plan_tag_paths"]
+__all__ = ["OutputPath", "TagPaths", "check_distinct", "plan_pages", "plan_tag_paths"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +85,8 @@ class TagPaths:
     """A file for each video, by `VideoSource.id`; empty if all goes to stdout."""
     scores: Mapping[str, Path]
     """The same for scores; empty if they are not kept."""
-    page: Path | None
-    """The report."""
+    pages: Sequence[Path]
+    """Files of the report, the one to open first ahead; empty without a report."""
     folders: Sequence[OutputPath]
     """Folders for scores and report that may have to be made."""
 
@@ -103,8 +103,7 @@ class TagPaths:
         """Yield every file with the option that asks for it."""
         yield from (("--out", path) for path in self.results.values())
         yield from (("--save-scores", path) for path in self.scores.values())
-        if self.page is not None:
-            yield "--report", self.page
+        yield from (("--report", path) for path in self.pages)
 
 
 def plan_tag_paths(
@@ -134,10 +133,11 @@ def plan_tag_paths(
     ids = [source.id for source in sources]
     scores = None if save_scores is None else OutputPath.parse(save_scores)
     page = None if report is None else OutputPath.parse(report)
+    uris = [source.uri for source in sources]
     paths = TagPaths(
         results=dict(zip(ids, results, strict=False)),
         scores={} if scores is None else dict(zip(ids, _score_files(scores, ids), strict=True)),
-        page=None if page is None else page_path(page, [source.uri for source in sources]),
+        pages=() if page is None else plan_pages(page, uris),
         folders=[folder for folder in (scores, page) if folder is not None],
     )
     check_distinct(paths.named())
@@ -145,17 +145,33 @@ def plan_tag_paths(
     check_spares(files, (source.path for source in sources), "a video to be tagged")
     check_spares(files, model_files)
     check_media_names(paths.named())
-    if paths.page is not None:
-        check_page_name("--report", paths.page)
+    for file in paths.pages:
+        check_page_name("--report", file)
     check_overwrites(files, force=force)
     return paths
 
 
-def page_path(output: OutputPath, uris: Sequence[str]) -> Path:
-    """Return the path of a report: in a folder it is named after its video, or `index.html`."""
+def plan_pages(output: OutputPath, uris: Sequence[str]) -> list[Path]:
+    """List the files of a report: its page, and for several videos theirs in a folder beside it.
+
+    In a folder the page is named after its video, or `index.html`.
+
+    Raises:
+        OutputError: the folder beside it is a file, or nobody may write into it.
+    """
+    from vswin_cli.report import report_files
+
+    page = output.files(uris, ".html")[0] if uris else output.path
     if output.is_folder and len(uris) != 1:
-        return output.path / "index.html"
-    return output.files(uris, ".html")[0] if uris else output.path
+        page = output.path / "index.html"
+    files = report_files(uris, page)
+    folder = files[-1].parent
+    if is_there(folder):
+        with writing(f"{folder}"):
+            if not is_folder(folder):
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+        check_destination(folder)
+    return files
 
 
 def check_distinct(named: Iterable[tuple[str, Path]]) -> None:

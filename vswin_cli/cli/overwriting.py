@@ -7,10 +7,12 @@ refused for what is none, whether the file exists or not.
 
 from __future__ import annotations
 
+import codecs
 import errno
 import os
 import re
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -32,10 +34,20 @@ MEDIA_SUFFIXES = VIDEO_SUFFIXES | {f".{name}" for name in f"{_IMAGES} {_SOUNDS}"
 """Endings of videos, images and sound; no result of vswin has one."""
 
 _HEAD_BYTES = 1 << 20
+_UNREADABLE = (  # what reading a damaged file raises; foreign archives may be anything
+    OSError,
+    ValueError,
+    KeyError,
+    EOFError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 _MARKS = (  # near the beginning of what names its author, and heads of tables with our columns
     re.compile(r'\{\s*"schema":\s*"vswin\.timeline/\d+"'),
     re.compile(r"video,start,end,duration,start_tc,end_tc,label,class_id,score\b"),
     re.compile(r"video\tstart_ms\tend_ms\tlabel\tclass_id\tscore_permille\b"),
+    re.compile(r"path,label,rank,predicted,score,problem\n"),
     re.compile(r'<\?xml[^>]*>\s*<ANNOTATION_DOCUMENT AUTHOR="vswin"'),
     re.compile(r'<\?xml(?s:.){,4000}?<event name="vswin"'),
     re.compile(r'\{\s*"OTIO_SCHEMA"(?s:.)*?"vswin": \{'),
@@ -118,12 +130,14 @@ def is_own_file(path: Path) -> bool:
         if path.stat().st_size == 0:
             return True
         if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                return b'"vswin.scores/' in archive.read("meta.json")[:200]
+            with zipfile.ZipFile(path) as archive, archive.open("meta.json") as meta:
+                return b'"vswin.scores/' in meta.read(200)
         with path.open("rb") as file:
-            text = file.read(_HEAD_BYTES).decode("utf-8-sig")
+            head = file.read(_HEAD_BYTES)
             is_all = not file.read(1)
-    except (OSError, ValueError, KeyError, NotImplementedError, RuntimeError, zipfile.BadZipFile):
+        # The last character of the head may be cut.
+        text = codecs.getincrementaldecoder("utf-8-sig")().decode(head, final=is_all)
+    except _UNREADABLE:
         return False
     if any(mark.match(text) for mark in _MARKS):
         return True

@@ -81,21 +81,21 @@ def report(
 
         vswin report day1.json day2.json -o days.html --no-thumbnails
     """
-    from vswin_cli.cli.output_paths import OutputPath, page_path
+    from vswin_cli.cli.output_paths import OutputPath, plan_pages
     from vswin_cli.cli.overwriting import check_media_names, check_overwrites, check_page_name
     from vswin_cli.report import write_report
     from vswin_cli.storage.files import check_spares
 
     output = OutputPath.parse(out)
     sources = report_sources(timelines, scores or [], video or [])
-    page = page_path(output, [source.timeline.video.uri for source in sources])
-    check_spares([page], [*timelines, *(scores or []), *(source.video for source in sources)])
-    check_media_names([("--out", page)])
-    check_page_name("--out", page)
-    check_overwrites([page], force=force)
+    pages = plan_pages(output, [source.timeline.video.uri for source in sources])
+    check_spares(pages, [*timelines, *(scores or []), *(source.video for source in sources)])
+    check_media_names([("--out", pages[0])])
+    check_page_name("--out", pages[0])
+    check_overwrites(pages, force=force)
     output.make()
     with console.progress("report", unit="videos", quiet=quiet) as on_progress:
-        written = write_report(sources, page, thumbnails=thumbnails, on_progress=on_progress)
+        written = write_report(sources, pages[0], thumbnails=thumbnails, on_progress=on_progress)
     if not quiet:
         more = f" and {len(written) - 1} more" if len(written) > 1 else ""
         console.note(f"wrote {written[0]}{more}")

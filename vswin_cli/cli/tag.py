@@ -138,8 +138,8 @@ def tag(
             if not quiet:
                 for path in (one.scores for one in done if paths.scores):
                     console.note(f"wrote {path}")
-        if paths.page is not None:
-            _write_report(done, paths.page, quiet=quiet)
+        if paths.pages:
+            _write_report(done, paths.pages[0], quiet=quiet)
     if num_failed:
         raise typer.Exit(SOME_FAILED)
     if strict:
@@ -198,7 +198,7 @@ def _keeping_scores(
 ) -> Iterator[Mapping[str, Path]]:
     """Yield where scores go; a report needs them even if the user does not keep them."""
     paths.make_folders()
-    if paths.scores or paths.page is None:
+    if paths.scores or not paths.pages:
         yield paths.scores
         return
     with tempfile.TemporaryDirectory(prefix="vswin-") as folder:

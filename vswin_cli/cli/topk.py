@@ -16,7 +16,7 @@ from vswin_cli.cli import console
 from vswin_cli.cli.evaluation_text import topk_text, write_report
 from vswin_cli.cli.model_choice import ModelChoice, make_engine
 from vswin_cli.cli.option_groups import ExactEngineChoice, with_option_groups
-from vswin_cli.cli.options import JsonOption, QuietOption, RootOption
+from vswin_cli.cli.options import ForceOption, JsonOption, QuietOption, RootOption
 from vswin_cli.config import EngineOptions
 from vswin_cli.errors import SOME_FAILED, SourceError
 from vswin_cli.storage.humanize import counted
@@ -73,6 +73,7 @@ def topk(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Ignore the results of earlier runs.")
     ] = False,
+    force: ForceOption = False,
     running: ExactEngineChoice,
     workers: Annotated[
         int | None,
@@ -101,7 +102,7 @@ def topk(
     from vswin_cli.evaluation.topk import evaluate_videos, summarise
     from vswin_cli.evaluation.video_list import read_video_list
 
-    _check_before_loading(videos, protocol, predictions, choice)
+    _check_before_loading(videos, protocol, predictions, choice, force=force)
     engine, chosen = _prepare(choice, running.options(), protocol, quiet=quiet)
     listed = read_video_list(videos, engine.model.card.labels, root=root)
     workers = workers or min(_MOST_WORKERS, os.cpu_count() or 1)
@@ -113,9 +114,15 @@ def topk(
 
 
 def _check_before_loading(
-    videos: Path, protocol: str | None, predictions: Path | None, choice: ModelChoice
+    videos: Path,
+    protocol: str | None,
+    predictions: Path | None,
+    choice: ModelChoice,
+    *,
+    force: bool,
 ) -> None:
     """Find slips of the pen at once: they should not cost a download first."""
+    from vswin_cli.cli.overwriting import check_media_names, check_overwrites
     from vswin_cli.evaluation.protocols import check_protocol_name
     from vswin_cli.evaluation.reading import read_text
     from vswin_cli.storage.files import check_destination, check_spares
@@ -126,6 +133,8 @@ def _check_before_loading(
     if predictions is not None:
         check_destination(predictions)
         check_spares([predictions], [videos, *choice.files()])
+        check_media_names([("--predictions", predictions)])
+        check_overwrites([predictions], force=force)
 
 
 def _prepare(

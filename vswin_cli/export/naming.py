@@ -21,6 +21,7 @@ __all__ = [
     "clean_json",
     "colour_index",
     "escaped",
+    "file_name",
     "from_spreadsheet",
     "media_url",
     "one_line",
@@ -106,7 +107,12 @@ def colour_index(label: str, count: int) -> int:
 
 def video_name(timeline: Timeline) -> str:
     """Return the file name of the video, without folders."""
-    return one_line(PurePosixPath(_path_of(timeline.video.uri)).name) or "video"
+    return file_name(timeline.video.uri)
+
+
+def file_name(uri: str) -> str:
+    """Return the file name in a path or an address, without folders."""
+    return one_line(PurePosixPath(_path_of(uri)).name) or "video"
 
 
 def video_ids(uris: Sequence[str], *, prefix: str = "") -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vswin_cli.errors import OptionError
-from vswin_cli.export.naming import video_name
+from vswin_cli.export.naming import file_name
 from vswin_cli.report.content import PageContent, page_content, relative_url
 from vswin_cli.report.pages import IndexRow, index_page, video_page
 from vswin_cli.report.thumbnails import plan_requests, take_thumbnails
@@ -17,7 +17,7 @@ from vswin_cli.storage.result_names import unique_names
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.score_files import load_track
 
-__all__ = ["MAX_PAGE_BYTES", "ReportSource", "write_report"]
+__all__ = ["MAX_PAGE_BYTES", "ReportSource", "report_files", "write_report"]
 
 MAX_PAGE_BYTES = 2_000_000
 """Size limit of a page, however long its video."""
@@ -38,6 +38,20 @@ class ReportSource:
     """Score file of `vswin tag --save-scores`, for curves and movable thresholds."""
     video: Path | None = None
     """The file, for thumbnails and for playing it."""
+
+
+def report_files(uris: Sequence[str], path: Path) -> list[Path]:
+    """List every file of a report: the page, and for several videos theirs in a folder beside it.
+
+    Args:
+        uris: paths or addresses of the videos.
+        path: of the page to open first.
+    """
+    if len(uris) < 2:
+        return [path]
+    folder = path.with_name(f"{path.stem}-videos")
+    names = unique_names([file_name(uri) for uri in uris], ".html")
+    return [path, *(folder / f"{name}.html" for name in names)]
 
 
 def write_report(
@@ -65,14 +79,12 @@ def write_report(
     """
     if not sources:
         raise OptionError("there is no timeline to report")
-    if len(sources) == 1:
+    path, *pages = report_files([source.timeline.video.uri for source in sources], path)
+    if not pages:
         _write_page(sources[0], path, thumbnails=thumbnails)
         return [path]
-    folder = path.with_name(f"{path.stem}-videos")
-    with writing(f"{folder}"):
-        folder.mkdir(exist_ok=True)
-    names = unique_names([video_name(source.timeline) for source in sources], ".html")
-    pages = [folder / f"{name}.html" for name in names]
+    with writing(f"{pages[0].parent}"):
+        pages[0].parent.mkdir(exist_ok=True)
     for number, (source, page) in enumerate(zip(sources, pages, strict=True)):
         if on_progress is not None:
             on_progress(number, len(sources))
