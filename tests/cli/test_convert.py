@@ -292,6 +292,13 @@ def test_raw_or_averaged_weights_can_be_chosen(tmp_path, official, labels, capsy
     assert "no averaged weights" in error
 
 
-def test_ema_is_refused_where_no_checkpoint_is_given(capsys):
-    assert run(["tag", "video.mp4", "--ema"]) == 2
+@pytest.mark.parametrize(
+    "command", ["tag video.mp4", "evaluate topk x.csv", "evaluate windows x.csv"]
+)
+def test_ema_is_refused_where_no_checkpoint_is_given(capsys, tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "x.csv").write_text("path,label\n")
+    assert run([*command.split(), "--ema"]) == 2
     assert "belong to --weights" in capsys.readouterr().err
+    assert run([*command.split(), "--model", "swin-t-k400", "--no-ema"]) == 2
+    assert "`vswin download --ema`" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pty
 import subprocess
@@ -9,10 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from tests.support.golden import golden_state, write_tf_bundle
 from tests.support.hub_server import TOKEN, HubServer, Repo, hub_environment
 from vswin_cli.cli.app import run
+from vswin_cli.models.checkpoints.load import read_checkpoint
 from vswin_cli.storage.user_config import default_model
 
 pytestmark = pytest.mark.slow
@@ -197,3 +200,21 @@ def test_downloaded_weights_hold_what_was_published(server, capsys):
     run(["download", "user/tf"])
     folder = Path(capsys.readouterr().out.strip())
     assert set(load_file(folder / "model.safetensors")) == set(golden_state("w877"))
+
+
+def test_raw_or_averaged_weights_of_a_repository_can_be_chosen(server, capsys):
+    raw = golden_state("w877")
+    average = {name: t + 1 if t.is_floating_point() else t for name, t in raw.items()}
+    file = io.BytesIO()
+    torch.save({"state_dict": raw, "state_dict_ema": average}, file)
+    server.repos["user/both"] = Repo({"both.pth": file.getvalue()})
+    for option, values in (([], raw), (["--ema"], average), ([], average), (["--no-ema"], raw)):
+        assert run(["download", "user/both", *option]) == 0
+        out, err = capsys.readouterr()
+        model = read_checkpoint(Path(out.strip()))
+        assert torch.equal(model.state["norm.bias"], values["norm.bias"])
+        kind = "averaged" if values is average else "raw"
+        assert kind in " ".join(model.card.notes).casefold()
+        assert not option or f"{kind} weights (" in err.casefold()
+    assert run(["download", "user/tf", "--ema"]) == 5
+    assert "no averaged weights" in capsys.readouterr().err

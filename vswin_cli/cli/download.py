@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from vswin_cli.cli import console
-from vswin_cli.cli.options import QuietOption
+from vswin_cli.cli.options import EmaOption, QuietOption
 
 __all__ = ["download"]
 
@@ -37,12 +37,15 @@ def download(
         bool,
         typer.Option("--dry-run", "-n", help="Show what would be downloaded, download nothing."),
     ] = False,
+    ema: EmaOption = None,
     quiet: QuietOption = False,
 ) -> None:
     """Download weights, verify and convert them, and print their folder.
 
     Files from the Hugging Face Hub go through its usual cache (HF_HOME, HF_TOKEN,
     HF_HUB_OFFLINE and HF_ENDPOINT count); an interrupted download continues where it ended.
+
+    --ema and --no-ema convert again, even if the weights are present.
 
     Examples:
         vswin download swin-t-k400
@@ -63,7 +66,7 @@ def download(
             _announce(name, source, force=force)
         else:
             was_here = installed_folder(name) is not None
-            console.write(_fetch(name, source, force=force, quiet=quiet))
+            console.write(_fetch(name, source, force=force, ema=ema, quiet=quiet))
             _settle_default(name, is_new=not was_here, quiet=quiet)
 
 
@@ -98,7 +101,7 @@ def _announce(name: str, source: str | None, *, force: bool) -> None:
         console.write(f"{name}\t{size}\t{plan.source_uri}\t{plan.folder}")
 
 
-def _fetch(name: str, source: str | None, *, force: bool, quiet: bool) -> str:
+def _fetch(name: str, source: str | None, *, force: bool, ema: bool | None, quiet: bool) -> str:
     """Download one set of weights and return its folder."""
     from vswin_cli.models.weights.loading import ensure_weights, plan_download
 
@@ -110,6 +113,7 @@ def _fetch(name: str, source: str | None, *, force: bool, quiet: bool) -> str:
             name,
             source=source,
             force=force,
+            ema=ema,
             refresh=True,
             on_bytes=on_bytes,
             on_note=console.warn,

@@ -28,7 +28,7 @@ class ModelChoice:
     """Options that say which model to use.
 
     Raises:
-        OptionError: named weights and a file at once.
+        OptionError: named weights and a file at once, or averaged weights of no checkpoint.
     """
 
     model: ModelOption = None
@@ -49,15 +49,18 @@ class ModelChoice:
     ema: EmaOption = None
 
     def __post_init__(self) -> None:
+        from vswin_cli.models.weights.store import embedded_folder
+
         if self.weights is not None and self.model is not None:
             raise OptionError(
                 f"--model {self.model} and --weights {self.weights} exclude each other",
                 hint="leave one out; VSWIN_MODEL counts as --model",
             )
-        if self.ema is not None and self.weights is None:
+        if self.ema is not None and self._path() in (None, embedded_folder()):
             raise OptionError(
                 "--ema and --no-ema belong to --weights",
-                hint="give the checkpoint as --weights; named weights hold one set",
+                hint="give the checkpoint as --weights, or choose with `vswin download --ema`; "
+                "weights that are installed hold one set",
             )
 
     def check(self) -> None:

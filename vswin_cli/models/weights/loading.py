@@ -82,6 +82,7 @@ class _Wanted:
     folder: Path
     sources: tuple[WeightsSource, ...]
     spec: WeightsSpec | None
+    ema: bool | None = None
 
 
 def load_model(
@@ -132,6 +133,7 @@ def ensure_weights(
     *,
     source: str | None = None,
     force: bool = False,
+    ema: bool | None = None,
     refresh: bool = False,
     on_bytes: OnBytes | None = None,
     on_note: OnNote | None = None,
@@ -142,6 +144,8 @@ def ensure_weights(
         reference: a registry name or `USER/REPO[@REV]`.
         source: the only source to use, such as `authors`.
         force: fetch and convert again even if they are here.
+        ema: convert averaged (true) or raw (false) weights, where a file has both, even if others
+            are here; by default those that it presents as its weights.
         refresh: ask the Hub what a branch means today, even if an earlier state is here.
         on_bytes: progress over the files of the source in use.
         on_note: told which source fails and why.
@@ -155,16 +159,17 @@ def ensure_weights(
     """
     folder = installed_folder(reference)
     is_fixed = reference == EMBEDDED_MODEL  # no newer state of it can be anywhere
-    if folder is not None and not (force or source or (refresh and not is_fixed)):
+    renews = force or ema is not None
+    if folder is not None and not (renews or source or (refresh and not is_fixed)):
         return folder
     try:
-        wanted = _resolve(reference, source)
+        wanted = replace(_resolve(reference, source), ema=ema)
     except DownloadError:
-        if folder is None or force:
+        if folder is None or renews:
             raise
         return folder  # what is here is the best answer while the Hub cannot be asked
     with locked(f"model-{wanted.folder.name}"):
-        if not force and is_model_folder(wanted.folder) and _is_from(wanted, source):
+        if not renews and is_model_folder(wanted.folder) and _is_from(wanted, source):
             return wanted.folder
         _install_from_any(wanted, force=force, on_bytes=on_bytes, on_note=on_note)
     return wanted.folder
@@ -267,7 +272,9 @@ def _install(
     fetched = fetch(source, on_bytes=on_bytes, on_note=on_note, force=force)
     for file in fetched:
         _check_seen(file)
-    checkpoint = read_checkpoint(fetched[0].path)
+    checkpoint = read_checkpoint(fetched[0].path, ema=wanted.ema)
+    for note in checkpoint.notes:
+        (on_note or _ignore)(f"{wanted.name}: {note}")
     provenance = _provenance(checkpoint, fetched)
     if wanted.spec is not None:
         _check_fits(wanted.spec, checkpoint, source)
@@ -276,6 +283,7 @@ def _install(
         card = replace(checkpoint.card, provenance=provenance)
     else:
         card = _card_of_unknown(wanted.name, checkpoint, provenance)
+    card = replace(card, notes=(*card.notes, *checkpoint.notes))
     size_bytes = 4 * parameter_count(checkpoint.architecture, checkpoint.num_classes)
     check_free_space(wanted.folder, size_bytes, "the converted copy")
     save_model(wanted.folder, checkpoint.state, card)
