@@ -127,6 +127,19 @@ def test_a_folder_becomes_a_table_of_segments_and_a_table_of_files(batch, folder
     assert "--retry-failed" not in err  # for they would fail again
 
 
+def test_without_a_precision_a_batch_goes_on_in_that_of_its_earlier_results(
+    folder, tmp_path, batch
+):
+    out = tmp_path / "results.csv"
+    clip = folder / "clip0.mp4"
+    assert batch(clip, "--out", out, "--precision", "bfloat16")[0] == 0
+    code, text, err = batch(clip, folder / "clip1.mp4", "--out", out, "--json")
+    assert code == 0
+    assert json.loads(text)["resumed"] == 1
+    assert "going on in bfloat16, as the earlier results" in err
+    assert "--precision float32 does all again" in err
+
+
 def test_missing_files_are_tried_again_and_files_without_video_are_not(batch, folder, tmp_path):
     twice = tmp_path / "half.mp4"
     twice.write_bytes((folder / "clip0.mp4").read_bytes()[:600])

@@ -44,7 +44,10 @@ def report(tiny_model, video):
 @pytest.mark.slow
 def test_the_report_holds_network_video_and_machine(report, video):
     assert report["schema"] == "vswin.bench/1"
-    assert list(report) == ["schema", "machine", "subject", "network", "film", "passes"]
+    parts = ["machine", "subject", "network", "film", "passes", "precision_reason"]
+    assert list(report) == ["schema", *parts]
+    assert report["film"]["precision"] == "float32"
+    assert "decoding is slower than this small network" in report["precision_reason"]
     assert report["machine"]["device"] == "cpu"
     assert report["subject"]["id"] == "tiny"
     assert report["subject"]["input"] == [8, 32, 32]
@@ -113,6 +116,7 @@ def test_without_a_video_a_video_is_made_and_named(tiny_model, capfd):
     out, err = capfd.readouterr()
     assert "synthetic-128x96.mp4 (made for this): h264 128×96, 2.0 s, 60 frames" in out
     assert "\x1b" not in out
+    assert "precision float32: decoding is slower than this small network" in out
     assert "making a video" in err
     for text in ("vswin", "of ceiling", "matrix product", "end to end", "× real time"):
         assert text in out

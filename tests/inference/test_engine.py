@@ -8,13 +8,8 @@ import torch
 from tests.support.golden import golden_network, golden_state
 from vswin_cli.config import EngineOptions
 from vswin_cli.errors import DecodeError, DeviceError, OptionError
-from vswin_cli.inference.engine import (
-    PRODUCTS_PER_PASS,
-    Engine,
-    products_per_view,
-    resolve_device,
-    resolve_precision,
-)
+from vswin_cli.inference.engine import Engine, resolve_device
+from vswin_cli.inference.pass_size import PRODUCTS_PER_PASS, products_per_view
 from vswin_cli.inference.views import make_views
 from vswin_cli.models.architecture import Architecture, InputSpec
 from vswin_cli.models.card import ModelCard
@@ -23,8 +18,6 @@ from vswin_cli.models.network.swin3d import VideoSwin
 from vswin_cli.models.weights.loading import load_model
 from vswin_cli.video.clips import Clip
 
-BFLOAT16_QUESTIONS = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-TILES = BFLOAT16_QUESTIONS[1]
 TINY = Architecture("swin3d_tiny", 96, (2, 2, 6, 2), (3, 6, 12, 24))
 SPEC = InputSpec(num_frames=8, resize_short_side=32, crop_size=32)
 
@@ -223,7 +216,7 @@ def test_unknown_devices_and_precisions_are_rejected():
     with pytest.raises(OptionError, match="unknown device 'xpu'"):  # PyTorch knows it, we do not
         EngineOptions("xpu")
     with pytest.raises(OptionError, match="unknown precision 'int3'"):
-        resolve_precision("int3", torch.device("cpu"))
+        EngineOptions(precision="int3")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="asks for a device that is not there")
@@ -232,21 +225,6 @@ def test_a_missing_cuda_device_is_named_with_a_way_out():
         resolve_device("cuda")
     assert "--device cpu" in str(caught.value.hint)
     assert resolve_device("auto").type in ("cpu", "mps")
-
-
-@pytest.mark.parametrize("found", [*BFLOAT16_QUESTIONS, None])
-def test_bfloat16_is_chosen_where_the_processor_multiplies_it_faster(monkeypatch, found):
-    for question in BFLOAT16_QUESTIONS:
-        monkeypatch.setattr(torch.cpu, question, lambda q=question: q == found, raising=False)
-    expected = torch.bfloat16 if found == TILES else torch.float32
-    assert resolve_precision("auto", torch.device("cpu")) == expected
-    assert resolve_precision("float32", torch.device("cpu")) == torch.float32
-
-
-def test_torch_without_amx_query_gets_float32(monkeypatch):
-    for question in BFLOAT16_QUESTIONS:
-        monkeypatch.delattr(torch.cpu, question, raising=False)
-    assert resolve_precision("auto", torch.device("cpu")) == torch.float32
 
 
 @pytest.mark.parametrize(("cores", "decoders"), [(1, 1), (2, 2), (16, 16)])
@@ -259,7 +237,7 @@ def test_a_small_network_leaves_cores_to_decoders(monkeypatch, cores, decoders):
 def test_a_large_network_leaves_none():
     model = load_golden()
     large = replace(model.card, input=InputSpec(), architecture=TINY)
-    engine = Engine(replace(model, card=large), EngineOptions(device="cpu"))
+    engine = Engine(replace(model, card=large), EngineOptions("cpu", "float32"))
     assert engine.spare_decoders == 1
 
 

@@ -243,3 +243,5 @@ class BenchReport:
     """`film` in JSON since `vswin.bench/1` was first written."""
     passes: int
     """How often each was measured."""
+    precision_reason: str = ""
+    """Why the network ran in the precision that it did."""

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
@@ -25,7 +25,8 @@ from vswin_cli.bench.torchvision_peer import build_torchvision, import_torchvisi
 from vswin_cli.bench.videos import BenchVideo, decode_once, measure_video
 from vswin_cli.config import EngineOptions, Precision, SamplingOptions
 from vswin_cli.errors import OptionError, SourceError
-from vswin_cli.inference.engine import Engine, resolve_device, resolve_precision
+from vswin_cli.inference.engine import Engine, resolve_device
+from vswin_cli.inference.precision import choose_precision
 from vswin_cli.storage.sources import VideoSource
 from vswin_cli.video.sampling import plan_sampling
 
@@ -101,10 +102,13 @@ def run_bench(
     device = resolve_device(options.engine.device)
     model = load_subject(subject)
     with _threads(options.threads), _local_video(options, on_step) as source:
-        engines, precision = _engines(model, options.engine, device)
+        choice = choose_precision(options.engine.precision, device, model.card)
+        engines = _engines(model, options.engine, choice.name)
         on_step("decoding the video once")
         bench_video = decode_once(source, model.card.input, synthesised=options.video is None)
-        job = _Job(subject, options, model, engines, precision, bench_video, on_step)
+        job = _Job(
+            subject, options, model, engines, choice.name, choice.reason, bench_video, on_step
+        )
         return _measure(job)
 
 
@@ -120,6 +124,7 @@ class _Job:
     """By precision, float32 first."""
     precision: str
     """The one that `vswin tag` would use."""
+    precision_reason: str
     video: BenchVideo
     on_step: OnStep
 
@@ -155,6 +160,7 @@ def _measure(job: _Job) -> BenchReport:
         network=network,
         video=measured,
         passes=options.passes,
+        precision_reason=job.precision_reason,
     )
 
 
@@ -166,17 +172,15 @@ def _check_peers(options: BenchOptions) -> None:
         import_mmaction()
 
 
-def _engines(
-    model: LoadedModel, options: EngineOptions, device: torch.device
-) -> tuple[dict[str, Engine], str]:
-    """Build engines by precision, float32 first; return them and the precision to use."""
-    wanted = str(resolve_precision(options.precision, device)).removeprefix("torch.")
-    engines = {}
-    for name in dict.fromkeys(("float32", wanted)):
+def _engines(model: LoadedModel, options: EngineOptions, wanted: Precision) -> dict[str, Engine]:
+    """Build engines by precision, float32 first."""
+    engines: dict[str, Engine] = {}
+    names: tuple[Precision, ...] = ("float32", wanted)
+    for name in dict.fromkeys(names):
         # An engine converts its network in place, so each gets a copy.
         own = replace(model, network=copy.deepcopy(model.network))
-        engines[name] = Engine(own, replace(options, precision=cast(Precision, name)))
-    return engines, wanted
+        engines[name] = Engine(own, replace(options, precision=name))
+    return engines
 
 
 def _batch_size(engines: Iterable[Engine]) -> int:

@@ -28,7 +28,7 @@ from vswin_cli.cli.options import (
     StrictOption,
     SummaryJsonOption,
 )
-from vswin_cli.cli.workers import Workers, make_task, set_up_workers
+from vswin_cli.cli.workers import Workers, in_precision_of_earlier, make_task, set_up_workers
 from vswin_cli.config import SamplingOptions, SegmentOptions
 from vswin_cli.storage.files import check_spares
 
@@ -91,6 +91,8 @@ def batch(
         )
     ) as setup:
         advised = setup.engine.model.card.segments
+        if options.policy.resume and engine_options.precision == "auto":
+            setup = _as_before(setup, options, choice, clips)
         report = _run(found, options, setup, clips, segments.over(advised))
     summarise(report, target, as_json=json, quiet=quiet)
     finish(report, strict=strict, min_coverage=min_coverage)
@@ -136,6 +138,20 @@ def _prepare(
         scores=prepare_paths(target, results.save_scores, keep=results.keep_scores),
         quiet=quiet,
     )
+
+
+def _as_before(
+    setup: WorkerSetup, options: _BatchOptions, choice: ModelChoice, clips: SamplingOptions
+) -> WorkerSetup:
+    """Take the precision of earlier results, and say so."""
+    state = options.target.state
+    new = in_precision_of_earlier(setup, state, choice, clips)
+    if new.precision != setup.precision and not options.quiet:
+        console.note(
+            f"going on in {new.precision}, as the earlier results in {state}; "
+            f"--precision {setup.precision} does all again"
+        )
+    return new
 
 
 def _run(

@@ -38,6 +38,7 @@ def bench_tables(report: BenchReport) -> RenderableType:
     parts: list[RenderableType] = [
         _lines(_machine_lines(report.machine)),
         _lines(_subject_lines(report.subject, report.passes)),
+        _lines(_choice_lines(report)),
         _network_table(report.network),
         _lines(_precision_line(row) for row in report.network.precisions),
         _lines([_video_line(report.video)]),
@@ -78,6 +79,11 @@ def _subject_lines(subject: SubjectRecord, passes: int) -> list[str]:
         f"them, {saved:.1%} of these for pairs of tokens that masks rule out",
         f"fastest of {counted(passes, 'pass')}, all in turns; a multiply-add counts two FLOPs",
     ]
+
+
+def _choice_lines(report: BenchReport) -> list[str]:
+    reason = report.precision_reason
+    return [f"precision {report.video.precision}: {reason}"] if reason else []
 
 
 def _table(columns: Sequence[str], rows: Sequence[_Row]) -> Table:

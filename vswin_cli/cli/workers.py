@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
 from vswin_cli.cli import console
 from vswin_cli.cli.model_choice import ModelChoice, make_engine
@@ -20,8 +21,18 @@ if TYPE_CHECKING:
     from vswin_cli.batch.job import EngineSetup, Task
     from vswin_cli.batch.ray_executor import Cluster
     from vswin_cli.inference.engine import Engine
+    from vswin_cli.models.checkpoints.load import LoadedModel
 
-__all__ = ["WorkerSetup", "Workers", "make_task", "set_up_workers"]
+__all__ = [
+    "WorkerSetup",
+    "Workers",
+    "in_precision_of_earlier",
+    "make_task",
+    "set_up_workers",
+]
+
+_AUTO_PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
+_ENTRIES_TO_LOOK_AT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,22 +121,28 @@ def set_up_workers(
         ModelError: the weights cannot be fetched, read or used for tagging.
         OptionError: Ray is asked for and not installed.
     """
+    import torch
+
     from vswin_cli.batch.job import EngineSetup
     from vswin_cli.inference.engine import resolve_device
+    from vswin_cli.inference.precision import choose_precision
 
     cluster = None
     devices: tuple[str, ...] = ()
     if workers.kind == "ray":
         cluster = _join_cluster(ray_address, quiet=quiet)
-        on_gpu = cluster.has_gpus and options.device != "cpu"
+        kind = "cuda" if cluster.has_gpus and options.device != "cpu" else "cpu"
     else:
-        device = resolve_device(options.device)
-        on_gpu = device.type == "cuda"
-        devices = _devices(workers, options.device, device.type)
-    precision = _precision(options.precision, on_gpu)
+        kind = resolve_device(options.device).type
+        devices = _devices(workers, options.device, kind)
     many = cluster is not None or bool(devices)
-    here = replace(options, device="cpu" if many else options.device)
+    # Beside other processes, the engine in this one is there for its model only.
+    here = replace(options, device="cpu", precision="float32") if many else options
     engine = make_engine(choice, here, crops=crops, quiet=quiet)
+    # All workers must use the same precision: it is part of the fingerprint of the scores. Their
+    # device may differ from this process's.
+    card = engine.model.card
+    precision = choose_precision(options.precision, torch.device(kind), card).name
     setup = EngineSetup(
         reference=_absolute(choice.reference),
         labels=None if choice.labels is None else choice.labels.absolute(),
@@ -149,19 +166,6 @@ def _join_cluster(address: str | None, *, quiet: bool) -> Cluster:
     return cluster
 
 
-def _precision(wanted: Precision, on_gpu: bool) -> Precision:
-    """Resolve the precision on the workers' device, which may differ from this process's.
-
-    All workers must use the same, and it is part of the fingerprint of the scores.
-    """
-    import torch
-
-    from vswin_cli.inference.engine import resolve_precision
-
-    dtype = resolve_precision(wanted, torch.device("cuda" if on_gpu else "cpu"))
-    return cast(Precision, str(dtype).removeprefix("torch."))
-
-
 def make_task(setup: WorkerSetup, sampling: SamplingOptions, segments: SegmentOptions) -> Task:
     """Make the task of a batch, with the fingerprints of everything that results depend on.
 
@@ -180,17 +184,61 @@ def make_task(setup: WorkerSetup, sampling: SamplingOptions, segments: SegmentOp
     card = model.card
     plan_sampling(card.input, sampling)
     check_selection(card.labels, card.activation, segments)
-    scoring = fingerprint(
+    scoring = _scoring(model, sampling, setup.precision)
+    segmenting = fingerprint(to_json(segments))
+    return Task(sampling, segments, scoring, segmenting, journal=Path(), scores=None)
+
+
+def _scoring(model: LoadedModel, sampling: SamplingOptions, precision: Precision) -> str:
+    """Fingerprint of everything that scores depend on."""
+    from vswin_cli.batch.journal import fingerprint
+    from vswin_cli.storage.json_records import to_json
+
+    card = model.card
+    return fingerprint(
         model.weights_sha256,
         card.id,
         card.labels,
         card.activation,
         to_json(card.input),
         to_json(sampling),
-        setup.precision,
+        precision,
     )
-    segmenting = fingerprint(to_json(segments))
-    return Task(sampling, segments, scoring, segmenting, journal=Path(), scores=None)
+
+
+def in_precision_of_earlier(
+    setup: WorkerSetup, journal: Path, choice: ModelChoice, sampling: SamplingOptions
+) -> WorkerSetup:
+    """Go on in the precision of earlier results, if only that keeps them from being done again.
+
+    Args:
+        setup: with a precision that nobody asked for.
+        journal: folder of the journal of earlier runs.
+        choice: how to load the model.
+        sampling: of this batch.
+
+    Returns:
+        The same setup, or one with the other precision that `auto` may choose.
+    """
+    from vswin_cli.batch.journal import Journal
+
+    journal_entries = Journal(journal)
+    outcomes = map(journal_entries.outcome, islice(journal_entries.entries(), _ENTRIES_TO_LOOK_AT))
+    recorded = {outcome.scoring for outcome in outcomes if outcome is not None}
+    model = setup.engine.model
+    for name in (setup.precision, *_AUTO_PRECISIONS):
+        if _scoring(model, sampling, name) in recorded:
+            return setup if name == setup.precision else _with_precision(setup, name, choice)
+    return setup
+
+
+def _with_precision(setup: WorkerSetup, precision: Precision, choice: ModelChoice) -> WorkerSetup:
+    options = replace(setup.setup.options, precision=precision)
+    engine = setup.engine
+    if not setup.has_other_processes:  # its network is in the other precision
+        engine = make_engine(choice, options, crops=setup.setup.crops, quiet=True)
+    inner = replace(setup.setup, options=options)
+    return replace(setup, engine=engine, precision=precision, setup=inner)
 
 
 def _devices(workers: Workers, name: str, kind: str) -> tuple[str, ...]:

@@ -19,10 +19,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vswin_cli.config import EngineOptions, Precision
+from vswin_cli.config import EngineOptions
 from vswin_cli.errors import DeviceError, OptionError
+from vswin_cli.inference.pass_size import PRODUCTS_PER_PASS, products_per_view
+from vswin_cli.inference.precision import choose_precision
 from vswin_cli.inference.views import make_views
-from vswin_cli.models.architecture import Architecture, InputSpec
 from vswin_cli.models.checkpoints.load import LoadedModel
 from vswin_cli.models.network.cpu_threads import single_threaded_pool
 from vswin_cli.models.network.heap import keep_freed_memory
@@ -30,21 +31,12 @@ from vswin_cli.timeline.scores import ClipLogits
 from vswin_cli.video.clips import Clip
 from vswin_cli.video.cores import usable_cores
 
-__all__ = [
-    "PRODUCTS_PER_PASS",
-    "Engine",
-    "products_per_view",
-    "resolve_device",
-    "resolve_precision",
-]
+__all__ = ["Engine", "resolve_device"]
 
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _VIEWS_PER_PASS = {"cuda": 8, "mps": 2}
 _MAX_VIEWS_PER_PASS = 8  # on a CPU; more gained nothing
 _MOST_SHARING = 0.75  # passes per core; an estimate: beyond it one pass per core is as fast
 _FEEDING_CORES = 1  # that feeding another device than the CPU takes
-PRODUCTS_PER_PASS = 1_000_000_000
-"""Multiplications that keep a core busy enough for the cost of calling operations to vanish."""
 
 
 def resolve_device(name: str) -> torch.device:
@@ -77,44 +69,8 @@ def resolve_device(name: str) -> torch.device:
     return device
 
 
-def resolve_precision(precision: Precision, device: torch.device) -> torch.dtype:
-    """Pick the network's arithmetic.
-
-    Unless told otherwise, bfloat16 where the hardware multiplies it faster: on CUDA and on CPUs
-    with AMX. Else float32: AVX512-BF16 alone was measured at half the rate of float32.
-
-    Raises:
-        OptionError: the name is none of the known ones.
-    """
-    if precision == "auto":
-        is_fast = device.type == "cuda" or (device.type == "cpu" and _cpu_has_amx())
-        return torch.bfloat16 if is_fast else torch.float32
-    if precision not in _DTYPES:
-        raise OptionError(
-            f"unknown precision {precision!r}", hint=f"give auto, {', '.join(_DTYPES)}"
-        )
-    return _DTYPES[precision]
-
-
 def _has_cuda() -> bool:
     return torch.cuda.is_available() and torch.cuda.device_count() > 0
-
-
-def _cpu_has_amx() -> bool:
-    """Whether torch finds the matrix tiles; versions that cannot tell count as a no."""
-    return bool(getattr(torch.cpu, "_is_amx_tile_supported", bool)())
-
-
-def products_per_view(architecture: Architecture, spec: InputSpec) -> int:
-    """Multiplications in the linear layers of all blocks, roughly a pass's work."""
-    size = (spec.num_frames, spec.crop_size, spec.crop_size)
-    depth, height, width = (n // p for n, p in zip(size, architecture.patch_size, strict=True))
-    per_value = 4 + 2 * architecture.mlp_ratio  # q, k, v, projection and the MLP
-    products = 0.0
-    for stage, blocks in enumerate(architecture.depths):
-        tokens = depth * (height >> stage) * (width >> stage)
-        products += blocks * tokens * per_value * (architecture.embed_dim << stage) ** 2
-    return int(products)
 
 
 class Engine:
@@ -141,7 +97,7 @@ class Engine:
         self.crops = crops
         self.keeps_features = False
         self.device = resolve_device(options.device)
-        self.dtype = resolve_precision(options.precision, self.device)
+        self.dtype = choose_precision(options.precision, self.device, model.card).dtype
         self.batch_size = options.batch_size or self._usual_batch_size()
         try:
             self._network = model.network.to(device=self.device, dtype=self.dtype).eval()

@@ -13,10 +13,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-__all__ = ["Linear"]
+__all__ = ["Linear", "has_fused"]
 
 
-def _has_fused(dtype: torch.dtype) -> bool:
+def has_fused(dtype: torch.dtype) -> bool:
     """Whether this build of PyTorch has the fused operators for a type."""
     operators = torch.ops.mkldnn
     if not torch._C._has_mkldnn or not hasattr(operators, "_linear_pointwise"):
@@ -79,7 +79,7 @@ class Linear(nn.Linear):
         state = (weight.dtype, weight.data_ptr(), version)
         packed = self._packed
         if packed is None or packed[0] != state:
-            if not _has_fused(weight.dtype):
+            if not has_fused(weight.dtype):
                 return None
             rows = torch.ops.mkldnn._reorder_linear_weight(weight.detach(), len(x))
             packed = self._packed = (state, rows)

@@ -23,7 +23,7 @@ from threading import Lock
 from vswin_cli.storage.files import is_private
 from vswin_cli.storage.user_config import cache_folder
 
-__all__ = ["native_library"]
+__all__ = ["describe_cpu", "native_library"]
 
 # Not -ffast-math: it would change how the whole process treats the smallest numbers.
 _FLAGS = (
@@ -61,7 +61,7 @@ def _load(source: Path) -> ctypes.CDLL | None:
     if os.environ.get("VSWIN_NATIVE") == "0":
         return None
     text = source.read_bytes()
-    marks = (text, " ".join(_FLAGS).encode(), _cpu().encode())
+    marks = (text, " ".join(_FLAGS).encode(), describe_cpu().encode())
     name = f"{source.stem}-{hashlib.sha256(b'|'.join(marks)).hexdigest()[:20]}.so"
     path = cache_folder() / "native" / name
     try:
@@ -106,8 +106,8 @@ def _compile(source: Path, path: Path) -> None:
         part.replace(path)
 
 
-def _cpu() -> str:
-    """Describe this CPU as far as the compiler's output depends on it."""
+def describe_cpu() -> str:
+    """Describe this CPU: its name and what instructions it has."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:

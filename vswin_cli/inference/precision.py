@@ -1,0 +1,169 @@
+"""Choose the precision of the network: by name, by device, or on a CPU by measurement.
+
+Whether a CPU multiplies bfloat16 faster than float32 does not follow from its instructions: with
+AVX512-BF16 alone, one processor was seen at half the rate of float32 and another at twice. So two
+products of the network are timed in both, once per processor and version of PyTorch. The times are
+kept in the cache, in a file that is read only if nobody but this user can have written it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+from time import thread_time
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from vswin_cli.config import Precision
+from vswin_cli.errors import OptionError, OutputError
+from vswin_cli.inference.pass_size import is_small
+from vswin_cli.models.architecture import Architecture
+from vswin_cli.models.card import ModelCard
+from vswin_cli.models.network.cpu_threads import single_threaded_pool
+from vswin_cli.models.network.linear import Linear, has_fused
+from vswin_cli.models.network.native import describe_cpu
+from vswin_cli.storage.files import is_private, replacing_text
+from vswin_cli.storage.user_config import cache_folder
+
+__all__ = ["PrecisionChoice", "choose_precision"]
+
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_FIELDS = ("float32_seconds", "bfloat16_seconds")
+_LEAST_GAIN = 1.25
+"""Products at less than this speed-up leave too little of it for the network as a whole."""
+_ROWS = 196  # tokens: one frame of the stage with most blocks, at 224 × 224 pixels
+_TURNS = 6
+_STAGE = 2  # counted from 0: the one with most blocks
+
+
+@dataclass(frozen=True, slots=True)
+class PrecisionChoice:
+    """The network's arithmetic, and why."""
+
+    dtype: torch.dtype
+    reason: str
+    """In words, for people."""
+
+    @property
+    def name(self) -> Precision:
+        """Name of the arithmetic, such as `float32`."""
+        return cast(Precision, str(self.dtype).removeprefix("torch."))
+
+
+def choose_precision(
+    precision: Precision, device: torch.device, card: ModelCard
+) -> PrecisionChoice:
+    """Choose the network's arithmetic.
+
+    Unless told otherwise: bfloat16 on CUDA, and on CPUs where it is measured to be faster; else
+    float32. A small network takes float32 on any CPU: decoding is several times slower than it, so
+    that bfloat16 would gain nothing and change a label here and there.
+
+    Args:
+        precision: as the user gave it.
+        device: where the network runs.
+        card: of the network.
+
+    Raises:
+        OptionError: the name is none of the known ones.
+    """
+    if precision == "auto":
+        return _choose(device, card)
+    if precision not in _DTYPES:
+        raise OptionError(
+            f"unknown precision {precision!r}", hint=f"give auto, {', '.join(_DTYPES)}"
+        )
+    return PrecisionChoice(_DTYPES[precision], "as asked for")
+
+
+def _choose(device: torch.device, card: ModelCard) -> PrecisionChoice:
+    if device.type == "cuda":
+        return PrecisionChoice(torch.bfloat16, "the usual one on CUDA")
+    if device.type != "cpu":
+        return PrecisionChoice(torch.float32, f"the usual one on {device.type}")
+    if is_small(card.architecture, card.input):
+        return PrecisionChoice(torch.float32, "decoding is slower than this small network")
+    if not has_fused(torch.bfloat16):
+        return PrecisionChoice(torch.float32, "PyTorch has no bfloat16 products for this CPU")
+    exact, rough = _product_seconds(card.architecture)
+    dtype = torch.bfloat16 if exact >= _LEAST_GAIN * rough else torch.float32
+    times = f"{1e3 * rough:.3g} ms in bfloat16 and {1e3 * exact:.3g} ms in float32"
+    return PrecisionChoice(dtype, f"measured on this CPU: two of its products take {times}")
+
+
+def _product_seconds(architecture: Architecture) -> tuple[float, float]:
+    """Seconds of two products in float32 and bfloat16, from the cache or measured now."""
+    width = architecture.embed_dim << min(_STAGE, len(architecture.depths) - 1)
+    hidden = int(width * architecture.mlp_ratio)
+    path = _cache_path(width, hidden)
+    kept = _read(path)
+    if kept is None:
+        kept = single_threaded_pool(1).submit(_measure, width, hidden).result()
+        _keep(path, kept)
+    return kept
+
+
+def _cache_path(width: int, hidden: int) -> Path:
+    """Name the file of times, which depend on the CPU, PyTorch and the shapes."""
+    marks = f"{describe_cpu()}|{torch.__version__}|{_ROWS}×{width}×{hidden}"
+    digits = hashlib.sha256(marks.encode()).hexdigest()[:20]
+    return cache_folder() / "precision" / f"{digits}.json"
+
+
+def _read(path: Path) -> tuple[float, float] | None:
+    with suppress(OSError, ValueError, RecursionError, TypeError, KeyError):
+        if not is_private(path):
+            return None
+        content = json.loads(path.read_text(encoding="utf-8"))
+        exact, rough = (float(content[name]) for name in _FIELDS)
+        if 0 < exact < inf and 0 < rough < inf:
+            return exact, rough
+    return None
+
+
+def _keep(path: Path, seconds: tuple[float, float]) -> None:
+    """Write times to the cache; where that is impossible, each process measures again."""
+    with suppress(OSError, OutputError):
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if is_private(path.parent):
+            with replacing_text(path) as file:
+                json.dump(dict(zip(_FIELDS, seconds, strict=True)), file)
+
+
+@torch.inference_mode()
+def _measure(width: int, hidden: int) -> tuple[float, float]:
+    """Time the two layers of an MLP in float32 and bfloat16, in turns on one thread.
+
+    The processor's time of this thread counts, in the shortest of several turns: what else runs on
+    the machine only ever adds to it.
+    """
+    kinds = [_mlp(width, hidden, dtype) for dtype in (torch.float32, torch.bfloat16)]
+    for layers in kinds:
+        _run(*layers)  # reorders the weights
+    shortest = [inf, inf]
+    for turn in range(2 * _TURNS):
+        kind = turn % 2
+        start = thread_time()
+        _run(*kinds[kind])
+        shortest[kind] = min(shortest[kind], thread_time() - start)
+    return shortest[0], shortest[1]
+
+
+def _mlp(width: int, hidden: int, dtype: torch.dtype) -> tuple[Linear, Linear, Tensor]:
+    with torch.device("meta"):  # anywhere else it would draw from the process's random numbers
+        layers = Linear(width, hidden), Linear(hidden, width)
+    for layer in layers:
+        layer.to_empty(device="cpu").to(dtype)
+        for values in layer.parameters():
+            values.fill_(1 / hidden)
+    return *layers, torch.ones(_ROWS, width, dtype=dtype)
+
+
+def _run(first: Linear, second: Linear, x: Tensor) -> None:
+    second.forward_add(first.forward_gelu(x), x)
