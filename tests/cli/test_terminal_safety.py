@@ -1,6 +1,7 @@
 """Names of files and labels never reach a terminal as control sequences, in any output."""
 
 import io
+import json
 import re
 import shutil
 
@@ -118,3 +119,57 @@ def test_the_list_of_models(monkeypatch, capsys, tmp_path, tiny_model):
     out = capsys.readouterr().out
     assert "31mil" in out
     check(out)
+
+
+def spoken(command, capsys, monkeypatch):
+    """Run a command whose stdout is a terminal, then whose stdout is a pipe: both as JSON."""
+    found = []
+    for is_terminal in (True, False):
+        monkeypatch.setattr(console, "stdout_is_terminal", lambda value=is_terminal: value)
+        run(command)
+        out = capsys.readouterr().out
+        check(out)
+        found.append(json.loads(out))
+    return found
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["probe", "{video}", "--json"],
+        ["probe", "{video}", "{video}.gone", "--scan", "--json"],
+        ["export", "{saved}", "--json"],
+        ["export", "{saved}", "-f", "jsonl"],
+        ["export", "{saved}", "-f", "activitynet"],
+        ["evaluate", "map", "{saved}", "{saved}", "--json"],
+        ["evaluate", "compare", "{saved}", "{saved}", "--json"],
+        ["labels", "{labels}", "--json"],
+        ["models", "list", "--json"],
+        ["models", "show", "{folder}", "--json"],
+    ],
+    ids=lambda command: " ".join(command[:2]),
+)
+def test_json_on_a_terminal_stays_json(
+    command, capsys, monkeypatch, tmp_path, video, evil, tiny_model
+):
+    monkeypatch.setenv("VSWIN_CACHE", str(tmp_path))
+    folder = tmp_path / "models" / "evil"
+    shutil.copytree(tiny_model, folder)
+    card = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**card, "id": EVIL}))
+    saved, labels = tmp_path / "saved.json", tmp_path / "labels.txt"
+    write_timeline(evil, "json", saved)
+    labels.write_text(EVIL + "\n")
+    named = {"video": video, "saved": saved, "labels": labels, "folder": folder}
+    words = [word.format(**named) for word in command]
+    drawn, piped = spoken(words, capsys, monkeypatch)
+    assert drawn == piped
+    assert json.dumps(EVIL)[1:-1] in json.dumps(drawn)  # with nothing replaced
+
+
+def test_errors_as_json_stay_json(capsys):
+    name = f"{EVIL}\x7f.mp4"
+    assert run(["probe", name, "--json"]) == 4
+    err = capsys.readouterr().err
+    check(err)
+    assert name in json.loads(err)["error"]["message"]

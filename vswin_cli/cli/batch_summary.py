@@ -22,7 +22,7 @@ from vswin_cli.errors import (
     SourceNotFoundError,
 )
 from vswin_cli.storage.humanize import clock_text, counted
-from vswin_cli.storage.json_records import json_text
+from vswin_cli.storage.json_records import clean_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -41,7 +41,7 @@ _NO_VIDEO_CODES = {error.code for error in (NotAVideoError, NoVideoStreamError)}
 def summarise(report: BatchReport, target: Target, *, as_json: bool, quiet: bool) -> None:
     """Print how a batch ended: as JSON on stdout, or as text on stderr."""
     if as_json:
-        console.write(json_text(_document(report, target)))
+        console.write(clean_json(_document(report, target)))
         return
     table = target.destination_of(target.files_table)
     if not quiet:

@@ -117,9 +117,9 @@ def bench(
 def _show(report: BenchReport, *, json: bool) -> None:
     if json:
         from vswin_cli.bench.record import BENCH_SCHEMA
-        from vswin_cli.storage.json_records import json_text, to_json
+        from vswin_cli.storage.json_records import clean_json, to_json
 
-        console.write(json_text({"schema": BENCH_SCHEMA, **to_json(report)}, indent=2))
+        console.write(clean_json({"schema": BENCH_SCHEMA, **to_json(report)}, indent=2))
     else:
         from vswin_cli.cli.bench_text import bench_tables
 

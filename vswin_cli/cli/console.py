@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from vswin_cli.errors import VswinError
 from vswin_cli.storage.files import writing
+from vswin_cli.storage.json_records import escape_controls
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -101,7 +102,8 @@ def printable(text: str, *, keep: str = "") -> str:
 def write(text: str) -> None:
     """Put data on stdout as UTF-8, whatever the locale, with a line end behind it.
 
-    On a terminal control characters become escapes; in a pipe or a file data stays as it is.
+    On a terminal control characters become escapes; in a pipe or a file data stays as it is. JSON
+    must come from `clean_json`, as these escapes are none of JSON.
     """
     if stdout_is_terminal():
         text = printable(text, keep="\n\t")
@@ -143,7 +145,8 @@ def error(problem: VswinError, *, as_json: bool = False) -> None:
     """Print an error and its hint to stderr."""
     if as_json:
         body = {"code": problem.code, "message": problem.message, "hint": problem.hint}
-        _say(json.dumps({"error": body}))  # ASCII: stderr has an encoding of its own
+        # ASCII: stderr has an encoding of its own
+        _say(escape_controls(json.dumps({"error": body})))
         return
     _say(f"error: {problem.message}")
     if problem.hint:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from vswin_cli.cli import console
 from vswin_cli.storage.humanize import counted
-from vswin_cli.storage.json_records import json_text, to_json
+from vswin_cli.storage.json_records import clean_json, to_json
 
 if TYPE_CHECKING:
     from vswin_cli.evaluation.accuracy import Failure
@@ -46,7 +46,7 @@ def write_report(kind: str, report: Report, text: Callable[[Report], str], *, js
     """
     if json:
         body = {"schema": f"vswin.evaluation.{kind}/1", **to_json(report)}
-        console.write(json_text(body, indent=2))
+        console.write(clean_json(body, indent=2))
     else:
         console.write(text(report))
 

@@ -12,7 +12,7 @@ from vswin_cli.cli import console
 from vswin_cli.cli.options import JsonOption
 from vswin_cli.cli.typer_command import Command, Group
 from vswin_cli.errors import CheckpointError, OptionError
-from vswin_cli.storage.json_records import json_text
+from vswin_cli.storage.json_records import clean_json
 
 if TYPE_CHECKING:
     from vswin_cli.models.card import ModelCard
@@ -82,7 +82,7 @@ def list_models(json: JsonOption = False) -> None:
                 {**_other_json(model), "default": model.folder.name == default} for model in others
             ],
         }
-        console.write(json_text(body, indent=2))
+        console.write(clean_json(body, indent=2))
     else:
         _draw_table(specs, here, others, default)
 
@@ -116,7 +116,7 @@ def show_model(
     if isinstance(meant, WeightsSpec):
         shown = _spec_json(meant, here)
         lines = _card_lines(meant, here)
-        console.write(json_text(shown, indent=2) if json else _aligned(lines))
+        console.write(clean_json(shown, indent=2) if json else _aligned(lines))
     elif here is not None:
         console.write(here.card.to_json() if json else _aligned(_own_card(here)))
     else:
@@ -190,7 +190,7 @@ def labels(
     found = labels_of(name).search(grep or "")
     if json:
         entries = [{"class_id": index, "label": label} for index, label in found]
-        console.write(json_text(entries, indent=2))
+        console.write(clean_json(entries, indent=2))
     elif found:
         console.write("\n".join(f"{index}\t{label}" for index, label in found))
     else:

@@ -12,7 +12,7 @@ from vswin_cli.cli import console
 from vswin_cli.cli.options import JsonOption, QuietOption
 from vswin_cli.errors import SOME_FAILED, SourceError
 from vswin_cli.storage.humanize import clock_text, counted
-from vswin_cli.storage.json_records import json_text
+from vswin_cli.storage.json_records import clean_json
 
 if TYPE_CHECKING:
     from vswin_cli.storage.sources import VideoSource
@@ -86,7 +86,7 @@ def _write_json(
         for source, finding in zip(sources, findings, strict=True)
     ]
     body = {"schema": "vswin.probe/1", "videos": entries}
-    console.write(json_text(body, indent=2))
+    console.write(clean_json(body, indent=2))
 
 
 def _entry(finding: Finding) -> dict[str, Any]:

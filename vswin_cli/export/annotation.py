@@ -5,9 +5,9 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 
-from vswin_cli.export.naming import caption, clean_json, media_url, one_line, video_ids, video_name
+from vswin_cli.export.naming import caption, media_url, one_line, video_ids, video_name
 from vswin_cli.export.timecodes import EditRate, frame_range, milliseconds, own_rate
-from vswin_cli.storage.json_records import JsonValue
+from vswin_cli.storage.json_records import JsonValue, clean_json
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.segments import Segment
 

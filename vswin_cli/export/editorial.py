@@ -13,7 +13,6 @@ from fractions import Fraction
 from vswin_cli.errors import OptionError
 from vswin_cli.export.naming import (
     caption,
-    clean_json,
     colour_index,
     media_url,
     one_line,
@@ -29,7 +28,7 @@ from vswin_cli.export.timecodes import (
     starts_in_drop_frame,
     timecode,
 )
-from vswin_cli.storage.json_records import JsonValue
+from vswin_cli.storage.json_records import JsonValue, clean_json
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.segments import Segment
 

@@ -11,14 +11,12 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 from vswin_cli.errors import OptionError
-from vswin_cli.storage.json_records import JsonValue, json_text
 from vswin_cli.storage.remote import is_remote
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.segments import Segment
 
 __all__ = [
     "caption",
-    "clean_json",
     "colour_index",
     "escaped",
     "file_name",
@@ -34,9 +32,8 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  
 # Controls (C0, C1), line ends, marks of the reading direction, which make a terminal show another
 # text than the file holds, surrogates and noncharacters
 _UNSAFE = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
-_UNSAFE_IN_JSON = re.compile(r"[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _CONTROL = re.compile(f"{_UNSAFE.pattern}+")
 _ESCAPE = re.compile(r"\\(?:[nrt\\]|x[0-9a-f]{2}|u[0-9a-f]{4})")
 _SHORT_ESCAPES = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
@@ -73,12 +70,6 @@ def _escape(found: re.Match[str]) -> str:
     if 0xDC80 <= code <= 0xDCFF:  # how Python holds a byte that is no UTF-8
         return f"\\x{code - 0xDC00:02x}"
     return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}"
-
-
-def clean_json(document: JsonValue, *, indent: int | None = None) -> str:
-    """Write JSON with escapes for all that a terminal might obey; reading it gives all back."""
-    text = json_text(document, indent=indent)  # has escaped the C0 controls
-    return _UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def spreadsheet_text(text: str) -> str:

@@ -6,8 +6,9 @@ import csv
 import io
 from collections.abc import Sequence
 
-from vswin_cli.export.naming import clean_json, escaped, one_line, spreadsheet_text
+from vswin_cli.export.naming import escaped, one_line, spreadsheet_text
 from vswin_cli.export.timecodes import clock, milliseconds
+from vswin_cli.storage.json_records import clean_json
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.segments import Segment
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 import types
 from collections.abc import Hashable, Mapping, Sequence
 from functools import cache
@@ -16,11 +17,22 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from vswin_cli.errors import SourceError
 
-__all__ = ["JsonValue", "from_json", "json_key", "json_text", "named", "to_json"]
+__all__ = [
+    "JsonValue",
+    "clean_json",
+    "escape_controls",
+    "from_json",
+    "json_key",
+    "json_text",
+    "named",
+    "to_json",
+]
 
 JsonValue = Any
 Record = TypeVar("Record")
 
+# DEL, C1 and marks of the reading direction; JSON itself escapes the controls of C0.
+_CONTROLS = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _EXACT = 2**53  # larger whole numbers would change as floats
 _SCALARS = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
 
@@ -81,6 +93,16 @@ def json_text(document: JsonValue, *, indent: int | None = None) -> str:
         document, indent=indent, separators=separators, ensure_ascii=False, allow_nan=False
     )
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def clean_json(document: JsonValue, *, indent: int | None = None) -> str:
+    """Serialise JSON with escapes for all that a terminal might obey; reading gives all back."""
+    return escape_controls(json_text(document, indent=indent))
+
+
+def escape_controls(text: str) -> str:
+    """Escape in a JSON text all characters that a terminal might obey; its value stays."""
+    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 @cache
