@@ -2,7 +2,7 @@
 
 import pytest
 
-from vswin_cli.config import SamplingOptions, Stride
+from vswin_cli.config import SamplingOptions, Stride, parse_frame_rate
 from vswin_cli.errors import OptionError
 
 
@@ -24,3 +24,21 @@ def test_stride_that_is_not_parsed_is_refused_with_what_to_write(stride):
         SamplingOptions(stride=stride)
     assert caught.value.hint == f'write Stride.parse("{stride}")'
     assert SamplingOptions(stride=Stride.parse(str(stride))).stride is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"), [("40", 40.0), ("29.97", 29.97), ("30000/1001", 30000 / 1001)]
+)
+def test_frame_rates_are_numbers_or_ratios(text, rate):
+    assert parse_frame_rate(text) == rate
+
+
+@pytest.mark.parametrize("text", ["", "-1", "25fps", "1/0", "nan", "30:1"])
+def test_other_frame_rates_are_refused(text):
+    with pytest.raises(OptionError, match="cannot read the frame rate"):
+        parse_frame_rate(text)
+
+
+def test_frame_rate_of_the_input_is_positive():
+    with pytest.raises(OptionError, match="the input's frames per second"):
+        SamplingOptions(input_frame_rate=0.0)

@@ -22,6 +22,7 @@ __all__ = [
     "SamplingOptions",
     "SegmentOptions",
     "Stride",
+    "parse_frame_rate",
     "parse_seconds",
 ]
 
@@ -34,6 +35,7 @@ _DEVICE = re.compile(r"auto|(cpu|cuda|mps)(:\d+)?")
 _STRIDE_HINT = "give seconds (1.5s), percent of a clip (50%) or sampled frames (16f)"
 _GROUP_HINT = "write it as NAME=LABEL,LABEL or NAME=PATTERN"
 _STRIDE = re.compile(r"(?P<number>\d+(?:\.\d*)?|\.\d+)(?P<unit>s|%|f)?")
+_RATE = re.compile(r"(?P<number>\d{1,9}(?:\.\d{1,9})?)(?:/(?P<per>\d{1,9}))?")
 _CLOCK = re.compile(r"(?:(?:(?P<h>\d+):)?(?P<m>\d{1,2}):)?(?P<s>\d+(?:\.\d*)?|\.\d+)")
 
 
@@ -54,6 +56,20 @@ def parse_seconds(text: str) -> float:
             hint="give seconds (90), minutes (1:30) or hours (00:01:30.5)",
         )
     return total
+
+
+def parse_frame_rate(text: str) -> float:
+    """Read frames per second: `40`, `29.97` or `30000/1001`.
+
+    Raises:
+        OptionError: the text is none of these.
+    """
+    match = _RATE.fullmatch(text.strip())
+    if match is None or not float(match["per"] or 1):
+        raise OptionError(
+            f"cannot read the frame rate {text!r}", hint="write it as 40, 29.97 or 30000/1001"
+        )
+    return float(match["number"]) / float(match["per"] or 1)
 
 
 def _is_length(seconds: float) -> bool:
@@ -130,12 +146,20 @@ class SamplingOptions:
     """Start of the part to analyse."""
     end_seconds: float | None = None
     """End of the part to analyse, exclusive."""
+    input_frame_rate: float | None = None
+    """Frames per second of a stream without timestamps, in place of what FFmpeg assumes."""
 
     def __post_init__(self) -> None:
         if self.frame_rate is not None and not 0 < self.frame_rate <= MAX_FRAME_RATE:
             raise OptionError(
                 f"frames per second must be in (0, {MAX_FRAME_RATE}], got {self.frame_rate:g}",
                 hint="leave --fps out to sample as the weights were trained",
+            )
+        if self.input_frame_rate is not None and not 0 < self.input_frame_rate <= MAX_FRAME_RATE:
+            raise OptionError(
+                f"the input's frames per second must be in (0, {MAX_FRAME_RATE}], "
+                f"got {self.input_frame_rate:g}",
+                hint="leave --input-fps out for files that have timestamps",
             )
         if self.frame_interval is not None and self.frame_interval < 1:
             raise OptionError(

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from tests.support.videos import VideoRecipe, cut_short, drop_packets, make_audio, make_video
 from vswin_cli.cli.probe import _rate_at_a_glance, _rate_found, probe
-from vswin_cli.errors import NoVideoStreamError, SourceNotFoundError
+from vswin_cli.errors import NoVideoStreamError, OptionError, SourceNotFoundError
 from vswin_cli.storage.sources import VideoSource
 from vswin_cli.video.info import DecodeReport, VideoInfo
 from vswin_cli.video.probe import inspect
@@ -139,6 +139,16 @@ def test_without_scan_nothing_is_claimed_about_the_rest(tmp_path):
 def test_warnings_are_shown(tmp_path):
     result = run(make_video(tmp_path / "a.h264"))
     assert "NO_TIMESTAMPS" in result.stdout
+
+
+def test_raw_stream_is_counted_at_the_given_rate(tmp_path):
+    _, (video,) = run_json("--scan", "--input-fps=40", make_video(tmp_path / "a.h264"))
+    assert video["scan"]["duration"] == pytest.approx(1.5)
+
+
+def test_rate_for_a_file_with_timestamps_is_refused(tmp_path):
+    result = run(make_video(tmp_path / "a.mp4"), "--input-fps=40")
+    assert isinstance(result.exception, OptionError)
 
 
 def test_one_bad_file_does_not_hide_the_others(tmp_path):

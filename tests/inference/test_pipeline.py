@@ -168,3 +168,11 @@ def test_features_are_kept_in_the_same_run_as_scores(model, movie, tmp_path):
     with analyze_features(str(movie), engine) as track:
         assert to_json(track.record) == to_json(found.record)
         np.testing.assert_array_equal(track.features, found.features)
+
+
+def test_times_of_a_raw_stream_follow_the_given_rate(model, tmp_path):
+    path = make_video(tmp_path / "a.mjpeg", VideoRecipe(codec="mjpeg", pixel_format="yuvj420p"))
+    options = SamplingOptions(input_frame_rate=40.0)
+    timeline = analyze_video(path, Engine(model, ON_CPU), options)
+    assert timeline.video.duration_seconds == pytest.approx(1.5)
+    assert timeline.video.constant_frame_rate == 40

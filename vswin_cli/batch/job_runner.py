@@ -20,6 +20,7 @@ from vswin_cli.inference.engine import Engine
 from vswin_cli.inference.pipeline import analyze_video
 from vswin_cli.inference.scorer import Scorer
 from vswin_cli.timeline.record import Timeline
+from vswin_cli.video.decode_options import DecodeOptions
 from vswin_cli.video.decoder_pool import DecoderPool
 from vswin_cli.video.sampling import plan_sampling
 from vswin_cli.video.stream import open_video
@@ -136,7 +137,8 @@ class JobRunner:
             # The seams between parts need clips at known times that overlap; with `start` or `end`
             # the grid is not that of the parts.
             return None
-        with open_video(job.source, plan, pool=self._decoders) as stream:
+        decode = DecodeOptions(input_frame_rate=sampling.input_frame_rate)
+        with open_video(job.source, plan, decode, pool=self._decoders) as stream:
             seconds = stream.info.declared_duration_seconds
         if seconds is None or seconds < 2 * limit:
             return None

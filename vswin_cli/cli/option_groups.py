@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal, cast, get_type_hints
 from vswin_cli.cli.options import (
     DeviceOption,
     ExcludeOption,
+    InputFrameRateOption,
     OnsetOption,
     running_option,
     sampling_option,
@@ -30,6 +31,7 @@ from vswin_cli.config import (
     SamplingOptions,
     SegmentOptions,
     Stride,
+    parse_frame_rate,
     parse_seconds,
 )
 from vswin_cli.errors import OptionError
@@ -96,6 +98,7 @@ class SamplingChoice:
     end: Annotated[
         str | None, sampling_option("--end", metavar="TIME", help="End here (exclusive).")
     ] = None
+    input_fps: InputFrameRateOption = None
 
     def options(self) -> SamplingOptions:
         """Parse them into the library's record.
@@ -110,6 +113,7 @@ class SamplingChoice:
             crops=cast("Literal[1, 3]", self.crops),
             start_seconds=None if self.start is None else parse_seconds(self.start),
             end_seconds=None if self.end is None else parse_seconds(self.end),
+            input_frame_rate=None if self.input_fps is None else parse_frame_rate(self.input_fps),
         )
 
 

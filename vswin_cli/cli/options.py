@@ -18,6 +18,7 @@ __all__ = [
     "ExcludeOption",
     "ForceOption",
     "FormatOption",
+    "InputFrameRateOption",
     "JsonOption",
     "MinCoverageOption",
     "ModelOption",
@@ -60,6 +61,15 @@ EmaOption = Annotated[
         "--ema/--no-ema",
         help="Averaged (EMA) or raw weights, where a checkpoint has both.",
         show_default="the set that the checkpoint marks as its weights",
+    ),
+]
+InputFrameRateOption = Annotated[
+    str | None,
+    sampling_option(
+        "--input-fps",
+        metavar="RATE",
+        help="Frames per second of raw streams, which hold no timestamps: 40 or 30000/1001.",
+        show_default="as FFmpeg assumes",
     ),
 ]
 OnsetOption = Annotated[

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vswin_cli.cli import console
-from vswin_cli.cli.options import JsonOption, QuietOption
+from vswin_cli.cli.options import InputFrameRateOption, JsonOption, QuietOption
+from vswin_cli.config import parse_frame_rate
 from vswin_cli.errors import SOME_FAILED, SourceError
 from vswin_cli.storage.humanize import clock_text, counted
 from vswin_cli.storage.json_records import clean_json
@@ -36,6 +37,7 @@ def probe(
     scan: Annotated[
         bool, typer.Option("--scan", help="Decode everything, to find damage and gaps.")
     ] = False,
+    input_fps: InputFrameRateOption = None,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
@@ -51,7 +53,8 @@ def probe(
     from vswin_cli.storage.sources import VideoSource, find_sources
 
     sources, missing = find_sources(videos, recursive=True)
-    findings = [_inspect(source, scan=scan, quiet=quiet) for source in sources]
+    rate = None if input_fps is None else parse_frame_rate(input_fps)
+    findings = [_inspect(source, rate, scan=scan, quiet=quiet) for source in sources]
     sources += [VideoSource.of(name) for name in missing]
     findings += missing.values()
     failures = [finding for finding in findings if isinstance(finding, SourceError)]
@@ -68,12 +71,16 @@ def probe(
         raise typer.Exit(SourceError.exit_code if is_hopeless else SOME_FAILED)
 
 
-def _inspect(source: VideoSource, *, scan: bool, quiet: bool) -> Finding:
+def _inspect(
+    source: VideoSource, input_frame_rate: float | None, *, scan: bool, quiet: bool
+) -> Finding:
     from vswin_cli.video.probe import inspect
 
     try:
         with console.progress(source.uri, quiet=quiet or not scan) as on_progress:
-            return inspect(source, scan=scan, on_progress=on_progress)
+            return inspect(
+                source, scan=scan, input_frame_rate=input_frame_rate, on_progress=on_progress
+            )
     except SourceError as failure:
         return failure
 

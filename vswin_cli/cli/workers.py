@@ -22,12 +22,14 @@ if TYPE_CHECKING:
     from vswin_cli.batch.ray_executor import Cluster
     from vswin_cli.inference.engine import Engine
     from vswin_cli.models.checkpoints.load import LoadedModel
+    from vswin_cli.storage.json_records import JsonValue
 
 __all__ = [
     "WorkerSetup",
     "Workers",
     "in_precision_of_earlier",
     "make_task",
+    "sampling_values",
     "set_up_workers",
 ]
 
@@ -201,7 +203,7 @@ def _scoring(model: LoadedModel, sampling: SamplingOptions, precision: Precision
         card.labels,
         card.activation,
         to_json(card.input),
-        to_json(sampling),
+        sampling_values(sampling),
         precision,
     )
 
@@ -239,6 +241,16 @@ def _with_precision(setup: WorkerSetup, precision: Precision, choice: ModelChoic
         engine = make_engine(choice, options, crops=setup.setup.crops, quiet=True)
     inner = replace(setup.setup, options=options)
     return replace(setup, engine=engine, precision=precision, setup=inner)
+
+
+def sampling_values(sampling: SamplingOptions) -> dict[str, JsonValue]:
+    """List the options for a fingerprint; later additions count only where they are chosen."""
+    from vswin_cli.storage.json_records import to_json
+
+    values = to_json(sampling)
+    if sampling.input_frame_rate is None:
+        del values["input_frame_rate"]
+    return values
 
 
 def _devices(workers: Workers, name: str, kind: str) -> tuple[str, ...]:

@@ -175,7 +175,9 @@ def _opened(
     on_progress: OnProgress | None,
 ) -> Iterator[VideoStream[Clip]]:
     """Open the video as clips for the engine's weights."""
-    decode = DecodeOptions(decoders=decoders or engine.spare_decoders)
+    decode = DecodeOptions(
+        decoders=decoders or engine.spare_decoders, input_frame_rate=sampling.input_frame_rate
+    )
     on_bytes = None if on_progress is None else lambda *_: on_progress(0.0, None)
     spec = engine.model.card.input
     with open_clips(source, spec, sampling, decode, pool=pool, on_bytes=on_bytes) as stream:

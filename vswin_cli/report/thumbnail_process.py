@@ -36,7 +36,8 @@ def main() -> None:
     limit_memory()
     request = json.load(sys.stdin)
     try:
-        with VideoReader(Path(request["path"])) as reader:
+        path, rate = Path(request["path"]), request["input_frame_rate"]
+        with VideoReader(path, input_frame_rate=rate) as reader:
             _take(reader, request["requests"], sys.stdout.buffer)
     except (SourceError, BrokenPipeError):
         return  # no images, or the parent wants no more

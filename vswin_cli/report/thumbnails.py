@@ -77,6 +77,7 @@ def take_thumbnails(
     requests: Sequence[ThumbnailRequest],
     max_bytes: int,
     *,
+    input_frame_rate: float | None = None,
     time_limit_seconds: float = TIME_LIMIT_SECONDS,
 ) -> list[Thumbnail]:
     """Take thumbnails of a video, sorted by time; fewer than requested where a limit is reached.
@@ -85,10 +86,12 @@ def take_thumbnails(
         video: the file.
         requests: what to show, the most important first.
         max_bytes: for all `data:` URLs together.
+        input_frame_rate: frames per second of a stream without timestamps.
         time_limit_seconds: when to stop and do without the rest.
     """
     request = {
         "path": str(video.absolute()),
+        "input_frame_rate": input_frame_rate,
         "requests": [(one.seconds, one.earliest_seconds) for one in requests],
     }
     found: dict[float, Thumbnail] = {}

@@ -16,6 +16,7 @@ from vswin_cli.storage.files import replacing_text, writing
 from vswin_cli.storage.result_names import unique_names
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.score_files import load_track
+from vswin_cli.video.raw_streams import has_no_timestamps
 
 __all__ = ["MAX_PAGE_BYTES", "ReportSource", "report_files", "write_report"]
 
@@ -110,10 +111,18 @@ def _write_page(
             source.video,
             plan_requests(content.duration_seconds, content.segments),
             MAX_PAGE_BYTES - _RESERVE_BYTES - size,
+            input_frame_rate=_counted_rate(source.timeline),
         )
         content = replace(content, thumbnails=tuple(found))
     with replacing_text(path) as file:
         file.write(video_page(source.timeline, content, back))
+
+
+def _counted_rate(timeline: Timeline) -> float | None:
+    """Return the rate at which the frames of a stream without timestamps were counted."""
+    if timeline.video.container is None or not has_no_timestamps(timeline.video.container):
+        return None
+    return timeline.video.average_frame_rate
 
 
 def _content(source: ReportSource, url: str | None) -> PageContent:

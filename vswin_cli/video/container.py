@@ -17,6 +17,7 @@ from vswin_cli.video.frame_rate import usual_interval
 from vswin_cli.video.frames import quarter_turn
 from vswin_cli.video.info import DurationSource, MediaWarning, VideoInfo
 from vswin_cli.video.playlist import is_playlist, lacks_segments, open_ended, verify_playlist
+from vswin_cli.video.raw_streams import has_no_timestamps, no_timestamps_warning
 from vswin_cli.video.structure import is_animated_webp, is_cut_off, second_movie
 from vswin_cli.video.timecode import start_timecode
 from vswin_cli.video.timestamps import RESET_SECONDS
@@ -50,19 +51,6 @@ _FALLBACK_RATE = Fraction(25)  # for raw streams that state no rate at all
 _SQUARE_WITHIN = Fraction(1, 50)  # 399:400 comes of rounding a width to whole blocks
 _HDR_TRANSFERS = (16, 18)  # PQ and HLG, ITU-T H.273
 _STATING_DURATION = {"mov", "matroska", "avi", "flv", "asf", "mxf", "rm", "ivf"}
-_RAW_STREAMS = {
-    "h264",
-    "hevc",
-    "vvc",
-    "obu",
-    "mjpeg",
-    "m4v",
-    "mpegvideo",
-    "h263",
-    "vc1",
-    "rawvideo",
-}
-"""Formats without timestamps; for some of them FFmpeg assumes 25 frames per second."""
 _DURATION_TAG = re.compile(r"(\d+):(\d{2}):(\d{2}(?:\.\d+)?)")
 _PACKETS_PER_STEP = 2000  # read in well under a second
 _MICROSECONDS = 1_000_000  # FFmpeg's unit for the duration of a container
@@ -222,6 +210,7 @@ def describe_video(
     *,
     origin: Fraction,
     interval: float | None,
+    input_rate: Fraction | None = None,
 ) -> VideoInfo:
     """Collect the metadata of a video after its first frame was decoded.
 
@@ -232,9 +221,11 @@ def describe_video(
         first: its first frame.
         origin: presentation time of that frame in the container, in seconds.
         interval: usual distance between the first packets' timestamps, in seconds.
+        input_rate: at which frames are counted, if the user gave it.
     """
     ratio, rate = stream.sample_aspect_ratio or 1, stream.average_rate or stream.guessed_rate
-    declared = declared_duration(container, stream, origin)
+    rate = input_rate or rate
+    declared = None if input_rate else declared_duration(container, stream, origin)
     # The sum of a playlist's segments is exact enough only to show that some are missing: it may
     # be rounded to a second for each of them.
     if declared and is_playlist(path) and lacks_segments(path):
@@ -258,7 +249,7 @@ def describe_video(
         measured_frame_rate=1.0 / interval if interval else None,
         declared_duration_seconds=declared[0] if declared else None,
         duration_source=declared[1] if declared else None,
-        seekable=first.pts is not None and container.duration is not None,
+        seekable=first.pts is not None and container.duration is not None and not input_rate,
         cut_off=is_cut_off(path),
         lead_seconds=_lead_seconds(container, origin),
         num_video_streams=len(_moving_streams(container)),
@@ -270,7 +261,7 @@ def describe_video(
     return replace(
         info,
         seekable=info.seekable and is_possible,
-        warnings=_media_warnings(path, info, first),
+        warnings=_media_warnings(path, info, first, input_rate),
     )
 
 
@@ -328,7 +319,9 @@ def measured_interval(timestamps: Sequence[int], time_base: Fraction) -> float |
     return usual_interval([float((b - a) * time_base) for a, b in pairwise(distinct)])
 
 
-def _media_warnings(path: Path, info: VideoInfo, first: VideoFrame) -> tuple[MediaWarning, ...]:
+def _media_warnings(
+    path: Path, info: VideoInfo, first: VideoFrame, input_rate: Fraction | None
+) -> tuple[MediaWarning, ...]:
     """List the warnings that are known before decoding."""
     found = []
     if info.num_video_streams > 1:
@@ -355,12 +348,8 @@ def _media_warnings(path: Path, info: VideoInfo, first: VideoFrame) -> tuple[Med
         found.append(MediaWarning("INTERLACED", "interlaced video; fields are not separated"))
     if first.color_trc in _HDR_TRANSFERS:
         found.append(MediaWarning("HDR", "high dynamic range video; no tone mapping is applied"))
-    if first.pts is None or info.container in _RAW_STREAMS:
-        found.append(
-            MediaWarning(
-                "NO_TIMESTAMPS", "the file has no timestamps; times are counted from its frame rate"
-            )
-        )
+    if first.pts is None or has_no_timestamps(info.container):
+        found.append(no_timestamps_warning(input_rate))
     return tuple(found)
 
 

@@ -1,7 +1,7 @@
 """Options of decoding, as opposed to those that decide which frames are sampled.
 
 `vswin_cli.video.sampling` plans which frames are sampled. Of the fields here only `resize` changes
-the pixels of an undamaged video.
+the pixels of an undamaged video, and only `input_frame_rate` its times.
 """
 
 from __future__ import annotations
@@ -32,3 +32,6 @@ class DecodeOptions:
     """Decode in a child process, so that a decoder that hangs or crashes costs one video only."""
     stall_timeout_seconds: float = STALL_TIMEOUT_SECONDS
     """How long to wait for progress of the child process; heartbeats alone are not progress."""
+    input_frame_rate: float | None = None
+    """Frames per second of a stream without timestamps, in place of what FFmpeg assumes; refused
+    for files that have timestamps."""

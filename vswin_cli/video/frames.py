@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from av import VideoFrame
 
-__all__ = ["DecodingOrderStamps", "TimedFrame", "in_order", "quarter_turn"]
+__all__ = ["CountedStamps", "DecodingOrderStamps", "TimedFrame", "in_order", "quarter_turn"]
 
 _MAX_IN_DECODER = 256  # packets, by frame threads and reordering
 _REORDER_FRAMES = 3  # window in which frames are put into the order of their times
@@ -66,6 +66,24 @@ class DecodingOrderStamps:
         while self._unused and self._unused[0][0] < number - self._depth:
             self._unused.popleft()
         return self._unused.popleft()[1] if self._unused else own
+
+
+class CountedStamps:
+    """Number frames in the order in which they are shown, for streams without timestamps.
+
+    Used like `DecodingOrderStamps`. Packets are not counted: one may hold half a frame.
+    """
+
+    def __init__(self) -> None:
+        self._num_taken = 0
+
+    def add(self, stamp: int) -> None:
+        """Take no note of a packet."""
+
+    def take(self, own: int) -> int:
+        """Return the number of the next frame, whichever packet it came from."""
+        self._num_taken += 1
+        return self._num_taken - 1
 
 
 def quarter_turn(rotation_degrees: float) -> int:

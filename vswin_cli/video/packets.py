@@ -19,6 +19,8 @@ from vswin_cli.video.container import (
     container_name,
     open_container,
 )
+from vswin_cli.video.frames import CountedStamps, DecodingOrderStamps
+from vswin_cli.video.raw_streams import rate_for
 
 if TYPE_CHECKING:
     from av import Packet, VideoStream
@@ -48,15 +50,20 @@ class PacketReader:
         read_bytes: offset in the file at which the furthest packet of the stream ends.
         demuxed_bytes: the same, including audio, subtitles and data.
 
+        rate: at which frames are counted, if the user gave it.
+
     Args:
         path: the video.
+        frames_per_second: rate of a stream without timestamps, in place of what FFmpeg assumes.
 
     Raises:
         SourceError: as for `open_container` and `best_stream`.
+        OptionError: a rate is given for a file that has timestamps.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, frames_per_second: float | None = None) -> None:
         self.path = path
+        self._frames_per_second = frames_per_second
         self.read_failed = False
         self.read_bytes = 0
         self.demuxed_bytes = 0
@@ -67,6 +74,7 @@ class PacketReader:
     def _open(self) -> None:
         self.container = open_container(self.path)
         try:
+            self.rate = rate_for(self.path, self.format_name, self._frames_per_second)
             self.stream = best_stream(self.container, self.path)
         except BaseException:
             self.container.close()
@@ -82,14 +90,21 @@ class PacketReader:
         """Whether the file stores only decoding times of packets, not presentation times."""
         return self.format_name == "avi" and self.stream.codec_context.name in _REORDERING_CODECS
 
+    def new_stamps(self) -> CountedStamps | DecodingOrderStamps | None:
+        """Return what gives frames their timestamps; `None` where their packets state them."""
+        if self.rate:
+            return CountedStamps()
+        context = self.stream.codec_context
+        return DecodingOrderStamps(context.reorder_depth) if self.has_decoding_order else None
+
     @property
     def time_base(self) -> Fraction:
         """Seconds per timestamp tick."""
-        return self.stream.time_base or DEFAULT_TIME_BASE
+        return 1 / self.rate if self.rate else self.stream.time_base or DEFAULT_TIME_BASE
 
     def packets(self) -> Iterator[VideoPacket]:
         """Yield packets from the container's position on, past read errors unless they persist."""
-        errors = 0
+        errors = number = 0
         while errors < _MAX_DEMUX_ERRORS:
             try:
                 for packet in self.container.demux():
@@ -101,6 +116,10 @@ class PacketReader:
                     if is_ours:
                         if self.has_decoding_order:
                             packet.pts = packet.dts  # FFmpeg's guess is wrong for reordered frames
+                        if self.rate:
+                            packet.pts = packet.dts = number
+                            packet.time_base, packet.duration = self.time_base, 1
+                            number += 1
                         yield cast("VideoPacket", packet)
                 return
             except IndexError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from vswin_cli.storage.sources import VideoSource
 from vswin_cli.video.decode_options import DecodeOptions
@@ -31,6 +31,7 @@ def inspect(
     source: VideoSource,
     *,
     scan: bool = False,
+    input_frame_rate: float | None = None,
     on_progress: Callable[[float, float | None], None] | None = None,
 ) -> Inspection:
     """Inspect a video in a child process.
@@ -38,10 +39,12 @@ def inspect(
     Args:
         source: the video.
         scan: decode it from beginning to end.
+        input_frame_rate: frames per second of a stream without timestamps.
         on_progress: called with the seconds scanned and the declared total.
 
     Raises:
         SourceError: it cannot be opened, or not one frame can be decoded.
+        OptionError: a frame rate is given for a file that has timestamps.
     """
     total: float | None = None
 
@@ -49,7 +52,8 @@ def inspect(
         if on_progress is not None:
             on_progress(seconds, total)
 
-    with open_video(source, _SCAN_PLAN, _SCAN, on_position=on_position) as stream:
+    options = replace(_SCAN, input_frame_rate=input_frame_rate)
+    with open_video(source, _SCAN_PLAN, options, on_position=on_position) as stream:
         total = stream.info.declared_duration_seconds
         if not scan:
             return Inspection(stream.info, None)

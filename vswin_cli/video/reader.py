@@ -27,7 +27,7 @@ from vswin_cli.video.container import (
     nominal_interval,
     scan_timestamps,
 )
-from vswin_cli.video.frames import DecodingOrderStamps, TimedFrame, in_order, quarter_turn
+from vswin_cli.video.frames import TimedFrame, in_order, quarter_turn
 from vswin_cli.video.info import MediaWarning, VideoInfo
 from vswin_cli.video.memory_limit import limit_threads
 from vswin_cli.video.packets import PacketReader
@@ -45,9 +45,8 @@ class VideoReader:
     """Read one video: its metadata at once, its frames one after the other.
 
     Attributes:
-        path: the file.
+        path, is_strict: the file, and whether no damage is concealed.
         info: metadata, before decoding.
-        is_strict: see below.
         is_wanted: the argument of `decode_only`; `None` before.
         bad_packets: packets marked as damaged or refused so far.
         corrupt_frames: frames marked as damaged so far.
@@ -57,17 +56,20 @@ class VideoReader:
         path: the file.
         strict: decode with one thread and conceal no damage, so that a part of the video is
             either decoded as within the whole or counted as damaged.
+        input_frame_rate: of a stream without timestamps, in frames per second.
 
     Raises:
         SourceNotFoundError: no such file, or it may not be read.
         NotAVideoError: no container that FFmpeg supports.
         NoVideoStreamError: no video stream, or none but cover art.
+        OptionError: a frame rate is given for a file that has timestamps.
         DecodeError: not one frame could be decoded.
     """
 
-    def __init__(self, path: Path, *, strict: bool = False) -> None:
-        self.path = path
-        self.is_strict = strict
+    def __init__(
+        self, path: Path, *, strict: bool = False, input_frame_rate: float | None = None
+    ) -> None:
+        self.path, self.is_strict = path, strict
         self.is_wanted: IsWanted | None = None
         self.bad_packets = 0
         self.corrupt_frames = 0
@@ -75,7 +77,7 @@ class VideoReader:
         self._newest_seconds = 0.0
         self._last_pts: int | None = None
         self._undecoded: list[int] = []  # timestamps of packets whose frames are outstanding
-        self._file = PacketReader(path)
+        self._file = PacketReader(path, input_frame_rate)
         try:
             self._prepare()
         except BaseException:
@@ -92,18 +94,20 @@ class VideoReader:
         head = deque(islice(packets, _HEAD_PACKETS))
         times = [packet.pts for packet in head if packet.pts is not None and not packet.is_discard]
         first_packet_pts = min(times, default=None)
-        interval = measured_interval(times, self._time_base)
-        self._unwrapper = TimestampUnwrapper(interval or nominal_interval(self._file.stream))
+        stream, interval = self._file.stream, measured_interval(times, self._time_base)
+        self._unwrapper = TimestampUnwrapper(interval or nominal_interval(stream))
         self._decoded = self._decode(chain_consuming(head, packets))
         self._pending = deque(islice(self._decoded, 1))
         if not self._pending:
             raise no_frame_error(self.path, self.bad_packets)
-        first = self._pending[0]
+        first, is_damaged = self._pending[0], self.bad_packets > 0
         assert isinstance(first, av.VideoFrame)  # nothing is skipped before
-        stream, is_damaged = self._file.stream, self.bad_packets > 0
         self._origin = find_origin(stream, first.pts, first_packet_pts, is_damaged=is_damaged)
         self.info = describe_video(
-            self.path, self._file.container, stream, first, origin=self._origin, interval=interval
+            *(self.path, self._file.container, stream, first),
+            origin=self._origin,
+            interval=interval,
+            input_rate=self._file.rate,
         )
         self._unwrapper.longest_jumps_seconds = self.info.longest_seconds
         self._planner = SeekPlanner(self.info, self._file.format_name)
@@ -318,8 +322,7 @@ class VideoReader:
     ) -> Generator[av.VideoFrame | SkippedFrame, None, None]:
         """Yield every frame of the packets, decoded or skipped, in the decoder's order."""
         self._undecoded = []
-        depth = self._file.stream.codec_context.reorder_depth
-        stamps = DecodingOrderStamps(depth) if self._file.has_decoding_order else None
+        stamps = self._file.new_stamps()
         skipped: list[SkippedFrame] = []  # to be yielded before the next frame with a later time
         rotation: int | None = None  # unknown before the first frame
         for packet, is_spare in self._with_spare(packets):
