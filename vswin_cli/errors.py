@@ -25,6 +25,7 @@ exits with 3, an interrupted one with 130.
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 __all__ = [
@@ -47,18 +48,49 @@ __all__ = [
     "UnknownModelError",
     "UnsafeCheckpointError",
     "VswinError",
+    "redacted",
 ]
 
 
 SOME_FAILED = 3
 """Exit code where some inputs have a result and others an error."""
 
+_HIDDEN = "***"
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://[^\s\"'<>`]*[^\s\"'<>`:,.;!?)]")
+_USER = re.compile(r"(?<=://)[^/?#\s]*@")
+_SECRET_NAME = (
+    r"(?:access.?(?:id|key)|api.?key|auth(?!ors?=)|cred|hdne|hmac|jwt|passw|policy|secret|session"
+    r"|signature|ticket|token|(?<![a-z])(?:key|md5|pass|pwd|sig)(?![a-z]))"
+)
+_SECRET = re.compile(
+    rf"(?P<query>[?&#][^?&;#=]*{_SECRET_NAME}[^?&;#=]*=)[^&;#]+"
+    rf"|(?P<path>[/;][^/?&;#=]*{_SECRET_NAME}[^/?&;#=]*=)[^/?&;#]+"
+    r"|(?P<mark>\?)[A-Za-z0-9_.~%+-]{16,}={0,2}(?=$|[&#,)])",
+    re.IGNORECASE,
+)
+
+
+def redacted(text: str) -> str:
+    """Replace what gives access in the addresses of a text by `***`.
+
+    That is a user name with its password, the values of parameters whose names speak of tokens,
+    keys, signatures and the like, and a long query without a name.
+    """
+    return _ADDRESS.sub(_redacted_address, text) if "://" in text else text
+
+
+def _redacted_address(found: re.Match[str]) -> str:
+    address = _USER.sub(f"{_HIDDEN}@", found[0], count=1)
+    return _SECRET.sub(
+        lambda one: f"{one['query'] or one['path'] or one['mark']}{_HIDDEN}", address
+    )
+
 
 class VswinError(Exception):
     """Base of every error that a user may see.
 
     Args:
-        message: what was wrong, with which file or option.
+        message: what was wrong, with which file or option; secrets in addresses are hidden.
         hint: what to do next, as a sentence without a full stop.
     """
 
@@ -66,9 +98,9 @@ class VswinError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = redacted(message)
+        self.hint = None if hint is None else redacted(hint)
+        super().__init__(self.message)
 
 
 class OptionError(VswinError):

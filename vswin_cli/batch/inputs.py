@@ -144,7 +144,7 @@ def _query_address(one: BatchInput) -> BatchInput:
     if one.source.path is not None or one.problem is not None:
         return one
     try:
-        state = look_at(one.source.uri)
+        state = look_at(one.place)
     except OptionError as problem:
         return replace(one, identity=None, problem=problem)
     return replace(one, identity=state.version or _UNKNOWN, size_bytes=state.size_bytes or 0)

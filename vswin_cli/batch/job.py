@@ -112,7 +112,7 @@ class Job:
     def of(cls, one: BatchInput) -> Job:
         """Make the job for an input."""
         path = one.source.path
-        source = VideoSource(one.source.uri, None if path is None else path.absolute())
+        source = replace(one.source, path=None if path is None else path.absolute())
         return cls(source, one.entry, one.identity, one.size_bytes)
 
     def again(self) -> Job:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from vswin_cli.errors import VswinError
+from vswin_cli.errors import VswinError, redacted
 from vswin_cli.storage.json_records import named
 from vswin_cli.timeline.record import Timeline
 
@@ -78,4 +78,4 @@ class Outcome:
 
     def failed(self, code: str, message: str, hint: str | None = None) -> Outcome:
         """Return the outcome as failed, for a reason that is no `VswinError`."""
-        return replace(self, status="failed", error_code=code, error=message, hint=hint)
+        return replace(self, status="failed", error_code=code, error=redacted(message), hint=hint)

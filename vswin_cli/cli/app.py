@@ -26,7 +26,7 @@ from vswin_cli.cli.schema import schema
 from vswin_cli.cli.segment import segment
 from vswin_cli.cli.tag import tag
 from vswin_cli.cli.typer_command import Command, Group
-from vswin_cli.errors import OptionError, VswinError
+from vswin_cli.errors import OptionError, VswinError, redacted
 from vswin_cli.storage.sources import VIDEO_SUFFIXES
 
 __all__ = ["app", "main", "run"]
@@ -107,7 +107,7 @@ def run(arguments: list[str]) -> int:
         if hasattr(problem, "format_message"):
             return _end_wrong_usage(problem, arguments, as_json=as_json)
         if os.environ.get("VSWIN_DEBUG"):
-            traceback.print_exc()
+            sys.stderr.write(redacted(traceback.format_exc()))
         console.error(_internal(problem), as_json=as_json)
         return VswinError.exit_code
     if code == _INTERRUPTED:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from vswin_cli.errors import VswinError
+from vswin_cli.errors import VswinError, redacted
 from vswin_cli.storage.files import writing
 from vswin_cli.storage.json_records import escape_controls
 
@@ -155,7 +155,7 @@ def error(problem: VswinError, *, as_json: bool = False) -> None:
 
 def _say(text: str) -> None:
     encoding = sys.stderr.encoding or "utf-8"
-    text = printable(text)
+    text = printable(redacted(text))
     sys.stderr.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
     sys.stderr.flush()
 

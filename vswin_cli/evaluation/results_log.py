@@ -170,7 +170,7 @@ def resume(
 def _key(video: LabelledVideo) -> str:
     """Digest of a video's path, size, date and class; a replaced file is another video."""
     path = video.source.path
-    location, size, date = video.source.uri, -1, -1
+    location, size, date = video.source.place, -1, -1
     if path is not None:
         location = os.fsdecode(path.absolute())
         with suppress(OSError):

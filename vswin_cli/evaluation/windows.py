@@ -162,11 +162,11 @@ def evaluate_windows(
     """
     by_video: dict[str, list[LabelledWindow]] = {}
     for window in listed.windows:
-        by_video.setdefault(window.source.uri, []).append(window)
+        by_video.setdefault(window.source.place, []).append(window)
     scored: list[ScoredWindow] = []
     failures: list[Failure] = []
     with DecoderPool() as pool:
-        for done, (uri, windows) in enumerate(by_video.items(), 1):
+        for done, windows in enumerate(by_video.values(), 1):
             try:
                 for one in _score_video(windows, engine, test, pool):
                     if isinstance(one, ScoredWindow):
@@ -174,7 +174,7 @@ def evaluate_windows(
                     else:
                         failures.append(one)
             except SourceError as error:
-                failures.append(Failure(uri, error.message))
+                failures.append(Failure(windows[0].source.uri, error.message))
             if on_done is not None:
                 on_done(done, len(by_video))
     return _report(listed, engine, test, scored, failures, len(by_video))

@@ -24,6 +24,7 @@ from vswin_cli.errors import (
     SourceError,
     SourceNotFoundError,
     VswinError,
+    redacted,
 )
 
 if TYPE_CHECKING:
@@ -232,7 +233,7 @@ def _of_a_video(uri: str, error: DownloadError) -> SourceError:
     """Translate the error of a download, with hints that suit a temporary copy."""
     from vswin_cli.storage.download import AnswerError, BrokenOffError, UnwritableError
 
-    hint = error.hint
+    uri, hint = redacted(uri), error.hint
     if isinstance(error, AnswerError):
         if error.status in (404, 410):
             return SourceNotFoundError(f"nothing at {uri} ({error.status})", hint=_CHECK_ADDRESS)

@@ -8,11 +8,11 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from vswin_cli.errors import SourceError, SourceNotFoundError
+from vswin_cli.errors import SourceError, SourceNotFoundError, redacted
 from vswin_cli.storage.files import absence, fitting, is_file, is_folder, reading_hint
 from vswin_cli.storage.remote import (
     as_local_path,
@@ -57,14 +57,20 @@ class VideoSource:
     """One video as the user named it."""
 
     uri: str
-    """What the user wrote, or the path found in a folder; what results show."""
+    """What the user wrote, or the path found in a folder; what results show. Credentials and
+    tokens in an address are hidden."""
     path: Path | None = None
     """Where its bytes are on this machine; `None` for an address, filled in for anything else."""
+    address: str | None = field(default=None, repr=False)
+    """What is fetched: the address with the credentials and tokens that `uri` hides; filled in."""
 
     def __post_init__(self) -> None:
         # Without a path the text would be taken for an address, and its protocol be looked up.
         if self.path is None and not is_remote(self.uri):
             object.__setattr__(self, "path", as_local_path(self.uri))
+        elif self.path is None and self.address is None:
+            object.__setattr__(self, "address", self.uri)
+            object.__setattr__(self, "uri", redacted(self.uri))
 
     @classmethod
     def of(cls, uri: str | os.PathLike[str]) -> VideoSource:
@@ -76,9 +82,9 @@ class VideoSource:
         """Full path, or the address.
 
         Two names of one file, such as a symbolic link beside it, are two places: nothing that the
-        user named may vanish from the results.
+        user named may vanish from the results. An address is complete: store no more than a hash.
         """
-        return self.uri if self.path is None else _full_path(self.path)
+        return self.address or self.uri if self.path is None else _full_path(self.path)
 
     @property
     def id(self) -> str:
@@ -104,7 +110,7 @@ class VideoSource:
         if self.path is not None:
             yield self.path
         else:
-            with local_copy(self.uri, on_bytes=on_bytes) as path:
+            with local_copy(self.address or self.uri, on_bytes=on_bytes) as path:
                 yield path
 
 
