@@ -12,7 +12,7 @@ from rich.console import Console
 
 from tests.support.videos import VideoRecipe, make_video
 from vswin_cli.bench.mmaction_peer import import_mmaction
-from vswin_cli.bench.record import BenchReport, PrecisionRow
+from vswin_cli.bench.record import BenchReport, DecodeCeiling, PrecisionRow
 from vswin_cli.bench.torchvision_peer import import_torchvision
 from vswin_cli.cli.app import run
 from vswin_cli.cli.bench_text import bench_tables
@@ -67,15 +67,20 @@ def test_a_single_one_of_anything_is_no_plural(report):
         passes=1,
         machine=replace(found.machine, logical_cores=1, usable_cores=1, threads=1),
         network=replace(found.network, precisions=(replace(row, clips=1),)),
-        video=replace(found.video, frames=1, clips=1),
+        video=replace(
+            found.video, frames=1, clips=1, decode_ceiling=DecodeCeiling(9.0, 1, 0.5, 8.0, 1)
+        ),
     )
     text = io.StringIO()
     Console(file=text, width=300).print(bench_tables(lone))
-    assert re.findall(r"\b1 (?:cores|threads|passes|frames|clips)\b", text.getvalue()) == []
+    assert (
+        re.findall(r"\b1 (?:cores|threads|passes|frames|clips|decoders)\b", text.getvalue()) == []
+    )
     assert "1 of 1 core, 1 thread" in text.getvalue()
     assert "fastest of 1 pass," in text.getvalue()
     assert "1 frame, 1 clip\n" in text.getvalue()
     assert "on 1 clip:" in text.getvalue()
+    assert "1 decoder on NVDEC 8; decoding alone is at 50%" in text.getvalue()
 
 
 @pytest.mark.slow
@@ -105,6 +110,10 @@ def test_ratios_follow_from_the_seconds_beside_them(report):
         measured["duration_seconds"] / whole
     )
     assert measured["memory"]["total_bytes"] > measured["memory"]["main_bytes"] > 0
+    ceiling = measured["decode_ceiling"]
+    assert ceiling["decoders"] == report["machine"]["usable_cores"]
+    both = ceiling["frames_per_second"] + (ceiling["hardware_frames_per_second"] or 0.0)
+    assert ceiling["share"] == pytest.approx(measured["frames_per_second"] / both)
     assert measured["float32"] is None
     assert measured["peers"] == []
 

@@ -17,6 +17,7 @@ __all__ = [
     "BENCH_SCHEMA",
     "BenchReport",
     "Ceiling",
+    "DecodeCeiling",
     "Machine",
     "Memory",
     "NetworkReport",
@@ -168,6 +169,21 @@ class Stage:
 
 
 @dataclass(frozen=True, slots=True)
+class DecodeCeiling:
+    """What the machine decodes of the same video when it does nothing else."""
+
+    frames_per_second: float
+    """Of single-threaded decoders, one per core, that know nothing of each other."""
+    decoders: int
+    share: float
+    """Of decoding alone in both ceilings together. Above 1 where decoding skips frames that
+    nothing needs: the ceiling skips none."""
+    hardware_frames_per_second: float | None = None
+    """Of decoders on the graphics card's NVDEC; `None` where there is none for this video."""
+    hardware_decoders: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """The most memory that tagging the video took, in processes of its own."""
 
@@ -230,6 +246,8 @@ class VideoReport:
     """End to end in float32, where the network ran in another precision and a peer is there."""
     peers: tuple[PeerVideo, ...] = ()
     notes: tuple[str, ...] = ()
+    decode_ceiling: DecodeCeiling | None = None
+    """`None` where plain decoding of the video fails, as on a damaged one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,12 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import TYPE_CHECKING
 
+from vswin_cli.bench.decode_ceiling import (
+    DecodersAtOnce,
+    ceiling_of_decoding,
+    hardware_decoders,
+    software_decoders,
+)
 from vswin_cli.bench.machine import synchronise
 from vswin_cli.bench.memory import MemoryRequest, measure_memory
 from vswin_cli.bench.record import PeerVideo, Stage, Timing, VideoReport
@@ -101,19 +107,22 @@ def measure_video(
         on_step: called before each step.
     """
     stages = _stages(video, engines, precision, with_float32=bool(demos))
+    ceilings = _ceilings(video)
     others = [Workload(demo.name, lambda demo=demo: demo.run(video.source.path)) for demo in demos]  # type: ignore[misc]
     on_step(f"the video, {', '.join(one.name for one in [*stages, *others])}")
     for _ in engines[precision].score(video.first_clips):
         # Warms up the network; decoding was warmed up by `decode_once`, which has also brought the
         # file into the page cache, so no stage below pays for the disk.
         pass
-    timings = measure([*stages, *others], passes, warm_up=False, on_step=on_step)
+    workloads = [*stages, *(one.workload for one in ceilings), *others]
+    timings = measure(workloads, passes, warm_up=False, on_step=on_step)
     notes: list[str] = []
     peak = None
     if memory is not None:
         on_step("peak memory")
         peak = measure_memory(memory, notes)
     decode, model, whole = (timings[name].fastest_seconds for name in (_DECODE, _MODEL, _WHOLE))
+    frames_per_second = video.report.frames_decoded / decode
     return VideoReport(
         uri=video.source.uri,
         synthesised=video.synthesised,
@@ -125,7 +134,7 @@ def measure_video(
         clips=video.clips,
         precision=precision,
         decode=_stage(video, timings[_DECODE]),
-        frames_per_second=video.report.frames_decoded / decode,
+        frames_per_second=frames_per_second,
         model=_stage(video, timings[_MODEL]),
         end_to_end=_stage(video, timings[_WHOLE]),
         to_slower=whole / max(decode, model),
@@ -134,7 +143,17 @@ def measure_video(
         float32=_stage(video, timings[_WHOLE_FLOAT32]) if _WHOLE_FLOAT32 in timings else None,
         peers=tuple(_peer(video, demo, timings, engines["float32"]) for demo in demos),
         notes=tuple(notes),
+        decode_ceiling=ceiling_of_decoding(frames_per_second, ceilings, timings),
     )
+
+
+def _ceilings(video: BenchVideo) -> list[DecodersAtOnce]:
+    """Return decoders to compare with; none where they cannot decode the video."""
+    path, frames = video.source.path, video.report.frames_decoded
+    if path is None or video.report.status != "ok":
+        return []
+    found = (software_decoders(path, frames), hardware_decoders(path, frames))
+    return [one for one in found if one is not None]
 
 
 def _stages(

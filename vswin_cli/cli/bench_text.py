@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from vswin_cli.bench.record import (
         BenchReport,
+        DecodeCeiling,
         Machine,
         Memory,
         NetworkReport,
@@ -187,10 +188,26 @@ def _video_conclusions(video: VideoReport) -> Iterator[str]:
         f"end to end takes {video.to_slower:.2f}× the slower of the two and {video.to_sum:.2f}× "
         f"their sum; decoding gives {video.frames_per_second:.0f} frames/s"
     )
+    if video.decode_ceiling is not None:
+        yield _decode_ceiling_line(video.decode_ceiling)
     if video.memory is not None:
         yield _memory_line(video.memory)
     for peer in video.peers:
         yield from _peer_lines(video, peer)
+
+
+def _decode_ceiling_line(ceiling: DecodeCeiling) -> str:
+    card = ""
+    if ceiling.hardware_frames_per_second is not None:
+        card = (
+            f" and {counted(ceiling.hardware_decoders, 'decoder')} on NVDEC "
+            f"{ceiling.hardware_frames_per_second:.0f}"
+        )
+    return (
+        f"decode ceiling, with nothing else to do and no frame skipped: "
+        f"{counted(ceiling.decoders, 'single-threaded decoder')} "
+        f"{ceiling.frames_per_second:.0f} frames/s{card}; decoding alone is at {ceiling.share:.0%}"
+    )
 
 
 def _memory_line(memory: Memory) -> str:
