@@ -87,7 +87,7 @@ class TrainedNetwork(nn.Module):
         """
         self._rows.clear()
         features = self.net.forward_features(x).mean((3, 4)).transpose(1, 2)  # (B, D, C)
-        tokens = self._rows[0].index_select(0, self.net._routes_for(x)[0].leave)
+        tokens = self._rows[0].index_select(0, self.net.routes_for(x)[0].leave)
         local = self.local(tokens).view(len(x), STEPS, GRID, GRID, -1)
         assert self.net.head is not None
         return self.net.head(features), self.motion(features), local

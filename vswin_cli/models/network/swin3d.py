@@ -85,15 +85,16 @@ class _Attention(nn.Module):
         table = self.relative_position_bias_table
         if torch.is_grad_enabled() and table.requires_grad:
             self._biases.clear()  # a fused optimiser's step does not change the version
-            return shape(self._gather_bias(call))
+            return shape(self.gather_bias(call))
         version = 0 if table.is_inference() else table._version
         state = (shape, table.data_ptr(), version)
         cached = self._biases.get(call.key)
         if cached is None or cached[0] != state:
-            cached = self._biases[call.key] = (state, shape(self._gather_bias(call)).contiguous())
+            cached = self._biases[call.key] = (state, shape(self.gather_bias(call)).contiguous())
         return cached[1]
 
-    def _gather_bias(self, call: AttentionRows) -> Tensor:
+    def gather_bias(self, call: AttentionRows) -> Tensor:
+        """Look up the relative position bias of one window group: (1, nH, n, n)."""
         bias = self.relative_position_bias_table.index_select(0, call.relative_index)  # (n·n, nH)
         return bias.t().reshape(1, self.num_heads, call.size, call.size)
 
@@ -304,7 +305,7 @@ class VideoSwin(nn.Module):
         Time is halved once, by the patches; height and width are divided by 4 there and by 2
         before every further stage, rounded up.
         """
-        routes = self._routes_for(x)
+        routes = self.routes_for(x)
         rows = self.patch_embed.patches(x)  # (B·D·H'·W', 3·p·m·n)
         entry: nn.Module = self.patch_embed
         for number, (stage, route) in enumerate(zip(self.layers, routes, strict=True)):
@@ -318,7 +319,7 @@ class VideoSwin(nn.Module):
         features: Tensor = rows.view(x.shape[0], *routes[-1].grid, -1)
         return features.permute(0, 4, 1, 2, 3)
 
-    def _routes_for(self, x: Tensor) -> tuple[StageRoute, ...]:
+    def routes_for(self, x: Tensor) -> tuple[StageRoute, ...]:
         """Build the index tables for the input's size, or return the kept ones."""
         tiled = x.device.type == "cpu" and torch.is_inference_mode_enabled()
         tile_values = _TILE_BYTES // x.element_size() if tiled else None
