@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from vswin_cli.errors import DecodeError, NotAVideoError, NoVideoStreamError, SourceNotFoundError
 from vswin_cli.storage.humanize import counted
+from vswin_cli.video.formats import ALLOWED_FORMATS, refused_format
 from vswin_cli.video.frame_rate import usual_interval
 from vswin_cli.video.frames import quarter_turn
 from vswin_cli.video.info import DurationSource, MediaWarning, VideoInfo
@@ -46,7 +47,11 @@ T = TypeVar("T")
 DEFAULT_TIME_BASE = Fraction(1, 90_000)
 """Seconds per tick where a stream states none: that of MPEG streams."""
 
-_PROTOCOLS = "file,crypto,data"  # not the network: a file may contain addresses
+_SAFE_OPTIONS = {
+    "protocol_whitelist": "file,crypto,data",  # not the network: a file may contain addresses
+    "format_whitelist": ",".join(sorted(ALLOWED_FORMATS)),
+    "pattern_type": "none",  # `image%03d.png` is the name of a file and not of a sequence
+}
 _FALLBACK_RATE = Fraction(25)  # for raw streams that state no rate at all
 _SQUARE_WITHIN = Fraction(1, 50)  # 399:400 comes of rounding a width to whole blocks
 _HDR_TRANSFERS = (16, 18)  # PQ and HLG, ITU-T H.273
@@ -61,22 +66,24 @@ def open_container(path: Path) -> InputContainer:
 
     Raises:
         SourceNotFoundError: no such file, or it may not be read.
-        NotAVideoError: empty, a folder, or in no format that FFmpeg supports.
+        NotAVideoError: empty, a folder, or in no format that FFmpeg supports and that may be
+            opened.
     """
     import av
 
     _verify_readable(path)
-    options = {"protocol_whitelist": _PROTOCOLS}
     if is_playlist(path):
         verify_playlist(path)
     try:
         if is_playlist(path) and (whole := open_ended(path)) is not None:
-            return av.open(whole, mode="r", format="hls", metadata_errors="ignore", options=options)
+            return av.open(
+                whole, mode="r", format="hls", metadata_errors="ignore", options=_SAFE_OPTIONS
+            )
         # a relative name with a colon would be taken for an address
         name = str(path.absolute())
-        return av.open(name, mode="r", metadata_errors="ignore", options=options)
+        return av.open(name, mode="r", metadata_errors="ignore", options=_SAFE_OPTIONS)
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise NotAVideoError(
+        raise refused_format(path) or NotAVideoError(
             f"{path} is not a video that FFmpeg can open", hint=_opening_hint(path)
         ) from error
 
