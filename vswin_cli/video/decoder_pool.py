@@ -16,7 +16,6 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Sequence
@@ -24,7 +23,8 @@ from typing import IO
 
 from vswin_cli.errors import VswinError
 from vswin_cli.storage.child_python import python_command
-from vswin_cli.video.decoder_protocol import Event, read_event
+from vswin_cli.video.decoder_protocol import Event, read_event, set_capacity
+from vswin_cli.video.image_slots import ImageSlots, share_memory
 
 __all__ = ["VIDEOS_PER_DECODER", "DecoderPool", "DecoderProcess", "decoder_command"]
 
@@ -32,12 +32,14 @@ VIDEOS_PER_DECODER = 64
 """A decoder process is replaced after this many videos, which bounds leaks of native libraries."""
 
 _QUEUED_EVENTS = 96  # about 25 MB of images: three clips ahead of the network
-_PIPE_BYTES = 1 << 20
-_F_SETPIPE_SZ = 1031  # Linux; fcntl names it from Python 3.10 on, but not on every platform
+_PIPE_BYTES = 1 << 20  # a few images, where they take the pipe; 64 KiB is a quarter of one
 _SINGLE_THREADED_NUMPY = {"OPENBLAS_NUM_THREADS": "1"}
 """Environment of a decoder. OpenBLAS, which decoding never uses, otherwise starts its threads on
 import: a third of the start-up time of the process."""
-_MAIN = "from vswin_cli.video.decoder_worker import main; main(float(sys.argv[1]))"
+_MAIN = """
+from vswin_cli.video.decoder_worker import main
+main(float(sys.argv[1]), *map(int, sys.argv[2:]))
+"""
 
 
 def decoder_command(stall_timeout_seconds: float) -> list[str]:
@@ -54,17 +56,25 @@ class DecoderProcess:
         self.command = command
         self.num_served = 0
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._stderr,
-            bufsize=0,
-            env=_SINGLE_THREADED_NUMPY | os.environ,
-        )
+        memory = share_memory()
+        shared = () if memory is None else (memory,)
+        try:
+            self._slots = None if memory is None else ImageSlots(memory)
+            self._process = subprocess.Popen(
+                [*command, *map(str, shared)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._stderr,
+                bufsize=0,
+                env=_SINGLE_THREADED_NUMPY | os.environ,
+                pass_fds=shared,
+            )
+        finally:
+            for descriptor in shared:
+                os.close(descriptor)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        _widen(self._process.stdout)
+        set_capacity(self._process.stdout, _PIPE_BYTES)
         self._closing = threading.Event()
         self._queue: queue.Queue[Event | VswinError | None] = queue.Queue(_QUEUED_EVENTS)
         self._thread = threading.Thread(
@@ -131,7 +141,7 @@ class DecoderProcess:
         event: Event | VswinError | None
         while not self._closing.is_set():
             try:
-                event = read_event(pipe)
+                event = read_event(pipe, self._slots)
             except VswinError as error:
                 event = error
             except (OSError, ValueError, KeyError, TypeError):
@@ -190,12 +200,3 @@ class DecoderPool:
             idle, self._idle = self._idle, []
         for process in idle:
             process.close()
-
-
-def _widen(pipe: IO[bytes]) -> None:
-    """Enlarge the pipe's buffer to a few images; the default of 64 KiB is a quarter of one."""
-    if sys.platform == "linux":
-        import fcntl
-
-        with contextlib.suppress(OSError):
-            fcntl.fcntl(pipe, _F_SETPIPE_SZ, _PIPE_BYTES)

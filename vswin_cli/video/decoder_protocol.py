@@ -7,8 +7,10 @@ to run code in the parent.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import struct
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, TypeAlias
@@ -17,6 +19,7 @@ import numpy as np
 
 from vswin_cli import errors
 from vswin_cli.video.decode_options import DecodeOptions
+from vswin_cli.video.image_slots import ImageSlots
 from vswin_cli.video.info import DecodeReport, Gap, MediaWarning, VideoInfo
 from vswin_cli.video.sampling import Progress, RunEnd, SampledFrame, SamplingPlan
 
@@ -26,6 +29,7 @@ __all__ = [
     "decode_request",
     "encode_request",
     "read_event",
+    "set_capacity",
     "write_error",
     "write_event",
 ]
@@ -37,10 +41,13 @@ time order, `DecodeReport` last."""
 Request: TypeAlias = tuple[Path, SamplingPlan, DecodeOptions]
 """The video, which of its frames are sampled, and how they are decoded."""
 
+_F_SETPIPE_SZ = 1031  # Linux; fcntl names it from Python 3.10 on, but not on every platform
 _HEADER = struct.Struct("<cI")  # kind, length of the body
 _FRAME = struct.Struct("<qqdII")  # position, count, seconds, height, width
 _CHANNELS = 3
-_FRAME_KIND = b"F"
+_SLOT = struct.Struct("<I")
+_FRAME_KIND = b"F"  # pixels follow
+_SLOT_KIND = b"S"  # pixels are in a slot
 _ERROR_KIND = b"E"
 _KINDS: dict[bytes, type[Any]] = {
     b"I": VideoInfo,
@@ -53,13 +60,17 @@ _KIND_OF = {record: kind for kind, record in _KINDS.items()}
 _NESTED = {"warnings": MediaWarning, "gaps": Gap}  # fields that hold tuples of records
 
 
-def write_event(pipe: IO[bytes], event: Event) -> None:
-    """Send one event; blocks while the pipe is full."""
+def write_event(pipe: IO[bytes], event: Event, slots: ImageSlots | None = None) -> None:
+    """Send one event; blocks while the pipe is full.
+
+    Args:
+        pipe: to the parent.
+        event: what to send.
+        slots: memory that is shared with the parent; images for which it has no room, or all
+            without it, go through the pipe.
+    """
     if isinstance(event, SampledFrame):
-        height, width, _ = event.image.shape
-        head = _FRAME.pack(event.position, event.count, event.seconds, height, width)
-        pipe.write(_HEADER.pack(_FRAME_KIND, len(head) + event.image.nbytes) + head)
-        pipe.write(event.image.data.cast("B"))
+        _write_frame(pipe, event, slots)
     else:
         _write_json(pipe, _KIND_OF[type(event)], asdict(event))
     pipe.flush()
@@ -72,14 +83,19 @@ def write_error(pipe: IO[bytes], error: errors.VswinError) -> None:
     pipe.flush()
 
 
-def read_event(pipe: IO[bytes]) -> Event | None:
+def read_event(pipe: IO[bytes], slots: ImageSlots | None = None) -> Event | None:
     """Receive one event.
+
+    Args:
+        pipe: from the decoder.
+        slots: memory that is shared with it; an image in it stays there until its array is gone.
 
     Returns:
         The event, or `None` if the pipe ended, even in the middle of a message.
 
     Raises:
         VswinError: the error that the decoder sent.
+        ValueError: a message that no decoder of this version sends.
     """
     header = _read_exactly(pipe, _HEADER.size)
     if header is None:
@@ -90,10 +106,21 @@ def read_event(pipe: IO[bytes]) -> Event | None:
     body = _read_exactly(pipe, length)
     if body is None:
         return None
+    if kind == _SLOT_KIND:
+        return _frame_in_slot(body, slots)
     content = json.loads(body)
     if kind == _ERROR_KIND:
         raise getattr(errors, content["class"])(content["message"], hint=content["hint"])
     return _record(_KINDS[kind], content)  # type: ignore[no-any-return]
+
+
+def set_capacity(pipe: IO[bytes], size: int) -> None:
+    """Let a pipe hold that many bytes, where the system can do that."""
+    if sys.platform == "linux":
+        import fcntl
+
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(pipe, _F_SETPIPE_SZ, size)
 
 
 def encode_request(path: Path, plan: SamplingPlan, options: DecodeOptions) -> bytes:
@@ -107,6 +134,18 @@ def decode_request(line: bytes) -> Request:
     content = json.loads(line)
     plan, options = SamplingPlan(**content["plan"]), DecodeOptions(**content["options"])
     return Path(content["path"]), plan, options
+
+
+def _write_frame(pipe: IO[bytes], event: SampledFrame, slots: ImageSlots | None) -> None:
+    height, width, _ = event.image.shape
+    head = _FRAME.pack(event.position, event.count, event.seconds, height, width)
+    slot = None if slots is None else slots.put(event.image)
+    if slot is not None:
+        body = head + _SLOT.pack(slot)
+        pipe.write(_HEADER.pack(_SLOT_KIND, len(body)) + body)
+        return
+    pipe.write(_HEADER.pack(_FRAME_KIND, len(head) + event.image.nbytes) + head)
+    pipe.write(event.image.data.cast("B"))
 
 
 def _write_json(pipe: IO[bytes], kind: bytes, content: dict[str, Any]) -> None:
@@ -133,6 +172,14 @@ def _read_frame(pipe: IO[bytes]) -> SampledFrame | None:
         return None
     image = np.frombuffer(pixels, dtype=np.uint8).reshape(height, width, _CHANNELS)
     return SampledFrame(position, count, seconds, image)
+
+
+def _frame_in_slot(body: bytearray, slots: ImageSlots | None) -> SampledFrame:
+    if slots is None or len(body) != _FRAME.size + _SLOT.size:
+        raise ValueError("an image in memory that is not shared")
+    position, count, seconds, height, width = _FRAME.unpack_from(body)
+    (slot,) = _SLOT.unpack_from(body, _FRAME.size)
+    return SampledFrame(position, count, seconds, slots.get(slot, height, width))
 
 
 def _read_exactly(pipe: IO[bytes], size: int) -> bytearray | None:

@@ -15,31 +15,45 @@ import threading
 from typing import IO
 
 from vswin_cli.errors import VswinError
-from vswin_cli.video.decoder_protocol import Request, decode_request, write_error, write_event
+from vswin_cli.video.decoder_protocol import (
+    Request,
+    decode_request,
+    set_capacity,
+    write_error,
+    write_event,
+)
+from vswin_cli.video.image_slots import ImageSlots
 from vswin_cli.video.memory_limit import limit_memory
 
 __all__ = ["main"]
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 _CHUNK_BYTES = 1 << 16
+_SMALL_PIPE_BYTES = 1 << 12  # about 100 messages about images in slots: it bounds their number
 
 
-def main(stall_timeout_seconds: float) -> None:
+def main(stall_timeout_seconds: float, shared_memory: int | None = None) -> None:
     """Decode the videos requested on standard input until it closes, then exit without clean-up.
 
     Args:
         stall_timeout_seconds: exit if decoding yields no event for longer than this.
+        shared_memory: descriptor of the memory for images that is shared with the parent.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     limit_memory()
     pipe = os.fdopen(os.dup(_STDOUT), "wb", buffering=0)
     os.dup2(_STDERR, _STDOUT)  # anything that a library prints must not mix with the events
+    slots = None
+    if shared_memory is not None:
+        slots = ImageSlots(shared_memory)
+        os.close(shared_memory)
+        set_capacity(pipe, _SMALL_PIPE_BYTES)
     requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read_requests, args=(requests,), daemon=True).start()
     while True:
         request = decode_request(requests.get())
         try:
-            _decode(request, pipe, stall_timeout_seconds)
+            _decode(request, pipe, slots, stall_timeout_seconds)
         except BrokenPipeError:
             os._exit(0)
         except VswinError as error:
@@ -47,13 +61,15 @@ def main(stall_timeout_seconds: float) -> None:
             write_error(pipe, error)
 
 
-def _decode(request: Request, pipe: IO[bytes], limit_seconds: float) -> None:
+def _decode(
+    request: Request, pipe: IO[bytes], slots: ImageSlots | None, limit_seconds: float
+) -> None:
     from vswin_cli.video.sampler import decode_samples
 
     _set_alarm(limit_seconds)
     for event in decode_samples(*request):
         _set_alarm(0)  # writing blocks while the parent is busy, which is no stall
-        write_event(pipe, event)
+        write_event(pipe, event, slots)
         _set_alarm(limit_seconds)
     _set_alarm(0)
 
