@@ -1,8 +1,10 @@
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
-from tests.support.golden import golden_network, golden_state
+from tests.support.golden import golden_card, golden_state
 
 
 @pytest.fixture(scope="session")
@@ -28,18 +30,18 @@ def own_folders(
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a real network of ten classes that takes clips of 8 frames of 32 pixels."""
-    from vswin_cli.models.architecture import InputSpec
-    from vswin_cli.models.card import ModelCard
     from vswin_cli.models.checkpoints.load import save_model
 
-    golden = golden_network("w877")
     folder = tmp_path_factory.mktemp("models") / "tiny"
-    card = ModelCard(
-        id="tiny",
-        architecture=golden.architecture,
-        num_classes=golden.num_classes,
-        labels=tuple(f"label {letter}" for letter in "abcdefghij"),
-        input=InputSpec(num_frames=8, resize_short_side=32, crop_size=32),
-    )
+    card = golden_card("tiny", [f"label {letter}" for letter in "abcdefghij"])
     save_model(folder, golden_state("w877"), card)
     return folder
+
+
+@pytest.fixture(params=[1, 2, 3])
+def num_threads(request: pytest.FixtureRequest) -> Iterator[int]:
+    """How many threads torch computes with during the test."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.golden import golden_network, golden_state
+from tests.support.golden import SPEC, load_golden
 from tests.support.videos import VideoRecipe, cut_short, make_video, read_indices
 from vswin_cli.config import EngineOptions
 from vswin_cli.errors import SourceError
@@ -17,34 +17,16 @@ from vswin_cli.evaluation.topk import classify, view_logits
 from vswin_cli.evaluation.views import read_views
 from vswin_cli.inference.engine import Engine
 from vswin_cli.models.architecture import InputSpec
-from vswin_cli.models.card import ModelCard
-from vswin_cli.models.checkpoints.load import LoadedModel
-from vswin_cli.models.network.swin3d import VideoSwin
 from vswin_cli.storage.sources import VideoSource
 
 pytestmark = pytest.mark.slow
 
-SPEC = InputSpec(num_frames=8, resize_short_side=32, crop_size=32)
 UNIFORM = InputSpec(num_frames=8, resize_short_side=32, crop_size=32, sampling="uniform")
 LOSSLESS = VideoRecipe(num_frames=100, codec="ffv1", pixel_format="bgr0", width=96, height=64)
 
 
 def source_of(path: Path) -> VideoSource:
     return VideoSource.of(str(path))
-
-
-def load_golden(spec: InputSpec) -> LoadedModel:
-    golden = golden_network("w877")
-    network = VideoSwin(golden.architecture, golden.num_classes)
-    network.load_state_dict(golden_state("w877"))
-    card = ModelCard(
-        id="golden",
-        architecture=golden.architecture,
-        num_classes=golden.num_classes,
-        labels=tuple("abcdefghij"),
-        input=spec,
-    )
-    return LoadedModel(network=network.eval(), card=card, weights_sha256="0" * 64)
 
 
 def smooth_frames(count: int, height: int, width: int) -> np.ndarray:
@@ -103,7 +85,7 @@ def test_views_logits_and_scores_are_those_of_the_written_out_protocol(tmp_path,
     frames = smooth_frames(100, 32, 57)
     path = write_lossless(tmp_path / "a.mkv", frames)
     protocol = choose_protocol(name, SPEC)
-    engine = Engine(load_golden(SPEC), EngineOptions("cpu", "float32"), crops=protocol.crops)
+    engine = Engine(load_golden(), EngineOptions("cpu", "float32"), crops=protocol.crops)
     views = read_views(source_of(path), SPEC, protocol, isolate=False)
     assert views.num_frames == 100
     assert views.indices[:, 0].tolist() == starts

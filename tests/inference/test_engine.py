@@ -5,43 +5,17 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.golden import golden_network, golden_state
+from tests.support.golden import SPEC, load_golden
 from vswin_cli.config import EngineOptions
 from vswin_cli.errors import DecodeError, DeviceError, OptionError
 from vswin_cli.inference.engine import Engine, resolve_device
 from vswin_cli.inference.pass_size import PRODUCTS_PER_PASS, products_per_view
 from vswin_cli.inference.views import make_views
 from vswin_cli.models.architecture import Architecture, InputSpec
-from vswin_cli.models.card import ModelCard
-from vswin_cli.models.checkpoints.load import LoadedModel
-from vswin_cli.models.network.swin3d import VideoSwin
 from vswin_cli.models.weights.loading import load_model
 from vswin_cli.video.clips import Clip
 
 TINY = Architecture("swin3d_tiny", 96, (2, 2, 6, 2), (3, 6, 12, 24))
-SPEC = InputSpec(num_frames=8, resize_short_side=32, crop_size=32)
-
-
-@pytest.fixture(params=[1, 2, 3])
-def num_threads(request):
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield request.param
-    torch.set_num_threads(before)
-
-
-def load_golden() -> LoadedModel:
-    golden = golden_network("w877")
-    network = VideoSwin(golden.architecture, golden.num_classes)
-    network.load_state_dict(golden_state("w877"))
-    card = ModelCard(
-        id="golden",
-        architecture=golden.architecture,
-        num_classes=golden.num_classes,
-        labels=tuple("abcdefghij"),
-        input=SPEC,
-    )
-    return LoadedModel(network=network.eval(), card=card, weights_sha256="0" * 64)
 
 
 def make_clips(count: int, width: int = 48) -> list[Clip]:

@@ -13,6 +13,7 @@ import gzip
 import json
 import math
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -21,14 +22,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vswin_cli.models.architecture import Architecture
+from vswin_cli.models.architecture import Architecture, InputSpec
+from vswin_cli.models.card import ModelCard
 from vswin_cli.models.checkpoints.crc32c import masked_crc32c
+from vswin_cli.models.checkpoints.load import LoadedModel
 from vswin_cli.models.checkpoints.tf_bundle import graph_names
 from vswin_cli.models.checkpoints.tf_index import BundleIndex
+from vswin_cli.models.network.swin3d import VideoSwin
 
 DATA = Path(__file__).parents[1] / "data"
 TF_DATA = DATA / "tf"
 TOLERANCE = 1e-4
+SPEC = InputSpec(num_frames=8, resize_short_side=32, crop_size=32)
+"""Small clips that every golden network takes."""
 
 State = dict[str, Tensor]
 Size = tuple[int, int, int]
@@ -105,6 +111,26 @@ def _golden_state(name: str) -> State:
 def golden_state(name: str) -> State:
     """The weights of `w877` or `w1677` under our names, in the authors' order."""
     return dict(_golden_state(name))
+
+
+def golden_card(id: str, labels: Sequence[str], spec: InputSpec = SPEC) -> ModelCard:
+    """The card of `w877` under the given name and with the given ten labels."""
+    golden = golden_network("w877")
+    return ModelCard(
+        id=id,
+        architecture=golden.architecture,
+        num_classes=golden.num_classes,
+        labels=tuple(labels),
+        input=spec,
+    )
+
+
+def load_golden(spec: InputSpec = SPEC) -> LoadedModel:
+    """The network `w877` as if loaded from a file, with the labels `a` to `j`."""
+    card = golden_card("golden", "abcdefghij", spec)
+    network = VideoSwin(card.architecture, card.num_classes)
+    network.load_state_dict(golden_state("w877"))
+    return LoadedModel(network=network.eval(), card=card, weights_sha256="0" * 64)
 
 
 def _draw(name: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:

@@ -8,14 +8,6 @@ from vswin_cli.models.network.cpu_threads import run_pieces
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(params=[1, 2, 3])
-def num_threads(request):
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield request.param
-    torch.set_num_threads(before)
-
-
 def test_every_piece_runs_once_and_the_caller_keeps_its_thread_count(num_threads):
     done = []
     run_pieces(done.append, range(20))
