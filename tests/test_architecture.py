@@ -106,6 +106,7 @@ def test_help_loads_nothing_heavy(command):
     assert not loaded_after(*command.split()) & {*HEAVY, "numpy"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["schema", "models", "labels swin-t-k400"])
 def test_looking_things_up_loads_no_torch(command, tmp_path, monkeypatch):
     monkeypatch.setenv("VSWIN_CACHE", str(tmp_path))

@@ -36,11 +36,13 @@ def test_the_first_command_prints_what_the_readme_shows(capfd):
     assert capfd.readouterr().out.rstrip() == block_after("main-output").rstrip()
 
 
+@pytest.mark.slow
 def test_the_python_lines_run(capfd):
     exec(re.search(r"```python\n(.*?)```", README, re.S)[1], {})
     assert "(6.0, 9.0, 'tilt-up')" in capfd.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_example_agrees_with_its_true_timeline(capfd):
     truth = json.loads((ROOT / "examples" / "camera.truth.json").read_text())
     assert run(["tag", "examples/camera.mp4", "--json"]) == 0

@@ -77,6 +77,7 @@ def test_a_result_is_in_the_journal_with_its_scores(engine, folder, task, decode
     assert positions[-1] == pytest.approx(8.0, abs=0.1)
 
 
+@pytest.mark.slow
 def test_a_file_without_video_is_a_failed_outcome(engine, folder, task, decoders):
     job = job_for(folder / "broken.mp4")
     outcome = JobRunner(engine, task, decoders).run(job, lambda _: None)
@@ -84,12 +85,14 @@ def test_a_file_without_video_is_a_failed_outcome(engine, folder, task, decoders
     assert Journal(task.journal).outcome(job.entry) == outcome
 
 
+@pytest.mark.slow
 def test_a_journal_that_cannot_be_written_raises(engine, folder, task, decoders):
     missing = replace(task, journal=task.journal / "gone", scores=None)
     with pytest.raises(OutputError):
         JobRunner(engine, missing, decoders).run(job_for(folder / "video.mp4"), lambda _: None)
 
 
+@pytest.mark.slow
 def test_a_long_video_is_answered_with_its_length_and_nothing_is_analysed(
     engine, folder, task, decoders
 ):
@@ -101,6 +104,7 @@ def test_a_long_video_is_answered_with_its_length_and_nothing_is_analysed(
     assert Journal(task.journal).outcome(job.entry) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "split_seconds", "sampling"),
     [
@@ -120,6 +124,7 @@ def test_a_video_is_analysed_in_one_piece(
     assert isinstance(outcome, Outcome)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "has_scores"), [("video.mp4", True), ("broken.mp4", False)])
 def test_a_part_leaves_scores_and_no_entry(engine, folder, task, decoders, name, has_scores):
     part = Part(1, 2, 4.0, None, 4.4)

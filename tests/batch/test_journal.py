@@ -90,6 +90,7 @@ def test_scores_of_version_0_1_0_give_segments_for_other_thresholds(project, bat
     assert len((project / "r.csv").read_text().splitlines()) > 3
 
 
+@pytest.mark.slow
 def test_other_sampling_makes_entries_of_version_0_1_0_invalid(project, batch):
     summary = batch(*THRESHOLDS, "--stride", "50%", code=4)
     assert (summary["resumed"], summary["failed"]) == (0, 3)  # there is nothing to decode
@@ -105,6 +106,7 @@ def test_a_project_of_version_0_1_0_that_was_moved_is_resumed(moved_project, bat
     assert (summary["resumed"], summary["notes"]) == (3, "")
 
 
+@pytest.mark.slow
 def test_a_project_is_resumed_after_every_move_also_without_scores(
     moved_project, batch, monkeypatch, tmp_path
 ):
@@ -118,6 +120,7 @@ def test_a_project_is_resumed_after_every_move_also_without_scores(
         assert (moved_project / "r.csv").read_bytes() == (DATA / "r.csv").read_bytes()
 
 
+@pytest.mark.slow
 def test_files_whose_times_changed_in_a_move_are_done_again_and_counted(moved_project, batch):
     for video in (moved_project / "videos").iterdir():
         os.utime(video)
@@ -127,6 +130,7 @@ def test_files_whose_times_changed_in_a_move_are_done_again_and_counted(moved_pr
     assert "`cp -p`" in summary["notes"]
 
 
+@pytest.mark.slow
 def test_videos_that_moved_without_their_table_are_done_again_and_told(moved_project, batch):
     for video in list((moved_project / "videos").iterdir()):
         (moved_project / "videos" / "day1").mkdir(exist_ok=True)
@@ -137,6 +141,7 @@ def test_videos_that_moved_without_their_table_are_done_again_and_told(moved_pro
     assert "such as videos/" in summary["notes"]
 
 
+@pytest.mark.slow
 def test_a_file_that_took_the_place_of_another_is_not_taken_for_it(moved_project, batch):
     one, other = (moved_project / "videos" / n for n in ("test_yuv422p.mp4", "video_90.mov"))
     other.write_bytes(bytes(one.stat().st_size))

@@ -15,6 +15,8 @@ from vswin_cli.cli.app import run
 from vswin_cli.errors import OptionError
 from vswin_cli.storage.remote import RemoteState, look_at
 
+pytestmark = pytest.mark.slow
+
 
 class Server(http.server.ThreadingHTTPServer):
     """Serves a folder; can be told to forget how to answer HEAD, to send tags, to take time."""

@@ -101,6 +101,7 @@ def test_a_second_run_needs_no_executor_and_writes_the_same(project):
     assert (project.target.table.read_bytes(), project.target.files_table.read_bytes()) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("policy", "num_jobs"), [({"resume": False}, NUM_VIDEOS + 1), ({"retry_failed": True}, 1)]
 )
@@ -111,6 +112,7 @@ def test_the_policy_says_what_is_done_again(project, policy, num_jobs):
     assert report.num_resumed == NUM_VIDEOS + 1 - num_jobs
 
 
+@pytest.mark.slow
 def test_a_result_without_its_scores_is_done_again_only_if_they_are_needed(project):
     project.run()
     next(iter((project.target.state / "scores").glob("*.npz"))).unlink()
@@ -119,6 +121,7 @@ def test_a_result_without_its_scores_is_done_again_only_if_they_are_needed(proje
     assert project.num_jobs == 1
 
 
+@pytest.mark.slow
 def test_other_thresholds_take_the_saved_scores_and_fall_back_to_the_video(project):
     project.run()
     other = replace(
@@ -138,6 +141,7 @@ def test_a_stop_before_the_first_job_leaves_all_pending(project):
     assert not list(project.journal.folder.glob("entries/*"))
 
 
+@pytest.mark.slow
 def test_an_error_of_every_video_ends_the_batch_and_keeps_the_tables(project, engine, monkeypatch):
     forward, calls = engine.model.network.forward_steps, []
 
@@ -158,6 +162,7 @@ def test_an_error_of_every_video_ends_the_batch_and_keeps_the_tables(project, en
     assert project.run().num_resumed == done
 
 
+@pytest.mark.slow
 def test_a_changed_file_is_done_again(project):
     project.run()
     os.utime(project.videos / "1.mp4", ns=(1, 1))
@@ -165,6 +170,7 @@ def test_a_changed_file_is_done_again(project):
     assert project.num_jobs == 1
 
 
+@pytest.mark.slow
 def test_the_time_left_is_not_estimated_from_empty_and_broken_files(project):
     (project.videos / "0.mp4").write_bytes(b"")
     with (project.videos / "0b.mp4").open("wb") as large:
@@ -176,6 +182,7 @@ def test_the_time_left_is_not_estimated_from_empty_and_broken_files(project):
     assert all(p.num_done + p.num_failed <= p.num_inputs for p in project.progress)
 
 
+@pytest.mark.slow
 def test_a_partial_entry_of_an_earlier_version_gets_its_reason(project):
     whole = VideoRecipe(num_frames=240, container_options={"movflags": "faststart"})
     cut_short(make_video(project.videos / "3.mp4", whole), 0.6)
@@ -192,6 +199,7 @@ def test_a_partial_entry_of_an_earlier_version_gets_its_reason(project):
     assert "could be analysed" in partial.error
 
 
+@pytest.mark.slow
 def test_a_link_in_the_place_of_a_table_is_replaced_and_never_followed(project, tmp_path):
     precious = tmp_path / "precious.txt"
     precious.write_text("mine")
@@ -208,6 +216,7 @@ def test_a_link_in_the_place_of_a_table_is_replaced_and_never_followed(project, 
     assert "nowhere/x.csv is kept" in second
 
 
+@pytest.mark.slow
 def test_links_in_the_place_of_entries_and_scores_are_never_followed(project, tmp_path):
     project.journal.create()
     precious = tmp_path / "precious.txt"
@@ -239,6 +248,7 @@ def replace_by(make):
     return poison
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "poison",
     [
@@ -269,6 +279,7 @@ def test_a_poisoned_entry_is_done_again_and_the_others_are_resumed(project, pois
     assert not list(project.journal.folder.parent.glob("elsewhere*"))
 
 
+@pytest.mark.slow
 def test_a_damaged_timeline_is_done_again_under_other_thresholds(project):
     project.run()
     path = project.journal.entry_path(project.inputs()[0].entry)
@@ -283,6 +294,7 @@ def folder_project(tmp_path, engine):
     return Project(tmp_path, engine, out=f"{tmp_path}/out/", format="srt")
 
 
+@pytest.mark.slow
 def test_files_per_video_are_kept_up_to_date_whatever_their_times(folder_project):
     folder_project.run()
     paths = sorted((folder_project.target.path).glob("*.srt"))
@@ -300,6 +312,7 @@ def test_files_per_video_are_kept_up_to_date_whatever_their_times(folder_project
     assert {path: path.read_bytes() for path in paths} == fresh
 
 
+@pytest.mark.slow
 def test_a_video_that_was_replaced_gets_a_new_file(folder_project):
     folder_project.run()
     (path,) = folder_project.target.path.glob("1.*")
@@ -310,6 +323,7 @@ def test_a_video_that_was_replaced_gets_a_new_file(folder_project):
     assert path.read_bytes() != before
 
 
+@pytest.mark.slow
 def test_an_edited_file_is_kept_and_a_missing_one_is_written_again(folder_project):
     folder_project.run()
     edited, missing, same = sorted((folder_project.target.path).glob("*.srt"))

@@ -24,6 +24,8 @@ from vswin_cli.inference.engine import Engine
 from vswin_cli.models.weights.loading import load_model
 from vswin_cli.video.clips import Clip
 
+pytestmark = pytest.mark.slow
+
 THRESHOLDS = ("--onset", "0.2", "--offset", "0.1")
 NUM_VIDEOS = 12
 BATCH = 8
@@ -94,7 +96,6 @@ def do_all(engine, folder, directory):
     return {Path(job.source.uri).stem: answers[job.key] for job in jobs}, passes.sizes, task
 
 
-@pytest.mark.slow
 def test_results_are_those_of_one_by_one_in_fewer_passes(make_engine, folder, tmp_path):
     alone, single, task = do_all(make_engine(1), folder, tmp_path / "alone")
     shared, passes, other = do_all(make_engine(BATCH), folder, tmp_path / "shared")
@@ -262,7 +263,6 @@ def test_an_internal_error_of_the_engine_costs_one_attempt_and_no_video(
     assert max(one.attempts for one in outcomes) == 2
 
 
-@pytest.mark.slow
 def test_a_batch_in_shared_passes_writes_the_same_table(folder, tiny_model, tmp_path):
     command = ["batch", str(folder), "--weights", str(tiny_model), "-q", *THRESHOLDS]
     for name, more in {

@@ -17,6 +17,8 @@ from vswin_cli.cli.app import run
 from vswin_cli.errors import OptionError, OutputError
 from vswin_cli.storage.remote import upload
 
+pytestmark = pytest.mark.slow
+
 THRESHOLDS = ("--onset", "0.2", "--offset", "0.1")
 NUM_VIDEOS = 3
 

@@ -6,6 +6,7 @@ import torch
 from vswin_cli.bench.networks import measure_networks, measure_precisions
 
 
+@pytest.mark.slow
 def test_float32_agrees_with_itself_and_bfloat16_nearly(engines, bench_video):
     twice = {"float32": engines["float32"], "again": engines["float32"]}
     (same,) = measure_precisions(twice, bench_video.first_clips)
@@ -52,6 +53,7 @@ def test_on_a_cpu_both_ways_of_using_threads_are_tried(engines, bench_video):
     assert row.other_way_seconds >= row.timing.fastest_seconds
 
 
+@pytest.mark.slow
 def test_compiling_that_fails_is_noted_and_costs_nothing_else(engines, bench_video, monkeypatch):
     def refuse(network):
         def run(_):

@@ -7,6 +7,7 @@ from vswin_cli.bench.subject import ARCHITECTURES, random_model
 from vswin_cli.errors import OptionError
 
 
+@pytest.mark.slow
 def test_random_weights_are_the_same_every_time_and_keep_logits_in_range():
     a, b = (random_model("swin3d_t") for _ in range(2))
     for one, other in zip(a.network.parameters(), b.network.parameters(), strict=True):

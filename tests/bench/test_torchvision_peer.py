@@ -16,6 +16,7 @@ def test_a_missing_peer_says_what_to_install(monkeypatch):
     assert "pip install torchv" in caught.value.hint
 
 
+@pytest.mark.slow
 def test_torchvision_gives_the_same_logits(engines, bench_video):
     try:
         peer = build_torchvision(engines["float32"].model.network)

@@ -15,6 +15,7 @@ def test_a_video_decoded_once_gives_its_clips(bench_video):
     assert bench_video.clips == len(bench_video.first_clips) > 2
 
 
+@pytest.mark.slow
 def test_a_video_without_frames_is_refused(tiny_model, tmp_path):
     path = make_video(tmp_path / "a.mp4", VideoRecipe())
     path.write_bytes(path.read_bytes()[:2000])

@@ -17,6 +17,8 @@ import pytest
 from tests.support.videos import VideoRecipe, cut_short, make_audio, make_video
 from vswin_cli.cli.app import run
 
+pytestmark = pytest.mark.slow
+
 THRESHOLDS = ("--onset", "0.2", "--offset", "0.1")
 NUM_VIDEOS = 5
 NUM_MANY = 400  # more than can be done before a signal arrives
@@ -266,7 +268,6 @@ def test_parquet_holds_the_same_segments(batch, folder, results):
     assert [r["start"] for r in rows] == [float(r["start"]) for r in expected]
 
 
-@pytest.mark.slow
 def test_shards_make_up_the_whole(batch, folder, finished, tmp_path):
     whole = finished / "results.csv"
     for number in (1, 2, 3):
@@ -326,7 +327,6 @@ def test_results_never_overwrite_labels_or_videos_in_a_folder(batch, folder, tmp
     assert recording.read_bytes() == (folder / "clip0.mp4").read_bytes()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "out"),
     [
@@ -378,7 +378,6 @@ def test_an_edited_file_of_a_video_is_no_obstacle(batch, folder, tmp_path):
     assert edited.read_text() == "corrected by hand"
 
 
-@pytest.mark.slow
 def test_a_name_too_long_for_its_ending_is_shortened(batch, folder, tmp_path):
     recording = tmp_path / f"{'映' * 82}.mp4"
     shutil.copy(folder / "clip0.mp4", recording)
@@ -412,7 +411,6 @@ def test_a_video_that_the_format_cannot_hold_does_not_stop_the_others(batch, mix
     assert (code, json.loads(out)["resumed"]) == (0, 3)
 
 
-@pytest.mark.slow
 def test_names_that_are_not_utf8_are_read_from_stdin_and_reported_as_json(folder, tmp_path):
     strange = os.fsencode(tmp_path) + b"/caf\xe9.mp4"
     shutil.copy(folder / "clip0.mp4", os.fsdecode(strange))
@@ -545,7 +543,6 @@ def test_bad_options_are_refused_before_any_work(batch, folder, tmp_path, monkey
     assert not list(tmp_path.glob(".r.vswin/entries/*"))
 
 
-@pytest.mark.slow
 def test_a_killed_batch_is_resumed_without_doing_anything_twice(
     batch, start, folder, finished, tmp_path
 ):
@@ -571,7 +568,6 @@ def test_a_killed_batch_is_resumed_without_doing_anything_twice(
     assert not list((tmp_path / ".killed.vswin").rglob("*.tmp"))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_finishes_the_running_job_and_a_second_run_is_refused_meanwhile(
     batch, start, folder, tmp_path, number
@@ -596,7 +592,6 @@ def test_a_signal_finishes_the_running_job_and_a_second_run_is_refused_meanwhile
     assert len(pending) == NUM_MANY - len(entries(out)) > 0
 
 
-@pytest.mark.slow
 def test_sigterm_to_all_processes_fails_no_video(batch, folder, tiny_model, tmp_path):
     many = tmp_path / "many"
     many.mkdir()

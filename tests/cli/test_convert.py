@@ -84,6 +84,7 @@ def test_all_layouts_become_the_same_bytes(tmp_path, labels):
     assert len(weights) == 1
 
 
+@pytest.mark.slow
 def test_name_and_input_can_be_given(tmp_path, official, labels):
     options = ["--labels", labels, "--name", "mine", "--num-frames", 16, "--fps", 7.5]
     assert convert(official, tmp_path / "out", *options) == 0
@@ -92,6 +93,7 @@ def test_name_and_input_can_be_given(tmp_path, official, labels):
     assert (card.id, card.input.num_frames, card.input.frame_rate) == ("mine", 16, 7.5)
 
 
+@pytest.mark.slow
 def test_our_own_folder_can_get_other_labels(tmp_path, official, labels):
     assert convert(official, tmp_path / "a") == 0
     assert convert(tmp_path / "a", tmp_path / "b", "--labels", labels) == 0
@@ -153,6 +155,7 @@ def test_options_that_make_no_sense_are_refused(tmp_path, official, capsys, opti
     assert problem in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["kinetics-400", "file"])
 def test_labels_of_another_width_are_refused(tmp_path, official, capsys, source):
     (tmp_path / "two.txt").write_text("a\nb\n")
@@ -162,6 +165,7 @@ def test_labels_of_another_width_are_refused(tmp_path, official, capsys, source)
     assert "expected 10" in text
 
 
+@pytest.mark.slow
 def test_an_existing_folder_is_kept_unless_forced(tmp_path, official, labels, capsys):
     convert(official, tmp_path / "out", "-q")
     capsys.readouterr()
@@ -203,6 +207,7 @@ def test_a_folder_that_holds_more_than_a_model_is_kept_even_if_forced(
     assert {path.name for path in out.iterdir()} == {"config.json", *others}
 
 
+@pytest.mark.slow
 def test_a_checkpoint_inside_the_folder_to_be_replaced_is_kept(tmp_path, official, capsys):
     out = tmp_path / "out"
     assert convert(official, out, "-q") == 0
@@ -216,6 +221,7 @@ def test_a_checkpoint_inside_the_folder_to_be_replaced_is_kept(tmp_path, officia
     assert (out / "model.safetensors").read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("card", ["{", None], ids=["damaged", "whole"])
 def test_a_damaged_model_gives_way_to_a_forced_one(tmp_path, official, card):
     assert convert(official, tmp_path / "out", "-q") == 0
@@ -275,6 +281,7 @@ def test_an_input_that_could_never_tag_is_refused(tmp_path, official, capsys, op
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_raw_or_averaged_weights_can_be_chosen(tmp_path, official, labels, capsys):
     raw = torch.load(official)["state_dict"]
     average = {name: t + 1 if t.is_floating_point() else t for name, t in raw.items()}

@@ -18,6 +18,8 @@ from vswin_cli.inference.engine import Engine
 from vswin_cli.inference.pipeline import analyze_video
 from vswin_cli.models.weights.loading import load_model
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = (
     "import sys; from vswin_cli.cli.app import run; code = run(sys.argv[1:]); "
     "sys.exit(code if 'torch' not in sys.modules else 99)"

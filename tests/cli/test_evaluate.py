@@ -53,6 +53,7 @@ def write_list(videos, *lines: str):
     return path
 
 
+@pytest.mark.slow
 def test_topk_names_protocol_and_interval_and_published_form(tiny_model, videos, capsys):
     listed = write_list(videos, "0.mp4,label a", "1.mp4,label b", "2.mp4,2")
     code, out, _ = call(capsys, "topk", listed, "--weights", tiny_model, "--device", "cpu")
@@ -86,6 +87,7 @@ def test_topk_sets_published_numbers_beside_its_own():
     assert "failed and left out: 1\n  gone.mp4: no such file" in text
 
 
+@pytest.mark.slow
 def test_topk_goes_on_after_a_broken_video_and_says_so(tiny_model, videos, capsys, tmp_path):
     listed = write_list(
         videos, "broken.mp4,label a", "0.mp4,label a", "gone.mp4,label b", "1.mp4,label c"
@@ -130,6 +132,7 @@ def test_topk_counts_what_the_model_says(tiny_model, videos, capsys, tmp_path):
     assert mistake == {"truth": other, "predicted": best[0], "count": 1, "of": 1}
 
 
+@pytest.mark.slow
 def test_topk_by_torchvisions_protocol(tiny_model, videos, capsys):
     listed = write_list(videos, "0.mp4,label a")
     code, out, _ = call(
@@ -141,6 +144,7 @@ def test_topk_by_torchvisions_protocol(tiny_model, videos, capsys):
     assert "short side 37" in out
 
 
+@pytest.mark.slow
 def test_topk_without_any_readable_video_fails(tiny_model, videos, capsys):
     listed = write_list(videos, "broken.mp4,label a")
     code, out, err = call(capsys, "topk", listed, "--weights", tiny_model, "--device", "cpu")
@@ -267,6 +271,7 @@ def test_compare_warns_that_two_videos_may_differ(pair, capsys, tmp_path):
     assert call(capsys, "compare", pair[0], pair[0])[2] == ""
 
 
+@pytest.mark.slow
 def test_compare_tags_a_video_with_two_models(tiny_model, videos, capsys):
     arguments = (
         "compare",
@@ -290,6 +295,7 @@ def test_compare_finds_a_slip_in_the_second_model_before_the_first_one_works(vid
     assert err.startswith("error: there are no weights called 'swin-x'")
 
 
+@pytest.mark.slow
 def test_compare_tags_as_tag_does(videos, capsys, tmp_path):
     """With the rules that the weights advise, on both sides."""
     video = videos / "0.mp4"
@@ -302,6 +308,7 @@ def test_compare_tags_as_tag_does(videos, capsys, tmp_path):
     assert seconds == pytest.approx(expected, abs=2e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["map", "f1", "compare"])
 def test_measuring_files_loads_no_torch(pair, command):
     script = (

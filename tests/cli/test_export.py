@@ -80,6 +80,7 @@ def test_export_reads_stdin(saved, capsys, monkeypatch):
     assert len(capsys.readouterr().out.splitlines()) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-8"])
 def test_stdin_is_utf8_whatever_the_locale(saved, encoding):
     text = saved.read_text(encoding="utf-8").replace("archery", "küche")

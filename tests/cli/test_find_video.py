@@ -67,6 +67,7 @@ def test_a_video_at_a_file_address_is_found_and_one_at_another_is_not_looked_for
     )
 
 
+@pytest.mark.slow
 def test_a_report_plays_a_video_at_a_file_address(elsewhere, tmp_path):
     uri = (elsewhere / "clips" / "a.mp4").as_uri()
     write_timeline(naming(uri), "json", Path("a.json"))

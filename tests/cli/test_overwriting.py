@@ -202,6 +202,7 @@ def test_tag_checks_all_pages_of_its_report_before_any_work(tmp_path, capsys, mo
     assert str(page) in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "content", "code"),
     [

@@ -14,6 +14,7 @@ def tagged(tmp_path_factory):
     return make_report_video(tmp_path_factory.mktemp("video"))
 
 
+@pytest.mark.slow
 def test_command_reads_scores_and_finds_the_video(tagged, tmp_path):
     out = tmp_path / "page.html"
     result = CliRunner().invoke(app, ["report", str(tagged.scores), "-o", str(out)])

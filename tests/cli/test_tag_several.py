@@ -14,6 +14,8 @@ from vswin_cli.cli.app import run
 from vswin_cli.export import write_timelines
 from vswin_cli.timeline.files import read_timelines
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = "import sys; from vswin_cli.cli.app import run; sys.exit(run(sys.argv[1:]))"
 SURE = ["--onset", "0", "--offset", "0"]
 

@@ -63,6 +63,7 @@ def test_error_lines(capsys, tmp_path, command, as_json):
     check(said.out, said.err)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scan", [[], ["--scan"]])
 def test_what_probe_prints(capsys, video, scan):
     assert run(["probe", str(video), *scan]) == 0

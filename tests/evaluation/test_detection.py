@@ -85,6 +85,7 @@ def random_rows(draw, scored: bool):
     return rows
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=80)
 @given(predicted=random_rows(True), true=random_rows(False))
 def test_precision_is_that_of_the_naive_computation(predicted, true):
@@ -105,6 +106,7 @@ def test_the_truth_itself_is_perfect(true):
     assert report.by_threshold == pytest.approx((1.0, 1.0))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=80)
 @given(predicted=random_rows(True), true=random_rows(False))
 def test_only_the_order_of_scores_matters(predicted, true):
@@ -114,6 +116,7 @@ def test_only_the_order_of_scores_matters(predicted, true):
     assert one.by_threshold == other.by_threshold
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=80)
 @given(predicted=random_rows(True), true=random_rows(False))
 def test_a_stricter_overlap_never_raises_precision(predicted, true):

@@ -76,6 +76,7 @@ def evaluate(capsys, *arguments):
     return code, captured.out, captured.err
 
 
+@pytest.mark.slow
 def test_every_window_is_counted_and_a_broken_video_named(tiny_model, videos, capsys):
     listed = videos / "list.csv"
     listed.write_text(
@@ -119,6 +120,7 @@ def test_a_background_of_several_labels_is_refused(tiny_model, videos, capsys):
     assert "--background `label ?` fits several labels: `label a`, `label b`" in err
 
 
+@pytest.mark.slow
 def test_nothing_but_broken_videos_is_an_error(tiny_model, videos, capsys):
     listed = videos / "list.csv"
     listed.write_text("video,label\nbroken.mp4,label a\n")
@@ -127,6 +129,7 @@ def test_nothing_but_broken_videos_is_an_error(tiny_model, videos, capsys):
     assert "no window could be scored" in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("row", "hint"),
     [("gone.mp4,0,1,label a", "relative paths start"), ("video.mp4,90,92,label a", "how long the")],

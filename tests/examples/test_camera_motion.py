@@ -51,6 +51,7 @@ def test_a_camera_that_moves_is_no_fixed_camera(synthesis, library):
     assert not synthesis["library"]._is_fixed(carried)
 
 
+@pytest.mark.slow
 def test_labels_are_undecided_or_absent_or_hold(synthesis, library):
     make = synthesis["synthesis"].make_sample
     labels = np.concatenate(

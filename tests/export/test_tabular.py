@@ -18,6 +18,7 @@ def test_csv_has_the_documented_columns_and_exact_times():
     assert rows[0]["score"] == "0.8341"
 
 
+@pytest.mark.slow
 def test_csv_reads_in_pandas():
     pandas = pytest.importorskip("pandas")
     frame = pandas.read_csv(io.StringIO(written("csv", timeline(), named("b.mp4"))))

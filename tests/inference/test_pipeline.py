@@ -38,6 +38,7 @@ def content(timeline):
     return timeline.to_json() | {"created": None}
 
 
+@pytest.mark.slow
 def test_crops_of_the_options_count_as_in_the_command(model, tiny_model, movie, capfd):
     ours = analyze_video(str(movie), Engine(model, ON_CPU), SamplingOptions(crops=3), top_classes=2)
     options = ["--json", "--crops=3", "--windows=2", "--device=cpu", "--precision=float32"]
@@ -49,6 +50,7 @@ def test_crops_of_the_options_count_as_in_the_command(model, tiny_model, movie, 
     assert content(one)["windows"] != theirs["windows"]
 
 
+@pytest.mark.slow
 def test_crops_of_the_engine_apply_where_the_options_have_none(model, movie):
     three = analyze_video(str(movie), Engine(model, ON_CPU, crops=3))
     assert three.sampling.crops == 3
@@ -60,6 +62,7 @@ def test_crops_of_the_engine_apply_where_the_options_have_none(model, movie):
     assert analyze_video(str(movie), Engine(model, ON_CPU)).sampling.crops == 1
 
 
+@pytest.mark.slow
 def test_videos_with_one_pool_share_a_decoder_process(model, movie, monkeypatch):
     started = []
     start = decoder_pool.DecoderProcess.__init__
@@ -76,6 +79,7 @@ def test_videos_with_one_pool_share_a_decoder_process(model, movie, monkeypatch)
     assert len(started) == 1
 
 
+@pytest.mark.slow
 def test_part_beyond_the_end_is_refused(model, movie):
     with pytest.raises(OptionError, match="the video ends at 2"):
         analyze_video(str(movie), Engine(model, ON_CPU), SamplingOptions(start_seconds=50.0))
@@ -124,6 +128,7 @@ def test_loaded_model_in_place_of_the_engine_is_refused(model, movie):
         analyze_video(movie, model)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rate", "codes"), [(1, ["LOW_FRAME_RATE"]), (25, [])])
 def test_time_lapse_gives_a_notice(model, tmp_path, rate, codes):
     video = make_video(tmp_path / "video.mp4", VideoRecipe(num_frames=30, rate=Fraction(rate)))
@@ -131,6 +136,7 @@ def test_time_lapse_gives_a_notice(model, tmp_path, rate, codes):
     assert [one.code for one in found if one.code == "LOW_FRAME_RATE"] == codes
 
 
+@pytest.mark.slow
 def test_a_change_of_shape_is_a_cut_where_the_model_has_that_label(model, tmp_path):
     wide = make_video(tmp_path / "a.ts", VideoRecipe(width=128))
     tall = make_video(tmp_path / "b.ts", VideoRecipe(height=128, first_index=60, start=2.0))
@@ -143,6 +149,7 @@ def test_a_change_of_shape_is_a_cut_where_the_model_has_that_label(model, tmp_pa
     assert "SHAPE_CHANGE" in [notice.code for notice in without.warnings]
 
 
+@pytest.mark.slow
 def test_the_head_makes_scores_of_features(model, movie):
     engine = Engine(model, ON_CPU)
     with analyze_features(str(movie), engine) as track:
@@ -157,6 +164,7 @@ def test_the_head_makes_scores_of_features(model, movie):
     assert (starts[1:] == ends[:-1]).all()
 
 
+@pytest.mark.slow
 def test_features_are_kept_in_the_same_run_as_scores(model, movie, tmp_path):
     engine = Engine(model, ON_CPU)
     path = tmp_path / "features.npz"

@@ -69,6 +69,7 @@ def test_a_small_network_is_exact_on_every_cpu_and_nothing_is_measured():
     assert not (cache_folder() / "precision").exists()
 
 
+@pytest.mark.slow
 @measures
 def test_times_are_measured_once_and_decide(remembered):
     times = json.loads(remembered.read_text())

@@ -19,6 +19,7 @@ def text(tagged):
     return path.read_text()
 
 
+@pytest.mark.slow
 def test_page_loads_nothing_and_allows_only_its_own_script_and_style(text):
     assert not re.findall(r"<(?:link|iframe|object|embed)\b", text)
     assert not re.findall(r'(?:src|href)="(?!#)', text)

@@ -1,5 +1,9 @@
+import pytest
+
 from tests.support.videos import VideoRecipe, make_video
 from vswin_cli.report.thumbnails import ThumbnailRequest, plan_requests, take_thumbnails
+
+pytestmark = pytest.mark.slow
 
 NO_CUTS = {"sc_threshold": "0"}  # key frames at regular distances only
 

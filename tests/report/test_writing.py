@@ -19,6 +19,7 @@ def text(tagged):
     return path.read_text()
 
 
+@pytest.mark.slow
 def test_page_holds_segments_scores_gaps_and_thumbnails(tagged, text):
     content = content_of(text)
     assert [(one["label"], one["start"]) for one in content["segments"]] == [

@@ -42,6 +42,7 @@ def test_child_never_has_the_current_folder_on_its_path(hostile, monkeypatch, en
     assert was_run(hostile) == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HOSTILE_NAMES)
 def test_modules_of_the_same_name_in_the_current_folder_are_not_loaded(hostile, name):
     code = f"import {name}" if name not in ("sitecustomize", "usercustomize", "ray") else "pass"

@@ -210,6 +210,7 @@ def test_disk_that_fills_up_on_the_way_says_so(url, unfinished):
     assert caught.value.__cause__.errno == errno.ENOSPC
 
 
+@pytest.mark.slow
 def test_file_size_limit_keeps_what_has_arrived(server, url, unfinished):
     code = f"""
         import resource

@@ -75,6 +75,7 @@ def test_the_command_shows_and_sets_the_default(own_settings, capfd):
     assert run(["models", "default", "swin-b-k60"]) == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["model", "🎬"])
 def test_a_path_is_the_default_in_every_folder(own_settings, tmp_path, monkeypatch, capfd, name):
     monkeypatch.chdir(tmp_path)

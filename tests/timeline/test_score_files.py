@@ -124,6 +124,7 @@ def test_files_of_another_kind_fail_clearly(tmp_path, track):
         load_track(path)
 
 
+@pytest.mark.slow
 def test_loading_and_exporting_need_neither_torch_nor_a_decoder(tmp_path, track):
     save_track(track, timeline(), tmp_path / "scores.npz")
     code = (
@@ -208,6 +209,7 @@ def test_axes_that_do_not_fit_the_cells_are_refused(tmp_path, track, old, new):
         load_track(path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["scores.npy", "valid.npy", "meta.json", "other"])
 def test_an_archive_that_expands_beyond_reason_is_refused_unread(tmp_path, track, name):
     path = tmp_path / "scores.npz"

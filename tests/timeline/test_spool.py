@@ -20,6 +20,7 @@ def test_spool_reads_back_what_it_was_given_from_memory_and_disk():
         spool.close()
 
 
+@pytest.mark.slow
 def test_forgotten_spool_closes_its_file_without_a_warning():
     spool = ScoreSpool(400)
     spool.append(np.zeros((5000, 400)))

@@ -191,6 +191,7 @@ print(found, (peak() - before) / 1024)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="ru_maxrss has other units elsewhere")
 def test_two_hours_of_600_classes_cost_a_few_megabytes():
     """65 MB of scores; what is compared is the peak after five minutes and after two hours."""

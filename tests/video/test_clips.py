@@ -247,6 +247,7 @@ def test_uniform_sampling_refuses_a_frame_interval(tmp_path):
         clips_of(make_video(tmp_path / "a.mp4"), spec=spec, frame_interval=2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
 def test_part_of_a_video_keeps_the_videos_times(tmp_path, name):
     path = make_video(tmp_path / name, VideoRecipe(num_frames=600, start=2.0))
@@ -273,6 +274,7 @@ def test_part_beyond_the_end_is_refused(tmp_path):
         clips_of(make_video(tmp_path / "a.mp4"), start_seconds=100.0)
 
 
+@pytest.mark.slow
 def test_errors_about_a_remote_video_name_its_address(tmp_path):
     fsspec = pytest.importorskip("fsspec")
     system = fsspec.filesystem("memory")
@@ -313,6 +315,7 @@ def joined(tmp_path_factory):
     return path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("start", [15.0, 28.0])
 def test_a_part_of_joined_recordings_shows_what_the_whole_shows(joined, start):
     whole, _ = clips_of(joined)
@@ -322,6 +325,7 @@ def test_a_part_of_joined_recordings_shows_what_the_whole_shows(joined, start):
     assert shown[0] in [index for clip in whole for index in read_indices(clip.frames)]
 
 
+@pytest.mark.slow
 def test_timestamps_are_scanned_only_where_that_saves_decoding(joined, monkeypatch):
     scanned = []
     scan = VideoReader.scan_timestamps
@@ -368,6 +372,7 @@ def test_clips_do_not_straddle_a_gap(tmp_path):
     assert clips[1].step_edges_seconds[-1] == pytest.approx(gap.start_seconds)
 
 
+@pytest.mark.slow
 def test_damage_is_distinguished_from_missing_frames(tmp_path):
     path = make_video(tmp_path / "a.mp4", VideoRecipe(num_frames=600, gop=60, width=128))
     _, report = clips_of(overwrite(path, 0.4, 0.6))
@@ -411,6 +416,7 @@ def test_change_of_frame_shape_begins_a_new_run(tmp_path):
     assert f"{change:.3f} s" in text
 
 
+@pytest.mark.slow
 def test_report_is_refused_while_clips_remain(tmp_path):
     path = make_video(tmp_path / "a.mp4")
     with open_clips(VideoSource.of(str(path)), SPEC, SamplingOptions()) as stream:
@@ -447,6 +453,7 @@ def test_complete_file_whose_frames_end_early_is_partial(tmp_path):
     assert sum(gap.seconds for gap in report.gaps) > 1.0
 
 
+@pytest.mark.slow
 def test_packets_lost_from_a_transport_stream_make_it_partial(tmp_path):
     path = make_video(tmp_path / "a.ts", VideoRecipe(num_frames=120, width=320, height=240))
     content = path.read_bytes()

@@ -25,6 +25,8 @@ from vswin_cli.video.info import DecodeReport, VideoInfo
 from vswin_cli.video.sampler import decode_samples
 from vswin_cli.video.sampling import Progress, RunEnd, SampledFrame, SamplingPlan
 
+pytestmark = pytest.mark.slow
+
 PLAN = SamplingPlan(num_frames=8, stride=8, short_side=32, positions_per_second=10.0)
 SPEC = InputSpec(
     num_frames=8, frame_rate=10.0, resize_short_side=32, crop_size=32, stride_percent=100.0

@@ -43,6 +43,7 @@ def made(request, tmp_path_factory):
     return make_video(tmp_path_factory.mktemp("made") / request.param, RECIPES[request.param])
 
 
+@pytest.mark.slow
 def test_a_whole_file_is_complete(made):
     report = report_of(made)
     assert (report.status, report.end_reason, report.gaps) == ("ok", "end", ())
@@ -65,6 +66,7 @@ def test_sound_that_lasts_longer_is_no_loss(tmp_path):
     assert report_of(path).status == "ok"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.mp4", "a.mov", "a.mkv", "a.avi"])
 def test_a_second_movie_in_the_file_gives_a_warning(tmp_path, name):
     first = make_video(tmp_path / name, replace(RECIPE, b_frames=0)).read_bytes()
@@ -97,6 +99,7 @@ def test_a_stream_that_changes_its_codec_is_lost_from_there_on(tmp_path):
     assert report.duration_seconds > 12.0
 
 
+@pytest.mark.slow
 def test_packets_that_give_no_frames_are_a_gap(tmp_path):
     path = tmp_path / "a.ts"
     source = make_video(tmp_path / "whole.ts", RECIPE)
@@ -120,6 +123,7 @@ def test_packets_that_give_no_frames_are_a_gap(tmp_path):
     assert report.duration_seconds == pytest.approx(10.0, abs=0.6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [0, -3000, 3])
 def test_frames_whose_time_does_not_advance_are_lost(tmp_path, step):
     """As with timestamps that are all zero, run backwards, or stand still for a while."""
@@ -145,6 +149,7 @@ def _pts(stamp):
     return bytes([*parts, stamp >> 7 & 0xFF, stamp << 1 & 0xFE | 1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4"])
 def test_an_impossible_length_in_the_header_is_no_loss(tmp_path, codec):
     path = make_video(tmp_path / "a.avi", replace(RECIPE, codec=codec, b_frames=0))

@@ -60,6 +60,7 @@ def test_large_frames_are_decoded_by_few_threads(monkeypatch, size, threads):
     assert context.thread_count == threads
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "most"), [(1920, 69), (3840, 17), (7680, 4), (65536, 1)])
 def test_large_frames_have_fewer_decoders(huge, width, most):
     info = replace(probe(huge), pixel_format="yuv420p", width=width, height=width * 9 // 16)
@@ -104,6 +105,7 @@ def test_lower_limit_of_the_system_stays():
 
 
 @only_linux
+@pytest.mark.slow
 def test_video_beyond_the_limit_fails_alone(huge):
     command = python_command(LIMITED.format(bytes=120 << 20))
     with pytest.raises(DecodeError, match="no frame"):

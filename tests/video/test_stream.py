@@ -64,6 +64,7 @@ def test_file_without_video_is_refused_at_once(tmp_path):
         open_video(VideoSource.of(str(path)), PLAN, IN_PLACE)
 
 
+@pytest.mark.slow
 def test_part_beyond_the_end_is_refused(source):
     plan = SamplingPlan(8, 8, 32, positions_per_second=10.0, start_seconds=60.0)
     with pytest.raises(OptionError, match="starts at 60 s"), open_video(source, plan) as stream:

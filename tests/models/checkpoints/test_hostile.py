@@ -48,6 +48,7 @@ def peak_kilobytes(path):
     return int(done.stdout.split()[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_zip", [True, False], ids=["zip", "legacy"])
 @pytest.mark.parametrize("has_object", [True, False], ids=["object", "plain"])
 def test_a_view_with_a_stride_of_zero_needs_no_memory(tmp_path, is_zip, has_object):
@@ -62,6 +63,7 @@ def test_a_view_with_a_stride_of_zero_needs_no_memory(tmp_path, is_zip, has_obje
     assert peak_kilobytes(tmp_path / "file.pth") < 300_000
 
 
+@pytest.mark.slow
 def test_a_compressed_archive_does_not_expand(tmp_path):
     path = tmp_path / "file.pth"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -118,6 +120,7 @@ def field(number, content):
     return varint(number << 3 | 2) + varint(len(content)) + content
 
 
+@pytest.mark.slow
 def test_a_graph_whose_paths_explode_ends():
     nodes = b""
     for depth in range(8):

@@ -63,6 +63,7 @@ def test_an_inflated_file_fits_the_network_of_its_window(tmp_path, window):
     VideoSwin(checkpoint.architecture, 0).load_state_dict(checkpoint.state)
 
 
+@pytest.mark.slow
 def test_a_still_clip_embeds_as_the_image_does():
     state = image_swin_state(7)
     kernel = inflate(state, WINDOW, "file")[PATCH]

@@ -119,6 +119,7 @@ def test_a_lone_average_loads_and_is_named(save, named, key):
     assert key in checkpoint.notes[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "average"),
     [

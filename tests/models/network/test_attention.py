@@ -142,6 +142,7 @@ def test_no_kernel_without_a_compiler_or_if_switched_off(tmp_path):
     assert list(tmp_path.rglob("*.so")) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", [b"\x7fELF nonsense", None], ids=["nonsense", "cut off"])
 def test_a_damaged_library_is_not_used_but_compiled_again(tmp_path, damage):
     kernel_for(torch.float32)

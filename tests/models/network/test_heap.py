@@ -36,6 +36,7 @@ def faults(mode: str) -> int:
     return int(subprocess.run(command, capture_output=True, check=True).stdout)
 
 
+@pytest.mark.slow
 def test_freed_blocks_are_used_again_without_new_pages():
     assert faults("kept") < 100 < faults("given back")
 

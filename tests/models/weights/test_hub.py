@@ -260,6 +260,7 @@ def test_unreachable_hub_without_a_copy_is_named(server, monkeypatch, tmp_path):
         fetch(source())
 
 
+@pytest.mark.slow
 def test_full_disk_leaves_a_clear_error_and_no_snapshot(server, tmp_path):
     code = """
         import resource
@@ -347,6 +348,7 @@ def test_hash_of_a_file_is_its_sha256(tmp_path):
     assert sha256_of(tmp_path / "f") == sha256(WEIGHTS)
 
 
+@pytest.mark.slow
 def test_offline_a_repository_in_the_hubs_cache_is_listed_from_there(server, monkeypatch, tmp_path):
     fetch(source())
     online = list_repo("user/repo")
@@ -365,6 +367,7 @@ def test_offline_a_repository_in_the_hubs_cache_is_listed_from_there(server, mon
     assert server.log == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["ALL_PROXY", "all_proxy", "HTTP_PROXY"])
 def test_error_for_a_socks_proxy_without_its_package_names_it(server, monkeypatch, tmp_path, name):
     monkeypatch.setitem(sys.modules, "socksio", None)

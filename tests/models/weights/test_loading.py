@@ -149,6 +149,7 @@ def source_of(folder: Path) -> str:
 
 @pytest.mark.usefixtures("spec")
 class TestNames:
+    @pytest.mark.slow
     def test_first_source_is_converted_with_everything_known_about_it(self, server, tmp_path):
         folder = ensure_weights("swin-x-ten")
         assert folder == tmp_path / "vswin" / "models" / "swin-x-ten"
@@ -175,6 +176,7 @@ class TestNames:
         assert (logits.flatten() - case.logits.flatten()).abs().max() < 1e-4
         assert model.card.labels == LABELS
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
     def test_a_changed_byte_in_converted_weights_is_found(self, server, name):
         folder = ensure_weights("swin-x-ten")
@@ -188,11 +190,13 @@ class TestNames:
         ensure_weights("swin-x-ten", force=True)
         load_model("swin-x-ten")
 
+    @pytest.mark.slow
     def test_converted_weights_without_hashes_are_still_used(self, server):
         ensure_weights("swin-x-ten")
         shutil.rmtree(cache_folder() / "hashes")
         assert load_model("swin-x-ten").card.id == "swin-x-ten"
 
+    @pytest.mark.slow
     def test_converted_weights_may_move_with_their_cache(self, server, monkeypatch, tmp_path):
         ensure_weights("swin-x-ten")
         cache_folder().rename(tmp_path / "moved")
@@ -207,6 +211,7 @@ class TestNames:
         assert plan_download("swin-x-ten").installed
         assert server.log == []
 
+    @pytest.mark.slow
     def test_installed_weights_work_offline(self, server, monkeypatch, tmp_path):
         ensure_weights("swin-x-ten")
         with hub_environment(monkeypatch, tmp_path, server.endpoint, HF_HUB_OFFLINE="1"):
@@ -265,6 +270,7 @@ class TestNames:
             ensure_weights("swin-x-ten", source="authors")
         assert [request.origin for request in server.log] == ["store"]
 
+    @pytest.mark.slow
     def test_pinned_source_replaces_what_came_from_another(self):
         ensure_weights("swin-x-ten")
         folder = ensure_weights("swin-x-ten", source="authors")
@@ -284,6 +290,7 @@ class TestNames:
         with pytest.raises(OptionError, match="no source 'mars'"):
             ensure_weights("swin-x-ten", source="mars")
 
+    @pytest.mark.slow
     def test_force_fetches_and_converts_again(self, server):
         folder = ensure_weights("swin-x-ten")
         (folder / "model.safetensors").write_bytes(b"damaged")
@@ -292,6 +299,7 @@ class TestNames:
         assert load_model("swin-x-ten").card.labels == LABELS
         assert sum(request.sent_bytes for request in server.bodies()) > 4 * PARAMETERS
 
+    @pytest.mark.slow
     def test_damaged_installed_weights_are_noticed(self):
         folder = ensure_weights("swin-x-ten")
         content = (folder / "model.safetensors").read_bytes()
@@ -316,6 +324,7 @@ class TestNames:
         with pytest.raises(CheckpointError, match="not the network of swin-x-ten"):
             ensure_weights("swin-x-ten", source="authors")
 
+    @pytest.mark.slow
     def test_first_hash_seen_is_kept_and_a_change_refused(self, server, official):
         ensure_weights("swin-x-ten", source="again")
         changed = changed_checkpoint(official)
@@ -377,6 +386,7 @@ def changed_checkpoint(official: bytes) -> bytes:
 
 @pytest.mark.usefixtures("spec")
 class TestRepositories:
+    @pytest.mark.slow
     def test_branch_becomes_its_commit(self, server):
         folder = ensure_weights("user/tf")
         commit = server.repos["user/tf"].commit
@@ -384,6 +394,7 @@ class TestRepositories:
         assert f"@{commit}/" in source_of(folder)
         assert installed_folder("user/tf") == folder
 
+    @pytest.mark.slow
     def test_shape_of_published_weights_lends_labels_and_input(self):
         ensure_weights("user/tf")
         (model,) = installed_models()
@@ -392,6 +403,7 @@ class TestRepositories:
         assert "swin-x-ten" in model.card.notes[0]
         assert model.card.licence is None
 
+    @pytest.mark.slow
     def test_unknown_shape_stays_unnamed(self, monkeypatch):
         monkeypatch.setattr("vswin_cli.models.weights.loading.all_specs", tuple)
         ensure_weights("user/tf")
@@ -400,6 +412,7 @@ class TestRepositories:
         with pytest.raises(LabelsError, match="have no names"):
             labels_of("user/tf")
 
+    @pytest.mark.slow
     def test_own_format_keeps_its_card_and_gains_its_commit(self, server):
         folder = ensure_weights("swin-x-ten", source="authors")
         files = {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -412,6 +425,7 @@ class TestRepositories:
         )
         assert load_model("user/ours").weights_sha256 == load_model("swin-x-ten").weights_sha256
 
+    @pytest.mark.slow
     def test_use_keeps_the_installed_commit_and_download_follows_the_branch(self, server, bundle):
         first = ensure_weights("user/tf")
         server.repos["user/tf"] = Repo(bundle | {"README.md": b"new"})
@@ -420,6 +434,7 @@ class TestRepositories:
         assert second.name == f"user--tf@{server.repos['user/tf'].commit}"
         assert installed_folder("user/tf") == second
 
+    @pytest.mark.slow
     def test_refresh_without_a_connection_keeps_what_is_here(self, server, monkeypatch, tmp_path):
         folder = ensure_weights("user/tf")
         with hub_environment(monkeypatch, tmp_path, server.endpoint, HF_HUB_OFFLINE="1"):
@@ -427,6 +442,7 @@ class TestRepositories:
             with pytest.raises(OfflineError):
                 ensure_weights("user/tf", refresh=True, force=True)
 
+    @pytest.mark.slow
     def test_several_checkpoints_need_a_path(self, server, bundle, official):
         server.repos["user/two"] = Repo(bundle | {"w.pth": official})
         with pytest.raises(CheckpointError, match="2 checkpoints in it") as caught:
@@ -473,6 +489,7 @@ class TestHuggingFaceRepositories:
     def test_shards_and_labels_arrive(self, sharded):
         assert load_model(sharded).card.labels == self.NAMES
 
+    @pytest.mark.slow
     def test_what_another_program_downloaded_is_used_offline(
         self, server, sharded, monkeypatch, tmp_path
     ):
@@ -521,6 +538,7 @@ class TestPaths:
 
 @pytest.mark.usefixtures("spec")
 class TestLabels:
+    @pytest.mark.slow
     def test_labels_of_names_lists_files_and_installed_weights(self, tmp_path):
         assert labels_of("swin-x-ten").names == LABELS
         assert labels_of("ten").names == LABELS
