@@ -19,7 +19,7 @@ NOBODY_TYPES_THAT = (
     "a damaged video cannot be joined",  # caught: it is done in one piece
     "a part could not be analysed",  # likewise
     "a clip must have an even number",  # of a model card
-    "the decode report is known only",  # a fault in the caller's Python
+    "the decode report is available only",  # a fault in the caller's Python
     "there is no timeline to report",  # likewise
     "passes and threads must be",  # the option parser is faster, as with the next three
     "the start must not be negative",
@@ -27,7 +27,7 @@ NOBODY_TYPES_THAT = (
     "the onset of {self.label!r}",  # of a model card
     "FFmpeg can write neither",  # the page goes without pictures
     "the server sent a different range",  # listed among the sources' answers, which have a hint
-    "the Hub does not say which commit",  # nothing helps
+    "the Hub returned no commit",  # nothing helps
 )
 
 

@@ -168,7 +168,7 @@ def test_time_between_clips_that_nobody_looked_at_is_told(tag, tmp_path):
     document = json.loads(out)
     (notice,) = [one for one in document["warnings"] if one["code"] == "SPARSE"]
     share = document["coverage"]["analysed"] / document["video"]["duration"]
-    assert f"{share:.0%} of the time was looked at" in notice["message"]
+    assert f"{share:.0%} of the time was analysed" in notice["message"]
     assert notice["message"] in err
     assert "SPARSE" not in tag(video, "--json")[1]
 

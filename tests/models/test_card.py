@@ -158,7 +158,7 @@ def test_tagging_needs_a_head_and_labels():
     CARD.check_can_tag()
     with pytest.raises(CheckpointError, match="has no head"):
         ModelCard("x", CARD.architecture, 0).check_can_tag()
-    with pytest.raises(LabelsError, match="what its 2 classes are called") as caught:
+    with pytest.raises(LabelsError, match="names of its 2 classes are unknown") as caught:
         ModelCard("x", CARD.architecture, 2).check_can_tag()
     assert "--labels" in str(caught.value.hint)
 

@@ -37,14 +37,14 @@ def describe_analysis(
     stream: VideoStream[Clip],
     cells: ScoreTrack | AveragedCells,
 ) -> FeatureRecord:
-    """Record the video, the model, the sampling and what could be read.
+    """Collect the records of the video, the model, the sampling and the coverage.
 
     Args:
         source: the video.
         engine: the model.
-        sampling: which clips were asked for.
+        sampling: the user's sampling options.
         stream: read to its end.
-        cells: what the clips cover.
+        cells: the time that clips cover.
     """
     report, plan = stream.report, stream.plan
     analysed = math.fsum(end - start for start, end in cells.spans)
@@ -65,7 +65,7 @@ def describe_analysis(
 
 
 def _notices(report: DecodeReport) -> tuple[Notice, ...]:
-    """What was noticed in decoding; that something is missing comes first."""
+    """Convert the warnings of decoding; that something is missing comes first."""
     notices = [Notice(w.code, w.message) for w in report.warnings]
     if report.status == "ok":
         return tuple(notices)
@@ -82,23 +82,23 @@ def _notices(report: DecodeReport) -> tuple[Notice, ...]:
 
 
 def _rounded(text: str | None) -> tuple[Notice, ...]:
-    """Wrap what is said about a stride that was rounded far."""
+    """Make the notice about a stride that was rounded far, if there is one."""
     return () if text is None else (Notice("STRIDE", text),)
 
 
 def _unseen(plan: SamplingPlan, report: DecodeReport, analysed_seconds: float) -> Iterator[Notice]:
-    """What a stride beyond the clip's length leaves out, which segments nevertheless span."""
+    """Make the notice about time that no clip covers although segments bridge it."""
     if plan.sparse and report.analysed_seconds:
         share = min(1.0, analysed_seconds / report.analysed_seconds)
         yield Notice(
             "SPARSE",
             "the stride exceeds the clip length: only "
-            f"{share:.0%} of the time was looked at, and segments bridge the rest",
+            f"{share:.0%} of the time was analysed, and segments bridge the rest",
         )
 
 
 def _too_slow(plan: SamplingPlan, report: DecodeReport, info: VideoInfo) -> Iterator[Notice]:
-    """Tell of a time-lapse: a clip that repeats every frame shows no motion between repeats."""
+    """Make the notice about a frame rate so low, as in a time-lapse, that clips repeat frames."""
     rate = report.frame_rate or info.frame_rate
     sampled = plan.positions_per_second / plan.positions_per_tick
     if plan.by == "time" and rate and rate < sampled / 2:
@@ -110,14 +110,14 @@ def _too_slow(plan: SamplingPlan, report: DecodeReport, info: VideoInfo) -> Iter
 
 
 def seconds_per_step(plan: SamplingPlan, info: VideoInfo) -> float:
-    """Length of one model time step, which becomes the resolution of the score track."""
+    """Return the duration of a model time step, which is the resolution of the score track."""
     rate = plan.positions_per_second if plan.by == "time" else info.frame_rate or 25.0
     return plan.alignment / rate
 
 
 def _video_record(source: VideoSource, info: VideoInfo, report: DecodeReport) -> VideoRecord:
-    # A declared rate is believed only where too few frames tell; several containers state none
-    # that is true, and of a variable rate the usual one says more.
+    # The declared rate is used only where there are too few frames to measure one: several
+    # containers declare a wrong rate, and for a variable one the usual rate is more informative.
     rate = report.constant_frame_rate or info.declared_frame_rate
     measured = report.frame_rate or info.frame_rate
     is_grid = not report.variable_frame_rate

@@ -1,9 +1,9 @@
 """Run clips through the network: device, precision, batches, memory.
 
-Clips in, logits per time step out. Knows nothing of files or timelines; a clip's times travel
-through untouched. On a CPU each pass runs on one core: PyTorch's way, all cores on one operation
-after the other, makes cores wait at the end of every operation, the more so beside a decoder.
-Passes that would leave cores idle at the end of a video share all of them tile by tile.
+Clips in, logits per time step out; a clip's times are passed on unchanged. On a CPU each pass runs
+on one core: with PyTorch's default, all cores on one operation after the other, cores wait at the
+end of every operation, the more so beside a decoder. The last passes of a video, which would leave
+cores idle, share all of them tile by tile.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ from vswin_cli.video.cores import usable_cores
 __all__ = ["Engine", "resolve_device"]
 
 _VIEWS_PER_PASS = {"cuda": 8, "mps": 2}
-_MAX_VIEWS_PER_PASS = 8  # on a CPU; more gained nothing
+_MAX_VIEWS_PER_PASS = 8  # on a CPU; more were not faster
 _MOST_SHARING = 0.75  # passes per core; an estimate: beyond it one pass per core is as fast
-_FEEDING_CORES = 1  # that feeding another device than the CPU takes
+_FEEDING_CORES = 1  # busy with feeding a device other than the CPU
 
 
 def resolve_device(name: str) -> torch.device:
-    """Turn `auto` or a torch device name into a device that exists here.
+    """Resolve `auto` or a torch device name to a device that exists on this machine.
 
     Raises:
-        OptionError: the name is no device at all.
-        DeviceError: this machine does not have it.
+        OptionError: not the name of a device.
+        DeviceError: this machine has no such device.
     """
     if name == "auto":
         name = "cuda" if _has_cuda() else "mps" if torch.backends.mps.is_available() else "cpu"
@@ -77,13 +77,13 @@ class Engine:
     """One model on one device.
 
     Args:
-        model: what to run; it is moved to the device.
+        model: the network with its card; it is moved to the device.
         options: device, precision and batch size.
-        crops: spatial views per clip where `SamplingOptions.crops` does not say.
+        crops: spatial views per clip, if `SamplingOptions.crops` is not set.
 
     Raises:
         DeviceError: the device does not exist here, or has no room for the weights.
-        OptionError: device or precision make no sense.
+        OptionError: unknown device or precision.
     """
 
     def __init__(
@@ -143,8 +143,8 @@ class Engine:
     def score(self, clips: Iterable[Clip]) -> Iterator[ClipLogits]:
         """Run clips through the network, in order, several views at a time.
 
-        Clips are drawn while others are computed: on a CPU up to two passes per core ahead, else
-        one pass.
+        Clips are taken while others are computed: on a CPU up to two passes per core ahead,
+        otherwise one pass.
 
         Raises:
             DeviceError: out of memory even with one view at a time.
@@ -158,7 +158,7 @@ class Engine:
             yield from self._run_one_pass_per_thread(chain(head, passes), workers)
 
     def _usual_batch_size(self) -> int:
-        """Views per pass: on a CPU one, unless the network is so small that calls would cost."""
+        """Views per pass: on a CPU one, unless calling operations would dominate the cost."""
         if self.device.type != "cpu":
             return _VIEWS_PER_PASS.get(self.device.type, 1)
         card = self.model.card
@@ -166,7 +166,7 @@ class Engine:
         return max(1, min(_MAX_VIEWS_PER_PASS, PRODUCTS_PER_PASS // max(1, products)))
 
     def _passes(self, clips: Iterator[Clip]) -> Iterator[list[Clip]]:
-        """Clips in groups of about a batch."""
+        """Group clips into passes of about `batch_size` views."""
         while group := list(islice(clips, -(-self.batch_size // self.crops))):
             yield group
 
@@ -175,34 +175,34 @@ class Engine:
     ) -> Iterator[ClipLogits]:
         """Run each pass on one thread; further passes wait until a thread is free.
 
-        Up to two passes per thread are begun, so that no thread waits for the decoder.
+        Up to two passes per thread are submitted, so that no thread waits for the decoder.
         """
         pool = single_threaded_pool(workers)
-        begun: deque[tuple[list[Clip], Future[list[ClipLogits]]]] = deque()
-        with ThreadPoolExecutor(workers) as feeders:
+        submitted: deque[tuple[list[Clip], Future[list[ClipLogits]]]] = deque()
+        with ThreadPoolExecutor(workers) as sharing:
             try:
-                for one in passes:
-                    begun.append((one, pool.submit(self._run, one)))
-                    if len(begun) == 2 * workers:
-                        yield from begun.popleft()[1].result()
-                # The video has ended. Passes that wait would leave most threads idle while the last
-                # of them run, so they move to the tile-by-tile way, which shares threads.
-                undone = [n for n, (_, future) in enumerate(begun) if not future.done()]
+                for clips in passes:
+                    submitted.append((clips, pool.submit(self._run, clips)))
+                    if len(submitted) == 2 * workers:
+                        yield from submitted.popleft()[1].result()
+                # The video has ended. Of the passes that still wait, the last ones would leave
+                # most threads idle, so they run tile by tile instead, on all free threads.
+                undone = [n for n, (_, future) in enumerate(submitted) if not future.done()]
                 waiting = undone[workers:]
                 for number in waiting if len(waiting) <= _MOST_SHARING * workers else ():
-                    one, future = begun[number]
+                    clips, future = submitted[number]
                     if future.cancel():
-                        begun[number] = one, feeders.submit(self._run, one)
-                while begun:
-                    yield from begun.popleft()[1].result()
+                        submitted[number] = clips, sharing.submit(self._run, clips)
+                while submitted:
+                    yield from submitted.popleft()[1].result()
             finally:
-                for _, future in begun:
+                for _, future in submitted:
                     future.cancel()
 
     def _run_on_all_threads(self, passes: Sequence[list[Clip]]) -> Iterator[ClipLogits]:
-        """Run all passes at once, each on all threads that are free, tile by tile."""
-        with ThreadPoolExecutor(max(1, len(passes))) as feeders:
-            for results in feeders.map(self._run, passes):
+        """Run all passes at once, each tile by tile on all free threads."""
+        with ThreadPoolExecutor(max(1, len(passes))) as sharing:
+            for results in sharing.map(self._run, passes):
                 yield from results
 
     @torch.inference_mode()
@@ -223,14 +223,14 @@ class Engine:
         ]
 
     def _views(self, clip: Clip) -> Tensor:
-        """(V, 3, T, S, S) on the device."""
+        """Make the views of a clip: (V, 3, T, S, S) on the device."""
         frames = torch.from_numpy(np.ascontiguousarray(clip.frames)).to(self.device)
         return make_views(frames, self.model.card.input, self.crops, self.dtype)
 
     def _outputs(self, clips: Sequence[Clip]) -> Tensor:
-        """Logits (n·V, D, K), or logits and features (n·V, D, K + C), side by side.
+        """Compute logits (n·V, D, K), or logits and features (n·V, D, K + C), side by side.
 
-        In smaller batches once memory has run out.
+        Halves the batch when memory runs out, for this and all later passes.
         """
         while True:
             try:

@@ -1,7 +1,7 @@
-"""Analyse one video from end to end: the only place where the stages meet.
+"""Analyse one video from end to end: the only module that connects the stages.
 
-source → clips → logits → score track → segments → timeline. Nothing here decodes, computes or
-writes.
+source → clips → logits → score track → segments → timeline. The work of each stage is done in its
+own package.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _CUT = "cut"
 """Label, in models that have it, of a boundary between two shots."""
 
 OnProgress = Callable[[float, "float | None"], None]
-"""Called with the seconds of video analysed and, if the container says, their total."""
+"""Called with the seconds of video analysed and, if the container declares it, the total."""
 
 
 def analyze_video(
@@ -58,13 +58,12 @@ def analyze_video(
         source: the video, its path or its address.
         engine: the model, ready to run.
         sampling: which clips to take.
-        segments: how scores become segments; by default as the weights advise.
-        on_progress: called as the video is worked through; with 0 seconds while it arrives.
-        save_scores: where to keep the score track, to be segmented again later.
-        save_features: where to keep the features that the scores came from.
+        segments: how scores become segments; by default the options recommended for the weights.
+        on_progress: called as the analysis proceeds; with 0 seconds during a download.
+        save_scores: file for the score track, which can be segmented again later.
+        save_features: file for the features from which the scores were computed.
         top_classes: fill `windows` with this many classes of each clip.
-        decoders: how many may work on the video at once; by default as many as the engine leaves
-            cores to.
+        decoders: how many may run in parallel; by default the engine's `spare_decoders`.
         decoder_pool: where decoder processes come from; by default one is started for this video.
 
     Raises:
@@ -209,7 +208,7 @@ def _report_of(stream: VideoStream[Clip], source: VideoSource) -> DecodeReport:
 
 
 def _check_types(source: object, engine: object, sampling: object, segments: object) -> None:
-    """Refuse arguments in each other's place before anything is opened."""
+    """Reject arguments in the wrong order or of the wrong type before anything is opened."""
     if not isinstance(source, (VideoSource, str, os.PathLike)):
         raise _wrong_type("source", "a path, an address or a VideoSource", source)
     if not hasattr(engine, "score"):  # `Scorer` is a protocol: the batch has a scorer of its own

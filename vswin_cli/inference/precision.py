@@ -1,9 +1,9 @@
 """Choose the precision of the network: by name, by device, or on a CPU by measurement.
 
-Whether a CPU multiplies bfloat16 faster than float32 does not follow from its instructions: with
-AVX512-BF16 alone, one processor was seen at half the rate of float32 and another at twice. So two
+Whether a CPU multiplies bfloat16 faster than float32 does not follow from its instruction set: with
+AVX512-BF16 alone, one processor ran at half the rate of float32 and another at twice. So two
 products of the network are timed in both, once per processor and version of PyTorch. The times are
-kept in the cache, in a file that is read only if nobody but this user can have written it.
+cached in a file that is read only if no other user can have written it.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ _STAGE = 2  # counted from 0: the one with most blocks
 
 @dataclass(frozen=True, slots=True)
 class PrecisionChoice:
-    """The network's arithmetic, and why."""
+    """The network's data type, and the reason for it."""
 
     dtype: torch.dtype
     reason: str
-    """In words, for people."""
+    """One phrase, for people."""
 
     @property
     def name(self) -> Precision:
@@ -59,19 +59,19 @@ class PrecisionChoice:
 def choose_precision(
     precision: Precision, device: torch.device, card: ModelCard
 ) -> PrecisionChoice:
-    """Choose the network's arithmetic.
+    """Choose the network's data type.
 
-    Unless told otherwise: bfloat16 on CUDA, and on CPUs where it is measured to be faster; else
-    float32. A small network takes float32 on any CPU: decoding is several times slower than it, so
-    that bfloat16 would gain nothing and change a label here and there.
+    `auto` is bfloat16 on CUDA, and on CPUs where it is measured to be faster; otherwise float32. A
+    small network uses float32 on any CPU: decoding is several times slower than the network, so
+    that bfloat16 would not be faster and could change single labels.
 
     Args:
-        precision: as the user gave it.
-        device: where the network runs.
+        precision: the user's option.
+        device: of the network.
         card: of the network.
 
     Raises:
-        OptionError: the name is none of the known ones.
+        OptionError: not the name of a precision.
     """
     if precision == "auto":
         return _choose(device, card)
@@ -98,7 +98,7 @@ def _choose(device: torch.device, card: ModelCard) -> PrecisionChoice:
 
 
 def _product_seconds(architecture: Architecture) -> tuple[float, float]:
-    """Seconds of two products in float32 and bfloat16, from the cache or measured now."""
+    """Return the seconds of two products in float32 and bfloat16, cached or measured now."""
     width = architecture.embed_dim << min(_STAGE, len(architecture.depths) - 1)
     hidden = int(width * architecture.mlp_ratio)
     path = _cache_path(width, hidden)
@@ -110,7 +110,7 @@ def _product_seconds(architecture: Architecture) -> tuple[float, float]:
 
 
 def _cache_path(width: int, hidden: int) -> Path:
-    """Name the file of times, which depend on the CPU, PyTorch and the shapes."""
+    """Return the path of the file of times, which depend on the CPU, PyTorch and the shapes."""
     marks = f"{describe_cpu()}|{torch.__version__}|{_ROWS}×{width}×{hidden}"
     digits = hashlib.sha256(marks.encode()).hexdigest()[:20]
     return cache_folder() / "precision" / f"{digits}.json"
@@ -140,8 +140,8 @@ def _keep(path: Path, seconds: tuple[float, float]) -> None:
 def _measure(width: int, hidden: int) -> tuple[float, float]:
     """Time the two layers of an MLP in float32 and bfloat16, in turns on one thread.
 
-    The processor's time of this thread counts, in the shortest of several turns: what else runs on
-    the machine only ever adds to it.
+    Measures the CPU time of this thread and returns the minimum of several turns, because other
+    programs on the machine can only increase it.
     """
     kinds = [_mlp(width, hidden, dtype) for dtype in (torch.float32, torch.bfloat16)]
     for layers in kinds:
@@ -156,7 +156,7 @@ def _measure(width: int, hidden: int) -> tuple[float, float]:
 
 
 def _mlp(width: int, hidden: int, dtype: torch.dtype) -> tuple[Linear, Linear, Tensor]:
-    with torch.device("meta"):  # anywhere else it would draw from the process's random numbers
+    with torch.device("meta"):  # initialisation elsewhere would advance the random generator
         layers = Linear(width, hidden), Linear(hidden, width)
     for layer in layers:
         layer.to_empty(device="cpu").to(dtype)

@@ -1,6 +1,6 @@
-"""What an analysis needs of the network: clips in, logits out.
+"""Protocol of the objects that score clips: clips in, logits out.
 
-`Engine` is one; the batch's shared engine, which collects clips of several videos, is another.
+Implemented by `Engine` and by the batch's shared engine, which collects clips of several videos.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Turn decoded clips into model input: spatial views, the 0-1 scale, normalisation, type.
+"""Convert decoded clips to model input: spatial views, the 0-1 scale, normalisation, data type.
 
-Frames arrive resized; nothing here interpolates.
+Frames are resized before; nothing here interpolates.
 """
 
 from __future__ import annotations

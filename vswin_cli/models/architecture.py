@@ -1,6 +1,6 @@
-"""Describe a network without building it: the shape of the network and its input.
+"""Records of the shape of a network and of its input.
 
-Free of torch, so that tables, planners and the command line can use them.
+Independent of torch, so that tables, planners and the command line can use them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ __all__ = ["Activation", "Architecture", "InputSpec", "Sampling"]
 Activation = Literal["softmax", "sigmoid"]
 Sampling = Literal["dense", "uniform"]
 
-# A card or a damaged file may claim any shape; tables grow with the square of a window's tokens.
+# Limits for damaged or hostile cards and checkpoints, because tables grow with the square of a
+# window's tokens.
 _LONGEST_SIDE, _MOST_TOKENS, _MOST_CHANNELS, _MOST_STAGES = 4096, 4096, 16384, 16
 
 
@@ -27,7 +28,7 @@ class Architecture:
     """
 
     name: str
-    """`swin3d_tiny`, `swin3d_base`, ...; informative, the numbers below decide."""
+    """`swin3d_tiny`, `swin3d_base`, ...; informative, only the numbers below are used."""
     embed_dim: int
     """Channels C of the first stage; doubled by each patch merging."""
     depths: tuple[int, ...]
@@ -63,7 +64,7 @@ class Architecture:
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """How weights expect their pixels (time first, then space, then values)."""
+    """The input that weights expect: sampling in time, size in space, normalisation of values."""
 
     num_frames: int = 32
     """Frames T per clip."""
@@ -82,9 +83,9 @@ class InputSpec:
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     """Per RGB channel, on the 0-1 scale."""
     stride_percent: float = 75.0
-    """Distance between clip starts along a video, in percent of a clip. 75 is two thirds of the
-    work of the usual half clip: with scores per time step it was ahead or level on synthetic
-    tracks, but for a case of strong mixing in time (examples/timeline_resolution.py)."""
+    """Distance between clip starts along a video, in percent of a clip. 75 takes two thirds of the
+    computation of the usual half clip: with scores per time step it was at least as good on
+    synthetic tracks, except with strong mixing in time (examples/timeline_resolution.py)."""
 
     @property
     def clip_seconds(self) -> float:

@@ -1,7 +1,7 @@
-"""The model card: everything known about weights except their values, as one JSON file.
+"""The model card: metadata of weights, as one JSON file.
 
-A card goes with `model.safetensors` as `config.json`. It says what the network looks like, what
-pixels it expects, what its classes are called and where it comes from. Free of torch.
+A card is `config.json` beside `model.safetensors`. It holds the architecture, the input spec, the
+class names and the provenance. Independent of torch.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ class Provenance:
     source_sha256: str | None = None
     """Hash of that file."""
     layout: str = "vswin"
-    """How its tensors were named: `official`, `mmaction2`, `torchvision`, `tensorflow`, ..."""
+    """Naming scheme of its tensors: `official`, `mmaction2`, `torchvision`, `tensorflow`, ..."""
     converted_by: str | None = None
-    """Tool and version that made our copy."""
+    """Tool and version that converted it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """Everything known about one set of weights except their values.
+    """Metadata of one set of weights.
 
     Raises:
         LabelsError: labels are given, but not one for each class.
@@ -65,21 +65,21 @@ class ModelCard:
     num_classes: int
     """Width K of the head; 0 for a network without one."""
     labels: tuple[str, ...] = ()
-    """Name of each class, in order; empty where nobody gave them."""
+    """Name of each class, in order; empty if unknown."""
     input: InputSpec = field(default_factory=InputSpec)
-    """What pixels the network expects."""
+    """Input that the network expects."""
     activation: Activation = "softmax"
     """How logits become scores."""
     dataset: str | None = None
-    """What it was trained on."""
+    """Training data set."""
     licence: str | None = None
-    """Of the weights, as their publisher states it."""
+    """Licence of the weights, as stated by their publisher."""
     provenance: Provenance = field(default_factory=lambda: Provenance("unknown"))
     """Where the weights come from."""
     segments: SegmentOptions = field(default_factory=SegmentOptions)
-    """How its scores are best turned into segments, where the user does not say."""
+    """Recommended options for segments, which are the defaults with these weights."""
     notes: tuple[str, ...] = ()
-    """What else a user should know."""
+    """Further remarks for users."""
 
     def __post_init__(self) -> None:
         if self.labels:
@@ -107,13 +107,13 @@ class ModelCard:
         """Copy the card with other class names.
 
         Raises:
-            LabelsError: as many as the head is wide are needed.
+            LabelsError: not one label for each class.
         """
         labels.check_width(self.num_classes, self.id)
         return replace(self, labels=labels.names)
 
     def check_can_tag(self) -> None:
-        """Refuse weights that cannot name a class.
+        """Check that these weights can tag: that they have a head and class names.
 
         Raises:
             CheckpointError: the network has no head.
@@ -126,12 +126,12 @@ class ModelCard:
             )
         if not self.labels:
             raise LabelsError(
-                f"{self.id}: nothing says what its {self.num_classes} classes are called",
+                f"{self.id}: the names of its {self.num_classes} classes are unknown",
                 hint="give the list that it was trained with as `--labels`",
             )
 
     def to_json(self) -> str:
-        """Write the card as JSON text; equal cards give equal text."""
+        """Serialize the card as JSON text; equal cards give equal text."""
         content = asdict(self)
         content["segments"] = {name: content["segments"][name] for name in _ADVICE}
         return json.dumps({"schema": CARD_SCHEMA, **content}, indent=2) + "\n"
@@ -157,7 +157,7 @@ class ModelCard:
         """Read a card; unknown fields are ignored.
 
         Args:
-            text: what `to_json` wrote.
+            text: from `to_json`.
             where: its file, for messages.
 
         Raises:
@@ -178,7 +178,7 @@ class ModelCard:
         except LabelsError as error:
             raise CheckpointError(f"{where}: {error.message}", hint=_HINT) from error
         except (OverflowError, RecursionError, TypeError, ValueError) as error:
-            # Such as a whole number that no float can hold, or a value too deep to be shown.
+            # For example from an integer that no float can hold, or a value nested too deeply.
             raise CheckpointError(f"{where}: a damaged card ({error})", hint=_HINT) from error
 
 
@@ -213,7 +213,7 @@ class _Reader:
             raise self._wrong(name, "a list of objects", value)
         paths = (f"{self._path}{name}[{i}]." for i in range(len(value)))
         return tuple(
-            _Reader(one, self._where, path) for one, path in zip(value, paths, strict=True)
+            _Reader(item, self._where, path) for item, path in zip(value, paths, strict=True)
         )
 
     def text(self, name: str) -> str:
@@ -295,7 +295,7 @@ class _Reader:
         )
 
     def segments(self) -> SegmentOptions:
-        """Read the recommended segment options; what the card does not say gets the default."""
+        """Read the recommended segment options; missing ones get the default."""
         try:
             return SegmentOptions(
                 **{name: self._advice(name) for name in _ADVICE if name in self._content}
@@ -307,7 +307,7 @@ class _Reader:
         if name in ("instants", "boundaries"):
             return self.texts(name)
         if name == "onsets":
-            return tuple(one.label_onset() for one in self.parts(name))
+            return tuple(part.label_onset() for part in self.parts(name))
         if name == "max_labels":
             return self.integer(name, at_least=0)
         value = self._get(name)

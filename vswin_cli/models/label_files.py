@@ -1,8 +1,8 @@
-"""Parse label files: names in index order from text, CSV and JSON as people have them.
+"""Parse label files: names in index order from text, CSV and JSON in their common forms.
 
-Where lines carry an index, the index decides, not the order of the lines. A list that carries
-indices only in part is refused with the line that does not fit: to take the indices for a part of
-the names would give wrong answers with full confidence.
+Where lines have an index, names are sorted by it. A list with indices in only some of its lines is
+rejected, naming the first line without one: indices taken for part of the names would give wrong
+labels with high scores.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NAME_COLUMNS = (
     "action", "description",
 )  # fmt: skip
 _BEFORE = re.compile(r"""["']?(\d+)["']?\s*(?:[\t,;:=]|[.)]\s|\s-\s|\s)\s*(\S.*)""")
-# Behind the name a blank is not enough: "camera 1", "camera 2" are names.
+# A blank does not separate an index after the name: "camera 1", "camera 2" are names.
 _BEHIND = re.compile(r"""(.*\S)\s*[\t,;:=]\s*["']?(\d+)["']?""")
 _ONLY_INDEX = re.compile(r"""["']?\d+["']?\s*[\t,;:=]?""")
 _DELIMITERS = (";", "\t", "|")
@@ -36,7 +36,7 @@ _DELIMITERS = (";", "\t", "|")
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """An index and a name, and where they stand."""
+    """An index and a name, and their line in the file."""
 
     index: int
     name: str
@@ -66,29 +66,29 @@ def parse_text(text: str, source: str) -> tuple[str, ...]:
 
 
 def _are_indexed(lines: Sequence[str], entries: Sequence[_Entry]) -> bool:
-    """Whether the numbers in lines are indices: all but a header and faults have one.
+    """Return whether the numbers in lines are indices, as in at least two thirds of the lines.
 
-    Names may begin with numbers ("2 step dance"), so a few such lines say nothing.
+    A header and faulty lines have none. A few names may begin with a number ("2 step dance").
     """
     others = sum(1 for line in lines if line) - len(entries)
     return bool(entries) and len(entries) >= 2 * others
 
 
 def _check_all_indexed(lines: Sequence[str], entries: Sequence[_Entry], source: str) -> None:
-    """Refuse lines without an index among those with one; the first line may be a header."""
+    """Reject lines without an index among those with one; the first line may be a header."""
     indexed = {entry.line for entry in entries}
     for number, line in enumerate(lines, 1):
         is_header = number == 1 and not _ONLY_INDEX.fullmatch(line) and len(entries) > 1
         if line and number not in indexed and not is_header:
-            problem = "no label" if _ONLY_INDEX.fullmatch(line) else "no index, as others have"
+            problem = "no label" if _ONLY_INDEX.fullmatch(line) else "no index, unlike other lines"
             raise LabelsError(f"{source}, line {number}: {problem}", hint=FORMATS_HINT)
 
 
 def parse_csv(text: str, source: str) -> tuple[str, ...]:
-    """Read rows with an index and a name, or names alone; a header may say which is which.
+    """Read rows with an index and a name, or names alone, with or without a header.
 
     Raises:
-        LabelsError: the columns cannot be told apart, a row is too short, indices have gaps.
+        LabelsError: ambiguous columns, a row is too short, or indices have gaps.
     """
     delimiter = _delimiter(text)
     rows = list(read_rows(text, source, delimiter=delimiter, error=LabelsError))
@@ -122,7 +122,7 @@ def parse_csv(text: str, source: str) -> tuple[str, ...]:
 
 
 def _delimiter(text: str) -> str:
-    """Find what separates the columns: a comma, unless the first line has only another one."""
+    """Detect the delimiter: a comma, unless the first line has none but another one."""
     first = next((line for line in text.split("\n") if line.strip()), "")
     found = [delimiter for delimiter in _DELIMITERS if delimiter in first]
     return "," if "," in first or not found else found[0]
@@ -131,7 +131,7 @@ def _delimiter(text: str) -> str:
 def _columns_without_header(
     rows: Sequence[tuple[int, list[str]]], source: str
 ) -> tuple[int | None, int]:
-    """Tell the column of indices, if there is one, and that of names."""
+    """Find the column of indices, if there is one, and that of names."""
     if all(len(row) == 1 for _, row in rows):
         return None, 0
     if all(len(row) == 2 for _, row in rows):
@@ -142,7 +142,7 @@ def _columns_without_header(
 
 
 def _numbered_column(rows: Sequence[tuple[int, list[str]]], width: int) -> int | None:
-    """Find the first column whose cells are whole numbers without exception."""
+    """Find the first column in which all cells are whole numbers."""
     for column in range(width):
         if rows and all(len(row) > column and row[column].isdecimal() for _, row in rows):
             return column
@@ -151,7 +151,7 @@ def _numbered_column(rows: Sequence[tuple[int, list[str]]], width: int) -> int |
 
 def _which_column(source: str) -> LabelsError:
     return LabelsError(
-        f"{source}: cannot tell which column holds the labels",
+        f"{source}: it is unclear which column holds the labels",
         hint="name the columns `id,name` in the first line",
     )
 
@@ -175,7 +175,7 @@ def parse_json(text: str, source: str) -> tuple[str, ...]:
 
 
 def names_in_json(content: object, source: str) -> tuple[str, ...]:
-    """Read names from what a JSON parser returned: a list, id-to-name or name-to-id.
+    """Read names from parsed JSON: a list, or an id-to-name or name-to-id object.
 
     Raises:
         LabelsError: neither a list nor an object, or indices have gaps.
@@ -188,7 +188,7 @@ def names_in_json(content: object, source: str) -> tuple[str, ...]:
 
 
 def _json_entries(content: dict[str, object], source: str) -> list[_Entry]:
-    """Read id-to-name or name-to-id; both hold numbers as text in the wild."""
+    """Read id-to-name or name-to-id; both exist with numbers as text."""
     if all(key.isdecimal() for key in content):
         if not all(isinstance(value, (str, int, float)) for value in content.values()):
             raise LabelsError(f"{source}: a label is no text", hint=FORMATS_HINT)
@@ -223,7 +223,7 @@ def _in_order(entries: Sequence[_Entry], source: str) -> tuple[str, ...]:
 
 
 def _unquoted(name: str) -> str:
-    """Take quotes off that enclose the whole name."""
+    """Remove quotes that enclose the whole name."""
     name = name.strip()
     is_quoted = len(name) > 1 and name[0] == name[-1] and name[0] in "\"'"
     return name[1:-1].strip() if is_quoted and name[0] not in name[1:-1] else name

@@ -1,8 +1,8 @@
 """Map class indices to names: bundled lists, users' lists, and their checks.
 
-The order is part of the weights: a list that is right in content and wrong in order gives wrong
-answers with full confidence. The bundled lists are therefore checked by hash, and a user's list
-must be complete, unique and as long as the head that it names.
+The order is part of the weights: a list with the right names in the wrong order gives wrong labels
+with high scores. The bundled lists are therefore checked by hash, and a user's list must be
+complete, unique and as long as the head is wide.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ class LabelMap:
         try:
             return cls(str(path), parse(text, str(path)))
         except (OverflowError, RecursionError, ValueError) as error:
-            # Such as a number of thousands of digits, or lists in lists without end.
+            # For example from a number of thousands of digits, or lists nested without end.
             raise LabelsError(f"{path}: no label list ({error})", hint=FORMATS_HINT) from error
 
     @classmethod
@@ -170,7 +170,7 @@ class LabelMap:
         return hashlib.sha256(text.encode()).hexdigest()
 
     def check_width(self, num_classes: int, where: str) -> None:
-        """Refuse a head of another width.
+        """Check that there is one label for each output of a head.
 
         Args:
             num_classes: outputs K of the head.
@@ -181,7 +181,7 @@ class LabelMap:
         """
         if len(self) != num_classes:
             fitting = [name for name in _BUNDLED if len(LabelMap.bundled(name)) == num_classes]
-            advice = f"; of that length is: {', '.join(fitting)}" if fitting else ""
+            advice = f"; lists of that length: {', '.join(fitting)}" if fitting else ""
             raise LabelsError(
                 f"{self.source}: got {len(self)} labels, expected {num_classes}, one for each "
                 f"class of {where}",

@@ -87,7 +87,7 @@ def test_a_missing_shard_is_named(folder, named):
 @pytest.mark.parametrize("name", ["../official.pth", "/etc/passwd", "..", 3])
 def test_an_index_leads_to_no_other_folder(folder, named, name):
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": name}}))
-    with pytest.raises(CheckpointError, match="does not lie beside it"):
+    with pytest.raises(CheckpointError, match="not in the same folder"):
         read_checkpoint(folder)
 
 

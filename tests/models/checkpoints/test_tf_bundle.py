@@ -152,7 +152,7 @@ def test_variables_without_a_name_are_refused(copy, monkeypatch):
         "vswin_cli.models.checkpoints.tf_bundle.graph_names",
         lambda graph, where: {"norm.weight": "variables/117/.ATTRIBUTES/VARIABLE_VALUE"},
     )
-    with pytest.raises(CheckpointError, match="120 variables of unknown meaning"):
+    with pytest.raises(CheckpointError, match="120 unknown variables"):
         read_bundle(copy / "variables.index")
 
 
@@ -160,7 +160,7 @@ def test_a_graph_of_another_model_is_refused(copy, monkeypatch):
     monkeypatch.setattr(
         "vswin_cli.models.checkpoints.tf_bundle.graph_names", lambda graph, where: {}
     )
-    with pytest.raises(CheckpointError, match="not of a Video Swin that we know"):
+    with pytest.raises(CheckpointError, match="not of a known Video Swin"):
         read_bundle(copy / "variables.index")
 
 

@@ -196,5 +196,5 @@ def test_a_file_without_a_swin_stays_one_set():
 
 def test_a_swin_under_unknown_names_is_not_called_a_vision_transformer(save, named):
     state = {name.replace("patch_embed.proj", "stem.conv"): t for name, t in named.items()}
-    with pytest.raises(CheckpointError, match="a Swin Transformer, but under names"):
+    with pytest.raises(CheckpointError, match="a Swin Transformer, but with unknown names"):
         read_checkpoint(save(state))

@@ -544,7 +544,7 @@ class TestLabels:
         assert labels_of("ten").names == LABELS
         (tmp_path / "l.csv").write_text("id,name\n0,a\n1,b\n")
         assert labels_of(str(tmp_path / "l.csv")).names == ("a", "b")
-        with pytest.raises(LabelsError, match="not known here"):
+        with pytest.raises(LabelsError, match="its labels are unknown"):
             labels_of("user/tf")
         folder = ensure_weights("user/tf")
         assert labels_of("user/tf").names == LABELS

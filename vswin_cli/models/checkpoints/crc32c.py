@@ -1,9 +1,9 @@
 """Compute CRC-32C (Castagnoli, RFC 3720 appendix B.4) of large buffers with numpy.
 
 A byte-wise loop in Python takes half a minute for a few hundred megabytes. The checksum is linear
-over GF(2), so a buffer seen as rows of W words can be folded into one row: advance the row so far
-past W words of zeros, the same step for all words, and add the next row. What remains is a buffer
-of one row with the same remainder; a shorter row folds that one, and the loop does the rest.
+over GF(2), so a buffer viewed as rows of W words can be folded into one row: advance the row so far
+past W words of zeros, the same step for all words, and add the next row. The result is a buffer of
+one row with the same remainder, which is folded again with shorter rows; the loop handles the rest.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def crc32c(data: bytes | memoryview) -> int:
 
 
 def masked_crc32c(data: bytes | memoryview) -> int:
-    """Compute the checksum as LevelDB tables and TensorFlow bundles store it."""
+    """Compute the masked checksum of LevelDB tables and TensorFlow bundles."""
     crc = crc32c(data)
     return ((crc >> 15 | crc << 17) + _MASK_DELTA) & _ONES
 
@@ -46,7 +46,8 @@ def _fold(start: NDArray[np.uint8], body: NDArray[np.uint8], words: int) -> NDAr
     """Reduce `body`, its first four bytes replaced by `start`, to one row of equal remainder."""
     row_bytes = 4 * words
     head_bytes = (len(body) - 4) % row_bytes + 4  # at least the four replaced bytes
-    head = np.zeros(-(-head_bytes // row_bytes) * row_bytes, np.uint8)  # zeros in front are free
+    # Leading zeros do not change a remainder that starts at 0.
+    head = np.zeros(-(-head_bytes // row_bytes) * row_bytes, np.uint8)
     head[-head_bytes:] = body[:head_bytes]
     head[-head_bytes:][:4] = start
     low, high = _step_tables(words)
@@ -76,7 +77,7 @@ def _advance_bytes(data: bytes, remainder: int) -> int:
 
 @lru_cache
 def _step_tables(words: int) -> tuple[_Words, _Words]:
-    """Tabulate how `words` zero words change a remainder's low and high half: two tables of 2¹⁶."""
+    """Tabulate the effect of `words` zero words on a remainder's low and high half: 2¹⁶ each."""
     columns = _advance_zeros(4 * words)
     return _span(columns[:16]), _span(columns[16:])
 

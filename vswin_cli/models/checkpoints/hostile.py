@@ -1,7 +1,7 @@
-"""Limits and the error boundary of all readers of checkpoints, against damaged and hostile files.
+"""Limits and error boundary of all checkpoint readers, against damaged and hostile files.
 
-A file may claim anything: sizes in the terabytes, lists that contain themselves, cycles. What a
-reader allocates and how long it works follow from the bytes that the file really has.
+A file may declare sizes in terabytes, lists that contain themselves, cycles. The memory and time of
+a reader are therefore bounded by the real size of the file.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ __all__ = ["most_tensor_bytes", "reading_checkpoint", "too_large"]
 
 _HINT = "download the file again and compare its size with the publisher's"
 _SPARE_BYTES = 64 << 20
-_MOST_TIMES = 4  # weights that are listed under several names share their numbers in the file
+_MOST_TIMES = 4  # tensors under several names may share their numbers in the file
 
 
 def most_tensor_bytes(path: Path) -> int:
-    """Compute how many bytes the tensors of a file may take together."""
+    """Return the maximum number of bytes for all tensors of a file together."""
     return _MOST_TIMES * path.stat().st_size + _SPARE_BYTES
 
 
 @contextmanager
 def reading_checkpoint(path: Path) -> Iterator[None]:
-    """Turn whatever a reader raises on damaged data into the documented error.
+    """Convert any exception of a reader on damaged data to the documented error.
 
-    The libraries below document none of what hostile data makes them raise: PyTorch, zipfile and
-    numpy answer with RuntimeError, NotImplementedError, OverflowError, RecursionError and more.
+    The libraries do not document their exceptions for hostile data: PyTorch, zipfile and numpy
+    raise RuntimeError, NotImplementedError, OverflowError, RecursionError and more.
     """
     try:
         yield
@@ -38,7 +38,7 @@ def reading_checkpoint(path: Path) -> Iterator[None]:
     except MemoryError as error:
         raise CheckpointError(
             f"{path}: its content needs more memory than there is",
-            hint="use a machine with more memory, if the file is from a source that you trust",
+            hint="use a machine with more memory if you trust the source of the file",
         ) from error
     except Exception as error:
         raise CheckpointError(
@@ -48,9 +48,9 @@ def reading_checkpoint(path: Path) -> Iterator[None]:
 
 
 def too_large(path: Path, claimed_bytes: int) -> CheckpointError:
-    """Make the error for a file that claims more than it can hold."""
+    """Return the error for a file that declares more data than it can hold."""
     return CheckpointError(
-        f"{path}: claims {claimed_bytes / 1e6:,.0f} MB of numbers, more than a file of its size "
+        f"{path}: declares {claimed_bytes / 1e6:,.0f} MB of numbers, more than a file of its size "
         "can hold",
         hint=_HINT,
     )

@@ -1,8 +1,8 @@
-"""Turn the weights of a 2D Swin Transformer into a start for video (arXiv 2106.13230, 3.3).
+"""Inflate the weights of a 2D Swin Transformer to initialise a 3D one (arXiv 2106.13230, 3.3).
 
-Takes a 2D network's tensors under our names and gives those of a 3D network that, on a clip of
-identical frames, embeds patches as the 2D network does. The head is left out: it names the
-classes of a still image.
+Takes a 2D network's tensors under our names and returns those of a 3D network that, on a clip of
+identical frames, embeds patches as the 2D network does. The head is left out, because its classes
+are those of images.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ def inflate(
 
 
 def _resize(table: Tensor, side: int, where: str) -> Tensor:
-    """Bring a table of offsets (s², heads) to (side², heads)."""
+    """Resize a table of offsets from (s², heads) to (side², heads)."""
     rows, heads = table.shape
     old = isqrt(rows)
     if old * old != rows or old % 2 == 0:
         raise CheckpointError(
-            f"{where} has {rows} rows, which fit no square window",
+            f"{where} has {rows} rows, which no square window has",
             hint="give the weights of a 2D Swin Transformer for images",
         )
     if old == side:

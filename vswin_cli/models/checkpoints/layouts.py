@@ -1,8 +1,7 @@
 """Translate the tensor names of public layouts to ours, and infer the architecture from shapes.
 
-Takes named tensors of unknown origin and tells the layout from the names themselves. Tables that
-follow from the architecture are checked and dropped. Knows nothing about files and builds no
-network.
+Takes named tensors of unknown origin and detects the layout from the names. Tables that are derived
+from the architecture are checked and dropped. Independent of files; no network is built.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ _KNOWN_SHAPES: Mapping[tuple[int, tuple[int, ...], tuple[int, ...]], str] = {
     (192, (2, 2, 18, 2), (6, 12, 24, 48)): "swin3d_large",
 }
 
-# Names that give another network away, the first match counts.
+# Parts of names by which other networks are recognised; the first match counts.
 _FOREIGN = (
     ("cpb_mlp", "a Swin Transformer V2"),
     ("features.0.0.weight", "torchvision's 2D image Swin or another of its image networks"),
@@ -49,7 +48,7 @@ _FOREIGN = (
     ("pathway0", "a SlowFast or MViT network"),
     ("temporal_embed", "a TimeSformer"),
     ("encoder.blocks.0.attn", "a masked autoencoder such as VideoMAE, before fine-tuning"),
-    ("relative_position_bias_table", "a Swin Transformer, but under names that are not known"),
+    ("relative_position_bias_table", "a Swin Transformer, but with unknown names"),
     ("cls_token", "a Vision Transformer"),
     ("blocks.0.attn.qkv.weight", "a Vision Transformer, such as VideoMAE"),
     ("mixed_5b", "an I3D or S3D network"),
@@ -60,38 +59,38 @@ _FOREIGN = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NamedTensors:
-    """Tensors under our names, whatever the layout was."""
+    """Tensors of any layout under our names."""
 
     layout: str
     """`official`, `mmaction2`, `torchvision` or `bare`."""
     state: dict[str, Tensor]
     """Trained values, in the file's order."""
     indices: dict[str, Tensor]
-    """Relative position indices that the file holds, for checking."""
+    """Relative position indices in the file, for checking."""
     ignored: tuple[str, ...] = ()
     """Tensors beside the network that cannot belong to it: counters, losses, metrics."""
 
     @property
     def is_image_swin(self) -> bool:
-        """Whether this is a Swin Transformer for still images (2D patches)."""
+        """Whether this is a Swin Transformer for images (2D patches)."""
         patch = self.state.get(ROOT)
         return patch is not None and patch.ndim == 4 and _TABLE.format(0) in self.state
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recognised:
-    """A Video Swin checkpoint: what it is and its weights."""
+    """A Video Swin checkpoint: layout, architecture and weights."""
 
     layout: str
     """`official`, `mmaction2`, `torchvision` or `bare`."""
     state: dict[str, Tensor]
     """Under our names, float32, contiguous."""
     architecture: Architecture
-    """As the shapes tell."""
+    """Inferred from the shapes."""
     num_classes: int
     """Width K of the head; 0 without one."""
     ignored: tuple[str, ...] = ()
-    """Tensors that were left out, as they cannot belong to the network."""
+    """Tensors that were left out because they cannot belong to the network."""
 
 
 def recognise(tensors: Mapping[str, Tensor], where: str) -> Recognised:
@@ -128,8 +127,8 @@ def recognise(tensors: Mapping[str, Tensor], where: str) -> Recognised:
 def rename(tensors: Mapping[str, Tensor]) -> NamedTensors:
     """Rename the tensors of any known layout to our names; unknown names stay as they are.
 
-    Any prefix of training wrappers is dropped. What lies beside the network and cannot belong to
-    it is left out; what could belong to it stays, so that the check for completeness refuses it.
+    Any prefix of training wrappers is dropped. Tensors beside the network that cannot belong to it
+    are left out; others stay, so that the check for completeness rejects them.
     """
     tensors = networks_in(tensors, "", averaged=False)[0].tensors
     layout = _layout(set(tensors))
@@ -172,7 +171,7 @@ def _torchvision_stage(match: re.Match[str]) -> str:
 
 
 def _plain(tensor: Tensor) -> Tensor:
-    """Convert to float32, contiguous, sharing memory with nothing."""
+    """Convert to float32, contiguous, without shared memory."""
     plain = tensor.to(torch.float32).contiguous()
     whole = plain.untyped_storage().nbytes() == plain.numel() * plain.element_size()
     return plain if whole else plain.clone()
@@ -226,7 +225,7 @@ def _shape(named: NamedTensors, name: str, where: str) -> tuple[int, int]:
 
 
 def _depths(state: Mapping[str, Tensor]) -> Iterator[int]:
-    """Count the blocks of each stage, up to the first stage or block that is missing."""
+    """Count the blocks of each stage, up to the first missing one."""
     for stage in range(len(state)):
         blocks = range(len(state))
         depth = next(b for b in blocks if f"layers.{stage}.blocks.{b}.attn.qkv.weight" not in state)
@@ -238,8 +237,8 @@ def _depths(state: Mapping[str, Tensor]) -> Iterator[int]:
 def _window(num_rows: int, named: NamedTensors, where: str) -> Grid:
     """Find the attention window P×M×M whose bias table has this many rows: (2P−1)(2M−1)².
 
-    The file's index tells it for certain, also a window that is not square; without one, the
-    usual M is preferred.
+    The file's relative position index determines it, even if it is not square; without an index,
+    the usual M is preferred.
     """
     candidates = list(_windows(num_rows))
     if not named.indices:

@@ -1,8 +1,8 @@
 """Read checkpoints of any layout, check them, build the network, and save our own format.
 
-`read_checkpoint` takes any public layout or our own folder, recognised by content, and gives
-weights that fit their architecture to the last tensor. `save_model` writes our own format: a
-folder with `model.safetensors` and `config.json`. It knows nothing of downloads and model names.
+`read_checkpoint` takes any public layout or our own folder, recognised by content, and returns
+weights that match their architecture completely. `save_model` writes our own format: a folder with
+`model.safetensors` and `config.json`. Independent of downloads and model names.
 """
 
 from __future__ import annotations
@@ -57,26 +57,26 @@ _SHOWN_NAMES = 4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Checkpoint:
-    """Weights that fit their architecture."""
+    """Weights that match their architecture."""
 
     path: Path
-    """Where they were read."""
+    """File or folder that was read."""
     layout: str
     """`official`, `mmaction2`, `torchvision`, `tensorflow`, `vswin`, `bare` or `inflated`."""
     state: dict[str, Tensor]
     """Under our names, float32, on the CPU; complete."""
     architecture: Architecture
-    """Told from the shapes, or by the card."""
+    """From the shapes, or from the card."""
     num_classes: int
     """Width K of the head; 0 without one."""
     card: ModelCard | None = None
-    """What our own folder says; other layouts have none."""
+    """The card of our own format; other layouts have none."""
     ignored: tuple[str, ...] = ()
     """Python objects and tensors beside the weights that were left out."""
     notes: tuple[str, ...] = ()
-    """What the user should know of how the file was read."""
+    """Remarks for the user on how the file was read."""
     labels: tuple[str, ...] = ()
-    """Class names that a Hugging Face configuration beside the weights gives."""
+    """Class names from a Hugging Face configuration beside the weights."""
 
     def __repr__(self) -> str:
         """Name file, layout and architecture; tensors are not printed."""
@@ -88,14 +88,14 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedModel:
-    """A network ready to run, and everything known about it."""
+    """A network ready to run, with its card."""
 
     network: VideoSwin
     """On the CPU, in evaluation mode."""
     card: ModelCard
-    """Says what its classes are called and what pixels it expects."""
+    """Class names, input spec and provenance."""
     weights_sha256: str
-    """Hash of the weights as `save_model` writes them."""
+    """Hash of the weights in the format of `save_model`."""
 
     def __repr__(self) -> str:
         """Name the model, its size and its classes; parameters are not printed."""
@@ -113,11 +113,10 @@ def read_checkpoint(path: Path, *, ema: bool | None = None) -> Checkpoint:
     Args:
         path: a .pth or .safetensors file, our own folder or its weights, a Hugging Face folder,
             a TensorFlow SavedModel folder, its `variables` folder or one of the two files in it.
-        ema: true for averaged weights, false for raw ones; by default those that the file
-            presents as its weights.
+        ema: true for averaged weights, false for raw ones; by default those under the usual key.
 
     Raises:
-        UnsafeCheckpointError: the file wants to run code; nothing in it ran.
+        UnsafeCheckpointError: loading the file would run code; nothing in it was run.
         CheckpointError: not there, damaged, another network, or tensors missing, left over or
             of the wrong shape.
     """
@@ -146,7 +145,7 @@ def inflate_checkpoint(
     """Read a 2D image Swin as the start of a video network without a head.
 
     Raises:
-        UnsafeCheckpointError: the file wants to run code; nothing in it ran.
+        UnsafeCheckpointError: loading the file would run code; nothing in it was run.
         CheckpointError: the file is no 2D Swin, or incomplete.
     """
     with reading_checkpoint(path):
@@ -167,7 +166,7 @@ def _inflate_checkpoint(
     inflated = inflate(named.state, window_size, str(path))
     whole = replace(content, tensors=inflated, alternative=None)
     checkpoint = _from_tensors(whole, path, "inflated")
-    # A table's row count alone may fit several windows; here the window is known.
+    # Several windows may have a bias table of this many rows; here the window is given.
     return replace(
         checkpoint, architecture=replace(checkpoint.architecture, window_size=window_size)
     )
@@ -177,8 +176,8 @@ def build_model(checkpoint: Checkpoint, card: ModelCard) -> LoadedModel:
     """Build the network and put the weights into it.
 
     Args:
-        checkpoint: complete weights; its architecture and number of classes count.
-        card: what to call the classes and what pixels to feed.
+        checkpoint: complete weights, with the architecture and number of classes to use.
+        card: class names, input spec and other metadata.
 
     Raises:
         LabelsError: the card names classes, but not one for each output.
@@ -205,11 +204,11 @@ def build_model(checkpoint: Checkpoint, card: ModelCard) -> LoadedModel:
 def save_model(folder: Path, state: Mapping[str, Tensor], card: ModelCard) -> None:
     """Write our own format; the same weights and card give the same bytes.
 
-    The folder appears complete or not at all, and replaces an older one that holds nothing else.
+    The folder is created atomically, and replaces an older model folder without other files.
 
     Raises:
         CheckpointError: the weights do not fit the card.
-        OutputError: the folder holds something else, or cannot be written.
+        OutputError: the folder contains other files, or cannot be written.
     """
     _check_complete(state, card.architecture, card.num_classes, folder)
     folder = folder.absolute()
@@ -248,8 +247,8 @@ def _put_in_place(finished: Path, folder: Path) -> None:
 def _serialised(state: Mapping[str, Tensor]) -> Iterator[bytes | memoryview]:
     """Serialise float32 tensors as a safetensors file in pieces: header, then numbers.
 
-    Written out here so that the bytes, and with them the hash, depend on nothing but the weights,
-    and so that no second copy of them is needed.
+    Not done with the safetensors library, so that the bytes, and with them the hash, depend only
+    on the weights, not on the library's version, and so that no second copy of them is needed.
     """
     header: dict[str, object] = {"__metadata__": {"format": "pt"}}
     end = 0
@@ -266,7 +265,7 @@ def _serialised(state: Mapping[str, Tensor]) -> Iterator[bytes | memoryview]:
 
 def _from_card(content: TensorFile, card: ModelCard, path: Path, ema: bool | None) -> Checkpoint:
     if ema:
-        choose_set(_sets_in(content), ema, str(path))  # our own format holds one set, raw
+        choose_set(_sets_in(content), ema, str(path))  # fails: our own format holds one set, raw
     state = {name: tensor.to(torch.float32) for name, tensor in content.tensors.items()}
     _check_complete(state, card.architecture, card.num_classes, path)
     return Checkpoint(path, "vswin", state, card.architecture, card.num_classes, card)
@@ -290,13 +289,13 @@ def _from_tensors(
 
 
 def _sets_in(content: TensorFile) -> list[WeightSet]:
-    """List the networks of a file, the one that it presents as its weights first."""
+    """List the networks of a file, the one under the usual key first."""
     files = (content, content.alternative)
     return [
-        one
+        network
         for file in files
         if file is not None
-        for one in networks_in(file.tensors, file.wrapper or "", averaged=file.averaged)
+        for network in networks_in(file.tensors, file.wrapper or "", averaged=file.averaged)
     ]
 
 
@@ -304,7 +303,7 @@ def _check_complete(
     state: Mapping[str, Tensor], architecture: Architecture, num_classes: int, path: Path
 ) -> None:
     """Compare weights with their network: every tensor, no other, of the right shape, finite."""
-    if sum(architecture.depths) > len(state):  # each block has tensors; build no endless network
+    if sum(architecture.depths) > len(state):  # or a hostile card could demand a huge network
         raise CheckpointError(
             f"{path}: {sum(architecture.depths)} blocks, but only {len(state)} tensors",
             hint="the file is incomplete, damaged or of a changed network; get the original",

@@ -37,10 +37,10 @@ _HINT = "download the folder again, with all its files"
 
 
 def find_weights(path: Path) -> Path:
-    """Find the weights that a path means: those in a folder, or the file itself.
+    """Find the weights at a path: those in a folder, or the file itself.
 
     Raises:
-        CheckpointError: a folder that holds no weights with a configuration.
+        CheckpointError: a folder without weights and a configuration.
     """
     if not is_folder(path):
         return path
@@ -67,7 +67,7 @@ def config_of(weights: Path) -> dict[str, Any] | None:
         content = _read_json(path)
     except CheckpointError:
         if weights.name == WEIGHTS_FILE:
-            return None  # perhaps a damaged card of our own: its reader says what is wrong
+            return None  # perhaps a damaged card of our own, whose reader reports the error
         raise
     is_config = isinstance(content, dict) and "schema" not in content
     return content if is_config and any(key in content for key in _CONFIG_KEYS) else None
@@ -77,10 +77,10 @@ def config_labels(config: dict[str, Any], num_classes: int, where: str) -> tuple
     """Read the class names of a Hugging Face configuration, in index order.
 
     Returns:
-        None at all if the configuration has only placeholders such as `LABEL_3`.
+        An empty tuple if the configuration has only placeholders such as `LABEL_3`.
 
     Raises:
-        LabelsError: names that are not one for each class, by index.
+        LabelsError: not one name for each class, by index.
     """
     id2label = config.get("id2label")
     if not isinstance(id2label, (dict, list)) or not id2label:
@@ -93,10 +93,10 @@ def config_labels(config: dict[str, Any], num_classes: int, where: str) -> tuple
 
 
 def read_weights(path: Path) -> TensorFile:
-    """Read a file of tensors, or all shards that an index names.
+    """Read a file of tensors, or all shards of an index.
 
     Raises:
-        CheckpointError: a shard is missing or damaged, or the index does not fit its shards.
+        CheckpointError: a shard is missing or damaged, or the index does not match its shards.
     """
     if path.name not in SHARD_INDEXES:
         return read_tensor_file(path)
@@ -106,8 +106,8 @@ def read_weights(path: Path) -> TensorFile:
         raise CheckpointError(f"{path}: an index without `weight_map`", hint=_HINT)
     names = {name for name in shard_of.values() if _is_plain_name(name)}
     if len(names) > _MOST_SHARDS or not all(map(_is_plain_name, shard_of.values())):
-        # An index must not lead to files elsewhere on this machine.
-        raise CheckpointError(f"{path}: names a shard that does not lie beside it", hint=_HINT)
+        # An index from elsewhere must not refer to other files on this machine.
+        raise CheckpointError(f"{path}: a shard is not in the same folder", hint=_HINT)
     tensors: dict[str, Tensor] = {}
     ignored: set[str] = set()
     for name in sorted(names):

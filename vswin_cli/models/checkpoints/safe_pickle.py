@@ -1,11 +1,11 @@
-"""Read the tensors out of a PyTorch pickle without calling anything that it names.
+"""Read the tensors of a PyTorch pickle without calling anything that it refers to.
 
-PyTorch's own safe loader refuses a whole file when one object beside the tensors is unknown to
-it: a training log, a configuration. The reader below follows a pickle's instructions but cannot
-import or call anything: a call to a tensor's rebuild function becomes a description, from
-which the tensor is built afterwards with every bound checked; any other call becomes a
-placeholder. A file that names something to run code with is refused all the same, since no
-training log needs `os.system`.
+PyTorch's own safe loader rejects a whole file because of one unknown object beside the tensors,
+such as a training log or a configuration. The reader below executes a pickle's instructions but
+cannot import or call anything: a call to a tensor's rebuild function becomes a pending tensor,
+which is built afterwards with every bound checked; any other call becomes a placeholder. A file
+that refers to a function which could run code is rejected all the same, since no training log needs
+`os.system`.
 
 Instructions: Lib/pickletools.py. Containers: torch/serialization.py.
 """
@@ -36,12 +36,13 @@ _DTYPES = {
     "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
 }
-# All that an exploit needs is in the standard library, so only modules of plain data pass.
+# Everything that an exploit needs is in the standard library: of it, only modules with plain data
+# are accepted. Other packages become placeholders anyway.
 _PLAIN_MODULES = {
     "_codecs", "argparse", "collections", "copyreg", "datetime", "decimal", "enum",
     "fractions", "logging", "pathlib", "uuid", "zoneinfo",
 }  # fmt: skip
-# `getattr` is how older pickles name a class's method, as MMEngine's training logs do.
+# Older pickles refer to a class's method by `getattr`, as MMEngine's training logs do.
 _PLAIN_BUILTINS = {
     "bool", "bytearray", "bytes", "complex", "dict", "float", "frozenset", "getattr", "int",
     "list", "object", "range", "set", "slice", "str", "tuple",
@@ -65,16 +66,16 @@ _IGNORED = {"PROTO", "FRAME", "STOP"}
 _DAMAGE = (
     IndexError, KeyError, TypeError, ValueError, OverflowError, MemoryError, RecursionError,
 )  # fmt: skip
-# To hash a tuple, as for a key, takes a piece of the C stack for each level of nesting.
+# Hashing a tuple, as for a key, takes a part of the C stack for each level of nesting.
 _MAX_NESTED_TUPLES = 1000
-# Items that calls may copy together: one long list can be the argument of many calls.
+# Items copied by all calls together: one long list can be the argument of many calls.
 _MOST_COPIED = 10_000_000
 _BYTES = {f"{module}.{name}" for module in _BUILTINS for name in ("bytes", "bytearray")}
 
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """A run of numbers in the file, which tensors are views of."""
+    """A block of numbers in the file, of which tensors are views."""
 
     key: str
     dtype: torch.dtype
@@ -84,7 +85,7 @@ class Storage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PendingTensor:
-    """A tensor as the pickle describes it; nothing is checked yet."""
+    """A tensor as described in the pickle; nothing is checked yet."""
 
     storage: object
     offset: object
@@ -95,7 +96,7 @@ class PendingTensor:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Placeholder:
-    """An object, class or function of the file that is not rebuilt."""
+    """An object, class or function in the file that is not rebuilt."""
 
     name: str
     """`module.name` of the class or function."""
@@ -103,7 +104,7 @@ class Placeholder:
 
 @dataclass(frozen=True, slots=True)
 class PickleContent:
-    """What a pickle describes."""
+    """Content of a pickle."""
 
     root: object
     """Top-level object, of plain containers, pending tensors and placeholders."""
@@ -114,15 +115,15 @@ class PickleContent:
 
 
 def run_pickle(file: IO[bytes], where: str) -> PickleContent:
-    """Read one pickle up to its end and leave the file positioned behind it.
+    """Read one pickle to its end and leave the file positioned after it.
 
     Args:
         file: at the pickle's first byte.
         where: name of the checkpoint, for messages.
 
     Raises:
-        UnsafeCheckpointError: the pickle names something to run code with.
-        CheckpointError: it is damaged or not made by PyTorch.
+        UnsafeCheckpointError: the pickle refers to a function that could run code.
+        CheckpointError: it is damaged or not from PyTorch.
     """
     reader = _PickleReader(where)
     try:
@@ -137,7 +138,7 @@ def run_pickle(file: IO[bytes], where: str) -> PickleContent:
 
 
 class _PickleReader:
-    """Follow the instructions of one pickle: stack, marks and memo."""
+    """Execute the instructions of one pickle: stack, marks and memo."""
 
     def __init__(self, where: str) -> None:
         self.where = where
@@ -150,7 +151,7 @@ class _PickleReader:
         self._copied = 0
 
     def step(self, name: str, argument: object) -> None:
-        """Follow one instruction."""
+        """Execute one instruction."""
         if name in _CONSTANTS:
             self._push(_CONSTANTS[name])
         elif name in _LITERALS:
@@ -232,17 +233,17 @@ class _PickleReader:
                 raise ValueError(name)
 
     def _push(self, value: object) -> None:
-        self.stack.append(value)  # looked up here, after the value has changed the stack
+        self.stack.append(value)  # a method, because computing the value may replace the stack
 
     def _push_tuple(self, items: list[object]) -> None:
         """Push a tuple, counting the tuples nested in it, each as often as it is reached."""
         inner = [id(item) for item in items if isinstance(item, tuple)]
-        count = 1 + sum(self._nested[one][0] if one in self._nested else 1 for one in inner)
+        count = 1 + sum(self._nested[key][0] if key in self._nested else 1 for key in inner)
         if count > _MAX_NESTED_TUPLES:
             raise ValueError(count)
         made = tuple(items)
         if inner:
-            self._nested[id(made)] = count, made  # held, so that its id stays its own
+            self._nested[id(made)] = count, made  # kept, so that its id is not reused
         self._push(made)
 
     def _pop_mark(self) -> list[object]:
@@ -286,11 +287,11 @@ class _PickleReader:
         return Placeholder(full_name)
 
     def _call(self, function: object, arguments: object) -> object:
-        """Describe what a call would return, as far as tensors are concerned."""
+        """Return what a call stands for: a pending tensor, a container or a placeholder."""
         if isinstance(function, Placeholder) and isinstance(arguments, tuple):
             if function.name in _BYTES and any(isinstance(n, int) for n in arguments):
-                raise ValueError(function.name)  # bytes(10**10): zeros that nobody saved
-            self._copied += sum(len(one) for one in arguments if isinstance(one, (list, tuple)))
+                raise ValueError(function.name)  # bytes(10**10) would allocate 10 GB of zeros
+            self._copied += sum(len(arg) for arg in arguments if isinstance(arg, (list, tuple)))
             if self._copied > _MOST_COPIED:
                 raise ValueError(self._copied)
             rebuild = _REBUILD.get(function.name)
@@ -319,7 +320,7 @@ def _first(value: object, *_: object) -> object:
     return value
 
 
-# The whole of what a file can make this module do; none of these calls an argument.
+# The only functions that a file can make this module call; none of them calls an argument.
 _REBUILD: Mapping[str, Callable[..., object]] = {
     "collections.OrderedDict": _ordered_dict,
     "torch._utils._rebuild_tensor_v2": _tensor,

@@ -1,7 +1,7 @@
-"""Find the state dict in what a checkpoint holds: under a usual key, or by its tensors.
+"""Find the state dict in the content of a checkpoint: under a usual key, or by its tensors.
 
 Training tools put weights under keys of their own, average them, and save optimisers beside them.
-Takes the top-level object of a file, of plain containers and tensors; knows nothing about files.
+Takes the top-level object of a file, made of plain containers and tensors.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ __all__ = ["SUPPORTED", "TensorFile", "find_tensors"]
 SUPPORTED = "supported are .pth files of PyTorch, .safetensors, and vswin's own folders"
 """Hint for files of other kinds."""
 _WRAPPERS = ("state_dict", "model", "model_state_dict", "model_state", "module", "net", "network")
-_SEARCH_DEPTH = 4  # such as `ema.state_dict.module`
+_SEARCH_DEPTH = 4  # enough for `ema.state_dict.module`
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TensorFile:
-    """The tensors of one file, by the names that they have there."""
+    """The tensors of one file, under their names in it."""
 
     tensors: dict[str, Tensor]
     """On the CPU, in the file's order and data types."""
@@ -47,7 +47,7 @@ class TensorFile:
 
 
 def find_tensors(root: object, ignored: tuple[str, ...], path: Path) -> TensorFile:
-    """Find the state dict in what a pickle holds, and its average where there is one."""
+    """Find the state dict in the content of a pickle, and its average if there is one."""
     if isinstance(root, Mapping):
         maps = _network_maps(root)
         if maps:
@@ -61,7 +61,7 @@ def find_tensors(root: object, ignored: tuple[str, ...], path: Path) -> TensorFi
         what = f"`{root.name}`" if isinstance(root, Placeholder) else ", ".join(ignored[:3])
         raise UnsafeCheckpointError(
             f"{path}: refused, its weights are inside Python objects ({what})",
-            hint="where it was made, save the model's `state_dict()` instead of the model",
+            hint="save the model's `state_dict()` instead of the model, with the original code",
         )
     if isinstance(root, Mapping):
         names = [key for key in list(root)[:5] if isinstance(key, str)]
@@ -72,9 +72,9 @@ def find_tensors(root: object, ignored: tuple[str, ...], path: Path) -> TensorFi
 
 
 def _network_maps(root: Mapping[Any, Any]) -> dict[str, Mapping[Any, Any]]:
-    """Find all mappings that hold a Swin, by their dotted key; the top level has an empty one.
+    """Find all mappings that contain a Swin, by their dotted key; the top level's is empty.
 
-    A mapping is visited once, however often a pickle refers to it.
+    Each mapping is visited once, or shared references could make the search exponential.
     """
     found: dict[str, Mapping[Any, Any]] = {}
     seen: set[int] = set()
@@ -100,14 +100,14 @@ def _network_maps(root: Mapping[Any, Any]) -> dict[str, Mapping[Any, Any]]:
 def _weights_and_average(
     maps: Mapping[str, Mapping[Any, Any]], ignored: tuple[str, ...], path: Path
 ) -> TensorFile:
-    """Tell raw from averaged weights, and take the usual key where there are several."""
+    """Distinguish raw and averaged weights, and prefer the usual key."""
     kinds = {key: is_average(key) for key in maps}
     if {"state_dict", "ema_state_dict"} <= set(maps) and "steps" in maps["ema_state_dict"]:
         # MMEngine's EMAHook exchanges the two when it saves, so that `state_dict` is averaged.
         kinds |= {"state_dict": True, "ema_state_dict": False}
     if {"state_dict", "current_model_state"} <= set(maps):
         kinds |= {"state_dict": True, "current_model_state": False}  # Lightning's WeightAveraging
-    # The key that other tools load comes first; a lone average is better than nothing.
+    # The key that other tools load comes first, then raw weights before averaged ones.
     order = sorted(maps, key=lambda key: (_rank(key), is_average(key)))
     files = {
         key: TensorFile(_tensors(maps[key], path), key or None, ignored, kinds[key])
@@ -125,7 +125,7 @@ def _weights_and_average(
 
 
 def _rank(key: str) -> int:
-    """Place of a top-level key among the usual ones."""
+    """Return the position of a top-level key among the usual ones."""
     if not key:
         return 0
     return _WRAPPERS.index(key) if key in _WRAPPERS else len(_WRAPPERS)
@@ -138,7 +138,7 @@ def _tensors(content: object, path: Path) -> dict[str, Tensor]:
         if isinstance(value, Placeholder):
             raise UnsafeCheckpointError(
                 f"{path}: refused, the tensor {name} is built by `{value.name}`",
-                hint="save the weights as plain tensors where they were made",
+                hint="save the weights as plain tensors, with the original code",
             )
     tensors = {
         name: value.detach()
@@ -146,6 +146,6 @@ def _tensors(content: object, path: Path) -> dict[str, Tensor]:
         if isinstance(name, str) and isinstance(value, Tensor)
     }
     total = sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
-    if total > most_tensor_bytes(path):  # views with a stride of 0 become real later on
+    if total > most_tensor_bytes(path):  # views with a stride of 0 are copied later
         raise too_large(path, total)
     return tensors

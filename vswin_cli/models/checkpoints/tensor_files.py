@@ -1,8 +1,8 @@
 """Read tensors from a file of unknown origin: PyTorch's two pickle formats and safetensors.
 
-What a file is follows from its first bytes, never from its name. Nothing in it is ever run:
-`torch.load` reads with `weights_only`, and where it refuses an object beside the tensors, the
-reader in `vswin_cli.models.checkpoints.safe_pickle` reads the tensors and leaves the object out.
+The format is detected from the first bytes, never from the name. Nothing in a file is ever run:
+`torch.load` reads with `weights_only`, and if it rejects an object beside the tensors, the reader
+in `vswin_cli.models.checkpoints.safe_pickle` reads the tensors and leaves the object out.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _HEAD_BYTES = 512
 _MOST_DIMENSIONS = 16
 _ZIP_PICKLE = "data.pkl"
 _FOREIGN: tuple[tuple[bytes, str, str], ...] = (
-    (b"\x89HDF", "an HDF5 file, as Keras writes", "convert it to safetensors where it was made"),
+    (b"\x89HDF", "an HDF5 file, as Keras writes", "convert it to safetensors with Keras"),
     (b"version https://git-lfs", "a Git LFS pointer, not the file", "fetch it with `git lfs pull`"),
     (b"<!DOCTYPE", "a web page", _AGAIN),
     (b"<!doctype", "a web page", _AGAIN),
@@ -56,7 +56,7 @@ def read_tensor_file(path: Path) -> TensorFile:
     """Read all tensors of a file.
 
     Raises:
-        UnsafeCheckpointError: the file wants to run code, or its tensors cannot be had without.
+        UnsafeCheckpointError: loading the file, or its tensors, would run code.
         CheckpointError: not readable, cut off, damaged, or no file of tensors.
     """
     try:
@@ -71,7 +71,7 @@ def read_tensor_file(path: Path) -> TensorFile:
     if not head:
         raise CheckpointError(f"{path}: the file is empty", hint=_AGAIN)
     with warnings.catch_warnings(), reading_checkpoint(path):
-        warnings.simplefilter("ignore")  # of pickle modules, about the file's inner workings
+        warnings.simplefilter("ignore")  # from pickle modules, about details of the file
         return _read(path, head)
 
 
@@ -87,10 +87,10 @@ def _read(path: Path, head: bytes) -> TensorFile:
 
 
 def _is_legacy(path: Path) -> bool:
-    """Whether the file starts with the pickle that PyTorch before 1.6 put first.
+    """Return whether the file starts with the first pickle of the format before PyTorch 1.6.
 
     Raises:
-        UnsafeCheckpointError: the first pickle is another one and wants to run code.
+        UnsafeCheckpointError: the first pickle is another one and would run code.
     """
     with path.open("rb") as file:
         try:
@@ -124,29 +124,29 @@ def _read_pickle(
     run: Callable[[Path], PickleContent],
     read: Callable[[Path, PickleContent], Mapping[str, bytes]],
 ) -> tuple[object, tuple[str, ...]]:
-    """Read the top-level object of a PyTorch file, and the names of what was left out.
+    """Read the top-level object of a PyTorch file, and the names of objects left out.
 
     Args:
         path: the file.
-        run: goes first, because a file that it refuses could crash PyTorch's own reader.
-        read: numbers of the storages by key, if PyTorch does not take the file.
+        run: called first, because a file that it rejects could crash PyTorch's own reader.
+        read: returns the numbers of the storages by key, if PyTorch rejects the file.
     """
     content = run(path)
     most_bytes = most_tensor_bytes(path)
     claimed = sum(max(0, s.count) * s.dtype.itemsize for s in content.storages.values())
-    if claimed > most_bytes:  # PyTorch would allocate them before it looks whether they are there
+    if claimed > most_bytes:  # PyTorch allocates them before it checks whether they are there
         raise too_large(path, claimed)
     try:
-        with path.open("rb") as file:  # given a path, PyTorch would judge by the name's ending
+        with path.open("rb") as file:  # given a path, PyTorch would go by the name's ending
             return torch.load(file, map_location="cpu", weights_only=True), ()
     except pickle.UnpicklingError:
         return _build(content.root, read(path, content), path), tuple(sorted(content.ignored))
-    except Exception as error:  # PyTorch documents none of what a damaged file raises
+    except Exception as error:  # PyTorch does not document the errors for damaged files
         raise CheckpointError(f"{path}: damaged or cut off PyTorch file", hint=_AGAIN) from error
 
 
 def _check_zip(path: Path) -> None:
-    """Refuse zip archives that `torch.save` did not write, and verify their checksums.
+    """Reject zip archives that are not from `torch.save`, and verify their checksums.
 
     Raises:
         CheckpointError: damaged, cut off, or not written by `torch.save`.
@@ -160,7 +160,7 @@ def _check_zip(path: Path) -> None:
             damaged = archive.testzip()
     except CheckpointError:
         raise
-    except Exception as error:  # zipfile documents few of those that a damaged file raises
+    except Exception as error:  # zipfile documents few of its errors for damaged files
         raise CheckpointError(f"{path}: cut off or damaged zip archive", hint=_AGAIN) from error
     if damaged is not None:
         raise CheckpointError(f"{path}: damaged (checksum of {damaged} differs)", hint=_AGAIN)
@@ -206,7 +206,7 @@ def _run_legacy(path: Path) -> PickleContent:
 
 
 def _legacy_pickles(file: IO[bytes], path: Path) -> list[PickleContent]:
-    """Read the pickles that `torch.save` wrote before 1.6; content and keys come last."""
+    """Read the pickles of the format before PyTorch 1.6; content and keys come last."""
     return [run_pickle(file, str(path)) for _ in range(5)]
 
 
@@ -229,7 +229,7 @@ def _unknown_storage(path: Path) -> CheckpointError:
 
 
 def _read_run(file: IO[bytes], storage: Storage, path: Path) -> bytes:
-    """Read the numbers of one storage, which follow their count as a 64-bit integer."""
+    """Read the numbers of one storage, which come after their count, a 64-bit integer."""
     count = int.from_bytes(file.read(8), "little")
     data = file.read(storage.count * storage.dtype.itemsize) if count == storage.count else b""
     if count != storage.count or len(data) < count * storage.dtype.itemsize:
@@ -238,7 +238,7 @@ def _read_run(file: IO[bytes], storage: Storage, path: Path) -> bytes:
 
 
 def _build(value: object, data: Mapping[str, bytes], path: Path, depth: int = 0) -> object:
-    """Replace the descriptions in nested dictionaries by tensors."""
+    """Replace the pending tensors in nested dictionaries by tensors."""
     if depth == 0:
         _check_expanded(value, path)
     if isinstance(value, dict) and depth < 4:
@@ -247,17 +247,17 @@ def _build(value: object, data: Mapping[str, bytes], path: Path, depth: int = 0)
 
 
 def _check_expanded(root: object, path: Path) -> None:
-    """Refuse tensors that claim more than the file holds, as views with a stride of 0 do."""
+    """Reject tensors larger than the file, such as views with a stride of 0."""
     total = 0
     level, seen = [root], set()
     for _ in range(5):
         below: list[object] = []
-        for one in level:
-            if isinstance(one, dict) and id(one) not in seen:
-                seen.add(id(one))
-                below += one.values()
-            elif isinstance(one, PendingTensor) and isinstance(one.size, tuple):
-                sizes = [n for n in one.size if isinstance(n, int) and n > 0]
+        for item in level:
+            if isinstance(item, dict) and id(item) not in seen:
+                seen.add(id(item))
+                below += item.values()
+            elif isinstance(item, PendingTensor) and isinstance(item.size, tuple):
+                sizes = [n for n in item.size if isinstance(n, int) and n > 0]
                 total += prod(sizes) if len(sizes) <= _MOST_DIMENSIONS else 1 << 62
         level = below
     if total > most_tensor_bytes(path):

@@ -1,9 +1,9 @@
 """Read weights of innat's TensorFlow Video Swin (Hub repository `innat/videoswin`) with numpy.
 
-Takes the `variables` folder of a SavedModel and gives tensors under our names. The names come
-from the object graph inside the checkpoint, never from the order or shape of the variables:
-shapes cannot tell gamma from beta, or a square kernel from its transpose. Every byte that is used
-is covered by a checksum, which is verified.
+Takes the `variables` folder of a SavedModel and returns tensors under our names. The names are
+taken from the object graph in the checkpoint, never from the order or shape of the variables:
+gamma and beta have the same shape, and so have a square kernel and its transpose. Every byte that
+is used is covered by a checksum, which is verified.
 """
 
 from __future__ import annotations
@@ -70,11 +70,11 @@ class _Node:
     children: tuple[tuple[str, int], ...]
     """Attribute name and node number."""
     checkpoint_key: str | None
-    """Where the value is, if the object is a variable."""
+    """Key of the value, if the object is a variable."""
 
 
 def find_bundle_index(path: Path) -> Path | None:
-    """Find the `.index` file that a folder, an index or a data file belongs to, if there is one."""
+    """Find the `.index` file for a folder, an index or a data file; `None` if there is none."""
     if is_folder(path):
         candidates = [path / "variables.index", path / "variables" / "variables.index"]
     elif path.suffix == ".index":
@@ -89,7 +89,7 @@ def read_bundle(index_path: Path) -> dict[str, Tensor]:
     """Read all weights under our names, float32.
 
     Raises:
-        CheckpointError: a file is missing, cut off or damaged, or holds another network.
+        CheckpointError: a file is missing, cut off or damaged, or contains another network.
     """
     with reading_checkpoint(index_path):
         return _read_bundle(index_path)
@@ -161,7 +161,7 @@ def graph_names(graph: bytes, where: str) -> dict[str, str]:
 
     Args:
         graph: a `TrackableObjectGraph` message.
-        where: the file that it comes from, for messages.
+        where: its file, for messages.
 
     Raises:
         CheckpointError: the message is damaged.
@@ -196,11 +196,11 @@ def _text(fields: dict[int, int | bytes], number: int) -> str:
 def _walk(
     nodes: list[_Node], number: int, path: tuple[str, ...], where: str, steps_left: list[int]
 ) -> Iterator[tuple[str, str]]:
-    """Descend from one node along the attribute names that matter.
+    """Traverse the graph from one node along known attribute names.
 
-    The graph is no tree: Keras adds paths such as `trainable_variables` and `keras_api` to the
+    The graph is not a tree: Keras adds paths such as `trainable_variables` and `keras_api` to the
     same variables, and cycles. Even without cycles, shared nodes can make the number of paths
-    explode, so the steps of the whole walk are counted down in `steps_left`.
+    exponential, so the steps of the whole traversal are limited by `steps_left`.
     """
     steps_left[0] -= 1 + len(nodes[number].children) if 0 <= number < len(nodes) else 1
     if not 0 <= number < len(nodes) or len(path) > _MAX_DEPTH or steps_left[0] < 0:
@@ -220,12 +220,12 @@ def _check_complete(index: BundleIndex, names: dict[str, str]) -> None:
     known, named = set(index.variables), list(names.values())
     if not names or set(named) - known or len(set(named)) < len(named):
         raise CheckpointError(
-            f"{index.path}: a TensorFlow checkpoint, but not of a Video Swin that we know",
+            f"{index.path}: a TensorFlow checkpoint, but not of a known Video Swin",
             hint=_FOREIGN_HINT,
         )
     unnamed = sorted(known - set(named))
     if unnamed:
         raise CheckpointError(
-            f"{index.path}: {len(unnamed)} variables of unknown meaning, first {unnamed[0]}",
+            f"{index.path}: {len(unnamed)} unknown variables, the first is {unnamed[0]}",
             hint=_FOREIGN_HINT,
         )

@@ -1,8 +1,8 @@
-"""Read the `.index` file of a TensorFlow checkpoint: which tensor lies where.
+"""Read the `.index` file of a TensorFlow checkpoint: the location of each tensor.
 
-The file is a LevelDB table of protocol-buffer messages. Only what TensorFlow's BundleWriter
-produces is understood; everything read is covered by a checksum, which is verified. Knows
-nothing about the meaning of a tensor.
+The file is a LevelDB table of protocol-buffer messages. Only the output of TensorFlow's
+BundleWriter is supported; everything read is covered by a checksum, which is verified. The meaning
+of the tensors is determined elsewhere.
 
 Formats: leveldb/doc/table_format.md and tensorflow/core/protobuf/tensor_bundle.proto.
 """
@@ -36,10 +36,10 @@ class Cursor:
 
     Args:
         data: the buffer.
-        where: what it is, for messages.
+        where: its origin, for messages.
 
     Raises:
-        CheckpointError: from any method, when the buffer ends too early.
+        CheckpointError: from any method, if the buffer ends too early.
     """
 
     def __init__(self, data: bytes, where: str) -> None:
@@ -91,20 +91,20 @@ def message_fields(message: bytes, where: str) -> Iterator[tuple[int, int | byte
 
 @dataclass(frozen=True, slots=True)
 class BundleEntry:
-    """Where one tensor lies and what its bytes must be."""
+    """Location, shape and checksum of one tensor."""
 
     is_string: bool
     """A byte string instead of float32 numbers."""
     shape: tuple[int, ...]
     """Empty for a scalar."""
     shard: int
-    """Which data file."""
+    """Number of the data file."""
     offset: int
     """Bytes from the start of that file."""
     num_bytes: int
     """Length in that file."""
     masked_crc32c: int
-    """Checksum; of a string, over its length, the length's checksum and its content."""
+    """Checksum; for a string, of its length, the length's checksum and its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class BundleIndex:
     path: Path
     """The `.index` file."""
     num_shards: int
-    """Data files that belong to it."""
+    """Number of data files."""
     entries: Mapping[str, BundleEntry]
     """By checkpoint key."""
 
@@ -154,12 +154,12 @@ class BundleIndex:
     def data_bytes(self, shard: int = 0) -> int:
         """Compute the length of a data file: 4 × parameters + object graph if there is one shard.
 
-        Known from the index alone, so a download can be checked without a published hash.
+        Follows from the index alone, so a download can be checked without a published hash.
         """
         return sum(entry.num_bytes for entry in self.entries.values() if entry.shard == shard)
 
     def data_path(self, shard: int) -> Path:
-        """Name the data file of this number, beside the index."""
+        """Return the path of the data file of this number, beside the index."""
         name = f"{self.path.stem}.data-{shard:05d}-of-{self.num_shards:05d}"
         return self.path.with_name(name)
 
@@ -204,7 +204,7 @@ def _block_items(block: bytes, where: str) -> Iterator[tuple[bytes, bytes]]:
     while cursor:
         shared, unshared, value_bytes = cursor.varint(), cursor.varint(), cursor.varint()
         key = key[:shared] + cursor.take(unshared)
-        if len(key) > _MOST_KEY_BYTES:  # each entry repeats the one before: it would add up
+        if len(key) > _MOST_KEY_BYTES:  # hostile keys could grow with each entry
             raise CheckpointError(f"{where}: damaged (a key of {len(key)} bytes)", hint=_HINT)
         yield key, cursor.take(value_bytes)
 

@@ -1,8 +1,8 @@
 """Find the networks among the tensors of a file, and choose one: raw or averaged weights.
 
 Training wrappers put prefixes in front of names (`module.`, `_orig_mod.`, `model.net.`), keep an
-average of the weights (EMA) beside them, and save losses and metrics too. A network is found by
-the one tensor that every Swin has, so any prefix will do. Knows nothing about files and layouts.
+average of the weights (EMA) beside them, and save losses and metrics too. A network is found by a
+tensor that every Swin has, with any prefix. Independent of files and layouts.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from vswin_cli.errors import CheckpointError
 __all__ = ["ROOT", "WeightSet", "choose_set", "is_average", "networks_in", "serves_training"]
 
 ROOT = "patch_embed.proj.weight"
-"""Ends the name of the first tensor of every Swin, whatever is in front of it."""
+"""Name of the first tensor of every Swin, without prefix."""
 
 # Parts of a name that PyTorch's wrappers insert anywhere: compiled modules, DataParallel, averaged
 # models, FSDP, activation checkpoints, Lightning's strategies.
@@ -39,26 +39,26 @@ _CLASS_WEIGHTS = re.compile(r"(^|[._])(class|pos|label)_?weights?($|[._])")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WeightSet:
-    """One network's tensors, its prefix removed, and whatever lies beside the network."""
+    """One network's tensors without prefix, and the other tensors beside the network."""
 
     key: str
-    """Where in the file it is, for messages: a top-level key, a prefix, or both."""
+    """Its place in the file, for messages: a top-level key, a prefix, or both."""
     tensors: Mapping[str, Tensor]
-    """The network's under their names without prefix, the others under their own."""
+    """The network's under their names without prefix, the others under their full names."""
     averaged: bool
     """Whether these are averaged weights (EMA)."""
 
 
 def is_average(name: str) -> bool:
-    """Whether a key or a prefix names averaged weights: `state_dict_ema`, `ema_model.`."""
+    """Return whether a key or prefix means averaged weights: `state_dict_ema`, `ema_model.`."""
     return not _AVERAGE_WORDS.isdisjoint(re.split(r"[._\-/]", name.lower()))
 
 
 def serves_training(name: str, tensor: Tensor) -> bool:
-    """Whether a tensor beside a network cannot belong to it: counters, losses, metrics.
+    """Return whether a tensor beside a network cannot belong to it: counters, losses, metrics.
 
-    Counters are whole numbers, which no layer of a network has as weights. The rest is told by
-    words of the name; where no word tells, the tensor might be a layer.
+    Counters are whole numbers, which no layer of a network has as weights. The others are
+    recognised by words in the name; any other tensor might be a layer.
     """
     if not tensor.is_floating_point() or _CLASS_WEIGHTS.search(name.lower()):
         return True
@@ -75,8 +75,8 @@ def networks_in(tensors: Mapping[str, Tensor], key: str, *, averaged: bool) -> l
     """Split a state dict into the networks in it, raw ones first.
 
     Args:
-        tensors: as the file names them.
-        key: where in the file they are.
+        tensors: under their names in the file.
+        key: their place in the file.
         averaged: whether that key means averaged weights; a prefix may mean it, too.
 
     Returns:
@@ -84,7 +84,7 @@ def networks_in(tensors: Mapping[str, Tensor], key: str, *, averaged: bool) -> l
     """
     plain = {original: _without_wrappers(original) for original in tensors}
     if len(set(plain.values())) < len(plain):
-        plain = {original: original for original in tensors}  # a wrapper tells two copies apart
+        plain = {original: original for original in tensors}  # names differ only by wrappers
     by_name = {name: tensors[original] for original, name in plain.items()}
     prefixes = sorted(_prefixes(by_name), key=is_average)
     if not prefixes:
@@ -98,7 +98,7 @@ def networks_in(tensors: Mapping[str, Tensor], key: str, *, averaged: bool) -> l
             for name, tensor in by_name.items()
             if not name.startswith(prefix) and not any(map(name.startswith, filter(None, others)))
         }
-        # A name outside the prefix must not pass for one of the network's own.
+        # A tensor outside the prefix must not be mistaken for one of the network's.
         marked = {
             f"{name} (beside {prefix}*)" if name in inside or _is_own(name) else name: tensor
             for name, tensor in beside.items()
@@ -111,22 +111,22 @@ def networks_in(tensors: Mapping[str, Tensor], key: str, *, averaged: bool) -> l
 def choose_set(
     sets: Sequence[WeightSet], ema: bool | None, where: str
 ) -> tuple[WeightSet, str | None]:
-    """Choose the weights to use, and say so where the file offers a choice.
+    """Choose the weights to use, with a note if the file contains several.
 
     Args:
-        sets: the file's, the one that it presents as its weights first.
+        sets: of the file, the one under the usual key first.
         ema: true for averaged weights, false for raw ones, `None` for the first.
         where: the file, for messages.
 
     Returns:
-        The set, and a note for the user if there is something to know.
+        The set, and a note for the user or `None`.
 
     Raises:
         CheckpointError: no such weights, or several networks of one kind.
     """
     wanted = sets[0].averaged if ema is None else ema
-    fitting = [one for one in sets if one.averaged == wanted]
-    others = [one for one in sets if one.averaged != wanted]
+    fitting = [candidate for candidate in sets if candidate.averaged == wanted]
+    others = [candidate for candidate in sets if candidate.averaged != wanted]
     if not fitting:
         kind, option = ("averaged", "--ema") if wanted else ("raw", "--no-ema")
         raise CheckpointError(
@@ -149,7 +149,7 @@ def _option(averaged: bool) -> str:
 
 
 def _keys(sets: Sequence[WeightSet]) -> str:
-    return ", ".join(one.key or "top level" for one in sets[:4])
+    return ", ".join(weights.key or "top level" for weights in sets[:4])
 
 
 def _without_wrappers(name: str) -> str:
@@ -157,14 +157,14 @@ def _without_wrappers(name: str) -> str:
 
 
 def _prefixes(names: Mapping[str, Tensor]) -> list[str]:
-    """List what stands in front of each network's names."""
+    """List the prefixes of the networks."""
     found = [name[: -len(ROOT)] for name in names if name == ROOT or name.endswith(f".{ROOT}")]
     # The head is beside the backbone in the authors' layout, so the prefix ends before both.
     return [prefix.removesuffix(_BACKBONE) for prefix in found]
 
 
 def _inside(tensors: Mapping[str, Tensor], prefix: str, others: Sequence[str]) -> dict[str, Tensor]:
-    """Select one network's tensors; those of a network with a longer prefix are not its own."""
+    """Select one network's tensors, without those of networks with a longer prefix."""
     longer = tuple(other for other in others if len(other) > len(prefix))
     return {
         name[len(prefix) :]: tensor
@@ -174,6 +174,6 @@ def _inside(tensors: Mapping[str, Tensor], prefix: str, others: Sequence[str]) -
 
 
 def _is_own(name: str) -> bool:
-    """Whether a name without prefix is one of a network's parts."""
+    """Return whether a name without prefix is that of a network's part."""
     first = name.partition(".")[0]
     return first in ("backbone", "cls_head", "features", "head", "layers", "norm", "patch_embed")

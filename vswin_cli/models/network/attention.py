@@ -1,7 +1,7 @@
-"""Window attention on a CPU by the compiled kernel in `attention.c`.
+"""Window attention on a CPU with the compiled kernel in `attention.c`.
 
-Takes the rows of queries, keys and values as their projection leaves them. Where the kernel cannot
-be compiled, or does not agree with PyTorch's attention, there is none and the caller uses PyTorch.
+Takes the output rows of the projection to queries, keys and values. Where the kernel cannot be
+compiled, or differs from PyTorch's attention, there is none and the caller uses PyTorch.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ class AttentionKernel:
 def padded_bias(bias: Tensor) -> Tensor:
     """Prepare a bias for the kernel: (1, nH, n, n) -> (nH, n, n rounded up to 16) float32.
 
-    The kernel computes powers of two, which are cheaper than powers of e, so the bias carries a
-    factor of log2 e. The padding is -inf: its weight in the softmax is exactly 0.
+    The kernel computes powers of two, which are cheaper than powers of e, so the bias is multiplied
+    by log2 e. The padding is -inf: its weight in the softmax is exactly 0.
     """
     n = bias.shape[-1]
     return F.pad(bias[0].float() * _LOG2_E, (0, -n % _LANES), value=-math.inf).contiguous()
@@ -91,11 +91,11 @@ def _kernel(dtype: torch.dtype) -> AttentionKernel | None:
 def _agrees(kernel: AttentionKernel, dtype: torch.dtype) -> bool:
     """Compare the kernel with PyTorch on two groups of two heads.
 
-    The kernel is compiled on the user's machine, by a compiler that nobody tested it with, for a
-    CPU that nobody tested it on. A wrong result would look like a model that tags badly, so every
-    process checks the kernel once before it uses it.
+    The kernel is compiled on the user's machine, with a compiler and for a CPU on which it may
+    never have been tested. A wrong result would look like a model that tags badly, so every process
+    checks the kernel once before it is used.
     """
-    n, heads = 21, 2  # no multiple of the registers' width or of the rows that go at a time
+    n, heads = 21, 2  # not a multiple of the register width or of the rows processed at once
     fixed = torch.Generator().manual_seed(0)
     qkv = torch.randn(2 * n, 3 * heads * _HEAD, generator=fixed).to(dtype)
     bias = torch.randn(1, heads, n, n, generator=fixed)

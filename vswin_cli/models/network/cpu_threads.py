@@ -1,8 +1,8 @@
 """Run independent pieces of work on a CPU, one piece per thread.
 
-PyTorch by default puts all its threads on each single operation and waits for the slowest of them
-every time. Where the work falls into independent pieces, one piece per thread, each with
-single-threaded operations, is faster, above all on a busy machine.
+PyTorch by default splits each operation over all its threads and waits for the slowest of them
+every time. For independent pieces of work, one piece per thread with single-threaded operations is
+faster, above all on a busy machine.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ Piece = TypeVar("Piece")
 def run_pieces(work: Callable[[Piece], None], pieces: Sequence[Piece]) -> None:
     """Call `work` on every piece without gradients, one piece per thread.
 
-    As many pieces run at a time as PyTorch may use threads. Results do not depend on that number.
+    `torch.get_num_threads()` pieces run at a time. Results do not depend on that number.
 
     Args:
         work: called once per piece, in any order and from any thread.
         pieces: must not depend on each other.
 
     Raises:
-        Exception: the first that `work` raised, after every piece that had started has ended.
+        Exception: the first one that `work` raised, once all started pieces have ended.
     """
     num_threads = torch.get_num_threads()
     if min(num_threads, len(pieces)) == 1:
@@ -48,10 +48,10 @@ def run_pieces(work: Callable[[Piece], None], pieces: Sequence[Piece]) -> None:
 
 @lru_cache(maxsize=4)
 def single_threaded_pool(num_threads: int) -> ThreadPoolExecutor:
-    """Start threads in which PyTorch's operations are single-threaded, or return the kept ones.
+    """Return a thread pool in which PyTorch's operations are single-threaded.
 
     Args:
-        num_threads: threads of the pool; a pool of each size is started once and kept.
+        num_threads: size of the pool; a pool of each size is started once and cached.
     """
     before = torch.get_num_threads()
     all_started = threading.Barrier(num_threads)  # or one thread could set itself up twice

@@ -1,8 +1,8 @@
 """A linear layer fused with the GELU or the residual addition that follows it.
 
-oneDNN takes weights that were reordered for it beforehand and applies GELU, or adds a residual,
-while a result is still in registers; PyTorch's own compiler emits the same operators. They exist
-for CPUs and without gradients; elsewhere the same is done in separate steps.
+oneDNN takes weights that were reordered beforehand and applies GELU, or adds a residual, while a
+result is still in registers; PyTorch's own compiler emits the same operators. They exist for CPUs
+and without gradients; elsewhere the steps are separate.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Linear(nn.Linear):
         return super().train(mode)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_packed": None}  # oneDNN's form cannot be copied
+        return {**self.__dict__, "_packed": None}  # oneDNN's layout cannot be copied or pickled
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layer: (R, C) -> (R, C')."""
@@ -63,7 +63,7 @@ class Linear(nn.Linear):
         return _fused().binary(x, residual, packed, self.bias, "add")  # type: ignore[no-any-return]
 
     def _reordered(self, x: Tensor) -> Tensor | None:
-        """Reorder the weights for oneDNN, or return the kept ones if they have not changed.
+        """Reorder the weights for oneDNN, or return the cached ones if they have not changed.
 
         Returns:
             The weights, or `None` where the fused operators cannot be used for `x`.

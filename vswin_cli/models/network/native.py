@@ -1,10 +1,10 @@
-"""Compile the C sources of this package for this CPU on first use, and keep the result.
+"""Compile the C sources of this package for this CPU on first use, and cache the result.
 
-A wheel has no compiled part, and a machine without a C compiler loses nothing but speed: there is
-no library then and the caller uses PyTorch. `VSWIN_NATIVE=0` turns compiled code off.
+A wheel has no compiled part, and a machine without a C compiler only loses speed: there is no
+library then and the caller uses PyTorch. `VSWIN_NATIVE=0` turns compiled code off.
 
-Loading a library runs code, so one from the cache is used only if nobody but this user can have
-written it, and if it is complete: a cut off one would end the process with a bus error.
+Loading a library runs code, so a cached one is used only if no other user can have written it, and
+if it is complete: a truncated one would end the process with a bus error.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ _lock = Lock()
 def native_library(source: Path) -> ctypes.CDLL | None:
     """Load the compiled library of a C file, compiling it if needed.
 
-    It is kept in the cache folder under a name that follows from the source, the flags and the
-    CPU, so that machines may share the folder.
+    It is cached under a name that depends on the source, the flags and the CPU, so that machines
+    may share the cache folder.
 
     Args:
         source: the C file.
@@ -78,7 +78,7 @@ def _load(source: Path) -> ctypes.CDLL | None:
 
 
 def _is_complete(path: Path) -> bool:
-    """Whether a library ends with the hash of what is before, as `_compile` leaves it."""
+    """Return whether a library ends with the hash of its content, appended by `_compile`."""
     try:
         content = path.read_bytes()
     except OSError:
@@ -101,16 +101,16 @@ def _compile(source: Path, path: Path) -> None:
             stderr=subprocess.DEVNULL,
         )
         part.chmod(0o700)
-        with part.open("r+b") as file:  # loaders ignore what follows the last section
+        with part.open("r+b") as file:  # loaders ignore data after the last section
             file.write(hashlib.sha256(file.read()).digest())
         part.replace(path)
 
 
 def describe_cpu() -> str:
-    """Describe this CPU: its name and what instructions it has."""
+    """Describe this CPU by its name and instruction set."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         lines = []
-    told = [line for line in lines if line.startswith(("model name", "flags", "Features"))][:2]
-    return "\n".join([platform.system(), platform.machine(), platform.processor(), *told])
+    model = [line for line in lines if line.startswith(("model name", "flags", "Features"))][:2]
+    return "\n".join([platform.system(), platform.machine(), platform.processor(), *model])

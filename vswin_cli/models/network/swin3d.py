@@ -2,7 +2,7 @@
 
 Follows Liu et al., "Video Swin Transformer", CVPR 2022 (arXiv 2106.13230), section 3, and equals
 the authors' release and torchvision's port on their weights. It is written for inference, but
-gradients work. It knows nothing about files, labels or video.
+gradients work. Independent of files, labels and video decoding.
 
 Shapes: B clips, T×H×W pixels, C channels, D×H'×W' tokens of a stage's grid, R = B·L rows, one per
 token slot of the whole batch, K classes. Inside a stage the tokens are rows `(R, C)` in the order
@@ -27,8 +27,9 @@ from vswin_cli.models.network.windows import Grid
 __all__ = ["VideoSwin"]
 
 _TILE_BYTES = 900_000
-"""Size of the rows that a CPU thread takes through a whole block at a time. A block's intermediate
-results are about nine times as large; at this size they stay in or near the core's cache."""
+"""Size of the rows that a CPU thread processes through a whole block at a time. A block's
+intermediate results are about nine times as large; at this size they stay in or near the core's
+cache."""
 
 
 class _Attention(nn.Module):
@@ -46,7 +47,7 @@ class _Attention(nn.Module):
         self._biases: dict[tuple[object, ...], tuple[tuple[object, ...], Tensor]] = {}
 
     def train(self, mode: bool = True) -> _Attention:
-        """Same as `torch.nn.Module.train`; also drops the kept biases."""
+        """Same as `torch.nn.Module.train`; also drops the cached biases."""
         self._biases.clear()
         return super().train(mode)
 
@@ -54,6 +55,8 @@ class _Attention(nn.Module):
         """Attend within each region and add to the residual: (R, C), (R, C) -> (R, C)."""
         qkv = self.qkv(x)  # (R, 3C)
         kernel = self._kernel(qkv)
+        # One call per window group: the masked attention matrix of a shifted window is
+        # block-diagonal, so each of its regions attends on its own, without a mask.
         if kernel is None:
             parts = [self._attend(qkv[c.rows], c) for c in calls]
             mixed = parts[0] if len(parts) == 1 else torch.cat(parts)  # (R, C)
@@ -64,23 +67,23 @@ class _Attention(nn.Module):
         return self.proj.forward_add(mixed, residual)
 
     def _kernel(self, qkv: Tensor) -> AttentionKernel | None:
-        """Find the compiled kernel; it computes no gradients and exists for CPUs only."""
+        """Return the compiled kernel if it applies: on a CPU, without gradients."""
         if qkv.device.type != "cpu" or not torch.is_inference_mode_enabled():
             return None
         return attention_kernel(qkv.dtype, qkv.shape[1] // (3 * self.num_heads))
 
     def _attend(self, qkv: Tensor, call: AttentionRows) -> Tensor:
-        """Attend by PyTorch's own operator: (g·n, 3C) -> (g·n, C), g regions of all clips."""
+        """Attend with PyTorch's operator: (g·n, 3C) -> (g·n, C), g regions of all clips."""
         heads = qkv.view(call.batch, call.size, 3, self.num_heads, -1)  # (g, n, 3, nH, hd)
         q, k, v = heads.permute(2, 0, 3, 1, 4)  # 3 × (g, nH, n, hd)
-        bias = self._bias(call, _unchanged).to(q.dtype)  # the only mask: regions are separate
+        bias = self._bias(call, _unchanged).to(q.dtype)  # no mask: regions are separate
         out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias)  # (g, nH, n, hd)
         return out.transpose(1, 2).reshape(call.batch * call.size, -1)  # (g·n, C)
 
     def _bias(self, call: AttentionRows, shape: Callable[[Tensor], Tensor]) -> Tensor:
-        """Look up the relative position bias (1, nH, n, n) and bring it into a shape.
+        """Look up the relative position bias (1, nH, n, n) and apply `shape` to it.
 
-        The result is kept while the table stays the same, unless gradients must flow through it.
+        The result is cached until the table changes, unless gradients must flow through it.
         """
         table = self.relative_position_bias_table
         if torch.is_grad_enabled() and table.requires_grad:
@@ -126,15 +129,15 @@ class _Block(nn.Module):
         """Apply the block to the rows of one tile: (R, C) -> (R, C)."""
         y = self.norm1(x)
         if tile.real is not None:
-            # The authors pad with zeros here, behind the norm, and leave the padding unmasked:
-            # it takes part in attention, with the bias of qkv as its keys and values.
+            # The authors pad with zeros here, after the norm, and do not mask the padding: it
+            # takes part in attention, with the bias of qkv as its keys and values.
             y = y * tile.real
         x = self.attn(y, tile.attention, x)
         return self.mlp(self.norm2(x), x)  # type: ignore[no-any-return]
 
 
 class _PatchMerging(nn.Module):
-    """Halve height and width: four neighbours side by side, then a linear layer."""
+    """Halve height and width: concatenate four neighbours, then apply a linear layer."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -163,7 +166,8 @@ class _Stage(nn.Module):
     def forward(self, x: Tensor, route: StageRoute) -> Tensor:
         """Apply the blocks: (R, C) in regular order -> (R, C) in the order of the last block."""
         for number, block in enumerate(self.blocks):
-            # Rows stay in window order between blocks: one index instead of roll, cut and glue.
+            # Rows stay in window order between blocks: a single gather replaces the cyclic roll,
+            # the partition into windows and the reverse of both.
             tiles = route.shifted if number % 2 else route.regular
             order = None if number == 0 else route.to_shifted if number % 2 else route.to_regular
             x = _through_tiles(block, x, tiles, order, x.shape[1])
@@ -180,11 +184,11 @@ def _through_tiles(
     """Apply a part of the network tile by tile, on a CPU one tile per thread.
 
     Args:
-        part: takes the rows of a tile, and the tile. No tile needs another's result.
-        x: rows to read; overwritten if they stay in order.
+        part: called with the rows of a tile, and the tile. Tiles are independent.
+        x: input rows; overwritten if they stay in order.
         tiles: cover the rows of the result.
-        order: (R, k) rows of `x` to put side by side in each row that goes in; `None` if the rows
-            of `x` go in as they are.
+        order: (R, k) rows of `x` to concatenate to each input row; `None` if the rows of `x` are
+            the input rows.
         channels: C of the result.
 
     Returns:
@@ -199,7 +203,7 @@ def _through_tiles(
 
     if len(tiles) == 1:
         return part(rows_of(tiles[0]), tiles[0])  # type: ignore[no-any-return]
-    # In place where each tile reads only the rows that it writes.
+    # In place if each tile reads only the rows that it writes.
     out = x if order is None else x.new_empty(tiles[-1].rows.stop, channels)
 
     def work(tile: Tile) -> None:
@@ -230,7 +234,7 @@ class _PatchEmbed(nn.Module):
         p, m, n = self.patch_size
         x = F.pad(x, (0, w * n - x.shape[4], 0, h * m - x.shape[3], 0, d * p - x.shape[2]))
         patches = x.view(b, 3, d, p, h, m, w, n).permute(0, 2, 4, 6, 1, 3, 5, 7)
-        return patches.reshape(b * d * h * w, -1)  # values in the order of the convolution's kernel
+        return patches.reshape(b * d * h * w, -1)  # values in the order of the convolution kernel
 
     def forward(self, x: Tensor, tile: Tile) -> Tensor:
         """Embed patches: (R, 3·p·m·n) -> (R, C).
@@ -243,13 +247,13 @@ class _PatchEmbed(nn.Module):
 class VideoSwin(nn.Module):
     """Video Swin Transformer of one architecture with a linear head (arXiv 2106.13230, section 3).
 
-    State-dict names are the authors' without the prefixes of their wrapper; tables that follow
-    from the architecture are not part of it. Any T, H, W ≥ 1 and any batch size will do; index
-    tables are built on the first call with a size and kept.
+    State-dict names are the authors' without the prefixes of their wrapper; tables derived from
+    the architecture are not part of it. Any T, H, W ≥ 1 and any batch size are possible; index
+    tables are built on the first call with a size and cached.
 
     Args:
         architecture: shape of the network.
-        num_classes: K; 0 for no head, which leaves only `forward_features`.
+        num_classes: K; 0 for no head, so that only `forward_features` is available.
     """
 
     def __init__(self, architecture: Architecture, num_classes: int) -> None:
@@ -278,7 +282,7 @@ class VideoSwin(nn.Module):
         """Compute the logits of each time step: (B, 3, T, H, W) -> (B, D, K).
 
         The head is linear and pooling is a mean, so the clip's logits are exactly the mean of
-        these over D: a timeline finer than the clip at no further cost.
+        these over D: the resolution in time is finer than a clip, at no extra cost.
 
         Raises:
             ValueError: the network has no head.
@@ -320,13 +324,13 @@ class VideoSwin(nn.Module):
         return features.permute(0, 4, 1, 2, 3)
 
     def routes_for(self, x: Tensor) -> tuple[StageRoute, ...]:
-        """Build the index tables for the input's size, or return the kept ones."""
+        """Build the index tables for the input's size, or return the cached ones."""
         tiled = x.device.type == "cpu" and torch.is_inference_mode_enabled()
         tile_values = _TILE_BYTES // x.element_size() if tiled else None
         key = (tuple(x.shape), x.device, tile_values)
         if key not in self._routes:
             grid = self.patch_embed.grid((x.shape[2], x.shape[3], x.shape[4]))
-            with torch.inference_mode(False):  # training may follow and keeps them for gradients
+            with torch.inference_mode(False):  # later training needs them as normal tensors
                 self._routes[key] = route_stages(
                     self.architecture, grid, x.shape[0], x.device, tile_values
                 )

@@ -1,7 +1,7 @@
-"""Order the tokens of a batch: the index tables that a forward pass follows.
+"""Build the index tables of a forward pass, which determine the order of the tokens of a batch.
 
-The rows of all clips of a batch lie together, window group by window group, so that each attention
-call reads one contiguous slice whatever the batch size.
+The rows of all clips of a batch are ordered by window group, so that each attention call reads one
+contiguous slice, whatever the batch size.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class AttentionRows:
     """Rows of regions of one window group, for one attention call."""
 
     rows: slice
-    """Where they lie in their tile; batch·n rows."""
+    """Their position in the tile; batch·n rows."""
     batch: int
     """Regions, of all clips."""
     size: int
@@ -33,19 +33,19 @@ class AttentionRows:
     relative_index: Tensor
     """(n·n,) int64 rows of the relative position bias table."""
     key: tuple[object, ...]
-    """Names the window group, whatever the batch size: stage grid, shift, number."""
+    """Identifies the window group, independent of the batch size: stage grid, shift, number."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tile:
-    """Rows that a block can process without any other row: whole regions.
+    """Rows that a block can process independently of all others: whole regions.
 
-    All of a block but attention works row by row, and attention within a region. A tile can
-    therefore go through a whole block while it is in a CPU's cache, and tiles can run in parallel.
+    Attention acts within a region, the rest of a block on single rows. A tile can therefore pass
+    through a whole block while it is in a CPU's cache, and tiles can run in parallel.
     """
 
     rows: slice
-    """Where they lie in the stage."""
+    """Their position in the stage."""
     attention: tuple[AttentionRows, ...]
     """One per attention call; they cover the rows, in order."""
     real: Tensor | None
@@ -63,10 +63,10 @@ class StageRoute:
     shifted: tuple[Tile, ...]
     """Odd blocks' tiles."""
     enter: Tensor
-    """First stage: (R, 1) rows of the row-major grid. Later: (R, 4) rows that the stage before
-    leaves, four per merged token, with one past its last row standing for zero padding."""
+    """First stage: (R, 1) rows of the row-major grid. Later: (R, 4) output rows of the stage
+    before, four per merged token; the index one past its last row means zero padding."""
     enters_padding: bool
-    """Whether `enter` names that row of zeros."""
+    """Whether `enter` refers to that row of zeros."""
     to_shifted: Tensor | None
     """(R, 1) regular row for each shifted row; `None` if the orders are the same."""
     to_regular: Tensor | None
@@ -88,23 +88,23 @@ def route_stages(
         architecture: shape of the network.
         grid: tokens D×H×W of the first stage.
         batch: clips B.
-        device: where the tables are needed.
+        device: of the tables.
         tile_values: rows times channels that a tile should hold; `None` for one tile per stage.
 
     Returns:
-        One route per stage; each one's `enter` reads what the one before leaves.
+        One route per stage; each one's `enter` refers to the output rows of the one before.
     """
     routes: list[StageRoute] = []
-    # `sources` are rows that enter the stage, `left` is how many the stage before has.
+    # `sources` are the input rows of the stage, `left` is the number of rows of the stage before.
     sources, left = _grid_rows(plan_stage(grid, architecture.window_size), batch), 0
     for stage, depth in enumerate(architecture.depths):
         plan = plan_stage(grid, architecture.window_size)
         channels = architecture.embed_dim << stage
         tile_rows = None if tile_values is None else tile_values // channels
-        last = plan.regular if depth % 2 else plan.shifted  # the order that the last block leaves
-        pads = stage > 0 and int(sources.max()) == left  # an odd height or width to merge
+        last = plan.regular if depth % 2 else plan.shifted  # order of the last block's rows
+        pads = stage > 0 and int(sources.max()) == left  # merging an odd height or width
         routes.append(_route(plan, last, sources, pads, batch, device, tile_rows))
-        grid = (grid[0], -(-grid[1] // 2), -(-grid[2] // 2))  # merging leaves time as it is
+        grid = (grid[0], -(-grid[1] // 2), -(-grid[2] // 2))  # merging does not change time
         sources = _merged_rows(plan, last, plan_stage(grid, architecture.window_size), batch)
         left = batch * prod(plan.padded)
     return tuple(routes)
@@ -149,7 +149,7 @@ def _route(
 
 
 def _rows(partition: Partition, batch: int) -> Tensor:
-    """Number the row of each padded grid position and clip: (L, B) int64."""
+    """Compute the row of each padded grid position and clip: (L, B) int64."""
     rows = torch.empty(len(partition.order), batch, dtype=torch.int64)
     start = 0
     for group in partition.groups:
@@ -163,7 +163,7 @@ def _rows(partition: Partition, batch: int) -> Tensor:
 def _grid_rows(plan: StagePlan, batch: int) -> Tensor:
     """Find the row-major grid row for each padded grid position and clip: (L, B, 1) int64.
 
-    Padding reads row 0: any row will do, because blocks set padding to zero behind the norm.
+    Padding reads row 0: any row would do, because blocks set padding to zero after the norm.
     """
     inside = plan.real.flatten()
     rows = torch.zeros(len(inside), batch, 1, dtype=torch.int64)
@@ -177,8 +177,8 @@ def _merged_rows(before: StagePlan, last: Partition, plan: StagePlan, batch: int
 
     Args:
         before: the stage whose rows are merged.
-        last: the partition in whose order its last block leaves them.
-        plan: the stage that follows.
+        last: the partition that determines the order of its output rows.
+        plan: the next stage.
         batch: clips B.
     """
     rows = _rows(last, batch)

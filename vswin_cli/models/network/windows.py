@@ -1,15 +1,15 @@
 """Cut a stage's token grid into attention windows, as index tables built once per input size.
 
-The reference implementations pad, roll, cut into windows, attend under a mask, glue, roll back
-and crop, in every block. All of that is one fixed reordering of tokens. Here a stage's tokens
-stay in window order and only change from the regular to the shifted order and back, by one
-index each.
+The reference implementations pad, roll, partition into windows, attend under a mask, merge the
+windows, roll back and crop, in every block. All of that is one fixed reordering of tokens. Here a
+stage's tokens stay in window order and only change from the regular to the shifted order and back,
+by one gather each.
 
-The mask goes away altogether. Under the cyclic shift a window at the rim holds up to eight
-regions that must not see each other (arXiv 2106.13230, section 3.2; the 2D case is figure 4 of
-arXiv 2103.14030). The masked attention matrix is therefore block-diagonal. Instead of adding -100
-between the blocks, each region attends within itself: the weights that the mask leaves, exp(-100),
-are below float32's resolution, and the work shrinks with the square of the region.
+No mask is needed. Under the cyclic shift a window at the border holds up to eight regions that
+must not attend to each other (arXiv 2106.13230, section 3.2; the 2D case is figure 4 of arXiv
+2103.14030). The masked attention matrix is therefore block-diagonal. Instead of adding -100 between
+the blocks, each region attends within itself: the weights that the mask lets through, exp(-100),
+are below float32's resolution, and the cost shrinks with the square of the region.
 
 A region is a whole window or such a part of one. Regions of the same shape form a window group:
 they share one slice of the bias table and are computed in one attention call.
@@ -64,7 +64,7 @@ class StagePlan:
     regular: Partition
     """Windows from the origin, for even blocks."""
     shifted: Partition
-    """Windows moved by half their size, for odd blocks; `regular` itself if nothing moves."""
+    """Windows shifted by half their size, for odd blocks; `regular` itself without a shift."""
 
     @property
     def real(self) -> Tensor:
@@ -90,8 +90,8 @@ def plan_stage(grid: Grid, window_size: Grid) -> StagePlan:
     """
     window, shift = _clip(grid, window_size)
     padded = tuple(-(-n // w) * w for n, w in zip(grid, window, strict=True))
-    # The reference takes the top-left corner of the flattened index for a clipped window. That is
-    # geometrically off when height or width is clipped, but trained weights have seen just that.
+    # For a clipped window the reference takes the top-left corner of the flattened index. That is
+    # geometrically wrong when height or width is clipped, but weights were trained that way.
     index = relative_index(window_size)[: prod(window), : prod(window)]
     regular = _partition(padded, window, (0, 0, 0), index)  # type: ignore[arg-type]
     shifted = _partition(padded, window, shift, index) if any(shift) else regular  # type: ignore[arg-type]
@@ -99,7 +99,7 @@ def plan_stage(grid: Grid, window_size: Grid) -> StagePlan:
 
 
 def _clip(grid: Grid, window_size: Grid) -> tuple[Grid, Grid]:
-    """Cut window and shift to a grid that the window covers."""
+    """Clip the window to the grid, without a shift in dimensions that it covers entirely."""
     window = tuple(min(n, w) for n, w in zip(grid, window_size, strict=True))
     shift = tuple(0 if n <= w else w // 2 for n, w in zip(grid, window_size, strict=True))
     return window, shift  # type: ignore[return-value]
@@ -110,7 +110,7 @@ def relative_index(window: Grid) -> Tensor:
 
     The table lists offsets (Δt, Δh, Δw) from -(size-1) to size-1, last dimension fastest
     (arXiv 2106.13230, section 3.2, equation 2). A region inside the window uses the rows of its
-    own tokens, because only the distance of two tokens counts, not where in the window they lie.
+    own tokens, because the bias depends on the offset of two tokens, not on their positions.
 
     Args:
         window: P×M×M, N tokens together.
@@ -120,17 +120,18 @@ def relative_index(window: Grid) -> Tensor:
     offsets = tokens[:, :, None] - tokens[:, None, :]  # (3, N, N)
     index = torch.zeros(prod(window), prod(window), dtype=torch.int64)
     for size, offset in zip(window, offsets, strict=True):
-        index = index * (2 * size - 1) + (offset + size - 1)  # offsets from 0, as digits
+        # The offsets, moved to start at 0, are the digits of a number with mixed radix.
+        index = index * (2 * size - 1) + (offset + size - 1)
     return index
 
 
 def _partition(padded: Grid, window: Grid, shift: Grid, index: Tensor) -> Partition:
-    """Collect the regions that attend within themselves, those of one shape side by side.
+    """List the regions that attend within themselves, grouped by shape.
 
     Args:
         padded: the grid, a multiple of the window in each dimension.
         window: of this stage, not larger than the grid.
-        shift: how far the windows are moved, 0 for none.
+        shift: of the windows, 0 for none.
         index: (N, N) of the architecture's full window; its rows are cropped to each region.
     """
     orders: dict[bytes, list[Tensor]] = {}
@@ -151,14 +152,14 @@ def _partition(padded: Grid, window: Grid, shift: Grid, index: Tensor) -> Partit
 
 
 def _cuts(length: int, window: int, shift: int) -> list[tuple[Tensor, Tensor]]:
-    """Cut one dimension into runs that attend within themselves.
+    """Cut one axis into intervals that attend within themselves.
 
-    The cyclic shift makes the last window hold two runs: the end of the axis and, rolled in
-    behind it, the start. They are no neighbours in the video and must not see each other; three
-    axes with two runs each give the up to eight regions of a window.
+    Under the cyclic shift the last window holds two intervals: the end of the axis and, rolled in
+    after it, the start. They are not adjacent in the video and must not attend to each other. Two
+    intervals on each of three axes make the up to eight regions of a window.
 
     Returns:
-        For each run its positions on the axis and inside its window.
+        For each interval its positions on the axis and inside its window.
     """
     starts = [shift + i * window for i in range(length // window)]
     cuts = []
@@ -172,6 +173,6 @@ def _cuts(length: int, window: int, shift: int) -> list[tuple[Tensor, Tensor]]:
 
 
 def _ravel(axes: list[Tensor], shape: Grid) -> Tensor:
-    """Number the tokens at these positions of a grid row by row."""
+    """Compute the row-major indices of the tokens at these positions of a grid."""
     d, h, w = torch.meshgrid(*axes, indexing="ij")
     return ((d * shape[1] + h) * shape[2] + w).flatten()

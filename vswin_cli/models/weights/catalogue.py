@@ -66,9 +66,9 @@ def embedded_model() -> InstalledModel:
 
 
 def installed_models() -> tuple[InstalledModel, ...]:
-    """List all weights in the cache, by name; folders that hold no weights are skipped."""
+    """List all weights in the cache, by name; folders without weights are skipped."""
     folders: list[Path] = []
-    with suppress(OSError):  # what may not be read is not to be used either
+    with suppress(OSError):  # folders that may not be read cannot be used either
         folders += (cache_folder() / "models").glob("[!.]*")
     found = []
     for folder in sorted(folders):
@@ -79,10 +79,10 @@ def installed_models() -> tuple[InstalledModel, ...]:
 
 
 def find_installed(reference: str) -> InstalledModel | None:
-    """Find the weights of a reference if they are installed; uses no network.
+    """Find the weights of a reference if they are installed, without network access.
 
     Raises:
-        UnknownModelError: the reference means nothing.
+        UnknownModelError: not a valid reference.
         CheckpointError: their card cannot be read.
     """
     folder = installed_folder(reference)
@@ -90,10 +90,10 @@ def find_installed(reference: str) -> InstalledModel | None:
 
 
 def installed_folder(reference: str) -> Path | None:
-    """Find the folder of a reference's weights, `None` if not installed; uses no network.
+    """Find the folder of a reference's weights, without network access; `None` if not installed.
 
     Raises:
-        UnknownModelError: the reference means nothing.
+        UnknownModelError: not a valid reference.
     """
     meant = parse_reference(reference)
     if isinstance(meant, WeightsSpec):
@@ -125,8 +125,8 @@ def labels_of(reference: str) -> LabelMap:
             installed weights.
 
     Raises:
-        UnknownModelError: the reference means nothing.
-        LabelsError: the file is no label list, or the weights are not here or unnamed.
+        UnknownModelError: not a valid reference.
+        LabelsError: the file is no label list, or the weights are not installed or have no names.
     """
     if reference in bundled_label_sets():
         return LabelMap.bundled(reference)
@@ -143,10 +143,10 @@ def labels_of(reference: str) -> LabelMap:
     folder = installed_folder(reference)
     if folder is None:
         raise LabelsError(
-            f"{meant}: its labels are not known here",
+            f"{meant}: not installed, so its labels are unknown",
             hint="convert the checkpoint first"
             if isinstance(meant, LocalReference)
-            else f"`vswin download {reference}` brings them",
+            else f"run `vswin download {reference}` first",
         )
     card = read_card(folder)
     if not card.labels:

@@ -1,8 +1,8 @@
-"""Download the files of a source and check sizes and hashes; never looks into the files.
+"""Download the files of a source and check their sizes and hashes.
 
-Files of a Hub repository end up in the standard Hub cache, laid out by `huggingface_hub` itself.
-Their bytes come through `transfer`, because the Hub client throws a partial file away when the
-process ends, and because it does not compare a file's hash with the one that the Hub announces.
+Files of a Hub repository are stored in the standard Hub cache, in the layout of `huggingface_hub`.
+They are downloaded with `transfer`, because the Hub client deletes a partial file when the process
+ends, and does not compare a file's hash with the one announced by the Hub.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 @dataclass(frozen=True, slots=True)
 class FetchedFile:
-    """A downloaded file, complete and equal to what was announced."""
+    """A downloaded file, complete and verified."""
 
     path: Path
     sha256: str
     size_bytes: int
     uri: str
-    """Where it came from."""
+    """Its address."""
     commit: str | None = None
-    """Hub commit that it belongs to."""
+    """Hub commit of the file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class RepoFile:
 
 @dataclass(frozen=True, slots=True)
 class RepoListing:
-    """What a Hub repository holds at one commit."""
+    """Files of a Hub repository at one commit."""
 
     repo: str
     commit: str
@@ -73,15 +73,15 @@ def fetch(
     """Download all files of a source, in their order.
 
     Args:
-        source: where they are and what is known of them.
+        source: the files, with sizes and hashes as far as known.
         on_bytes: progress over all files together.
-        on_note: told of a hash that differs from what a third party reported.
-        force: fetch again what is here already.
+        on_note: called if a hash differs from one that a third party reported.
+        force: download again even if the files are cached.
 
     Raises:
         OfflineError: offline mode, and not in the cache.
         IntegrityError: a size or hash differs from the announced or known one.
-        DownloadError: unreachable, refused, not there, or the disk is full.
+        DownloadError: unreachable, rejected, not found, or the disk is full.
     """
     fetched: list[FetchedFile] = []
     revision = source.revision
@@ -99,9 +99,9 @@ def fetch(
 
 
 def list_repo(repo: str, revision: str | None = None) -> RepoListing:
-    """Ask the Hub for the files of a repository, with the commit that a revision means.
+    """List the files of a Hub repository, with the commit of a revision.
 
-    If the Hub cannot be asked, what its cache on this machine holds counts.
+    If the Hub is unreachable, the files in its cache on this machine are listed.
 
     Raises:
         OfflineError: offline mode.
@@ -125,7 +125,7 @@ def list_repo(repo: str, revision: str | None = None) -> RepoListing:
     entries = sorted(info.siblings or (), key=lambda entry: entry.rfilename)
     files = tuple(RepoFile(entry.rfilename, entry.size) for entry in entries)
     if info.sha is None:
-        raise DownloadError(f"{repo}: the Hub does not say which commit {revision or 'main'} is")
+        raise DownloadError(f"{repo}: the Hub returned no commit for {revision or 'main'}")
     return RepoListing(repo, info.sha, files)
 
 
@@ -168,7 +168,7 @@ def _fetch_from_hub(
 def _fill_blob(
     url: str, repo: str, metadata: HfFileMetadata, on_bytes: OnBytes | None, *, force: bool
 ) -> None:
-    """Download a file to where the Hub's cache expects its content, unless it is there."""
+    """Download a file to its place in the Hub's cache, unless it is there."""
     from huggingface_hub import constants
     from huggingface_hub.file_download import repo_folder_name
 
@@ -188,13 +188,13 @@ def _fill_blob(
         try:
             _check_announced(_describe(unfinished, url), metadata)
         except IntegrityError:
-            unfinished.unlink()  # nothing of it can be continued
+            unfinished.unlink()  # a damaged part must not be resumed
             raise
         unfinished.replace(blob)
 
 
 def _authorization() -> dict[str, str]:
-    """Build the header with the user's token, if there is one that may be sent unasked."""
+    """Build the header with the user's token, if implicit use of it is allowed."""
     from huggingface_hub import constants, get_token
 
     token = None if constants.HF_HUB_DISABLE_IMPLICIT_TOKEN else get_token()
@@ -202,7 +202,7 @@ def _authorization() -> dict[str, str]:
 
 
 def _link(repo: str, path: str, revision: str | None) -> Path:
-    """Let the Hub client add a downloaded blob to its snapshot of the repository."""
+    """Link a downloaded blob into the Hub client's snapshot of the repository."""
     from huggingface_hub import hf_hub_download
 
     try:
@@ -212,7 +212,7 @@ def _link(repo: str, path: str, revision: str | None) -> Path:
 
 
 def _cached(repo: str, path: str, revision: str | None) -> Path | None:
-    """Find the file in the Hub's cache, as it was last seen."""
+    """Find the last downloaded version of a file in the Hub's cache."""
     from huggingface_hub import try_to_load_from_cache
 
     found = try_to_load_from_cache(repo, path, revision=revision)
@@ -220,7 +220,7 @@ def _cached(repo: str, path: str, revision: str | None) -> Path | None:
 
 
 def _cached_listing(repo: str, revision: str | None) -> RepoListing | None:
-    """List the files of a repository that the Hub's cache holds, of any program's download."""
+    """List the files of a repository in the Hub's cache, downloaded by any program."""
     from huggingface_hub import constants
     from huggingface_hub.file_download import repo_folder_name
 
@@ -240,17 +240,17 @@ def _cached_listing(repo: str, revision: str | None) -> RepoListing | None:
 
 
 def _cached_commit(folder: Path, revision: str | None) -> str:
-    """Find the commit that a revision meant when the Hub's cache last heard of it.
+    """Find the commit of a revision that is recorded in the Hub's cache.
 
-    Downloads of one commit leave no note of the branch; where there is only that one, it counts.
+    A download by commit records no branch; then the only commit in the cache is used.
     """
     if revision is not None and _COMMIT.fullmatch(revision):
         return revision
-    note = folder / "refs" / (revision or "main")
+    ref = folder / "refs" / (revision or "main")
     commits = [path.name for path in (folder / "snapshots").iterdir()]
-    if revision is None and not note.exists() and len(commits) == 1:
+    if revision is None and not ref.exists() and len(commits) == 1:
         return commits[0]
-    return note.read_text(encoding="ascii").strip()
+    return ref.read_text(encoding="ascii").strip()
 
 
 def _fetch_from_url(
@@ -269,7 +269,7 @@ def _fetch_from_url(
 
 
 def _check_known(here: FetchedFile, file: RemoteFile, on_note: OnNote | None) -> None:
-    """Compare with what the table knows; a bad copy from a plain URL is not kept."""
+    """Compare with the size and hash in the table; a bad file from a plain URL is deleted."""
     problem = file.size_problem(here.size_bytes)
     known = file.sha256
     if problem is None and known is not None and not known.matches(here.sha256):
@@ -292,7 +292,7 @@ def _check_known(here: FetchedFile, file: RemoteFile, on_note: OnNote | None) ->
 
 
 def _check_announced(here: FetchedFile, metadata: HfFileMetadata) -> None:
-    """Compare a file with the size and hash under which the Hub announced it."""
+    """Compare a file with the size and hash announced by the Hub."""
     problem = _differs(here.size_bytes, metadata.size)
     etag = metadata.etag or ""
     if problem is None and _BLOB_NAME.fullmatch(etag):
@@ -323,8 +323,8 @@ def _commit_of(path: Path) -> str | None:
 
 
 def _git_hash_of(path: Path) -> str:
-    """Hash a small file as git, and so the Hub, does: sha1 over a header and the content."""
-    content = path.read_bytes()  # small: the Hub gives large files their sha256
+    """Compute the git hash of a small file, which the Hub uses: sha1 of a header and content."""
+    content = path.read_bytes()  # small: the Hub identifies large files by their sha256
     header = f"blob {len(content)}\0".encode()
     return hashlib.sha1(header + content, usedforsecurity=False).hexdigest()
 
@@ -337,7 +337,7 @@ def _shifted(on_bytes: OnBytes | None, before: int, after: int) -> OnBytes | Non
 
 
 def _is_unreachable(error: Exception) -> bool:
-    """Whether the Hub could not be asked, so that what it said last still holds."""
+    """Return whether the Hub was unreachable, so that its cached answers may be used."""
     from huggingface_hub.errors import HFValidationError
 
     status = _status(error)
@@ -345,7 +345,7 @@ def _is_unreachable(error: Exception) -> bool:
 
 
 def _hub_failure(url: str, repo: str, revision: str | None, error: Exception) -> DownloadError:
-    """Translate what the Hub client raised into an error with a next step."""
+    """Convert an exception of the Hub client to an error with a next step."""
     from huggingface_hub import errors
 
     if isinstance(error, errors.GatedRepoError):
@@ -381,7 +381,7 @@ def _hub_failure(url: str, repo: str, revision: str | None, error: Exception) ->
 
 
 def _hub_errors() -> tuple[type[Exception], ...]:
-    """List what the Hub client raises for reasons outside this program."""
+    """Return the exception classes of the Hub client for failures outside this program."""
     from huggingface_hub.errors import HFValidationError
 
     return (*network_errors(), HFValidationError)

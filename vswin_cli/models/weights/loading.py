@@ -1,7 +1,7 @@
 """Load weights by name, Hub repository or path; download and convert them if needed.
 
-Everything is fetched once, checked, converted once and kept; what is kept is used without asking
-the network again. Sources are tried in order, and the final error gives each one's reason.
+Weights are downloaded, checked and converted once, and then used from the cache without network
+access. Sources are tried in order; if all fail, the error lists each one's reason.
 """
 
 from __future__ import annotations
@@ -60,25 +60,25 @@ OnNote = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class DownloadPlan:
-    """What getting the weights of a reference would take."""
+    """What `ensure_weights` would download for a reference."""
 
     reference: str
     folder: Path
-    """Where they are or will be."""
+    """Folder of the weights in our format."""
     installed: bool
-    """Whether they are there, so that nothing needs to be fetched."""
+    """Whether they are there, so that no download is needed."""
     source_uri: str
-    """First place to be asked."""
+    """Address that is tried first."""
     download_bytes: int
-    """Bytes to fetch, as far as known; 0 when installed."""
+    """Bytes to download, as far as known; 0 if installed."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """A named or repository reference, boiled down to what installing it needs."""
+    """A resolved reference: the target folder and the sources to try."""
 
     name: str
-    """What messages call it."""
+    """Name in messages."""
     folder: Path
     sources: tuple[WeightsSource, ...]
     spec: WeightsSpec | None
@@ -93,19 +93,19 @@ def load_model(
     on_bytes: OnBytes | None = None,
     on_note: OnNote | None = None,
 ) -> LoadedModel:
-    """Load a network with everything that is known about it.
+    """Load a network with its card.
 
     Args:
         reference: a registry name, `USER/REPO[@REV]`, or a path to a checkpoint of any layout.
         labels: class names to use instead of those that come with the weights.
-        ema: true for averaged weights, false for raw ones, where a file has both; by default
-            those that it presents as its weights.
-        on_bytes: progress of a download, should one be needed.
-        on_note: told which source fails and why, and which weights of several are used.
+        ema: true for averaged weights, false for raw ones, if a file has both; by default those
+            under the usual key.
+        on_bytes: progress of a download, if one is needed.
+        on_note: called with the failure of a source, and with the choice among several weights.
 
     Raises:
-        UnknownModelError: the reference means nothing.
-        DownloadError: not here and not to be had.
+        UnknownModelError: not a valid reference.
+        DownloadError: not installed, and no source delivered it.
         CheckpointError: the file is not a Video Swin, or damaged.
         LabelsError: the labels do not fit the head.
     """
@@ -158,7 +158,7 @@ def ensure_weights(
         CheckpointError: the repository holds no checkpoint, several, or another network.
     """
     folder = installed_folder(reference)
-    is_fixed = reference == EMBEDDED_MODEL  # no newer state of it can be anywhere
+    is_fixed = reference == EMBEDDED_MODEL  # it has no newer version on the Hub
     renews = force or ema is not None
     if folder is not None and not (renews or source or (refresh and not is_fixed)):
         return folder
@@ -167,7 +167,7 @@ def ensure_weights(
     except DownloadError:
         if folder is None or renews:
             raise
-        return folder  # what is here is the best answer while the Hub cannot be asked
+        return folder  # without the Hub, the installed commit is the best there is
     with locked(f"model-{wanted.folder.name}"):
         if not renews and is_model_folder(wanted.folder) and _is_from(wanted, source):
             return wanted.folder
@@ -178,10 +178,10 @@ def ensure_weights(
 def plan_download(
     reference: str, *, source: str | None = None, force: bool = False
 ) -> DownloadPlan:
-    """Say what `ensure_weights` would do; a repository that is not installed is looked up.
+    """Plan what `ensure_weights` would do; a repository that is not installed is looked up.
 
     Raises:
-        ModelError: as `ensure_weights`, as far as can be told without the files.
+        ModelError: as for `ensure_weights`, as far as it does not depend on the files.
     """
     folder = installed_folder(reference)
     if folder is not None and source is None and not force:
@@ -198,7 +198,7 @@ def _ignore(_: str) -> None:
 
 
 def _resolve(reference: str, source: str | None) -> _Wanted:
-    """Find out where a reference's weights can be had."""
+    """Find the sources of a reference's weights."""
     meant = parse_reference(reference)
     if reference == EMBEDDED_MODEL:
         raise OptionError(
@@ -228,7 +228,7 @@ def _resolve_repo(meant: HubReference) -> _Wanted:
 
 
 def _is_from(wanted: _Wanted, source: str | None) -> bool:
-    """Whether what is installed came from the pinned source, or no source is pinned."""
+    """Return whether the installed weights are from the pinned source, or none is pinned."""
     if source is None or wanted.spec is None:
         return True
     card = read_card(wanted.folder)
@@ -241,13 +241,13 @@ def _is_from(wanted: _Wanted, source: str | None) -> bool:
 def _install_from_any(
     wanted: _Wanted, *, force: bool, on_bytes: OnBytes | None, on_note: OnNote | None
 ) -> None:
-    """Try the sources in order; the first whose files verify and read strictly is kept."""
+    """Install from the first source whose files can be verified and read."""
     failures: list[tuple[WeightsSource, ModelError]] = []
-    tell = on_note or _ignore
+    note = on_note or _ignore
     for source in wanted.sources:
-        if failures:  # said at once: the next source may take many minutes
+        if failures:  # reported at once: the next source may take many minutes
             failed, problem = failures[-1]
-            tell(f"source {failed.key!r} failed, trying {source.key!r}: {problem.message}")
+            note(f"source {failed.key!r} failed, trying {source.key!r}: {problem.message}")
         try:
             _install(wanted, source, force=force, on_bytes=on_bytes, on_note=on_note)
         except DiskFullError:
@@ -295,7 +295,7 @@ def _install(
 
 
 def _check_seen(file: FetchedFile) -> None:
-    """Refuse a file that differs from what the same address delivered before."""
+    """Reject a file that differs from an earlier download from the same address."""
     seen = recall_file(file.uri)
     if seen is not None and seen.sha256 != file.sha256:
         raise IntegrityError(
@@ -306,7 +306,7 @@ def _check_seen(file: FetchedFile) -> None:
 
 
 def _check_fits(spec: WeightsSpec, checkpoint: Checkpoint, source: WeightsSource) -> None:
-    """Refuse a readable checkpoint of another network than the name stands for."""
+    """Reject a readable checkpoint of another network than that of the name."""
     found = replace(checkpoint.architecture, name=spec.architecture.name)
     if found != spec.architecture or checkpoint.num_classes != spec.num_classes:
         raise CheckpointError(
@@ -337,7 +337,8 @@ def _card_of_unknown(
 ) -> ModelCard:
     """Make a card for weights without one, from published weights of the same shape.
 
-    Without such, the input is the usual one and the classes stay unnamed if nobody names them.
+    Without such, the input spec is the default, and the classes are unnamed unless `labels` are
+    given.
     """
     card = ModelCard(
         id=name,
@@ -368,7 +369,7 @@ def _published_like(architecture: Architecture, num_classes: int) -> WeightsSpec
 
 
 def _provenance(checkpoint: Checkpoint, fetched: tuple[FetchedFile, ...]) -> Provenance:
-    """Describe the origin of the largest file, which holds the tensors, with its commit."""
+    """Return the provenance of the largest file, which contains the tensors, with its commit."""
     file = max(fetched, key=lambda each: each.size_bytes)
     return Provenance(_at_commit(file), file.sha256, checkpoint.layout, f"vswin {__version__}")
 
@@ -383,7 +384,7 @@ def _without_revision(uri: str) -> str:
 
 
 def _at_commit(file: FetchedFile) -> str:
-    """Pin the address of a file to its commit, where it has one."""
+    """Return the address of a file with its commit, if it has one."""
     if file.commit is None:
         return file.uri
     return re.sub(r"^(hf://[^/]+/[^/@]+)", rf"\1@{file.commit}", _without_revision(file.uri))

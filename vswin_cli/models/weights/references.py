@@ -1,4 +1,4 @@
-"""Parse what a user may write as a model, and choose the files of a Hub repository.
+"""Parse references to models, and choose the files of a Hub repository.
 
 swin-t-k400                    a name of the registry
 camera-motion                  the weights inside the package
@@ -40,7 +40,7 @@ _REPO = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[^\s/@]+))?(?P<pa
 _CHECKPOINT_ENDINGS = (".pth", ".pt", ".bin", ".ckpt", ".tar", ".safetensors")
 _BUNDLE_INDEX = ".index"
 _BUNDLE_DATA = ".data-00000-of-00001"
-# What training leaves beside the weights in repositories of the Hub.
+# Files of training tools beside the weights in repositories of the Hub.
 _TRAINING_FILES = ("optimizer", "scheduler", "training_args", "rng_state", "scaler")
 _LISTED_CANDIDATES = 8
 
@@ -53,21 +53,21 @@ class HubReference:
     revision: str | None = None
     """Branch, tag or commit; `None` is the main branch."""
     path: str = ""
-    """File or folder in the repository; empty for all of it."""
+    """File or folder in the repository; empty for the whole repository."""
 
     def __str__(self) -> str:
         at = f"@{self.revision}" if self.revision else ""
         return f"hf://{self.repo}{at}" + (f"/{self.path}" if self.path else "")
 
     def folder_at(self, commit: str) -> Path:
-        """Name the folder of this checkpoint at one commit, in our format; need not exist."""
+        """Return the cache folder of this checkpoint at one commit; it need not exist."""
         inside = f"/{self.path}" if self.path else ""
         return model_folder(f"{self.repo}@{commit}{inside}")
 
 
 @dataclass(frozen=True, slots=True)
 class LocalReference:
-    """A checkpoint that is on this machine already."""
+    """A checkpoint on this machine."""
 
     path: Path
 
@@ -81,8 +81,8 @@ Reference = WeightsSpec | HubReference | LocalReference
 def parse_reference(text: str) -> Reference:
     """Parse a reference: a name, a Hub repository or a path.
 
-    A registry name comes before a path of the same name, and an existing path before a Hub
-    repository; `./` and `hf://` in front say which is meant.
+    A registry name has precedence over a path of the same name, and an existing path over a Hub
+    repository; a prefix `./` or `hf://` resolves the ambiguity.
 
     Raises:
         UnknownModelError: none of the three.
@@ -109,7 +109,7 @@ def check_there(path: Path, hint: str = "check the path") -> None:
     """Check that a checkpoint exists.
 
     Raises:
-        CheckpointError: it is not, or nobody may look.
+        CheckpointError: it does not, or may not be read.
     """
     absent = absence(path)
     if isinstance(absent, FileNotFoundError):
@@ -121,13 +121,13 @@ def check_there(path: Path, hint: str = "check the path") -> None:
 
 
 def choose_files(reference: HubReference, listing: RepoListing) -> WeightsSource:
-    """Choose the one checkpoint that a reference means, as a source pinned to its commit.
+    """Choose the checkpoint of a reference, as a source pinned to its commit.
 
-    A single folder in our own format comes before anything else; otherwise there must be exactly
-    one file, or pair of files, that could be a checkpoint.
+    A single folder in our own format has precedence; otherwise there must be exactly one file, or
+    group of files, that could be a checkpoint.
 
     Raises:
-        CheckpointError: nothing that could be one, or several.
+        CheckpointError: no candidate, or several.
     """
     inside = [file for file in listing.files if _is_inside(file.path, reference.path)]
     candidates = _candidates(inside)
@@ -140,7 +140,7 @@ def choose_files(reference: HubReference, listing: RepoListing) -> WeightsSource
 
 
 def _candidates(files: list[RepoFile]) -> list[tuple[RepoFile, ...]]:
-    """List what could be a checkpoint: a file, or files that belong together."""
+    """List possible checkpoints: single files, or files that belong together."""
     by_path = {file.path: file for file in files}
     found: list[tuple[RepoFile, ...]] = []
     taken: set[str] = set()
@@ -163,10 +163,10 @@ def _candidates(files: list[RepoFile]) -> list[tuple[RepoFile, ...]]:
 def _hugging_face_files(
     folder: str, by_path: Mapping[str, RepoFile]
 ) -> tuple[RepoFile, ...] | None:
-    """Choose the weights of a folder that are named as `save_pretrained` does, with their card.
+    """Choose the weights of a folder with the file names of `save_pretrained`, and their card.
 
-    Ours are named like that, too. Several formats of the same weights lie side by side there;
-    safetensors come first, as they cannot run code.
+    Our own format has the same names. If a folder has several formats of the same weights,
+    safetensors have precedence, as they cannot run code.
     """
     card = by_path.get(_joined(folder, "config.json"))
     for name in WEIGHTS_FILES:
@@ -186,7 +186,7 @@ def _shards(folder: str, index: str, by_path: Mapping[str, RepoFile]) -> list[Re
 
 
 def _same_weights(folder: str, by_path: Mapping[str, RepoFile]) -> set[str]:
-    """List all files of a folder that hold the same weights in another format or in shards."""
+    """List all files of a folder with the same weights in another format or in shards."""
     paths = {_joined(folder, name) for name in WEIGHTS_FILES}
     for index in SHARD_INDEXES:
         paths |= {file.path for file in _shards(folder, index, by_path)}

@@ -1,4 +1,4 @@
-"""Look up published weights by the name that a user types."""
+"""Look up published weights by name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["all_specs", "find_source", "get_spec", "nearest_names"]
 
 
 def all_specs() -> tuple[WeightsSpec, ...]:
-    """List all named weights, in the order in which they are shown."""
+    """List all published weights, in display order."""
     return TABLE
 
 
@@ -21,7 +21,7 @@ def get_spec(name: str) -> WeightsSpec:
     """Look up weights by name.
 
     Raises:
-        UnknownModelError: no such name; the hint offers the nearest ones.
+        UnknownModelError: no such name; the hint suggests the nearest ones.
     """
     for spec in TABLE:
         if spec.name == name:
@@ -36,13 +36,13 @@ def get_spec(name: str) -> WeightsSpec:
 
 
 def nearest_names(name: str, known: tuple[str, ...]) -> tuple[str, ...]:
-    """Find up to three known names that look like `name`, the likeliest first."""
+    """Find up to three known names that are similar to `name`, the most similar first."""
     folded = name.casefold().replace("_", "-").replace(".", "-")
     return tuple(difflib.get_close_matches(folded, known, n=3, cutoff=0.5))
 
 
 def find_source(spec: WeightsSpec, key: str) -> WeightsSource:
-    """Find the source that `--source KEY` means.
+    """Find the source for `--source KEY`.
 
     Raises:
         OptionError: these weights have no such source.

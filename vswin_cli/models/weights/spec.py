@@ -1,6 +1,6 @@
 """Records that describe published weights before they are downloaded.
 
-`registry` fills them in; nothing here loads or fetches anything.
+`table` holds them; nothing here is loaded or downloaded.
 """
 
 from __future__ import annotations
@@ -26,51 +26,51 @@ Certainty = Literal["confirmed", "published", "reported"]
 
 @dataclass(frozen=True, slots=True)
 class FileHash:
-    """What is known of a file's sha256.
+    """The sha256 of a file, or its beginning, and how certain it is.
 
     Raises:
         ValueError: not 8 to 64 lower-case hexadecimal digits.
     """
 
     hex: str
-    """All 64 digits, or the first ones where the publisher gives only those."""
+    """All 64 digits, or only the first ones if no more are published."""
     certainty: Certainty
-    """`confirmed`: several independent sources agree. `published`: stated by the publisher, in
-    the file's name for example. `reported`: one third party says so; a difference warns."""
+    """`confirmed`: by several independent sources. `published`: by the publisher, for example in
+    the file's name. `reported`: by one third party; a difference is only a warning."""
 
     def __post_init__(self) -> None:
         if not 8 <= len(self.hex) <= 64 or set(self.hex) - set("0123456789abcdef"):
             raise ValueError(f"not a sha256 or the beginning of one: {self.hex!r}")
 
     def matches(self, sha256: str) -> bool:
-        """Whether a whole hash begins with what is known."""
+        """Return whether a whole hash begins with these digits."""
         return sha256.startswith(self.hex)
 
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:
-    """One file of a source, with everything that can be checked about it."""
+    """One file of a source, with the size and hash to check."""
 
     path: str
     """Path inside the Hub repository, or the file's name at a URL."""
     size_bytes: int | None = None
-    """Exact length where known; a file of another length is refused."""
+    """Exact size if known; a file of another size is rejected."""
     tensor_bytes: int | None = None
-    """Where the length is not known: what the tensors alone take. A shorter file is refused."""
+    """If the size is unknown: that of the tensors alone. A smaller file is rejected."""
     extra_bytes: int | None = None
-    """How much longer than its tensors the file may be; `None`: any amount."""
+    """How much larger than its tensors the file may be; `None` for no limit."""
     about_bytes: int | None = None
-    """Length for planning only, where the exact one is not known."""
+    """Approximate size for planning, if the exact one is unknown."""
     sha256: FileHash | None = None
-    """What is known of the hash; `None`: the first one seen is remembered."""
+    """Hash if known; otherwise that of the first download is recorded."""
 
     @property
     def planned_bytes(self) -> int:
-        """Length as far as known before the download; 0 when nothing is known."""
+        """Best known size before the download; 0 if unknown."""
         return self.size_bytes or self.about_bytes or self.tensor_bytes or 0
 
     def size_problem(self, size_bytes: int) -> str | None:
-        """Say what is wrong with a length, or `None` if nothing is."""
+        """Describe why a size is wrong; `None` if it is acceptable."""
         if self.size_bytes is not None:
             if size_bytes != self.size_bytes:
                 return f"got {size_bytes} bytes, expected {self.size_bytes}"
@@ -87,7 +87,7 @@ class RemoteFile:
 
 @dataclass(frozen=True, slots=True)
 class WeightsSource:
-    """One place from which weights can be had.
+    """One place from which weights can be downloaded.
 
     Raises:
         ValueError: neither or both of `repo` and `base_url`, or no files.
@@ -96,18 +96,18 @@ class WeightsSource:
     key: str
     """Short name, for `--source`: `hub`, `authors`, `torchvision`, `openmmlab`."""
     files: tuple[RemoteFile, ...]
-    """What to fetch; the first one is handed to the checkpoint reader."""
+    """Files to download; the first one is passed to the checkpoint reader."""
     repo: str | None = None
     """Hub repository `USER/REPO`, or:"""
     base_url: str | None = None
-    """Address in front of each file's path, ending in a slash."""
+    """URL prefix of each file's path, ending in a slash."""
     revision: str | None = None
     """Hub revision; `None` is the main branch."""
     licence: str = "unknown"
     """Licence of this copy, as its publisher states it."""
     other_training: str | None = None
-    """Set when the numbers come from another training run than those of the first source; says
-    how it differs. Such a source is used only when it is asked for."""
+    """Set if the weights are from another training run than those of the first source; describes
+    the difference. Such a source is used only on request."""
 
     def __post_init__(self) -> None:
         if (self.repo is None) == (self.base_url is None) or not self.files:
@@ -127,13 +127,13 @@ class WeightsSource:
 
     @property
     def download_bytes(self) -> int:
-        """Bytes to download, as far as known before the download."""
+        """Bytes to download, as far as known."""
         return sum(file.planned_bytes for file in self.files)
 
 
 @dataclass(frozen=True, slots=True)
 class Accuracy:
-    """A published result; two protocols give two numbers for the same weights."""
+    """A published result; the same weights have different ones under different protocols."""
 
     top1: float
     """Percent of videos whose best label is right."""
@@ -147,12 +147,12 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True)
 class WeightsSpec:
-    """Everything known about weights before they are downloaded."""
+    """Metadata of published weights, available before their download."""
 
     name: str
-    """What the user types, such as `swin-t-k400`."""
+    """Name for the command line, such as `swin-t-k400`."""
     dataset: str
-    """What the classes come from, such as `kinetics-400`."""
+    """Data set of the classes, such as `kinetics-400`."""
     labels: str
     """Name of the bundled label list."""
     num_classes: int
@@ -162,11 +162,11 @@ class WeightsSpec:
     sources: tuple[WeightsSource, ...]
     """In the order in which they are tried."""
     parameters: int
-    """Trainable numbers, head included."""
+    """Number of trainable parameters, including the head."""
     pretrained_on: str
-    """Where training on the dataset started from."""
+    """Data set of the pretraining."""
     accuracy: tuple[Accuracy, ...]
-    """Published results, the authors' or trainers' own first."""
+    """Published results, those of the authors or trainers first."""
     flops_per_view: float | None = None
     """Multiply-adds of one view (32×224×224), as published."""
     activation: Activation = "softmax"
@@ -175,7 +175,7 @@ class WeightsSpec:
     origin: str = ""
     """Who trained it."""
     notes: str = ""
-    """What a user should know before choosing it."""
+    """Remarks for users who choose a model."""
 
 
 def parameter_count(architecture: Architecture, num_classes: int) -> int:

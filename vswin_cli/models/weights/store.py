@@ -1,9 +1,9 @@
-"""Manage the cache of converted weights: folders, hashes seen before, locks.
+"""Manage the cache of converted weights: folders, recorded hashes, locks.
 
     <cache>/models/<name>/       weights in our format
     <cache>/downloads/<id>/      files from plain URLs, until they are converted
-    <cache>/hashes/<id>.json     what a source delivered the first time
-    <cache>/references/<id>.json which commit a Hub reference meant the last time
+    <cache>/hashes/<id>.json     hash and size of the first download of a file
+    <cache>/references/<id>.json commit of a Hub reference when it was last resolved
     <cache>/locks/               one lock per name being written
 
 The root is `user_config.cache_folder()`. Files from the Hub are in the Hub's own cache instead,
@@ -48,19 +48,19 @@ __all__ = [
 ]
 
 EMBEDDED_MODEL = "camera-motion"
-"""Name of the weights that come inside the package and need no download."""
+"""Name of the weights in the package, which need no download."""
 
 _CARD_FILE = "config.json"
 MODEL_FILES = ("model.safetensors", _CARD_FILE)
-"""What a folder in our format holds."""
+"""Files of a folder in our format."""
 SHARD_INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 WEIGHTS_FILES = ("model.safetensors", SHARD_INDEXES[0], "pytorch_model.bin", SHARD_INDEXES[1])
-"""What weights are called beside a `config.json`, the best first: safetensors cannot run code."""
+"""File names of weights beside a `config.json`, preferred first: safetensors cannot run code."""
 
 
 @dataclass(frozen=True, slots=True)
 class SeenFile:
-    """What a source delivered the first time; from then on it must deliver the same."""
+    """Record of the first download of a file; later downloads must have the same hash."""
 
     uri: str
     sha256: str
@@ -70,12 +70,12 @@ class SeenFile:
 
 
 def embedded_folder() -> Path:
-    """Name the folder of the weights that come with the package."""
+    """Return the folder of the weights in the package."""
     return Path(__file__).parents[2] / "data" / EMBEDDED_MODEL
 
 
 def model_folder(name: str) -> Path:
-    """Name the folder of the converted weights of a name; need not exist.
+    """Return the cache folder of converted weights; it need not exist.
 
     Args:
         name: a registry name, or `USER/REPO@COMMIT`.
@@ -84,15 +84,15 @@ def model_folder(name: str) -> Path:
 
 
 def is_model_folder(folder: Path) -> bool:
-    """Whether a folder holds the two files of our format."""
+    """Return whether a folder has the two files of our format."""
     return all(is_file(folder / name) for name in MODEL_FILES)
 
 
 def check_replaceable(folder: Path) -> None:
-    """Check that new weights may be written here: free, empty, or a model and nothing else.
+    """Check that new weights may be written here: no folder, an empty one, or only a model.
 
     Raises:
-        OutputError: something else is there, or nobody may look.
+        OutputError: other files are there, or it may not be read.
     """
     with writing(f"{folder}"):
         if not folder.exists():
@@ -108,7 +108,7 @@ def check_replaceable(folder: Path) -> None:
 
 
 def _has_our_card(folder: Path) -> bool:
-    """Whether the card is in our format; a damaged one counts if weights lie beside it."""
+    """Return whether the card is in our format; a damaged one counts if weights are beside it."""
     try:
         content = json.loads((folder / _CARD_FILE).read_bytes())
     except FileNotFoundError:
@@ -119,17 +119,17 @@ def _has_our_card(folder: Path) -> bool:
 
 
 def download_folder(uri: str) -> Path:
-    """Name the folder in which a file from a plain URL is kept until it is converted."""
+    """Return the folder of a file from a plain URL until it is converted."""
     return cache_folder() / "downloads" / _short_id(uri)
 
 
 def record_path(uri: str) -> Path:
-    """Name the file that keeps the first-seen hash of a source file."""
+    """Return the path of the hash record of a source file."""
     return cache_folder() / "hashes" / f"{_short_id(uri)}.json"
 
 
 def recall_file(uri: str) -> SeenFile | None:
-    """Recall what this source delivered the first time, if it ever did.
+    """Return the record of the first download from an address, if there is one.
 
     Raises:
         DownloadError: the record is there but cannot be read; ignoring it would skip a check.
@@ -145,13 +145,13 @@ def recall_file(uri: str) -> SeenFile | None:
 
 
 def remember_file(uri: str, sha256: str, size_bytes: int) -> None:
-    """Keep the hash of a downloaded file, to compare later downloads with."""
+    """Record the hash of a downloaded file, for comparison with later downloads."""
     now = datetime.now(timezone.utc).isoformat(timespec="seconds")
     _write(record_path(uri), asdict(SeenFile(uri, sha256, size_bytes, now)))
 
 
 def remember_model(folder: Path) -> None:
-    """Keep the hashes of converted weights and their card, to verify them on every use."""
+    """Record the hashes of converted weights and their card, to verify them on every use."""
     for name in MODEL_FILES:
         path = folder / name
         remember_file(_model_uri(path), file_sha256(path), path.stat().st_size)
@@ -160,10 +160,10 @@ def remember_model(folder: Path) -> None:
 def check_model(folder: Path) -> None:
     """Compare converted weights and their card with the hashes from their conversion.
 
-    Weights that an older version converted have no hashes; they are used as they are.
+    Weights converted by an older version have no hashes and are used without this check.
 
     Raises:
-        CheckpointError: a file has changed since, by a damaged disk or by somebody.
+        CheckpointError: a file has changed since.
         DownloadError: a record of hashes cannot be read.
     """
     for name in MODEL_FILES:
@@ -177,25 +177,25 @@ def check_model(folder: Path) -> None:
 
 
 def _model_uri(path: Path) -> str:
-    """Name a converted file whatever folder the cache is in: caches are moved and shared."""
+    """Make an identifier without the cache's path, because caches are moved and shared."""
     return f"converted:{path.parent.name}/{path.name}"
 
 
 def recall_commit(reference: str) -> str | None:
-    """Recall the commit that a Hub reference meant when it was last resolved."""
+    """Return the commit to which a Hub reference was last resolved."""
     content = _read(_reference_path(reference))
     commit = content.get("commit") if content else None
     return commit if isinstance(commit, str) else None
 
 
 def remember_commit(reference: str, commit: str) -> None:
-    """Keep the commit of a Hub reference, so that the reference works offline."""
+    """Record the commit of a Hub reference, so that it works offline."""
     _write(_reference_path(reference), {"reference": reference, "commit": commit})
 
 
 @contextmanager
 def locked(name: str) -> Iterator[None]:
-    """Hold a lock: one process at a time writes what `name` stands for.
+    """Hold the lock for `name`, so that one process at a time writes it.
 
     Raises:
         OutputError: the cache folder cannot be written.
@@ -215,7 +215,7 @@ def _reference_path(reference: str) -> Path:
 
 
 def _short_id(text: str) -> str:
-    """Make a file name for an address of any length and characters."""
+    """Make a file name from an address of any length and characters."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

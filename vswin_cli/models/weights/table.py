@@ -1,7 +1,7 @@
-"""The published weights: what they are, where they are, how to verify them.
+"""Table of the published weights: metadata, sources, sizes and hashes.
 
-Data only. Sizes and hashes were read off the published files and listings; what is not known is
-left out, and remembered on the first download instead.
+Data only. Sizes and hashes are those of the published files and listings; unknown ones are left
+out, and recorded on the first download instead.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ _OPENMMLAB_LICENCE = "Apache-2.0"
 _AUTHORS = "the authors of Video Swin Transformer"
 _OPENMMLAB = "OpenMMLab (MMAction2 1.x)"
 
-# Room for the object graph behind the tensors of a TensorFlow bundle (0.26 MB for Swin-B), and
-# less than the head of the smallest model takes, so that a copy without its head is noticed.
+# Room for the object graph after the tensors of a TensorFlow bundle (0.26 MB for Swin-B), but less
+# than the head of the smallest model, so that a copy without its head is detected.
 _BUNDLE_EXTRA_BYTES = 1_000_000
 
 
