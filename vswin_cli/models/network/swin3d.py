@@ -12,6 +12,7 @@ of `vswin_cli.models.network.token_order`: window group, then region, then clip,
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +21,7 @@ from torch import Tensor, nn
 from vswin_cli.models.architecture import Architecture
 from vswin_cli.models.network.attention import AttentionKernel, attention_kernel, padded_bias
 from vswin_cli.models.network.cpu_threads import run_pieces
+from vswin_cli.models.network.cuda_path import CudaPath, products_in_tf32
 from vswin_cli.models.network.linear import Linear
 from vswin_cli.models.network.token_order import AttentionRows, StageRoute, Tile, route_stages
 from vswin_cli.models.network.windows import Grid
@@ -265,7 +267,22 @@ class VideoSwin(nn.Module):
         )
         self.norm = nn.LayerNorm(architecture.num_features)
         self.head = nn.Linear(architecture.num_features, num_classes) if num_classes else None
+        self.allow_tf32 = False
+        """Whether CUDA may multiply float32 in TF32, which keeps 10 bits behind the point."""
         self._routes: dict[tuple[object, ...], tuple[StageRoute, ...]] = {}
+        self._cuda_path: CudaPath | None = None
+
+    def train(self, mode: bool = True) -> VideoSwin:
+        """Same as `torch.nn.Module.train`; also drops what is kept for CUDA."""
+        self._cuda_path = None
+        return super().train(mode)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> VideoSwin:
+        self._cuda_path = None  # weights move to another device or type
+        return super()._apply(fn, recurse)  # type: ignore[no-any-return, no-untyped-call]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_cuda_path": None}  # CUDA graphs cannot be copied
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute the logits of each clip: (B, 3, T, H, W) -> (B, K).
@@ -307,8 +324,18 @@ class VideoSwin(nn.Module):
         """Compute the normalised features of the last stage: (B, 3, T, H, W) -> (B, C, D, H', W').
 
         Time is halved once, by the patches; height and width are divided by 4 there and by 2
-        before every further stage, rounded up.
+        before every further stage, rounded up. On CUDA our own kernels do it where they can.
         """
+        is_cuda = x.device.type == "cuda"
+        with products_in_tf32(is_cuda and self.allow_tf32):
+            fast = None
+            if is_cuda and torch.is_inference_mode_enabled():  # the kernels have no gradients
+                self._cuda_path = self._cuda_path or CudaPath(self)
+                fast = self._cuda_path.forward_features(x)
+            return self.plain_features(x) if fast is None else fast
+
+    def plain_features(self, x: Tensor) -> Tensor:
+        """Same as `forward_features`, without the CUDA kernels: the definition of the network."""
         routes = self.routes_for(x)
         rows = self.patch_embed.patches(x)  # (B·D·H'·W', 3·p·m·n)
         entry: nn.Module = self.patch_embed

@@ -1,6 +1,6 @@
 """Video Swin Transformer by our own CUDA kernels: the same function as `VideoSwin`, faster.
 
-`vswin_cli.models.network.swin3d` is the definition; this follows it step by step and shares its
+`VideoSwin.plain_features` is the definition; this follows it step by step and shares its
 weights. Differences: a residual is added where the next LayerNorm reads it, all regions of a block
 attend in one launch, and biases and GELU are applied by the matrix products (cuBLASLt's GELU is
 the tanh form; except in exact float32, it differs from the exact one by less than the rounding).
@@ -30,10 +30,7 @@ if TYPE_CHECKING:
     from vswin_cli.models.network.swin3d import VideoSwin, _Attention, _Block, _Mlp
     from vswin_cli.models.network.swin3d import _Stage as SwinStage
 
-__all__ = ["HEAD_SIZES", "TritonNetwork"]
-
-HEAD_SIZES = (16, 32, 64)
-"""Values per head for which the attention kernel works."""
+__all__ = ["TritonNetwork"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,7 +82,7 @@ class TritonNetwork:
         self._tables: dict[tuple[int, ...], _Tables] = {}
 
     def forward_features(self, x: Tensor) -> Tensor:
-        """Same as `VideoSwin.forward_features`: (B, 3, T, H, W) -> (B, C, D, H', W')."""
+        """Same as `VideoSwin.plain_features`: (B, 3, T, H, W) -> (B, C, D, H', W')."""
         network = self._network
         tables = self._tables_for(x)
         embed = network.patch_embed

@@ -12,8 +12,18 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["KEYS", "QUERIES", "Column", "RegionGroup", "WorkList", "list_work", "rounded_up"]
+__all__ = [
+    "HEAD_SIZES",
+    "KEYS",
+    "QUERIES",
+    "Column",
+    "RegionGroup",
+    "WorkList",
+    "list_work",
+]
 
+HEAD_SIZES = (16, 32, 64)
+"""Values per head for which there is a kernel."""
 QUERIES = 64
 """Queries per item. With 64 keys a step, or 128 queries, an H200 was 9 % and 24-40 % slower."""
 KEYS = 32
@@ -63,7 +73,7 @@ def list_work(groups: Iterable[RegionGroup]) -> WorkList:
     """
     parts, offset = [], 0
     for group in groups:
-        keys = rounded_up(group.size, KEYS)
+        keys = _rounded_up(group.size, KEYS)
         first_queries = np.arange(0, group.size, QUERIES)
         part = np.empty((group.regions, len(first_queries), len(Column)), np.int32)
         starts = group.first_row + group.size * np.arange(group.regions)
@@ -73,11 +83,11 @@ def list_work(groups: Iterable[RegionGroup]) -> WorkList:
         part[..., Column.PADDED_KEYS] = keys
         part[..., Column.BIAS_OFFSET] = offset
         parts.append(part.reshape(-1, len(Column)))
-        offset += rounded_up(group.size, QUERIES) * keys
+        offset += _rounded_up(group.size, QUERIES) * keys
     items = np.concatenate(parts)
     return WorkList(items[np.argsort(-items[:, Column.SIZE], kind="stable")], offset)
 
 
-def rounded_up(count: int, block: int) -> int:
+def _rounded_up(count: int, block: int) -> int:
     """Round up to a multiple of `block`."""
     return -(-count // block) * block
