@@ -1,8 +1,18 @@
 """Options refuse what makes no sense where it is written, not deep inside the analysis."""
 
+import copy
+import pickle
+from dataclasses import replace
+
 import pytest
 
-from vswin_cli.config import SamplingOptions, Stride, parse_frame_rate
+from vswin_cli.config import (
+    LabelOnset,
+    SamplingOptions,
+    SegmentOptions,
+    Stride,
+    parse_frame_rate,
+)
 from vswin_cli.errors import OptionError
 
 
@@ -42,3 +52,70 @@ def test_other_frame_rates_are_refused(text):
 def test_frame_rate_of_the_input_is_positive():
     with pytest.raises(OptionError, match="the input's frames per second"):
         SamplingOptions(input_frame_rate=0.0)
+
+
+ADVISED = SegmentOptions(
+    onset=0.5,
+    offset=0.3,
+    min_duration_seconds=0.25,
+    max_labels=0,
+    boundaries=("cut",),
+    onsets=(LabelOnset("cut", 0.2),),
+)
+
+
+def test_a_value_that_is_given_overrides_only_itself():
+    assert SegmentOptions().over(ADVISED) == ADVISED
+    chosen = SegmentOptions(max_labels=2).over(ADVISED)
+    assert chosen == replace(ADVISED, max_labels=2)
+    assert SegmentOptions(0.6).over(ADVISED) == replace(ADVISED, onset=0.6, onsets=())
+    assert chosen.over(ADVISED) == chosen  # a whole record stays what it is
+
+
+def test_a_value_that_equals_the_default_counts_as_given():
+    default = SegmentOptions().min_duration_seconds
+    chosen = SegmentOptions(min_duration_seconds=default, boundaries=()).over(ADVISED)
+    assert chosen == replace(ADVISED, min_duration_seconds=default, boundaries=())
+
+
+@pytest.mark.parametrize(
+    ("given", "onset", "offset"),
+    [
+        ({"onset": 0.1}, 0.1, 0.1),
+        ({"onset": 0.4}, 0.4, 0.3),
+        ({"offset": 0.7}, 0.7, 0.7),
+        ({"offset": 0.1}, 0.5, 0.1),
+        ({"onset": 0.9, "offset": 0.0}, 0.9, 0.0),
+        ({"onset": 0.6, "onsets": (LabelOnset("cut", 0.4),)}, 0.6, 0.3),
+    ],
+)
+def test_a_lone_threshold_moves_the_other_along(given, onset, offset):
+    chosen = SegmentOptions(**given).over(ADVISED)
+    assert (chosen.onset, chosen.offset) == (onset, offset)
+    expected = given.get("onsets", () if "onset" in given else ADVISED.onsets)
+    assert chosen.onsets == expected
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"onset": 0.1, "offset": 0.2}, {"onset": -0.1}, {"offset": 1.1}, {"onset": float("nan")}],
+)
+def test_thresholds_that_cannot_be_are_refused(given):
+    with pytest.raises(OptionError, match="0 <= offset <= onset <= 1"):
+        SegmentOptions(**given)
+
+
+def pickled(record):
+    return pickle.loads(pickle.dumps(record))
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, pickled])
+@pytest.mark.parametrize(
+    "options",
+    [SegmentOptions(), SegmentOptions(onset=0.4), SegmentOptions(onset=0.1), ADVISED],
+    ids=["nothing", "default", "moved", "all"],
+)
+def test_copies_know_what_was_given(again, options):
+    assert again(options) == options
+    assert again(options).given == options.given
+    assert again(options).over(ADVISED) == options.over(ADVISED)

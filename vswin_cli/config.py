@@ -7,9 +7,9 @@ takes the one record that concerns it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from vswin_cli.errors import OptionError
 
@@ -266,9 +266,39 @@ class LabelOnset:
             raise OptionError(f"the onset of {self.label!r} must be in 0..1, got {self.onset:g}")
 
 
+class _RemembersGiven:
+    """Base of a frozen record that tells the values that it was made with from its defaults."""
+
+    __slots__ = ("given",)
+    given: frozenset[str]
+    """Names of the fields that the caller gave, be they equal to the defaults or not."""
+
+    def __new__(cls, *values: object, **named: object) -> Any:  # noqa: ANN401  # of the subclass
+        record = super().__new__(cls)
+        fields = cls.__match_args__  # type: ignore[attr-defined]  # of every dataclass
+        object.__setattr__(record, "given", frozenset((*fields[: len(values)], *named)))
+        return record
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle as the call that made the record, so that `given` stays."""
+        return _remake, (type(self), {name: getattr(self, name) for name in sorted(self.given)})
+
+
+def _remake(cls: type[Any], values: dict[str, object]) -> object:
+    return cls(**values)
+
+
 @dataclass(frozen=True, slots=True)
-class SegmentOptions:
-    """How scores over time become segments."""
+class SegmentOptions(_RemembersGiven):
+    """How scores over time become segments.
+
+    A value that is given overrides only itself, as on the command line: for all others the model's
+    advice counts, and the defaults below where it has none (see `over`). `dataclasses.replace`
+    gives all values.
+
+    Raises:
+        OptionError: a value is out of its range, or two of them contradict.
+    """
 
     onset: float = 0.4
     """Score at which a segment begins."""
@@ -305,6 +335,11 @@ class SegmentOptions:
     """Labels with an onset of their own. Where it is below `offset`, it is their offset, too."""
 
     def __post_init__(self) -> None:
+        # A lone threshold beyond the other default moves that one along, as in `over`.
+        if "offset" not in self.given and 0 <= self.onset < self.offset:
+            object.__setattr__(self, "offset", self.onset)
+        elif "onset" not in self.given and self.onset < self.offset <= 1:
+            object.__setattr__(self, "onset", self.offset)
         if not 0 <= self.offset <= self.onset <= 1:
             raise OptionError(
                 f"thresholds must satisfy 0 <= offset <= onset <= 1, "
@@ -339,3 +374,20 @@ class SegmentOptions:
     def onset_of(self, label: str) -> float:
         """Score at which a label's segments begin."""
         return next((own.onset for own in self.onsets if own.label == label), self.onset)
+
+    def over(self, advised: SegmentOptions) -> SegmentOptions:
+        """Put the values that were given over those that the weights or an earlier run advise.
+
+        A lone threshold beyond the other advised one moves that one along: an onset of 0.2 must
+        not fail because the weights advise an offset of 0.3. An onset holds for all labels, also
+        for those that the weights advise another for.
+
+        Raises:
+            OptionError: the values contradict each other.
+        """
+        values = {name: getattr(self, name) for name in self.given}
+        if "onset" in values:
+            values = {"offset": min(advised.offset, self.onset), "onsets": (), **values}
+        elif "offset" in values:
+            values["onset"] = max(advised.onset, self.offset)
+        return replace(advised, **values)

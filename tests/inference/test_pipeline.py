@@ -1,6 +1,7 @@
 """One video from end to end, called as a library."""
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -184,3 +185,16 @@ def test_times_of_a_raw_stream_follow_the_given_rate(model, tmp_path):
     timeline = analyze_video(path, Engine(model, ON_CPU), options)
     assert timeline.video.duration_seconds == pytest.approx(1.5)
     assert timeline.video.constant_frame_rate == 40
+
+
+def test_segments_that_are_not_given_are_as_the_model_advises(model, movie):
+    advised = SegmentOptions(onset=0.5, offset=0.4, min_duration_seconds=0.3, max_labels=0)
+    engine = Engine(replace(model, card=replace(model.card, segments=advised)), ON_CPU)
+
+    def used(segments):
+        return analyze_video(movie, engine, segments=segments).postprocess.options()
+
+    assert used(None) == used(SegmentOptions()) == advised
+    assert used(SegmentOptions(onset=0.3)) == replace(advised, onset=0.3, offset=0.3)
+    assert used(SegmentOptions(max_labels=1)) == replace(advised, max_labels=1)
+    assert used(replace(advised, onset=0.9)) == replace(advised, onset=0.9)

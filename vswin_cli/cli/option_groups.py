@@ -10,7 +10,7 @@ import dataclasses
 import inspect
 from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import wraps
 from typing import Annotated, Any, Literal, cast, get_type_hints
@@ -222,34 +222,24 @@ class SegmentChoice:
     def over(self, advised: SegmentOptions) -> SegmentOptions:
         """Put what the user chose over what the weights or an earlier run advise.
 
-        An onset holds for all labels, also for those that the weights advise another for.
-
         Raises:
             OptionError: the values contradict each other.
         """
-        # A single threshold beyond the other advised one moves that one along: `--onset 0.2`
-        # alone must not fail because the weights advise an offset of 0.3.
-        low = advised.offset if self.onset is None else min(advised.offset, self.onset)
-        high = advised.onset if self.offset is None else max(advised.onset, self.offset)
         chosen: dict[str, Any] = {
-            "onset": high if self.onset is None else self.onset,
-            "offset": low if self.offset is None else self.offset,
+            "onset": self.onset,
+            "offset": self.offset,
             "min_duration_seconds": self.min_duration,
             "merge_gap_seconds": self.merge_gap,
             "max_labels": self.max_labels,
+            "include": tuple(self.include or ()) or None,
+            "exclude": tuple(self.exclude or ()) or None,
+            "groups": tuple(LabelGroup.parse(text) for text in self.group or ()) or None,
             "smooth_seconds": self.smooth,
             "min_margin": self.min_margin,
             "max_entropy": self.max_entropy,
         }
-        groups = tuple(LabelGroup.parse(text) for text in self.group or ())
-        return replace(
-            advised,
-            **{name: value for name, value in chosen.items() if value is not None},
-            include=tuple(self.include or advised.include),
-            exclude=tuple(self.exclude or advised.exclude),
-            groups=groups or advised.groups,
-            onsets=advised.onsets if self.onset is None else (),
-        )
+        given = {name: value for name, value in chosen.items() if value is not None}
+        return SegmentOptions(**given).over(advised)
 
 
 @dataclass(frozen=True, slots=True)

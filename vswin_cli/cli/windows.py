@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +14,7 @@ from vswin_cli.cli.evaluation_text import windows_text, write_report
 from vswin_cli.cli.model_choice import ModelChoice, make_engine
 from vswin_cli.cli.option_groups import EngineChoice, with_option_groups
 from vswin_cli.cli.options import ExcludeOption, JsonOption, OnsetOption, QuietOption, RootOption
+from vswin_cli.config import SegmentOptions
 from vswin_cli.errors import SOME_FAILED, OptionError, SourceError
 from vswin_cli.storage.files import is_there
 from vswin_cli.storage.sources import VideoSource
@@ -112,9 +112,10 @@ def _test(
     if background is not None:
         background = _background(background, card.labels)
     excluded = tuple(card.labels[i] for i in match_labels(exclude, card.labels))
-    segments = replace(card.segments, exclude=excluded)
+    chosen = SegmentOptions(exclude=excluded)
     if onset is not None:
-        segments = replace(segments, onset=onset, offset=min(onset, segments.offset), onsets=())
+        chosen = SegmentOptions(exclude=excluded, onset=onset)
+    segments = chosen.over(card.segments)
     return WindowTest.of(card.labels, segments, background, piece_seconds)
 
 

@@ -58,7 +58,8 @@ def analyze_video(
         source: the video, its path or its address.
         engine: the model, ready to run.
         sampling: which clips to take.
-        segments: how scores become segments; by default the options recommended for the weights.
+        segments: how scores become segments; values that are not given are those recommended for
+            the weights.
         on_progress: called as the analysis proceeds; with 0 seconds during a download.
         save_scores: file for the score track, which can be segmented again later.
         save_features: file for the features from which the scores were computed.
@@ -74,7 +75,7 @@ def analyze_video(
     """
     _check_types(source, engine, sampling, segments)
     card = engine.model.card
-    segments = card.segments if segments is None else segments
+    segments = card.segments if segments is None else segments.over(card.segments)
     check_selection(card.labels, card.activation, segments)
     source = source if isinstance(source, VideoSource) else VideoSource.of(source)
     engine = _with_crops(engine if save_features is None else engine.with_features(), sampling)
