@@ -7,10 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
 from tests.support.videos import VideoRecipe, make_video
+from vswin_cli._version import __version__
 from vswin_cli.cli.app import run
 from vswin_cli.errors import OutputError
 from vswin_cli.evaluation.protocols import choose_protocol
@@ -99,16 +101,78 @@ def test_another_class_or_another_file_in_its_place_is_done_again(folder):
         {"weights_sha256": "b" * 64},
         {"protocol": choose_protocol("torchvision", SPEC)},
         {"precision": "bfloat16"},
-        {"version": "9"},
+        {"activation": "sigmoid"},
+        {"input": InputSpec(num_frames=16)},
     ],
     ids=lambda change: next(iter(change)),
 )
 def test_every_test_has_its_own_outcomes(folder, change):
-    from dataclasses import replace
-
     evaluate(listed(folder, "a"), Worker())
     worker = Worker()
     evaluate(listed(folder, "a"), worker, replace(TEST, **change))
+    assert len(worker.done) == 1
+
+
+def write_old_log(name, videos, test=TEST, version="0.1.0"):
+    """Write a log as version 0.1.0 did: in a file of its own, no version in the lines."""
+    evaluate(videos, Worker(), test)
+    head, *lines = map(json.loads, test.path.read_text().splitlines())
+    head["test"]["version"] = version
+    for line in lines:
+        del line["version"]
+    old = test.path.with_name(name)
+    old.write_text("".join(f"{json.dumps(one)}\n" for one in (head, *lines)))
+    test.path.unlink()
+    return old
+
+
+def test_another_version_goes_on_with_the_same_log(folder):
+    evaluate(listed(folder, "a"), Worker())
+    worker = Worker()
+    evaluate(listed(folder, "a"), worker, replace(TEST, version="9"))
+    assert worker.done == []
+
+
+@pytest.mark.parametrize("fresh", [False, True])
+def test_a_log_of_another_version_is_taken_over_unless_fresh(folder, fresh):
+    old = write_old_log("paper-0123456789abcdef.jsonl", listed(folder, *"ab"))
+    content = old.read_bytes()
+    videos, worker, after = listed(folder, *"abc"), Worker(), Worker()
+    assert evaluate(videos, worker, fresh=fresh) == [outcome_of(video) for video in videos]
+    assert [one[-1] for one in worker.done] == (list("abc") if fresh else ["c"])
+    assert old.read_bytes() == content
+    assert evaluate(videos, after) == [outcome_of(video) for video in videos]
+    assert after.done == []
+    with open_results_log(TEST) as log:
+        found = [log.version_of(video) for video in videos]
+    assert found == ([__version__] * 3 if fresh else ["0.1.0", "0.1.0", __version__])
+
+
+def test_an_interrupted_fresh_run_takes_nothing_over_later(folder):
+    write_old_log("paper-0123456789abcdef.jsonl", listed(folder, *"ab"))
+    videos, worker = listed(folder, *"ab"), Worker()
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(videos, Worker(limit=0), fresh=True)
+    evaluate(videos, worker)
+    assert [one[-1] for one in worker.done] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda text: text.replace("float32", "bfloat16"),
+        lambda text: text.replace('"a', '"b'),
+        lambda text: "[" * 100_000 + text,
+        lambda text: text[5:],
+        lambda text: "",
+    ],
+    ids=["precision", "weights", "deep", "cut", "empty"],
+)
+def test_logs_of_other_tests_and_damaged_ones_are_left_alone(folder, spoil):
+    old = write_old_log("paper-0123456789abcdef.jsonl", listed(folder, "a"))
+    old.write_text(spoil(old.read_text()))
+    worker = Worker()
+    evaluate(listed(folder, "a"), worker)
     assert len(worker.done) == 1
 
 

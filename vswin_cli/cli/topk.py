@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vswin_cli._version import __version__
 from vswin_cli.cli import console
 from vswin_cli.cli.evaluation_text import topk_text, write_report
 from vswin_cli.cli.model_choice import ModelChoice, make_engine
@@ -174,9 +175,13 @@ def _evaluate(
     from vswin_cli.evaluation.results_log import resume
 
     title = counted(len(listed), "video")
-    num_done = sum(log.find(video) is not None for video in listed)
-    if num_done and not quiet:
-        console.note(f"{num_done:,} of {title} done by an earlier run; --fresh does them again")
+    found = [version for video in listed if (version := log.version_of(video)) is not None]
+    if found and not quiet:
+        others = sorted(set(found) - {__version__})
+        by = f", some by vswin {' and '.join(others)}" if others else ""
+        console.note(
+            f"{len(found):,} of {title} done by an earlier run{by}; --fresh does them again"
+        )
     outcomes: list[Outcome] = []
     with console.progress(title, quiet=quiet) as on_progress:
         for outcome in resume(listed, log, evaluate):

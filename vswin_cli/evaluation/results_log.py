@@ -1,10 +1,15 @@
 """Keep the outcomes of an evaluation on disk, so that an interrupted run resumes.
 
-One file per test, that is per weights, protocol, precision and version of vswin: a header that says
-which, then a line per video, written when the video is done. A video is identified by its path, its
-size and date, and its true class, so a changed list costs only what is new in it. A video that
-failed has no line: the network may have been down, so the next run tries it again. A line that a
-killed run left unfinished is dropped.
+One file per test, that is per weights, protocol, input, activation and precision: a header that
+says which, then a line per video, written when the video is done. A video is identified by its
+path, its size and date, and its true class, so a changed list costs only what is new in it. A video
+that failed has no line: the network may have been down, so the next run tries it again. A line that
+a killed run left unfinished is dropped.
+
+The version of vswin decides nothing: a day of computing is not done again because of a new help
+text. Each line names the version that wrote it, so that a command can tell of outcomes of others.
+Version 0.1.0 made a file for each version; the first run that finds no file of its own takes over
+the outcomes of such a file for the same test.
 """
 
 from __future__ import annotations
@@ -24,7 +29,7 @@ from vswin_cli.evaluation.protocols import Protocol
 from vswin_cli.evaluation.topk import Outcome
 from vswin_cli.evaluation.video_list import LabelledVideo
 from vswin_cli.models.architecture import Activation, InputSpec
-from vswin_cli.storage.files import writing
+from vswin_cli.storage.files import is_file, replacing_binary, writing
 from vswin_cli.storage.json_records import JsonValue, from_json, json_text, to_json
 from vswin_cli.storage.user_config import cache_folder
 
@@ -32,12 +37,16 @@ __all__ = ["ResultsLog", "TopkTest", "open_results_log", "resume"]
 
 _SCHEMA = "vswin.topk-ledger/1"
 _DIGEST_DIGITS = 16
+_MOST_HEAD_BYTES = 1 << 20
 _ELSEWHERE = "VSWIN_CACHE names another folder for what is kept between runs"
 
 
 @dataclass(frozen=True, slots=True)
 class TopkTest:
-    """Everything but the video that decides its outcome; the log's file is named by its digest."""
+    """Everything but the video that decides its outcome; the log's file is named by its digest.
+
+    The version is in the header only.
+    """
 
     weights_sha256: str
     protocol: Protocol
@@ -50,7 +59,8 @@ class TopkTest:
     @property
     def path(self) -> Path:
         """Path of its results log."""
-        digest = hashlib.sha256(json_text(to_json(self)).encode()).hexdigest()
+        fields = {name: value for name, value in to_json(self).items() if name != "version"}
+        digest = hashlib.sha256(json_text(fields).encode()).hexdigest()
         name = f"{self.protocol.name}-{digest[:_DIGEST_DIGITS]}.jsonl"
         return cache_folder() / "evaluations" / name
 
@@ -64,6 +74,12 @@ class ResultsLog:
     """Open for writing at its end."""
     known: dict[str, Outcome] = field(default_factory=dict)
     """By `_key` of the video."""
+    versions: dict[str, str] = field(default_factory=dict)
+    """Version of vswin that evaluated each, by the same key."""
+
+    def version_of(self, video: LabelledVideo) -> str | None:
+        """Return the version of vswin that evaluated a video; `None` if none has."""
+        return self.versions.get(_key(video))
 
     def find(self, video: LabelledVideo) -> Outcome | None:
         """Return the outcome of a video that is done and has not changed since."""
@@ -81,11 +97,10 @@ class ResultsLog:
         if outcome.rank is None:
             return
         key = _key(video)
-        line = json_text({"key": key, "outcome": to_json(outcome)})
         with writing(f"{self.path}"):
-            self.file.write(line.encode() + b"\n")
+            self.file.write(_line(key, outcome, __version__))
             self.file.flush()
-        self.known[key] = outcome
+        self.known[key], self.versions[key] = outcome, __version__
 
 
 @contextmanager
@@ -101,9 +116,49 @@ def open_results_log(test: TopkTest, *, fresh: bool = False) -> Iterator[Results
     """
     path = test.path
     with _locked(path):
-        known, num_whole_bytes = ({}, 0) if fresh else _read(path)
-        with _opened(path, test, num_whole_bytes) as file:
-            yield ResultsLog(path, file, known)
+        if not (fresh or is_file(path)):
+            _take_over(path, test)
+        content = _Content() if fresh else _read(path)
+        with _opened(path, test, content.num_whole_bytes) as file:
+            yield ResultsLog(path, file, content.known, content.versions)
+
+
+def _take_over(path: Path, test: TopkTest) -> None:
+    """Write the log of a test with the outcomes that logs of each version have of it, if any.
+
+    The file appears complete or not at all; those logs stay as they are.
+    """
+    found = path.parent.glob(f"{test.protocol.name}-*.jsonl")
+    old = [
+        one
+        for one in found
+        if (its := _test_of(one)) is not None and replace(its, version=test.version) == test
+    ]
+    if not old:
+        return
+    with replacing_binary(path) as file:
+        file.write(_head(test))
+        for one in sorted(old, key=lambda one: one.stat().st_mtime):  # the last word counts
+            content = _read(one)
+            for key, outcome in content.known.items():
+                file.write(_line(key, outcome, content.versions[key]))
+
+
+def _test_of(path: Path) -> TopkTest | None:
+    """Read the test in a log's header; what a later version added to it has its default."""
+    with suppress(OSError, SourceError), path.open("rb") as file:
+        header = _document(file.readline(_MOST_HEAD_BYTES))
+        return from_json(TopkTest, header.get("test"))
+    return None
+
+
+def _head(test: TopkTest) -> bytes:
+    return json_text({"schema": _SCHEMA, "test": to_json(test)}).encode() + b"\n"
+
+
+def _line(key: str, outcome: Outcome, version: str) -> bytes:
+    document = {"key": key, "outcome": to_json(outcome), "version": version}
+    return json_text(document).encode() + b"\n"
 
 
 @contextmanager
@@ -137,8 +192,7 @@ def _opened(path: Path, test: TopkTest, num_whole_bytes: int) -> IO[bytes]:
         file = path.open("ab")
         file.truncate(num_whole_bytes)
         if not num_whole_bytes:
-            head = {"schema": _SCHEMA, "test": to_json(test)}
-            file.write(json_text(head).encode() + b"\n")
+            file.write(_head(test))
             file.flush()
         return file
 
@@ -180,29 +234,45 @@ def _key(video: LabelledVideo) -> str:
     return hashlib.sha256(parts.encode()).hexdigest()[: 2 * _DIGEST_DIGITS]
 
 
-def _read(path: Path) -> tuple[dict[str, Outcome], int]:
-    """Read outcomes by key, and the length of the file up to its last complete line."""
+@dataclass(slots=True)
+class _Content:
+    """What a log holds."""
+
+    known: dict[str, Outcome] = field(default_factory=dict)
+    versions: dict[str, str] = field(default_factory=dict)
+    num_whole_bytes: int = 0
+    """Length of the file up to its last complete line; 0 if it is no log."""
+
+
+def _read(path: Path) -> _Content:
+    """Read a log; what is not in it counts as not done."""
     try:
         data = path.read_bytes()
     except OSError:
-        return {}, 0
+        return _Content()
     num_whole_bytes = data.rfind(b"\n") + 1
     head, *lines = data[:num_whole_bytes].split(b"\n")
-    if _document(head).get("schema") != _SCHEMA:
-        return {}, 0
-    known = {}
+    header = _document(head)
+    if header.get("schema") != _SCHEMA:
+        return _Content()
+    content = _Content(num_whole_bytes=num_whole_bytes)
+    test = header.get("test")
+    version = test.get("version") if isinstance(test, dict) else None
     for line in lines:
         document = _document(line)
         with suppress(SourceError):
             outcome = from_json(Outcome, document.get("outcome"))
             if outcome.rank is not None:
-                known[str(document.get("key"))] = outcome
-    return known, num_whole_bytes
+                key = str(document.get("key"))
+                content.known[key] = outcome
+                # Lines of 0.1.0 have no version of their own.
+                content.versions[key] = str(document.get("version", version))
+    return content
 
 
 def _document(line: bytes) -> dict[str, JsonValue]:
     try:
         document = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
