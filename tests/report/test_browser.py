@@ -67,6 +67,29 @@ def page(browser, tagged, errors):
     assert errors == []
 
 
+@pytest.fixture
+def open_report(browser, tmp_path):
+    """A function that writes a report of some sources and opens it."""
+    context = browser.new_context()
+
+    def show(*sources):
+        write_report(sources, tmp_path / "page.html")
+        page = context.new_page()
+        page.goto((tmp_path / "page.html").as_uri())
+        until(page, "document.body.dataset.ready")
+        return page
+
+    yield show
+    context.close()
+
+
+@pytest.fixture
+def own_onsets(tmp_path):
+    """Scores of which two labels have an onset of their own."""
+    own = SegmentOptions(onsets=(LabelOnset("archery", 0.8), LabelOnset("bowling", 0.25)))
+    return own.onsets, make_report_video(tmp_path, seed=3, with_video=False, options=own)
+
+
 def until(page, condition: str) -> None:
     """Wait for a condition; Playwright's own way needs `eval`, which the page forbids."""
     for _ in range(300):
@@ -197,21 +220,14 @@ def test_a_click_on_the_axis_seeks_there(page):
     until(page, f"Math.abs({TIME} - 10) < 0.2")
 
 
-def test_a_video_whose_sound_begins_first_is_sought_behind_it(browser, tagged, tmp_path):
-    video = replace(tagged.timeline.video, lead_seconds=2.0)
-    target = tmp_path / "page.html"
-    write_report(
-        [ReportSource(replace(tagged.timeline, video=video), tagged.scores, tagged.video)], target
-    )
-    context = browser.new_context()
-    page = context.new_page()
-    page.goto(target.as_uri())
-    until(page, "document.body.dataset.ready && document.body.classList.contains('has-video')")
+def test_a_video_whose_sound_begins_first_is_sought_behind_it(open_report, tagged):
+    late = replace(tagged.timeline, video=replace(tagged.timeline.video, lead_seconds=2.0))
+    page = open_report(ReportSource(late, tagged.scores, tagged.video))
+    until(page, "document.body.classList.contains('has-video')")
     until(page, f"Math.abs({TIME} - 2) < 0.2")
     page.locator("#rows tr").nth(1).click()
     chosen = sorted(tagged.timeline.segments, key=lambda one: one.start_seconds)[1]
     until(page, f"Math.abs({TIME} - {chosen.start_seconds + 2}) < 0.05")
-    context.close()
 
 
 def test_keys_play_seek_and_walk_through_segments(page, tagged):
@@ -315,12 +331,8 @@ def test_injected_script_does_not_run(page, errors):
     errors.clear()
 
 
-def test_without_video_and_scores_the_page_still_shows_and_moves(browser, tagged, tmp_path):
-    write_report([ReportSource(tagged.timeline)], tmp_path / "page.html")
-    context = browser.new_context()
-    bare = context.new_page()
-    bare.goto((tmp_path / "page.html").as_uri())
-    until(bare, "document.body.dataset.ready")
+def test_without_video_and_scores_the_page_still_shows_and_moves(open_report, tagged):
+    bare = open_report(ReportSource(tagged.timeline))
     assert spans(bare) == expected_spans(tagged.timeline.segments)
     assert not bare.locator("#tuning").is_visible()
     assert "--save-scores" in bare.locator("#no-scores").text_content()
@@ -330,22 +342,16 @@ def test_without_video_and_scores_the_page_still_shows_and_moves(browser, tagged
     bare.set_input_files("#video-file", tagged.video)
     until(bare, "document.body.classList.contains('has-video')")
     until(bare, f"{TIME} > 0")
-    context.close()
 
 
 def test_labels_with_thresholds_of_their_own_keep_them_until_the_first_slider_moves(
-    browser, tmp_path
+    open_report, own_onsets
 ):
-    own = SegmentOptions(onsets=(LabelOnset("archery", 0.8), LabelOnset("bowling", 0.25)))
-    tagged = make_report_video(tmp_path, seed=3, with_video=False, options=own)
-    write_report([ReportSource(tagged.timeline, tagged.scores)], tmp_path / "page.html")
-    context = browser.new_context()
-    page = context.new_page()
-    page.goto((tmp_path / "page.html").as_uri())
-    until(page, "document.body.dataset.ready")
+    onsets, tagged = own_onsets
+    page = open_report(ReportSource(tagged.timeline, tagged.scores))
     assert "archery 0.80, bowling 0.25" in page.locator("#own-note").text_content()
     set_value(page, "smooth", 0.2)
-    kept = find_again(tagged, onsets=own.onsets, smooth_seconds=0.2)
+    kept = find_again(tagged, onsets=onsets, smooth_seconds=0.2)
     assert spans(page) == expected_spans(kept)
     assert page.locator("#command-text").text_content() == "vswin segment SCORES --smooth 0.2"
     set_value(page, "onset", 0.41)
@@ -354,18 +360,12 @@ def test_labels_with_thresholds_of_their_own_keep_them_until_the_first_slider_mo
     page.click("#reset")
     assert spans(page) == expected_spans(tagged.timeline.segments)
     assert page.locator("#own-hint").is_visible()
-    context.close()
 
 
-def test_the_printed_command_gives_what_the_page_shows(browser, tmp_path, capsys):
+def test_the_printed_command_gives_what_the_page_shows(open_report, own_onsets, capsys):
     """Whichever slider carries the other along, and with onsets that the weights advise."""
-    own = SegmentOptions(onsets=(LabelOnset("archery", 0.8), LabelOnset("bowling", 0.25)))
-    tagged = make_report_video(tmp_path, seed=3, with_video=False, options=own)
-    write_report([ReportSource(tagged.timeline, tagged.scores)], tmp_path / "page.html")
-    context = browser.new_context()
-    page = context.new_page()
-    page.goto((tmp_path / "page.html").as_uri())
-    until(page, "document.body.dataset.ready")
+    _, tagged = own_onsets
+    page = open_report(ReportSource(tagged.timeline, tagged.scores))
     for name, value, options in (
         ("offset", 0.5, "--offset 0.5"),  # takes along an onset that is not given
         ("offset", 0.3, "--offset 0.3"),
@@ -384,7 +384,6 @@ def test_the_printed_command_gives_what_the_page_shows(browser, tmp_path, capsys
         assert spans(page) == expected_spans(run_printed(text, tagged, capsys)), (name, value)
         has_own = page.locator("#own-hint").is_visible()
         assert has_own == ("--onset" not in options)
-    context.close()
 
 
 def run_printed(command, tagged, capsys):
