@@ -26,7 +26,7 @@ __all__ = [
     "parse_seconds",
 ]
 
-Precision = Literal["auto", "float32", "bfloat16", "float16"]
+Precision = Literal["auto", "float32", "tf32", "bfloat16", "float16"]
 
 MAX_FRAME_RATE = 1000
 """Frames per second that are sampled at most."""

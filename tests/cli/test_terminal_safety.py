@@ -174,3 +174,11 @@ def test_errors_as_json_stay_json(capsys):
     err = capsys.readouterr().err
     check(err)
     assert name in json.loads(err)["error"]["message"]
+
+
+def test_warnings_of_our_code_are_sentences_and_those_of_others_name_their_place(capsys):
+    console.show_warning("no kernels", RuntimeWarning, console.__file__, 7)
+    console.show_warning("old call", DeprecationWarning, "/lib/other.py", 12)
+    ours, *others = capsys.readouterr().err.splitlines()
+    assert ours == "warning: no kernels"
+    assert others == ["/lib/other.py:12: DeprecationWarning: old call"]

@@ -50,6 +50,13 @@ def test_a_named_precision_is_taken_as_it_is(name):
     )
 
 
+def test_tf32_is_for_cuda_and_goes_by_its_own_name():
+    choice = choose("tf32", torch.device("cuda"))
+    assert (choice.name, choice.dtype) == ("tf32", torch.float32)
+    with pytest.raises(OptionError, match="tf32 is arithmetic of NVIDIA GPUs, not of cpu"):
+        choose("tf32")
+
+
 def test_an_unknown_precision_is_refused():
     with pytest.raises(OptionError, match="unknown precision 'int3'"):
         choose("int3")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import ceil, sqrt
 
 import torch
@@ -13,6 +14,7 @@ from vswin_cli.bench.machine import synchronise
 from vswin_cli.bench.record import Ceiling, Timing
 from vswin_cli.bench.timing import Workload, measure
 from vswin_cli.models.network.cpu_threads import run_pieces
+from vswin_cli.models.network.cuda_path import products_in_tf32
 
 __all__ = ["Product", "best_products", "ceiling_of"]
 
@@ -38,7 +40,11 @@ class Product:
 
 
 def best_products(
-    device: torch.device, dtype: torch.dtype, mlp_shapes: Sequence[tuple[int, int, int]]
+    device: torch.device,
+    dtype: torch.dtype,
+    mlp_shapes: Sequence[tuple[int, int, int]],
+    *,
+    tf32: bool = False,
 ) -> tuple[list[Product], int]:
     """Try square products and those of the network's own MLPs; keep the fastest few.
 
@@ -50,7 +56,7 @@ def best_products(
     """
     threads = torch.get_num_threads() if device.type == "cpu" else 1
     shapes = [(side, side, side) for side in _sides(device, threads)] + list(mlp_shapes)
-    tried = [_all_threads(shape, device, dtype) for shape in shapes]
+    tried = [_all_threads(shape, device, dtype, tf32) for shape in shapes]
     if threads > 1:
         tried += [_per_thread(shape, dtype, threads) for shape in shapes]
     workloads = [product.workload for product in tried]
@@ -74,18 +80,20 @@ def _sides(device: torch.device, threads: int) -> set[int]:
     return {_CPU_SIDE, _CPU_SIDE * ceil(sqrt(threads))}
 
 
-def _all_threads(shape: tuple[int, int, int], device: torch.device, dtype: torch.dtype) -> Product:
+def _all_threads(
+    shape: tuple[int, int, int], device: torch.device, dtype: torch.dtype, tf32: bool
+) -> Product:
     """Make one product for all threads, or for the accelerator."""
     rows, inner, columns = shape
     a = torch.randn(rows, inner, device=device).to(dtype)
     weight = torch.randn(columns, inner, device=device).to(dtype)
 
     def run() -> None:
-        with torch.inference_mode():
+        with torch.inference_mode(), products_in_tf32(tf32):
             F.linear(a, weight)
         synchronise(device)
 
-    return _product(shape, 1, dtype, run)
+    return _product(shape, 1, "tf32" if tf32 else _name(dtype), run)
 
 
 def _per_thread(shape: tuple[int, int, int], dtype: torch.dtype, threads: int) -> Product:
@@ -97,13 +105,18 @@ def _per_thread(shape: tuple[int, int, int], dtype: torch.dtype, threads: int) -
     def work(piece: torch.Tensor) -> None:
         F.linear(piece, weight)
 
-    return _product((rows, inner, columns), threads, dtype, lambda: run_pieces(work, pieces))
+    run = partial(run_pieces, work, pieces)
+    return _product((rows, inner, columns), threads, _name(dtype), run)
 
 
 def _product(
-    shape: tuple[int, int, int], threads: int, dtype: torch.dtype, run: Callable[[], None]
+    shape: tuple[int, int, int], threads: int, precision: str, run: Callable[[], None]
 ) -> Product:
     rows, inner, columns = shape
     words = f"{rows}×{inner}×{columns}" + (f" on each of {threads} threads" if threads > 1 else "")
-    name = f"{words} in {str(dtype).removeprefix('torch.')}"
-    return Product(words, 2 * threads * rows * inner * columns, Workload(name, run))
+    work = Workload(f"{words} in {precision}", run)
+    return Product(words, 2 * threads * rows * inner * columns, work)
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -29,6 +29,7 @@ from vswin_cli.inference.engine import Engine
 from vswin_cli.inference.views import make_views
 from vswin_cli.models.checkpoints.load import LoadedModel
 from vswin_cli.models.network.cpu_threads import run_pieces
+from vswin_cli.models.network.cuda_path import products_in_tf32
 from vswin_cli.storage.humanize import counted
 from vswin_cli.video.clips import Clip
 
@@ -76,7 +77,8 @@ class _Entry:
     @torch.inference_mode()
     def logits(self) -> Tensor:
         """Run the batch and wait for its logits (B, K)."""
-        logits = self.run(self.batch)
+        with products_in_tf32(self.precision == "tf32"):
+            logits = self.run(self.batch)
         synchronise(self.batch.device)
         return logits
 
@@ -132,7 +134,12 @@ def measure_networks(
             on_step(f"compiling {entry.all_threads.name}, which may take minutes")
             _add_compiled(entry, entries, notes)
     products = {
-        precision: best_products(engine.device, engine.dtype, _products_of(engine, batch_size))
+        precision: best_products(
+            engine.device,
+            engine.dtype,
+            _products_of(engine, batch_size),
+            tf32=precision == "tf32",
+        )
         for precision, engine in engines.items()
     }
     timings = measure(

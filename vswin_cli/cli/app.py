@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import traceback
+import warnings
 from pathlib import PurePath
 from typing import Annotated, Any
 
@@ -193,4 +194,5 @@ def _open_closed_descriptors() -> None:
 def main() -> None:
     """Entry point of the `vswin` script."""
     _open_closed_descriptors()
+    warnings.showwarning = console.show_warning
     sys.exit(run(sys.argv[1:]))

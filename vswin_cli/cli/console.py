@@ -10,9 +10,11 @@ import json
 import re
 import shutil
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
 
 from vswin_cli.errors import VswinError, redacted
 from vswin_cli.storage.files import writing
@@ -31,6 +33,7 @@ __all__ = [
     "progress",
     "read_stdin",
     "show",
+    "show_warning",
     "stdout_columns",
     "stdout_is_terminal",
     "to_stdout",
@@ -38,6 +41,7 @@ __all__ = [
     "write",
 ]
 
+_PACKAGE = Path(__file__).parents[1]
 OnProgress = Callable[[float, "float | None"], None]
 """Called with the amount done so far and the total, or None while it is unknown."""
 
@@ -139,6 +143,24 @@ def note_unless(quiet: bool) -> Callable[[str], None]:
 def warn(text: str) -> None:
     """Print a warning to stderr."""
     _say(f"warning: {text}")
+
+
+def show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Print what Python code warns of: ours as a sentence, other code's as Python does it.
+
+    Takes the place of `warnings.showwarning`.
+    """
+    if Path(filename).is_relative_to(_PACKAGE):
+        warn(str(message))
+    else:
+        _say(warnings.formatwarning(message, category, filename, lineno, line).rstrip())
 
 
 def error(problem: VswinError, *, as_json: bool = False) -> None:

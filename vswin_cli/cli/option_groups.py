@@ -47,7 +47,7 @@ __all__ = [
 
 PrecisionOption = Annotated[
     str,
-    running_option("--precision", metavar="TYPE", help="auto, float32, bfloat16 or float16."),
+    running_option("--precision", metavar="TYPE", help="auto, float32, tf32, bfloat16 or float16."),
 ]
 _BY_WEIGHTS = "set by the weights"
 

@@ -97,12 +97,15 @@ class Engine:
         self.crops = crops
         self.keeps_features = False
         self.device = resolve_device(options.device)
-        self.dtype = choose_precision(options.precision, self.device, model.card).dtype
+        choice = choose_precision(options.precision, self.device, model.card)
+        self.dtype = choice.dtype
+        self._precision = choice.name
         self.batch_size = options.batch_size or self._usual_batch_size()
         try:
             self._network = model.network.to(device=self.device, dtype=self.dtype).eval()
         except torch.OutOfMemoryError as cause:
             raise self._out_of_memory("the weights") from cause
+        self._network.allow_tf32 = choice.name == "tf32"
         if self.device.type == "cpu" and self._usual_batch_size() > 1:
             keep_freed_memory()
 
@@ -127,7 +130,7 @@ class Engine:
     @property
     def precision(self) -> str:
         """Name of the arithmetic in use, such as `float32`."""
-        return str(self.dtype).removeprefix("torch.")
+        return self._precision
 
     @property
     def spare_decoders(self) -> int:

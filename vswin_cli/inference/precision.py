@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 from time import thread_time
-from typing import cast
 
 import torch
 from torch import Tensor
@@ -33,7 +32,12 @@ from vswin_cli.storage.user_config import cache_folder
 
 __all__ = ["PrecisionChoice", "choose_precision"]
 
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_DTYPES: dict[str, torch.dtype] = {
+    "float32": torch.float32,
+    "tf32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
 _FIELDS = ("float32_seconds", "bfloat16_seconds")
 _LEAST_GAIN = 1.25
 """Products at less than this speed-up leave too little of it for the network as a whole."""
@@ -44,16 +48,17 @@ _STAGE = 2  # counted from 0: the one with most blocks
 
 @dataclass(frozen=True, slots=True)
 class PrecisionChoice:
-    """The network's data type, and the reason for it."""
+    """The network's arithmetic, and the reason for it."""
 
-    dtype: torch.dtype
+    name: Precision
+    """Of the arithmetic, such as `float32`."""
     reason: str
     """One phrase, for people."""
 
     @property
-    def name(self) -> Precision:
-        """Name of the arithmetic, such as `float32`."""
-        return cast(Precision, str(self.dtype).removeprefix("torch."))
+    def dtype(self) -> torch.dtype:
+        """Type of the weights; `tf32` is float32 with rounded factors in matrix products."""
+        return _DTYPES[self.name]
 
 
 def choose_precision(
@@ -71,7 +76,7 @@ def choose_precision(
         card: of the network.
 
     Raises:
-        OptionError: not the name of a precision.
+        OptionError: not the name of a precision, or none of this device.
     """
     if precision == "auto":
         return _choose(device, card)
@@ -79,22 +84,26 @@ def choose_precision(
         raise OptionError(
             f"unknown precision {precision!r}", hint=f"give auto, {', '.join(_DTYPES)}"
         )
-    return PrecisionChoice(_DTYPES[precision], "as asked for")
+    if precision == "tf32" and device.type != "cuda":
+        raise OptionError(
+            f"tf32 is arithmetic of NVIDIA GPUs, not of {device.type}", hint="give float32"
+        )
+    return PrecisionChoice(precision, "as asked for")
 
 
 def _choose(device: torch.device, card: ModelCard) -> PrecisionChoice:
     if device.type == "cuda":
-        return PrecisionChoice(torch.bfloat16, "the usual one on CUDA")
+        return PrecisionChoice("bfloat16", "the usual one on CUDA")
     if device.type != "cpu":
-        return PrecisionChoice(torch.float32, f"the usual one on {device.type}")
+        return PrecisionChoice("float32", f"the usual one on {device.type}")
     if is_small(card.architecture, card.input):
-        return PrecisionChoice(torch.float32, "decoding is slower than this small network")
+        return PrecisionChoice("float32", "decoding is slower than this small network")
     if not has_fused(torch.bfloat16):
-        return PrecisionChoice(torch.float32, "PyTorch has no bfloat16 products for this CPU")
+        return PrecisionChoice("float32", "PyTorch has no bfloat16 products for this CPU")
     exact, rough = _product_seconds(card.architecture)
-    dtype = torch.bfloat16 if exact >= _LEAST_GAIN * rough else torch.float32
+    name: Precision = "bfloat16" if exact >= _LEAST_GAIN * rough else "float32"
     times = f"{1e3 * rough:.3g} ms in bfloat16 and {1e3 * exact:.3g} ms in float32"
-    return PrecisionChoice(dtype, f"measured on this CPU: two of its products take {times}")
+    return PrecisionChoice(name, f"measured on this CPU: two of its products take {times}")
 
 
 def _product_seconds(architecture: Architecture) -> tuple[float, float]:
