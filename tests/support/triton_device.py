@@ -25,5 +25,6 @@ with pytest.MonkeyPatch.context() as patch:
         patch.setitem(os.environ, "TRITON_INTERPRET", "1")
     pytest.importorskip("triton", reason="Triton is for Linux on x86-64")
     import_module("vswin_cli.models.network.triton_kernels")
+    import_module("vswin_cli.video.nv12_kernel")
     with suppress(ImportError):  # newer versions load this on the first launch
         import_module("triton.experimental.gluon")
