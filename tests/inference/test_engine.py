@@ -1,4 +1,5 @@
 import threading
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -137,6 +138,23 @@ def test_running_out_of_memory_halves_the_batch_without_loss():
     engine.model.network.forward_steps = cramped
     assert [s.index for s in engine.score(make_clips(8))] == list(range(8))
     assert engine.batch_size == 2
+
+
+def test_tensors_of_a_failed_pass_are_gone_before_the_next_try():
+    engine = Engine(load_golden(), EngineOptions("cpu", "float32", 4))
+    whole, failed = engine.model.network.forward_steps, []
+
+    def cramped(views):
+        assert all(tensor() is None for tensor in failed)
+        half_done = views.clone()
+        if len(views) > 1:
+            failed.append(weakref.ref(half_done))
+            raise torch.OutOfMemoryError("no room")
+        return whole(half_done)
+
+    engine.model.network.forward_steps = cramped
+    assert len(list(engine.score(make_clips(4)))) == 4
+    assert len(failed) == 2
 
 
 def test_out_of_memory_with_one_view_names_the_device():

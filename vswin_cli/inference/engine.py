@@ -21,6 +21,7 @@ from torch import Tensor
 
 from vswin_cli.config import EngineOptions
 from vswin_cli.errors import DeviceError, OptionError
+from vswin_cli.inference.batch_size import measured_batch_size
 from vswin_cli.inference.pass_size import PRODUCTS_PER_PASS, products_per_view
 from vswin_cli.inference.precision import choose_precision
 from vswin_cli.inference.views import make_views
@@ -33,7 +34,7 @@ from vswin_cli.video.cores import usable_cores
 
 __all__ = ["Engine", "resolve_device"]
 
-_VIEWS_PER_PASS = {"cuda": 8, "mps": 2}
+_VIEWS_PER_PASS_ON_MPS = 2
 _MAX_VIEWS_PER_PASS = 8  # on a CPU; more were not faster
 _MOST_SHARING = 0.75  # passes per core; an estimate: beyond it one pass per core is as fast
 _FEEDING_CORES = 1  # busy with feeding a device other than the CPU
@@ -100,13 +101,13 @@ class Engine:
         choice = choose_precision(options.precision, self.device, model.card)
         self.dtype = choice.dtype
         self._precision = choice.name
-        self.batch_size = options.batch_size or self._usual_batch_size()
         try:
             self._network = model.network.to(device=self.device, dtype=self.dtype).eval()
         except torch.OutOfMemoryError as cause:
             raise self._out_of_memory("the weights") from cause
         self._network.allow_tf32 = choice.name == "tf32"
-        if self.device.type == "cpu" and self._usual_batch_size() > 1:
+        self.batch_size = options.batch_size or self._usual_batch_size()
+        if self.device.type == "cpu" and self._cpu_batch_size() > 1:
             keep_freed_memory()
 
     def __repr__(self) -> str:
@@ -141,7 +142,7 @@ class Engine:
         """
         if self.device.type != "cpu":
             return max(1, usable_cores() - _FEEDING_CORES)
-        return 1 if self._usual_batch_size() == 1 else torch.get_num_threads()
+        return 1 if self._cpu_batch_size() == 1 else torch.get_num_threads()
 
     def score(self, clips: Iterable[Clip]) -> Iterator[ClipLogits]:
         """Run clips through the network, in order, several views at a time.
@@ -161,9 +162,13 @@ class Engine:
             yield from self._run_one_pass_per_thread(chain(head, passes), workers)
 
     def _usual_batch_size(self) -> int:
-        """Views per pass: on a CPU one, unless calling operations would dominate the cost."""
-        if self.device.type != "cpu":
-            return _VIEWS_PER_PASS.get(self.device.type, 1)
+        """Views per pass, on CUDA by measurement."""
+        if self.device.type == "cuda":
+            return measured_batch_size(self._network, self.model.card.input, self.precision)
+        return _VIEWS_PER_PASS_ON_MPS if self.device.type == "mps" else self._cpu_batch_size()
+
+    def _cpu_batch_size(self) -> int:
+        """One view per pass on a CPU, unless calling operations would dominate the cost."""
         card = self.model.card
         products = products_per_view(card.architecture, card.input)
         return max(1, min(_MAX_VIEWS_PER_PASS, PRODUCTS_PER_PASS // max(1, products)))
@@ -242,8 +247,9 @@ class Engine:
             except torch.OutOfMemoryError as cause:
                 if self.batch_size == 1:
                     raise self._out_of_memory("a single view per pass") from cause
-                self.batch_size = max(1, self.batch_size // 2)
-                torch.cuda.empty_cache()
+            # Not in the handler, where the error's traceback still holds the failed pass's tensors.
+            self.batch_size = max(1, self.batch_size // 2)
+            torch.cuda.empty_cache()
 
     def _forward(self, views: Tensor) -> Tensor:
         if not self.keeps_features:

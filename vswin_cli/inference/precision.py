@@ -8,27 +8,26 @@ cached in a file that is read only if no other user can have written it.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
-from pathlib import Path
 from time import thread_time
 
 import torch
 from torch import Tensor
 
 from vswin_cli.config import Precision
-from vswin_cli.errors import OptionError, OutputError
+from vswin_cli.errors import OptionError
 from vswin_cli.inference.pass_size import is_small
 from vswin_cli.models.architecture import Architecture
 from vswin_cli.models.card import ModelCard
 from vswin_cli.models.network.cpu_threads import single_threaded_pool
 from vswin_cli.models.network.linear import Linear, has_fused
 from vswin_cli.models.network.native import describe_cpu
-from vswin_cli.storage.files import is_private, replacing_text
-from vswin_cli.storage.user_config import cache_folder
+from vswin_cli.storage.measurements import (
+    keep_measurement,
+    measurement_path,
+    read_measurement,
+)
 
 __all__ = ["PrecisionChoice", "choose_precision"]
 
@@ -110,39 +109,14 @@ def _product_seconds(architecture: Architecture) -> tuple[float, float]:
     """Return the seconds of two products in float32 and bfloat16, cached or measured now."""
     width = architecture.embed_dim << min(_STAGE, len(architecture.depths) - 1)
     hidden = int(width * architecture.mlp_ratio)
-    path = _cache_path(width, hidden)
-    kept = _read(path)
+    shapes = f"{_ROWS}×{width}×{hidden}"
+    path = measurement_path("precision", describe_cpu(), torch.__version__, shapes)
+    kept = read_measurement(path, _FIELDS)
     if kept is None:
         kept = single_threaded_pool(1).submit(_measure, width, hidden).result()
-        _keep(path, kept)
-    return kept
-
-
-def _cache_path(width: int, hidden: int) -> Path:
-    """Return the path of the file of times, which depend on the CPU, PyTorch and the shapes."""
-    marks = f"{describe_cpu()}|{torch.__version__}|{_ROWS}×{width}×{hidden}"
-    digits = hashlib.sha256(marks.encode()).hexdigest()[:20]
-    return cache_folder() / "precision" / f"{digits}.json"
-
-
-def _read(path: Path) -> tuple[float, float] | None:
-    with suppress(OSError, ValueError, RecursionError, TypeError, KeyError):
-        if not is_private(path):
-            return None
-        content = json.loads(path.read_text(encoding="utf-8"))
-        exact, rough = (float(content[name]) for name in _FIELDS)
-        if 0 < exact < inf and 0 < rough < inf:
-            return exact, rough
-    return None
-
-
-def _keep(path: Path, seconds: tuple[float, float]) -> None:
-    """Write times to the cache; where that is impossible, each process measures again."""
-    with suppress(OSError, OutputError):
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if is_private(path.parent):
-            with replacing_text(path) as file:
-                json.dump(dict(zip(_FIELDS, seconds, strict=True)), file)
+        keep_measurement(path, dict(zip(_FIELDS, kept, strict=True)))
+    exact, rough = kept
+    return exact, rough
 
 
 @torch.inference_mode()

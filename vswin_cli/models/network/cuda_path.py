@@ -87,6 +87,14 @@ class CudaPath:
                 self._step_aside(f"{type(problem).__name__}: {problem}")
                 return None
 
+    def forget_sizes(self) -> None:
+        """Drop the tables and graphs of all input sizes."""
+        with self._lock:
+            self._graphs.clear()
+            self._calls.clear()
+            if self._fast is not None:
+                self._fast.forget_sizes()
+
     def _checked_network(self, x: Tensor) -> TritonNetwork | None:
         """Return the network by kernels, built and checked once for each state of the weights."""
         if self._has_failed or x.dtype != self._parameters[0].dtype:

@@ -350,6 +350,12 @@ class VideoSwin(nn.Module):
         features: Tensor = rows.view(x.shape[0], *routes[-1].grid, -1)
         return features.permute(0, 4, 1, 2, 3)
 
+    def forget_sizes(self) -> None:
+        """Drop the tables of all input sizes; they are built again when a size comes back."""
+        self._routes.clear()
+        if self._cuda_path is not None:
+            self._cuda_path.forget_sizes()
+
     def routes_for(self, x: Tensor) -> tuple[StageRoute, ...]:
         """Build the index tables for the input's size, or return the cached ones."""
         tiled = x.device.type == "cpu" and torch.is_inference_mode_enabled()

@@ -110,6 +110,10 @@ class TritonNetwork:
         grid = network.routes_for(x)[-1].grid
         return rows.view(len(x), *grid, -1).permute(0, 4, 1, 2, 3)
 
+    def forget_sizes(self) -> None:
+        """Drop the tables of all input sizes."""
+        self._tables.clear()
+
     def _block(
         self, block: _Block, rows: Tensor, delta: Tensor | None, tables: _Blocks, *, is_first: bool
     ) -> tuple[Tensor, Tensor]:
