@@ -131,7 +131,7 @@ def test_files_whose_times_changed_in_a_move_are_done_again_and_counted(moved_pr
 
 
 @pytest.mark.slow
-def test_videos_that_moved_without_their_table_are_done_again_and_told(moved_project, batch):
+def test_videos_that_moved_without_their_table_are_done_again_with_a_note(moved_project, batch):
     for video in list((moved_project / "videos").iterdir()):
         (moved_project / "videos" / "day1").mkdir(exist_ok=True)
         video.rename(moved_project / "videos" / "day1" / video.name)
@@ -214,6 +214,6 @@ def test_a_run_deletes_temporary_files_of_a_killed_one(tmp_path):
         assert not left.exists()
 
 
-def test_fingerprints_tell_settings_apart():
+def test_fingerprints_differ_with_the_settings():
     assert fingerprint("a", {"b": 1.0}) == fingerprint("a", {"b": 1.0})
     assert fingerprint("a", {"b": 1.0}) != fingerprint("a", {"b": 1.5})

@@ -122,7 +122,7 @@ def test_a_file_whose_server_does_not_answer_counts_as_unchanged(server, batch):
     assert {method for method, _ in server.asked[-2:]} == {"HEAD"}
 
 
-def test_a_server_that_never_tells_a_version_is_trusted(server, batch):
+def test_a_server_that_states_no_version_is_trusted(server, batch):
     server.answers_head = False
     assert batch() == 0
     assert batch() == 2
@@ -146,7 +146,7 @@ def test_a_download_in_progress_counts_as_a_heartbeat(server, tiny_model, tmp_pa
     assert [method for method, _ in server.asked] == ["HEAD", "GET"]
 
 
-def test_a_server_tells_size_and_version(server):
+def test_size_and_version_are_those_that_the_server_states(server):
     server.tag = '"x"'
     size = (server.folder / "clip0.mp4").stat().st_size
     state = look_at(f"{server.address}/clip0.mp4")
@@ -164,7 +164,7 @@ def test_nothing_is_known_of_a_missing_file(server, path):
     assert look_at("http://[/a.mp4") == RemoteState(None, None)
 
 
-def test_object_stores_tell_changes_too():
+def test_changes_in_object_stores_are_found():
     fsspec = pytest.importorskip("fsspec")
     system = fsspec.filesystem("memory")
     system.pipe("/store/a.mp4", b"first")

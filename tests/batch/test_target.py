@@ -27,7 +27,7 @@ def test_equal_names_get_different_files(tmp_path):
         ("r.d/", None, ("json", True, "r.d", "results.files.csv")),
     ],
 )
-def test_the_name_tells_what_is_written(out, format, expected):
+def test_the_name_decides_what_is_written(out, format, expected):
     target = choose_target(out, format)
     found = (target.format, target.is_folder, target.table.name, target.files_table.name)
     assert found == expected

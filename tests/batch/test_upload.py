@@ -191,7 +191,7 @@ def test_a_failed_upload_is_repeated_by_the_next_run(batch, folder, memory, monk
     [
         ("https://example.org/r.csv", "HTTP addresses are read-only"),
         ("nonsense://bucket/r.csv", "unknown protocol"),
-        ("memory://bucket/r.docx", "does not say the format"),
+        ("memory://bucket/r.docx", "belongs to no format"),
         ("memory://bucket/r.srt", "one video per file"),
     ],
 )

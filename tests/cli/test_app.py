@@ -123,7 +123,7 @@ def test_a_file_that_looks_like_an_option_is_explained(capsys):
         assert "`vswin tag --help` lists the options" in capsys.readouterr().err
 
 
-def test_help_tells_what_json_does_in_each_command(capsys):
+def test_help_describes_json_in_each_command(capsys):
     said = {}
     for command in ("probe", "tag", "batch"):
         run([command, "--help"])
@@ -138,7 +138,7 @@ SCRIPT = "import sys; from vswin_cli.cli.app import run; sys.exit(run(sys.argv[1
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk that is always full")
 @pytest.mark.parametrize("arguments", [["schema"], ["models"], ["--help"], ["tag", "-h"]])
-def test_a_full_disk_behind_stdout_is_told_as_for_any_result(arguments):
+def test_a_full_disk_behind_stdout_is_reported_as_for_any_result(arguments):
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, "-c", SCRIPT, *arguments],

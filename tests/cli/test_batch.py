@@ -470,7 +470,7 @@ def test_strict_checks_only_coverage(batch, tmp_path):
     whole = VideoRecipe(num_frames=240, container_options={"movflags": "faststart"})
     short = cut_short(make_video(tmp_path / "whole.mp4", whole), 0.6)
     code, _, err = batch(short, "--out", tmp_path / "r.csv", "--strict")
-    assert (code, "--min-coverage 0.98 asks for" in err) == (7, True)
+    assert (code, "--min-coverage 0.98 could be analysed" in err) == (7, True)
     assert read_csv(tmp_path / "r.files.csv")[0]["status"] == "partial"
     assert batch(short, "--out", tmp_path / "r.csv", "--strict", "--min-coverage", "0")[0] == 0
 
@@ -497,7 +497,7 @@ def test_every_partial_and_failed_video_has_a_reason_everywhere(batch, folder, t
         assert rows["good.mp4"]["error"] == ""
         assert f"partial: {videos}/short.mp4: {rows['short.mp4']['error']}" in err
         assert f"failed: {videos}/empty.mp4: NOT_A_VIDEO: " in err
-        assert "2 of 3 files done, 1 only in part, 1 failed" in err
+        assert "2 of 3 files done, 1 partial, 1 failed" in err
     code, stdout, _ = batch(*arguments, "--json")
     problems = json.loads(stdout)["problems"]
     assert [(Path(one["video"]).name, one["status"], one["code"]) for one in problems] == [

@@ -241,7 +241,7 @@ class Attack:
         return os.system, (f"touch {self.target}",)
 
 
-def test_a_pickle_that_wants_to_run_code_is_refused_and_does_not(tmp_path, capsys):
+def test_a_pickle_with_code_is_refused_and_not_run(tmp_path, capsys):
     meta = {"hidden": Attack(str(tmp_path / "attacked"))}
     file = mmaction2_file(tmp_path / "in.pth", golden_state("w877"), meta=meta)
     code, text = refused(capsys, file, tmp_path / "out")

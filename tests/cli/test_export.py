@@ -291,7 +291,7 @@ def test_segment_groups_labels(scores, tmp_path):
     assert one.postprocess.groups[0].members == ("playing *",)
 
 
-def test_segment_tells_when_gating_applied(scores, capsys):
+def test_segment_reports_that_gating_applied(scores, capsys):
     call(segment, scores, "--min-margin", "0.2", "--json")
     printed = capsys.readouterr()
     document = json.loads(printed.out)
@@ -299,7 +299,7 @@ def test_segment_tells_when_gating_applied(scores, capsys):
     assert "no label stood out" in printed.err
 
 
-def test_segment_refuses_a_label_it_does_not_know(scores):
+def test_segment_refuses_an_unknown_label(scores):
     with pytest.raises(OptionError, match="archary"):
         call(segment, scores, "--include", "archary")
 

@@ -150,7 +150,7 @@ def test_card_of_every_name_prints(capsys, spec):
     assert f"`vswin download {spec.name}`" in out
 
 
-def test_card_tells_how_something_something_is_sampled(capsys):
+def test_card_states_how_something_something_is_sampled(capsys):
     assert "spread over the clip" in read(capsys, "models", "show", "swin-b-ssv2")
 
 
@@ -180,7 +180,11 @@ def test_card_of_weights_that_are_in_no_table_prints_where_they_are_here(capsys,
 @pytest.mark.parametrize(
     ("name", "message", "hint"),
     [
-        ("user/other", "user/other is not downloaded yet", "`vswin download user/other` brings it"),
+        (
+            "user/other",
+            "user/other is not downloaded yet",
+            "`vswin download user/other` fetches both",
+        ),
         ("./none", "none: no such file", "check the path"),
         ("./weights.pth", "not a folder in vswin's format, so it has no card", "`vswin convert`"),
     ],

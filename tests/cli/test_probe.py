@@ -35,7 +35,7 @@ def run_json(*arguments):
     return result, body["videos"]
 
 
-def test_text_tells_format_rate_and_duration(tmp_path):
+def test_text_shows_format_rate_and_duration(tmp_path):
     result = run(make_video(tmp_path / "a.mkv", VideoRecipe(rotation=90, width=96)))
     assert result.exit_code == 0
     turned = "rotated 90° counter-clockwise, shown as 64×96"
@@ -45,7 +45,7 @@ def test_text_tells_format_rate_and_duration(tmp_path):
     assert "status" not in result.stdout
 
 
-def test_scan_tells_what_is_missing(tmp_path):
+def test_scan_shows_what_is_missing(tmp_path):
     whole = make_video(tmp_path / "whole.mkv", VideoRecipe(num_frames=150, gop=10))
     result = run(drop_packets(whole, tmp_path / "a.mkv", range(50, 90)), "--scan")
     assert "status      partial" in result.stdout
@@ -78,13 +78,13 @@ INFO = VideoInfo(
     ("declared", "first", "expected"),
     [
         ("30000/1001", 29.94, "29.97 per second"),
-        ("2009/100", 30.0, "20.09 per second says the container, 30 say the first frames; --scan"),
+        ("2009/100", 30.0, "20.09 per second by the container, 30 by the first frames; --scan"),
         (None, 25.0, "25 per second"),
         ("25", None, "25 per second"),
         (None, None, "unknown"),
     ],
 )
-def test_without_scan_one_frame_rate_is_told_if_there_is_one(declared, first, expected):
+def test_without_scan_one_frame_rate_is_shown_if_there_is_one(declared, first, expected):
     info = replace(INFO, declared_frame_rate=declared, measured_frame_rate=first)
     assert _rate_at_a_glance(info).startswith(expected)
 
@@ -93,19 +93,19 @@ def test_without_scan_one_frame_rate_is_told_if_there_is_one(declared, first, ex
     ("declared", "variable", "interval", "expected"),
     [
         ("30", False, 1 / 30, "30 per second"),
-        ("60", False, 1 / 30, "30 per second; the container says 60"),
+        ("60", False, 1 / 30, "30 per second; the container states 60"),
         ("20", True, 1 / 30, "variable, 20 per second on average, mostly 30"),
         (
             "25",
             True,
             1 / 30,
-            "variable, 20 per second on average, mostly 30; the container says 25",
+            "variable, 20 per second on average, mostly 30; the container states 25",
         ),
         ("20", True, 1 / 20, "variable, 20 per second on average"),
         ("20", True, None, "20 per second"),
     ],
 )
-def test_a_scan_tells_what_the_frame_rate_is(declared, variable, interval, expected):
+def test_a_scan_shows_the_frame_rate(declared, variable, interval, expected):
     report = DecodeReport(
         "end",
         0.0,

@@ -73,7 +73,7 @@ def test_command_never_overwrites_what_the_page_is_made_of(tagged, tmp_path, cap
 
 
 @pytest.mark.parametrize("name", ["page.txt", "page"])
-def test_a_page_whose_name_no_browser_knows_is_refused(tagged, tmp_path, capsys, name):
+def test_a_page_without_an_html_ending_is_refused(tagged, tmp_path, capsys, name):
     code = run(["report", str(tagged.scores), "-o", str(tmp_path / name)])
     assert code == OptionError.exit_code
     error, hint = capsys.readouterr().err.splitlines()

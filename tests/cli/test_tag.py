@@ -144,7 +144,7 @@ def test_a_result_without_segments_says_how_near_it_was(tag, movie):
     assert "best score" not in out
 
 
-def test_a_stride_that_had_to_be_rounded_is_told(tag, movie):
+def test_a_stride_that_had_to_be_rounded_is_reported(tag, movie):
     code, out, err = tag(movie, "--json", "--stride", "2%")
     assert code == 0
     assert "the stride of 2% is rounded to 2 sampled frames" in err
@@ -162,7 +162,7 @@ def test_include_may_not_drop_a_group(tag, movie):
     assert {one["label"] for one in json.loads(out)["segments"]} & {"ball", "water"}
 
 
-def test_time_between_clips_that_nobody_looked_at_is_told(tag, tmp_path):
+def test_time_between_clips_that_is_not_analysed_is_reported(tag, tmp_path):
     video = make_video(tmp_path / "long.mp4", VideoRecipe(num_frames=600))
     _, out, err = tag(video, "--json", "--stride", "8s")
     document = json.loads(out)
@@ -252,7 +252,7 @@ def test_a_video_that_ends_before_the_start_fails_alone(tag, movie, tmp_path):
     assert "hint: give an earlier --start" in err
 
 
-def test_labels_that_the_weights_lack_are_told_once(tag, movie, tmp_path):
+def test_labels_that_the_weights_lack_are_reported_once(tag, movie, tmp_path):
     other = shutil.copy(movie, tmp_path / "other.mp4")
     code, _, err = tag(movie, other, "--include", "zebra", "-f", "jsonl")
     assert code == 2

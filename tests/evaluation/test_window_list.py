@@ -37,7 +37,7 @@ def test_a_list_with_commas_and_no_more_than_videos_and_labels(tmp_path):
         ("video,label\n,pan\n", "line 2: a video and a label"),
         ("video,start,end,label\na.mp4,x,2,pan\n", "line 2: cannot read the time 'x'"),
         ("video,start,end,label\na.mp4,2,1,pan\n", "line 2: the window ends at 1 s"),
-        ("video,label,sure\na.mp4,pan,\n", "no window of which the viewer was sure"),
+        ("video,label,sure\na.mp4,pan,\n", "no window that is marked as sure"),
         ('video,label,sure\na.mp4,pan,"yes\nb.mp4,pan,yes\n', "list.csv, line 2: unexpected end"),
         ('video,label,note\na.mp4,pan,"a\nb"\nb.mp4,roll,\n', "line 4: 'roll' is not a label"),
     ],

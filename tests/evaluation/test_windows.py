@@ -59,7 +59,7 @@ def test_a_whole_video_is_taken_in_pieces_of_equal_length(table):
 
 def test_a_window_that_no_clip_has_seen_is_a_failure(window):
     late = replace(window, start_seconds=100.0, end_seconds=102.0)
-    assert scored([[0.9, 0.1, 0.1, 0.0]] * 8, late).problem == "no clip has seen 100 to 102 s"
+    assert scored([[0.9, 0.1, 0.1, 0.0]] * 8, late).problem == "no clip covers 100 to 102 s"
     assert 8 * STEP < 100
 
 

@@ -1,7 +1,7 @@
 """The interface of all executors, and the executor that works in this process.
 
-An executor starts workers, passes jobs to them and delivers their messages. Queues, retries and
-the journal are the scheduler's business.
+An executor starts workers, passes jobs to them and delivers their messages. The
+scheduler handles queues, retries and the journal.
 """
 
 from __future__ import annotations
@@ -10,11 +10,8 @@ import queue
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from vswin_cli.batch.job import Fatal, Job, Lost, Message, Ready, Task
-from vswin_cli.batch.job_runner import JobRunner
-from vswin_cli.batch.shared_engine import clips_per_batch
-from vswin_cli.batch.thread_worker import ThreadWorker, run_job
-from vswin_cli.video.decoder_pool import DecoderPool
+from vswin_cli.batch.job import Fatal, Job, Lost, Message, Task
+from vswin_cli.batch.thread_worker import ThreadWorker
 
 if TYPE_CHECKING:
     from vswin_cli.inference.engine import Engine
@@ -29,7 +26,7 @@ Without a key the message is about the worker itself.
 
 
 class Executor(Protocol):
-    """Workers of one kind, known by number.
+    """Workers of one kind, identified by number.
 
     A worker sends `Ready` once it has started, then answers each job with an `Outcome`,
     `TooLong`, `PartDone` or `Fatal`, after any number of `Heartbeat`s. After `Lost` or `Fatal`
@@ -41,7 +38,7 @@ class Executor(Protocol):
         """How many workers there should be."""
 
     def start_worker(self) -> int:
-        """Begin to start a worker; returns its number at once."""
+        """Start a worker in the background and return its number."""
 
     def assign(self, number: int, job: Job) -> None:
         """Give a job to a worker that is ready and below its capacity."""
@@ -57,66 +54,48 @@ class Executor(Protocol):
 
 
 class InlineExecutor:
-    """One worker: this process.
-
-    With one clip per batch, `wait` does the work and no thread is started. With more, a
-    `ThreadWorker` analyses several videos at a time, so that their clips fill a batch.
-    """
+    """One worker: the threads of a `ThreadWorker` in this process."""
 
     size = 1
 
     def __init__(self, engine: Engine, task: Task) -> None:
         self._engine = engine
         self._task = task
-        self._decoders = DecoderPool()
-        self._runner = JobRunner(engine, task, self._decoders)
-        self._uses_threads = clips_per_batch(engine) > 1
         self._number = 0
-        self._jobs: list[Job] = []
         self._messages: queue.SimpleQueue[tuple[str | None, Message]] = queue.SimpleQueue()
         self._worker: ThreadWorker | None = None
 
     def start_worker(self) -> int:
-        """Start new threads, if any are needed."""
+        """Start new threads."""
         self._number += 1
-        ready = Ready(self._runner.device)
-        if self._uses_threads:
-            # A new queue: messages of the threads before must not count for the new worker.
-            messages = self._messages = queue.SimpleQueue()
-            self._worker = ThreadWorker(self._engine, self._task, lambda *item: messages.put(item))
-            ready = self._worker.ready
-        self._messages.put((None, ready))
+        # A new queue: messages of the threads before must not count for the new worker.
+        messages = self._messages = queue.SimpleQueue()
+        self._worker = ThreadWorker(self._engine, self._task, lambda *item: messages.put(item))
+        messages.put((None, self._worker.ready))
         return self._number
 
     def assign(self, number: int, job: Job) -> None:
-        """Begin with the job, or keep it for `wait`."""
-        if self._worker is None:
-            self._jobs.append(job)
-        else:
-            self._worker.submit(job)
+        """Give the job to a thread."""
+        assert self._worker is not None
+        self._worker.submit(job)
 
     def stop_worker(self, number: int) -> None:
-        """Drop the jobs and end the threads."""
-        self._jobs.clear()
+        """End the threads."""
         if self._worker is not None:
             self._worker.close()
             self._worker = None
 
     def wait(self, timeout_seconds: float, deliver: Deliver) -> None:
-        """Do a job, if one is assigned, or deliver a message of the threads."""
-        number = self._number
-        if self._jobs:
-            run_job(self._runner, self._jobs.pop(), lambda *item: deliver(number, *item))
-            return
+        """Deliver the next message of the threads."""
+        # The main thread only waits here, so that it handles signals while a job runs.
         try:
             key, message = self._messages.get(timeout=timeout_seconds)
         except queue.Empty:
             return
         if isinstance(message, (Lost, Fatal)):
-            self.stop_worker(number)
-        deliver(number, key, message)
+            self.stop_worker(self._number)
+        deliver(self._number, key, message)
 
     def close(self) -> None:
         """End the threads and the decoders."""
         self.stop_worker(self._number)
-        self._decoders.close()

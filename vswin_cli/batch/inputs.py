@@ -1,6 +1,6 @@
 """Turn the arguments of `vswin batch` into a list of inputs, one per row of the results.
 
-No argument is dropped silently: one that names nothing becomes an input that has failed already.
+No argument is dropped silently: one that matches nothing becomes a failed input.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from vswin_cli.storage.sources import VideoSource, find_sources
 __all__ = ["BatchInput", "Shard", "collect_inputs", "entry_name", "query_addresses"]
 
 _ENTRY_DIGITS = 24
-_UNKNOWN = "address"  # identity of a remote file whose server tells neither size nor time
+_UNKNOWN = "address"  # identity of a remote file whose server states neither size nor time
 _REQUESTS_AT_A_TIME = 16
 
 
@@ -114,14 +114,14 @@ def collect_inputs(
     """
     found: dict[str, BatchInput] = {}
     for argument in _arguments(arguments, standard_input):
-        for one in _expand(argument):
-            if _matches(one, files, skip_files):
-                found.setdefault(one.place, one)
+        for item in _expand(argument):
+            if _matches(item, files, skip_files):
+                found.setdefault(item.place, item)
     return _raise_if_all_failed(list(found.values()))
 
 
 def _raise_if_all_failed(inputs: list[BatchInput]) -> list[BatchInput]:
-    problems = [one.problem for one in inputs if one.problem is not None]
+    problems = [item.problem for item in inputs if item.problem is not None]
     # Probably a misspelt command: it must not replace the results of an earlier one.
     if problems and len(problems) == len(inputs):
         raise problems[0]
@@ -129,9 +129,9 @@ def _raise_if_all_failed(inputs: list[BatchInput]) -> list[BatchInput]:
 
 
 def query_addresses(inputs: Sequence[BatchInput]) -> list[BatchInput]:
-    """Ask the servers for size and time of remote inputs, many at a time.
+    """Query the servers for size and time of remote inputs, several at a time.
 
-    If a server tells neither, any earlier result for its file counts.
+    If a server states neither, any earlier result for its file counts.
 
     Raises:
         OptionError: there are only addresses, none with a protocol that is supported.
@@ -140,14 +140,14 @@ def query_addresses(inputs: Sequence[BatchInput]) -> list[BatchInput]:
         return _raise_if_all_failed(list(pool.map(_query_address, inputs)))
 
 
-def _query_address(one: BatchInput) -> BatchInput:
-    if one.source.path is not None or one.problem is not None:
-        return one
+def _query_address(item: BatchInput) -> BatchInput:
+    if item.source.path is not None or item.problem is not None:
+        return item
     try:
-        state = look_at(one.place)
+        state = look_at(item.place)
     except OptionError as problem:
-        return replace(one, identity=None, problem=problem)
-    return replace(one, identity=state.version or _UNKNOWN, size_bytes=state.size_bytes or 0)
+        return replace(item, identity=None, problem=problem)
+    return replace(item, identity=state.version or _UNKNOWN, size_bytes=state.size_bytes or 0)
 
 
 def _arguments(arguments: Iterable[str], standard_input: Iterable[str]) -> Iterator[str]:
@@ -187,7 +187,10 @@ def _expand(argument: str) -> list[BatchInput]:
         problems |= missing
     except OptionError as problem:
         problems[argument] = problem
-    wrong = [BatchInput(VideoSource.of(name), None, problem=one) for name, one in problems.items()]
+    wrong = [
+        BatchInput(VideoSource.of(name), None, problem=problem)
+        for name, problem in problems.items()
+    ]
     return [*(_read_status(source) for source in found), *wrong]
 
 
@@ -204,8 +207,9 @@ def _read_status(source: VideoSource) -> BatchInput:
     return BatchInput(source, f"{status.st_size}:{status.st_mtime_ns}", status.st_size)
 
 
-def _matches(one: BatchInput, files: Sequence[str], skip_files: Sequence[str]) -> bool:
-    path = PurePosixPath(without_query(one.source.uri).replace("\\", "/"))
-    if files and one.problem is None and not any(path.match(pattern) for pattern in files):
+def _matches(item: BatchInput, files: Sequence[str], skip_files: Sequence[str]) -> bool:
+    # --files keeps failed arguments: their errors must be shown.
+    path = PurePosixPath(without_query(item.source.uri).replace("\\", "/"))
+    if files and item.problem is None and not any(path.match(pattern) for pattern in files):
         return False
     return not any(path.match(pattern) for pattern in skip_files)

@@ -109,11 +109,11 @@ class Job:
         return self.entry if self.part is None else f"{self.entry}/{self.part.index}"
 
     @classmethod
-    def of(cls, one: BatchInput) -> Job:
+    def of(cls, item: BatchInput) -> Job:
         """Make the job for an input."""
-        path = one.source.path
-        source = replace(one.source, path=None if path is None else path.absolute())
-        return cls(source, one.entry, one.identity, one.size_bytes)
+        path = item.source.path
+        source = replace(item.source, path=None if path is None else path.absolute())
+        return cls(source, item.entry, item.identity, item.size_bytes)
 
     def again(self) -> Job:
         """Return the job for the next attempt."""

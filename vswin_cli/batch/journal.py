@@ -68,6 +68,7 @@ class Journal:
         """Iterate over the names of all entries, in no order."""
         with suppress(OSError):
             for path in (self.folder / "entries").iterdir():
+                # A name with a dot in front is a file that is being written.
                 if path.suffix == ".json" and not path.name.startswith("."):
                     yield path.stem
 
@@ -149,7 +150,7 @@ class Journal:
             outcome = from_json(Outcome, document)
         except SourceError:
             return None  # damaged or written by another version: the video is done again
-        # An entry under another's name would be written to that one's place.
+        # A renamed entry must not be taken for the result of another input.
         return outcome if outcome.entry == entry else None
 
     def _read(self, entry: str) -> dict[str, JsonValue] | None:
@@ -166,7 +167,7 @@ class Journal:
 def unlink_link(path: Path) -> str | None:
     """Remove a symbolic link where a result is to be written; returns what it led to.
 
-    Results never go through a link: it may lead to a file that nobody meant to replace.
+    Results are never written through a link, which may lead to a file outside the results.
 
     Raises:
         OutputError: it cannot be removed.
@@ -180,7 +181,7 @@ def unlink_link(path: Path) -> str | None:
 
 
 def _clear_way(path: Path) -> None:
-    """Move aside what is at the path of an entry and is no file: a link, a pipe, a folder."""
+    """Rename a link, a pipe or a folder that is at the path of an entry."""
     with writing(f"{path}"), suppress(FileNotFoundError):
         if not stat.S_ISREG(path.lstat().st_mode):
             path.replace(path.with_suffix(".damaged"))
@@ -190,7 +191,7 @@ def _clear_way(path: Path) -> None:
 def lock_journal(journal: Journal, shard: Shard | None = None) -> Iterator[None]:
     """Lock the journal inside the block, and delete temporary files of a killed run.
 
-    A run on all inputs excludes all others; runs on different shards may go on side by side.
+    A run on all inputs excludes all others; runs on different shards may overlap.
 
     Raises:
         OutputError: another run holds the lock, or the folder cannot be written.
@@ -199,6 +200,7 @@ def lock_journal(journal: Journal, shard: Shard | None = None) -> Iterator[None]
     with ExitStack() as stack:
         with writing(f"{journal.folder}"):
             if shard is None:
+                # The locks of the shards, too: their runs write entries of the same inputs.
                 _acquire(stack, journal, _ALL_INPUTS)
                 for other in sorted(journal.folder.glob("shard-*.lock")):
                     _acquire(stack, journal, other.stem)
@@ -215,6 +217,8 @@ def lock_journal(journal: Journal, shard: Shard | None = None) -> Iterator[None]
 def _acquire(stack: ExitStack, journal: Journal, name: str) -> None:
     from filelock import FileLock, Timeout
 
+    # The system holds the lock and frees it when the process ends, however it ends. The owner file
+    # is only for the message and may be out of date.
     lock = FileLock(journal.folder / f"{name}.lock")
     owner = journal.folder / f"{name}.owner"
     try:

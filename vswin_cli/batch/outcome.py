@@ -60,7 +60,9 @@ class Outcome:
         """Return the outcome with the figures of a timeline and, if it is partial, the reason."""
         is_partial = timeline.status == "partial"
         # The reason is among the warnings of every partial timeline.
-        reason = next((one.message for one in timeline.warnings if one.code == PARTIAL), None)
+        reason = next(
+            (notice.message for notice in timeline.warnings if notice.code == PARTIAL), None
+        )
         return replace(
             self,
             status="partial" if is_partial else "ok",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from itertools import islice
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 from vswin_cli.errors import OptionError
 from vswin_cli.storage.files import replacing_binary
 from vswin_cli.timeline.record import Timeline
+from vswin_cli.timeline.segments import Segment
 
 __all__ = ["check_parquet", "write_parquet"]
 
@@ -39,22 +40,7 @@ def write_parquet(path: Path, timelines: Iterable[Timeline]) -> None:
         OutputError: the path cannot be written; an earlier file is kept.
     """
     pa, pq = import_module("pyarrow"), import_module("pyarrow.parquet")
-    text, real, whole = pa.string(), pa.float64(), pa.int64()
-    schema = pa.schema(
-        [
-            ("video", text),
-            ("start", real),
-            ("end", real),
-            ("duration", real),
-            ("label", text),
-            ("class_id", whole),
-            ("score", real),
-            ("score_max", real),
-            ("peak", real),
-            ("windows", whole),
-            ("model", text),
-        ]
-    )
+    schema = pa.schema([(name, getattr(pa, kind)()) for name, kind, _ in _COLUMNS])
     remaining = iter(timelines)
     with replacing_binary(path) as file, pq.ParquetWriter(file, schema) as writer:
         while group := list(islice(remaining, _VIDEOS_PER_GROUP)):
@@ -64,23 +50,27 @@ def write_parquet(path: Path, timelines: Iterable[Timeline]) -> None:
 
 def _rows(timeline: Timeline) -> list[dict[str, Any]]:
     return [
-        {
-            "video": _text(timeline.video.uri),
-            "start": one.start_seconds,
-            "end": one.end_seconds,
-            "duration": one.duration_seconds,
-            "label": _text(one.label),
-            "class_id": one.class_id,
-            "score": one.score,
-            "score_max": one.score_max,
-            "peak": one.peak_seconds,
-            "windows": one.num_clips,
-            "model": _text(timeline.model.id),
-        }
-        for one in timeline.segments
+        {name: value(timeline, segment) for name, _, value in _COLUMNS}
+        for segment in timeline.segments
     ]
 
 
 def _text(text: str) -> str:
     """Escape lone surrogates, from file names that are not UTF-8: Parquet takes only UTF-8."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+_COLUMNS: tuple[tuple[str, str, Callable[[Timeline, Segment], Any]], ...] = (
+    ("video", "string", lambda timeline, _: _text(timeline.video.uri)),
+    ("start", "float64", lambda _, segment: segment.start_seconds),
+    ("end", "float64", lambda _, segment: segment.end_seconds),
+    ("duration", "float64", lambda _, segment: segment.duration_seconds),
+    ("label", "string", lambda _, segment: _text(segment.label)),
+    ("class_id", "int64", lambda _, segment: segment.class_id),
+    ("score", "float64", lambda _, segment: segment.score),
+    ("score_max", "float64", lambda _, segment: segment.score_max),
+    ("peak", "float64", lambda _, segment: segment.peak_seconds),
+    ("windows", "int64", lambda _, segment: segment.num_clips),
+    ("model", "string", lambda timeline, _: _text(timeline.model.id)),
+)
+"""Name, type in Arrow and value of each column."""

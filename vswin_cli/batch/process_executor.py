@@ -101,12 +101,14 @@ class ProcessExecutor:
         """Kill a process."""
         worker = self._workers.pop(number, None)
         if worker is not None:
+            # Not SIGTERM, which workers ignore. Their decoders read EOF and end.
             worker.process.kill()
             worker.process.join()
             worker.pipe.close()
 
     def wait(self, timeout_seconds: float, deliver: Deliver) -> None:
         """Deliver the next message of every process that has sent one."""
+        # One message per worker and call, so that a busy worker does not delay the others.
         by_pipe = {worker.pipe: number for number, worker in self._workers.items()}
         for pipe in mp_connection.wait(list(by_pipe), timeout_seconds):
             number = by_pipe[pipe]  # type: ignore[index]
@@ -147,7 +149,7 @@ class ProcessExecutor:
 
 @contextmanager
 def _stop_signals_blocked() -> Iterator[None]:
-    """Have processes that start in this block ignore Ctrl-C and SIGTERM from the first moment.
+    """Block Ctrl-C and SIGTERM in the processes that are started inside the block.
 
     A worker ignores them itself, but only after seconds of imports; until then the signal mask
     that it inherits protects it. A signal for this process is delivered after the block.
@@ -213,9 +215,11 @@ class _ParentPipe:
     def report(self, key: str | None, message: Message) -> None:
         """Send a message about a job, but heartbeats only now and then.
 
-        If the parent does not read any more, `next_job` will find out.
+        An error of sending is ignored: if the parent is gone, `next_job` raises it.
         """
         with self._lock:
+            # The parent handles messages one by one: a heartbeat per clip from every worker would
+            # delay the answers.
             if isinstance(message, Heartbeat) and key is not None:
                 now = time.monotonic()
                 if now - self._last_heartbeat.get(key, 0.0) < _HEARTBEAT_INTERVAL_SECONDS:
@@ -251,4 +255,4 @@ def _exit_with_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
     mp_connection.wait([parent.sentinel])
-    os._exit(1)
+    os._exit(1)  # an exception in this thread would not end the others

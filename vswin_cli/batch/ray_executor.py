@@ -47,7 +47,7 @@ _STDOUT, _STDERR = 1, 2
 _Position: TypeAlias = "tuple[int, float]"
 """Number of heartbeats so far, and the position in seconds of the last one.
 
-The number tells progress where the position stays 0, as while the video is downloaded.
+The number shows progress while the position stays 0, as during a download.
 """
 
 
@@ -105,7 +105,7 @@ def connect(address: str | None) -> Cluster:
     return Cluster(has_gpus, address or "this machine", len(nodes), stdout)
 
 
-def _ray() -> Any:  # noqa: ANN401  # its types are half there, and only if it is installed
+def _ray() -> Any:  # noqa: ANN401  # its types are incomplete, and optional
     try:
         return import_module("ray")
     except ImportError as error:
@@ -217,7 +217,7 @@ class RayExecutor:
 
     @property
     def size(self) -> int:
-        """As many as the cluster has room for, or as the user asked for."""
+        """As many as fit into the cluster, or as were requested."""
         return self._size
 
     def start_worker(self) -> int:
@@ -238,13 +238,14 @@ class RayExecutor:
         actor = self._actors.pop(worker, None)
         if actor is not None:
             ray.kill(actor.handle)
-        self._answers = {r: owed for r, owed in self._answers.items() if owed[0] != worker}
+        # Without its pending answers, which would all report the loss again.
+        self._answers = {r: what for r, what in self._answers.items() if what[0] != worker}
         self._positions = {r: number for r, number in self._positions.items() if number != worker}
 
     def wait(self, timeout_seconds: float, deliver: Deliver) -> None:
         """Deliver answers that have come, and poll busy actors for their positions."""
         ray = _ray()
-        self._ask_positions()
+        self._request_positions()
         waiting = [*self._answers, *self._positions]
         if not waiting:
             time.sleep(timeout_seconds)
@@ -276,9 +277,9 @@ class RayExecutor:
             self.stop_worker(worker)
         deliver(worker, key, message)
 
-    def _ask_positions(self) -> None:
+    def _request_positions(self) -> None:
         if time.monotonic() - self._asked < _POLL_INTERVAL_SECONDS or self._positions:
-            return
+            return  # an unanswered request is enough: more would pile up at a busy actor
         self._asked = time.monotonic()
         for worker in {worker for worker, _ in self._answers.values()}:
             reference = self._actors[worker].handle.positions.remote()
@@ -294,7 +295,7 @@ class RayExecutor:
         try:
             positions: dict[str, _Position] = ray.get(reference)
         except ray.exceptions.RayError:
-            return  # the actor is lost; the answer that it owes will tell
+            return  # the actor is lost; `_take_answer` reports it
         before = self._actors[worker].positions
         for key in [key for key, position in positions.items() if before.get(key) != position]:
             before[key] = positions[key]
@@ -309,11 +310,13 @@ def _room(cluster: Cluster) -> tuple[int, int]:
     """
     ray = _ray()
     resources = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-    processors = [int(one.get("CPU", 0)) for one in resources]
+    processors = [int(resource.get("CPU", 0)) for resource in resources]
     per_worker = min([_CPUS_PER_WORKER, *(n for n in processors if n > 0)])
     room = sum(n // per_worker for n in processors)
     if cluster.has_gpus:
-        cards = [(int(one.get("GPU", 0)), int(one.get("CPU", 0))) for one in resources]
+        cards = [
+            (int(resource.get("GPU", 0)), int(resource.get("CPU", 0))) for resource in resources
+        ]
         per_worker = max(1, min([per_worker, *(cpus // gpus for gpus, cpus in cards if gpus)]))
         room = sum(gpus for gpus, _ in cards)
     if room == 0:

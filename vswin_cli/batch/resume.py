@@ -44,7 +44,7 @@ class EarlierResults:
         task: options and fingerprints of this run.
         retry_failed: whether failures do not count.
         needs_scores: whether a result counts only with its score file.
-        on_note: called with what the user should know.
+        on_note: called with notes for the user.
     """
 
     def __init__(
@@ -63,29 +63,33 @@ class EarlierResults:
         self._on_note = on_note
         self._folder = journal.folder.parent
         self._recorded_folders = self._read_folders()
-        self._former_folders = [one for one in self._recorded_folders if one != str(self._folder)][
-            :_MAX_FORMER_FOLDERS
-        ]
+        self._former_folders = [
+            folder for folder in self._recorded_folders if folder != str(self._folder)
+        ][:_MAX_FORMER_FOLDERS]
         self._num_found = 0
         self._num_moved = 0
         self._num_other_time = 0
 
-    def outcome(self, one: BatchInput) -> Outcome | None:
+    def outcome(self, item: BatchInput) -> Outcome | None:
         """Return the outcome of an input; `None` if it has to be done."""
-        old = self._find(one)
-        if old is None or old.scoring != self._task.scoring or not one.is_as_before(old.identity):
+        old = self._find(item)
+        # `scoring` covers all that the scores depend on (weights, labels, sampling, precision), so
+        # another value makes them useless. `segmenting` covers the thresholds alone: new segments
+        # are computed from the saved scores below.
+        if old is None or old.scoring != self._task.scoring or not item.is_as_before(old.identity):
             return None
         if old.status == "failed":
+            # A missing file may exist by now; other failures would occur again.
             may_differ = self._retry_failed or old.error_code == SourceNotFoundError.code
-            return None if may_differ else replace(old, uri=one.source.uri)
+            return None if may_differ else replace(old, uri=item.source.uri)
         if self._needs_scores and not self._copy_scores(old):
             return None
-        if old.segmenting == self._task.segmenting and old.uri == one.source.uri:
+        if old.segmenting == self._task.segmenting and old.uri == item.source.uri:
             return self._with_reason(old)
-        return self._segment_again(one, old)
+        return self._segment_again(item, old)
 
     def finish(self) -> None:
-        """Record the folder of the journal, and report what became of a moved one."""
+        """Record the folder of the journal, and note which results were found after a move."""
         if self._num_moved:
             self._on_note(f"{counted(self._num_moved, 'result')} found by the paths before a move")
         if self._num_other_time:
@@ -109,33 +113,34 @@ class EarlierResults:
     def _locations_path(self) -> Path:
         return self._journal.folder / "locations.json"
 
-    def _find(self, one: BatchInput) -> Outcome | None:
-        """Return the outcome of an input, under its name or one that it had before."""
-        old = self._journal.result(one.entry)
+    def _find(self, item: BatchInput) -> Outcome | None:
+        """Return the outcome of an input, under its present or a former name."""
+        old = self._journal.result(item.entry)
         if old is not None:
             self._num_found += 1
             return old
-        for entry, is_moved in self._former_entries(one):
+        for entry, is_moved in self._former_entries(item):
             old = self._journal.result(entry)
             if old is None:
                 continue
             self._num_found += 1
             if old.scoring != self._task.scoring:
                 return None
-            if not one.is_as_before(old.identity):
+            if not item.is_as_before(old.identity):
                 self._num_other_time += is_moved
                 return None
             self._num_moved += is_moved
-            return self._rename(old, one)
+            return self._rename(old, item)
         return None
 
-    def _former_entries(self, one: BatchInput) -> Iterator[tuple[str, bool]]:
+    def _former_entries(self, item: BatchInput) -> Iterator[tuple[str, bool]]:
         """Yield names under which an earlier run may have kept an input, and if it was moved."""
-        if one.source.path is None:
+        if item.source.path is None:
             return
         # Version 0.1.0 resolved symbolic links.
-        yield entry_name(os.path.realpath(one.place)), False
-        for place in dict.fromkeys((one.place, os.path.realpath(one.place))):
+        yield entry_name(os.path.realpath(item.place)), False
+        # With and without links: entries are named by the path that the user gave, made absolute.
+        for place in dict.fromkeys((item.place, os.path.realpath(item.place))):
             for folder in (str(self._folder), os.path.realpath(self._folder)):
                 if not place.startswith(f"{folder}/"):
                     continue
@@ -148,7 +153,7 @@ class EarlierResults:
         """Return the folders in which the results have been, the last one first."""
         with suppress(OSError, ValueError, RecursionError, TypeError, KeyError):
             content = json.loads(self._locations_path.read_text(encoding="utf-8"))
-            return [one for one in content["folders"] if isinstance(one, str)]
+            return [folder for folder in content["folders"] if isinstance(folder, str)]
         # Version 0.1.0 kept no record, but the full paths of score files.
         for entry in islice(self._journal.entries(), _ENTRIES_TO_LOOK_AT):
             old = self._journal.outcome(entry)
@@ -157,7 +162,7 @@ class EarlierResults:
                 return [str(state.parent)]
         return []
 
-    def _rename(self, old: Outcome, one: BatchInput) -> Outcome | None:
+    def _rename(self, old: Outcome, item: BatchInput) -> Outcome | None:
         """Write an entry under the name that its file has now."""
         timeline = None
         if old.status != "failed":
@@ -165,9 +170,9 @@ class EarlierResults:
                 timeline = self._journal.timeline(old.entry)
             if timeline is None:
                 return None
-            timeline = replace(timeline, video=replace(timeline.video, uri=one.source.uri))
+            timeline = replace(timeline, video=replace(timeline.video, uri=item.source.uri))
         scores = self._task.scores_path(old.entry)
-        new = replace(old, entry=one.entry, uri=one.source.uri)
+        new = replace(old, entry=item.entry, uri=item.source.uri)
         if scores is not None and scores.is_file():
             new = replace(new, scores=str(scores))
             if self._copy_scores(new):
@@ -182,7 +187,7 @@ class EarlierResults:
         with suppress(SourceError):
             timeline = self._journal.timeline(old.entry)
             return old if timeline is None else old.of_timeline(timeline)
-        return old  # damaged; writing the tables will tell
+        return old  # damaged; `write_results` reports it
 
     def _copy_scores(self, old: Outcome) -> bool:
         """Copy the scores to this run's folder if they are elsewhere; whether they are there."""
@@ -191,6 +196,7 @@ class EarlierResults:
             return True
         if old.scores is None or not Path(old.scores).is_file():
             return False
+        # Copied, not moved: the folder of the earlier run may belong to another table.
         unlink_link(wanted)
         with Path(old.scores).open("rb") as source, replacing_binary(wanted) as copy:
             shutil.copyfileobj(source, copy)
@@ -204,7 +210,7 @@ class EarlierResults:
                     return load_track(path)
         return None
 
-    def _segment_again(self, one: BatchInput, old: Outcome) -> Outcome | None:
+    def _segment_again(self, item: BatchInput, old: Outcome) -> Outcome | None:
         """Make the result for this run's thresholds and name from the saved scores."""
         try:
             before = self._journal.timeline(old.entry)
@@ -212,7 +218,7 @@ class EarlierResults:
             return None  # a damaged entry: the video is done again
         if before is None:
             return None
-        timeline = replace(before, video=replace(before.video, uri=one.source.uri))
+        timeline = replace(before, video=replace(before.video, uri=item.source.uri))
         if old.segmenting != self._task.segmenting:
             opened = self._open_scores(old)
             if opened is None:
@@ -222,7 +228,7 @@ class EarlierResults:
                 if (saved.model, saved.sampling) != (before.model, before.sampling):
                     return None  # scores that another run has overwritten
                 timeline = with_segments(timeline, track, self._task.segments)
-        outcome = replace(old, uri=one.source.uri, segmenting=self._task.segmenting).of_timeline(
+        outcome = replace(old, uri=item.source.uri, segmenting=self._task.segmenting).of_timeline(
             timeline
         )
         self._journal.record(outcome, timeline)

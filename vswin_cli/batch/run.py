@@ -76,7 +76,7 @@ class BatchReport:
 
     def with_status(self, status: OutcomeStatus) -> list[Outcome]:
         """List outcomes of one status, in the order of the inputs."""
-        found = [self.outcomes[one.entry] for one in self.inputs if one.entry in self.outcomes]
+        found = [self.outcomes[item.entry] for item in self.inputs if item.entry in self.outcomes]
         return [outcome for outcome in found if outcome.status == status]
 
     @property
@@ -116,7 +116,7 @@ def run_batch(
         policy: what to do again.
         stop: set from outside to end after the running jobs.
         on_progress: called often with how far the batch is.
-        on_note: called with what the user should know about earlier results.
+        on_note: called with notes for the user about earlier results.
 
     Raises:
         OutputError: another run holds the journal, or the disk is full; finished work is kept.
@@ -133,11 +133,13 @@ def run_batch(
             if jobs:
                 batch.work(jobs, make_executor(len(jobs)), policy, stop)
         except VswinError:
+            # The tables show what was finished; the next run continues from the journal.
             with suppress(OutputError):
                 batch.write_tables()
             raise
         batch.write_tables()
         report = replace(batch.report(), stop_signal=stop.signal_number)
+        # Another shard may still have to join its parts, so only a run on all inputs deletes them.
         if target.shard is None and not report.num_pending:
             journal.clear_parts()
         return report
@@ -169,8 +171,8 @@ class _Batch:
 
     def plan(self, policy: Policy, on_note: Callable[[str], None]) -> list[Job]:
         """Take over results of earlier runs; returns jobs for the rest."""
-        if not policy.resume:
-            self._journal.clear_parts({one.entry for one in self._inputs})
+        if not policy.resume:  # nor may parts of an earlier run count
+            self._journal.clear_parts({item.entry for item in self._inputs})
         earlier = EarlierResults(
             self._journal,
             self._task,
@@ -179,12 +181,12 @@ class _Batch:
             on_note=on_note,
         )
         jobs = []
-        for one in self._inputs:
-            job = Job.of(one)
-            if one.problem is not None:
-                self._outcomes[one.entry] = job.blank(self._task).of_problem(one.problem)
-            elif policy.resume and (outcome := earlier.outcome(one)) is not None:
-                self._outcomes[one.entry] = outcome
+        for item in self._inputs:
+            job = Job.of(item)
+            if item.problem is not None:
+                self._outcomes[item.entry] = job.blank(self._task).of_problem(item.problem)
+            elif policy.resume and (outcome := earlier.outcome(item)) is not None:
+                self._outcomes[item.entry] = outcome
                 self._num_resumed += 1
             else:
                 jobs.append(job)
@@ -257,7 +259,7 @@ class _Batch:
         elapsed = now - self._began
         open_bytes = sum(self._sizes.values()) - sum(self._sizes[e] for e in self._outcomes)
         left = elapsed * open_bytes / self._bytes_done if self._bytes_done else None
-        num_failed = sum(one.status == "failed" for one in self._outcomes.values())
+        num_failed = sum(outcome.status == "failed" for outcome in self._outcomes.values())
         self._on_progress(
             Progress(
                 num_inputs=len(self._inputs),
@@ -283,9 +285,9 @@ def _estimated_sizes(inputs: Sequence[BatchInput]) -> dict[str, float]:
 
     A remote file of unknown size counts as much as the average of the others.
     """
-    known = [one.size_bytes for one in inputs if one.size_bytes]
+    known = [item.size_bytes for item in inputs if item.size_bytes]
     unknown = sum(known) / len(known) if known else 1.0
     return {
-        one.entry: float(one.size_bytes or (unknown if one.source.path is None else 0))
-        for one in inputs
+        item.entry: float(item.size_bytes or (unknown if item.source.path is None else 0))
+        for item in inputs
     }

@@ -37,9 +37,9 @@ __all__ = ["Activity", "Limits", "Scheduler", "StopRequest"]
 # A worker can be lost for a reason outside its video, such as a lack of memory, so that one repeat
 # is worth its time; a video that has ended two workers is taken for the cause.
 _MAX_ATTEMPTS = 2
-# In a row, with no worker ready: what prevents these starts would prevent all, without an end.
+# In a row, with no worker ready: further starts would fail for the same reason, without an end.
 _MAX_FAILED_STARTS = 3
-_TICK_SECONDS = 1.0
+_TICK_SECONDS = 1.0  # the longest delay of a stop request and of the watchdog
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class StopRequest:
 
     is_set: bool = False
     signal_number: int | None = None
-    """The signal that asked for it, if one did."""
+    """The signal that requested it, if any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +162,7 @@ class Scheduler:
         self._queue.extend(jobs)
         self._stop = stop
         try:
+            # A stop request leaves the queue, not the jobs that run: their work would be lost.
             while self._is_busy() or (self._queue and not stop.is_set):
                 if not stop.is_set:
                     self._start_workers()
@@ -178,6 +179,7 @@ class Scheduler:
         return any(slot.running for slot in self._slots.values())
 
     def _start_workers(self) -> None:
+        # No more workers than jobs: each takes seconds to start, and memory for a network.
         num_busy = sum(bool(slot.running) for slot in self._slots.values())
         wanted = min(self._executor.size, len(self._queue) + num_busy)
         while len(self._slots) < wanted:
@@ -186,6 +188,8 @@ class Scheduler:
     def _assign_jobs(self) -> None:
         """Give the next jobs to the workers with the fewest."""
         while self._queue:
+            # Strictly in the order of the queue: a job that must run alone would wait for ever if
+            # later jobs could pass it.
             free = [w for w, slot in self._slots.items() if slot.takes(self._queue[0])]
             if not free:
                 return
@@ -231,6 +235,8 @@ class Scheduler:
             self._collect(job, message)
 
     def _stop_stalled(self) -> None:
+        # Per job, not per worker: where one of several videos hangs, the others still send
+        # heartbeats. A worker without jobs has none to send, so it is never stopped.
         now = time.monotonic()
         for worker, slot in list(self._slots.items()):
             if slot.is_ready:
@@ -256,7 +262,7 @@ class Scheduler:
             failed_key: key of the job that ended it, if that is known.
             loss: the reason.
         """
-        slot = self._slots.pop(worker)
+        slot = self._slots.pop(worker)  # late messages of the worker are ignored from now on
         if not slot.running:
             self._failed_starts += not slot.is_ready
             none_ready = not any(other.is_ready for other in self._slots.values())
@@ -322,6 +328,7 @@ class Scheduler:
         self._split_videos[job.entry] = split_video = _SplitVideo(job, parts, len(parts))
         missing = [part for part in parts if not self._part_path(job, part).is_file()]
         split_video.num_open = len(missing)
+        # In front of the queue, so that the scores of parts are joined and deleted soon.
         self._queue.extendleft(replace(job, part=part) for part in reversed(missing))
         if not missing:
             self._join(split_video)

@@ -1,7 +1,7 @@
 """Share one engine among several videos, so that clips of different videos fill a batch.
 
 Each video is analysed in a thread of its own that calls `score` as on a plain engine; one more
-thread runs the engine on the clips of all of them and returns the logits to the thread that asked.
+thread runs the engine on the clips of all of them and returns the logits to their senders.
 An incomplete batch is run when no video is being decoded that could fill it, or when decoding
 takes longer than `_FULL_BATCH_WAIT_SECONDS`.
 """

@@ -27,7 +27,7 @@ from vswin_cli.timeline.spool import ScoreSpool
 
 __all__ = ["join_parts", "plan_parts"]
 
-_FUZZ = 1e-6
+_FUZZ = 1e-6  # for rounding; far below a stride, in strides or seconds
 _TICKS_PER_STEP = 2
 _ROUNDING_SECONDS = 1e-9
 _GATED = "NOTHING_DECIDED"
@@ -87,7 +87,7 @@ def join_parts(
     """
     opened = [load_track(path) for path in paths]
     try:
-        if any(one.status != "ok" or one.coverage.gaps for _, one in opened):
+        if any(timeline.status != "ok" or timeline.coverage.gaps for _, timeline in opened):
             raise SourceError("a damaged video cannot be joined from parts")
         pieces = [_piece(parts, i, *opened[i]) for i in range(len(parts))]
         with _joined(pieces) as track:
@@ -168,22 +168,25 @@ def _record(pieces: Sequence[_Piece], track: ScoreTrack) -> Timeline:
     """Merge the records of the parts into one of the whole video."""
     timelines = [piece.timeline for piece in pieces]
     last = timelines[-1]
-    rates = {one.video.frame_rate_rational for one in timelines}
-    is_variable = len(rates) > 1 or any(one.video.variable_frame_rate for one in timelines)
+    rates = {timeline.video.frame_rate_rational for timeline in timelines}
+    is_variable = len(rates) > 1 or any(
+        timeline.video.variable_frame_rate for timeline in timelines
+    )
     video = replace(
         last.video,
         variable_frame_rate=is_variable,
         frames_decoded=None,  # parts overlap, so their sum would be too large
     )
     coverage = Coverage(
-        fraction=min(one.coverage.fraction for one in timelines),
+        # Parts overlap, so fractions cannot be summed; without gaps all are 1 but for rounding.
+        fraction=min(timeline.coverage.fraction for timeline in timelines),
         analysed_seconds=track.analysed_seconds,
         num_clips=len(track.clip_starts_seconds),
         gaps=tuple(GapRecord.of(gap) for gap in track.gaps),
     )
     notices: dict[str, Notice] = {}
-    for one in timelines:
-        notices |= {notice.code: notice for notice in one.warnings if notice.code != _GATED}
+    for timeline in timelines:
+        notices |= {notice.code: notice for notice in timeline.warnings if notice.code != _GATED}
     return replace(
         last,
         video=video,

@@ -68,12 +68,14 @@ def write_results(
     """
     problems: dict[str, VswinError] = {}
     done = [
-        one for one in inputs if one.entry in outcomes and outcomes[one.entry].status != "failed"
+        item
+        for item in inputs
+        if item.entry in outcomes and outcomes[item.entry].status != "failed"
     ]
     if video_files is not None:
-        for one in done:
-            with _catching(problems, one):
-                video_files.write(outcomes[one.entry])
+        for item in done:
+            with _catching(problems, item):
+                video_files.write(outcomes[item.entry])
         video_files.save_record()
         return problems
     timelines = _timelines(target, done, journal, problems)
@@ -95,23 +97,23 @@ def _timelines(
     problems: dict[str, VswinError],
 ) -> Iterator[Timeline]:
     """Yield timelines one at a time; adds to `problems` those that cannot be written."""
-    for one in inputs:
+    for item in inputs:
         timeline = None
-        with _catching(problems, one):
-            timeline = journal.timeline(one.entry)
+        with _catching(problems, item):
+            timeline = journal.timeline(item.entry)
             if timeline is not None and target.format != PARQUET:
                 check_holds(target.format, timeline)
-        if timeline is not None and one.entry not in problems:
+        if timeline is not None and item.entry not in problems:
             yield timeline
 
 
 @contextmanager
-def _catching(problems: dict[str, VswinError], one: BatchInput) -> Iterator[None]:
+def _catching(problems: dict[str, VswinError], item: BatchInput) -> Iterator[None]:
     """Catch the problem of one video, so that the others are written."""
     try:
         yield
     except (OptionError, SourceError) as problem:
-        problems[one.entry] = problem
+        problems[item.entry] = problem
 
 
 def _write_lines(target: Target, timelines: Iterable[Timeline]) -> None:
@@ -136,13 +138,13 @@ def write_files_table(
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(FILES_COLUMNS)
-        for one in inputs:
-            writer.writerow(_row(one, outcomes.get(one.entry)))
+        for item in inputs:
+            writer.writerow(_row(item, outcomes.get(item.entry)))
         file.write(text.getvalue())
 
 
-def _row(one: BatchInput, outcome: Outcome | None) -> list[object]:
-    video = spreadsheet_text(escaped(one.source.uri))
+def _row(item: BatchInput, outcome: Outcome | None) -> list[object]:
+    video = spreadsheet_text(escaped(item.source.uri))
     if outcome is None:
         return [video, _PENDING, *[""] * (len(FILES_COLUMNS) - 2)]
     return [
@@ -160,4 +162,5 @@ def _row(one: BatchInput, outcome: Outcome | None) -> list[object]:
 
 
 def _number(value: float | None) -> str:
+    # -0.0 + 0.0 is 0.0: no table shows a minus before zero.
     return "" if value is None else f"{value + 0.0:.6f}".rstrip("0").rstrip(".")

@@ -101,7 +101,7 @@ def choose_target(out: str, format: str | None, shard: Shard | None = None) -> T
         return Target(path, PARQUET, False, path.stem, shard)
     if format is None and form is None:
         raise OptionError(
-            f"the ending of {out} does not say the format",
+            f"the ending of {out} belongs to no format",
             hint="name it .csv, .jsonl or .parquet, or give a folder for one file per video",
         )
     name = get_format(format).name if format is not None else form.name if form else ""
@@ -118,6 +118,7 @@ def _remote_target(out: str, format: str | None, shard: Shard | None) -> Target:
     check_can_upload(out)
     parent, _, name = out.rpartition("/")
     address = parent if PurePosixPath(name).suffix else out.rstrip("/")
+    # The same address has the same folder in the cache, so that a later run finds its journal.
     digest = hashlib.sha256(address.encode()).hexdigest()[:_ADDRESS_DIGITS]
     folder = cache_folder() / "batch" / digest
     local = choose_target(f"{folder}/{out[len(address) + 1 :]}", format, shard)
@@ -131,7 +132,7 @@ def check_names(target: Target, inputs: Sequence[BatchInput]) -> None:
         OptionError: two videos have the same name.
     """
     if not target.is_folder and target.format != PARQUET:
-        uris = [one.source.uri for one in inputs if one.problem is None]
+        uris = [item.source.uri for item in inputs if item.problem is None]
         check_tells_apart(target.format, uris)
 
 
@@ -145,31 +146,32 @@ def video_paths(target: Target, inputs: Sequence[BatchInput]) -> dict[str, Path]
     """Plan a file for each entry, in the folders of the inputs; all paths differ."""
     suffix = get_format(target.format).suffix
     common = _common_folder(inputs)
-    wanted = {one.entry: _relative(one, common) for one in inputs}
+    wanted = {item.entry: _relative(item, common) for item in inputs}
     counts = Counter(wanted.values())
     paths = {}
-    for one in inputs:
-        path = wanted[one.entry]
+    for item in inputs:
+        path = wanted[item.entry]
+        # Such as a.mp4 and a.mkv, or a name too long for the ending: those get a hash.
         is_usable = counts[path] == 1 and fitting(path.name, suffix) == path.name
-        name = path.name if is_usable else one.source.id
-        paths[one.entry] = target.path / path.parent / f"{name}{suffix}"
+        name = path.name if is_usable else item.source.id
+        paths[item.entry] = target.path / path.parent / f"{name}{suffix}"
     return paths
 
 
 def _common_folder(inputs: Sequence[BatchInput]) -> tuple[str, ...]:
     """Return the parts of the deepest folder that contains all local inputs."""
-    folders = [PurePosixPath(one.place).parent.parts for one in inputs if one.source.path]
+    folders = [PurePosixPath(item.place).parent.parts for item in inputs if item.source.path]
     if not folders:
         return ()
-    low, high = min(folders), max(folders)
+    low, high = min(folders), max(folders)  # all others lie between them, so these two decide
     num_same = next((i for i, (a, b) in enumerate(zip(low, high, strict=False)) if a != b), None)
     return low if num_same is None else low[:num_same]
 
 
-def _relative(one: BatchInput, common: tuple[str, ...]) -> PurePosixPath:
-    if one.source.path is None:
-        return PurePosixPath(PurePosixPath(one.source.uri.split("?")[0]).stem or "video")
+def _relative(item: BatchInput, common: tuple[str, ...]) -> PurePosixPath:
+    if item.source.path is None:
+        return PurePosixPath(PurePosixPath(item.source.uri.split("?")[0]).stem or "video")
     # What is left of `..`, behind a linked folder, must not lead out of the results.
-    inside = [part for part in PurePosixPath(one.place).parts[len(common) :] if part != ".."]
+    inside = [part for part in PurePosixPath(item.place).parts[len(common) :] if part != ".."]
     path = PurePosixPath(*inside)
     return path.with_suffix("") if path.suffix else path

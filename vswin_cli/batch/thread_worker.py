@@ -31,7 +31,7 @@ from vswin_cli.video.decoder_pool import DecoderPool
 if TYPE_CHECKING:
     from vswin_cli.inference.engine import Engine
 
-__all__ = ["Report", "ThreadWorker", "run_job"]
+__all__ = ["Report", "ThreadWorker"]
 
 Report: TypeAlias = Callable[[str, Message], None]
 """Called with a job's key and a message about it."""
@@ -41,16 +41,6 @@ _SHUTDOWN_SECONDS = 5.0
 
 class _StoppedError(BaseException):
     """The worker is closed. Not an `Exception`, so that it counts as no video's failure."""
-
-
-def run_job(runner: JobRunner, job: Job, report: Report) -> None:
-    """Do a job and report its result; raises only what ends the process."""
-    try:
-        report(job.key, runner.run(job, lambda seconds: report(job.key, Heartbeat(seconds))))
-    except VswinError as error:
-        report(job.key, Fatal(error))
-    except Exception as error:  # a bug of ours costs one video, not the batch
-        report(job.key, Lost("INTERNAL", f"{type(error).__name__}: {error}"))
 
 
 class ThreadWorker:
@@ -94,6 +84,8 @@ class ThreadWorker:
 
     def close(self) -> None:
         """Stop all work as soon as possible; jobs that were not done are not reported."""
+        # A thread may wait for logits, for a job, or be decoding: the first is woken by `fail`, the
+        # second by `None`, the third ends at its next message, see `_deliver`.
         self._is_closed = True
         if self._shared is not None:
             self._shared.close()
@@ -114,10 +106,22 @@ class ThreadWorker:
 
     def _do(self, job: Job) -> None:
         if self._shared is None:
-            run_job(self._runner, job, self._deliver)
+            self._run(job)
             return
         with self._shared.expecting(lambda: self._deliver(job.key, Decoded())):
-            run_job(self._runner, job, self._deliver)
+            self._run(job)
+
+    def _run(self, job: Job) -> None:
+        """Run a job and deliver its result."""
+        try:
+            answer: Message = self._runner.run(
+                job, lambda seconds: self._deliver(job.key, Heartbeat(seconds))
+            )
+        except VswinError as error:
+            answer = Fatal(error)
+        except Exception as error:  # a bug of ours costs one video, not the batch
+            answer = Lost("INTERNAL", f"{type(error).__name__}: {error}")
+        self._deliver(job.key, answer)
 
     def _deliver(self, key: str, message: Message) -> None:
         """Report a message, or end this thread if the worker was closed meanwhile."""

@@ -19,7 +19,7 @@ from vswin_cli.storage.remote import upload
 
 __all__ = ["publish"]
 
-_FILES_AT_A_TIME = 200
+_FILES_AT_A_TIME = 200  # then the record is saved: an interrupted upload continues from there
 
 
 def publish(target: Target, paths: Iterable[Path]) -> None:

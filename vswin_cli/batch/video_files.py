@@ -1,8 +1,8 @@
 """Write one file per video, and keep the files up to date.
 
 Whether a file is up to date follows from what it was made of, not from its time, which may be
-wrong: a record in the journal's folder holds a fingerprint for each file that was written. A file
-that somebody has edited stays as it is until its entry in the journal changes.
+wrong: a record in the journal's folder holds a fingerprint for each file that was written. An
+edited file stays as it is until its entry in the journal changes.
 """
 
 from __future__ import annotations
@@ -55,6 +55,7 @@ class VideoFiles:
         """
         path = self._paths[outcome.entry]
         name = path.relative_to(self._target.folder).as_posix()
+        # Size and time of the entry stand for the timeline in it, which need not be read then.
         entry = file_state(self._journal.entry_path(outcome.entry))
         origin = fingerprint(to_json(outcome), self._target.format, entry)
         if self._written.get(name) == origin and path.is_file():

@@ -60,6 +60,7 @@ def best_products(
     if threads > 1:
         tried += [_per_thread(shape, dtype, threads) for shape in shapes]
     workloads = [product.workload for product in tried]
+    # One short pass sorts them; the few that are kept are measured again with everything else.
     rates = measure(workloads, 1, pass_seconds=_TRIAL_SECONDS)
     tried.sort(key=lambda product: -product.gflops(rates[product.workload.name]))
     return tried[:_KEPT], len(tried)

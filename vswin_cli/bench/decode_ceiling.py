@@ -80,7 +80,7 @@ def ceiling_of_decoding(
     """
     if not measured:
         return None
-    rates = [one.frames_per_second(timings[one.workload.name]) for one in measured]
+    rates = [ceiling.frames_per_second(timings[ceiling.workload.name]) for ceiling in measured]
     return DecodeCeiling(
         frames_per_second=rates[0],
         decoders=measured[0].count,

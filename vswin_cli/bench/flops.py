@@ -2,9 +2,9 @@
 
 The convention is that of the papers: one multiply-add counts once, only matrix products and the
 patch embedding count, and attention counts as the reference implementations do it, every pair of
-tokens of a window whether a mask rules it out or not, on the grid padded to whole windows. So a
-network that saves work is not credited with less of it, and shares of a ceiling can be compared
-between implementations. `skip_masked` leaves out the pairs that shifted windows rule out.
+tokens of a window whether a mask rules it out or not, on the grid padded to whole windows. The
+count does not depend on the implementation, so shares of a ceiling can be compared between one that
+skips work and one that does not. `skip_masked` leaves out the pairs that shifted windows rule out.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ class _Stage:
     def _unmasked_pairs(self) -> int:
         """Count the pairs of tokens that attend to each other."""
         # The mask factorises over the axes. Along a shifted axis every window is whole but the
-        # last, which the roll has put together from the two ends of the grid: these do not see
-        # each other, so it counts window - shift and shift tokens apart.
+        # last, which the roll has put together from the two ends of the grid: tokens of
+        # different ends do not attend to each other: two groups of window - shift and shift tokens.
         pairs = 1
         for length, window, shift in zip(self.padded, self.window, self.shift, strict=True):
             whole = length // window - bool(shift)

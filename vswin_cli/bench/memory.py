@@ -49,7 +49,7 @@ def measure_memory(request: MemoryRequest, notes: list[str]) -> Memory | None:
 
     Args:
         request: what to run.
-        notes: gets a sentence if it failed; the result is `None` then.
+        notes: if it fails, the reason is appended; the result is `None` then.
     """
     command = python_command(_MAIN, json.dumps(asdict(request)))
     with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
@@ -85,6 +85,7 @@ def _watch(process: subprocess.Popen[bytes]) -> _Peak:
         main = _peak_bytes(process.pid)
         others = sum(_peak_bytes(pid) for pid in _descendants(process.pid))
         peak.main, peak.others = max(peak.main, main), max(peak.others, others)
+        # A sum of peaks, each of its own moment: never less than the true total.
         peak.total = max(peak.total, main + others)
         time.sleep(_SAMPLE_SECONDS)
     return peak
@@ -102,6 +103,7 @@ def _peak_bytes(pid: int) -> int:
 def _descendants(pid: int) -> list[int]:
     """List the processes below a process, through the children of each of its threads."""
     found: list[int] = []
+    # Linux lists a child under the thread that started it, not under the process.
     for task in (_PROC / str(pid) / "task").glob("*"):
         try:
             children = [int(word) for word in (task / "children").read_text().split()]

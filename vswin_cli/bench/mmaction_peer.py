@@ -179,7 +179,7 @@ class LongVideoDemo:
                 best = self._predict(frames)
             known[number] = best
         capture.release()
-        json.dump(known, io.StringIO())  # the demo writes a file; what the disk takes is not ours
+        json.dump(known, io.StringIO())  # the demo writes a file; the time of the disk is left out
         return known
 
     def difference(self, engine: Engine, clip: Clip) -> float:
@@ -239,7 +239,7 @@ def _recogniser(model: LoadedModel, device: torch.device) -> Any:  # noqa: ANN40
     with _quietly():
         config = import_module("mmengine").Config({"model": _network_config(model)})
         recogniser = import_module("mmaction.apis").init_recognizer(config, None, device)
-    state = recogniser.state_dict()
+    state = recogniser.state_dict()  # its tensors are those of the network, so copying fills it
     last = len(model.card.architecture.depths) - 1
     for name, tensor in model.network.state_dict().items():
         state[_their_name(name, last)].copy_(tensor)

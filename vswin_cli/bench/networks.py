@@ -214,15 +214,15 @@ def _add_compiled(entry: _Entry, entries: list[_Entry], notes: list[str]) -> Non
     It is measured on all threads only: the number of threads is compiled in.
     """
     network = torch.compile(entry.run)
-    one = _Entry(f"{entry.name} compiled", entry.precision, network, entry.batch, 1)
+    compiled = _Entry(f"{entry.name} compiled", entry.precision, network, entry.batch, 1)
     try:
         for _ in range(_COMPILED_CALLS):
-            one.logits()
+            compiled.logits()
     except Exception as problem:  # whatever a compiler may raise, the rest can be measured
         reason = next(iter(str(problem).splitlines()), type(problem).__name__)
         notes.append(f"torch.compile failed on {entry.all_threads.name}: {reason[:200]}")
     else:
-        entries.append(one)
+        entries.append(compiled)
 
 
 def _rows(
@@ -234,6 +234,7 @@ def _rows(
     """Derive rates and ratios from the timings, entry by entry."""
     macs = count_macs(model.card.architecture, _clip_size(model), model.card.num_classes)
     ours = {entry.precision: entry for entry in entries if entry.name == OURS}
+    # Peers are compared with ours in the same precision: else rounding would count as a fault.
     outputs = {precision: entry.logits() for precision, entry in ours.items()}
     ours_seconds = {name: _ways(entry, timings)[0].seconds for name, entry in ours.items()}
     rows = []
@@ -292,7 +293,7 @@ def _ways(entry: _Entry, timings: Mapping[str, Timing]) -> list[_Way]:
 
 def _logits(engine: Engine, clips: Sequence[Clip]) -> Tensor:
     """Run clips through an engine: (N, D, K) in float32."""
-    return torch.stack([torch.from_numpy(one.logits[0]) for one in engine.score(clips)])
+    return torch.stack([torch.from_numpy(clip.logits[0]) for clip in engine.score(clips)])
 
 
 def _largest(values: Tensor) -> float:

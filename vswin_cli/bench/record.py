@@ -1,7 +1,7 @@
 """Records of a benchmark's results; free of torch.
 
 Times are kept pass by pass. A rate or a ratio comes from the fastest pass, which is the one that
-other programs disturbed least; the median beside it tells how steady the machine was.
+other programs disturbed least; the median beside it shows how steady the machine was.
 """
 
 from __future__ import annotations

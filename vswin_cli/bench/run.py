@@ -119,7 +119,7 @@ class _Job:
     subject: Subject
     options: BenchOptions
     model: LoadedModel
-    """As it was loaded: no engine has touched it, so peers can take its weights."""
+    """As it was loaded, not converted by an engine, so peers can take its weights."""
     engines: Mapping[str, Engine]
     """By precision, float32 first."""
     precision: str
@@ -185,7 +185,7 @@ def _engines(model: LoadedModel, options: EngineOptions, wanted: Precision) -> d
 
 def _batch_size(engines: Iterable[Engine]) -> int:
     """Return the clips per forward pass: one keeps a CPU busy, an accelerator needs more."""
-    sizes = [one.batch_size for one in engines if one.device.type != "cpu"]
+    sizes = [engine.batch_size for engine in engines if engine.device.type != "cpu"]
     return min(sizes, default=1)
 
 
@@ -250,7 +250,7 @@ def _threads(number: int | None) -> Iterator[None]:
 
 @contextmanager
 def _local_video(options: BenchOptions, on_step: OnStep) -> Iterator[VideoSource]:
-    """Give the user's video on this machine's disk, or make one for as long as the block lasts."""
+    """Yield the user's video as a local file, or a synthetic one that the block's end deletes."""
     if options.video is not None:
         with options.video.local() as path:
             yield VideoSource(options.video.uri, Path(path))

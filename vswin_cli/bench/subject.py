@@ -62,6 +62,7 @@ def random_model(name: str) -> LoadedModel:
     network = VideoSwin(spec.architecture, spec.num_classes).eval().requires_grad_(False)
     draw = torch.Generator().manual_seed(0)
     for key, tensor in network.state_dict().items():
+        # Unit variance through every product; the tables of position biases stay small.
         matrix = tensor.dim() > 1 and "table" not in key
         scale = math.prod(tensor.shape[1:]) ** -0.5 if matrix else 0.1
         offset = 1.0 if "norm" in key and key.endswith("weight") else 0.0

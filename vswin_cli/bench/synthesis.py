@@ -53,6 +53,7 @@ class VideoSize:
         width, by, height = size.lower().partition("x")
         if not (by and width.isdecimal() and height.isdecimal()):
             raise OptionError(f"cannot read the size {size!r}", hint="write it as 1280x720")
+        # Even sides, as chroma has half the resolution in yuv420p.
         return cls(int(width) // 2 * 2, int(height) // 2 * 2, seconds)
 
 

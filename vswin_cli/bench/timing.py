@@ -51,28 +51,30 @@ def measure(
     entries = list(workloads)
     if warm_up:
         on_step("warming up")
-    calls = {one.name: _calls(one, pass_seconds) if warm_up else 1 for one in entries}
+    calls = {
+        workload.name: _calls(workload, pass_seconds) if warm_up else 1 for workload in entries
+    }
     # Interleaved: clocks that throttle and other programs that start during a run slow every
     # workload alike, so ratios hold where the seconds themselves do not.
-    seconds: dict[str, list[float]] = {one.name: [] for one in entries}
+    seconds: dict[str, list[float]] = {workload.name: [] for workload in entries}
     for number in range(1, passes + 1):
         on_step(f"pass {number} of {passes}")
-        for one in entries:
-            seconds[one.name].append(_time(one, calls[one.name]))
+        for workload in entries:
+            seconds[workload.name].append(_time(workload, calls[workload.name]))
     return {name: Timing.of(taken) for name, taken in seconds.items()}
 
 
-def _calls(one: Workload, pass_seconds: float) -> int:
+def _calls(workload: Workload, pass_seconds: float) -> int:
     """Warm up, and return how many calls fill a pass."""
     # The first call pays for allocation, kernel choice and caches; it only sorts out slow work.
-    first = _time(one, 1)
+    first = _time(workload, 1)
     if first >= 4 * pass_seconds:  # slow even if warming up took most of it
         return 1
-    return max(1, ceil(pass_seconds / _time(one, 1)))
+    return max(1, ceil(pass_seconds / _time(workload, 1)))
 
 
-def _time(one: Workload, calls: int) -> float:
+def _time(workload: Workload, calls: int) -> float:
     begin = time.perf_counter()
     for _ in range(calls):
-        one.run()
+        workload.run()
     return (time.perf_counter() - begin) / calls

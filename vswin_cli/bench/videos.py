@@ -109,12 +109,12 @@ def measure_video(
     stages = _stages(video, engines, precision, with_float32=bool(demos))
     ceilings = _ceilings(video)
     others = [Workload(demo.name, lambda demo=demo: demo.run(video.source.path)) for demo in demos]  # type: ignore[misc]
-    on_step(f"the video, {', '.join(one.name for one in [*stages, *others])}")
+    on_step(f"the video, {', '.join(workload.name for workload in [*stages, *others])}")
     for _ in engines[precision].score(video.first_clips):
         # Warms up the network; decoding was warmed up by `decode_once`, which has also brought the
         # file into the page cache, so no stage below pays for the disk.
         pass
-    workloads = [*stages, *(one.workload for one in ceilings), *others]
+    workloads = [*stages, *(ceiling.workload for ceiling in ceilings), *others]
     timings = measure(workloads, passes, warm_up=False, on_step=on_step)
     notes: list[str] = []
     peak = None
@@ -153,7 +153,7 @@ def _ceilings(video: BenchVideo) -> list[DecodersAtOnce]:
     if path is None or video.report.status != "ok":
         return []
     found = (software_decoders(path, frames), hardware_decoders(path, frames))
-    return [one for one in found if one is not None]
+    return [ceiling for ceiling in found if ceiling is not None]
 
 
 def _stages(
@@ -194,6 +194,7 @@ def _peer(
     video: BenchVideo, demo: LongVideoDemo, timings: Mapping[str, Timing], exact: Engine
 ) -> PeerVideo:
     timing = timings[demo.name]
+    # The demo runs in float32 only, so both ratios are given: as vswin runs, and like for like.
     ours = timings[_WHOLE].fastest_seconds
     ours_float32 = timings.get(_WHOLE_FLOAT32, timings[_WHOLE]).fastest_seconds
     return PeerVideo(

@@ -43,7 +43,7 @@ EXIT_CODES = (
 app = typer.Typer(
     name="vswin",
     cls=Group,
-    help="Find out what happens when in a video, with a Video Swin Transformer.",
+    help="Find what happens in videos, and when, with a Video Swin Transformer.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -88,7 +88,7 @@ def root(
         ),
     ] = False,
 ) -> None:
-    """Find out what happens when in a video, with a Video Swin Transformer."""
+    """Find what happens in videos, and when, with a Video Swin Transformer."""
 
 
 def run(arguments: list[str]) -> int:
@@ -104,14 +104,14 @@ def run(arguments: list[str]) -> int:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except console.ReaderGoneError:
         return _end_without_reader()
-    except Exception as problem:  # the user gets a sentence, whoever asks gets the traceback
-        if hasattr(problem, "format_message"):
+    except Exception as problem:  # the traceback only with VSWIN_DEBUG
+        if hasattr(problem, "format_message"):  # an error of Typer, whose class is private
             return _end_wrong_usage(problem, arguments, as_json=as_json)
         if os.environ.get("VSWIN_DEBUG"):
             sys.stderr.write(redacted(traceback.format_exc()))
         console.error(_internal(problem), as_json=as_json)
         return VswinError.exit_code
-    if code == _INTERRUPTED:
+    if code == _INTERRUPTED:  # Typer returns this for a KeyboardInterrupt
         console.note("interrupted")
     return code if isinstance(code, int) else 0
 
@@ -119,7 +119,7 @@ def run(arguments: list[str]) -> int:
 def _end_wrong_usage(problem: Any, arguments: list[str], *, as_json: bool) -> int:  # noqa: ANN401
     """Report an error of the option parser, whose class Typer keeps private.
 
-    Called without anything it has already printed the help.
+    A group without a command has printed its help by then, so no error follows.
     """
     message: str = problem.format_message().strip().removesuffix(".")
     if type(problem).__name__ != "NoArgsIsHelpError" and message:
@@ -160,7 +160,7 @@ def _end_without_reader() -> int:
 
 
 def _give_up_full_stdout() -> None:
-    """Drop what could not be written: it would fail again when the interpreter ends."""
+    """Drop unwritten output: flushing it when the interpreter exits would fail again."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -168,16 +168,16 @@ def _give_up_full_stdout() -> None:
 
 
 def _close_stdout() -> None:
-    """Point stdout to nowhere, so that the interpreter does not fail to flush it at its end."""
+    """Redirect stdout to the null device, so that flushing it at exit does not fail."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _open_closed_descriptors() -> None:
-    """Give standard streams that the caller closed something to be.
+    """Open the null device in place of each standard stream that the caller has closed.
 
-    Otherwise the first file that is opened would take the place of stdout, and what is printed
-    would be written into it. A result for a closed stdout fails as on a full disk, so the
-    descriptor is one that refuses writing; messages for a closed stderr are dropped.
+    Otherwise the first file opened would get the descriptor of stdout, and output would be written
+    into it. For stdout the null device is opened read-only: writing a result fails as on a full
+    disk. Messages for a closed stderr are dropped.
     """
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is not None:

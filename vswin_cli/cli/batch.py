@@ -196,6 +196,7 @@ def _stop_on_signal() -> Iterator[StopRequest]:
         stop.is_set, stop.signal_number = True, number
         console.note("finishing the running jobs; press Ctrl-C again to stop at once")
 
+    # SIGTERM as well: job systems send it some time before they kill.
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, on_signal) for number in numbers]
     try:

@@ -146,7 +146,7 @@ class ExecutionChoice:
     retry_failed: Annotated[
         bool,
         _execution_option(
-            "--retry-failed", help="Try all failed files again, even those without video."
+            "--retry-failed", help="Retry all failed files, even those without video."
         ),
     ] = False
     workers: Annotated[
@@ -154,7 +154,7 @@ class ExecutionChoice:
         _execution_option(
             "--workers",
             metavar="auto|N|local|ray[:N]",
-            help="Where to work: here or one process per GPU (auto), N processes, a Ray cluster.",
+            help="Where to run: here or one process per GPU (auto), N processes, a Ray cluster.",
         ),
     ] = "auto"
     ray_address: Annotated[

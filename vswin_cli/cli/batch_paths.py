@@ -90,6 +90,7 @@ def _is_batch_table(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             head = file.read(len(header))
+            # Parquet begins with its name and has the names of its columns in a footer.
             file.seek(max(0, path.stat().st_size - _FOOTER_BYTES))
             return head == header or (head[:4] == b"PAR1" and b"score_max" in file.read())
     except OSError:

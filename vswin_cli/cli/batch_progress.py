@@ -26,7 +26,7 @@ _MIN_NAME_COLUMNS = 16
 
 
 class ProgressDisplay:
-    """Draws on stderr inside the block; call it whenever there is news."""
+    """Shows progress on stderr inside a `with` block; called with each new state."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._quiet = quiet
@@ -48,7 +48,7 @@ class ProgressDisplay:
         self._stack.close()
 
     def __call__(self, progress: Progress) -> None:
-        """Show how far the batch is, unless that was done a moment ago."""
+        """Show the progress, at most once per interval."""
         every = _LINE_EVERY_SECONDS if self._live is None else _DRAW_EVERY_SECONDS
         if self._quiet or time.monotonic() - self._last < every:
             return
@@ -80,10 +80,18 @@ def _render(progress: Progress, columns: int) -> Group:
     table.add_column("worker")
     table.add_column("at", justify="right")
     table.add_column("video", no_wrap=True, overflow="ellipsis")
-    for one in progress.activities[:_MAX_SHOWN_WORKERS]:
-        doing = one.uri if one.uri is not None else "waiting" if one.device else "starting"
-        device = Text(one.device or "-")
-        table.add_row(device, clock_text(one.position_seconds), Text(_last_part(doing, columns)))
+    for activity in progress.activities[:_MAX_SHOWN_WORKERS]:
+        doing = (
+            activity.uri
+            if activity.uri is not None
+            else "waiting"
+            if activity.device
+            else "starting"
+        )
+        device = Text(activity.device or "-")
+        table.add_row(
+            device, clock_text(activity.position_seconds), Text(_last_part(doing, columns))
+        )
     hidden = len(progress.activities) - _MAX_SHOWN_WORKERS
     if hidden > 0:
         table.add_row("", "", f"and {hidden} more workers")

@@ -62,10 +62,15 @@ def _list_problems(outcomes: Sequence[Outcome], files_table: str) -> None:
     """Print a line for each of the first outcomes: its video and the reason."""
     from vswin_cli.export.naming import escaped
 
-    for one in outcomes[:_SHOWN_PROBLEMS]:
-        error = (one.error or "").removeprefix(one.uri).removesuffix(f": {one.uri}").lstrip(": ")
-        code = f"{one.error_code}: " if one.status == "failed" else ""
-        _note(f"{one.status}: {escaped(one.uri)}: {code}{escaped(error)}")
+    for outcome in outcomes[:_SHOWN_PROBLEMS]:
+        error = (
+            (outcome.error or "")
+            .removeprefix(outcome.uri)
+            .removesuffix(f": {outcome.uri}")
+            .lstrip(": ")
+        )
+        code = f"{outcome.error_code}: " if outcome.status == "failed" else ""
+        _note(f"{outcome.status}: {escaped(outcome.uri)}: {code}{escaped(error)}")
     if len(outcomes) > _SHOWN_PROBLEMS:
         rest = len(outcomes) - _SHOWN_PROBLEMS
         _note(f"and {rest} more {outcomes[0].status}, see {files_table}")
@@ -80,7 +85,7 @@ def _note(text: str) -> None:
 
 
 def _failure_hints(failures: Sequence[Outcome]) -> list[str]:
-    """Suggest what to do about failures; those that would fail again need something else."""
+    """Suggest what to do about failures; a retry does not help against all of them."""
     codes = Counter(outcome.error_code for outcome in failures)
     num_no_video = sum(codes[code] for code in _NO_VIDEO_CODES)
     num_missing = codes[SourceNotFoundError.code]
@@ -103,7 +108,7 @@ def _failure_hints(failures: Sequence[Outcome]) -> list[str]:
 
 
 def _own_hints(failures: Sequence[Outcome]) -> Iterator[str]:
-    """Yield the hints of errors that another attempt alone would not cure."""
+    """Yield the hints of errors that a retry alone would not fix."""
     for outcome in failures:
         if outcome.error_code in (OptionError.code, SourceError.code) and outcome.hint:
             yield outcome.hint
@@ -114,7 +119,7 @@ def _totals(report: BatchReport) -> str:
     num_failed = statuses.count("failed")
     parts = [f"{len(statuses) - num_failed} of {counted(len(report.inputs), 'file')} done"]
     if statuses.count("partial"):
-        parts.append(f"{statuses.count('partial')} only in part")
+        parts.append(f"{statuses.count('partial')} partial")
     if num_failed:
         parts.append(f"{num_failed} failed")
     if report.num_resumed:
@@ -146,13 +151,13 @@ def _document(report: BatchReport, target: Target) -> dict[str, object]:
         "files_table": target.destination_of(target.files_table),
         "problems": [
             {
-                "video": one.uri,
-                "status": one.status,
-                "code": one.error_code,
-                "message": one.error,
-                "hint": one.hint,
+                "video": outcome.uri,
+                "status": outcome.status,
+                "code": outcome.error_code,
+                "message": outcome.error,
+                "hint": outcome.hint,
             }
-            for one in [*report.with_status("partial"), *report.failures]
+            for outcome in [*report.with_status("partial"), *report.failures]
         ],
     }
 
@@ -161,18 +166,21 @@ def finish(report: BatchReport, *, strict: bool, min_coverage: float) -> None:
     """Exit with the code for the result.
 
     Raises:
-        CoverageError: less was analysed than `min_coverage` asks for.
+        CoverageError: less than `min_coverage` of a video was analysed.
     """
+    # First, whatever has failed: what is left may still succeed.
     if report.num_pending:
         raise typer.Exit(128 + (report.stop_signal or signal.SIGINT))
     if report.inputs and len(report.failures) == len(report.inputs):
         raise typer.Exit(SourceError.exit_code)
     if report.failures:
         raise typer.Exit(SOME_FAILED)
-    short = [one for one in report.outcomes.values() if (one.coverage or 0.0) < min_coverage]
+    short = [
+        outcome for outcome in report.outcomes.values() if (outcome.coverage or 0.0) < min_coverage
+    ]
     if strict and short:
         raise CoverageError(
-            f"analysed less than --min-coverage {min_coverage:g} asks for "
-            f"of {counted(len(short), 'video')}, such as {short[0].uri}",
+            f"less than --min-coverage {min_coverage:g} could be analysed of "
+            f"{counted(len(short), 'video')}, such as {short[0].uri}",
             hint="see the coverage column in the table of files; --min-coverage sets the limit",
         )

@@ -85,7 +85,7 @@ def bench(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Measure the speed of network, decoder and both, and what the machine could do.
+    """Measure the speed of the network, of decoding and of both, and the machine's peak.
 
     All measurements take turns within one run, so ratios are reliable even where seconds vary.
     FLOPs are those of the reference implementation, even where an implementation skips some.

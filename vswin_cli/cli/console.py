@@ -46,31 +46,31 @@ OnProgress = Callable[[float, "float | None"], None]
 """Called with the amount done so far and the total, or None while it is unknown."""
 
 
-# ESC and the other control characters, those of C1, and marks that turn the reading direction: a
-# terminal obeys them, so a file name could colour, hide or rewrite what is printed.
+# ESC and the other control characters, those of C1, and marks that change the reading direction: a
+# terminal interprets them, so a file name could colour, hide or rewrite what is printed.
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
 class ReaderGoneError(Exception):
-    """Whoever read our stdout has closed it; Typer would turn the plain error into code 1."""
+    """The reader of stdout closed the pipe; Typer would exit with code 1 on the plain error."""
 
 
 def stdout_is_terminal() -> bool:
-    """Whether a person is looking at stdout."""
+    """Whether stdout is a terminal."""
     return sys.stdout.isatty()
 
 
 def stdout_columns() -> int:
-    """Characters that fit into a line of stdout; plenty where it is no terminal."""
+    """Return the width of stdout in characters; 200 if it is not a terminal."""
     return shutil.get_terminal_size().columns if stdout_is_terminal() else 200
 
 
 @contextmanager
 def to_stdout() -> Iterator[None]:
-    """Turn what stdout refuses inside the block into errors of this program.
+    """Convert errors of writing to stdout inside the block to errors of vswin.
 
     Raises:
-        ReaderGoneError: it is a pipe that nobody reads any more.
+        ReaderGoneError: it is a pipe whose reader has ended.
         OutputError: it cannot be written, such as a file on a full disk.
     """
     try:
@@ -82,7 +82,7 @@ def to_stdout() -> Iterator[None]:
 
 
 def read_stdin() -> bytes:
-    """All of stdin as it is, whatever the locale."""
+    """Read all of stdin as bytes, whatever the locale."""
     binary = getattr(sys.stdin, "buffer", None)
     if binary is None:
         return sys.stdin.read().encode("utf-8", "surrogateescape")
@@ -104,7 +104,7 @@ def printable(text: str, *, keep: str = "") -> str:
 
 
 def write(text: str) -> None:
-    """Put data on stdout as UTF-8, whatever the locale, with a line end behind it.
+    """Write text to stdout as UTF-8, whatever the locale, and end it with a newline.
 
     On a terminal control characters become escapes; in a pipe or a file data stays as it is. JSON
     must come from `clean_json`, as these escapes are none of JSON.
@@ -114,7 +114,7 @@ def write(text: str) -> None:
     text = text if text.endswith("\n") else text + "\n"
     binary = getattr(sys.stdout, "buffer", None)
     with to_stdout():
-        sys.stdout.flush()
+        sys.stdout.flush()  # text written before must come before what goes to the buffer below
         if binary is None:
             sys.stdout.write(text)
         else:
@@ -184,7 +184,7 @@ def _say(text: str) -> None:
 
 @contextmanager
 def progress(title: str, *, unit: str = "seconds", quiet: bool = False) -> Iterator[OnProgress]:
-    """Draw a bar with the time left while the body calls the yielded function.
+    """Show a progress bar with the time left; calling the yielded function updates it.
 
     Args:
         title: what is going on, a few words.

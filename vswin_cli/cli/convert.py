@@ -160,7 +160,7 @@ def _check_place(folder: Path, checkpoint: Path, *, force: bool) -> None:
 
     Raises:
         OptionError: IN is in OUT, which is to be replaced as a whole.
-        OutputError: OUT holds something, and may not or must not be replaced.
+        OutputError: OUT is not empty, and --force is missing or OUT is no model folder.
     """
     from vswin_cli.models.weights.store import check_replaceable
 

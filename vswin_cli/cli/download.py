@@ -43,7 +43,7 @@ def download(
     """Download weights, verify and convert them, and print their folder.
 
     Files from the Hugging Face Hub go through its usual cache (HF_HOME, HF_TOKEN,
-    HF_HUB_OFFLINE and HF_ENDPOINT count); an interrupted download continues where it ended.
+    HF_HUB_OFFLINE and HF_ENDPOINT apply); an interrupted download resumes where it stopped.
 
     --ema and --no-ema convert again, even if the weights are present.
 
@@ -60,7 +60,7 @@ def download(
     from vswin_cli.models.weights.references import parse_reference
 
     for name in names:
-        parse_reference(name)  # a typing error in the last name should not cost the first download
+        parse_reference(name)  # find a misspelt last name before the first download
     for name in names:
         if dry_run:
             _announce(name, source, force=force)

@@ -28,7 +28,7 @@ __all__ = ["compare", "evaluate", "f1", "map_", "topk", "windows"]
 
 evaluate = typer.Typer(
     cls=Group,
-    help="Measure how good results are, or where two differ.",
+    help="Measure the accuracy of models and results, or compare two results.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -138,7 +138,7 @@ def f1(
             "--ignore",
             metavar="LABEL",
             help="Label of uncertain parts of the ground truth: a prediction that starts there "
-            "is right or not counted.",
+            "counts only if it is right.",
         ),
     ] = None,
     subset: SubsetOption = None,
@@ -205,7 +205,7 @@ def compare(
 ) -> None:
     """Show where two results for the same videos agree and where they differ.
 
-    A and B are files with results, or with --video two models.
+    A and B are files with results or, with --video, two models.
 
     Examples:
         vswin evaluate compare tiny.json base.json
@@ -222,9 +222,9 @@ def compare(
     else:
         first, second = _tag(video, (a, b), device, quiet=quiet)
     report = compare_annotations(first.renamed(names), second, parts=parts)
-    for one in report.videos:
-        if one.warnings:
-            console.warn(f"are both for the same {one.video}? {'; '.join(one.warnings)}")
+    for compared in report.videos:
+        if compared.warnings:
+            console.warn(f"are both for the same {compared.video}? {'; '.join(compared.warnings)}")
     write_report("compare", report, comparison_text, json=json)
 
 
@@ -240,7 +240,7 @@ def _tag(
     options = EngineOptions(device)
     choices = [ModelChoice(reference, None, None) for reference in references]
     for choice in choices:
-        choice.check()  # a slip in the second should not cost the first one's work
+        choice.check()  # find a misspelt second model before running the first
     from vswin_cli.inference.pipeline import analyze_video  # loads torch
 
     for choice in choices:

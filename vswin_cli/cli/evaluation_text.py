@@ -68,7 +68,9 @@ def _percent(share: float) -> str:
 
 
 def _problems(title: str, failures: Sequence[Failure]) -> _Table:
-    return f"{title}: {len(failures)}", [f"{one.video}: {one.problem}" for one in failures]
+    return f"{title}: {len(failures)}", [
+        f"{failure.video}: {failure.problem}" for failure in failures
+    ]
 
 
 def topk_text(report: TopkReport) -> str:
@@ -82,8 +84,8 @@ def topk_text(report: TopkReport) -> str:
         *_published(report.model),
     ]
     mistakes = [
-        f"{one.count} of {one.of}  {one.truth} taken for {one.predicted}"
-        for one in report.confusions
+        f"{confusion.count} of {confusion.of}  {confusion.truth} taken for {confusion.predicted}"
+        for confusion in report.confusions
     ]
     return _page(
         head,
@@ -98,7 +100,10 @@ def _published(model: str) -> list[str]:
     from vswin_cli.models.weights.registry import all_specs
 
     results = next((spec.accuracy for spec in all_specs() if spec.name == model), ())
-    return [f"published   {one.top1} / {one.top5} ({one.by}, {one.protocol})" for one in results]
+    return [
+        f"published   {result.top1} / {result.top5} ({result.by}, {result.protocol})"
+        for result in results
+    ]
 
 
 def detection_text(report: DetectionReport) -> str:
@@ -114,9 +119,9 @@ def detection_text(report: DetectionReport) -> str:
         f"mean              {_percent(report.average)}",
     ]
     labels = [
-        f"{_percent(one.average)}  {one.label} ({one.num_truth} true, "
-        f"{one.num_predictions} predicted)"
-        for one in sorted(report.labels, key=lambda one: (-one.average, one.label))
+        f"{_percent(row.average)}  {row.label} ({row.num_truth} true, "
+        f"{row.num_predictions} predicted)"
+        for row in sorted(report.labels, key=lambda row: (-row.average, row.label))
     ]
     return _page(head, ("average precision by label", labels))
 
@@ -140,9 +145,9 @@ def f1_text(report: F1Report) -> str:
 
 def _event_rows(groups: Iterable[F1Figures[str]]) -> list[str]:
     return [
-        f"{_percent(one.f1)}  {one.group} ({one.true_positives} found, "
-        f"{one.false_negatives} missed, {one.false_positives} wrong)"
-        for one in groups
+        f"{_percent(figures.f1)}  {figures.group} ({figures.true_positives} found, "
+        f"{figures.false_negatives} missed, {figures.false_positives} wrong)"
+        for figures in groups
     ]
 
 
@@ -151,9 +156,9 @@ def _segmental_lines(segments: SegmentalReport) -> list[str]:
         f"{counted(segments.num_videos, 'video')}, {segments.seconds:.1f} s",
         "",
         *(
-            f"F1@{100 * one.group:<9g} {_percent(one.f1)}  "
-            f"(precision {100 * one.precision:.2f}, recall {100 * one.recall:.2f})"
-            for one in segments.f1
+            f"F1@{100 * figures.group:<9g} {_percent(figures.f1)}  "
+            f"(precision {100 * figures.precision:.2f}, recall {100 * figures.recall:.2f})"
+            for figures in segments.f1
         ),
         f"edit score   {_percent(segments.edit)}",
         f"accuracy     {_percent(segments.accuracy)}  (of all time, background included)",
@@ -179,23 +184,24 @@ def windows_text(report: WindowReport) -> str:
             f"false alarm {report.background_alarms} of these",
         ]
     labels = [
-        f"{one.num_windows:5} {one.right:6} {one.some_true:10} {one.false_alarms:12}  {one.label}"
-        for one in report.labels
+        f"{row.num_windows:5} {row.right:6} {row.some_true:10} {row.false_alarms:12}  {row.label}"
+        for row in report.labels
     ]
     return _page(
         head,
         ("windows  right  some true  false alarm  label", labels),
-        ("mistakes", [_mistake_row(one) for one in report.mistakes]),
+        ("mistakes", [_mistake_row(window) for window in report.mistakes]),
         _problems("failed and left out", report.failures),
     )
 
 
-def _mistake_row(one: ScoredWindow) -> str:
-    names = "+".join((one.label, *one.others))
-    alarm = f"; {one.false_alarm} would be reported" if one.false_alarm else ""
+def _mistake_row(window: ScoredWindow) -> str:
+    names = "+".join((window.label, *window.others))
+    alarm = f"; {window.false_alarm} would be reported" if window.false_alarm else ""
     return (
-        f"{one.video} {one.start_seconds:g}-{one.end_seconds:g} s: {names} ({one.score:.2f}), "
-        f"got {one.predicted} ({one.predicted_score:.2f}){alarm}"
+        f"{window.video} {window.start_seconds:g}-{window.end_seconds:g} s: "
+        f"{names} ({window.score:.2f}), got {window.predicted} "
+        f"({window.predicted_score:.2f}){alarm}"
     )
 
 
@@ -222,18 +228,18 @@ def _video_page(video: VideoComparison) -> str:
         f"  {bars}  {video.part_seconds:.1f} s each; █ agree, ▁ differ, · not analysed",
     ]
     labels = [
-        f"{one.seconds_a:8.1f} {one.seconds_b:8.1f} {one.seconds_both:8.1f}  "
-        f"{100 * one.agreement:5.1f} %  {one.label}"
-        for one in video.labels
+        f"{row.seconds_a:8.1f} {row.seconds_b:8.1f} {row.seconds_both:8.1f}  "
+        f"{100 * row.agreement:5.1f} %  {row.label}"
+        for row in video.labels
     ]
     return _page(
         head,
         ("       A s      B s   both s    same  label", labels),
-        ("where they differ", [_difference_row(one) for one in video.differences]),
+        ("where they differ", [_difference_row(difference) for difference in video.differences]),
     )
 
 
-def _difference_row(one: Difference) -> str:
-    sides = (("A", one.only_a), ("B", one.only_b), ("both", one.both))
+def _difference_row(difference: Difference) -> str:
+    sides = (("A", difference.only_a), ("B", difference.only_b), ("both", difference.both))
     labels = "; ".join(f"{side}: {', '.join(names)}" for side, names in sides if names)
-    return f"{one.start_seconds:9.2f} to {one.end_seconds:9.2f} s  {labels}"
+    return f"{difference.start_seconds:9.2f} to {difference.end_seconds:9.2f} s  {labels}"

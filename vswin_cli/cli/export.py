@@ -64,10 +64,10 @@ def export(
     output = choose_output(out, format, json=json, force=force)
     start = parse_start(timecode_start)
     note_unused_start(start, output, quiet=quiet)
-    read = [(with_start(one, start), path) for path in timelines for one in _read(path)]
-    found = [one for one, _ in read]
-    files = output.plan([one.video.uri for one in found], timelines)
-    linked = [with_found_video(one, path) for one, path in read]
+    read = [(with_start(timeline, start), path) for path in timelines for timeline in _read(path)]
+    found = [timeline for timeline, _ in read]
+    files = output.plan([timeline.video.uri for timeline in found], timelines)
+    linked = [with_found_video(timeline, path) for timeline, path in read]
     if output.write(found, files, linked=linked, quiet=quiet):
         raise typer.Exit(SOME_FAILED)
 

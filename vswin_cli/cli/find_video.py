@@ -1,7 +1,7 @@
 """Find the video of a saved timeline on this machine.
 
-A timeline holds the video's path as the user gave it, so a relative one was right in the folder
-in which the command ran. Whoever reads the timeline may be elsewhere.
+A timeline holds the video's path as the user gave it. A relative path is valid in the folder where
+the command ran, which need not be the current one.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ __all__ = ["find_video", "with_found_video"]
 
 
 def find_video(timeline: Timeline, saved: Path) -> Path | None:
-    """Look for the video at its path, from here and from the timeline's folder, and beside it.
+    """Find the video at its path, relative to this folder and the timeline's, or beside it.
 
     Args:
-        timeline: what names the video.
-        saved: the file that the timeline is from.
+        timeline: contains the path.
+        saved: file that the timeline was read from.
     """
     uri = timeline.video.uri
     if is_remote(uri):
         return None
     place, folder = as_local_path(uri), saved.parent
     candidates = [place, folder / place, folder / video_name(timeline)]
-    return next((one for one in candidates if is_file(one)), None)
+    return next((path for path in candidates if is_file(path)), None)
 
 
 def with_found_video(timeline: Timeline, saved: Path) -> Timeline:

@@ -1,4 +1,4 @@
-"""From `--model`, `--weights` and `--labels` to an engine, downloading what is missing."""
+"""Make an engine from `--model`, `--weights` and `--labels`; download missing weights."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ class ModelChoice:
             )
 
     def check(self) -> None:
-        """Find wrong names at once: before torch is loaded, and long before any work.
+        """Check names and files before torch is loaded.
 
         Raises:
-            UnknownModelError: the model has no such name.
+            UnknownModelError: no weights have this name.
             CheckpointError: there is no such file, or it may not be read.
             LabelsError: the label list cannot be read.
         """
@@ -94,7 +94,7 @@ class ModelChoice:
         """Return the files that the model is read from; no result may overwrite them.
 
         Raises:
-            UnknownModelError: the model has no such name.
+            UnknownModelError: no weights have this name.
         """
         from vswin_cli.models.weights.store import MODEL_FILES
 
@@ -126,12 +126,13 @@ def make_engine(
     """Load the model and put it on its device.
 
     Raises:
-        DeviceError: the device does not exist here; found out before anything is downloaded.
-        ModelError: the weights cannot be had, read or used for tagging.
+        DeviceError: the device does not exist here; raised before any download.
+        ModelError: the weights cannot be fetched, read or used for tagging.
     """
     choice.check()
     from vswin_cli.inference.engine import Engine, resolve_device
 
+    # Resolved first: a missing device must not be found only after a download.
     options = replace(options, device=str(resolve_device(options.device)))
     return Engine(_load(choice, quiet=quiet), options, crops=crops)
 

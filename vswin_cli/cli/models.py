@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["labels", "models"]
 
 _TITLES = ("name", "dataset", "classes", "params", "top-1", "download", "installed")
-_LONGEST_DATASET = 24  # characters; this column gives way first on a narrow terminal
+_LONGEST_DATASET = 24  # characters; the first column to be shortened on a narrow terminal
 _SHORTEST_DATASET = 8
 _DISPENSABLE = ("dataset", "classes", "installed")  # columns, left out in this order
 
@@ -57,7 +57,7 @@ def _list_by_default(context: typer.Context, json: JsonOption = False) -> None:
 
 @models.command("list", cls=Command)
 def list_models(json: JsonOption = False) -> None:
-    """List all named weights, and what else has been downloaded.
+    """List all named weights and other downloaded models.
 
     Examples:
         vswin models list
@@ -156,9 +156,9 @@ def choose_default(
                 f"{meant.path} is not a folder in vswin's format",
                 hint="`vswin convert` makes one from a checkpoint",
             )
-        name = str(meant.path.absolute())  # for every folder that vswin is used in
+        name = str(meant.path.absolute())  # valid in every working folder
     elif installed_folder(name) is None:
-        console.note(f"{name} is not on disk yet; `vswin download {name}` brings it")
+        console.note(f"{name} is not on disk yet; `vswin download {name}` fetches it")
     console.note(f"{name} is now the default model ({set_default_model(name)})")
 
 
@@ -214,8 +214,8 @@ def _no_card(name: str, meant: HubReference | LocalReference) -> CheckpointError
 
     if isinstance(meant, HubReference):
         return CheckpointError(
-            f"{name} is not downloaded yet, and its card comes with it",
-            hint=f"`vswin download {name}` brings it",
+            f"{name} is not downloaded yet, so its card is not here",
+            hint=f"`vswin download {name}` fetches both",
         )
     check_there(meant.path)
     return CheckpointError(
@@ -225,7 +225,7 @@ def _no_card(name: str, meant: HubReference | LocalReference) -> CheckpointError
 
 
 def _own_card(model: InstalledModel) -> list[tuple[str, str]]:
-    """Describe weights that are not published ones by their card."""
+    """Describe weights outside the registry by their card."""
     card = model.card
     return [
         ("name", card.id),

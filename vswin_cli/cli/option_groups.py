@@ -78,7 +78,7 @@ class SamplingChoice:
         sampling_option(
             "--stride",
             metavar="LENGTH",
-            help="Distance of clip starts: seconds (1.5s), percent of a clip (50%) or frames "
+            help="Distance between clip starts: seconds (1.5s), percent of a clip (50%) or frames "
             "(16f).",
             show_default=_BY_WEIGHTS,
         ),
@@ -88,7 +88,7 @@ class SamplingChoice:
         sampling_option(
             "--crops",
             metavar="1|3",
-            help="1 uses the centre of the frame (56% of 16:9), 3 cover all of it.",
+            help="1 covers the centre of the frame (56% of 16:9), 3 cover all of it.",
         ),
     ] = 1
     start: Annotated[
@@ -158,7 +158,7 @@ class SegmentChoice:
         segment_option(
             "--max-labels",
             metavar="COUNT",
-            help="Most labels reported at the same time; 0 for any number.",
+            help="Maximum number of labels at the same time; 0 for no limit.",
             show_default=_BY_WEIGHTS,
         ),
     ] = None
@@ -209,7 +209,7 @@ class SegmentChoice:
     ] = None
 
     def __post_init__(self) -> None:
-        # The weights are not loaded yet; most mistakes show against the defaults already.
+        # The weights are not loaded yet; most mistakes are found with the default settings, too.
         options = self.over(SegmentOptions())
         for group in options.groups if options.include else ():
             patterns = (pattern.casefold() for pattern in options.include)
@@ -220,7 +220,7 @@ class SegmentChoice:
                 )
 
     def over(self, advised: SegmentOptions) -> SegmentOptions:
-        """Put what the user chose over what the weights or an earlier run advise.
+        """Replace advised options, of the weights or an earlier run, by those that were given.
 
         Raises:
             OptionError: the values contradict each other.
@@ -276,7 +276,7 @@ class ExactEngineChoice(EngineChoice):
 
 
 def shows_saved_settings(command: Callable[..., None]) -> Callable[..., None]:
-    """Say in a command's help that the defaults are the settings that the saved run used.
+    """State in a command's help that the defaults are the settings of the saved run.
 
     Args:
         command: decorated with `with_option_groups`; the options of `SegmentChoice` are meant.

@@ -1,4 +1,4 @@
-"""Write a command's timelines: in which format, to which file, or to stdout."""
+"""Write the timelines of a command to files or stdout, in the chosen format."""
 
 from __future__ import annotations
 
@@ -60,20 +60,20 @@ class Output:
     ) -> int:
         """Write everything, a file completely or not at all, and print what is to be printed.
 
-        One video that cannot be written does not keep the others from it.
+        An error in one video does not prevent the others from being written.
 
         Args:
             timelines: what to write.
             files: the file of each timeline, as planned; empty if all goes to stdout.
-            linked: the same for formats that lead to the videos, which are to be found from here.
-            is_printed: `print_one` has printed them already.
-            quiet: say neither what was written nor what to beware of.
+            linked: the same with paths that are valid here, for formats that link to the videos.
+            is_printed: whether `print_one` has printed them already.
+            quiet: print neither the files written nor warnings.
 
         Returns:
             How many videos could not be written; the error of each has been reported.
 
         Raises:
-            OutputError: no file can be written; stdout has got its part nevertheless.
+            OutputError: no file can be written; stdout is written nevertheless.
             OptionError: likewise, as the format can hold none of the videos, or not all in one
                 file.
         """
@@ -85,10 +85,10 @@ class Output:
         suited = _suited(timelines, linked, self.format)
         try:
             self._write_files(suited, files, problems, quiet=quiet)
-        finally:
+        finally:  # stdout is written even if no file can be
             shown = timelines
             if self.path is None:  # else it is JSON, which holds everything
-                shown = [one for _, one in _without(problems, suited)]
+                shown = [timeline for _, timeline in _without(problems, suited)]
             if self.printed is not None and not is_printed and (shown or not timelines):
                 _print(shown, self.printed)
         errors = list(dict.fromkeys(problems.values()))
@@ -121,12 +121,12 @@ class Output:
         console.error(problem, as_json=self.json)
 
     def plan(self, uris: Sequence[str], inputs: Sequence[Path] | None = None) -> list[Path]:
-        """Name the file of each video, and refuse before the work what could not be written.
+        """Plan the file of each video, and check before the work that it can be written.
 
         Args:
             uris: the videos, in their order.
-            inputs: files that the result is made of; `None` leaves the files themselves to be
-                checked by the caller, who knows of more results.
+            inputs: files that the result is made of; `None` if the caller checks the files
+                together with other results.
 
         Returns:
             A path for each video, all the same if one file holds them; empty if all goes to
@@ -159,7 +159,7 @@ class Output:
             _check_holds_many(self.printed, num_videos, hint)
 
     def check_shows_windows(self) -> None:
-        """Refuse `--windows` before the work for a result that cannot show them.
+        """Check before the work that the output can contain `--windows`.
 
         Raises:
             OptionError: no part of the output is JSON.
@@ -178,7 +178,7 @@ class Output:
         *,
         quiet: bool,
     ) -> None:
-        """Write what has no problem; what cannot be written gets one."""
+        """Write the timelines without a problem; an error of writing is added to `problems`."""
         if self.path is None:
             return
         self.path.make()
@@ -211,7 +211,7 @@ def _misfits(timelines: Sequence[Timeline], format: str) -> dict[int, VswinError
 def _without(
     problems: Mapping[int, VswinError], timelines: Sequence[Timeline]
 ) -> list[tuple[int, Timeline]]:
-    return [(i, one) for i, one in enumerate(timelines) if i not in problems]
+    return [(i, timeline) for i, timeline in enumerate(timelines) if i not in problems]
 
 
 def _check_holds_many(format: str, num_videos: int, hint: str) -> None:
@@ -247,7 +247,7 @@ def _draw(timelines: Sequence[Timeline]) -> None:
 def choose_output(
     out: str | None, format: str | None, *, json: bool = False, force: bool = False
 ) -> Output:
-    """Settle formats and path before any work begins.
+    """Choose formats and path before any work begins.
 
     Args:
         out: file, folder, `-` or nothing for stdout.
@@ -290,6 +290,6 @@ def _format_of(output: OutputPath, *, json: bool) -> str:
     if output.is_folder or json:
         return "json"
     raise OptionError(
-        f"the ending of {output.path} does not say the format",
+        f"the ending of {output.path} belongs to no format",
         hint=f"add --format with one of {', '.join(FORMATS)}; for a folder, end it with a /",
     )

@@ -1,8 +1,8 @@
 """Paths of results on this machine, all settled and checked before any work begins.
 
-A name that ends with a slash, or that a folder has already, means a folder; it is made when the
-first result is ready, but never the folders that it lies in: a disk that is not mounted must not
-be mistaken for an empty one.
+A name that ends with a slash, or is that of a folder, means a folder. It is created when the first
+result is ready; its parents never are: a disk that is not mounted must not be mistaken for an empty
+one.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class OutputPath:
         path = as_local_path(text)
         output = cls(path, ends_as_folder(text) or is_folder(path))
         if output.is_folder and is_there(path) and not is_folder(path):
-            with writing(text):
+            with writing(text):  # turns it into the usual error with the usual hint
                 raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), text)
         check_destination(path)
         return output
@@ -100,7 +100,7 @@ class TagPaths:
             folder.make()
 
     def named(self) -> Iterator[tuple[str, Path]]:
-        """Yield every file with the option that asks for it."""
+        """Yield every file with the option that names it."""
         yield from (("--out", path) for path in self.results.values())
         yield from (("--save-scores", path) for path in self.scores.values())
         yield from (("--report", path) for path in self.pages)
@@ -115,7 +115,7 @@ def plan_tag_paths(
     *,
     force: bool = False,
 ) -> TagPaths:
-    """Name every file of one `vswin tag`, and refuse those that would overwrite something needed.
+    """Plan every file of one `vswin tag`, and refuse those that would overwrite needed files.
 
     Args:
         results: a file for each source, or none.
@@ -175,7 +175,7 @@ def plan_pages(output: OutputPath, uris: Sequence[str]) -> list[Path]:
 
 
 def check_distinct(named: Iterable[tuple[str, Path]]) -> None:
-    """Refuse before the work results of which one would overwrite another.
+    """Check before the work that no result would overwrite another.
 
     Args:
         named: options and the files that will be written because of them.
@@ -195,7 +195,7 @@ def check_distinct(named: Iterable[tuple[str, Path]]) -> None:
 
 def _score_files(output: OutputPath, ids: Sequence[str]) -> list[Path]:
     if output.is_folder:
-        return [output.path / f"{one}.npz" for one in ids]  # where a batch keeps them, too
+        return [output.path / f"{name}.npz" for name in ids]  # as in the journal of a batch
     if len(ids) > 1:
         raise OptionError(
             f"--save-scores {output.path} is one file for {len(ids)} videos",

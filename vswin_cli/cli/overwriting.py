@@ -1,8 +1,8 @@
 """Refuse to replace files that vswin did not write.
 
 Its own results are recognised by their content, so that the same command can be run again; any
-other file that is there already is replaced only with `--force`. A name that belongs to media is
-refused for what is none, whether the file exists or not.
+other existing file is replaced only with `--force`. A result may not be named like a video, an
+image or sound, whether the file exists or not.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _UNREADABLE = (  # what reading a damaged file raises; foreign archives may be a
     zipfile.BadZipFile,
     zlib.error,
 )
-_MARKS = (  # near the beginning of what names its author, and heads of tables with our columns
+_MARKS = (  # at the beginning of formats that name their author, and headers of our tables
     re.compile(r'\{\s*"schema":\s*"vswin\.timeline/\d+"'),
     re.compile(r"video,start,end,duration,start_tc,end_tc,label,class_id,score\b"),
     re.compile(r"video\tstart_ms\tend_ms\tlabel\tclass_id\tscore_permille\b"),
@@ -83,14 +83,13 @@ def check_media_names(named: Iterable[tuple[str, Path]]) -> None:
         suffix = path.suffix.lower()
         if suffix in MEDIA_SUFFIXES:
             raise OptionError(
-                f"{option} {path} is named like a media file ({suffix}), which is not what is "
-                "written",
+                f"{option} {path} is named like a media file ({suffix}), but the result is not one",
                 hint=f"use another ending, such as {path.stem}.json",
             )
 
 
 def check_page_name(option: str, path: Path) -> None:
-    """Refuse a report whose name does not end like a page, so that no browser would show it.
+    """Refuse a report whose ending is not that of a page: a browser would not show it.
 
     Raises:
         OptionError: its ending is neither .html nor .htm.
@@ -121,7 +120,7 @@ def check_overwrites(paths: Iterable[Path], *, force: bool) -> None:
 
 
 def is_own_file(path: Path) -> bool:
-    """Recognise a file written by vswin; one that is empty counts, as nothing is lost.
+    """Recognise a file written by vswin; an empty one counts, as nothing would be lost.
 
     Subtitles, edit lists and label tracks cannot name their author. They count if every entry has
     the form in which vswin writes it, with a score at its end.

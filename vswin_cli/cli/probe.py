@@ -211,8 +211,8 @@ def _rate_at_a_glance(info: VideoInfo) -> str:
     if _agree(declared, first):
         return f"{_number(declared)} per second"
     return (
-        f"{_number(declared)} per second says the container, {_number(first)} say the first "
-        "frames; --scan tells"
+        f"{_number(declared)} per second by the container, {_number(first)} by the first frames; "
+        "--scan measures it"
     )
 
 
@@ -229,7 +229,7 @@ def _rate_found(info: VideoInfo, report: DecodeReport) -> str:
     else:
         return _rate_at_a_glance(info)
     if declared is not None and not _agree(declared, found):
-        text += f"; the container says {_number(declared)}"
+        text += f"; the container states {_number(declared)}"
     return text
 
 
@@ -237,8 +237,8 @@ def _declared_rate(info: VideoInfo) -> float | None:
     return float(Fraction(info.declared_frame_rate)) if info.declared_frame_rate else None
 
 
-def _agree(one: float, other: float) -> bool:
-    return abs(one - other) <= _SAME_RATE * max(one, other)
+def _agree(rate: float, other: float) -> bool:
+    return abs(rate - other) <= _SAME_RATE * max(rate, other)
 
 
 def _number(value: float) -> str:

@@ -60,17 +60,17 @@ def report(
     thumbnails: Annotated[
         bool,
         typer.Option(
-            "--thumbnails/--no-thumbnails", help="Include frames of the video, if it is there."
+            "--thumbnails/--no-thumbnails", help="Include frames of the video, if it is found."
         ),
     ] = True,
     force: ForceOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Write an HTML page that shows what happens when; it needs no network.
+    """Write an HTML page that shows a timeline; it works offline.
 
     With saved scores the page has curves and adjustable thresholds.
 
-    The page plays the video from its place on the disk and holds no copy of it.
+    The page plays the video from its path on this machine and contains no copy of it.
 
     Several timelines give an overview, and a page for each in a folder beside it.
 
@@ -159,7 +159,7 @@ def _is_archive(path: Path) -> bool:
         with path.open("rb") as file:
             return file.read(len(_ZIP)) == _ZIP
     except OSError:
-        return False  # the reader of timelines says why
+        return False  # `read_timelines` reports the error
 
 
 def _existing(path: Path) -> Path:

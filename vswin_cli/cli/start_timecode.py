@@ -25,14 +25,14 @@ TimecodeStartOption = Annotated[
         "--timecode-start",
         metavar="HH:MM:SS:FF",
         help="Timecode of the first frame, for edl, otio and fcpxml; ';' before FF: drop-frame.",
-        show_default="as the video says",
+        show_default="as stored in the video",
         rich_help_panel="Output",
     ),
 ]
 
 
 def parse_start(text: str | None) -> str | None:
-    """Check the option and write it in the usual way.
+    """Parse the option and return it in the usual notation.
 
     Raises:
         OptionError: not a timecode.
@@ -51,7 +51,7 @@ def parse_start(text: str | None) -> str | None:
 
 
 def note_unused_start(start: str | None, output: Output, *, quiet: bool) -> None:
-    """Tell the user of a start timecode that no part of the output contains."""
+    """Print a note if no part of the output contains the start timecode."""
     if start is None or quiet:
         return
     if not {output.format, output.printed} & {*_COUNTING, *_KEEPING}:

@@ -94,7 +94,7 @@ def tag(
     from vswin_cli.cli.output import choose_output
     from vswin_cli.cli.output_paths import plan_tag_paths
 
-    sampling_options, engine_options = sampling.options(), running.options()
+    clips, engine_options = sampling.options(), running.options()
     output = choose_output(out, format, json=json, force=force)
     start = parse_start(timecode_start)
     note_unused_start(start, output, quiet=quiet)
@@ -103,47 +103,17 @@ def tag(
     sources, num_missing = _find(videos, output)
     results = output.plan([source.uri for source in sources])
     paths = plan_tag_paths(results, save_scores, report, sources, choice.files(), force=force)
-    engine = make_engine(choice, engine_options, crops=sampling_options.crops or 1, quiet=quiet)
-    segment_options = segments.over(engine.model.card.segments)
-    done: list[_Tagged] = []
-
-    def on_done(one: _Tagged) -> None:
-        if output.prints_each:
-            output.print_one(one.timeline, number=len(done), num_videos=len(sources))
-        done.append(one)
-
+    engine = make_engine(choice, engine_options, crops=clips.crops or 1, quiet=quiet)
+    advised = engine.model.card.segments
     with _keeping_scores(paths, sources) as scores:
-        job = _Job(
-            engine=engine,
-            sampling=sampling_options,
-            segments=segment_options,
-            scores=scores,
-            top_classes=windows,
-            start_timecode=start,
-            on_done=on_done,
-            report_error=output.report_error,
-            quiet=quiet,
-        )
-        num_failed = num_missing
-        try:
-            num_failed += _tag_all(sources, job)
-        finally:  # whatever ends the run, what was finished is written
-            if done:
-                num_failed += output.write(
-                    [one.timeline for one in done],
-                    [paths.results[one.source.id] for one in done if results],
-                    is_printed=output.prints_each,
-                    quiet=quiet,
-                )
-            if not quiet:
-                for path in (one.scores for one in done if paths.scores):
-                    console.note(f"wrote {path}")
+        job = _Job(engine, clips, segments.over(advised), scores, windows, start, quiet)
+        done, num_failed = _tag_and_write(sources, job, output, paths)
         if paths.pages:
             _write_report(done, paths.pages[0], quiet=quiet)
-    if num_failed:
+    if num_failed or num_missing:
         raise typer.Exit(SOME_FAILED)
     if strict:
-        _require_coverage([one.timeline for one in done], min_coverage)
+        _require_coverage([tagged.timeline for tagged in done], min_coverage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,18 +129,14 @@ class _Job:
     """Listed for each clip; 0 to list no clips."""
     start_timecode: str | None
     """Replaces that of the videos."""
-    on_done: Callable[[_Tagged], None]
-    """Called with each video that is done."""
-    report_error: Callable[[VswinError], None]
-    """Called with what is wrong with one of several videos."""
     quiet: bool
 
 
 def _find(videos: Sequence[str], output: Output) -> tuple[list[VideoSource], int]:
-    """Find the sources, each once, and count the arguments that name nothing.
+    """Find the sources, without duplicates, and count the arguments that match nothing.
 
     Raises:
-        SourceError: no argument names anything.
+        SourceError: no argument matches anything.
     """
     from vswin_cli.storage.sources import find_sources
 
@@ -196,7 +162,7 @@ class _Tagged:
 def _keeping_scores(
     paths: TagPaths, sources: Sequence[VideoSource]
 ) -> Iterator[Mapping[str, Path]]:
-    """Yield where scores go; a report needs them even if the user does not keep them."""
+    """Yield the score file of each video; a report uses temporary ones if none are kept."""
     paths.make_folders()
     if paths.scores or not paths.pages:
         yield paths.scores
@@ -205,18 +171,57 @@ def _keeping_scores(
         yield {source.id: Path(folder) / f"{source.id}.npz" for source in sources}
 
 
+def _tag_and_write(
+    sources: Sequence[VideoSource], job: _Job, output: Output, paths: TagPaths
+) -> tuple[list[_Tagged], int]:
+    """Tag the videos, write the results, and return them with the number of failures."""
+    done: list[_Tagged] = []
+
+    def on_done(tagged: _Tagged) -> None:
+        if output.prints_each:
+            output.print_one(tagged.timeline, number=len(done), num_videos=len(sources))
+        done.append(tagged)
+
+    num_failed = 0
+    try:
+        num_failed += _tag_all(sources, job, on_done, output.report_error)
+    finally:  # finished results are written even if an error ends the run
+        if done:
+            num_failed += output.write(
+                [tagged.timeline for tagged in done],
+                [paths.results[tagged.source.id] for tagged in done if paths.results],
+                is_printed=output.prints_each,
+                quiet=job.quiet,
+            )
+        if not job.quiet:
+            for path in (tagged.scores for tagged in done if paths.scores):
+                console.note(f"wrote {path}")
+    return done, num_failed
+
+
 def _write_report(done: Sequence[_Tagged], path: Path, *, quiet: bool) -> None:
     from vswin_cli.report import ReportSource, write_report
 
-    pages = [ReportSource(one.timeline, one.scores, one.source.path) for one in done]
+    pages = [ReportSource(tagged.timeline, tagged.scores, tagged.source.path) for tagged in done]
     with console.progress("report", unit="videos", quiet=quiet) as on_progress:
         write_report(pages, path, on_progress=on_progress)
     if not quiet:
         console.note(f"wrote {path}")
 
 
-def _tag_all(sources: Sequence[VideoSource], job: _Job) -> int:
+def _tag_all(
+    sources: Sequence[VideoSource],
+    job: _Job,
+    on_done: Callable[[_Tagged], None],
+    report_error: Callable[[VswinError], None],
+) -> int:
     """Tag the videos one after the other, and return how many failed.
+
+    Args:
+        sources: the videos.
+        job: settings for all of them.
+        on_done: called with each video that is done.
+        report_error: called with the error of one of several videos.
 
     Raises:
         SourceError: the only video, or every video, failed.
@@ -227,7 +232,9 @@ def _tag_all(sources: Sequence[VideoSource], job: _Job) -> int:
     from vswin_cli.video.decoder_pool import DecoderPool
 
     card = job.engine.model.card
-    check_selection(card.labels, card.activation, job.segments)  # would fail every video alike
+    check_selection(
+        card.labels, card.activation, job.segments
+    )  # else every video would fail with it
     num_failed = 0
     with DecoderPool() as pool:
         for source in sources:
@@ -237,9 +244,9 @@ def _tag_all(sources: Sequence[VideoSource], job: _Job) -> int:
                 num_failed += 1
                 if num_failed == len(sources) or _ends_all(problem):
                     raise
-                job.report_error(_naming(problem, source))
+                report_error(_naming(problem, source))
             else:
-                job.on_done(_Tagged(source, timeline, job.scores.get(source.id)))
+                on_done(_Tagged(source, timeline, job.scores.get(source.id)))
     return num_failed
 
 
@@ -280,6 +287,6 @@ def _require_coverage(timelines: Sequence[Timeline], minimum: float) -> None:
     if short:
         listed = ", ".join(f"{t.video.uri} ({t.coverage.fraction:.1%})" for t in short)
         raise CoverageError(
-            f"analysed less than --min-coverage {minimum:g} asks for: {listed}",
+            f"less than --min-coverage {minimum:g} could be analysed: {listed}",
             hint="`vswin probe --scan` lists what is damaged; --min-coverage sets the limit",
         )

@@ -1,7 +1,7 @@
 """Draw a timeline in the terminal: a row per label, time from left to right.
 
-It is readable without colour: characters show what is there, ASCII ones where the terminal has
-no others.
+It is readable without colour. Where the terminal's encoding has no block characters, ASCII ones are
+used.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class _Axis:
     """Columns of characters that share the video's time."""
 
     def __init__(self, timeline: Timeline, width: int, marks: _Marks) -> None:
-        ends = [one.end_seconds for one in timeline.segments]
+        ends = [segment.end_seconds for segment in timeline.segments]
         self._seconds = max(timeline.video.duration_seconds, *ends, 0.001)
         self._width = width
         self._marks = marks
@@ -94,9 +94,9 @@ class _Axis:
     def row(self, row: LabelSummary) -> list[tuple[str, Style]]:
         """Return a character per column: covered, covered in part, lost, empty."""
         spans = [
-            (one.start_seconds, one.end_seconds)
-            for one in self._segments
-            if (one.label, one.class_id) == (row.label, row.class_id)
+            (segment.start_seconds, segment.end_seconds)
+            for segment in self._segments
+            if (segment.label, segment.class_id) == (row.label, row.class_id)
         ]
         pieces = []
         shares = self._shares(spans)
@@ -105,6 +105,7 @@ class _Axis:
             if share >= 0.5:
                 pieces.append((self._marks.full, _BAR))
             elif share > 0:
+                # Half a block on the side where the segment is, so that it has no hole.
                 pieces.append((self._marks.right if next_too else self._marks.left, _BAR))
             elif lost > 0:
                 pieces.append((self._marks.gap, _GAP))
@@ -115,7 +116,7 @@ class _Axis:
     def ticks(self) -> str:
         """Return times below their columns, where there is room for them."""
         room = 10 * self._seconds / self._width
-        step = next((one for one in _TICK_STEPS if one >= room), 36000)
+        step = next((seconds for seconds in _TICK_STEPS if seconds >= room), 36000)
         text = ""
         for number in range(int(self._seconds / step) + 1):
             column = int(number * step / self._seconds * self._width)

@@ -1,7 +1,7 @@
 """Typer commands and groups that print help in one piece and refuse empty names.
 
-An empty name is what a shell makes of a variable that is not set. As a path it would mean the
-current folder, as a choice of weights the default ones.
+A shell replaces an unset variable by an empty name. As a path it would mean the current folder, as
+a choice of weights the default.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from vswin_cli.errors import OptionError
 __all__ = ["Command", "Group"]
 
 _TEXTS_THAT_NAME = frozenset({"name", "names", "model", "labels", "a", "b", "video"})
-"""Parameters that hold a name as text; paths are known by their type. Videos to read and results
-to write are looked at by those who read and write them."""
+"""Text parameters that hold a name; path parameters are recognised by type. Inputs and outputs are
+checked where they are opened."""
 
 
 class _HelpPrinter:
@@ -65,12 +65,13 @@ class Command(_HelpPrinter, TyperCommand):
     """A command of vswin."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
-        """Read the arguments, having refused empty names among them and several outputs.
+        """Parse the arguments; refuse empty names and a repeated `--out`.
 
         Raises:
             OptionError: a name is empty, or --out is given more than once.
         """
         try:
+            # Parsed twice: the words are checked before Typer makes paths of them.
             if args and not ctx.resilient_parsing:
                 given, _, order = self.make_parser(ctx).parse_args(args=list(args))
                 self._check_names(given)
@@ -93,7 +94,7 @@ class Command(_HelpPrinter, TyperCommand):
             )
 
     def _check_names(self, given: dict[str, Any]) -> None:
-        """Look at the words given for each parameter, before they become paths."""
+        """Refuse empty names in the words given, before they are converted to paths."""
         hints = get_type_hints(self.callback)
         for param in self.params:
             name = str(param.name)
@@ -108,7 +109,7 @@ class Command(_HelpPrinter, TyperCommand):
 
 
 class Group(_HelpPrinter, TyperGroup):
-    """A command that holds others."""
+    """A command with subcommands."""
 
 
 def _no_type(*, ctx: Any) -> str:  # noqa: ANN401
@@ -123,4 +124,4 @@ def _show_help(ctx: Any, _param: Any, wanted: bool) -> None:  # noqa: ANN401
 
 def _holds_path(hint: Any) -> bool:  # noqa: ANN401
     """Whether a type is that of paths, or of several, or of none."""
-    return hint is Path or any(_holds_path(one) for one in get_args(hint))
+    return hint is Path or any(_holds_path(part) for part in get_args(hint))

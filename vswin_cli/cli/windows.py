@@ -44,7 +44,7 @@ def windows(
     background: Annotated[
         str | None,
         typer.Option(
-            "--background", metavar="LABEL", help="The label that means that nothing happens."
+            "--background", metavar="LABEL", help="Label of windows in which nothing happens."
         ),
     ] = None,
     onset: OnsetOption = None,
@@ -133,7 +133,7 @@ def _background(text: str, labels: Sequence[str]) -> str:
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         raise OptionError(
             f"--background `{text}` fits several labels: {shown}{more}",
-            hint="give the one label that means that nothing happens",
+            hint="give the one label for windows in which nothing happens",
         )
     return found[0]
 

@@ -121,7 +121,7 @@ def set_up_workers(
     Raises:
         DeviceError: the device does not exist here.
         ModelError: the weights cannot be fetched, read or used for tagging.
-        OptionError: Ray is asked for and not installed.
+        OptionError: Ray is requested and not installed.
     """
     import torch
 
@@ -263,6 +263,7 @@ def _devices(workers: Workers, name: str, kind: str) -> tuple[str, ...]:
         cards = (name if name != "auto" else kind,)
     if workers.kind == "auto":
         return cards if len(cards) > 1 else ()
+    # Four cores per worker on a CPU: one decodes, the others run the network.
     count = workers.count or max(len(cards), 1 if kind == "cuda" else usable_cores() // 4)
     return tuple(cards[i % len(cards)] for i in range(max(1, count)))
 

@@ -123,4 +123,4 @@ def confusions(pairs: Iterable[tuple[str, str]], most: int = 10) -> tuple[Confus
         for (truth, predicted), count in counted.items()
         if truth != predicted
     ]
-    return tuple(sorted(found, key=lambda one: (-one.count, one.truth, one.predicted))[:most])
+    return tuple(sorted(found, key=lambda pair: (-pair.count, pair.truth, pair.predicted))[:most])

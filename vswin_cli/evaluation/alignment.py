@@ -52,7 +52,11 @@ def align(
     limit = max(end_seconds, 0.0)
     changes: dict[float, list[tuple[int, str, int]]] = {0.0: [], limit: []}
     sides = [(first, 0), (second, 1)]
-    spans = [(a.start_seconds, a.end_seconds, side, a.label) for one, side in sides for a in one]
+    spans = [
+        (a.start_seconds, a.end_seconds, side, a.label)
+        for intervals, side in sides
+        for a in intervals
+    ]
     spans += [(start, end, 2, "") for start, end in excluded]
     for start, end, side, label in spans:
         start, end = min(max(start, 0.0), limit), min(end, limit)
@@ -78,10 +82,10 @@ def common_end(first: AnnotatedVideo, second: AnnotatedVideo) -> float:
 
     That is the longer of the known durations; without any, the end of the last interval.
     """
-    known = [one.duration_seconds for one in (first, second) if one.duration_seconds]
+    known = [video.duration_seconds for video in (first, second) if video.duration_seconds]
     if known:
         return max(known)
-    ends = (one.end_seconds for video in (first, second) for one in video.intervals)
+    ends = (interval.end_seconds for video in (first, second) for interval in video.intervals)
     return max(ends, default=0.0)
 
 
@@ -91,18 +95,20 @@ def merge_touching(intervals: Iterable[Interval]) -> list[Interval]:
     A merged interval has the largest score of its parts.
     """
     by_label: dict[str, list[Interval]] = {}
-    for one in sorted(intervals, key=lambda one: one.start_seconds):
-        group = by_label.setdefault(one.label, [])
-        if group and one.start_seconds <= group[-1].end_seconds:
+    for interval in sorted(intervals, key=lambda interval: interval.start_seconds):
+        group = by_label.setdefault(interval.label, [])
+        if group and interval.start_seconds <= group[-1].end_seconds:
             last = group[-1]
-            end = max(last.end_seconds, one.end_seconds)
-            group[-1] = Interval(last.start_seconds, end, one.label, _larger(last, one))
+            end = max(last.end_seconds, interval.end_seconds)
+            group[-1] = Interval(last.start_seconds, end, interval.label, _larger(last, interval))
         else:
-            group.append(one)
-    merged = [one for group in by_label.values() for one in group]
-    return sorted(merged, key=lambda one: (one.start_seconds, one.end_seconds, one.label))
+            group.append(interval)
+    merged = [interval for group in by_label.values() for interval in group]
+    return sorted(
+        merged, key=lambda interval: (interval.start_seconds, interval.end_seconds, interval.label)
+    )
 
 
 def _larger(first: Interval, second: Interval) -> float | None:
-    scores = [one.score for one in (first, second) if one.score is not None]
+    scores = [interval.score for interval in (first, second) if interval.score is not None]
     return max(scores, default=-math.inf) if scores else None

@@ -1,6 +1,6 @@
 """Read labelled intervals of several videos, predicted or true, from any known format.
 
-Formats are told apart by content: ActivityNet's ground truth (`database`) and results (`results`),
+Formats are recognised by content: ActivityNet's ground truth (`database`) and results (`results`),
 our timelines as JSON or JSON Lines, and tables with commas or tabs that hold `video`, `start`,
 `end`, `label` and maybe `score`. Videos are matched by file name: folders, a known ending and
 ActivityNet's `v_` do not count.
@@ -42,6 +42,7 @@ _COLUMNS = {
     "label": ("label", "event_label", "class", "activity", "name"),
     "score": ("score", "confidence", "score_permille"),
 }
+# Of our own TSV, which has milliseconds and per mille.
 _IN_THOUSANDTHS = ("start_ms", "end_ms", "score_permille")
 _REQUIRED = ("video", "start", "end", "label")
 _HINT = (
@@ -83,11 +84,11 @@ class AnnotatedVideo:
     intervals: tuple[Interval, ...] = ()
     """Sorted by start, then end, then label."""
     duration_seconds: float | None = None
-    """Length of the video, where the file tells."""
+    """Length of the video, if the file states it."""
     gaps: tuple[tuple[float, float], ...] = ()
     """Parts that could not be decoded, so that their labels are not known."""
     size_bytes: int | None = None
-    """Of the video's file, where the file tells."""
+    """Of the video's file, if the annotations state it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +103,9 @@ class Annotations:
     @property
     def labels(self) -> tuple[str, ...]:
         """All labels, sorted."""
-        return tuple(sorted({one.label for v in self.videos.values() for one in v.intervals}))
+        return tuple(
+            sorted({interval.label for v in self.videos.values() for interval in v.intervals})
+        )
 
     def renamed(self, names: Mapping[str, str]) -> Annotations:
         """Return a copy with labels replaced where `names` has them."""
@@ -110,7 +113,8 @@ class Annotations:
             key: replace(
                 video,
                 intervals=_sorted(
-                    replace(one, label=names.get(one.label, one.label)) for one in video.intervals
+                    replace(interval, label=names.get(interval.label, interval.label))
+                    for interval in video.intervals
                 ),
             )
             for key, video in self.videos.items()
@@ -121,7 +125,10 @@ class Annotations:
         """Return a copy without the intervals of some labels."""
         videos = {
             key: replace(
-                video, intervals=tuple(one for one in video.intervals if one.label not in labels)
+                video,
+                intervals=tuple(
+                    interval for interval in video.intervals if interval.label not in labels
+                ),
             )
             for key, video in self.videos.items()
         }
@@ -135,7 +142,7 @@ def video_id(name: str) -> str:
     stem, dot, ending = base.rpartition(".")
     if dot and f".{ending.lower()}" in VIDEO_SUFFIXES:
         base = stem
-    return base.removeprefix("v_")
+    return base.removeprefix("v_")  # as ActivityNet names its files
 
 
 def read_annotations(path: Path, *, subset: str | None = None) -> Annotations:
@@ -158,7 +165,7 @@ def read_annotations(path: Path, *, subset: str | None = None) -> Annotations:
     try:
         document: JsonValue = json.loads(text)
     except json.JSONDecodeError:
-        document = None  # JSON Lines, or broken: the reader of timelines says where
+        document = None  # JSON Lines, or damaged: `parse_timelines` reports where
     if isinstance(document, dict) and isinstance(document.get("database"), dict):
         return _from_database(document["database"], name, subset)
     if isinstance(document, dict) and isinstance(document.get("results"), dict):
@@ -178,7 +185,12 @@ def _without_subset(annotations: Annotations, subset: str | None) -> Annotations
 
 
 def _sorted(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
-    return tuple(sorted(intervals, key=lambda one: (one.start_seconds, one.end_seconds, one.label)))
+    return tuple(
+        sorted(
+            intervals,
+            key=lambda interval: (interval.start_seconds, interval.end_seconds, interval.label),
+        )
+    )
 
 
 def _gather(videos: Iterable[tuple[str, AnnotatedVideo]], source: str) -> Annotations:
@@ -189,7 +201,7 @@ def _gather(videos: Iterable[tuple[str, AnnotatedVideo]], source: str) -> Annota
         if video.id in found:
             raise SourceError(
                 f"{source}: {names[video.id]!r} and {name!r} would both be the video {video.id!r}",
-                hint="videos are told apart by file name; rename one of them",
+                hint="videos are identified by file name; rename one of them",
             )
         names[video.id], found[video.id] = name, video
     return Annotations(source, found)
@@ -201,18 +213,18 @@ def annotations_of(timelines: Sequence[Timeline], source: str) -> Annotations:
     Raises:
         SourceError: two videos of one name.
     """
-    return _gather(((one.video.uri, _of_timeline(one)) for one in timelines), source)
+    return _gather(((timeline.video.uri, _of_timeline(timeline)) for timeline in timelines), source)
 
 
 def _of_timeline(timeline: Timeline) -> AnnotatedVideo:
     return AnnotatedVideo(
         id=video_id(timeline.video.uri),
         intervals=_sorted(
-            Interval(one.start_seconds, one.end_seconds, one.label, one.score)
-            for one in timeline.segments
+            Interval(segment.start_seconds, segment.end_seconds, segment.label, segment.score)
+            for segment in timeline.segments
         ),
         duration_seconds=timeline.video.duration_seconds,
-        gaps=tuple((one.start_seconds, one.end_seconds) for one in timeline.coverage.gaps),
+        gaps=tuple((gap.start_seconds, gap.end_seconds) for gap in timeline.coverage.gaps),
         size_bytes=timeline.video.size_bytes,
     )
 
@@ -265,7 +277,7 @@ def _optional_number(entry: JsonValue, key: str, where: str) -> float | None:
 def _entries(entries: JsonValue, where: str) -> tuple[Interval, ...]:
     if not isinstance(entries, list):
         raise SourceError(f"{where} must hold a list of intervals", hint=_HINT)
-    return _sorted(_entry(one, f"{where}, entry {i}") for i, one in enumerate(entries))
+    return _sorted(_entry(entry, f"{where}, entry {i}") for i, entry in enumerate(entries))
 
 
 def _entry(entry: JsonValue, where: str) -> Interval:
@@ -293,6 +305,7 @@ def _interval(
 
 def _from_table(text: str, source: str) -> Annotations:
     first = text.lstrip().partition("\n")[0]
+    # Labels may contain commas, so the more frequent character of the first line decides.
     delimiter = "\t" if first.count("\t") > first.count(",") else ","
     by_name: dict[str, list[Interval]] = {}
     for name, interval in _row_intervals(read_rows(text, source, delimiter=delimiter), source):
@@ -330,7 +343,7 @@ def _header(cells: Sequence[str]) -> dict[str, _Column] | None:
     found = {
         column: _Column(names.index(alias), 1000.0 if alias in _IN_THOUSANDTHS else 1.0)
         for column, aliases in _COLUMNS.items()
-        for alias in reversed(aliases)  # the first that is there has the last word
+        for alias in reversed(aliases)  # so that the first alias present overrides the others
         if alias in names
     }
     return found if all(column in found for column in _REQUIRED) else None

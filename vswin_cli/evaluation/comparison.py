@@ -109,9 +109,9 @@ def compare_annotations(a: Annotations, b: Annotations, *, parts: int = 40) -> C
             hint="videos are matched by file name",
         )
     compared = tuple(compare_videos(first, second, parts=parts) for first, second in pairs)
-    seconds = sum(one.seconds for one in compared)
-    agreed = sum(one.seconds * one.agreement for one in compared)
-    matched = {one.id for pair in pairs for one in pair}
+    seconds = sum(video.seconds for video in compared)
+    agreed = sum(video.seconds * video.agreement for video in compared)
+    matched = {video.id for pair in pairs for video in pair}
     return ComparisonReport(
         a=a.source,
         b=b.source,
@@ -134,8 +134,8 @@ def compare_videos(a: AnnotatedVideo, b: AnnotatedVideo, *, parts: int = 40) -> 
             excluded=[*a.gaps, *b.gaps],
         )
     )
-    seconds = sum(one.seconds for one in spans)
-    agreed = sum(one.seconds for one in spans if one.agrees)
+    seconds = sum(span.seconds for span in spans)
+    agreed = sum(span.seconds for span in spans if span.agrees)
     return VideoComparison(
         video=a.id,
         seconds=seconds,
@@ -143,7 +143,9 @@ def compare_videos(a: AnnotatedVideo, b: AnnotatedVideo, *, parts: int = 40) -> 
         over_time=_over_time(spans, end, parts),
         part_seconds=end / parts,
         labels=_by_label(spans),
-        differences=tuple(one for one in _differences(spans) if not _is_rounding(one)),
+        differences=tuple(
+            difference for difference in _differences(spans) if not _is_rounding(difference)
+        ),
         warnings=tuple(_mismatches(a, b)),
     )
 
@@ -164,11 +166,11 @@ def _over_time(spans: Sequence[AlignedSpan], end: float, parts: int) -> tuple[fl
     """Compute agreement in each of `parts` equal parts of `[0, end)`."""
     edges = np.linspace(0.0, end, parts + 1)
     agreed, total = np.zeros(parts), np.zeros(parts)
-    for one in spans:
-        left = np.maximum(edges[:-1], one.start_seconds)
-        shared = np.clip(np.minimum(edges[1:], one.end_seconds) - left, 0.0, None)
+    for span in spans:
+        left = np.maximum(edges[:-1], span.start_seconds)
+        shared = np.clip(np.minimum(edges[1:], span.end_seconds) - left, 0.0, None)
         total += shared
-        agreed += shared * one.agrees
+        agreed += shared * span.agrees
     return tuple(
         float(min(1.0, right / all_)) if all_ > _FUZZ else None
         for right, all_ in zip(agreed, total, strict=True)
@@ -177,16 +179,17 @@ def _over_time(spans: Sequence[AlignedSpan], end: float, parts: int) -> tuple[fl
 
 def _by_label(spans: Iterable[AlignedSpan]) -> tuple[LabelAgreement, ...]:
     sums: dict[str, list[float]] = {}
-    for one in spans:
-        for label in one.first | one.second:
+    for span in spans:
+        for label in span.first | span.second:
             times = sums.setdefault(label, [0.0, 0.0, 0.0])
-            times[0] += one.seconds * (label in one.first)
-            times[1] += one.seconds * (label in one.second)
-            times[2] += one.seconds * (label in one.first and label in one.second)
+            times[0] += span.seconds * (label in span.first)
+            times[1] += span.seconds * (label in span.second)
+            times[2] += span.seconds * (label in span.first and label in span.second)
     rows = [
         LabelAgreement(label, in_a, in_b, both, both / (in_a + in_b - both))
         for label, (in_a, in_b, both) in sums.items()
     ]
+    # By the time in exactly one of the two, which is a + b - 2 * both, falling.
     return tuple(
         sorted(rows, key=lambda r: (2 * r.seconds_both - r.seconds_a - r.seconds_b, r.label))
     )
@@ -195,15 +198,15 @@ def _by_label(spans: Iterable[AlignedSpan]) -> tuple[LabelAgreement, ...]:
 def _differences(spans: Iterable[AlignedSpan]) -> Iterable[Difference]:
     """Yield spans that disagree; neighbours that disagree in the same way are merged."""
     held: Difference | None = None
-    for one in spans:
-        if one.agrees:
+    for span in spans:
+        if span.agrees:
             continue
         found = Difference(
-            one.start_seconds,
-            one.end_seconds,
-            tuple(sorted(one.first - one.second)),
-            tuple(sorted(one.second - one.first)),
-            tuple(sorted(one.first & one.second)),
+            span.start_seconds,
+            span.end_seconds,
+            tuple(sorted(span.first - span.second)),
+            tuple(sorted(span.second - span.first)),
+            tuple(sorted(span.first & span.second)),
         )
         if held is not None and _continues(held, found):
             held = Difference(
@@ -217,8 +220,8 @@ def _differences(spans: Iterable[AlignedSpan]) -> Iterable[Difference]:
         yield held
 
 
-def _is_rounding(one: Difference) -> bool:
-    return one.end_seconds - one.start_seconds <= _ROUNDING_SECONDS + _FUZZ
+def _is_rounding(difference: Difference) -> bool:
+    return difference.end_seconds - difference.start_seconds <= _ROUNDING_SECONDS + _FUZZ
 
 
 def _continues(held: Difference, found: Difference) -> bool:

@@ -71,6 +71,7 @@ def parse_thresholds(text: str) -> tuple[float, ...]:
             first, last, step = (float(part) for part in text.split(":"))
             if not step > 0 or (last - first) / step > _MOST_THRESHOLDS:
                 raise ValueError
+            # The quotient of decimals may fall below a whole number: (0.95 - 0.5) / 0.05 < 9.
             count = int((last - first) / step + 1e-6) + 1
             values = [round(first + i * step, 10) for i in range(count)]
         else:
@@ -107,7 +108,7 @@ def detection_map(
         rows.append(
             LabelPrecision(
                 label=label,
-                num_truth=sum(len(one) for one in spans.values()),
+                num_truth=sum(len(group) for group in spans.values()),
                 num_predictions=len(found),
                 average=float(values.mean()),
                 by_threshold=tuple(values.tolist()),
@@ -145,13 +146,14 @@ def average_precision(
     total = sum(len(spans) for spans in truth.values())
     if not predictions or not total:
         return np.zeros(len(limits))
-    order = np.argsort([-(one.score or 0.0) for _, one in predictions], kind="stable")
+    # Stable, so that the result does not depend on how the sort treats equal scores.
+    order = np.argsort([-(interval.score or 0.0) for _, interval in predictions], kind="stable")
     hits = np.zeros((len(predictions), len(limits)), np.bool_)
     free = {name: np.ones((len(spans), len(limits)), np.bool_) for name, spans in truth.items()}
     for rank, i in enumerate(order):
-        name, one = predictions[i]
+        name, interval = predictions[i]
         if name in truth:
-            hits[rank] = _match(one, truth[name], free[name], limits)
+            hits[rank] = _match(interval, truth[name], free[name], limits)
     counts = np.cumsum(hits, axis=0)  # (P, thresholds)
     precision = counts / np.arange(1, len(predictions) + 1)[:, None]
     recall = counts / total
@@ -160,10 +162,10 @@ def average_precision(
 
 
 def _match(
-    one: Interval, spans: Floats, free: NDArray[np.bool_], limits: Floats
+    interval: Interval, spans: Floats, free: NDArray[np.bool_], limits: Floats
 ) -> NDArray[np.bool_]:
     """Match a prediction, per threshold, to the free true interval that it overlaps most."""
-    overlaps = temporal_iou(one.start_seconds, one.end_seconds, spans)
+    overlaps = temporal_iou(interval.start_seconds, interval.end_seconds, spans)
     hits = np.zeros(len(limits), np.bool_)
     # As in the benchmark: a prediction whose best interval is taken may still have the next best
     # that reaches the threshold. It never takes one from a prediction with a higher score.
@@ -200,8 +202,8 @@ def interpolated_area(precision: Floats, recall: Floats) -> float:
 def _spans_by_label(truth: Annotations) -> dict[str, dict[str, Floats]]:
     lists: dict[str, dict[str, list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
     for name, video in truth.videos.items():
-        for one in video.intervals:
-            lists[one.label][name].append((one.start_seconds, one.end_seconds))
+        for interval in video.intervals:
+            lists[interval.label][name].append((interval.start_seconds, interval.end_seconds))
     return {
         label: {name: np.array(spans) for name, spans in videos.items()}
         for label, videos in lists.items()
@@ -211,13 +213,13 @@ def _spans_by_label(truth: Annotations) -> dict[str, dict[str, Floats]]:
 def _predictions_by_label(prediction: Annotations) -> dict[str, list[tuple[str, Interval]]]:
     found: dict[str, list[tuple[str, Interval]]] = defaultdict(list)
     for name, video in prediction.videos.items():
-        for one in video.intervals:
-            if one.score is None:
+        for interval in video.intervals:
+            if interval.score is None:
                 raise SourceError(
-                    f"{prediction.source}: {one.label!r} in {name!r} at {one.start_seconds:g} s "
-                    "has no score",
+                    f"{prediction.source}: {interval.label!r} in {name!r} at "
+                    f"{interval.start_seconds:g} s has no score",
                     hint="mAP ranks predictions by score; add a column `score`, or use "
                     "`vswin evaluate f1`",
                 )
-            found[one.label].append((name, one))
+            found[interval.label].append((name, interval))
     return found

@@ -55,6 +55,8 @@ class Collar:
 
     def allows(self, predicted: Interval, true: Interval, *, is_moment: bool = False) -> bool:
         """Return whether the times match, of moments the starts only; labels are not compared."""
+        # Ends of long events are less certain than their starts, so the tolerance grows with the
+        # length (sed_eval's percentage of length).
         end_limit = max(self.seconds, self.share_of_length * true.seconds)
         start_error = abs(predicted.start_seconds - true.start_seconds)
         if is_moment:
@@ -151,9 +153,9 @@ def _count(
     """Count one label's right, wrong and missed events in one video."""
     right = most_matches(predicted, true, *measure)
     certain = [
-        one
-        for one in predicted
-        if not any(d.start_seconds <= one.start_seconds < d.end_seconds for d in uncertain)
+        event
+        for event in predicted
+        if not any(d.start_seconds <= event.start_seconds < d.end_seconds for d in uncertain)
     ]
     # Wrong are the predictions outside uncertain parts that the largest matching of these alone
     # leaves over. Some largest matching of all predictions has as many of them, since an augmenting
@@ -164,8 +166,8 @@ def _count(
 
 def _by_label(video: AnnotatedVideo) -> dict[str, list[Interval]]:
     groups: dict[str, list[Interval]] = {}
-    for one in video.intervals:
-        groups.setdefault(one.label, []).append(one)
+    for interval in video.intervals:
+        groups.setdefault(interval.label, []).append(interval)
     return groups
 
 
@@ -187,7 +189,9 @@ def most_matches(
 
 def _assign(start: int, options: Sequence[Sequence[int]], owner: dict[int, int]) -> bool:
     """Match a prediction to a true event, rematching others where needed; breadth first."""
-    came_from: dict[int, int] = {}  # true event -> prediction that reached for it
+    # Breadth first with a list: a chain of events, each near the next, may be longer than Python's
+    # limit of recursion.
+    came_from: dict[int, int] = {}  # true event -> prediction from which the search reached it
     queue = [start]
     for i in queue:
         for j in options[i]:

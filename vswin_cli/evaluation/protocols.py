@@ -1,7 +1,7 @@
 """Choose the frames and crops of a trimmed video as the published tests do.
 
 Pure arithmetic on frame counts; every function says whose loader it follows. Two protocols give
-two numbers for the same weights, so a result is worth nothing without the protocol's name.
+two numbers for the same weights, so an accuracy means nothing without the protocol's name.
 """
 
 from __future__ import annotations
@@ -119,7 +119,9 @@ def choose_protocol(name: str | None, spec: InputSpec) -> Protocol:
     name = name or ("ssv2" if spec.sampling == "uniform" else "paper")
     recipe = _RECIPES[name]
     if recipe.sampling != spec.sampling:
-        fitting = [known for known, one in _RECIPES.items() if one.sampling == spec.sampling]
+        fitting = [
+            known for known, candidate in _RECIPES.items() if candidate.sampling == spec.sampling
+        ]
         raise OptionError(
             f"the protocol {name} samples {recipe.sampling}ly, but these weights were trained on "
             f"{spec.sampling} clips",

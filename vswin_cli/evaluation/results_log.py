@@ -1,13 +1,13 @@
 """Keep the outcomes of an evaluation on disk, so that an interrupted run resumes.
 
-One file per test, that is per weights, protocol, input, activation and precision: a header that
-says which, then a line per video, written when the video is done. A video is identified by its
+One file per test, that is per weights, protocol, input, activation and precision: a header with
+these, then a line per video, written when the video is done. A video is identified by its
 path, its size and date, and its true class, so a changed list costs only what is new in it. A video
 that failed has no line: the network may have been down, so the next run tries it again. A line that
 a killed run left unfinished is dropped.
 
-The version of vswin decides nothing: a day of computing is not done again because of a new help
-text. Each line names the version that wrote it, so that a command can tell of outcomes of others.
+The version of vswin does not matter: a day of computing is not repeated because of a new help text.
+Each line names the version that wrote it, so that a command can report outcomes of others.
 Version 0.1.0 made a file for each version; the first run that finds no file of its own takes over
 the outcomes of such a file for the same test.
 """
@@ -89,7 +89,7 @@ class ResultsLog:
     def record(self, video: LabelledVideo, outcome: Outcome) -> None:
         """Append an outcome unless it is a failure.
 
-        When this returns, the line is with the system: a killed process cannot lose it.
+        When this returns, the line is in a file of the system: a killed process does not lose it.
 
         Raises:
             OutputError: the disk is full.
@@ -189,6 +189,7 @@ def _locked(path: Path) -> Iterator[None]:
 def _opened(path: Path, test: TopkTest, num_whole_bytes: int) -> IO[bytes]:
     """Open the file for appending after its first `num_whole_bytes` bytes, with a header."""
     with writing(f"{path}"):
+        # Cuts an unfinished last line of a killed run, or everything after --fresh.
         file = path.open("ab")
         file.truncate(num_whole_bytes)
         if not num_whole_bytes:
@@ -230,6 +231,7 @@ def _key(video: LabelledVideo) -> str:
         with suppress(OSError):
             status = path.stat()
             size, date = status.st_size, status.st_mtime_ns
+    # The class, too: an outcome holds its rank.
     parts = json.dumps([location, size, date, video.class_id])
     return hashlib.sha256(parts.encode()).hexdigest()[: 2 * _DIGEST_DIGITS]
 

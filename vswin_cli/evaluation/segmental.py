@@ -160,14 +160,16 @@ def count_matches(
 ) -> Counts:
     """Match the segments of one video greedily in the order of time, as MS-TCN does.
 
-    Each prediction looks at the true segment of its label that it overlaps most; it is right if
-    that overlap is enough and the segment was not matched before.
+    Each prediction is compared with the true segment of its label that it overlaps most; it is
+    right if that overlap is enough and the segment was not matched before.
     """
     # Greedy as in the reference, for comparable numbers: a prediction whose best segment is taken
     # is wrong even where another one would reach the threshold.
     hit = [False] * len(truth)
-    for one in predicted:
-        shares = [_share(one, other) if one.label == other.label else 0.0 for other in truth]
+    for segment in predicted:
+        shares = [
+            _share(segment, other) if segment.label == other.label else 0.0 for other in truth
+        ]
         best = int(np.argmax(shares)) if shares else -1
         if best >= 0 and shares[best] >= least_overlap and not hit[best]:
             hit[best] = True
@@ -175,21 +177,23 @@ def count_matches(
     return Counts(right, len(predicted) - right, len(truth) - right)
 
 
-def _share(one: Interval, other: Interval) -> float:
-    shared = min(one.end_seconds, other.end_seconds) - max(one.start_seconds, other.start_seconds)
-    joint = one.seconds + other.seconds - shared
+def _share(segment: Interval, other: Interval) -> float:
+    shared = min(segment.end_seconds, other.end_seconds) - max(
+        segment.start_seconds, other.start_seconds
+    )
+    joint = segment.seconds + other.seconds - shared
     return max(0.0, shared) / joint if joint > 0 else 0.0
 
 
 def _order(segments: Iterable[Interval]) -> list[str]:
-    return [one.label for one in segments]
+    return [segment.label for segment in segments]
 
 
 def edit_similarity(predicted: Sequence[str], truth: Sequence[str]) -> float:
     """Compute 1 - Levenshtein distance / longer length; 1 where both are empty."""
     if not predicted and not truth:
         return 1.0
-    row = list(range(len(truth) + 1))
+    row = list(range(len(truth) + 1))  # of the matrix of distances; only the last one is kept
     for i, label in enumerate(predicted, 1):
         previous, row = row, [i]
         for j, other in enumerate(truth, 1):

@@ -119,7 +119,7 @@ def evaluate_videos(
 
 def view_logits(views: VideoViews, engine: Engine) -> NDArray[np.float32]:
     """Run a video's clips through the network: (num_clips, crops, K)."""
-    logits = [one.logits.mean(axis=1) for one in engine.score(views.clips)]  # each (V, K)
+    logits = [clip.logits.mean(axis=1) for clip in engine.score(views.clips)]  # each (V, K)
     return np.stack(logits)
 
 
@@ -139,9 +139,9 @@ def summarise(
     """Compute accuracy and confusions of outcomes."""
     outcomes = list(outcomes)
     labels = engine.model.card.labels
-    scored = [one for one in outcomes if one.rank is not None]
-    ranks = [one.rank for one in scored if one.rank is not None]
-    pairs = [(labels[one.truth], labels[one.best[0]]) for one in scored]
+    scored = [outcome for outcome in outcomes if outcome.rank is not None]
+    ranks = [outcome.rank for outcome in scored if outcome.rank is not None]
+    pairs = [(labels[outcome.truth], labels[outcome.best[0]]) for outcome in scored]
     return TopkReport(
         model=engine.model.card.id,
         weights_sha256=engine.model.weights_sha256,
@@ -152,11 +152,17 @@ def summarise(
         top1=Rate.within(ranks, 1),
         top5=Rate.within(ranks, 5),
         mean_class_accuracy=mean_class_accuracy(
-            [one.truth for one in scored], [rank == 1 for rank in ranks]
+            [outcome.truth for outcome in scored], [rank == 1 for rank in ranks]
         ),
         confusions=confusions(pairs, num_confusions),
-        damaged=tuple(Failure(one.uri, one.problem) for one in scored if one.problem),
-        failures=tuple(Failure(one.uri, one.problem or "") for one in outcomes if one.rank is None),
+        damaged=tuple(
+            Failure(outcome.uri, outcome.problem) for outcome in scored if outcome.problem
+        ),
+        failures=tuple(
+            Failure(outcome.uri, outcome.problem or "")
+            for outcome in outcomes
+            if outcome.rank is None
+        ),
     )
 
 
@@ -168,6 +174,8 @@ def _read_ahead(
     try:
         ahead: deque[Future[VideoViews | str]] = deque()
         rest = iter(videos)
+        # One more than the workers: while the network runs on it, all of them decode. No more, as
+        # the images of a video may take hundreds of megabytes.
         for video in islice(rest, workers + 1):
             ahead.append(pool.submit(_read, video, spec, protocol))
         while ahead:
@@ -175,6 +183,7 @@ def _read_ahead(
             for video in islice(rest, 1):
                 ahead.append(pool.submit(_read, video, spec, protocol))
     finally:
+        # Without waiting: after an error or Ctrl-C the videos being decoded are not needed.
         pool.shutdown(wait=False, cancel_futures=True)
 
 
@@ -183,7 +192,7 @@ def _read(video: LabelledVideo, spec: InputSpec, protocol: Protocol) -> VideoVie
         return read_views(video.source, spec, protocol)
     except VswinError as error:
         return error.message
-    except Exception as error:  # one odd file must not cost the other 20,000
+    except Exception as error:  # an unforeseen error in one file must not end the run
         return f"internal error: {type(error).__name__}: {error}"
 
 

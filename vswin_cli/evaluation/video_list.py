@@ -97,7 +97,7 @@ class _LabelIndex:
         Raises:
             SourceError: none, or several.
         """
-        if label in self._exact:
+        if label in self._exact:  # first, as a class may be named like a number
             return self._exact[label]
         if label.isdecimal() and int(label) < self._count:
             return int(label)

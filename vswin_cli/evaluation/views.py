@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["KEPT_BYTES", "VideoViews", "read_views"]
 
-_HINT = "`vswin probe --scan` says what is wrong with it"
+_HINT = "`vswin probe --scan` shows what is wrong with it"
 
 KEPT_BYTES = 256 << 20
 """Images held before it is known which are wanted: a minute of video at the usual size."""
@@ -124,6 +124,7 @@ def _decode(
                 continue
             num_frames = sample.position + sample.count
             if wanted is None:
+                # All or nothing: the second pass decodes the video to its end in any case.
                 keep = keep and held_bytes + sample.image.nbytes <= kept_bytes
                 if not keep:
                     images.clear()
@@ -143,7 +144,7 @@ def _clip(number: int, indices: Iterable[int], images: dict[int, Image]) -> Clip
     """Stack frames; those of another size, after a change in mid-video, take the first's."""
     chosen = [images[int(i)] for i in indices]
     height, width = chosen[0].shape[:2]
-    frames = np.stack([resize_bilinear(one, height, width) for one in chosen])
+    frames = np.stack([resize_bilinear(image, height, width) for image in chosen])
     steps = len(chosen) // 2
     return Clip(number, frames, np.zeros(steps + 1), steps)
 

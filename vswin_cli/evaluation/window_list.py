@@ -102,8 +102,8 @@ def read_window_list(
             windows.append(_window(cells, labels, folder, f"{path}, line {number}"))
     if not windows and num_unsure:
         raise SourceError(
-            f"{path} lists no window of which the viewer was sure",
-            hint="the column `sure` says yes, true or 1 where it was so, or is left out altogether",
+            f"{path} lists no window that is marked as sure",
+            hint="put yes, true or 1 in the column `sure`, or leave the column out",
         )
     if not windows:
         raise SourceError(f"{path} lists no window", hint=_HINT)
@@ -130,11 +130,11 @@ def _window(
     name, label = cells.get("video", ""), cells.get("label", "")
     if not name or not label:
         raise SourceError(f"{where}: a video and a label are needed", hint=_HINT)
-    others = tuple(one.strip() for one in cells.get("others", "").split(";") if one.strip())
-    for one in (label, *others):
-        if one not in labels:
+    others = tuple(other.strip() for other in cells.get("others", "").split(";") if other.strip())
+    for true_label in (label, *others):
+        if true_label not in labels:
             raise SourceError(
-                f"{where}: {one!r} is not a label of the model",
+                f"{where}: {true_label!r} is not a label of the model",
                 hint="`vswin labels MODEL` lists them; --exclude leaves rows of other labels out",
             )
     source = VideoSource.of(name) if is_remote(name) else VideoSource.of(str(folder / name))

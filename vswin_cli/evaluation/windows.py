@@ -54,7 +54,7 @@ class WindowTest:
     onsets: tuple[float, ...]
     """Score at which each would be reported."""
     background: str | None = None
-    """The label that says that nothing happens, such as `static`."""
+    """The label of windows in which nothing happens, such as `static`."""
     piece_seconds: float = 2.0
     """Length of the windows of a row about a whole video."""
 
@@ -168,11 +168,11 @@ def evaluate_windows(
     with DecoderPool() as pool:
         for done, windows in enumerate(by_video.values(), 1):
             try:
-                for one in _score_video(windows, engine, test, pool):
-                    if isinstance(one, ScoredWindow):
-                        scored.append(one)
+                for result in _score_video(windows, engine, test, pool):
+                    if isinstance(result, ScoredWindow):
+                        scored.append(result)
                     else:
-                        failures.append(one)
+                        failures.append(result)
             except SourceError as error:
                 failures.append(Failure(windows[0].source.uri, error.message))
             if on_done is not None:
@@ -217,7 +217,7 @@ def score_window(
     start, end = window.start_seconds, cast(float, window.end_seconds)
     means = _means(track, start, end)
     if means is None:
-        return Failure(window.source.uri, f"no clip has seen {start:g} to {end:g} s")
+        return Failure(window.source.uri, f"no clip covers {start:g} to {end:g} s")
     means = means[list(test.columns)]
     best = int(means.argmax())
     true = {*window.true_labels, test.background}
@@ -243,6 +243,7 @@ def _means(track: ScoreTrack, start_seconds: float, end_seconds: float) -> Float
     `None` where no clip covers any of them.
     """
     first, stop = track.cells_of(start_seconds, end_seconds)
+    # By their middles, so that neighbouring windows share no step.
     middles = track.start_seconds + (np.arange(first, stop) + 0.5) * track.step_seconds
     inside = (middles >= start_seconds) & (middles < end_seconds) & track.valid[first:stop]
     if not inside.any():
@@ -258,9 +259,9 @@ def _report(
     failures: Sequence[Failure],
     num_videos: int,
 ) -> WindowReport:
-    moving = [one for one in scored if one.label != test.background]
-    still = [one for one in scored if one.label == test.background]
-    pairs = ((one.label, one.predicted) for one in scored)
+    moving = [window for window in scored if window.label != test.background]
+    still = [window for window in scored if window.label == test.background]
+    pairs = ((window.label, window.predicted) for window in scored)
     return WindowReport(
         model=engine.model.card.id,
         weights_sha256=engine.model.weights_sha256,
@@ -269,13 +270,13 @@ def _report(
         num_unsure=listed.num_unsure,
         num_excluded=listed.num_excluded,
         background=test.background,
-        right=_rate(one.is_right for one in moving),
-        some_true=_rate(one.is_true for one in moving),
-        background_right=_rate(one.is_right for one in still),
-        background_alarms=_rate(one.false_alarm is not None for one in still),
+        right=_rate(window.is_right for window in moving),
+        some_true=_rate(window.is_true for window in moving),
+        background_right=_rate(window.is_right for window in still),
+        background_alarms=_rate(window.false_alarm is not None for window in still),
         labels=tuple(_by_label(scored, test.names)),
         confusions=confusions(pairs),
-        mistakes=tuple(one for one in scored if not one.is_right or one.false_alarm),
+        mistakes=tuple(window for window in scored if not window.is_right or window.false_alarm),
         failures=tuple(failures),
     )
 
@@ -287,12 +288,12 @@ def _rate(hits: Iterable[bool]) -> Rate:
 
 def _by_label(scored: Sequence[ScoredWindow], names: Sequence[str]) -> Iterator[WindowLabel]:
     for name in names:
-        own = [one for one in scored if one.label == name]
+        own = [window for window in scored if window.label == name]
         if own:
             yield WindowLabel(
                 label=name,
                 num_windows=len(own),
-                right=sum(one.is_right for one in own),
-                some_true=sum(one.is_true for one in own),
-                false_alarms=sum(one.false_alarm is not None for one in own),
+                right=sum(window.is_right for window in own),
+                some_true=sum(window.is_true for window in own),
+                false_alarms=sum(window.false_alarm is not None for window in own),
             )
