@@ -1,6 +1,6 @@
 """Measure how many frames a second the machine can decode: the ceiling of decoding alone.
 
-Decoders that know nothing of each other decode the same frames and throw them away: as many
+Independent decoders decode the same frames and discard them: as many
 single-threaded ones as there are cores, and as many on the graphics card's own decoder where PyAV
 can open it. Nothing is scaled, converted or passed on, and no frame is skipped.
 """

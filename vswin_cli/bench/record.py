@@ -173,7 +173,7 @@ class DecodeCeiling:
     """What the machine decodes of the same video when it does nothing else."""
 
     frames_per_second: float
-    """Of single-threaded decoders, one per core, that know nothing of each other."""
+    """Of independent single-threaded decoders, one per core."""
     decoders: int
     share: float
     """Of decoding alone in both ceilings together. Above 1 where decoding skips frames that

@@ -157,7 +157,7 @@ def plan_pages(output: OutputPath, uris: Sequence[str]) -> list[Path]:
     In a folder the page is named after its video, or `index.html`.
 
     Raises:
-        OutputError: the folder beside it is a file, or nobody may write into it.
+        OutputError: the folder beside it is a file, or is not writable.
     """
     from vswin_cli.report import report_files
 

@@ -211,10 +211,10 @@ def _scoring(model: LoadedModel, sampling: SamplingOptions, precision: Precision
 def in_precision_of_earlier(
     setup: WorkerSetup, journal: Path, choice: ModelChoice, sampling: SamplingOptions
 ) -> WorkerSetup:
-    """Go on in the precision of earlier results, if only that keeps them from being done again.
+    """Use the precision of earlier results, if only with it they need not be computed again.
 
     Args:
-        setup: with a precision that nobody asked for.
+        setup: with a precision chosen by default.
         journal: folder of the journal of earlier runs.
         choice: how to load the model.
         sampling: of this batch.
