@@ -321,7 +321,6 @@ def _room(cluster: Cluster) -> tuple[int, int]:
         room = sum(gpus for gpus, _ in cards)
     if room == 0:
         raise DeviceError(
-            f"the Ray cluster at {cluster.address} has no CPUs",
-            hint="see `ray status`",
+            f"the Ray cluster at {cluster.address} has no CPUs", hint="see `ray status`"
         )
     return per_worker, room

@@ -199,11 +199,7 @@ class _Batch:
     def work(self, jobs: list[Job], executor: Executor, policy: Policy, stop: StopRequest) -> None:
         """Do the jobs on an executor."""
         scheduler = Scheduler(
-            executor,
-            self._task,
-            limits=policy.limits,
-            on_outcome=self._take,
-            on_tick=self._report,
+            executor, self._task, limits=policy.limits, on_outcome=self._take, on_tick=self._report
         )
         scheduler.run(jobs, stop)
 

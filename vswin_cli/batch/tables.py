@@ -18,22 +18,12 @@ from vswin_cli.batch.outcome import Outcome
 from vswin_cli.batch.target import PARQUET, Target
 from vswin_cli.batch.video_files import VideoFiles
 from vswin_cli.errors import OptionError, SourceError, VswinError
-from vswin_cli.export import (
-    check_holds,
-    get_format,
-    write_timelines,
-)
+from vswin_cli.export import check_holds, get_format, write_timelines
 from vswin_cli.export.naming import escaped, spreadsheet_text
-from vswin_cli.storage.files import (
-    replacing_text,
-)
+from vswin_cli.storage.files import replacing_text
 from vswin_cli.timeline.record import Timeline
 
-__all__ = [
-    "FILES_COLUMNS",
-    "write_files_table",
-    "write_results",
-]
+__all__ = ["FILES_COLUMNS", "write_files_table", "write_results"]
 
 FILES_COLUMNS = (
     "video", "status", "duration", "coverage", "segments", "error_code", "error", "elapsed",
@@ -91,10 +81,7 @@ def write_results(
 
 
 def _timelines(
-    target: Target,
-    inputs: Iterable[BatchInput],
-    journal: Journal,
-    problems: dict[str, VswinError],
+    target: Target, inputs: Iterable[BatchInput], journal: Journal, problems: dict[str, VswinError]
 ) -> Iterator[Timeline]:
     """Yield timelines one at a time; adds to `problems` those that cannot be written."""
     for item in inputs:

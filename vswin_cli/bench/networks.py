@@ -135,10 +135,7 @@ def measure_networks(
             _add_compiled(entry, entries, notes)
     products = {
         precision: best_products(
-            engine.device,
-            engine.dtype,
-            _products_of(engine, batch_size),
-            tf32=precision == "tf32",
+            engine.device, engine.dtype, _products_of(engine, batch_size), tf32=precision == "tf32"
         )
         for precision, engine in engines.items()
     }

@@ -80,10 +80,7 @@ class BenchOptions:
 
 
 def run_bench(
-    subject: Subject,
-    options: BenchOptions,
-    *,
-    on_step: OnStep = ignore_step,
+    subject: Subject, options: BenchOptions, *, on_step: OnStep = ignore_step
 ) -> BenchReport:
     """Measure everything in one run.
 

@@ -22,12 +22,7 @@ from vswin_cli.cli.option_groups import (
     SegmentChoice,
     with_option_groups,
 )
-from vswin_cli.cli.options import (
-    MinCoverageOption,
-    QuietOption,
-    StrictOption,
-    SummaryJsonOption,
-)
+from vswin_cli.cli.options import MinCoverageOption, QuietOption, StrictOption, SummaryJsonOption
 from vswin_cli.cli.workers import Workers, in_precision_of_earlier, make_task, set_up_workers
 from vswin_cli.config import SamplingOptions, SegmentOptions
 from vswin_cli.storage.files import check_spares

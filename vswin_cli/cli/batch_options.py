@@ -88,9 +88,7 @@ class InputChoice:
     files: Annotated[
         list[str] | None,
         _input_option(
-            "--files",
-            metavar="PATTERN",
-            help="Only files that match: *.mkv or day1/*. Repeatable.",
+            "--files", metavar="PATTERN", help="Only files that match: *.mkv or day1/*. Repeatable."
         ),
     ] = None
     skip_files: Annotated[
@@ -177,9 +175,7 @@ class ExecutionChoice:
     timeout: Annotated[
         str,
         _execution_option(
-            "--timeout",
-            metavar="TIME",
-            help="Kill a worker that makes no progress for this long.",
+            "--timeout", metavar="TIME", help="Kill a worker that makes no progress for this long."
         ),
     ] = "10:00"
 

@@ -60,8 +60,7 @@ def bench(
         ),
     ] = None,
     compiled: Annotated[
-        bool,
-        typer.Option("--compiled", help="Also measure networks after torch.compile."),
+        bool, typer.Option("--compiled", help="Also measure networks after torch.compile.")
     ] = False,
     passes: Annotated[
         int,
@@ -78,10 +77,7 @@ def bench(
         ),
     ] = None,
     running: EngineChoice,
-    memory: Annotated[
-        bool,
-        typer.Option(help="Measure peak memory in a separate process."),
-    ] = True,
+    memory: Annotated[bool, typer.Option(help="Measure peak memory in a separate process.")] = True,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:

@@ -9,11 +9,7 @@ import typer
 
 from vswin_cli.cli import console
 from vswin_cli.cli.evaluation_text import comparison_text, detection_text, f1_text, write_report
-from vswin_cli.cli.options import (
-    DeviceOption,
-    JsonOption,
-    QuietOption,
-)
+from vswin_cli.cli.options import DeviceOption, JsonOption, QuietOption
 from vswin_cli.cli.topk import topk
 from vswin_cli.cli.typer_command import Command, Group
 from vswin_cli.cli.windows import windows

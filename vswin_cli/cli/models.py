@@ -128,8 +128,7 @@ def choose_default(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="NAME",
-            help="Named weights, USER/REPO or a path; omit it to print the default.",
+            metavar="NAME", help="Named weights, USER/REPO or a path; omit it to print the default."
         ),
     ] = None,
 ) -> None:

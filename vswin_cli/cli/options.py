@@ -133,9 +133,7 @@ SaveScoresOption = Annotated[
 ReportOption = Annotated[
     str | None,
     output_option(
-        "--report",
-        metavar="FILE|FOLDER",
-        help="Also write a report to open in a browser (HTML).",
+        "--report", metavar="FILE|FOLDER", help="Also write a report to open in a browser (HTML)."
     ),
 ]
 StrictOption = Annotated[
@@ -167,13 +165,11 @@ TimelineJsonOption = Annotated[
     ),
 ]
 SummaryJsonOption = Annotated[
-    bool,
-    output_option("--json", help="Print a summary as JSON on stdout, and errors as JSON."),
+    bool, output_option("--json", help="Print a summary as JSON on stdout, and errors as JSON.")
 ]
 QuietOption = Annotated[bool, output_option("--quiet", "-q", help="Show no progress and no notes.")]
 DeviceOption = Annotated[
-    str,
-    running_option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps."),
+    str, running_option("--device", metavar="DEVICE", help="auto, cpu, cuda, cuda:1 or mps.")
 ]
 RootOption = Annotated[
     Path | None,

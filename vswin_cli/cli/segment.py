@@ -37,9 +37,7 @@ def segment(
     scores: Annotated[
         list[Path],
         typer.Argument(
-            metavar="SCORES",
-            help="Files written by `vswin tag --save-scores`.",
-            show_default=False,
+            metavar="SCORES", help="Files written by `vswin tag --save-scores`.", show_default=False
         ),
     ],
     *,

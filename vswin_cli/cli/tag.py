@@ -37,10 +37,7 @@ from vswin_cli.cli.start_timecode import (
     parse_start,
     with_start,
 )
-from vswin_cli.config import (
-    SamplingOptions,
-    SegmentOptions,
-)
+from vswin_cli.config import SamplingOptions, SegmentOptions
 from vswin_cli.errors import (
     SOME_FAILED,
     CoverageError,

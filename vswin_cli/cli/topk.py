@@ -39,8 +39,7 @@ _MOST_WORKERS = 8
 @with_option_groups
 def topk(
     videos: Annotated[
-        Path,
-        typer.Argument(metavar="LIST", help="CSV `path,label`, labels by name or by index."),
+        Path, typer.Argument(metavar="LIST", help="CSV `path,label`, labels by name or by index.")
     ],
     *,
     choice: ModelChoice,
@@ -65,10 +64,7 @@ def topk(
     num_confusions: Annotated[
         int,
         typer.Option(
-            "--confusions",
-            min=0,
-            metavar="COUNT",
-            help="Number of most frequent mistakes to show.",
+            "--confusions", min=0, metavar="COUNT", help="Number of most frequent mistakes to show."
         ),
     ] = 10,
     fresh: Annotated[

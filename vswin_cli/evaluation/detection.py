@@ -77,10 +77,7 @@ def parse_thresholds(text: str) -> tuple[float, ...]:
         else:
             values = [float(part) for part in text.split(",")]
     except (ValueError, OverflowError) as error:
-        raise OptionError(
-            f"cannot read the thresholds {text!r}",
-            hint=_THRESHOLDS_HINT,
-        ) from error
+        raise OptionError(f"cannot read the thresholds {text!r}", hint=_THRESHOLDS_HINT) from error
     if not values or not all(0 < value <= 1 for value in values):
         raise OptionError(
             f"tIoU thresholds must lie in (0, 1], got {text!r}", hint=_THRESHOLDS_HINT

@@ -68,18 +68,10 @@ class _Recipe:
 
 _RECIPES = {
     "paper": _Recipe(
-        "dense",
-        4,
-        3,
-        1.0,
-        "{num_frames} frames, {interval} apart, amid {num_clips} equal parts",
+        "dense", 4, 3, 1.0, "{num_frames} frames, {interval} apart, amid {num_clips} equal parts"
     ),
     "mmaction2": _Recipe(
-        "dense",
-        4,
-        3,
-        1.0,
-        "{num_frames} frames, {interval} apart, {num_clips} clips end to end",
+        "dense", 4, 3, 1.0, "{num_frames} frames, {interval} apart, {num_clips} clips end to end"
     ),
     "torchvision": _Recipe(
         "dense",

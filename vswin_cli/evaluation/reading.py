@@ -25,6 +25,5 @@ def read_text(path: Path) -> str:
         ) from error
     except UnicodeDecodeError as error:
         raise SourceError(
-            f"{path} is not UTF-8 text",
-            hint="give a timeline, a list or a table as text, in UTF-8",
+            f"{path} is not UTF-8 text", hint="give a timeline, a list or a table as text, in UTF-8"
         ) from error

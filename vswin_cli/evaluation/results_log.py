@@ -177,8 +177,7 @@ def _locked(path: Path) -> Iterator[None]:
         ) from error
     except OSError as error:
         raise OutputError(
-            f"cannot keep what is done in {path.parent}: {error.strerror or error}",
-            hint=_ELSEWHERE,
+            f"cannot keep what is done in {path.parent}: {error.strerror or error}", hint=_ELSEWHERE
         ) from error
     try:
         yield

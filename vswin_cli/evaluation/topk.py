@@ -38,14 +38,7 @@ if TYPE_CHECKING:
 
     from vswin_cli.inference.engine import Engine
 
-__all__ = [
-    "Outcome",
-    "TopkReport",
-    "classify",
-    "evaluate_videos",
-    "summarise",
-    "view_logits",
-]
+__all__ = ["Outcome", "TopkReport", "classify", "evaluate_videos", "summarise", "view_logits"]
 
 _KEPT_CLASSES = 5
 
@@ -130,11 +123,7 @@ def classify(logits: NDArray[np.float32], activation: Activation) -> NDArray[np.
 
 
 def summarise(
-    outcomes: Iterable[Outcome],
-    engine: Engine,
-    protocol: Protocol,
-    *,
-    num_confusions: int = 10,
+    outcomes: Iterable[Outcome], engine: Engine, protocol: Protocol, *, num_confusions: int = 10
 ) -> TopkReport:
     """Compute accuracy and confusions of outcomes."""
     outcomes = list(outcomes)

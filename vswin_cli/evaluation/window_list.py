@@ -63,11 +63,7 @@ class WindowList:
 
 
 def read_window_list(
-    path: Path,
-    labels: Sequence[str],
-    *,
-    exclude: Collection[str] = (),
-    root: Path | None = None,
+    path: Path, labels: Sequence[str], *, exclude: Collection[str] = (), root: Path | None = None
 ) -> WindowList:
     """Read a list of labelled windows.
 
