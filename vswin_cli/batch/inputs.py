@@ -46,7 +46,7 @@ class BatchInput:
         return entry_name(self.place)
 
     def is_as_before(self, identity: str | None) -> bool:
-        """Whether a result for this identity is still valid, as far as can be known."""
+        """Return whether a result for this identity is still valid, as far as can be known."""
         return self.identity in (identity, _UNKNOWN)
 
     @property

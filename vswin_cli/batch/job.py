@@ -35,7 +35,7 @@ MAX_CAPACITY = 16
 
 @dataclass(frozen=True, slots=True)
 class EngineSetup:
-    """How a worker loads its network."""
+    """Settings with which a worker loads its network."""
 
     reference: str
     """Name or absolute path of the weights."""
@@ -188,7 +188,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fatal:
-    """An error that every job would meet: the batch must end."""
+    """An error that every job would raise: the batch must end."""
 
     error: VswinError
 

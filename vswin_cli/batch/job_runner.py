@@ -1,7 +1,7 @@
 """Run one job: analyse a video, write the result to the journal and return a summary.
 
 Runs in the process that holds the network. A video that cannot be analysed gives a failed
-outcome; an error that every video would meet is raised.
+outcome; an error that would affect every video is raised.
 """
 
 from __future__ import annotations

@@ -133,7 +133,7 @@ class ProcessExecutor:
         self._workers.clear()
 
     def _free_device(self) -> str:
-        """The device with the fewest workers: that of the worker which is replaced."""
+        """Return the device with the fewest workers: that of the worker to be replaced."""
         taken = [worker.device for worker in self._workers.values()]
         return min(self._devices, key=taken.count)
 

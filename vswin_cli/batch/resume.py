@@ -37,7 +37,7 @@ _ENTRIES_TO_LOOK_AT = 20
 
 
 class EarlierResults:
-    """What earlier runs have done that counts for this one.
+    """Results of earlier runs that are valid for this one.
 
     Args:
         journal: of this and earlier runs.

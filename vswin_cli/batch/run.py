@@ -29,7 +29,7 @@ _REPORT_INTERVAL_SECONDS = 0.2  # summing up a hundred thousand files takes a wh
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What counts as done, and in which order the rest is done."""
+    """Rules for which results of earlier runs count, and for the order of the jobs."""
 
     resume: bool = True
     """Whether results of earlier runs count."""
@@ -45,7 +45,7 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a batch is, in numbers."""
+    """Progress of a batch."""
 
     num_inputs: int
     num_done: int
@@ -113,14 +113,14 @@ def run_batch(
         target: where tables go; the journal is beside them.
         task: options and fingerprints for all inputs.
         make_executor: makes an executor for a number of jobs; called only if there are jobs.
-        policy: what to do again.
+        policy: which earlier results count.
         stop: set from outside to end after the running jobs.
         on_progress: called often with how far the batch is.
         on_note: called with notes for the user about earlier results.
 
     Raises:
         OutputError: another run holds the journal, or the disk is full; finished work is kept.
-        VswinError: an error that every video would meet, such as a device out of memory.
+        VswinError: an error that every video would raise, such as a device out of memory.
     """
     journal = Journal(task.journal)
     with lock_journal(journal, target.shard):
@@ -277,7 +277,7 @@ def _replace_links(paths: Iterable[Path], on_note: Callable[[str], None]) -> Non
 
 
 def _estimated_sizes(inputs: Sequence[BatchInput]) -> dict[str, float]:
-    """Size of each input by entry, to estimate the time left by.
+    """Return the size of each input by entry, from which the time left is estimated.
 
     A remote file of unknown size counts as much as the average of the others.
     """

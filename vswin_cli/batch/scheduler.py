@@ -44,7 +44,7 @@ _TICK_SECONDS = 1.0  # the longest delay of a stop request and of the watchdog
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long the scheduler waits for a worker."""
+    """Time limits for a worker."""
 
     stall_seconds: float = 600.0
     """A worker that makes no progress for this long is killed."""
@@ -63,7 +63,7 @@ class StopRequest:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """What one worker is doing."""
+    """Current job of one worker."""
 
     uri: str | None
     """Its video; `None` while it starts or waits."""
@@ -95,7 +95,7 @@ class _Slot:
     """By key of the job."""
 
     def takes(self, job: Job) -> bool:
-        """Whether the worker can begin with this job now.
+        """Return whether the worker can start this job now.
 
         Decoding limits how many jobs run at a time, not scoring: a video that is decoded only
         waits for its logits, so another one may begin beside it.
@@ -157,7 +157,7 @@ class Scheduler:
         """Do all jobs; after a stop request, only finish the running ones.
 
         Raises:
-            VswinError: an error that every job would meet.
+            VswinError: an error that every job would raise.
         """
         self._queue.extend(jobs)
         self._stop = stop

@@ -25,7 +25,7 @@ _ADDRESS_DIGITS = 24
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where results are written, and as what."""
+    """Paths and format of the results of a batch."""
 
     path: Path
     """The table of segments, or the folder for one file per video."""

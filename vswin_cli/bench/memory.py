@@ -26,7 +26,7 @@ _MAIN = "from vswin_cli.bench.memory_process import main; main(sys.argv[1])"
 
 @dataclass(frozen=True, slots=True)
 class MemoryRequest:
-    """What the fresh process runs."""
+    """Settings of the tagging that the fresh process runs."""
 
     subject: str
     """Name of the weights or of the architecture."""

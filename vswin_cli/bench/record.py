@@ -134,7 +134,7 @@ class NetworkRow:
 
 @dataclass(frozen=True, slots=True)
 class PrecisionRow:
-    """How far a faster precision changes the results, over the clips of the video."""
+    """Differences of a faster precision from float32, over the clips of the video."""
 
     precision: str
     largest_difference: float
@@ -170,7 +170,7 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class DecodeCeiling:
-    """What the machine decodes of the same video when it does nothing else."""
+    """Rate of decoding the same video when the machine does nothing else."""
 
     frames_per_second: float
     """Of independent single-threaded decoders, one per core."""

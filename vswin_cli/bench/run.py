@@ -48,7 +48,7 @@ _FALLBACK_RATE = 25.0
 
 @dataclass(frozen=True, slots=True)
 class BenchOptions:
-    """What to measure, and how often.
+    """Options of a benchmark.
 
     Raises:
         OptionError: an unknown peer, or no pass at all.
@@ -111,7 +111,7 @@ def run_bench(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Job:
-    """All that is loaded and ready to be measured."""
+    """Everything loaded for the measurements."""
 
     subject: Subject
     options: BenchOptions

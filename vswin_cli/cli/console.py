@@ -56,7 +56,7 @@ class ReaderGoneError(Exception):
 
 
 def stdout_is_terminal() -> bool:
-    """Whether stdout is a terminal."""
+    """Return whether stdout is a terminal."""
     return sys.stdout.isatty()
 
 

@@ -123,5 +123,5 @@ def _show_help(ctx: Any, _param: Any, wanted: bool) -> None:  # noqa: ANN401
 
 
 def _holds_path(hint: Any) -> bool:  # noqa: ANN401
-    """Whether a type is that of paths, or of several, or of none."""
+    """Return whether a type is `Path`, or holds it, as `Path | None` and `list[Path]` do."""
     return hint is Path or any(_holds_path(part) for part in get_args(hint))

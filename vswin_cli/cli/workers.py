@@ -66,7 +66,7 @@ class Workers:
 
 @dataclass(frozen=True, slots=True)
 class WorkerSetup:
-    """Everything that is needed to start workers."""
+    """Engine, devices and settings from which workers are started."""
 
     engine: Engine
     """In this process; it has the same weights as those of the workers."""

@@ -43,7 +43,7 @@ _ELSEWHERE = "VSWIN_CACHE names another folder for what is kept between runs"
 
 @dataclass(frozen=True, slots=True)
 class TopkTest:
-    """Everything but the video that decides its outcome; the log's file is named by its digest.
+    """Settings that the outcome of a video depends on; their digest names the file of the log.
 
     The version is in the header only.
     """
@@ -222,7 +222,7 @@ def resume(
 
 
 def _key(video: LabelledVideo) -> str:
-    """Digest of a video's path, size, date and class; a replaced file is another video."""
+    """Return a digest of path, size, date and class of a video; a replaced file has another one."""
     path = video.source.path
     location, size, date = video.source.place, -1, -1
     if path is not None:

@@ -54,7 +54,7 @@ class VideoViews:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Pass:
-    """What one run over the video gave."""
+    """Images and facts from one pass over the video."""
 
     images: dict[int, Image]
     num_frames: int
