@@ -192,7 +192,6 @@ class RayExecutor:
         self, cluster: Cluster, setup: EngineSetup, task: Task, *, count: int | None, max_count: int
     ) -> None:
         ray = _ray()
-        self._cluster = cluster
         num_cpus, room = _room(cluster)
         device = "cuda" if cluster.has_gpus and setup.options.device == "auto" else None
         options = replace(setup.options, device=device or setup.options.device)

@@ -20,6 +20,7 @@ import warnings
 from collections import deque
 from collections.abc import Iterator
 from importlib import import_module
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -211,12 +212,10 @@ class LongVideoDemo:
         infer = import_module("mmaction.apis").inference_recognizer
         result = infer(self._recogniser, data, test_pipeline=self._pipeline)
         self.clips += 1
-        ranked = sorted(zip(self._labels, result.pred_score.tolist(), strict=True), key=_score)
+        ranked = sorted(
+            zip(self._labels, result.pred_score.tolist(), strict=True), key=itemgetter(1)
+        )
         return ranked[-_TOP:]
-
-
-def _score(labelled: tuple[str, float]) -> float:
-    return labelled[1]
 
 
 def _pipeline(short_side: int, crop: int) -> Any:  # noqa: ANN401

@@ -25,7 +25,7 @@ from vswin_cli.storage.humanize import clock_text, counted
 from vswin_cli.storage.json_records import clean_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from vswin_cli.batch.outcome import Outcome
     from vswin_cli.batch.run import BatchReport
@@ -35,6 +35,7 @@ __all__ = ["finish", "summarise"]
 
 _SHOWN_PROBLEMS = 10
 _SHOWN_HINTS = 3
+_LASTING_CODES = (OptionError.code, SourceError.code)  # a retry alone would not help
 _NO_VIDEO_CODES = {error.code for error in (NotAVideoError, NoVideoStreamError)}
 
 
@@ -91,7 +92,8 @@ def _failure_hints(failures: Sequence[Outcome]) -> list[str]:
     num_missing = codes[SourceNotFoundError.code]
     num_option_errors = codes[OptionError.code]
     num_others = len(failures) - num_no_video - num_missing - num_option_errors
-    hints = list(dict.fromkeys(_own_hints(failures)))[:_SHOWN_HINTS]
+    own = [failure.hint for failure in failures if failure.error_code in _LASTING_CODES]
+    hints = list(dict.fromkeys(filter(None, own)))[:_SHOWN_HINTS]
     if num_no_video:
         hints.append(
             f"{counted(num_no_video, 'file')} without video: not tried again until changed; "
@@ -105,13 +107,6 @@ def _failure_hints(failures: Sequence[Outcome]) -> list[str]:
     if num_others:
         hints.append(f"--retry-failed tries {counted(num_others, 'failure')} again")
     return hints
-
-
-def _own_hints(failures: Sequence[Outcome]) -> Iterator[str]:
-    """Yield the hints of errors that a retry alone would not fix."""
-    for outcome in failures:
-        if outcome.error_code in (OptionError.code, SourceError.code) and outcome.hint:
-            yield outcome.hint
 
 
 def _totals(report: BatchReport) -> str:

@@ -79,7 +79,13 @@ def list_models(json: JsonOption = False) -> None:
                 for spec in specs
             ],
             "others": [
-                {**_other_json(model), "default": model.folder.name == default} for model in others
+                {
+                    "card": asdict(model.card),
+                    "folder": str(model.folder),
+                    "size_bytes": model.size_bytes,
+                    "default": model.folder.name == default,
+                }
+                for model in others
             ],
         }
         console.write(clean_json(body, indent=2))
@@ -253,10 +259,6 @@ def _spec_json(spec: WeightsSpec, here: InstalledModel | None) -> dict[str, Any]
     for source, record in zip(spec.sources, body["sources"], strict=True):
         record["uri"] = source.uri
     return body
-
-
-def _other_json(model: InstalledModel) -> dict[str, Any]:
-    return {"card": asdict(model.card), "folder": str(model.folder), "size_bytes": model.size_bytes}
 
 
 def _draw_table(

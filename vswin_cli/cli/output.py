@@ -82,7 +82,7 @@ class Output:
             for _, timeline in _without(problems, timelines):
                 for notice in caveats(timeline, self.format):
                     console.warn(notice.message)
-        suited = _suited(timelines, linked, self.format)
+        suited = linked if linked and get_format(self.format).links else timelines
         try:
             self._write_files(suited, files, problems, quiet=quiet)
         finally:  # stdout is written even if no file can be
@@ -219,12 +219,6 @@ def _check_holds_many(format: str, num_videos: int, hint: str) -> None:
         raise OptionError(
             f"`{format}` holds one video per file, and there are {num_videos}", hint=hint
         )
-
-
-def _suited(
-    timelines: Sequence[Timeline], linked: Sequence[Timeline] | None, format: str
-) -> Sequence[Timeline]:
-    return linked if linked is not None and get_format(format).links else timelines
 
 
 def _print(timelines: Sequence[Timeline], format: str) -> None:
