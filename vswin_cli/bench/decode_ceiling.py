@@ -14,8 +14,6 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import av
-
 from vswin_cli.bench.record import DecodeCeiling, Timing
 from vswin_cli.bench.timing import Workload
 from vswin_cli.video.cores import usable_cores
@@ -57,6 +55,8 @@ def hardware_decoders(path: Path, num_frames: int) -> DecodersAtOnce | None:
         path: the video.
         num_frames: of the video.
     """
+    import av
+
     try:
         from av.codec.hwaccel import HWAccel
 
@@ -104,6 +104,8 @@ def _at_once(
 
 def _decode(path: Path, num_frames: int, options: dict[str, Any]) -> None:
     """Decode the first frames of a video with one thread; damage ends it early."""
+    import av
+
     with av.open(str(path), **options) as container:
         stream = container.streams.best("video")
         assert stream is not None

@@ -130,16 +130,16 @@ def _take_over(path: Path, test: TopkTest) -> None:
     """
     found = path.parent.glob(f"{test.protocol.name}-*.jsonl")
     old = [
-        one
-        for one in found
-        if (its := _test_of(one)) is not None and replace(its, version=test.version) == test
+        log
+        for log in found
+        if (its := _test_of(log)) is not None and replace(its, version=test.version) == test
     ]
     if not old:
         return
     with replacing_binary(path) as file:
         file.write(_head(test))
-        for one in sorted(old, key=lambda one: one.stat().st_mtime):  # the last word counts
-            content = _read(one)
+        for log in sorted(old, key=lambda log: log.stat().st_mtime):  # the latest overrides
+            content = _read(log)
             for key, outcome in content.known.items():
                 file.write(_line(key, outcome, content.versions[key]))
 
