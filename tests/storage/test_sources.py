@@ -73,7 +73,7 @@ def test_link_that_leads_to_itself_fails(tmp_path):
     loop.symlink_to(loop)
     with pytest.raises(SourceNotFoundError, match=r"loop\.mp4") as caught:
         expand_sources([str(loop)])
-    assert "leads back to itself" in str(caught.value.hint)
+    assert "points to itself" in str(caught.value.hint)
     assert VideoSource.of(str(loop)).id.startswith("loop-")
 
 

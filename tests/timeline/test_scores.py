@@ -9,33 +9,33 @@ from tests.support.timelines import STEP, build, clip, columns, pairs, track_of
 from vswin_cli.timeline.scores import ClipLogits, Gap, activate
 
 
-def test_gap_stays_invalid_and_divides_the_stretches():
+def test_gap_stays_invalid_and_divides_the_track():
     scores = columns((10, 0.9))
     gap = Gap(4 * STEP, 6 * STEP)
     with track_of(scores, gaps=[gap]) as track:
         assert track.valid.tolist() == [True] * 4 + [False] * 2 + [True] * 4
-        first, second = track.stretches()
+        first, second = track.sections()
         assert (first.start_seconds, first.end_seconds) == (0.0, 4 * STEP)
         assert (second.first_cell, second.stop_cell) == (6, 10)
 
 
-def test_gap_inside_a_cell_cuts_the_stretches_exactly():
+def test_gap_inside_a_cell_cuts_the_sections_exactly():
     gap = Gap(4.25 * STEP, 5.5 * STEP)
     clips = [
         ClipLogits(0, np.array([0.0, 4.25 * STEP]), np.zeros((1, 1, 2), np.float32), 1),
         ClipLogits(1, np.array([5.5 * STEP, 8 * STEP]), np.zeros((1, 1, 2), np.float32), 1),
     ]
     with build(clips, gaps=[gap]) as track:
-        first, second = track.stretches()
+        first, second = track.sections()
         assert first.end_seconds == 4.25 * STEP
         assert second.start_seconds == 5.5 * STEP
         assert second.first_cell == 5
 
 
-def test_time_between_sparse_clips_does_not_divide_a_stretch():
+def test_time_between_sparse_clips_does_not_divide_a_section():
     with build([clip(pairs(0.9)), clip(pairs(0.9), 8 * STEP)]) as track:
-        (stretch,) = track.stretches()
-        assert (stretch.first_cell, stretch.stop_cell) == (0, 9)
+        (section,) = track.sections()
+        assert (section.first_cell, section.stop_cell) == (0, 9)
         assert track.valid.tolist() == [True] + [False] * 7 + [True]
         assert track.spans == ((0.0, STEP), (8 * STEP, 9 * STEP))
 

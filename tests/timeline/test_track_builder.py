@@ -107,7 +107,7 @@ def test_nothing_after_the_end_remains():
 def test_video_without_a_clip_gives_an_empty_track():
     with TrackBuilder(("a",), "softmax", STEP).finish(1.0, [Gap(0.0, 1.0)]) as track:
         assert not track.valid.any()
-        assert track.stretches() == []
+        assert track.sections() == []
         assert track.analysed_seconds == 0
 
 

@@ -66,7 +66,9 @@ def write_timelines(timelines: Sequence[Timeline], fmt: str, file: Path | TextIO
             hint="give a folder to write one file per video",
         )
     # Subtitles and label tracks run on the player's clock, which starts with the sound.
-    text = form.render([as_played(one) for one in timelines] if form.is_played else timelines)
+    text = form.render(
+        [as_played(timeline) for timeline in timelines] if form.is_played else timelines
+    )
     if isinstance(file, Path):
         with replacing_text(file) as handle:
             handle.write(text)

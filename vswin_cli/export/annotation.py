@@ -22,11 +22,11 @@ def activitynet(timelines: Sequence[Timeline]) -> str:
     results = {
         name: [
             {
-                "label": one.label,
-                "score": round(one.score, 4),
-                "segment": [one.start_seconds, one.end_seconds],
+                "label": segment.label,
+                "score": round(segment.score, 4),
+                "segment": [segment.start_seconds, segment.end_seconds],
             }
-            for one in timeline.segments
+            for segment in timeline.segments
         ]
         for name, timeline in zip(activitynet_ids(_uris(timelines)), timelines, strict=True)
     }
@@ -50,11 +50,11 @@ def fiftyone(timelines: Sequence[Timeline]) -> str:
     labels = {
         name: [
             {
-                "label": one.label,
-                "timestamps": [one.start_seconds, one.end_seconds],
-                "confidence": round(one.score, 4),
+                "label": segment.label,
+                "timestamps": [segment.start_seconds, segment.end_seconds],
+                "confidence": round(segment.score, 4),
             }
-            for one in timeline.segments
+            for segment in timeline.segments
         ]
         for name, timeline in zip(video_ids(_uris(timelines)), timelines, strict=True)
     }
@@ -78,27 +78,29 @@ def label_studio(timelines: Sequence[Timeline]) -> str:
 
 def _label_studio_task(timeline: Timeline) -> dict[str, JsonValue]:
     rate = own_rate(timeline)
-    scores = [one.score for one in timeline.segments]
+    scores = [segment.score for segment in timeline.segments]
     prediction = {
         "model_version": f"vswin {timeline.tool.version} {timeline.model.id}",
         "score": round(sum(scores) / len(scores), 4) if scores else 0.0,
-        "result": [_label_studio_region(i, one, rate) for i, one in enumerate(timeline.segments)],
+        "result": [
+            _label_studio_region(i, segment, rate) for i, segment in enumerate(timeline.segments)
+        ],
     }
     data = {"video": timeline.video.uri, "fps": round(float(rate.frames_per_second), 6)}
     return {"data": data, "predictions": [prediction]}
 
 
-def _label_studio_region(number: int, one: Segment, rate: EditRate) -> dict[str, JsonValue]:
-    start, end = frame_range(one, rate)
+def _label_studio_region(number: int, segment: Segment, rate: EditRate) -> dict[str, JsonValue]:
+    start, end = frame_range(segment, rate)
     return {
         "id": f"segment-{number}",
         "type": "timelinelabels",
         "from_name": "videoLabels",
         "to_name": "video",
-        "score": round(one.score, 4),
+        "score": round(segment.score, 4),
         "value": {
             "ranges": [{"start": start + 1, "end": end}],
-            "timelinelabels": [one_line(one.label)],
+            "timelinelabels": [one_line(segment.label)],
         },
     }
 
@@ -141,7 +143,7 @@ def elan(timelines: Sequence[Timeline]) -> str:
 
 def _time_slots(root: ET.Element, segments: Sequence[Segment]) -> dict[int, str]:
     """Write the document's time slots and return their ids by millisecond."""
-    times = sorted({edge for one in segments for edge in _eaf_span(one)})
+    times = sorted({edge for segment in segments for edge in _eaf_span(segment)})
     order = ET.SubElement(root, "TIME_ORDER")
     slots = {time: f"ts{number}" for number, time in enumerate(times, 1)}
     for time, name in slots.items():
@@ -151,13 +153,13 @@ def _time_slots(root: ET.Element, segments: Sequence[Segment]) -> dict[int, str]
 
 def _tiers(root: ET.Element, segments: Sequence[Segment], slots: dict[int, str]) -> None:
     tiers: dict[str, ET.Element] = {}
-    for number, one in enumerate(segments, 1):
-        label = one_line(one.label)
+    for number, segment in enumerate(segments, 1):
+        label = one_line(segment.label)
         if label not in tiers:
             tiers[label] = ET.SubElement(
                 root, "TIER", LINGUISTIC_TYPE_REF="default-lt", TIER_ID=label
             )
-        start, end = _eaf_span(one)
+        start, end = _eaf_span(segment)
         annotation = ET.SubElement(
             ET.SubElement(tiers[label], "ANNOTATION"),
             "ALIGNABLE_ANNOTATION",
@@ -165,13 +167,13 @@ def _tiers(root: ET.Element, segments: Sequence[Segment], slots: dict[int, str])
             TIME_SLOT_REF1=slots[start],
             TIME_SLOT_REF2=slots[end],
         )
-        ET.SubElement(annotation, "ANNOTATION_VALUE").text = caption(one)
+        ET.SubElement(annotation, "ANNOTATION_VALUE").text = caption(segment)
 
 
-def _eaf_span(one: Segment) -> tuple[int, int]:
+def _eaf_span(segment: Segment) -> tuple[int, int]:
     """Return start and end in milliseconds; ELAN refuses annotations without length."""
-    start = milliseconds(one.start_seconds)
-    return start, max(start + 1, milliseconds(one.end_seconds))
+    start = milliseconds(segment.start_seconds)
+    return start, max(start + 1, milliseconds(segment.end_seconds))
 
 
 def _mime_type(container: str | None) -> str:
@@ -186,8 +188,8 @@ def audacity(timelines: Sequence[Timeline]) -> str:
     """Write Audacity's label track: start, end and text, separated by tabs."""
     (timeline,) = timelines
     return "".join(
-        f"{one.start_seconds:.6f}\t{one.end_seconds:.6f}\t{caption(one)}\n"
-        for one in timeline.segments
+        f"{segment.start_seconds:.6f}\t{segment.end_seconds:.6f}\t{caption(segment)}\n"
+        for segment in timeline.segments
     )
 
 

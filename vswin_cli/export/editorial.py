@@ -84,7 +84,7 @@ def edl_drop_rate(timeline: Timeline) -> EditRate:
 def _within_a_day(timeline: Timeline, rate: EditRate, *, drop: bool) -> EditRate:
     """Refuse times that a timecode cannot hold: it would begin again at 00:00:00:00."""
     offset = start_frame(timeline, rate)
-    last = max([0, *(frame_range(one, rate)[1] for one in timeline.segments)])
+    last = max([0, *(frame_range(segment, rate)[1] for segment in timeline.segments)])
     if offset + last >= frames_per_day(rate, drop=drop):
         start = timeline.video.start_timecode
         raise OptionError(
@@ -101,16 +101,16 @@ def _edl(timeline: Timeline, rate: EditRate, *, drop: bool) -> str:
     name = video_name(timeline)
     lines = [f"TITLE: {name[:70]}", f"FCM: {'DROP FRAME' if drop else 'NON-DROP FRAME'}", ""]
     offset = start_frame(timeline, rate)
-    spans = [_moved(frame_range(one, rate), offset) for one in timeline.segments]
+    spans = [_moved(frame_range(segment, rate), offset) for segment in timeline.segments]
     events = zip(timeline.segments, spans, _lanes(spans), strict=True)
-    for number, (one, (start, end), lane) in enumerate(events, 1):
+    for number, (segment, (start, end), lane) in enumerate(events, 1):
         first, last = timecode(start, rate, drop=drop), timecode(end, rate, drop=drop)
         track = "V" if lane == 0 else f"V{lane + 1}"
-        colour = _EDL_COLOURS[colour_index(one.label, len(_EDL_COLOURS))]
+        colour = _EDL_COLOURS[colour_index(segment.label, len(_EDL_COLOURS))]
         lines += [
             f"{number:03d}  AX       {track:<5} C        {first} {last} {first} {last}",
             f"* FROM CLIP NAME: {name}",
-            f"* LOC: {first} {colour:<7} {caption(one)}",
+            f"* LOC: {first} {colour:<7} {caption(segment)}",
         ]
     return "\n".join(lines) + "\n"
 
@@ -157,7 +157,7 @@ def otio(timelines: Sequence[Timeline]) -> str:
             "metadata": {},
         },
         "effects": [],
-        "markers": [_otio_marker(one, rate, offset) for one in timeline.segments],
+        "markers": [_otio_marker(segment, rate, offset) for segment in timeline.segments],
         "metadata": {"vswin": {"model": timeline.model.id, "status": timeline.status}},
     }
     document = {
@@ -185,20 +185,20 @@ def _otio_offset(timeline: Timeline, rate: EditRate) -> int:
     return round(frames / counted.frames_per_second * rate.frames_per_second)
 
 
-def _otio_marker(one: Segment, rate: EditRate, offset: int) -> dict[str, JsonValue]:
-    start, end = _moved(frame_range(one, rate), offset)
+def _otio_marker(segment: Segment, rate: EditRate, offset: int) -> dict[str, JsonValue]:
+    start, end = _moved(frame_range(segment, rate), offset)
     return {
         "OTIO_SCHEMA": "Marker.2",
-        "name": caption(one),
-        "color": _OTIO_COLOURS[colour_index(one.label, len(_OTIO_COLOURS))],
+        "name": caption(segment),
+        "color": _OTIO_COLOURS[colour_index(segment.label, len(_OTIO_COLOURS))],
         "marked_range": _time_range(start, end, rate),
         "metadata": {
             "vswin": {
-                "label": one.label,
-                "class_id": one.class_id,
-                "score": round(one.score, 4),
-                "start": one.start_seconds,
-                "end": one.end_seconds,
+                "label": segment.label,
+                "class_id": segment.class_id,
+                "score": round(segment.score, 4),
+                "start": segment.start_seconds,
+                "end": segment.end_seconds,
             }
         },
     }
@@ -256,15 +256,15 @@ def fcpxml(timelines: Sequence[Timeline]) -> str:
         start=begin,
         duration=whole,
     )
-    for one in timeline.segments:
-        start, end = _moved(frame_range(one, rate), offset)
+    for segment in timeline.segments:
+        start, end = _moved(frame_range(segment, rate), offset)
         ET.SubElement(
             clip,
             "marker",
             start=_rational(start, rate),
             duration=_rational(end - start, rate),
-            value=caption(one),
-            note=f"score {one.score:.4f}, from {one_line(timeline.model.id)}",
+            value=caption(segment),
+            note=f"score {segment.score:.4f}, from {one_line(timeline.model.id)}",
         )
     ET.indent(root, " ")
     body = ET.tostring(root, encoding="unicode")
@@ -292,5 +292,7 @@ def _size(timeline: Timeline) -> dict[str, str]:
 
 def _whole(timeline: Timeline) -> Segment:
     """Return the whole video as a segment; never shorter than a segment in it."""
-    end = max([timeline.video.duration_seconds, *(one.end_seconds for one in timeline.segments)])
+    end = max(
+        [timeline.video.duration_seconds, *(segment.end_seconds for segment in timeline.segments)]
+    )
     return Segment(0.0, end, one_line(timeline.video.uri), None, 0.0, 0.0, 0.0)

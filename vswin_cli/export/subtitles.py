@@ -32,20 +32,20 @@ def srt(timelines: Sequence[Timeline]) -> str:
 def vtt(timelines: Sequence[Timeline]) -> str:
     """Write WebVTT: one cue per segment, which may overlap."""
     (timeline,) = timelines
-    return _vtt(timeline, lambda one: _escaped(caption(one)))
+    return _vtt(timeline, lambda segment: _escaped(caption(segment)))
 
 
 def vtt_metadata(timelines: Sequence[Timeline]) -> str:
     """Write WebVTT for scripts: each cue holds its segment as JSON (`kind="metadata"`)."""
     (timeline,) = timelines
-    return _vtt(timeline, lambda one: _arrowless(json.dumps(json_records.to_json(one))))
+    return _vtt(timeline, lambda segment: _arrowless(json.dumps(json_records.to_json(segment))))
 
 
 def _vtt(timeline: Timeline, text_of: Callable[[Segment], str]) -> str:
     cues = [
-        f"{number}\n{clock(start / 1000)} --> {clock(end / 1000)}\n{text_of(one)}\n"
-        for number, one in enumerate(timeline.segments, 1)
-        for start, end in [_span(one)]
+        f"{number}\n{clock(start / 1000)} --> {clock(end / 1000)}\n{text_of(segment)}\n"
+        for number, segment in enumerate(timeline.segments, 1)
+        for start, end in [_span(segment)]
     ]
     return "\n".join(["WEBVTT\n", *cues])
 
@@ -65,7 +65,7 @@ def _flat_cues(segments: Sequence[Segment]) -> list[tuple[int, int, str]]:
 
     Neighbours with the same lines become one cue.
     """
-    waiting = [(*_span(one), one) for one in segments]  # sorted by start
+    waiting = [(*_span(segment), segment) for segment in segments]  # sorted by start
     edges = sorted({edge for start, end, _ in waiting for edge in (start, end)})
     holding: list[tuple[int, int, Segment]] = []
     cues: list[tuple[int, int, str]] = []
@@ -75,7 +75,7 @@ def _flat_cues(segments: Sequence[Segment]) -> list[tuple[int, int, str]]:
             holding.append(waiting[begun])
             begun += 1
         holding = [item for item in holding if item[1] > start]
-        text = "\n".join(caption(one).replace("-->", "->") for _, _, one in holding)
+        text = "\n".join(caption(segment).replace("-->", "->") for _, _, segment in holding)
         if text and cues and cues[-1][1:] == (start, text):
             cues[-1] = (cues[-1][0], end, text)
         elif text:

@@ -41,7 +41,7 @@ def json_document(timelines: Sequence[Timeline]) -> str:
 
 def json_lines(timelines: Sequence[Timeline]) -> str:
     """Write JSON Lines, one line per timeline."""
-    return "".join(clean_json(one.to_json()) + "\n" for one in timelines)
+    return "".join(clean_json(timeline.to_json()) + "\n" for timeline in timelines)
 
 
 def csv_rows(timelines: Sequence[Timeline]) -> str:
@@ -50,7 +50,7 @@ def csv_rows(timelines: Sequence[Timeline]) -> str:
     Names and labels that a spreadsheet would run as a formula get an apostrophe ahead, see
     `spreadsheet_text`.
     """
-    rows = [_csv_row(timeline, one) for timeline in timelines for one in timeline.segments]
+    rows = [_csv_row(timeline, segment) for timeline in timelines for segment in timeline.segments]
     return _delimited([CSV_COLUMNS, *rows], ",")
 
 
@@ -67,14 +67,14 @@ def tsv_rows(timelines: Sequence[Timeline]) -> str:
     rows = [
         (
             spreadsheet_text(escaped(timeline.video.uri)),
-            milliseconds(one.start_seconds),
-            milliseconds(one.end_seconds),
-            spreadsheet_text(one_line(one.label)),
-            "" if one.class_id is None else one.class_id,
-            round(one.score * 1000),
+            milliseconds(segment.start_seconds),
+            milliseconds(segment.end_seconds),
+            spreadsheet_text(one_line(segment.label)),
+            "" if segment.class_id is None else segment.class_id,
+            round(segment.score * 1000),
         )
         for timeline in timelines
-        for one in timeline.segments
+        for segment in timeline.segments
     ]
     return _delimited([TSV_COLUMNS, *rows], "\t")
 
@@ -83,12 +83,12 @@ def table_rows(timeline: Timeline) -> list[tuple[str, str, str, str]]:
     """Return the cells of `TABLE_COLUMNS` for each segment."""
     return [
         (
-            clock(one.start_seconds),
-            clock(one.end_seconds),
-            one_line(one.label),
-            f"{one.score:.2f}",
+            clock(segment.start_seconds),
+            clock(segment.end_seconds),
+            one_line(segment.label),
+            f"{segment.score:.2f}",
         )
-        for one in timeline.segments
+        for segment in timeline.segments
     ]
 
 
@@ -108,20 +108,20 @@ def table(timelines: Sequence[Timeline]) -> str:
     return "\n".join(parts)
 
 
-def _csv_row(timeline: Timeline, one: Segment) -> tuple[object, ...]:
+def _csv_row(timeline: Timeline, segment: Segment) -> tuple[object, ...]:
     return (
         spreadsheet_text(escaped(timeline.video.uri)),
-        _number(one.start_seconds),
-        _number(one.end_seconds),
-        _number(one.duration_seconds),
-        clock(one.start_seconds),
-        clock(one.end_seconds),
-        spreadsheet_text(one_line(one.label)),
-        "" if one.class_id is None else one.class_id,
-        f"{one.score:.4f}",
-        f"{one.score_max:.4f}",
-        _number(one.peak_seconds),
-        one.num_clips,
+        _number(segment.start_seconds),
+        _number(segment.end_seconds),
+        _number(segment.duration_seconds),
+        clock(segment.start_seconds),
+        clock(segment.end_seconds),
+        spreadsheet_text(one_line(segment.label)),
+        "" if segment.class_id is None else segment.class_id,
+        f"{segment.score:.4f}",
+        f"{segment.score_max:.4f}",
+        _number(segment.peak_seconds),
+        segment.num_clips,
         spreadsheet_text(one_line(timeline.model.id)),
     )
 

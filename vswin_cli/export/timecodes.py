@@ -51,12 +51,12 @@ def as_played(timeline: Timeline) -> Timeline:
         return timeline
     moved = (
         replace(
-            one,
-            start_seconds=one.start_seconds + lead,
-            end_seconds=one.end_seconds + lead,
-            peak_seconds=one.peak_seconds + lead,
+            segment,
+            start_seconds=segment.start_seconds + lead,
+            end_seconds=segment.end_seconds + lead,
+            peak_seconds=segment.peak_seconds + lead,
         )
-        for one in timeline.segments
+        for segment in timeline.segments
     )
     return replace(timeline, segments=tuple(moved))
 

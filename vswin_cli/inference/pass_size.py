@@ -1,4 +1,4 @@
-"""Estimate how much work one view of a clip is for a network."""
+"""Estimate the computational cost of one view of a clip."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from vswin_cli.models.architecture import Architecture, InputSpec
 __all__ = ["PRODUCTS_PER_PASS", "is_small", "products_per_view"]
 
 PRODUCTS_PER_PASS = 1_000_000_000
-"""Multiplications that keep a core busy enough for the cost of calling operations to vanish."""
+"""Multiplications per pass beyond which the cost of calling operations is negligible."""
 
 
 def products_per_view(architecture: Architecture, spec: InputSpec) -> int:
-    """Multiplications in the linear layers of all blocks, roughly a pass's work."""
+    """Count the multiplications in the linear layers of all blocks, about the cost of a view."""
     size = (spec.num_frames, spec.crop_size, spec.crop_size)
     depth, height, width = (n // p for n, p in zip(size, architecture.patch_size, strict=True))
     per_value = 4 + 2 * architecture.mlp_ratio  # q, k, v, projection and the MLP
@@ -23,5 +23,5 @@ def products_per_view(architecture: Architecture, spec: InputSpec) -> int:
 
 
 def is_small(architecture: Architecture, spec: InputSpec) -> bool:
-    """Whether a CPU core takes several views of it per pass."""
+    """Return whether a network is so small that a CPU core computes several views per pass."""
     return 2 * products_per_view(architecture, spec) <= PRODUCTS_PER_PASS

@@ -66,12 +66,12 @@ class PageContent:
     duration_seconds: float
     """Length of the time axis."""
     lead_seconds: float
-    """How long a player shows no frame at the beginning; not part of the axis."""
+    """Time before the first frame in which a player only plays audio; not part of the axis."""
     options: PageOptions
     segments: tuple[Segment, ...]
     gaps: tuple[GapRecord, ...]
     unseen: tuple[tuple[float, float], ...]
-    """Parts outside the gaps that no clip covers, if scores are there."""
+    """Parts outside the gaps that no clip covers; empty without scores."""
     track: PackedTrack | None = None
     thumbnails: tuple[Thumbnail, ...] = ()
 
@@ -93,12 +93,16 @@ def page_content(
         packed: the same scores as they are embedded in the page.
         url: of the video, relative to the page.
     """
-    segments = tuple(replace(one, label=one_line(one.label)) for one in timeline.segments)
+    segments = tuple(
+        replace(segment, label=one_line(segment.label)) for segment in timeline.segments
+    )
     if packed is not None:
         packed = replace(
             packed,
             labels=tuple(one_line(label) for label in packed.labels),
-            boundaries=tuple(replace(one, label=one_line(one.label)) for one in packed.boundaries),
+            boundaries=tuple(
+                replace(boundary, label=one_line(boundary.label)) for boundary in packed.boundaries
+            ),
         )
     return PageContent(
         name=video_name(timeline),
@@ -125,7 +129,10 @@ def relative_url(target: Path, folder: Path) -> str:
 
 def _axis_seconds(timeline: Timeline, track: ScoreTrack | None) -> float:
     """Return the length of the time axis; never 0, as the page divides by it."""
-    ends = [timeline.video.duration_seconds, *(one.end_seconds for one in timeline.segments)]
+    ends = [
+        timeline.video.duration_seconds,
+        *(segment.end_seconds for segment in timeline.segments),
+    ]
     if track is not None:
         ends.append(track.end_seconds)
     return max(*ends, 0.001)

@@ -1,8 +1,8 @@
 """Render pages to HTML: self-contained files that load nothing but the video beside them.
 
-File names and labels come from strangers. The templates escape them; and, in case one gets
-through, the content security policy of each page allows only its own script and style, named by
-their hashes, so that injected markup neither runs nor loads anything.
+File names and labels are untrusted. The templates escape them; in addition, the content security
+policy of each page allows only its own script and style, identified by their hashes, so that
+injected markup could neither run nor load anything.
 """
 
 from __future__ import annotations
@@ -59,14 +59,14 @@ class IndexRow:
     @property
     def marks(self) -> list[tuple[float, float, int]]:
         """Start and width in percent of the video, and row, of the longest segments."""
-        longest = sorted(self.timeline.segments, key=lambda one: -one.duration_seconds)
-        labels = [one.label for one in self.timeline.summary]
+        longest = sorted(self.timeline.segments, key=lambda segment: -segment.duration_seconds)
+        labels = [row.label for row in self.timeline.summary]
         return [
             (
-                *self._share(one.start_seconds, one.end_seconds),
-                min(labels.index(one.label), _STRIP_ROWS - 1),
+                *self._share(segment.start_seconds, segment.end_seconds),
+                min(labels.index(segment.label), _STRIP_ROWS - 1),
             )
-            for one in longest[:_STRIP_MARKS]
+            for segment in longest[:_STRIP_MARKS]
         ]
 
     @property
@@ -120,7 +120,7 @@ def _render(template: str, scripts: Sequence[str], **values: object) -> str:
         .get_template(template)
         .render(policy=policy, script=Markup(script), style=Markup(style), **values)
     )
-    # Lone surrogates stand for bytes of a file name that are no UTF-8
+    # Lone surrogates represent bytes of a file name that is not UTF-8, and cannot be encoded.
     return html.encode("utf-8", "replace").decode("utf-8")
 
 

@@ -40,7 +40,7 @@ def main() -> None:
         with VideoReader(path, input_frame_rate=rate) as reader:
             _take(reader, request["requests"], sys.stdout.buffer)
     except (SourceError, BrokenPipeError):
-        return  # no images, or the parent wants no more
+        return  # no images, or the parent has stopped reading
 
 
 def _take(reader: VideoReader, requests: list[tuple[float, float]], out: IO[bytes]) -> None:
@@ -51,7 +51,7 @@ def _take(reader: VideoReader, requests: list[tuple[float, float]], out: IO[byte
             reader.seek(seconds)
             frames = reader.frames()
         frame = _frame_at(frames, seconds, earliest)
-        if frame is None:
+        if frame is None:  # past the end, as after a wrong declared duration: start over
             reader.seek(0.0)
             frames, here = reader.frames(), 0.0
             continue

@@ -1,7 +1,7 @@
 """Take thumbnails of a video for a page: along the whole video and at the peaks of segments.
 
-Decoding happens in a child process under a time limit, so that a damaged or enormous video costs
-a page some of its thumbnails and never the page. What arrived before the limit is used.
+Decoding runs in a child process with a time limit, so that a page of a damaged or enormous video
+lacks some thumbnails at worst. Those received before the limit are used.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class ThumbnailRequest:
     seconds: float
     """Time of the frame to show."""
     earliest_seconds: float
-    """Earliest frame that will do instead, if it takes less decoding."""
+    """Earliest time of a frame to show instead, if it takes less decoding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +58,14 @@ class Thumbnail:
 def plan_requests(duration_seconds: float, segments: Sequence[Segment]) -> list[ThumbnailRequest]:
     """List the thumbnails to request, the most important first.
 
-    Along the axis any frame of each part of the video will do, usually a key frame; a peak is shown
-    exactly.
+    Along the axis any frame of each part of the video is accepted, usually a key frame; a peak is
+    shown exactly.
     """
     count = min(_AXIS_COUNT, max(1, int(duration_seconds / _AXIS_SHORTEST_STEP_SECONDS)))
     step = duration_seconds / count
     requests = [ThumbnailRequest((i + 0.5) * step, i * step) for i in range(count)]
-    by_weight = sorted(segments, key=lambda one: -one.duration_seconds * one.score)
-    peaks = list(dict.fromkeys(one.peak_seconds for one in by_weight))[:_PEAK_COUNT]
+    by_weight = sorted(segments, key=lambda segment: -segment.duration_seconds * segment.score)
+    peaks = list(dict.fromkeys(segment.peak_seconds for segment in by_weight))[:_PEAK_COUNT]
     for first in range(0, len(peaks), _PEAK_GROUP):
         group = sorted(peaks[first : first + _PEAK_GROUP])
         requests += [ThumbnailRequest(seconds, seconds) for seconds in group]
@@ -87,12 +87,12 @@ def take_thumbnails(
         requests: what to show, the most important first.
         max_bytes: for all `data:` URLs together.
         input_frame_rate: frames per second of a stream without timestamps.
-        time_limit_seconds: when to stop and do without the rest.
+        time_limit_seconds: when to stop without the rest.
     """
     request = {
         "path": str(video.absolute()),
         "input_frame_rate": input_frame_rate,
-        "requests": [(one.seconds, one.earliest_seconds) for one in requests],
+        "requests": [(wanted.seconds, wanted.earliest_seconds) for wanted in requests],
     }
     found: dict[float, Thumbnail] = {}
     for thumbnail in _from_child(json.dumps(request).encode(), time_limit_seconds):

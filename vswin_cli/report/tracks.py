@@ -1,11 +1,11 @@
 """Pack a score track into a page: exactly where it fits, else rounded or without weak labels.
 
 Stored scores have half precision. They are embedded unchanged if the space allows, otherwise in
-steps of 1/256, which half precision also holds exactly, and as 0 below 1/64. If that is still too
-much, the labels with the lowest best scores are left out and the page's thresholds stop above
-those, so that what it shows is complete. Margin and entropy depend on all labels and are embedded
+steps of 1/256, which half precision also represents exactly, and as 0 below 1/64. If that is still
+too large, the labels with the lowest best scores are left out and the page's thresholds end above
+those, so that its segments are complete. Margin and entropy depend on all labels and are embedded
 as the highest threshold that each cell passes; the thresholds are the steps of the page's sliders
-and the value of the run, so that the page gates exactly as the command does.
+and the value of the run, so that the page gates exactly like the command.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class PackedTrack:
     of `scores` of 8 bits. Empty for sigmoid scores."""
     entropies: str
     """The same for the first of the levels that its entropy does not exceed."""
-    stretches: tuple[tuple[float, float, int, int], ...]
+    sections: tuple[tuple[float, float, int, int], ...]
     """Start and end in seconds, first and stop cell."""
     boundaries: tuple[Boundary, ...]
     """Every peak that divides segments at some onset that the page allows."""
@@ -111,9 +111,9 @@ def pack_track(track: ScoreTrack, options: SegmentOptions, max_bytes: int) -> Pa
         valid=_packed_bits(track.valid),
         margins=margins,
         entropies=entropies,
-        stretches=tuple(
-            (one.start_seconds, one.end_seconds, one.first_cell, one.stop_cell)
-            for one in track.stretches()
+        sections=tuple(
+            (section.start_seconds, section.end_seconds, section.first_cell, section.stop_cell)
+            for section in track.sections()
         ),
         boundaries=_boundaries(track, options),
         lowest_onset=_above(float(missing.max())) if len(missing) else LOWEST_ONSET,
@@ -144,7 +144,7 @@ def _gates(track: ScoreTrack, view: LabelView, options: SegmentOptions) -> tuple
     """Compute `margins` and `entropies` of a packed track."""
     if track.activation != "softmax":
         return "", ""
-    # Compared in single precision, as the command does.
+    # Compared in single precision, as in the command, or cells at a threshold would differ.
     low = gate_levels(options.min_margin).astype(np.float32)
     high = gate_levels(options.max_entropy).astype(np.float32)
     margins = np.zeros(track.num_cells, np.uint8)

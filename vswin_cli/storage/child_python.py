@@ -1,7 +1,7 @@
 """Start Python child processes that never run code from the current folder.
 
-People run this tool inside folders of downloaded videos. A plain `python -c` puts the current
-folder first on `sys.path`, so that a `json.py` beside a video would run as this user.
+This tool is often run inside folders of downloaded videos. A plain `python -c` puts the current
+folder first on `sys.path`, so that a `json.py` beside a video would be executed.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ __all__ = ["outside_current_folder", "python_command"]
 
 _PACKAGE = Path(__file__).absolute().parents[1]
 
-# `sys` is built in; every other module is looked up only once the path is set. The package itself
-# is loaded from where this process has it, even if that folder is not on the path.
+# `sys` is built in; every other module is imported only after the path is set. The package itself
+# is loaded from the same folder as in this process, even if that folder is not on the path.
 _BOOTSTRAP = """
 import sys
 sys.path[:] = {paths}
@@ -30,24 +30,24 @@ spec.loader.exec_module(package)
 
 
 def python_command(code: str, *arguments: str) -> list[str]:
-    """Return the command line of a child that runs `code` and sees the packages of this process.
+    """Return the command line of a child that runs `code` with the packages of this process.
 
-    The child is isolated (`-I`) until it has taken over this process's `sys.path`, less the
-    current folder. Its environment, `PYTHONPATH` included, is for whoever starts it to decide.
+    The child is isolated (`-I`) until it has set this process's `sys.path`, without the current
+    folder. Its environment, including `PYTHONPATH`, is up to the caller.
 
     Args:
         code: statements; `vswin_cli` is imported already.
-        arguments: what the child finds in `sys.argv[1:]`.
+        arguments: `sys.argv[1:]` of the child.
     """
-    # `ascii` keeps the bytes of names that are not UTF-8, which no command line could carry.
+    # `ascii` preserves names that are not UTF-8, which a command line could not contain.
     bootstrap = _BOOTSTRAP.format(
         paths=ascii(_search_path()),
         name=ascii(_PACKAGE.name),
         init=ascii(str(_PACKAGE / "__init__.py")),
         folder=ascii(str(_PACKAGE)),
     )
-    # Isolation ignores PYTHONUTF8, too, on which the meaning of file names depends, and whether
-    # the user wants compiled modules to be written.
+    # Isolation also ignores PYTHONUTF8, on which the decoding of file names depends, and
+    # PYTHONDONTWRITEBYTECODE: both are passed as flags.
     flags = ["-I", "-X", f"utf8={sys.flags.utf8_mode}", *["-B"] * sys.dont_write_bytecode]
     return [sys.executable, *flags, "-c", bootstrap + code, *arguments]
 
@@ -55,8 +55,7 @@ def python_command(code: str, *arguments: str) -> list[str]:
 def _search_path() -> list[str]:
     """Return `sys.path` with absolute paths and without the current folder.
 
-    The current folder stays where Python is installed in it, or where the user has named it in
-    `PYTHONPATH` by its full path.
+    The current folder is kept if Python is installed in it, or if `PYTHONPATH` has its full path.
     """
     wanted = {*os.environ.get("PYTHONPATH", "").split(os.pathsep), *sysconfig.get_paths().values()}
     return [
@@ -75,15 +74,14 @@ def _is_current_folder(path: str) -> bool:
 
 @contextmanager
 def outside_current_folder() -> Iterator[None]:
-    """Work in the folder of the standard library for the length of the block.
+    """Change to the folder of the standard library inside the block.
 
-    For libraries that start Python children themselves and let them look for modules in the
-    current folder: there they find nothing but the standard library. All threads of the process
-    change folder.
+    For libraries that start Python children which import modules from the current folder: there
+    it contains only the standard library. The current folder is that of all threads.
     """
     try:
         before = Path.cwd()
-    except OSError:  # it was removed: nothing can be loaded from it
+    except OSError:  # it was deleted, so that nothing can be imported from it
         yield
         return
     os.chdir(Path(os.__file__).parent)

@@ -1,4 +1,4 @@
-"""Split delimited text into rows with line numbers; it knows nothing of columns."""
+"""Split delimited text into rows with line numbers."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def read_rows(
 ) -> Iterator[tuple[int, list[str]]]:
     """Iterate over rows: the line in which each begins, and its fields without outer blanks.
 
-    Empty rows are skipped. A quote that is not closed would make one field of all
-    that follows, so it is refused.
+    Empty rows are skipped. An unclosed quote is an error: it would turn all that follows into one
+    field.
 
     Args:
         text: of the file.
         source: the file, for messages.
-        delimiter: what separates fields.
-        error: what to raise.
+        delimiter: between fields.
+        error: class of the error to raise.
     """
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     first = 1

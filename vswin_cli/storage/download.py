@@ -1,4 +1,4 @@
-"""Download one address into one unfinished file, over as many connections as it takes.
+"""Download one address into one partial file, resuming after broken connections.
 
 Knows HTTP ranges and full disks; knows nothing of weights, hashes or the Hub. What arrived stays
 in the unfinished file, so that the next call, or the next run, asks for the rest only.
@@ -37,11 +37,11 @@ __all__ = [
 ]
 
 OnBytes = Callable[[int, "int | None"], None]
-"""Called with the bytes here so far and the total, or None while it is unknown."""
+"""Called with the bytes received so far and the total, or None while it is unknown."""
 SizeCheck = Callable[[int], "str | None"]
-"""Given the total that a server announces, says what is wrong with it, or None."""
+"""Called with the total that a server announces; returns why it is wrong, or None."""
 
-# Waits between attempts of which none brought a byte; any byte starts the list anew.
+# Waits between attempts without progress; any byte received starts the list again.
 _RETRY_WAITS_SECONDS = (0.5, 1.0, 2.0, 4.0)
 _TRANSIENT_STATUS = (408, 429, 500, 502, 503, 504)
 _DISK_FULL = {
@@ -53,7 +53,7 @@ _SPARE_BYTES = 1_000_000  # for the small records beside a large file
 
 
 class AnswerError(DownloadError):
-    """The server answered, but not with the file."""
+    """The server answered without the file."""
 
     def __init__(self, message: str, *, status: int = 0, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
@@ -61,7 +61,7 @@ class AnswerError(DownloadError):
 
 
 class BrokenOffError(DownloadError):
-    """The connection ended early too often; what has arrived is in the unfinished file."""
+    """The connection broke too often; the received part is in the unfinished file."""
 
 
 class UnwritableError(DownloadError):
@@ -69,11 +69,11 @@ class UnwritableError(DownloadError):
 
 
 class DiskFullError(UnwritableError):
-    """There is no room for the file; another source would not fit either."""
+    """The disk is too full for the file, from whatever source."""
 
 
 class _InterruptedError(Exception):
-    """The connection ended early, or the server asks to come back; worth another attempt."""
+    """The connection broke, or the server is busy, so that another attempt may succeed."""
 
 
 def transfer(
@@ -87,10 +87,10 @@ def transfer(
     """Download `url` into `unfinished`, continuing what is there.
 
     Args:
-        url: address; redirects are followed, credentials are not taken to other hosts.
-        unfinished: file that receives the bytes; what is in it already is not asked for again.
-        headers: to send along, such as an authorization.
-        check_size: asked before the body is read.
+        url: address; redirects are followed, without sending credentials to other hosts.
+        unfinished: file for the bytes; those that it already has are not requested again.
+        headers: of the request, such as an authorization.
+        check_size: called before the body is read.
         on_bytes: progress.
 
     Raises:
@@ -122,12 +122,12 @@ def transfer(
 
 
 def check_free_space(folder: Path, needed_bytes: int, purpose: str) -> None:
-    """Check that there is room on the disk.
+    """Check that there is enough space on the disk.
 
     Args:
-        folder: where to write; its nearest existing parent decides.
-        needed_bytes: how much is going to be written.
-        purpose: what for, for the message.
+        folder: of the file; it need not exist.
+        needed_bytes: size of the file.
+        purpose: of the file, for the message.
 
     Raises:
         DiskFullError: less is free.
@@ -139,7 +139,7 @@ def check_free_space(folder: Path, needed_bytes: int, purpose: str) -> None:
 
 
 def network_errors() -> tuple[type[Exception], ...]:
-    """List what a request may raise, whichever HTTP client this version of the Hub's uses."""
+    """Return the exception classes of the HTTP client that the installed Hub client uses."""
     from huggingface_hub.errors import HfHubHTTPError
 
     http_errors = (
@@ -147,12 +147,12 @@ def network_errors() -> tuple[type[Exception], ...]:
         for base in HfHubHTTPError.__mro__
         if base.__name__ == "HTTPError" and issubclass(base, Exception)
     )
-    # Both clients ask for a package when the environment names a SOCKS proxy; one by ImportError.
+    # With a SOCKS proxy in the environment both clients need a package; one raises ImportError.
     return (OSError, ImportError, *http_errors)
 
 
 def network_failure(url: str, error: Exception) -> DownloadError:
-    """Translate the HTTP client's error for an address that could not be reached."""
+    """Convert the HTTP client's error for an unreachable address."""
     from huggingface_hub.errors import OfflineModeIsEnabled
 
     host = urlsplit(url).netloc
@@ -174,7 +174,7 @@ def network_failure(url: str, error: Exception) -> DownloadError:
 
 
 def _socks_variables() -> list[str]:
-    """List the environment variables that name a SOCKS proxy."""
+    """List the environment variables that contain a SOCKS proxy."""
     return [
         name
         for name, value in sorted(os.environ.items())
@@ -189,9 +189,9 @@ def _attempt(
     check_size: SizeCheck | None,
     on_bytes: OnBytes | None,
 ) -> None:
-    """Ask for what is missing over one connection, and append it."""
+    """Request the missing part over one connection, and append it."""
     here = _length(unfinished)
-    headers["Accept-Encoding"] = "identity"  # a range of compressed bytes would be no range of ours
+    headers["Accept-Encoding"] = "identity"  # or the range would refer to compressed bytes
     validator = _read_validator(unfinished)
     if here and validator:
         headers |= {"Range": f"bytes={here}-", "If-Range": validator}
@@ -220,7 +220,7 @@ def _attempt(
 def _append(
     chunks: Iterable[bytes], file: BinaryIO, done: int, total: int | None, on_bytes: OnBytes | None
 ) -> int:
-    """Write the chunks; returns the length reached."""
+    """Write the chunks; return the new length."""
     if on_bytes:
         on_bytes(done, total)
     for chunk in chunks:
@@ -235,7 +235,7 @@ def _append(
 
 @contextmanager
 def _open(url: str, headers: Mapping[str, str], *, resuming: bool) -> Iterator[httpx2.Response]:
-    """Send the request through the Hub client's session, which knows proxies and offline mode."""
+    """Send the request through the Hub client's session, with its proxies and offline mode."""
     from huggingface_hub import constants, get_session
 
     try:
@@ -259,7 +259,7 @@ def _open(url: str, headers: Mapping[str, str], *, resuming: bool) -> Iterator[h
 
 
 def _body(url: str, response: httpx2.Response) -> Iterator[bytes]:
-    """Iterate over the response's bytes; a broken connection is worth another attempt."""
+    """Iterate over the response's bytes; a broken connection is an `_InterruptedError`."""
     try:
         yield from response.iter_bytes()
     except network_errors() as error:
@@ -292,7 +292,7 @@ def _check_status(url: str, response: httpx2.Response) -> None:
 
 
 def _settle_unsatisfiable(response: httpx2.Response, unfinished: Path) -> None:
-    """Handle a server without bytes beyond ours: all has arrived, or what arrived is stale."""
+    """Handle status 416: the file is complete, or the received part belongs to an older one."""
     total = response.headers.get("Content-Range", "").rpartition("/")[2]
     if total != str(_length(unfinished)):
         unfinished.unlink()
@@ -321,13 +321,13 @@ def _validator_path(unfinished: Path) -> Path:
 
 
 def _read_validator(unfinished: Path) -> str | None:
-    """Read what identified the file's version when the first part arrived."""
+    """Read the identifier of the file's version from the first part of the download."""
     path = _validator_path(unfinished)
     return path.read_text(encoding="ascii", errors="replace") if path.exists() else None
 
 
 def _write_validator(unfinished: Path, headers: Mapping[str, str]) -> None:
-    """Keep what may guard a range request: a strong tag or a date (RFC 9110, 13.1.5).
+    """Keep a validator for range requests: a strong tag or a date (RFC 9110, 13.1.5).
 
     Without either, what has arrived is not continued: it could become half of two versions.
     """

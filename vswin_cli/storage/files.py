@@ -1,7 +1,7 @@
-"""Local files: check what exists, write a file completely or not at all.
+"""Local files: checks before reading and writing, and atomic writes.
 
-A result appears under its name only when every byte of it is on the disk; whatever fails on the
-way leaves the old file, or none, and becomes an `OutputError` that says what to do.
+A result appears under its name only when every byte of it is on the disk. A failure leaves the old
+file, or none, and becomes an `OutputError` with a hint.
 """
 
 from __future__ import annotations
@@ -52,23 +52,23 @@ _HINTS = {
     errno.EOPNOTSUPP: "write to a folder that accepts new files",
 }
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
-_NAME_BYTES = 255  # a letter that is no UTF-8 is one
-_RANDOM = ".8_random.tmp"  # as long as what a temporary file's name ends with
+_NAME_BYTES = 255  # limit of file systems; an undecodable byte counts as one
+_RANDOM = ".8_random.tmp"  # as long as the ending of a temporary file's name
 _READING_HINTS = {
     errno.ENOENT: "check the spelling",
     errno.EISDIR: "give a file, not a folder",
     errno.EACCES: "you may not read it: change its mode, or copy it",
-    errno.ENAMETOOLONG: "no file has a name as long as that: check the spelling",
-    errno.ELOOP: "a link there leads back to itself: name the file that it should lead to",
+    errno.ENAMETOOLONG: "the name is too long for a file: check the spelling",
+    errno.ELOOP: "a symbolic link there points to itself: give the file that is meant",
     errno.ENOTDIR: _HINTS[errno.ENOTDIR],
 }
 
 
 @contextmanager
 def writing(what: str) -> Iterator[None]:
-    """Turn an operating system's refusal inside the block into an `OutputError`.
+    """Convert an `OSError` inside the block to an `OutputError`.
 
-    A closed pipe passes through: the reader went away, which is no fault of the output.
+    A `BrokenPipeError` is passed on: the reader has stopped, which is not an error of the output.
     """
     try:
         yield
@@ -81,7 +81,7 @@ def writing(what: str) -> Iterator[None]:
 
 
 def ends_as_folder(text: str) -> bool:
-    """Whether a path as the user wrote it ends with a slash, which means a folder."""
+    """Return whether a path argument ends with a slash, which means a folder."""
     return text.endswith(("/", "\\"))
 
 
@@ -95,20 +95,20 @@ def file_sha256(path: Path) -> str:
 
 
 def fitting(name: str, ending: str = "") -> str:
-    """Shorten a name so that it fits file systems together with its ending."""
+    """Shorten a name so that, with its ending, it is not too long for file systems."""
     while len(f"{name}{ending}".encode("utf-8", "replace")) > _NAME_BYTES:
         name = name[:-1]
     return name
 
 
 def holds_for_all(error: OutputError) -> bool:
-    """Whether other files would fail in the same way, as on a full disk."""
+    """Return whether other files would fail in the same way, as on a full disk."""
     cause = error.__cause__
     return isinstance(cause, OSError) and cause.errno in _OF_THE_DISK
 
 
 def check_named(text: str) -> None:
-    """Refuse an empty name for a result, which would mean the current folder.
+    """Reject an empty name for a result, which would mean the current folder.
 
     Raises:
         OptionError: it is empty.
@@ -118,7 +118,7 @@ def check_named(text: str) -> None:
 
 
 def check_destination(path: Path) -> None:
-    """Check before the work that a file can be written here, or into this folder.
+    """Check in advance that a file can be written here, or into this folder.
 
     Raises:
         OutputError: the folder is missing or read-only.
@@ -132,7 +132,7 @@ def check_destination(path: Path) -> None:
         try:
             with tempfile.TemporaryFile(dir=folder):
                 pass
-        except FileNotFoundError as error:  # what /proc says, although the folder is there
+        except FileNotFoundError as error:  # raised in /proc, although the folder exists
             reason = f"{folder} takes no new files"
             raise OSError(errno.EOPNOTSUPP, reason, str(folder)) from error
 
@@ -140,17 +140,17 @@ def check_destination(path: Path) -> None:
 def check_spares(
     places: Iterable[Path], inputs: Iterable[Path | None], what: str = "an input"
 ) -> None:
-    """Check before the work that no result overwrites an input.
+    """Check in advance that no result overwrites an input.
 
     Args:
-        places: where results are to lie.
-        inputs: files that are read, by whatever path; `None` where there is none.
-        what: what these files are to the user.
+        places: paths of results.
+        inputs: files that are read, by any path; `None` where there is none.
+        what: description of the inputs, for the message.
 
     Raises:
-        OptionError: one of the places is one of the inputs.
+        OptionError: one of the results is one of the inputs.
     """
-    spared = {_identity(one) for one in inputs if one is not None} - {None}
+    spared = {_identity(path) for path in inputs if path is not None} - {None}
     for place in places:
         if _identity(place) in spared:
             raise OptionError(
@@ -160,7 +160,7 @@ def check_spares(
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Identify a file, whatever path leads to it; `None` where there is none."""
+    """Return the device and inode of a file, the same for all its paths; `None` without one."""
     with suppress(OSError):
         status = path.stat()
         return status.st_dev, status.st_ino
@@ -168,7 +168,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def absence(path: Path) -> OSError | None:
-    """Say why a path leads to nothing that this user can see; `None` if something is there."""
+    """Return the error why a path is not accessible; `None` if something is there."""
     try:
         path.stat()
     except OSError as error:
@@ -177,45 +177,45 @@ def absence(path: Path) -> OSError | None:
 
 
 def is_there(path: Path) -> bool:
-    """Whether a path leads to something that this user can see; never raises."""
+    """Return whether something accessible is at a path; never raises."""
     return absence(path) is None
 
 
 def is_file(path: Path) -> bool:
-    """Same as `Path.is_file`, but false instead of an error where this user may not look."""
+    """Same as `Path.is_file`, but false instead of an error without permission."""
     return is_there(path) and path.is_file()
 
 
 def is_folder(path: Path) -> bool:
-    """Same as `Path.is_dir`, but false instead of an error where this user may not look."""
+    """Same as `Path.is_dir`, but false instead of an error without permission."""
     return is_there(path) and path.is_dir()
 
 
 def is_private(path: Path) -> bool:
-    """Whether nobody but this user and the system's administrator can change what is there.
+    """Return whether only this user and the administrator can change what is at a path.
 
-    Each folder on the way counts, too: who may write in one can put another in the place of the
-    next. A folder like `/tmp`, in which only owners may rename, is no danger.
+    Every parent folder is checked, too: with write access to one, the next one could be replaced.
+    A folder with the sticky bit, such as `/tmp`, in which only owners may rename, is safe.
     """
     if not hasattr(os, "geteuid"):
         return True  # no owners and modes of this kind on this system
     try:
         path = path.resolve(strict=True)
-        own, *folders = [one.stat() for one in (path, *path.parents)]
+        own, *folders = [part.stat() for part in (path, *path.parents)]
     except OSError:
         return False
     return (
         own.st_uid == os.geteuid()
         and not _is_open(own)
         and all(
-            one.st_uid in (0, os.geteuid()) and (one.st_mode & stat.S_ISVTX or not _is_open(one))
-            for one in folders
+            up.st_uid in (0, os.geteuid()) and (up.st_mode & stat.S_ISVTX or not _is_open(up))
+            for up in folders
         )
     )
 
 
 def _is_open(status: os.stat_result) -> bool:
-    """Whether others may write; a group of this user alone, as Linux makes them, is no other."""
+    """Return whether others may write, not counting a group with this user as its only member."""
     if status.st_mode & stat.S_IWOTH:
         return True
     return bool(status.st_mode & stat.S_IWGRP) and not _is_own_group(status.st_gid)
@@ -233,16 +233,16 @@ def _is_own_group(number: int) -> bool:
 
 
 def reading_hint(error: OSError) -> str | None:
-    """Suggest what to do when a file that the user named cannot be read."""
+    """Return the hint for an error in reading a file."""
     return _READING_HINTS.get(error.errno or 0)
 
 
 @contextmanager
 def replacing_binary(path: Path) -> Iterator[IO[bytes]]:
-    """Open a temporary file beside `path`; rename it to `path` when the block ends well.
+    """Open a temporary file beside `path`; rename it to `path` when the block succeeds.
 
-    A pipe or a device, such as `/dev/null`, is written to and never replaced; nor is a symbolic
-    link: what it leads to is.
+    A pipe or a device, such as `/dev/null`, is written to and never replaced. Of a symbolic link,
+    the target is replaced.
 
     Raises:
         OutputError: the folder is missing or read-only, the path is a folder, the disk is full.
@@ -283,7 +283,7 @@ def replacing_text(path: Path) -> Iterator[TextIO]:
 
 
 class _Text:
-    """Encode what is written; closing is left to the owner of the binary file."""
+    """Encode text; unlike `io.TextIOWrapper`, never closes the binary file."""
 
     encoding = "utf-8"
 
@@ -299,10 +299,10 @@ class _Text:
 
 
 def _is_special(path: Path) -> bool:
-    """Whether something other than a file or a folder has this name.
+    """Return whether something other than a file or a folder is at a path.
 
     Raises:
-        OSError: no file could have this name, or this user may not look.
+        OSError: an impossible name, or no permission.
     """
     try:
         mode = path.stat().st_mode
@@ -312,10 +312,7 @@ def _is_special(path: Path) -> bool:
 
 
 def is_symlink(path: Path) -> bool:
-    """Return whether a path is a symbolic link; a name that no file can have is none.
-
-    `Path.is_symlink` raises for a name that is too long.
-    """
+    """Same as `Path.is_symlink`, but false instead of an error for a name that is too long."""
     try:
         return path.is_symlink()
     except OSError:
@@ -323,12 +320,12 @@ def is_symlink(path: Path) -> bool:
 
 
 def _followed(path: Path) -> Path:
-    """Resolve a symbolic link, whether its target exists or not; any other path as it is."""
+    """Resolve a symbolic link, even if its target does not exist; return other paths unchanged."""
     return path.resolve() if is_symlink(path) else path
 
 
 def _mode_for(path: Path) -> int:
-    """Find the mode of the replaced file, else that of a plain `open` under this umask."""
+    """Return the mode of the replaced file, or that of a new file under this umask."""
     with suppress(OSError):
         return path.stat().st_mode & 0o777
     mask = os.umask(0)

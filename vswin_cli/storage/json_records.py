@@ -1,7 +1,7 @@
 """Convert frozen dataclasses to plain JSON values and back.
 
-A field's JSON name and rounding sit in its metadata (`named`), so a record is declared once.
-Reading checks types, names the field that is wrong, fills defaults and ignores unknown keys.
+A field's JSON name and rounding are in its metadata (`named`), so a record is declared once.
+Reading checks types, reports the field that is wrong, fills in defaults and ignores unknown keys.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ _SCALARS = {str: "text", bool: "true or false", int: "a whole number", float: "a
 
 
 def named(key: str | None = None, *, digits: int | None = None) -> dict[str, object]:
-    """Make a field's metadata: its JSON key if not its own name, and decimals kept in JSON."""
+    """Make a field's metadata: its JSON key if it differs from its name, and decimals in JSON."""
     return {"key": key, "digits": digits}
 
 
 def json_key(field: dataclasses.Field[Any]) -> str:
-    """Look up the name of a field in JSON."""
+    """Return the name of a field in JSON."""
     return field.metadata.get("key") or field.name
 
 
@@ -62,8 +62,8 @@ def from_json(cls: type[Record], data: JsonValue, where: str = "") -> Record:
 
     Args:
         cls: the dataclass.
-        data: what a JSON parser returned.
-        where: dotted name of the place, for errors.
+        data: from a JSON parser.
+        where: dotted path of the record, for errors.
 
     Raises:
         SourceError: a field is missing or has the wrong type; it is named.
@@ -83,10 +83,10 @@ def from_json(cls: type[Record], data: JsonValue, where: str = "") -> Record:
 
 
 def json_text(document: JsonValue, *, indent: int | None = None) -> str:
-    """Serialise JSON that is valid UTF-8 whatever the strings hold.
+    """Serialise JSON that is valid UTF-8 for any strings.
 
-    File names that are no UTF-8 reach Python as lone surrogates; they are escaped, and reading
-    gives them back.
+    File names that are not UTF-8 are lone surrogates in Python; they are escaped, and parsing
+    restores them.
     """
     separators = (",", ":") if indent is None else None
     text = json.dumps(
@@ -96,12 +96,12 @@ def json_text(document: JsonValue, *, indent: int | None = None) -> str:
 
 
 def clean_json(document: JsonValue, *, indent: int | None = None) -> str:
-    """Serialise JSON with escapes for all that a terminal might obey; reading gives all back."""
+    """Serialise JSON with escapes for terminal control characters; parsing restores them."""
     return escape_controls(json_text(document, indent=indent))
 
 
 def escape_controls(text: str) -> str:
-    """Escape in a JSON text all characters that a terminal might obey; its value stays."""
+    """Escape terminal control characters in a JSON text without changing its value."""
     return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
@@ -141,7 +141,7 @@ def _parse(hint: Any, value: JsonValue, where: str) -> Any:  # noqa: ANN401
         if not isinstance(value, Sequence) or isinstance(value, str):
             raise _wrong(where, "a list", value)
         item = get_args(hint)[0]
-        return tuple(_parse(item, one, f"{where}[{i}]") for i, one in enumerate(value))
+        return tuple(_parse(item, element, f"{where}[{i}]") for i, element in enumerate(value))
     if dataclasses.is_dataclass(hint):
         return from_json(hint, value, where)  # type: ignore[arg-type]
     return _scalar(hint, value, where)

@@ -58,7 +58,7 @@ _STREAMS = frozenset(
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 _CHUNK_BYTES = 1 << 20
 _HEADERS = ("ETag", "Last-Modified", "Content-Length")
-# What file systems call a content's hash, its version and its time, `s3`, `gs` and `hf` first.
+# Names of a content's hash, version and time in fsspec file systems, `s3`, `gs` and `hf` first.
 _FIELDS = (
     "ETag", "etag", "md5Hash", "generation", "blob_id", "LastModified", "updated",
     "last_modified", "mtime", "created",
@@ -67,7 +67,7 @@ _FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class RemoteState:
-    """What a server says about a file before it is downloaded."""
+    """Properties of a remote file before its download."""
 
     version: str | None
     """Changes when the file does; `None` if the server cannot be asked or does not tell."""
@@ -78,7 +78,7 @@ _UNKNOWN = RemoteState(None, None)
 
 
 def is_remote(uri: str) -> bool:
-    """Whether a source is an address and not a path on this machine."""
+    """Return whether a source is an address and not a path on this machine."""
     return _ADDRESS.match(uri) is not None and _scheme(uri) != "file"
 
 
@@ -91,17 +91,17 @@ def as_local_path(uri: str) -> Path:
 
 
 def has_wildcard(text: str) -> bool:
-    """Whether a path is a pattern."""
+    """Return whether a path is a pattern."""
     return _WILDCARD.search(text) is not None
 
 
 def without_query(uri: str) -> str:
-    """Strip the query, such as `?token=x`, from a web address; anything else as it is."""
+    """Remove the query, such as `?token=x`, from a web address; return others unchanged."""
     return _QUERY.split(uri)[0] if _scheme(uri) in _DIRECT and is_remote(uri) else uri
 
 
 def list_remote(address: str) -> list[str]:
-    """Expand an address: itself, or all that match `s3://bucket/day1/*.mp4`, sorted.
+    """Expand an address: itself, or all matches of `s3://bucket/day1/*.mp4`, sorted.
 
     What is there under a name that looks like a pattern is no pattern. Without a pattern no
     connection is made.
@@ -119,7 +119,7 @@ def list_remote(address: str) -> list[str]:
                 hint="name each file; in a name, * is written %2A and [ is %5B",
             )
         return [address]
-    system = _file_system(address)  # says at once if there is none
+    system = _file_system(address)  # raises at once if there is none
     if not has_wildcard(address):
         return [address]
     with _as_source_errors(address):
@@ -129,7 +129,7 @@ def list_remote(address: str) -> list[str]:
 
 
 def look_at(uri: str) -> RemoteState:
-    """Ask for the state of a remote file; unknown if that fails.
+    """Query the state of a remote file; unknown if that fails.
 
     Whoever goes on to fetch the file will be told why.
 
@@ -171,7 +171,7 @@ def local_copy(uri: str, *, on_bytes: OnBytes | None = None) -> Iterator[Path]:
 
 
 def check_can_upload(address: str) -> None:
-    """Check before the work that files can be written to an address.
+    """Check in advance that files can be written to an address.
 
     Raises:
         OptionError: the protocol only reads, is unknown, or its package is missing.
@@ -214,7 +214,7 @@ def _scheme(uri: str) -> str:
 
 
 def _suffix(uri: str) -> str:
-    """Find the suffix of the file's name, if it looks like one."""
+    """Return the suffix of the file's name, if it has a plausible one."""
     suffix = PurePosixPath(unquote(without_query(uri))).suffix
     return suffix if _SUFFIX.fullmatch(suffix) else ""
 
@@ -230,7 +230,7 @@ def _fetch_directly(uri: str, target: Path, on_bytes: OnBytes | None) -> None:
 
 
 def _of_a_video(uri: str, error: DownloadError) -> SourceError:
-    """Translate the error of a download, with hints that suit a temporary copy."""
+    """Convert the error of a download, with hints for a temporary copy."""
     from vswin_cli.storage.download import AnswerError, BrokenOffError, UnwritableError
 
     uri, hint = redacted(uri), error.hint
@@ -352,7 +352,7 @@ def _file_system(uri: str) -> Any:  # noqa: ANN401  # fsspec is untyped
 
 @contextmanager
 def _as_source_errors(uri: str) -> Iterator[None]:
-    """Translate whatever a remote file system raises into errors that name the address.
+    """Convert any exception of a remote file system to an error with the address.
 
     The back ends have no common base for their errors, so everything is caught.
     """

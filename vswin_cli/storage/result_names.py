@@ -16,7 +16,7 @@ def unique_names(uris: Sequence[str], ending: str = "") -> list[str]:
 
     Args:
         uris: of the videos.
-        ending: what the names are to get; they leave room for it.
+        ending: to be appended; the names are short enough for it.
     """
     paths = [PurePosixPath(without_query(uri).replace("\\", "/")) for uri in uris]
     stems = [path.stem or "video" for path in paths]

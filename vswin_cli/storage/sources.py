@@ -1,4 +1,4 @@
-"""Expand what the user named into an ordered list of videos, each once."""
+"""Expand arguments (files, folders, patterns, addresses) into an ordered list of videos."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ _SUFFIXES = """
     vob webm wmv y4m
 """
 VIDEO_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
-"""Files of a folder with one of these names are taken for videos."""
+"""File name endings by which the videos of a folder are recognised."""
 
 Inputs: TypeAlias = "str | os.PathLike[str] | Iterable[str | os.PathLike[str]]"
-"""What can be expanded: one path, folder, pattern or address, or several."""
+"""One path, folder, pattern or address, or several of them."""
 
 _T = TypeVar("_T")
 _NUMBER = re.compile(r"(\d+)")
@@ -54,18 +54,18 @@ _LONGEST_ENDING = ".labelstudio.json"
 
 @dataclass(frozen=True, slots=True)
 class VideoSource:
-    """One video as the user named it."""
+    """One video: a file or an address."""
 
     uri: str
-    """What the user wrote, or the path found in a folder; what results show. Credentials and
+    """The argument as given, or the path found in a folder, as shown in results. Credentials and
     tokens in an address are hidden."""
     path: Path | None = None
-    """Where its bytes are on this machine; `None` for an address, filled in for anything else."""
+    """The file on this machine; `None` for an address, filled in for anything else."""
     address: str | None = field(default=None, repr=False)
-    """What is fetched: the address with the credentials and tokens that `uri` hides; filled in."""
+    """Address to download, with the credentials and tokens that `uri` hides; filled in."""
 
     def __post_init__(self) -> None:
-        # Without a path the text would be taken for an address, and its protocol be looked up.
+        # Without a path the text would be treated as an address with an unknown protocol.
         if self.path is None and not is_remote(self.uri):
             object.__setattr__(self, "path", as_local_path(self.uri))
         elif self.path is None and self.address is None:
@@ -74,15 +74,15 @@ class VideoSource:
 
     @classmethod
     def of(cls, uri: str | os.PathLike[str]) -> VideoSource:
-        """Make the source for a path or an address, without looking at it."""
+        """Make the source for a path or an address, without checking that it exists."""
         return cls(os.fspath(uri))
 
     @property
     def place(self) -> str:
         """Full path, or the address.
 
-        Two names of one file, such as a symbolic link beside it, are two places: nothing that the
-        user named may vanish from the results. An address is complete: store no more than a hash.
+        Two names of one file, such as a symbolic link beside it, are two places: every argument
+        must appear in the results. An address has its credentials: store no more than a hash.
         """
         return self.address or self.uri if self.path is None else _full_path(self.path)
 
@@ -117,13 +117,13 @@ class VideoSource:
 def _full_path(path: Path) -> str:
     """Make a path absolute, without `..` and with its symbolic links as they are named."""
     full = os.path.abspath(path)  # noqa: PTH100  # `resolve` follows links
-    # Behind a linked folder `..` is not the folder that the text suggests: then it stays.
+    # After a linked folder `..` is not the folder that the text suggests: then it is kept.
     return full if os.path.realpath(full) == os.path.realpath(path) else str(path.absolute())
 
 
 @contextmanager
 def naming_source(source: VideoSource, path: Path) -> Iterator[None]:
-    """Name what the user wrote in errors about a temporary copy."""
+    """Replace the path of a temporary copy in errors by the source's address."""
     try:
         yield
     except SourceError as error:
@@ -141,16 +141,16 @@ def expand_sources(
     Args:
         inputs: paths, folders, patterns (`day*/*.mp4`, `**` for any depth) and addresses; or
             one of them.
-        recursive: look into the folders of a folder, too.
-        folders: whether a folder stands for the videos in it; otherwise it is refused.
+        recursive: include the subfolders of a folder.
+        folders: whether a folder means the videos in it; otherwise it is an error.
 
     Returns:
         Videos in the order of the arguments, those of one argument sorted by name with numbers
-        by value, each once. A file that is named is taken whatever its name ends with.
+        by value, without duplicates. A file given as an argument may have any ending.
 
     Raises:
-        SourceNotFoundError: an argument names nothing.
-        SourceError: a folder where none is wanted, or one without videos.
+        SourceNotFoundError: no such file, or no match of a pattern.
+        SourceError: a folder where none is allowed, or one without videos.
         OptionError: an address whose protocol is not supported.
     """
     found, problems = find_sources(inputs, recursive=recursive, folders=folders)
@@ -162,20 +162,19 @@ def expand_sources(
 def find_sources(
     inputs: Inputs, *, recursive: bool = False, folders: bool = True
 ) -> tuple[list[VideoSource], dict[str, SourceError]]:
-    """Same as `expand_sources`, but continues where an argument names nothing.
+    """Same as `expand_sources`, but collects errors instead of raising the first one.
 
     Returns:
-        The videos, and what is wrong with the other arguments, and with folders in a folder.
+        The videos, and the errors by argument, or by folder in a folder.
 
     Raises:
         OptionError: an address whose protocol is not supported.
     """
     found: dict[str, VideoSource] = {}
     problems: dict[str, SourceError] = {}
-    # A text is iterable, too: its characters would be taken for names of files.
+    # A string is iterable, too, but its characters are no names of files.
     several = [inputs] if isinstance(inputs, (str, os.PathLike)) else inputs
-    for one in several:
-        argument = os.fspath(one)
+    for argument in map(os.fspath, several):
         try:
             for source in _expand(argument, problems, recursive=recursive, folders=folders):
                 found.setdefault(source.place, source)

@@ -22,7 +22,7 @@ _KEYS = ("model",)
 
 
 def cache_folder() -> Path:
-    """Name the folder of everything that vswin keeps between runs; need not exist."""
+    """Return the folder of everything that is cached between runs; it need not exist."""
     own = os.environ.get("VSWIN_CACHE")
     if own:
         return Path(own).expanduser().absolute()
@@ -31,7 +31,7 @@ def cache_folder() -> Path:
 
 
 def settings_path() -> Path:
-    """Name the configuration file; need not exist."""
+    """Return the path of the configuration file; it need not exist."""
     shared = os.environ.get("XDG_CONFIG_HOME")
     return (Path(shared).expanduser() if shared else Path.home() / ".config") / "vswin/config.toml"
 
@@ -40,7 +40,7 @@ def default_model() -> str | None:
     """Read the user's default model, if one is set.
 
     Raises:
-        OptionError: the file cannot be read, holds an unknown key, or its `model` is no text.
+        OptionError: the file cannot be read, has an unknown key, or its `model` is no text.
     """
     content = _read(settings_path())
     unknown = [key for key in content if key not in _KEYS]
@@ -48,7 +48,7 @@ def default_model() -> str | None:
         kind = "section" if isinstance(content[unknown[0]], dict) else "key"
         raise OptionError(
             f"{settings_path()}: unknown {kind} `{unknown[0]}`",
-            hint=f"the file may hold {', '.join(_KEYS)}; remove or correct the rest",
+            hint=f"possible keys: {', '.join(_KEYS)}; remove or correct the rest",
         )
     model = content.get("model")
     if model is not None and not isinstance(model, str):
@@ -70,7 +70,7 @@ def set_default_model(reference: str) -> Path:
         OutputError: the file cannot be written.
     """
     path = settings_path()
-    _read(path)  # never overwrite what cannot be understood
+    _read(path)  # fails if it is not TOML: never overwrite a file that cannot be parsed
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     line = f"model = {_quoted(reference)}"
     own = [i for i, text in enumerate(lines) if text.partition("=")[0].strip() == "model"]

@@ -1,8 +1,8 @@
 """Find boundaries, such as cuts, at which segments of other labels must end.
 
 They are searched in the raw scores, before labels are selected, grouped or gated: a cut that is
-not reported still ends the shot. Smoothing comes later and never sees them, because a moving
-average would lower a peak of one or two cells below its onset and move it.
+not reported still ends the shot. They are not smoothed, because a moving average would lower a
+peak of one or two cells below its onset and move it.
 """
 
 from __future__ import annotations
@@ -36,8 +36,7 @@ def find_boundaries(
 ) -> tuple[Boundary, ...]:
     """Find the score peaks of the given labels, by label and time.
 
-    Names that the track does not have are ignored: a boundary label of one model may be unknown to
-    another.
+    Names that the track does not have are ignored: models differ in their boundary labels.
 
     Args:
         track: all scores.
@@ -48,13 +47,13 @@ def find_boundaries(
 
 
 def _peaks(track: ScoreTrack, labels: Sequence[str], at_least: float) -> Iterator[Boundary]:
-    """Yield the peaks of each label, stretch by stretch."""
+    """Yield the peaks of each label, section by section."""
     for label in labels:
         if label not in track.labels:
             continue
         scores = _column(track, track.labels.index(label))
-        for stretch in track.stretches():
-            cells = np.arange(stretch.first_cell, stretch.stop_cell)
+        for section in track.sections():
+            cells = np.arange(section.first_cell, section.stop_cell)
             cells = cells[track.valid[cells]]
             for peak, _ in peaks_of(scores[cells], at_least):
                 yield Boundary(int(cells[peak]), label, float(scores[cells[peak]]))

@@ -27,7 +27,7 @@ Weighting = Literal["hamming", "flat"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AveragedCells:
-    """The finished cells and what the clips cover."""
+    """The finished cells and the time that clips cover."""
 
     start_seconds: float
     """Left edge of cell 0."""
@@ -102,12 +102,12 @@ class CellAverage:
             OutputError: the disk for temporary files is full.
         """
         first, stop = self._cells(edges[0], edges[-1])
-        self._finalise(first)
+        self._finalise(first)  # later clips start no earlier, so cells before are complete
         self._open(stop)
         cells = self._start + np.arange(first, stop + 1, dtype=np.float64) * self._step
         overlaps = overlaps_of(cells, edges)
         shares = overlaps * _step_weights(num_steps, self._weighting)[: len(values)]
-        # A cell that is only grazed would get its value from rounding errors.
+        # A cell with a tiny overlap would get its value from rounding errors.
         shares[shares.sum(axis=1) < SLIVER * SLIVER * self._step] = 0.0
         rows = slice(first - len(self._valid), stop - len(self._valid))
         self._sum[rows] += shares @ values  # (cells, d) @ (d, K)
@@ -174,7 +174,7 @@ class CellAverage:
             self._valid += bytes(unseen)
 
     def _note_span(self, start: float, end: float) -> None:
-        """Extend the last span by a clip, or begin a new one after a hole of over half a cell."""
+        """Extend the last span by a clip, or start a new one after more than half a cell."""
         self._clip_starts.append(start)
         self._clip_ends.append(end)
         if self._spans and start <= self._spans[-1][1] + self._step / 2:
@@ -185,6 +185,6 @@ class CellAverage:
 
 
 def _step_weights(num_steps: int, weighting: Weighting) -> NDArray[np.float64]:
-    """Return the weight of each step of a clip (D,); never zero, so a lone clip fills its cells."""
+    """Return the weight of each step of a clip (D,), never zero: one clip may be the only one."""
     weights = np.hamming(num_steps) if weighting == "hamming" else np.ones(num_steps)
     return weights.astype(np.float64)

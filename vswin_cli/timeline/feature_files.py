@@ -1,6 +1,6 @@
-"""Save features as a NumPy archive, and read it without loading what is not used.
+"""Save features as a NumPy archive, and map them from it without loading all.
 
-`numpy.load(path)` gives plain arrays, no pickles:
+`numpy.load(path)` returns plain arrays, no pickles:
 
     features            (n, C) float16   one row per time step that a clip covers
     start_seconds       (n,)   float64   its time, half-open
@@ -160,10 +160,10 @@ def _read_text(archive: zipfile.ZipFile) -> str:
 def _check_rows(
     features: NDArray[Any], starts: NDArray[np.float64], ends: NDArray[np.float64]
 ) -> None:
-    """Refuse features of another type or without a time each.
+    """Check the type of features, and that each has a time.
 
     Raises:
-        SourceError: they are.
+        SourceError: another type, or missing or wrong times.
     """
     if features.ndim != 2 or features.dtype != np.float16:
         raise SourceError("features must be float16 of 2 dimensions")

@@ -1,4 +1,4 @@
-"""The features of a video on a time axis: what the network saw, before the head names it.
+"""The features of a video on a time axis: the input of the network's head.
 
 A feature is the normalised output of the network's last stage, a mean over space (section 3.1 of
 the paper; `VideoSwin.forward_pooled`). Clips overlap: per time step they are averaged on cells
@@ -36,7 +36,7 @@ _CHUNK_ROWS = 512
 
 @dataclass(frozen=True, slots=True)
 class FeatureRecord:
-    """Where features come from: video, model, sampling and what could be read."""
+    """Provenance of features: video, model, sampling and coverage."""
 
     video: VideoRecord
     model: ModelRecord
@@ -73,7 +73,7 @@ class FeatureTrack:
     clip_spool: ScoreSpool
     """The features of clips (M, C)."""
     record: FeatureRecord
-    """Where they come from."""
+    """Their provenance."""
 
     def __repr__(self) -> str:
         return (
@@ -95,7 +95,7 @@ class FeatureTrack:
 
     @property
     def features(self) -> NDArray[np.float32]:
-        """All features of valid cells (n, C), in memory; `chunks` gives them in parts."""
+        """All features of valid cells (n, C), in memory; `chunks` yields them in parts."""
         rows = [rows for _, rows in self.chunks()]
         return np.concatenate([np.zeros((0, self.width), np.float16), *rows]).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""Read timelines from JSON and JSON Lines files; give the published schema."""
+"""Read timelines from JSON and JSON Lines files, and the published schema."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from vswin_cli.timeline.record import Timeline
 __all__ = ["UNREADABLE", "decode_timelines", "parse_timelines", "read_timelines", "schema_text"]
 
 UNREADABLE = (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
-"""What Python raises on data that is made to break a reader: nesting without end, numbers of a
-million digits, and the like."""
+"""Exceptions of Python on hostile data: nesting without end, numbers of a million digits, and so
+on."""
 
 _HINT = "give a file written by `vswin tag VIDEO -f json -o FILE`"
 
@@ -84,7 +84,7 @@ def parse_timelines(text: str, name: str) -> list[Timeline]:
 
 @contextmanager
 def _refusing(place: str) -> Iterator[None]:
-    """Turn whatever hostile data makes a parser raise into the one documented error."""
+    """Convert any exception of a parser on hostile data to the documented error."""
     try:
         yield
     except json.JSONDecodeError:

@@ -26,7 +26,7 @@ def overlaps_of(cells: NDArray[np.float64], steps: NDArray[np.float64]) -> NDArr
 def half_inside(
     overlaps: NDArray[np.float64], cells: NDArray[np.float64], steps: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Tell which of n cells and D steps share at least half of the shorter one: (n, D)."""
+    """Find which of n cells and D steps overlap by at least half of the shorter one: (n, D)."""
     shorter = np.minimum(np.diff(cells)[:, None], np.diff(steps)[None])
     return np.asarray((overlaps >= (0.5 - _ROUNDING) * shorter) & (overlaps > 0))
 

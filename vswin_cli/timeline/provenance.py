@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 import reprlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from fractions import Fraction
+from typing import Any
 
 from vswin_cli._version import __version__
 from vswin_cli.config import LabelGroup, LabelOnset, SegmentOptions
@@ -40,10 +41,10 @@ class ToolRecord:
 
 @dataclass(frozen=True, slots=True)
 class VideoRecord:
-    """The analysed file: what its container states and what decoding found; `None` is unknown."""
+    """The analysed file: metadata of its container and results of decoding; `None` is unknown."""
 
     uri: str
-    """Path or address as the user gave it."""
+    """Path or address as given by the user."""
     size_bytes: int | None = field(default=None, metadata=named("size"))
     container: str | None = None
     codec: str | None = None
@@ -51,12 +52,12 @@ class VideoRecord:
     """Pixels, before rotation."""
     height: int | None = None
     rotation: int = 0
-    """Degrees counter-clockwise that a player turns the frames by."""
+    """Degrees by which a player turns the frames counter-clockwise."""
     duration_seconds: float = field(default=0.0, metadata=named("duration", digits=6))
     start_time_seconds: float = field(default=0.0, metadata=named("start_time", digits=6))
     """First presentation time in the file, subtracted from all other times here."""
     lead_seconds: float = field(default=0.0, metadata=named("lead", digits=6))
-    """How long a player shows no frame, because the sound begins earlier."""
+    """Time before the first frame in which a player only plays audio."""
     average_frame_rate: float | None = field(default=None, metadata=named("fps", digits=6))
     frame_rate_rational: str | None = field(default=None, metadata=named("fps_rational"))
     variable_frame_rate: bool | None = field(default=None, metadata=named("vfr"))
@@ -175,40 +176,22 @@ class PostprocessRecord:
         """Make the record of a run with these options."""
         return cls(
             activation=activation,
-            smooth_seconds=options.smooth_seconds,
-            onset=options.onset,
-            offset=options.offset,
-            min_duration_seconds=options.min_duration_seconds,
-            merge_gap_seconds=options.merge_gap_seconds,
-            max_labels=options.max_labels,
-            include=options.include,
-            exclude=options.exclude,
             groups=tuple(GroupRecord(group.name, group.members) for group in options.groups),
-            min_margin=options.min_margin,
-            max_entropy=options.max_entropy,
-            max_alternatives=options.max_alternatives,
-            instants=options.instants,
-            boundaries=options.boundaries,
             onsets=tuple(OnsetRecord(own.label, own.onset) for own in options.onsets),
             gated_seconds=gated_seconds,
+            **_plain_options(options),
         )
 
     def options(self) -> SegmentOptions:
         """Return the options of this record, to segment again in the same way."""
         return SegmentOptions(
-            onset=self.onset,
-            offset=self.offset,
-            min_duration_seconds=self.min_duration_seconds,
-            merge_gap_seconds=self.merge_gap_seconds,
-            max_labels=self.max_labels,
-            include=self.include,
-            exclude=self.exclude,
             groups=tuple(LabelGroup(group.name, group.members) for group in self.groups),
-            smooth_seconds=self.smooth_seconds,
-            min_margin=self.min_margin,
-            max_entropy=self.max_entropy,
-            max_alternatives=self.max_alternatives,
-            instants=self.instants,
-            boundaries=self.boundaries,
             onsets=tuple(LabelOnset(own.label, own.onset) for own in self.onsets),
+            **_plain_options(self),
         )
+
+
+def _plain_options(record: SegmentOptions | PostprocessRecord) -> dict[str, Any]:
+    """Return the fields that options and record have in common, without the nested ones."""
+    names = (option.name for option in fields(SegmentOptions))
+    return {name: getattr(record, name) for name in names if name not in ("groups", "onsets")}

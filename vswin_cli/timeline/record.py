@@ -144,7 +144,7 @@ class Timeline:
     """`partial`: something could not be decoded; `failed`: nothing could."""
     tool: ToolRecord = field(default_factory=ToolRecord)
     created: str = field(default_factory=lambda: _now())
-    """When, in UTC; the only part that differs between two runs on the same file."""
+    """Date and time in UTC, the only field that differs between two runs on the same file."""
     windows: tuple[WindowRecord, ...] | None = None
     """The best classes per clip, if requested."""
 
@@ -165,8 +165,8 @@ class Timeline:
     def to_json(self) -> dict[str, JsonValue]:
         """Convert to `vswin.timeline/1`: keys in the published order, numbers rounded."""
         body = json_records.to_json(self)
-        body["segments"] = [{"id": i, **one} for i, one in enumerate(body["segments"])]
-        body["summary"] = [json_records.to_json(one) for one in self.summary]
+        body["segments"] = [{"id": i, **segment} for i, segment in enumerate(body["segments"])]
+        body["summary"] = [json_records.to_json(row) for row in self.summary]
         return {"schema": SCHEMA} | {key: body[key] for key in _KEY_ORDER}
 
     @classmethod
@@ -188,11 +188,11 @@ class Timeline:
         return timeline
 
     def _check_times(self) -> None:
-        """Refuse times that no video has; formats and pages compute with them."""
-        for i, one in enumerate(self.segments):
-            if not 0 <= one.start_seconds <= one.end_seconds <= _LONGEST_SECONDS:
+        """Reject impossible times, with which formats and pages would compute."""
+        for i, segment in enumerate(self.segments):
+            if not 0 <= segment.start_seconds <= segment.end_seconds <= _LONGEST_SECONDS:
                 raise SourceError(f"`segments[{i}]` ends before it starts, or starts before 0")
-            if not 0 <= one.peak_seconds <= _LONGEST_SECONDS:
+            if not 0 <= segment.peak_seconds <= _LONGEST_SECONDS:
                 raise SourceError(f"`segments[{i}].peak` is no time in a video")
         for i, gap in enumerate(self.coverage.gaps):
             if not 0 <= gap.start_seconds <= gap.end_seconds <= _LONGEST_SECONDS:
@@ -240,7 +240,7 @@ def with_segments(
     """Replace a timeline's segments, and what follows from them, by those found in a track.
 
     Args:
-        timeline: gives video, model and sampling.
+        timeline: with video, model and sampling.
         track: the scores.
         options: how scores become segments.
         top_classes: if not 0, replace `windows` by this many classes per clip.

@@ -40,8 +40,8 @@ def runs_of(flags: Flags) -> list[Run]:
 def smooth(scores: Floats, width: int) -> Floats:
     """Smooth scores (n,) or (n, L) by a centred raised-cosine average over `width` cells.
 
-    The result has the same length, stays within the smallest and largest value and leaves a
-    constant unchanged; at the ends the average is over the cells that exist.
+    The result has the same length and lies between the smallest and largest value; a constant is
+    unchanged. At the ends the average is over the existing cells.
     """
     width = min(width | 1, 2 * len(scores) - 1)  # odd, so that it has a middle
     if width <= 1 or not len(scores):
@@ -61,9 +61,9 @@ def smooth(scores: Floats, width: int) -> Floats:
 def hysteresis(scores: Floats, onset: float, offset: float) -> list[Run]:
     """Find the maximal runs that stay at `offset` or above and reach `onset` somewhere.
 
-    With a single threshold a score that wavers around it would give many short segments; two
-    thresholds keep a segment alive through the dips. The runs are sorted and disjoint, no two
-    touch, and a higher onset or offset never covers a cell that a lower one did not.
+    With a single threshold a score that fluctuates around it would give many short segments; a
+    lower second one keeps a segment together. The runs are sorted and disjoint, no two touch, and
+    a higher onset or offset never covers a cell that a lower one did not.
     """
     return [
         (start, stop)
@@ -78,6 +78,7 @@ def peaks_of(scores: Floats, onset: float) -> list[Run]:
     A peak is higher than the cell before and at least as high as the one after, so that a plateau
     has one peak, its first cell.
     """
+    # Infinite neighbours make the first and the last cell possible peaks, too.
     above = np.diff(scores, prepend=-np.inf) > 0
     holds = np.diff(scores, append=-np.inf) <= 0
     cells = np.flatnonzero(above & holds & (scores >= onset))
@@ -91,7 +92,7 @@ def split_runs(runs: Sequence[Run], breaks: Sequence[int]) -> list[Run]:
         runs: sorted and disjoint.
         breaks: cells, rising.
     """
-    # A break at the first cell of a run divides nothing, hence bisect_right there.
+    # `bisect_right`, because a break at the first cell of a run does not divide it.
     pieces: list[Run] = []
     for start, stop in runs:
         inside = breaks[bisect_right(breaks, start) : bisect_left(breaks, stop)]

@@ -24,7 +24,7 @@ __all__ = [
     "ClipLogits",
     "Gap",
     "ScoreTrack",
-    "Stretch",
+    "Section",
     "activate",
 ]
 
@@ -40,7 +40,7 @@ class ClipLogits:
     """The logits of one clip and the times of its steps.
 
     Raises:
-        ValueError: the arrays' shapes do not fit each other.
+        ValueError: the arrays' shapes do not match.
     """
 
     index: int
@@ -77,7 +77,7 @@ class ClipLogits:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class Section:
     """A part of the video without a decode gap; no segment crosses its ends."""
 
     start_seconds: float
@@ -160,10 +160,10 @@ class ScoreTrack:
         stop = math.ceil((end_seconds - self.start_seconds) / self.step_seconds - SLIVER)
         return max(0, first), min(self.num_cells, stop)
 
-    def stretches(self) -> list[Stretch]:
+    def sections(self) -> list[Section]:
         """Divide the analysed parts at decode gaps only, in order.
 
-        Time between sparse clips was skipped on purpose and does not divide a stretch; in a decode
+        Time between sparse clips was skipped on purpose and does not divide a section; in a decode
         gap anything may have happened, so nothing is joined across one.
         """
         parts: list[tuple[float, float]] = []
@@ -173,7 +173,7 @@ class ScoreTrack:
                     parts[-1] = (parts[-1][0], piece[1])
                 else:
                     parts.append(piece)
-        return [self._stretch(start, end) for start, end in parts]
+        return [self._section(start, end) for start, end in parts]
 
     def count_clips(self, start_seconds: float, end_seconds: float) -> int:
         """Count the clips that overlap `[start_seconds, end_seconds)`."""
@@ -193,19 +193,19 @@ class ScoreTrack:
         self.close()
 
     def _gap_between(self, left: float, right: float) -> bool:
-        """Tell whether a gap touches `[left, right]`, rounding aside."""
+        """Return whether a gap touches `[left, right]`, apart from rounding."""
         slack = SLIVER * self.step_seconds
         return any(
             gap.end_seconds > left - slack and gap.start_seconds < right + slack
             for gap in self.gaps
         )
 
-    def _stretch(self, start: float, end: float) -> Stretch:
-        return Stretch(start, end, *self.cells_of(start, end))
+    def _section(self, start: float, end: float) -> Section:
+        return Section(start, end, *self.cells_of(start, end))
 
 
 def activate(logits: Floats, activation: Activation) -> Floats:
-    """Turn logits (..., K) into scores in [0, 1], over all classes (softmax) or each alone.
+    """Convert logits (..., K) to scores in [0, 1], over all classes (softmax) or each alone.
 
     Args:
         logits: (..., K).

@@ -3,7 +3,7 @@
 Order: labels are selected and grouped, scores are smoothed, cells where no label stands out are
 excluded (gating), then per label hysteresis, division at boundaries, merging and a minimum length
 (or, for instants, the peaks alone), then at most `max_labels` at a time, then times and
-statistics. Every step works inside one stretch of the video, so nothing is joined across a decode
+statistics. Every step works inside one section of the video, so nothing is joined across a decode
 gap. Independent of files, frames and models.
 """
 
@@ -33,7 +33,7 @@ from vswin_cli.timeline.runs import (
     smooth,
     split_runs,
 )
-from vswin_cli.timeline.scores import ScoreTrack, Stretch
+from vswin_cli.timeline.scores import ScoreTrack, Section
 from vswin_cli.timeline.selection import LabelView, undecided
 
 __all__ = [
@@ -133,12 +133,12 @@ def segment_track(track: ScoreTrack, options: SegmentOptions) -> Segmentation:
     candidates = _candidates(track, view, gated, options)
     boundaries = boundary_cells(track, options)
     segments: list[Segment] = []
-    for stretch in track.stretches():
-        cells = np.arange(stretch.first_cell, stretch.stop_cell)
-        cells = cells[track.valid[stretch.first_cell : stretch.stop_cell]]
+    for section in track.sections():
+        cells = np.arange(section.first_cell, section.stop_cell)
+        cells = cells[track.valid[section.first_cell : section.stop_cell]]
         breaks = np.searchsorted(cells, boundaries[np.isin(boundaries, cells)]).tolist()
         for column, run in _find_runs(track, view, gated, cells, candidates, breaks, options):
-            segments.append(_describe(track, view, stretch, cells, column, run, options))
+            segments.append(_describe(track, view, section, cells, column, run, options))
     segments.sort(key=lambda segment: (segment.start_seconds, segment.label))
     return Segmentation(tuple(segments), float(np.count_nonzero(gated) * track.step_seconds))
 
@@ -169,7 +169,7 @@ def _candidates(
 ) -> NDArray[np.intp]:
     """Find the reported columns whose largest score reaches their onset.
 
-    An average never exceeds the largest score, so looking before smoothing loses none.
+    An average never exceeds the largest score, so none is lost by testing before smoothing.
     """
     largest = np.zeros(view.num_columns, np.float32)
     for first, rows in track.chunks():
@@ -189,7 +189,7 @@ def _find_runs(
     breaks: list[int],
     options: SegmentOptions,
 ) -> Iterator[tuple[int, Run]]:
-    """Yield (column, run) within a stretch; runs and breaks index its valid cells."""
+    """Yield (column, run) within a section; runs and breaks index its valid cells."""
     shortest = _min_cells(track, options)
     gap = _cells_at_most(options.merge_gap_seconds, track)
     found: list[tuple[int, Run]] = []
@@ -201,11 +201,10 @@ def _find_runs(
             if view.names[column] in options.instants:
                 yield from ((int(column), run) for run in peaks_of(columns[:, i], onset))
                 continue
-            # A label whose own onset is below the common offset would otherwise need an offset
-            # above its onset.
+            # The offset must not be above the onset, which a label may have of its own.
             runs = hysteresis(columns[:, i], onset, min(onset, options.offset))
-            # Divided before merging, and not merged across a break: a gap of a few cells around a
-            # cut must not join two shots.
+            # Divided before merging, and not merged across a break: the parts on both sides of a
+            # cut are different shots, however near they are.
             runs = merge_runs(split_runs(runs, breaks), gap, breaks)
             runs = drop_short(runs, shortest)
             found += [(int(column), run) for run in runs]
@@ -227,7 +226,7 @@ def _columns(
     wanted: NDArray[np.intp],
     options: SegmentOptions,
 ) -> Floats:
-    """Smooth the wanted columns over a stretch's valid cells (n, wanted); gated cells are -1.
+    """Smooth the wanted columns over a section's valid cells (n, wanted); gated cells are -1.
 
     That is below any offset, even one of 0.
     """
@@ -245,6 +244,8 @@ def _columns(
 
 def _clusters(found: Sequence[tuple[int, Run]]) -> Iterator[list[tuple[int, Run]]]:
     """Group runs that overlap directly or through others."""
+    # Clusters are the independent parts of the problem of `limit_labels`: most have so few runs
+    # that nothing has to be decided.
     cluster: list[tuple[int, Run]] = []
     until = 0
     for column, run in sorted(found, key=lambda item: (item[1], item[0])):
@@ -267,22 +268,22 @@ def _settle(
 ) -> Iterator[tuple[int, Run]]:
     """Apply `limit_labels` to a cluster and yield its runs, without those too short or weak.
 
-    Removing a poor run frees its cells for another label, so the limit is applied again until
-    every run that is left holds by itself.
+    Removing a weak run frees its cells for another label, so the limit is applied again until
+    every remaining run is long and strong enough.
     """
     start, stop = min(run[0] for _, run in cluster), max(run[1] for _, run in cluster)
     columns = np.array(sorted({column for column, _ in cluster}))
     margin = _cells_at_most(options.smooth_seconds, track)  # smoothing reads past the cluster
     low, high = max(0, start - margin), stop + margin
     scores = _columns(track, view, gated, cells[low:high], columns, options)[start - low :]
-    scores = np.maximum(scores[: stop - start], 0.0)  # undecided cells may have been bridged
+    scores = np.maximum(scores[: stop - start], 0.0)  # gated cells (-1) that merging bridged
     active = np.zeros(scores.shape, np.bool_)
     for column, (a, b) in cluster:
         active[a - start : b - start, np.searchsorted(columns, column)] = True
     onsets = [options.onset_of(view.names[column]) for column in columns]
     shortest = _min_cells(track, options)
-    # A brief lead of one label inside another's run must beat it by the hysteresis for the
-    # minimum duration, there and back.
+    # To interrupt another label's run, a label must exceed it by the hysteresis for the minimum
+    # duration: that is the cost of switching there and back, hence half of it for each.
     cost = shortest * max(options.onset - options.offset, 0.05) / 2
     while True:
         kept = limit_labels(scores, active, options.max_labels, cost)
@@ -303,7 +304,7 @@ def _settle(
 def _describe(
     track: ScoreTrack,
     view: LabelView,
-    stretch: Stretch,
+    section: Section,
     cells: NDArray[np.intp],
     column: int,
     run: Run,
@@ -321,8 +322,8 @@ def _describe(
             peak_score = float(values[:, column].max())
             peak_cell = int(inside[low + int(values[:, column].argmax())])
     means = total / len(inside)
-    start = max(stretch.start_seconds, track.cell_start_seconds(int(inside[0])))
-    end = min(stretch.end_seconds, track.cell_start_seconds(int(inside[-1]) + 1))
+    start = max(section.start_seconds, track.cell_start_seconds(int(inside[0])))
+    end = min(section.end_seconds, track.cell_start_seconds(int(inside[-1]) + 1))
     peak = track.cell_start_seconds(peak_cell) + track.step_seconds / 2
     return Segment(
         start_seconds=round(start, 6),

@@ -119,7 +119,7 @@ def check_selection(labels: Sequence[str], activation: Activation, options: Segm
 
 
 def _gates(activation: Activation, options: SegmentOptions) -> bool:
-    """Tell whether the options gate by margin or entropy."""
+    """Return whether the options gate by margin or entropy."""
     if options.min_margin <= 0 and options.max_entropy >= 1:
         return False
     if activation != "softmax":

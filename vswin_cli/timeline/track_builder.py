@@ -1,7 +1,7 @@
 """Build a score track from clips.
 
-The network gives logits for every model time step (two sampled frames) of every clip and crop.
-Here they become scores, are averaged over crops, and are overlap-added on cells of equal length.
+The network computes logits for every model time step (two sampled frames) of every clip and crop.
+Here they are converted to scores, averaged over crops, and overlap-added on cells of equal length.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class TrackBuilder:
             weighting=weighting,
             instants=np.flatnonzero([label in instants for label in self._labels]),
         )
-        self._marks: list[tuple[int, float]] = []  # column and time of instants known otherwise
+        self._marks: list[tuple[int, float]] = []  # column and time
 
     def add(self, clip: ClipLogits) -> None:
         """Add one clip.
@@ -68,10 +68,10 @@ class TrackBuilder:
         self._cells.add(edges, scores, clip.logits.shape[1])
 
     def mark(self, label: str, times_seconds: Iterable[float]) -> None:
-        """Give a label the score 1 at times that are known without the network.
+        """Set a label's score to 1 at times that are known without the network.
 
-        No clip reaches across a change of the frames' shape, so that no network can see the cut
-        there. Without that label nothing is marked.
+        No clip crosses a change of the frames' shape, so the network cannot detect the cut there.
+        Does nothing if the model does not have the label.
         """
         if label in self._labels:
             column = self._labels.index(label)

@@ -149,7 +149,7 @@ function argmax(values) {
  * Find the segments of a track, sorted by start, then label.
  *
  * track: {start, step, labels, classes, columns (Float32Array per label, over all cells), valid,
- *   gated (Uint8Array), stretches ([start, end, first cell, stop cell]),
+ *   gated (Uint8Array), sections ([start, end, first cell, stop cell]),
  *   boundaries ({cell, label, score})}.
  * options: {onset, offset, minDuration, mergeGap, smooth, maxLabels, instants (labels),
  *   onsets ({label, onset} of those with one of their own)}.
@@ -168,19 +168,19 @@ function findSegments(track, options) {
   const candidates = candidateColumns(track, options);
   const boundaries = boundaryCells(track, options);
   const found = [];
-  for (const stretch of track.stretches) {
-    const cells = validCells(track, stretch);
+  for (const section of track.sections) {
+    const cells = validCells(track, section);
     const breaks = boundaries.map((cell) => cells.indexOf(cell)).filter((place) => place >= 0);
     for (const [column, run] of stretchRuns(track, cells, candidates, breaks, rules)) {
-      found.push(describe(track, stretch, cells, column, run));
+      found.push(describe(track, section, cells, column, run));
     }
   }
   return found.sort((a, b) => a.start - b.start || byCodePoint(a.label, b.label));
 }
 
-function validCells(track, stretch) {
+function validCells(track, section) {
   const cells = [];
-  for (let i = stretch[2]; i < stretch[3]; i++) if (track.valid[i]) cells.push(i);
+  for (let i = section[2]; i < section[3]; i++) if (track.valid[i]) cells.push(i);
   return Int32Array.from(cells);
 }
 
@@ -223,7 +223,7 @@ function smoothedColumn(track, cells, column, width) {
   return track.smoothed.get(key);
 }
 
-/** Find [column, run] pairs over a stretch's valid cells, which `breaks` divide. */
+/** Find [column, run] pairs over a section's valid cells, which `breaks` divide. */
 function stretchRuns(track, cells, candidates, breaks, rules) {
   const smoothed = new Map();
   const instants = [];
@@ -292,14 +292,14 @@ function settle(track, smoothed, cluster, rules) {
 }
 
 /** Make the segment of one run: times, clamped to the analysed part, and statistics. */
-function describe(track, stretch, cells, column, run) {
+function describe(track, section, cells, column, run) {
   const inside = cells.subarray(run[0], run[1]);
   const values = track.columns[column];
   let peak = inside[0];
   for (const cell of inside) if (values[cell] > values[peak]) peak = cell;
   const edge = (cell) => track.start + cell * track.step;
-  const start = Math.max(stretch[0], edge(inside[0]));
-  const end = Math.min(stretch[1], edge(inside[inside.length - 1] + 1));
+  const start = Math.max(section[0], edge(inside[0]));
+  const end = Math.min(section[1], edge(inside[inside.length - 1] + 1));
   return {
     start: micro(start),
     end: micro(end),

@@ -13,7 +13,7 @@ async function unpackTrack(packed) {
     start: packed.start_seconds,
     step: packed.step_seconds,
     labels: packed.labels,
-    stretches: packed.stretches,
+    sections: packed.sections,
     boundaries: packed.boundaries,
     columns,
     valid,
