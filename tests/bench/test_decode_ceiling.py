@@ -1,5 +1,6 @@
 """Decoders that do nothing else are the ceiling of decoding."""
 
+import av
 import pytest
 
 from tests.support.videos import VideoRecipe, make_video
@@ -36,7 +37,7 @@ def test_each_core_decodes_the_same_frames_with_one_thread(path, monkeypatch):
 
 def test_without_a_chip_there_are_no_hardware_decoders(path, monkeypatch):
     def refusing(*_):
-        raise decode_ceiling.av.error.ExternalError(1, "no device")
+        raise av.error.ExternalError(1, "no device")
 
     monkeypatch.setattr(decode_ceiling, "_decode", refusing)
     assert hardware_decoders(path, 40) is None
