@@ -118,6 +118,30 @@ def test_scoring_may_end_before_the_clips_do(num_threads):
     assert [one.index for one in engine.score(make_clips(3))] == [0, 1, 2]
 
 
+def test_an_interrupt_waits_for_no_pass():
+    is_over, clips = threading.Event(), make_clips(3)
+    clips[0].frames[:] = 0
+
+    class Slow(torch.nn.Module):
+        def forward_steps(self, views):
+            if views.std() > 0:
+                is_over.wait(20)
+            return torch.zeros(len(views), 4, 10)
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:  # fewer passes than cores, so that all of them run at once
+        options = EngineOptions("cpu", "float32", batch_size=1)
+        scores = Engine(replace(load_golden(), network=Slow()), options).score(clips)
+        next(scores)
+        with pytest.raises(KeyboardInterrupt):
+            scores.throw(KeyboardInterrupt)
+        assert [one for one in threading.enumerate() if "ThreadPool" in one.name]  # still in a pass
+    finally:
+        torch.set_num_threads(before)
+        is_over.set()
+
+
 def test_small_networks_get_several_views_per_pass_and_large_ones_one():
     assert Engine(load_golden(), EngineOptions("cpu", "float32")).batch_size == 8
     assert 4 <= Engine(load_model("camera-motion"), EngineOptions("cpu", "float32")).batch_size <= 8

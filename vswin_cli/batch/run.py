@@ -132,7 +132,7 @@ def run_batch(
         try:
             if jobs:
                 batch.work(jobs, make_executor(len(jobs)), policy, stop)
-        except VswinError:
+        except (VswinError, KeyboardInterrupt):
             # The tables show what was finished; the next run continues from the journal.
             with suppress(OutputError):
                 batch.write_tables()

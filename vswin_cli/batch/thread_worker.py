@@ -36,7 +36,7 @@ __all__ = ["Report", "ThreadWorker"]
 Report: TypeAlias = Callable[[str, Message], None]
 """Called with a job's key and a message about it."""
 
-_SHUTDOWN_SECONDS = 5.0
+_SHUTDOWN_SECONDS = 1.0  # threads inside a pass of a large network end with the process
 
 
 class _StoppedError(BaseException):

@@ -7,8 +7,9 @@ import signal
 import sys
 import traceback
 import warnings
+from contextlib import suppress
 from pathlib import PurePath
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
@@ -33,6 +34,7 @@ from vswin_cli.storage.sources import VIDEO_SUFFIXES
 __all__ = ["app", "main", "run"]
 
 _INTERRUPTED = 128 + signal.SIGINT
+_ENDED = 128 + signal.SIGTERM
 
 EXIT_CODES = (
     "Exit codes: 0 success; 1 internal error; 2 wrong usage; 3 some inputs failed; 4 no input "
@@ -195,4 +197,35 @@ def main() -> None:
     """Entry point of the `vswin` script."""
     _open_closed_descriptors()
     warnings.showwarning = console.show_warning
-    sys.exit(run(sys.argv[1:]))
+    end = _EndRequest()
+    signal.signal(signal.SIGTERM, end.on_signal)
+    code = run(sys.argv[1:])
+    if code == _INTERRUPTED and end.is_requested:
+        code = _ENDED
+    if code in (_INTERRUPTED, _ENDED):
+        _exit_at_once(code)
+    sys.exit(code)
+
+
+class _EndRequest:
+    """Interrupt the command on SIGTERM, as Ctrl-C does, so that it writes what is finished."""
+
+    def __init__(self) -> None:
+        self.is_requested = False
+
+    def on_signal(self, _number: int, _frame: object) -> None:
+        """Handle the signal."""
+        self.is_requested = True
+        raise KeyboardInterrupt
+
+
+def _exit_at_once(code: int) -> NoReturn:
+    """End the process without waiting for threads inside a pass of a large network.
+
+    Everything that has to be written is written, and every child process has been ended, by then.
+    """
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+    with suppress(OSError, ValueError):
+        sys.stderr.flush()
+    os._exit(code)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -185,17 +186,20 @@ def _stop_on_signal() -> Iterator[StopRequest]:
 
     stop = StopRequest()
 
-    def on_signal(number: int, _frame: object) -> None:
+    def on_signal(number: int, frame: FrameType | None) -> None:
         if stop.is_set:
+            handler = before[number]
+            if callable(handler):
+                handler(number, frame)  # the command's own, which interrupts
             raise KeyboardInterrupt
         stop.is_set, stop.signal_number = True, number
         console.note("finishing the running jobs; press Ctrl-C again to stop at once")
 
     # SIGTERM as well: job systems send it some time before they kill.
     numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, on_signal) for number in numbers]
+    before = {int(number): signal.signal(number, on_signal) for number in numbers}
     try:
         yield stop
     finally:
-        for number, handler in zip(numbers, before, strict=True):
+        for number, handler in before.items():
             signal.signal(number, handler)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from copy import copy
 from itertools import chain, islice
 from typing import Literal
@@ -72,6 +73,21 @@ def resolve_device(name: str) -> torch.device:
 
 def _has_cuda() -> bool:
     return torch.cuda.is_available() and torch.cuda.device_count() > 0
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
+    """Start threads that end with the block; one that fails or is interrupted waits for none.
+
+    A pass of a large network takes many seconds, and nothing can stop it.
+    """
+    pool = ThreadPoolExecutor(count)
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
 
 
 class Engine:
@@ -187,7 +203,7 @@ class Engine:
         """
         pool = single_threaded_pool(workers)
         submitted: deque[tuple[list[Clip], Future[list[ClipLogits]]]] = deque()
-        with ThreadPoolExecutor(workers) as sharing:
+        with _threads(workers) as sharing:
             try:
                 for clips in passes:
                     submitted.append((clips, pool.submit(self._run, clips)))
@@ -209,7 +225,7 @@ class Engine:
 
     def _run_on_all_threads(self, passes: Sequence[list[Clip]]) -> Iterator[ClipLogits]:
         """Run all passes at once, each tile by tile on all free threads."""
-        with ThreadPoolExecutor(max(1, len(passes))) as sharing:
+        with _threads(max(1, len(passes))) as sharing:
             for results in sharing.map(self._run, passes):
                 yield from results
 
