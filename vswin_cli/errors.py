@@ -16,6 +16,7 @@
     │       ├── OfflineError            off the net and not in the cache
     │       └── IntegrityError          size or hash differ from what is known
     ├── DeviceError               6  no such device, or out of memory after back-off
+    ├── InstallationError         1  a package that vswin needs is broken here
     ├── CoverageError             7  finished, but too little could be analysed (--strict)
     └── OutputError               8  a result cannot be written
 
@@ -35,6 +36,7 @@ __all__ = [
     "DecodeError",
     "DeviceError",
     "DownloadError",
+    "InstallationError",
     "IntegrityError",
     "LabelsError",
     "ModelError",
@@ -195,6 +197,12 @@ class DeviceError(VswinError):
 
     code = "DEVICE"
     exit_code = 6
+
+
+class InstallationError(VswinError):
+    """A package that vswin needs cannot be loaded here; no input is to blame."""
+
+    code = "INSTALLATION"
 
 
 class CoverageError(VswinError):

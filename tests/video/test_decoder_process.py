@@ -13,7 +13,13 @@ import pytest
 
 from tests.support.videos import VideoRecipe, make_video, overwrite, read_indices
 from vswin_cli.config import SamplingOptions
-from vswin_cli.errors import DecodeError, NoVideoStreamError, SourceError, VswinError
+from vswin_cli.errors import (
+    DecodeError,
+    InstallationError,
+    NoVideoStreamError,
+    SourceError,
+    VswinError,
+)
 from vswin_cli.models.architecture import InputSpec
 from vswin_cli.storage.sources import VideoSource
 from vswin_cli.video import decoder_pool, decoder_process
@@ -319,14 +325,23 @@ def test_crash_before_the_first_word_is_an_error(video):
     [
         ("import av_that_is_not_there", "ModuleNotFoundError: No module named 'av_that_is_not"),
         ("from av import name_that_is_not_there", "ImportError: cannot import name"),
+        ("raise ImportError('libav is missing\\n\\nREAD THIS:\\n * run x')", "ImportError: libav"),
     ],
 )
 def test_decoder_that_cannot_import_blames_the_installation(video, fault, sign):
     with pytest.raises(VswinError, match=sign) as caught:
         next(decode_isolated(video, PLAN, command=[sys.executable, "-c", fault]))
     assert not isinstance(caught.value, SourceError)
-    assert (caught.value.code, caught.value.exit_code) == ("INTERNAL", 1)
+    assert (caught.value.code, caught.value.exit_code) == ("INSTALLATION", 1)
     assert "reinstall" in str(caught.value.hint)
+
+
+def test_a_damaged_package_blames_the_installation(video, tmp_path):
+    (tmp_path / "av.py").write_text("raise RuntimeError('built for another NumPy')")
+    code = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); "
+    code += "from vswin_cli.video.decoder_worker import main; main(60.0)"
+    with pytest.raises(InstallationError, match="RuntimeError: built for another NumPy"):
+        next(decode_isolated(video, PLAN, command=[sys.executable, "-c", code]))
 
 
 def test_import_error_after_the_first_word_keeps_what_came_before(video):

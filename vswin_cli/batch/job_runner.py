@@ -15,7 +15,14 @@ from vswin_cli.batch.job import EngineSetup, Job, Part, PartDone, Task, TooLong
 from vswin_cli.batch.journal import Journal, unlink_link
 from vswin_cli.batch.outcome import Outcome
 from vswin_cli.config import SamplingOptions
-from vswin_cli.errors import CheckpointError, DeviceError, ModelError, OutputError, VswinError
+from vswin_cli.errors import (
+    CheckpointError,
+    DeviceError,
+    InstallationError,
+    ModelError,
+    OutputError,
+    VswinError,
+)
 from vswin_cli.inference.engine import Engine
 from vswin_cli.inference.pipeline import analyze_video
 from vswin_cli.inference.scorer import Scorer
@@ -29,6 +36,9 @@ __all__ = ["JobRunner", "load_engine"]
 
 _SPLIT_FROM_BYTES = 16 << 20
 """Smaller files are not opened to learn their duration: half an hour of video is larger."""
+
+_FOR_ALL = (OutputError, DeviceError, ModelError, InstallationError)
+"""Errors that every video would meet."""
 
 OnSeconds = Callable[[float], None]
 
@@ -64,6 +74,7 @@ class JobRunner:
             OutputError: the disk is full or read-only.
             DeviceError: the device is out of memory.
             ModelError: the weights cannot be used.
+        InstallationError: the decoder's packages cannot be loaded.
         """
         begin = time.monotonic()
         if job.part is not None:
@@ -75,7 +86,7 @@ class JobRunner:
             if too_long is not None:
                 return too_long
             return self._tag(job, blank, begin, on_seconds)
-        except (OutputError, DeviceError, ModelError):
+        except _FOR_ALL:
             raise
         except VswinError as problem:
             failed = replace(blank.of_problem(problem), elapsed_seconds=time.monotonic() - begin)
@@ -103,7 +114,7 @@ class JobRunner:
         )
         try:
             self._analyze(job, sampling, path, on_seconds)
-        except (OutputError, DeviceError, ModelError):
+        except _FOR_ALL:
             raise
         except VswinError:
             return False

@@ -36,6 +36,7 @@ _PIPE_BYTES = 1 << 20  # a few images, where they take the pipe; 64 KiB is a qua
 _SINGLE_THREADED_NUMPY = {"OPENBLAS_NUM_THREADS": "1"}
 """Environment of a decoder. OpenBLAS, which decoding never uses, otherwise starts its threads on
 import: a third of the start-up time of the process."""
+_IMPORT_ERRORS = ("ImportError", "ModuleNotFoundError")
 _MAIN = """
 from vswin_cli.video.decoder_worker import main
 main(float(sys.argv[1]), *map(int, sys.argv[2:]))
@@ -114,14 +115,26 @@ class DecoderProcess:
             raise event
         return event
 
+    def import_error(self) -> str | None:
+        """Return why the process could not load its packages; `None` if it ended otherwise.
+
+        The message may have several lines, of which the first names the cause.
+        """
+        self._process.wait()
+        found = [line for line in self._stderr_lines() if line.startswith(_IMPORT_ERRORS)]
+        return found[-1] if found else None
+
     def exit_status(self) -> str:
         """Describe how the process ended: its signal, last line of stderr or exit code."""
         code = self._process.wait()
-        self._stderr.seek(0)
-        lines = self._stderr.read().decode("utf-8", "replace").strip().splitlines()
         if code < 0:
             return signal.Signals(-code).name
+        lines = self._stderr_lines()
         return lines[-1] if lines else f"exit code {code}"
+
+    def _stderr_lines(self) -> list[str]:
+        self._stderr.seek(0)
+        return self._stderr.read().decode("utf-8", "replace").strip().splitlines()
 
     def kill(self) -> None:
         """Kill the process."""

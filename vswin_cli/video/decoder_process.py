@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal
 
-from vswin_cli.errors import DecodeError, SourceError, VswinError
+from vswin_cli.errors import DecodeError, InstallationError, SourceError
 from vswin_cli.video.decode_options import DecodeOptions
 from vswin_cli.video.decoder_pool import DecoderPool, decoder_command
 from vswin_cli.video.decoder_protocol import Event, encode_request
@@ -24,7 +24,6 @@ from vswin_cli.video.sampling import Progress, RunEnd, SampledFrame, SamplingPla
 __all__ = ["decode_isolated"]
 
 _Failure = Literal["decode_timeout", "decode_crashed"]
-_IMPORT_ERRORS = ("ImportError", "ModuleNotFoundError")
 
 
 def decode_isolated(
@@ -50,7 +49,7 @@ def decode_isolated(
     Raises:
         SourceError: as for `decode_samples`, or `DecodeError` if the child failed before it
             sent the `VideoInfo`.
-        VswinError: the child could not import its packages.
+        InstallationError: the child could not import its packages.
     """
     command = command or decoder_command(options.stall_timeout_seconds)
     with ExitStack() as stack:
@@ -112,9 +111,10 @@ class _Supervisor:
             if event is None and self._child.num_served > 1:
                 self._restart()
             elif event is None:
+                fault = self._child.import_error()
+                if self._info is None and fault is not None:
+                    raise _broken_installation(fault)
                 status = self._child.exit_status()
-                if self._info is None and status.startswith(_IMPORT_ERRORS):
-                    raise _broken_installation(status)
                 yield from self._complete("decode_crashed", f"crashed ({status})")
                 return
             elif not self._is_repeated(event):
@@ -218,9 +218,10 @@ class _Supervisor:
         )
 
 
-def _broken_installation(status: str) -> VswinError:
-    """Return the error for a child that cannot import its packages, whatever the video."""
-    return VswinError(
-        f"the decoder cannot start: {status}",
-        hint="the installation of vswin is incomplete: reinstall it in its environment",
+def _broken_installation(fault: str) -> InstallationError:
+    """Make the error for a child that cannot import its packages: no video is to blame."""
+    return InstallationError(
+        f"the decoder cannot start: {fault}",
+        hint="the installation of vswin is incomplete or damaged: reinstall it in its environment, "
+        "such as `pip install --force-reinstall --no-deps av numpy`",
     )

@@ -64,8 +64,12 @@ def main(stall_timeout_seconds: float, shared_memory: int | None = None) -> None
 def _decode(
     request: Request, pipe: IO[bytes], slots: ImageSlots | None, limit_seconds: float
 ) -> None:
-    from vswin_cli.video.sampler import decode_samples
-
+    try:
+        from vswin_cli.video.sampler import decode_samples
+    except ImportError:
+        raise
+    except Exception as error:  # what a damaged package raises: the parent must not blame the video
+        raise ImportError(f"{type(error).__name__}: {error}") from error
     _set_alarm(limit_seconds)
     for event in decode_samples(*request):
         _set_alarm(0)  # writing blocks while the parent is busy, which is no stall
