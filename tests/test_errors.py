@@ -1,4 +1,4 @@
-"""Errors hide what gives access in addresses."""
+"""Errors hide credentials in addresses."""
 
 import pytest
 
@@ -26,7 +26,7 @@ from vswin_cli.errors import VswinError, redacted
         ("https://h/a.mp4#access_token=1", "https://h/a.mp4#access_token=***"),
     ],
 )
-def test_what_gives_access_is_hidden(address, shown):
+def test_credentials_are_hidden(address, shown):
     assert redacted(address) == shown
     assert redacted(f"GET {address!r}: 5 at {address} !") == f"GET {shown!r}: 5 at {shown} !"
     assert VswinError(f"{address}: gone", hint=f"see {address}").message == f"{shown}: gone"

@@ -1,7 +1,8 @@
-"""What can go wrong, and the exit code that each kind ends with.
+"""Exceptions of the package, and the exit code of each kind.
 
     VswinError                    1  unexpected; anything more specific is below
     ├── OptionError               2  an option or an argument makes no sense
+    │   └── SelectionError           options for segments that do not fit the model
     ├── SourceError               4  an input cannot be processed
     │   ├── SourceNotFoundError      nothing there, or not readable
     │   ├── NotAVideoError           no container that the decoder knows
@@ -45,6 +46,7 @@ __all__ = [
     "OfflineError",
     "OptionError",
     "OutputError",
+    "SelectionError",
     "SourceError",
     "SourceNotFoundError",
     "UnknownModelError",
@@ -110,6 +112,10 @@ class OptionError(VswinError):
 
     code = "USAGE"
     exit_code = 2
+
+
+class SelectionError(OptionError):
+    """The options for segments do not fit the labels or the activation of a model."""
 
 
 class SourceError(VswinError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -133,8 +133,8 @@ def make_engine(
     from vswin_cli.inference.engine import Engine, resolve_device
 
     # Resolved first: a missing device must not be found only after a download.
-    options = replace(options, device=str(resolve_device(options.device)))
-    return Engine(_load(choice, quiet=quiet), options, crops=crops)
+    device = resolve_device(options.device)
+    return Engine(_load(choice, quiet=quiet), options, crops=crops, device=device)
 
 
 def _load(choice: ModelChoice, *, quiet: bool) -> LoadedModel:

@@ -43,6 +43,7 @@ from vswin_cli.errors import (
     CoverageError,
     OptionError,
     OutputError,
+    SelectionError,
     SourceError,
     VswinError,
 )
@@ -225,13 +226,8 @@ def _tag_all(
         OptionError: likewise, as it ends before the start; or the options do not fit the weights.
         OutputError: likewise, as its scores cannot be written; or no video's could be.
     """
-    from vswin_cli.timeline.selection import check_selection
     from vswin_cli.video.decoder_pool import DecoderPool
 
-    card = job.engine.model.card
-    check_selection(
-        card.labels, card.activation, job.segments
-    )  # else every video would fail with it
     num_failed = 0
     with DecoderPool() as pool:
         for source in sources:
@@ -249,7 +245,8 @@ def _tag_all(
 
 def _ends_all(problem: VswinError) -> bool:
     """Return whether the other videos would fail for the same reason."""
-    return isinstance(problem, OutputError) and holds_for_all(problem)
+    is_output = isinstance(problem, OutputError) and holds_for_all(problem)
+    return is_output or isinstance(problem, SelectionError)
 
 
 def _naming(problem: VswinError, source: VideoSource) -> VswinError:

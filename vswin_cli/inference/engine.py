@@ -97,6 +97,7 @@ class Engine:
         model: the network with its card; it is moved to the device.
         options: device, precision and batch size.
         crops: spatial views per clip, if `SamplingOptions.crops` is not set.
+        device: from `resolve_device`; by default that of the options.
 
     Raises:
         DeviceError: the device does not exist here, or has no room for the weights.
@@ -109,11 +110,12 @@ class Engine:
         options: EngineOptions = EngineOptions(),
         *,
         crops: Literal[1, 3] = 1,
+        device: torch.device | None = None,
     ) -> None:
         self.model = model
         self.crops = crops
         self.keeps_features = False
-        self.device = resolve_device(options.device)
+        self.device = resolve_device(options.device) if device is None else device
         choice = choose_precision(options.precision, self.device, model.card)
         self.dtype = choice.dtype
         self._precision = choice.name

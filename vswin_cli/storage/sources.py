@@ -174,7 +174,8 @@ def find_sources(
     problems: dict[str, SourceError] = {}
     # A string is iterable, too, but its characters are no names of files.
     several = [inputs] if isinstance(inputs, (str, os.PathLike)) else inputs
-    for argument in map(os.fspath, several):
+    for path in several:
+        argument = os.fspath(path)
         try:
             for source in _expand(argument, problems, recursive=recursive, folders=folders):
                 found.setdefault(source.place, source)

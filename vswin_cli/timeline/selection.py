@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vswin_cli.config import SegmentOptions
-from vswin_cli.errors import OptionError
+from vswin_cli.errors import SelectionError
 from vswin_cli.models.architecture import Activation
 from vswin_cli.timeline.scores import ScoreTrack
 
@@ -76,7 +76,7 @@ class LabelView:
             reported[match_labels(options.include, names)] = True
         reported[match_labels(options.exclude, names)] = False
         if not reported.any():
-            raise OptionError(
+            raise SelectionError(
                 "the label options leave no label to report",
                 hint="--exclude removes all that --include selects; change one of them",
             )
@@ -111,7 +111,7 @@ def check_selection(labels: Sequence[str], activation: Activation, options: Segm
     """Check before any decoding that the options fit a model.
 
     Raises:
-        OptionError: they name labels that it does not have, or leave none, or gate by margin or
+        SelectionError: they name labels that it does not have, or leave none, or gate by margin or
             entropy where scores do not compete (sigmoid).
     """
     LabelView.of(labels, activation, options)
@@ -123,7 +123,7 @@ def _gates(activation: Activation, options: SegmentOptions) -> bool:
     if options.min_margin <= 0 and options.max_entropy >= 1:
         return False
     if activation != "softmax":
-        raise OptionError(
+        raise SelectionError(
             "margin and entropy need scores that compete (softmax), these weights use sigmoid",
             hint="raise `--onset` instead",
         )
@@ -136,7 +136,7 @@ def match_labels(patterns: Sequence[str], names: Sequence[str]) -> list[int]:
     A name matches itself even if it holds `*`, `?` or `[`.
 
     Raises:
-        OptionError: a pattern matches none of the names.
+        SelectionError: a pattern matches none of the names.
     """
     folded = [name.casefold() for name in names]
     found: set[int] = set()
@@ -148,7 +148,7 @@ def match_labels(patterns: Sequence[str], names: Sequence[str]) -> list[int]:
         if not hits:
             near = difflib.get_close_matches(wanted, folded, n=3, cutoff=0.5)
             shown = ", ".join(f"`{names[folded.index(name)]}`" for name in near)
-            raise OptionError(
+            raise SelectionError(
                 f"no label matches `{pattern}`",
                 hint=f"did you mean {shown}?" if near else "`vswin labels MODEL` lists them",
             )
@@ -179,7 +179,7 @@ def undecided(track: ScoreTrack, view: LabelView, options: SegmentOptions) -> ND
     All columns count, reported or not: excluding a label does not make another one certain.
 
     Raises:
-        OptionError: scores do not compete (sigmoid), so a margin or entropy means nothing.
+        SelectionError: scores do not compete (sigmoid), so a margin or entropy means nothing.
     """
     gated = np.zeros(track.num_cells, np.bool_)
     if not _gates(track.activation, options):
