@@ -2,6 +2,7 @@
 
 import csv
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +66,7 @@ def make_engine(tiny_model):
     return make
 
 
-def do_all(engine, folder, directory):
+def do_all(engine, folder, directory, **options):
     """Do the videos of a folder in one worker; what they came to by name, and the pass sizes."""
     journal = Journal(directory)
     journal.create()
@@ -86,7 +87,7 @@ def do_all(engine, folder, directory):
             done.release()
 
     passes = CountedPasses(engine)
-    worker = ThreadWorker(engine, task, report)
+    worker = ThreadWorker(engine, task, report, **options)
     jobs = [Job.of(one) for one in collect_inputs([str(folder)])]
     for job in jobs:
         worker.submit(job)
@@ -115,6 +116,34 @@ def test_results_are_those_of_one_by_one_in_fewer_passes(make_engine, folder, tm
             np.testing.assert_allclose(ours, theirs, atol=1e-3, rtol=0)  # saved in half precision
     assert shared["broken"].error_code == "NOT_A_VIDEO"
     assert {one.status for name, one in shared.items() if name.startswith("clip")} == {"ok"}
+
+
+@pytest.mark.slow
+def test_results_do_not_depend_on_the_cores_that_decode(make_engine, folder, tmp_path):
+    alone, _, task = do_all(make_engine(1), folder, tmp_path / "alone")
+    fed, passes, other = do_all(make_engine(BATCH), folder, tmp_path / "fed", cores=16, num_jobs=5)
+    assert max(passes) > 1
+    assert alone.keys() == fed.keys()
+    for name, one in alone.items():
+        assert (one.status, one.num_segments) == (fed[name].status, fed[name].num_segments)
+        if one.status != "failed":
+            ours, theirs = (np.load(t.scores_path(one.entry))["scores"] for t in (task, other))
+            np.testing.assert_allclose(ours, theirs, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("cores", "num_jobs", "decoding", "each"),
+    [(15, 100, 15, 1), (15, 2, 2, 8), (4, 1, 1, 4), (64, 100, 16, 4), (None, 100, 1, None)],
+)
+def test_cores_are_shared_among_the_videos_that_are_decoded_at_once(
+    make_engine, tmp_path, cores, num_jobs, decoding, each
+):
+    task = Task(SamplingOptions(), SegmentOptions(), "s", "g", tmp_path, None)
+    worker = ThreadWorker(make_engine(1), task, print, cores=cores, num_jobs=num_jobs)
+    with closing(worker):
+        assert worker.ready.num_decoders == decoding
+        assert worker.ready.capacity == (1 if cores is None else 16)
+        assert worker._runner._cores == each
 
 
 def test_logits_in_a_batch_are_those_of_one_by_one(make_engine, tiny_model):

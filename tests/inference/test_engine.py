@@ -24,7 +24,7 @@ def make_clips(count: int, width: int = 48) -> list[Clip]:
     return [
         Clip(
             index=i,
-            frames=draw.integers(0, 256, (8, 32, width, 3), np.uint8),
+            images=draw.integers(0, 256, (8, 32, width, 3), np.uint8),
             step_edges_seconds=i + np.arange(5) / 4,
             num_valid_steps=4 - i % 2,
         )

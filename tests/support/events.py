@@ -3,10 +3,11 @@
 import numpy as np
 
 from vswin_cli.video.decode_options import DecodeOptions
+from vswin_cli.video.reader import VideoReader
 from vswin_cli.video.sampler import decode_samples
 from vswin_cli.video.sampling import Progress, SampledFrame
 
-__all__ = ["assert_same_events", "events_of"]
+__all__ = ["assert_same_events", "events_of", "probe"]
 
 
 def events_of(path, plan, options=DecodeOptions()):
@@ -23,3 +24,9 @@ def assert_same_events(left, right):
             np.testing.assert_array_equal(one.image, other.image)
             one, other = ((e.position, e.count, e.seconds) for e in (one, other))
         assert one == other
+
+
+def probe(path):
+    """What is known of a video before decoding."""
+    with VideoReader(path) as reader:
+        return reader.info

@@ -62,12 +62,12 @@ def test_a_slot_is_free_again_when_the_last_array_on_its_image_is_gone(sides):
 def test_what_does_not_fit_has_no_slot(sides):
     decoder, _ = sides
     assert decoder.put(np.zeros((700, 500, 3), np.uint8)) is None
-    assert {decoder.put(IMAGE) for _ in range(image_slots._SLOTS)} == set(range(1024))
+    assert {decoder.put(IMAGE) for _ in range(image_slots._SLOTS)} == set(range(image_slots._SLOTS))
     assert decoder.put(IMAGE) is None
 
 
 @only_linux
-@pytest.mark.parametrize(("slot", "size"), [(-1, 4), (1024, 4), (1, 4), (0, 4000)])
+@pytest.mark.parametrize(("slot", "size"), [(-1, 4), (4096, 4), (1, 4), (0, 4000)])
 def test_a_slot_that_no_decoder_filled_is_refused(sides, slot, size):
     decoder, parent = sides
     decoder.put(IMAGE)

@@ -10,12 +10,12 @@ import av
 import numpy as np
 import pytest
 
+from tests.support.events import probe
 from vswin_cli.errors import DecodeError
 from vswin_cli.storage.child_python import python_command
 from vswin_cli.video import memory_limit
 from vswin_cli.video.decoder_process import decode_isolated
 from vswin_cli.video.memory_limit import limit_decoders, limit_threads
-from vswin_cli.video.reader import probe
 from vswin_cli.video.sampling import SamplingPlan
 
 PLAN = SamplingPlan(num_frames=8, stride=8, short_side=32, positions_per_second=10.0)

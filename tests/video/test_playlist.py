@@ -2,10 +2,9 @@
 
 import pytest
 
-from tests.support.events import events_of
+from tests.support.events import events_of, probe
 from tests.support.videos import VideoRecipe, make_video
 from vswin_cli.errors import NotAVideoError
-from vswin_cli.video.reader import probe
 from vswin_cli.video.sampling import SamplingPlan
 
 PLAN = SamplingPlan(num_frames=8, stride=8, short_side=32, positions_per_second=5.0)

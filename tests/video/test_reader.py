@@ -6,6 +6,7 @@ from pathlib import Path
 import av
 import pytest
 
+from tests.support.events import probe
 from tests.support.videos import (
     VideoRecipe,
     cut_short,
@@ -24,7 +25,7 @@ from vswin_cli.errors import (
     NoVideoStreamError,
     SourceNotFoundError,
 )
-from vswin_cli.video.reader import VideoReader, probe
+from vswin_cli.video.reader import VideoReader
 from vswin_cli.video.resize import ImageResizer
 
 QUICK_VP9 = {"deadline": "realtime", "cpu-used": "8"}

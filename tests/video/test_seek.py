@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from tests.support.events import probe
 from tests.support.videos import VideoRecipe, make_video
-from vswin_cli.video.reader import probe
 from vswin_cli.video.seek import SeekPlanner
 
 

@@ -10,7 +10,7 @@ import queue
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from vswin_cli.batch.job import Fatal, Job, Lost, Message, Task
+from vswin_cli.batch.job import MAX_CAPACITY, Fatal, Job, Lost, Message, Task
 from vswin_cli.batch.thread_worker import ThreadWorker
 
 if TYPE_CHECKING:
@@ -54,12 +54,19 @@ class Executor(Protocol):
 
 
 class InlineExecutor:
-    """One worker: the threads of a `ThreadWorker` in this process."""
+    """One worker: the threads of a `ThreadWorker` in this process.
+
+    Args:
+        engine: scores the clips.
+        task: what the jobs have in common.
+        num_jobs: how many jobs there will be, if that is known.
+    """
 
     size = 1
 
-    def __init__(self, engine: Engine, task: Task) -> None:
+    def __init__(self, engine: Engine, task: Task, *, num_jobs: int = MAX_CAPACITY) -> None:
         self._engine = engine
+        self._num_jobs = num_jobs
         self._task = task
         self._number = 0
         self._messages: queue.SimpleQueue[tuple[str | None, Message]] = queue.SimpleQueue()
@@ -70,7 +77,12 @@ class InlineExecutor:
         self._number += 1
         # A new queue: messages of the threads before must not count for the new worker.
         messages = self._messages = queue.SimpleQueue()
-        self._worker = ThreadWorker(self._engine, self._task, lambda *item: messages.put(item))
+        self._worker = ThreadWorker(
+            self._engine,
+            self._task,
+            lambda *item: messages.put(item),
+            num_jobs=self._num_jobs,
+        )
         messages.put((None, self._worker.ready))
         return self._number
 

@@ -48,6 +48,8 @@ class EngineSetup:
     """Expected hash of the weights: all workers must use the same."""
     num_threads: int | None = None
     """CPU threads for the network; `None` for torch's default."""
+    decoding_cores: int | None = None
+    """Cores that decode for a worker with a GPU; `None` for all but those that feed it."""
     ema: bool | None = None
     """Averaged or raw weights of a checkpoint that has both; `None` for its default."""
 

@@ -50,12 +50,17 @@ class JobRunner:
         engine: scores the clips.
         task: what the jobs have in common.
         decoders: where decoder processes come from.
+        cores: that decoding one video may use; by default it has one decoder, with as many
+            threads as that likes.
     """
 
-    def __init__(self, engine: Scorer, task: Task, decoders: DecoderPool) -> None:
+    def __init__(
+        self, engine: Scorer, task: Task, decoders: DecoderPool, *, cores: int | None = None
+    ) -> None:
         self._engine = engine
         self._task = task
         self._decoders = decoders
+        self._cores = cores
         self._journal = Journal(task.journal)
 
     @property
@@ -132,7 +137,8 @@ class JobRunner:
             self._task.segments,
             on_progress=lambda done, _: on_seconds(done),
             save_scores=scores,
-            decoders=1,  # the other cores are for other videos
+            decoders=self._cores or 1,  # the other cores are for other videos
+            decoder_threads=self._cores,
             decoder_pool=self._decoders,
         )
 

@@ -244,7 +244,8 @@ def _run_jobs(parent: _ParentPipe, setup: EngineSetup, task: Task) -> None:
     from vswin_cli.batch.job_runner import load_engine
     from vswin_cli.batch.thread_worker import ThreadWorker
 
-    with closing(ThreadWorker(load_engine(setup), task, parent.report)) as worker:
+    engine, cores = load_engine(setup), setup.decoding_cores
+    with closing(ThreadWorker(engine, task, parent.report, cores=cores)) as worker:
         parent.report(None, worker.ready)
         while True:
             worker.submit(parent.next_job())

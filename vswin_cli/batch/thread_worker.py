@@ -51,15 +51,30 @@ class ThreadWorker:
         task: what the jobs have in common.
         report: called from these threads, with a `Heartbeat` now and then and once with the
             result of a job.
+        num_jobs: how many there will be, if that is known.
+        cores: for decoding; by default the engine's device decides, see `_decoding_cores`.
     """
 
-    def __init__(self, engine: Engine, task: Task, report: Report) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        task: Task,
+        report: Report,
+        *,
+        num_jobs: int = MAX_CAPACITY,
+        cores: int | None = None,
+    ) -> None:
+        cores = cores or _decoding_cores(engine)
         self._report = report
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._is_closed = False
         self._shared: SharedEngine | None = None
         self._decoders = DecoderPool()
         self.capacity = min(MAX_CAPACITY, clips_per_batch(engine))
+        self._num_decoding = min(self.capacity, _num_processors())
+        if cores is not None:
+            self.capacity = MAX_CAPACITY
+            self._num_decoding = max(1, min(self.capacity, cores, num_jobs))
         self._threads = [
             threading.Thread(target=self._work, name=f"vswin-video-{i}", daemon=True)
             for i in range(self.capacity)
@@ -69,14 +84,19 @@ class ThreadWorker:
             self._threads.append(
                 threading.Thread(target=self._shared.serve, name="vswin-engine", daemon=True)
             )
-        self._runner = JobRunner(self._shared or engine, task, self._decoders)
+        self._runner = JobRunner(
+            self._shared or engine,
+            task,
+            self._decoders,
+            cores=None if cores is None else -(-cores // self._num_decoding),
+        )
         for thread in self._threads:
             thread.start()
 
     @property
     def ready(self) -> Ready:
         """The device and how many jobs it takes at a time."""
-        return Ready(self._runner.device, self.capacity, min(self.capacity, _num_processors()))
+        return Ready(self._runner.device, self.capacity, self._num_decoding)
 
     def submit(self, job: Job) -> None:
         """Queue a job; no more than `capacity` at a time."""
@@ -128,6 +148,15 @@ class ThreadWorker:
         if self._is_closed:
             raise _StoppedError
         self._report(key, message)
+
+
+def _decoding_cores(engine: Engine) -> int | None:
+    """Return how many cores decode for an engine that leaves them free, as one on a GPU does.
+
+    Then several videos are decoded at once, as many as there are cores if need be, and share the
+    engine. `None` on a CPU, where network and decoders share the cores.
+    """
+    return None if engine.device.type == "cpu" else engine.spare_decoders
 
 
 def _num_processors() -> int:

@@ -104,7 +104,7 @@ class WorkerSetup:
             return lambda jobs: ProcessExecutor(self.setup, task, self.devices)
         from vswin_cli.batch.executor import InlineExecutor
 
-        return lambda jobs: InlineExecutor(self.engine, task)
+        return lambda jobs: InlineExecutor(self.engine, task, num_jobs=jobs)
 
 
 def set_up_workers(
@@ -152,7 +152,8 @@ def set_up_workers(
         crops=crops,
         weights_sha256=engine.model.weights_sha256,
         ema=choice.ema,
-        num_threads=_threads(len(devices)) if devices and devices[0] == "cpu" else None,
+        num_threads=_cores_each(len(devices)) if devices and devices[0] == "cpu" else None,
+        decoding_cores=_cores_each(len(devices)) if devices and devices[0] != "cpu" else None,
     )
     return WorkerSetup(engine, precision, setup, devices, workers, cluster)
 
@@ -268,7 +269,7 @@ def _devices(workers: Workers, name: str, kind: str) -> tuple[str, ...]:
     return tuple(cards[i % len(cards)] for i in range(max(1, count)))
 
 
-def _threads(num_workers: int) -> int:
+def _cores_each(num_workers: int) -> int:
     return max(1, usable_cores() // num_workers)
 
 

@@ -151,6 +151,7 @@ def _clip(number: int, indices: Iterable[int], images: dict[int, Image]) -> Clip
 
 def _centred(clip: Clip, size: int) -> Clip:
     """Crop the middle of a clip's images, the corner rounded to even as torchvision does."""
-    height, width = clip.frames.shape[1:3]
+    frames = clip.frames
+    height, width = frames.shape[1:3]
     y, x = round((height - size) / 2), round((width - size) / 2)
-    return replace(clip, frames=clip.frames[:, y : y + size, x : x + size])
+    return replace(clip, images=frames[:, y : y + size, x : x + size])

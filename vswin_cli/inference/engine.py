@@ -16,13 +16,13 @@ from copy import copy
 from itertools import chain, islice
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from vswin_cli.config import EngineOptions
 from vswin_cli.errors import DeviceError, OptionError
 from vswin_cli.inference.batch_size import measured_batch_size
+from vswin_cli.inference.frame_store import StoredClip, clip_storage
 from vswin_cli.inference.pass_size import PRODUCTS_PER_PASS, products_per_view
 from vswin_cli.inference.precision import choose_precision
 from vswin_cli.inference.views import make_views
@@ -172,7 +172,7 @@ class Engine:
             DeviceError: out of memory even with one view at a time.
         """
         workers = torch.get_num_threads() if self.device.type == "cpu" else 1
-        passes = self._passes(iter(clips))
+        passes = self._passes(map(clip_storage(self.device), clips))
         head = list(islice(passes, workers))
         if len(head) <= _MOST_SHARING * workers:
             yield from self._run_on_all_threads(head)
@@ -191,20 +191,20 @@ class Engine:
         products = products_per_view(card.architecture, card.input)
         return max(1, min(_MAX_VIEWS_PER_PASS, PRODUCTS_PER_PASS // max(1, products)))
 
-    def _passes(self, clips: Iterator[Clip]) -> Iterator[list[Clip]]:
+    def _passes(self, clips: Iterator[StoredClip]) -> Iterator[list[StoredClip]]:
         """Group clips into passes of about `batch_size` views."""
         while group := list(islice(clips, -(-self.batch_size // self.crops))):
             yield group
 
     def _run_one_pass_per_thread(
-        self, passes: Iterator[list[Clip]], workers: int
+        self, passes: Iterator[list[StoredClip]], workers: int
     ) -> Iterator[ClipLogits]:
         """Run each pass on one thread; further passes wait until a thread is free.
 
         Up to two passes per thread are submitted, so that no thread waits for the decoder.
         """
         pool = single_threaded_pool(workers)
-        submitted: deque[tuple[list[Clip], Future[list[ClipLogits]]]] = deque()
+        submitted: deque[tuple[list[StoredClip], Future[list[ClipLogits]]]] = deque()
         with _threads(workers) as sharing:
             try:
                 for clips in passes:
@@ -225,14 +225,14 @@ class Engine:
                 for _, future in submitted:
                     future.cancel()
 
-    def _run_on_all_threads(self, passes: Sequence[list[Clip]]) -> Iterator[ClipLogits]:
+    def _run_on_all_threads(self, passes: Sequence[list[StoredClip]]) -> Iterator[ClipLogits]:
         """Run all passes at once, each tile by tile on all free threads."""
         with _threads(max(1, len(passes))) as sharing:
             for results in sharing.map(self._run, passes):
                 yield from results
 
     @torch.inference_mode()
-    def _run(self, clips: Sequence[Clip]) -> list[ClipLogits]:
+    def _run(self, clips: Sequence[StoredClip]) -> list[ClipLogits]:
         """Run one pass and return its results clip by clip."""
         outputs = self._outputs(clips)
         parts = outputs.float().cpu().numpy().reshape(len(clips), self.crops, *outputs.shape[1:])
@@ -248,12 +248,11 @@ class Engine:
             for clip, part in zip(clips, parts, strict=True)
         ]
 
-    def _views(self, clip: Clip) -> Tensor:
+    def _views(self, clip: StoredClip) -> Tensor:
         """Make the views of a clip: (V, 3, T, S, S) on the device."""
-        frames = torch.from_numpy(np.ascontiguousarray(clip.frames)).to(self.device)
-        return make_views(frames, self.model.card.input, self.crops, self.dtype)
+        return make_views(clip.load(), self.model.card.input, self.crops, self.dtype)
 
-    def _outputs(self, clips: Sequence[Clip]) -> Tensor:
+    def _outputs(self, clips: Sequence[StoredClip]) -> Tensor:
         """Compute logits (n·V, D, K), or logits and features (n·V, D, K + C), side by side.
 
         Halves the batch when memory runs out, for this and all later passes.

@@ -50,6 +50,7 @@ def analyze_video(
     save_features: Path | None = None,
     top_classes: int = 0,
     decoders: int | None = None,
+    decoder_threads: int | None = None,
     decoder_pool: DecoderPool | None = None,
 ) -> Timeline:
     """Tag one video.
@@ -65,6 +66,8 @@ def analyze_video(
         save_features: file for the features from which the scores were computed.
         top_classes: fill `windows` with this many classes of each clip.
         decoders: how many may run in parallel; by default the engine's `spare_decoders`.
+        decoder_threads: of a decoder that works on the whole video, at most; by default one more
+            than there are cores.
         decoder_pool: where decoder processes come from; by default one is started for this video.
 
     Raises:
@@ -79,7 +82,12 @@ def analyze_video(
     check_selection(card.labels, card.activation, segments)
     source = source if isinstance(source, VideoSource) else VideoSource.of(source)
     engine = _with_crops(engine if save_features is None else engine.with_features(), sampling)
-    with _opened(source, engine, sampling, decoders, decoder_pool, on_progress) as stream:
+    decode = DecodeOptions(
+        decoders=decoders or engine.spare_decoders,
+        threads=decoder_threads,
+        input_frame_rate=sampling.input_frame_rate,
+    )
+    with _opened(source, engine, sampling, decode, decoder_pool, on_progress) as stream:
         scores = TrackBuilder(
             card.labels,
             card.activation,
@@ -150,7 +158,10 @@ def analyze_features(
     _check_types(source, engine, sampling, None)
     source = source if isinstance(source, VideoSource) else VideoSource.of(source)
     engine = _with_crops(engine.with_features(), sampling)
-    with _opened(source, engine, sampling, decoders, decoder_pool, on_progress) as stream:
+    decode = DecodeOptions(
+        decoders=decoders or engine.spare_decoders, input_frame_rate=sampling.input_frame_rate
+    )
+    with _opened(source, engine, sampling, decode, decoder_pool, on_progress) as stream:
         features = _feature_builder(engine, sampling, stream)
         for clip in engine.score(_watched(stream, on_progress)):
             features.add(clip)
@@ -170,14 +181,11 @@ def _opened(
     source: VideoSource,
     engine: Scorer,
     sampling: SamplingOptions,
-    decoders: int | None,
+    decode: DecodeOptions,
     pool: DecoderPool | None,
     on_progress: OnProgress | None,
 ) -> Iterator[VideoStream[Clip]]:
     """Open the video as clips for the engine's weights."""
-    decode = DecodeOptions(
-        decoders=decoders or engine.spare_decoders, input_frame_rate=sampling.input_frame_rate
-    )
     on_bytes = None if on_progress is None else lambda *_: on_progress(0.0, None)
     spec = engine.model.card.input
     with open_clips(source, spec, sampling, decode, pool=pool, on_bytes=on_bytes) as stream:

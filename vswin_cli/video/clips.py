@@ -19,7 +19,7 @@ A run shorter than a clip starts again from its first frame, as the reference lo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -85,8 +85,9 @@ class Clip:
 
     index: int
     """Position among the clips of the video."""
-    frames: NDArray[np.uint8]
-    """(T, H, W, 3) RGB, upright, short side as in the weights' input spec."""
+    images: Sequence[NDArray[np.uint8]]
+    """T images, (H, W, 3) RGB, upright, short side as in the weights' input spec; neighbouring
+    clips have some of them in common. An array of shape (T, H, W, 3) will do."""
     step_edges_seconds: NDArray[np.float64]
     """(T/2 + 1,) times that bound the network's time steps, half-open. The edges after the last
     valid step repeat its end."""
@@ -96,14 +97,21 @@ class Clip:
 
     def __post_init__(self) -> None:
         steps = len(self.step_edges_seconds) - 1
-        if self.frames.ndim != 4 or len(self.frames) != _STEP * steps:
-            raise ValueError(f"{self.frames.shape = } does not fit {steps = }")
+        if self.images[0].ndim != 3 or len(self.images) != _STEP * steps:
+            shape = (len(self.images), *self.images[0].shape)
+            raise ValueError(f"{shape = } does not fit {steps = }")
         if not 1 <= self.num_valid_steps <= steps:
             raise ValueError(f"{self.num_valid_steps = } of {steps = }")
 
     def __repr__(self) -> str:
         begin, end = self.step_edges_seconds[[0, self.num_valid_steps]]
-        return f"Clip({self.index}, {begin:.3f}-{end:.3f} s, {self.frames.shape})"
+        shape = (len(self.images), *self.images[0].shape)
+        return f"Clip({self.index}, {begin:.3f}-{end:.3f} s, {shape})"
+
+    @property
+    def frames(self) -> NDArray[np.uint8]:
+        """The images in one array, (T, H, W, 3); copied unless they are in one."""
+        return self.images if isinstance(self.images, np.ndarray) else np.stack(self.images)
 
 
 class ClipAssembler:
@@ -172,8 +180,8 @@ class ClipAssembler:
         # timestamps differ by up to the rounding tolerance; edges must never decrease.
         edges.append(max(last, edges[-1]))
         self._last_start = start
-        frames = np.stack([self._kept[self._position(tick)].image for tick in ticks])
-        return self._number(frames, edges, plan.num_frames // _STEP)
+        images = [self._kept[self._position(tick)].image for tick in ticks]
+        return self._number(images, edges, plan.num_frames // _STEP)
 
     def _short_clip(self, num_ticks: int, end_seconds: float) -> Clip:
         """Build one clip from a run that does not fill it.
@@ -194,13 +202,16 @@ class ClipAssembler:
             valid = max(1, num_ticks // _STEP)
             starts = [begin, *(self._seconds(_STEP * step) for step in range(1, valid))]
             edges = np.array(starts + [end_seconds] * (steps + 1 - valid))
-        frames = np.stack([self._kept[int(position)].image for position in positions])
-        return self._number(frames, edges, valid)
+        images = [self._kept[int(position)].image for position in positions]
+        return self._number(images, edges, valid)
 
     def _number(
-        self, frames: NDArray[np.uint8], edges: list[float] | NDArray[np.float64], valid: int
+        self,
+        images: Sequence[NDArray[np.uint8]],
+        edges: list[float] | NDArray[np.float64],
+        valid: int,
     ) -> Clip:
-        clip = Clip(self._num_clips, frames, np.asarray(edges, dtype=np.float64), valid)
+        clip = Clip(self._num_clips, images, np.asarray(edges, dtype=np.float64), valid)
         self._num_clips += 1
         return clip
 

@@ -28,6 +28,9 @@ class DecodeOptions:
     """Decode also frames that no clip uses, to find all damage."""
     decoders: int = 1
     """Parallel decoders for one video, where it can be divided; the images do not depend on it."""
+    threads: int | None = None
+    """Threads of a decoder that works on the whole video, at most; by default one more than there
+    are cores. Fewer are faster where several videos are decoded at once."""
     isolate: bool = True
     """Decode in a child process, so that a decoder that hangs or crashes costs one video only."""
     stall_timeout_seconds: float = STALL_TIMEOUT_SECONDS

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ImageSlots", "share_memory"]
 
-_SLOTS = 1024
+_SLOTS = 4096
 """Far more than are in use at once; the queues between decoder and network bound that number."""
 _SLOT_BYTES = 1 << 20  # a larger image takes the pipe; usual ones have a third of that
 _HEADER_BYTES = mmap.ALLOCATIONGRANULARITY * -(-_SLOTS // mmap.ALLOCATIONGRANULARITY)

@@ -26,13 +26,13 @@ _FRAMES_PER_DECODER = 10  # references, those that wait for their turn, and the 
 _UNKNOWN_BITS = 64  # per pixel, while the pixel format is unknown: the most of any format
 
 
-def limit_threads(context: VideoCodecContext) -> None:
-    """Reduce a decoder's threads if frames are large; call before its first packet."""
+def limit_threads(context: VideoCodecContext, most: int | None = None) -> None:
+    """Reduce a decoder's threads to `most`, or if frames are large; before its first packet."""
     bits = context.format.padded_bits_per_pixel if context.format else _UNKNOWN_BITS
     frame_bytes = context.width * context.height * bits // 8
     threads = _THREADS_BYTES // max(1, frame_bytes)
-    if threads <= (os.cpu_count() or 1):  # FFmpeg's own choice is one more
-        context.thread_count = max(1, threads)
+    if most is not None or threads <= (os.cpu_count() or 1):  # FFmpeg's own choice is one more
+        context.thread_count = max(1, min(threads, most or threads))
 
 
 def limit_decoders(info: VideoInfo) -> int:

@@ -28,14 +28,14 @@ from vswin_cli.video.container import (
     scan_timestamps,
 )
 from vswin_cli.video.frames import TimedFrame, in_order, quarter_turn
-from vswin_cli.video.info import MediaWarning, VideoInfo
+from vswin_cli.video.info import MediaWarning
 from vswin_cli.video.memory_limit import limit_threads
 from vswin_cli.video.packets import PacketReader
 from vswin_cli.video.seek import SeekPlanner
 from vswin_cli.video.skip import IsWanted, SkippedFrame, frame_skipping_for
 from vswin_cli.video.timestamps import RESET_SECONDS, TimestampUnwrapper
 
-__all__ = ["TimedFrame", "VideoReader", "probe"]
+__all__ = ["TimedFrame", "VideoReader"]
 
 _HEAD_PACKETS = 48  # read before decoding: enough for rates, few enough to keep in memory
 _MAX_PIXELS = 1 << 28  # or a damaged header could request tens of gigabytes
@@ -57,6 +57,7 @@ class VideoReader:
         strict: decode with one thread and conceal no damage, so that a part of the video is
             either decoded as within the whole or counted as damaged.
         input_frame_rate: of a stream without timestamps, in frames per second.
+        threads: of the decoder at most; by default one more than there are cores.
 
     Raises:
         SourceNotFoundError: no such file, or it may not be read.
@@ -67,13 +68,17 @@ class VideoReader:
     """
 
     def __init__(
-        self, path: Path, *, strict: bool = False, input_frame_rate: float | None = None
+        self,
+        path: Path,
+        *,
+        strict: bool = False,
+        input_frame_rate: float | None = None,
+        threads: int | None = None,
     ) -> None:
         self.path, self.is_strict = path, strict
+        self._threads = 1 if strict else threads
         self.is_wanted: IsWanted | None = None
-        self.bad_packets = 0
-        self.corrupt_frames = 0
-        self.out_of_order_frames = 0
+        self.bad_packets = self.corrupt_frames = self.out_of_order_frames = 0
         self._newest_seconds = 0.0
         self._last_pts: int | None = None
         self._undecoded: list[int] = []  # timestamps of packets whose frames are outstanding
@@ -116,9 +121,8 @@ class VideoReader:
         """Set up the decoder; before its first packet."""
         stream, options = self._file.stream, {"max_pixels": str(_MAX_PIXELS)}
         stream.thread_type = "AUTO"
-        limit_threads(stream.codec_context)
+        limit_threads(stream.codec_context, self._threads)
         if self.is_strict:
-            stream.codec_context.thread_count = 1
             options["err_detect"] = "explode"
         stream.codec_context.options = options
 
@@ -388,13 +392,3 @@ class VideoReader:
         if frame.pts is None:
             return None
         return float(frame.pts * (frame.time_base or self._time_base) - self._origin)
-
-
-def probe(path: Path) -> VideoInfo:
-    """Open a video, decode its first frame and return its metadata.
-
-    Raises:
-        SourceError: as for `VideoReader`.
-    """
-    with VideoReader(path) as reader:
-        return reader.info

@@ -50,7 +50,8 @@ def decode_samples(
     Raises:
         SourceError: the file cannot be opened, holds no video, or not one frame can be decoded.
     """
-    with VideoReader(path, input_frame_rate=options.input_frame_rate) as reader:
+    rate, threads = options.input_frame_rate, options.threads
+    with VideoReader(path, input_frame_rate=rate, threads=threads) as reader:
         yield reader.info
         yield from _Sampler(reader, plan, options).events()
 
