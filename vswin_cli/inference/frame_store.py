@@ -77,7 +77,8 @@ class FrameStore:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        is_cuda = device.type == "cuda"
+        self._stream = torch.cuda.Stream(device) if is_cuda else None  # type: ignore[no-untyped-call]
         # An image leaves by itself; its frame stays as long as a stored clip has it.
         self._rows: dict[int, _Row] = {}  # by identity of the image
 

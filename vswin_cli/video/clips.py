@@ -85,7 +85,7 @@ class Clip:
 
     index: int
     """Position among the clips of the video."""
-    images: Sequence[NDArray[np.uint8]]
+    images: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]
     """T images, (H, W, 3) RGB, upright, short side as in the weights' input spec; neighbouring
     clips have some of them in common. An array of shape (T, H, W, 3) will do."""
     step_edges_seconds: NDArray[np.float64]
