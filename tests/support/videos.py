@@ -87,7 +87,10 @@ def _write_pictures(output, stream, recipe: VideoRecipe) -> None:
 
 
 def _add_stream(output, recipe: VideoRecipe):
-    stream = output.add_stream(recipe.codec, rate=recipe.rate, options=recipe.options)
+    options = recipe.options
+    if recipe.codec == "libx264":  # whose macroblock tree is not the same every time
+        options = {"mbtree": "0", **options}
+    stream = output.add_stream(recipe.codec, rate=recipe.rate, options=options)
     stream.width, stream.height = recipe.width, recipe.height
     stream.pix_fmt = recipe.pixel_format
     stream.codec_context.gop_size = recipe.gop
