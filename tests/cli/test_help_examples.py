@@ -89,6 +89,6 @@ def test_what_is_not_accepted_would_be_found(line):
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
-def test_help_shows_no_types_of_python(path, capsys):
+def test_help_shows_no_types_of_python_and_no_braces(path, capsys):
     assert run([*path, "--help"]) == 0
-    assert not re.search(r"<(bool|str|path|int|float|list)\b", capsys.readouterr().out)
+    assert not re.search(r"<(bool|str|path|int|float|list)\b|[{}]", capsys.readouterr().out)

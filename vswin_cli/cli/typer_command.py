@@ -23,6 +23,8 @@ _TEXTS_THAT_NAME = frozenset({"name", "names", "model", "labels", "a", "b", "vid
 """Text parameters that hold a name; path parameters are recognised by type. Inputs and outputs are
 checked where they are opened."""
 
+_NO_BRACES = str.maketrans("", "", "{}")
+
 
 class _HelpPrinter:
     """Print the help as data, so that stdout's errors end as they do for a result.
@@ -81,6 +83,10 @@ class Command(_HelpPrinter, TyperCommand):
             if getattr(problem, "ctx", ctx) is None:  # of an option without its value
                 problem.ctx = ctx  # type: ignore[attr-defined]
             raise
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401
+        """Return the words of the usage line; braces, which Typer writes, would mean a choice."""
+        return [piece.translate(_NO_BRACES) for piece in super().collect_usage_pieces(ctx)]
 
     def _check_one_output(self, names: list[str | None]) -> None:
         """Refuse a second --out, which would silently replace the first."""
