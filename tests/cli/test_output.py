@@ -58,7 +58,7 @@ def test_two_formats_for_stdout_are_refused():
 
 
 def test_an_ending_without_format_is_refused(tmp_path):
-    with pytest.raises(OptionError, match="does not say the format") as caught:
+    with pytest.raises(OptionError, match="belongs to no format") as caught:
         choose_output(str(tmp_path / "a.xyz"), None)
     assert "--format" in (caught.value.hint or "")
 
