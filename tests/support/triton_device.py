@@ -13,12 +13,14 @@ from importlib import import_module
 import pytest
 import torch
 
-__all__ = ["TRITON_DEVICE", "TYPES"]
+__all__ = ["MARKS", "ON_GPU", "TRITON_DEVICE", "TYPES"]
 
 ON_GPU = torch.cuda.is_available()
 TRITON_DEVICE = torch.device("cuda" if ON_GPU else "cpu")
 TYPES = [torch.float32, torch.float16, *([torch.bfloat16] if ON_GPU else [])]
 """Types in which kernels can be tested here."""
+MARKS = [pytest.mark.gpu] if ON_GPU else []
+"""For modules of tests that use a GPU where there is one."""
 
 with pytest.MonkeyPatch.context() as patch:
     if not ON_GPU:

@@ -13,10 +13,12 @@ import pytest
 import torch
 
 from tests.models.network.test_triton_network import SMALL, random_network
-from tests.support.triton_device import ON_GPU, TRITON_DEVICE
+from tests.support.triton_device import MARKS, ON_GPU, TRITON_DEVICE
 from vswin_cli.models.architecture import Architecture
 from vswin_cli.models.network import cuda_path, triton_network
 from vswin_cli.models.network.cuda_path import CudaPath, products_in_tf32
+
+pytestmark = MARKS
 
 ODD_HEADS = Architecture("odd", 24, (1,), (1,), window_size=(2, 3, 3))
 

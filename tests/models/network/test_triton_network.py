@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.support.triton_device import TRITON_DEVICE
+from tests.support.triton_device import MARKS, TRITON_DEVICE
 from vswin_cli.models.architecture import Architecture
 from vswin_cli.models.network.swin3d import VideoSwin
 from vswin_cli.models.network.triton_network import TritonNetwork
+
+pytestmark = MARKS
 
 SMALL = Architecture("small", 32, (2, 1, 2), (2, 2, 4), window_size=(2, 3, 3))
 

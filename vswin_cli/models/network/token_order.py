@@ -96,7 +96,7 @@ def route_stages(
     """
     routes: list[StageRoute] = []
     # `sources` are the input rows of the stage, `left` is the number of rows of the stage before.
-    # All tables are built on the device: on a GPU that takes a tenth of the time.
+    # Built on the device: for eight clips a CPU core takes longer than a GPU for the whole pass.
     sources, left = _grid_rows(plan_stage(grid, architecture.window_size), batch, device), 0
     for stage, depth in enumerate(architecture.depths):
         plan = plan_stage(grid, architecture.window_size)
