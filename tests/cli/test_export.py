@@ -201,7 +201,7 @@ def test_a_file_of_many_leaves_out_what_it_cannot_hold(mixed, tmp_path, capsys):
         arguments = ["export", *mixed, unknown, "-f", "labelstudio", *options]
         assert run(list(map(str, arguments))) == 3
         out, err = capsys.readouterr()
-        assert "x.mp4 knows no frame rate" in err
+        assert "x.mp4 has no frame rate" in err
         tasks = json.loads(out or (tmp_path / "all.json").read_text())
         assert [task["data"]["video"] for task in tasks] == ["0.mp4", "1.mp4", "2.mp4"]
 

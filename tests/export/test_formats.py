@@ -15,8 +15,8 @@ from vswin_cli.errors import OptionError, VswinError
 from vswin_cli.export import (
     FORMATS,
     caveats,
+    check_distinct_ids,
     check_holds,
-    check_tells_apart,
     format_by_name,
     get_format,
     write_timeline,
@@ -133,13 +133,13 @@ def vary(**changes):
     return replace(timeline().video, variable_frame_rate=True, **changes)
 
 
-def test_formats_that_count_frames_refuse_a_timeline_without_a_rate():
+def test_formats_that_count_frames_reject_a_timeline_without_a_rate():
     unknown = timeline(video=VideoRecord("a.mp4", duration_seconds=9.0))
     for fmt, form in FORMATS.items():
         if form.rate_of is not None:
-            with pytest.raises(OptionError, match="knows no frame rate"):
+            with pytest.raises(OptionError, match="has no frame rate"):
                 written(fmt, unknown)
-            with pytest.raises(OptionError, match="knows no frame rate"):
+            with pytest.raises(OptionError, match="has no frame rate"):
                 caveats(unknown, fmt)
         else:
             written(fmt, unknown)
@@ -153,12 +153,12 @@ def test_a_format_that_cannot_hold_a_video_names_it():
         check_holds(fmt, timeline())
 
 
-def test_names_that_a_format_would_confuse_are_known_before_it_is_written():
+def test_duplicate_ids_are_rejected_before_writing():
     for fmt in FORMATS:
-        check_tells_apart(fmt, ["a.mp4", "b/a.mp4"])
+        check_distinct_ids(fmt, ["a.mp4", "b/a.mp4"])
         if fmt in ("activitynet", "fiftyone"):
             with pytest.raises(OptionError, match="`a` comes twice"):
-                check_tells_apart(fmt, ["a.mp4", "b.mp4", "a.mkv"])
+                check_distinct_ids(fmt, ["a.mp4", "b.mp4", "a.mkv"])
 
 
 def test_file_names_that_are_no_utf8_survive_in_json(tmp_path):
@@ -213,7 +213,7 @@ def test_any_change_to_a_document_ends_in_output_or_a_clear_error(data):
             written(fmt, one).encode()
 
 
-def test_ids_without_their_prefix_stay_apart_or_are_refused():
+def test_ids_without_their_prefix_stay_unique_or_are_rejected():
     results = json.loads(written("activitynet", named("x/v_a.mp4"), named("y/a.mp4")))["results"]
     assert list(results) == ["x/a", "y/a"]
     with pytest.raises(OptionError, match="`a` comes twice"):

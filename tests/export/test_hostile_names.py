@@ -49,7 +49,7 @@ def named(text):
 
 @pytest.mark.parametrize("text", NASTY)
 @pytest.mark.parametrize("fmt", FORMATS)
-def test_no_output_holds_what_a_terminal_obeys(fmt, text):
+def test_no_output_has_terminal_control_characters(fmt, text):
     assert OBEYED.findall(written(fmt, named(text))) == []
 
 

@@ -8,7 +8,7 @@ from vswin_cli.errors import OptionError
 from vswin_cli.export.naming import escaped, media_url, video_ids, video_name
 
 
-def test_ids_are_stems_with_as_many_folders_as_tell_them_apart():
+def test_ids_are_stems_with_as_many_folders_as_needed():
     uris = ["x/a.mp4", "y/a.mp4", "y/b.c.mp4", "s3://bucket/z/d.mkv?versionId=3"]
     assert video_ids(uris) == ["x/a", "y/a", "b.c", "d"]
 

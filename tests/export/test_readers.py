@@ -159,7 +159,7 @@ def test_non_drop_timecode_agrees_with_opentimelineio():
             assert timecode(frame, rate) == otio.opentime.to_timecode(time, base)
 
 
-def test_drop_frame_is_refused_where_nothing_drops():
+def test_drop_frame_is_rejected_at_other_rates():
     video = replace(timeline().video, frame_rate_rational="25/1", average_frame_rate=25.0)
     with pytest.raises(OptionError, match=r"29\.97"):
         written("edl-df", timeline(video=video))
@@ -220,7 +220,7 @@ def test_elan_opens_with_a_tier_per_label(tmp_path):
     assert document.get_linked_files()[0]["MEDIA_URL"] == "file:///videos/a%20b.mp4"
 
 
-def test_activitynet_has_what_the_evaluation_script_asks_for():
+def test_activitynet_has_the_fields_of_the_evaluation_script():
     document = json.loads(written("activitynet", timeline(), renamed("v_abc.mp4")))
     assert list(document) == ["version", "results", "external_data"]
     assert document["version"] == "VERSION 1.3"

@@ -35,7 +35,7 @@ def test_csv_quotes_what_needs_it_and_leaves_groups_without_class():
     assert row["class_id"] == ""
 
 
-def test_tsv_is_whole_milliseconds_and_per_mille_and_says_so():
+def test_tsv_has_whole_milliseconds_and_per_mille_in_its_header():
     rows = list(csv.reader(io.StringIO(written("tsv")), delimiter="\t"))
     assert rows[0] == ["video", "start_ms", "end_ms", "label", "class_id", "score_permille"]
     assert rows[1][1:3] == ["1000", "3500"]

@@ -94,7 +94,7 @@ def test_a_timecode_of_a_slow_video_counts_its_own_frames():
     assert edl_times(slow)[1][0] == "00:00:07:15"
 
 
-def test_a_timecode_with_more_frames_than_the_rate_is_refused():
+def test_a_timecode_with_more_frames_than_the_rate_is_rejected():
     for fmt in ("edl", "fcpxml", "otio"):
         with pytest.raises(OptionError, match="25 frames per second") as caught:
             written(fmt, cut(start="10:00:00:40"))
@@ -102,7 +102,7 @@ def test_a_timecode_with_more_frames_than_the_rate_is_refused():
 
 
 @pytest.mark.parametrize("text", ["", "10:00", "99:00:00:00", "<b>", "1" * 9999])
-def test_a_record_refuses_what_is_no_timecode(text):
+def test_a_record_rejects_an_invalid_timecode(text):
     with pytest.raises(SourceError, match="start_timecode"):
         video(start=text)
 
@@ -117,7 +117,7 @@ def test_a_record_refuses_what_is_no_timecode(text):
         ("edl", "30000/1001", 60.0, "23:59:00;02"),
     ],
 )
-def test_timecode_past_24_hours_is_refused_and_never_begins_again(fmt, rate, at, start):
+def test_timecode_past_24_hours_is_rejected(fmt, rate, at, start):
     late = cut(at=at, rate=rate, start=start)
     for attempt in (lambda: written(fmt, late), lambda: check_holds(fmt, late)):
         with pytest.raises(OptionError, match="24 hours") as caught:
@@ -156,7 +156,7 @@ def test_label_studio_gets_the_frame_rate_with_the_task():
     assert task["predictions"][0]["result"][0]["value"]["ranges"] == [{"start": 76, "end": 88}]
 
 
-def test_without_a_grid_frames_are_said_to_be_rounded():
+def test_without_a_grid_a_notice_says_that_frames_are_rounded():
     varying = replace(cut(), video=video("30", constant=False))
     for fmt in ("edl", "fcpxml", "labelstudio"):
         (notice,) = caveats(varying, fmt)

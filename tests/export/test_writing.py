@@ -48,7 +48,7 @@ def test_a_symbolic_link_stays_and_leads_to_the_result(tmp_path):
 
 
 @pytest.mark.parametrize("fmt", [name for name, form in FORMATS.items() if not form.holds_many])
-def test_formats_of_one_video_refuse_several(fmt):
+def test_formats_of_one_video_reject_several(fmt):
     with pytest.raises(OptionError, match="one video per file") as caught:
         written(fmt, timeline(), named("b.mp4"))
     assert "folder" in (caught.value.hint or "")

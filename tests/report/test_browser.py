@@ -156,7 +156,7 @@ def test_labels_are_text_and_never_markup(page, tagged):
     assert page.locator("#lanes b b, #rows b").count() == 0
 
 
-def test_thresholds_give_what_the_command_gives(page, tagged):
+def test_thresholds_give_the_same_segments_as_the_command(page, tagged):
     for onset, offset in ((0.6, 0.2), (0.25, 0.1), (0.3, 0.3), (0.9, 0.5)):
         set_value(page, "onset", onset)
         set_value(page, "offset", offset)

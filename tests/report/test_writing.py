@@ -54,7 +54,7 @@ def test_a_video_without_a_single_cell_gives_a_page(tagged, tmp_path):
     assert content_of((tmp_path / "p.html").read_text())["track"]["num_cells"] == 0
 
 
-def test_scores_of_another_video_are_refused(tagged, tmp_path):
+def test_scores_of_another_video_are_rejected(tagged, tmp_path):
     other = make_report_video(tmp_path, seconds=12.0, with_video=False)
     with pytest.raises(OptionError, match=r"12\.0 s.*30\.0 s"):
         write_report([ReportSource(tagged.timeline, other.scores)], tmp_path / "page.html")

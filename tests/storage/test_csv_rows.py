@@ -6,7 +6,7 @@ from vswin_cli.errors import LabelsError, SourceError
 from vswin_cli.storage.csv_rows import read_rows
 
 
-def test_rows_know_the_line_in_which_they_begin():
+def test_rows_have_the_number_of_their_first_line():
     text = 'a, b \n\n"c\nd",e\n , \nf\n'
     assert list(read_rows(text, "list.csv")) == [(1, ["a", "b"]), (3, ["c\nd", "e"]), (6, ["f"])]
 
@@ -26,7 +26,7 @@ def test_only_line_feeds_and_carriage_returns_end_a_row():
     ],
     ids=["open", "crossed", "long"],
 )
-def test_a_stray_quote_is_refused_where_its_row_begins(text):
+def test_a_stray_quote_is_reported_at_the_start_of_its_row(text):
     with pytest.raises(SourceError, match=r"^list\.csv, line 2: ") as caught:
         list(read_rows(text, "list.csv"))
     assert "close it" in str(caught.value.hint)

@@ -56,7 +56,7 @@ def test_cut_connection_is_continued_where_it_broke(server, url, unfinished):
     assert (third.range, third.sent_bytes) == ("bytes=150000-", 150_000)
 
 
-def test_next_run_asks_for_the_rest_only(server, url, unfinished):
+def test_next_run_requests_only_the_rest(server, url, unfinished):
     server.fault(CONTENT).cut_after_bytes = [120_000, 0, 0]
     with pytest.raises(DownloadError, match="was interrupted too often") as caught:
         transfer(url, unfinished)
@@ -116,7 +116,7 @@ def test_too_long_remainder_is_thrown_away(server, url, unfinished):
     assert unfinished.read_bytes() == CONTENT
 
 
-def test_busy_server_is_asked_again(server, url, unfinished):
+def test_request_to_a_busy_server_is_repeated(server, url, unfinished):
     server.fault(CONTENT).status = [503, 429]
     transfer(url, unfinished)
     assert unfinished.read_bytes() == CONTENT
@@ -136,7 +136,7 @@ def test_server_that_stays_busy_fails(server, url, unfinished):
         (418, "unexpected answer 418", "--source"),
     ],
 )
-def test_refusal_fails_at_once_with_a_next_step(server, url, unfinished, status, message, hint):
+def test_client_error_fails_at_once_with_a_hint(server, url, unfinished, status, message, hint):
     server.fault(CONTENT).status = [status]
     with pytest.raises(DownloadError, match=message) as caught:
         transfer(url, unfinished)
@@ -176,7 +176,7 @@ def test_offline_mode_sends_nothing(monkeypatch, tmp_path, unfinished):
         assert server.log == []
 
 
-def test_refused_length_stops_before_the_body(server, url, unfinished):
+def test_rejected_length_stops_before_the_body(server, url, unfinished):
     with pytest.raises(IntegrityError, match="got 300000 bytes, not 5"):
         transfer(url, unfinished, check_size=lambda size: f"got {size} bytes, not 5")
     assert unfinished.stat().st_size == 0
@@ -192,7 +192,7 @@ def test_credentials_stay_with_the_host_they_are_for(server, unfinished):
     assert (stored.origin, stored.authorization) == ("store", None)
 
 
-def test_download_larger_than_the_disk_is_refused_up_front(tmp_path):
+def test_download_larger_than_the_disk_fails_before_it_starts(tmp_path):
     with pytest.raises(DownloadError, match="the disk is full") as caught:
         check_free_space(tmp_path / "not" / "yet", 10**18, "the test")
     assert "needs 1000000000000.0 MB" in caught.value.message
@@ -201,7 +201,7 @@ def test_download_larger_than_the_disk_is_refused_up_front(tmp_path):
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
-def test_disk_that_fills_up_on_the_way_says_so(url, unfinished):
+def test_disk_that_fills_up_during_the_download_fails_with_a_hint(url, unfinished):
     unfinished.parent.mkdir()
     unfinished.symlink_to("/dev/full")
     with pytest.raises(DownloadError, match="the disk is full") as caught:
@@ -233,7 +233,7 @@ def test_file_size_limit_keeps_what_has_arrived(server, url, unfinished):
     assert server.bodies()[-1].status == 206
 
 
-def test_record_of_the_version_that_cannot_be_written_is_told(url, unfinished, tmp_path):
+def test_version_record_that_cannot_be_written_fails(url, unfinished, tmp_path):
     unfinished.parent.mkdir()
     unfinished.with_name(f"{unfinished.name}.version").symlink_to(tmp_path / "none" / "x")
     with pytest.raises(DownloadError, match="cannot be written"):

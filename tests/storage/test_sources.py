@@ -119,7 +119,7 @@ def test_ids_differ_for_equal_names_and_stay_the_same(folder, monkeypatch):
     assert expand_sources(["b.MKV"])[0].id == first.id
 
 
-def test_addresses_are_told_from_paths():
+def test_addresses_are_distinguished_from_paths():
     assert is_remote("https://example.org/a.mp4")
     assert is_remote("s3://bucket/a.mp4")
     assert not is_remote("file:///tmp/a.mp4")
@@ -339,7 +339,7 @@ def test_paths_outside_of_unicode_keep_their_id(tmp_path):
     assert VideoSource.of(strange).id
 
 
-def test_an_empty_folder_is_told_of_behind_another_problem(tmp_path):
+def test_an_empty_folder_is_reported_after_another_problem(tmp_path):
     (tmp_path / "empty").mkdir()
     found, problems = find_sources(
         [str(tmp_path / "none.mp4"), str(tmp_path / "empty")], recursive=True
@@ -369,7 +369,7 @@ def test_lone_text_or_path_is_one_input(folder):
     assert list(find_sources(missing)[1]) == [str(missing)]
 
 
-def test_record_of_a_text_alone_knows_its_path(folder):
+def test_source_of_a_text_gets_its_path(folder):
     uri = f"{folder}/b.MKV"
     source = VideoSource(uri)
     assert source == VideoSource.of(uri) == VideoSource.of(folder / "b.MKV")

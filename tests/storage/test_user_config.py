@@ -44,7 +44,7 @@ def test_a_settled_model_is_found_again_and_the_rest_stays(own_settings):
         ('MODEL = "x"\n', "unknown key `MODEL`"),
     ],
 )
-def test_an_unknown_key_is_refused_by_name(own_settings, content, named, capfd):
+def test_an_unknown_key_is_rejected_by_name(own_settings, content, named, capfd):
     own_settings.parent.mkdir()
     own_settings.write_text(content)
     with pytest.raises(OptionError, match=re.escape(named)):
@@ -94,7 +94,7 @@ def test_a_path_is_the_default_in_every_folder(own_settings, tmp_path, monkeypat
     assert "it is your default model" in capfd.readouterr().err
 
 
-def test_a_path_that_the_file_cannot_hold_is_refused(own_settings, tmp_path, monkeypatch, capfd):
+def test_a_path_that_is_not_utf8_is_rejected(own_settings, tmp_path, monkeypatch, capfd):
     monkeypatch.chdir(tmp_path)
     strange = os.fsdecode(b"caf\xe9")
     shutil.copytree(embedded_folder(), strange)

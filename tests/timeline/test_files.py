@@ -67,13 +67,13 @@ def test_data_made_to_break_a_reader_ends_as_a_source_error(text):
         (("tool",), []),
     ],
 )
-def test_values_that_no_timeline_has_are_refused(path, value):
+def test_impossible_values_in_a_timeline_are_rejected(path, value):
     with pytest.raises(SourceError, match=r"x\.json"):
         parse_timelines(changed(path, value), "x.json")
 
 
 @pytest.mark.parametrize("data", [b"\xff\xfe", b"\x00" * 10, b"", b"\xef\xbb\xbf{", b"PK\x03\x04"])
-def test_bytes_that_are_no_text_are_refused(data):
+def test_bytes_that_are_not_text_are_rejected(data):
     with pytest.raises(SourceError, match=r"x\.json"):
         decode_timelines(data, "x.json")
 
@@ -92,7 +92,7 @@ def test_bytes_that_are_no_text_are_refused(data):
         (("model", "id"), ""),
     ],
 )
-def test_odd_values_are_written_in_every_format_or_refused_clearly(path, value):
+def test_extreme_values_are_written_in_every_format_or_rejected(path, value):
     (one,) = parse_timelines(changed(path, value), "x.json")
     for fmt in FORMATS:
         try:

@@ -166,7 +166,7 @@ def test_constant_rate_needs_a_rate_and_no_doubt():
     assert replace(video, frame_rate_rational=None).constant_frame_rate is None
 
 
-def test_with_segments_replaces_segments_and_tells_of_gating():
+def test_with_segments_replaces_segments_and_adds_a_gating_notice():
     scores = np.concatenate([np.tile([[0.5, 0.48, 0.02]], (10, 1)), columns((10, 0.9))])
     with track_of(scores) as track:
         found = with_segments(timeline(), track, SegmentOptions(min_margin=0.1))
@@ -256,6 +256,6 @@ def test_missing_and_binary_files_fail(tmp_path):
         read_timelines(path)
 
 
-def test_records_refuse_what_is_no_record():
+def test_only_dataclasses_are_records():
     with pytest.raises(TypeError, match="not a record"):
         json_records.to_json({"a": 1})

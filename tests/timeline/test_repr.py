@@ -59,7 +59,7 @@ def test_records_print_in_a_line_and_compare(one, two):
     assert one != "something else"
 
 
-def test_reprs_say_what_a_reader_wants_to_know():
+def test_reprs_are_short_and_informative():
     assert repr(timeline()) == (
         "Timeline('/videos/a b.mp4', 4000.000 s, model='swin-t-k400', status='partial', "
         "3 segments of 'schöne Grüße', 'archery', 'arm --> wrestling & <fun>')"

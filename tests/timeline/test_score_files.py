@@ -198,7 +198,7 @@ def test_archives_made_to_break_a_reader_end_as_a_source_error(tmp_path, track, 
         (b'"softmax","start"', b'"other","start"'),
     ],
 )
-def test_axes_that_do_not_fit_the_cells_are_refused(tmp_path, track, old, new):
+def test_axes_that_do_not_fit_the_cells_are_rejected(tmp_path, track, old, new):
     path = tmp_path / "scores.npz"
     save_track(track, timeline(), path)
     with zipfile.ZipFile(path) as archive:
@@ -211,7 +211,7 @@ def test_axes_that_do_not_fit_the_cells_are_refused(tmp_path, track, old, new):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["scores.npy", "valid.npy", "meta.json", "other"])
-def test_an_archive_that_expands_beyond_reason_is_refused_unread(tmp_path, track, name):
+def test_an_archive_with_an_implausible_size_is_rejected_unread(tmp_path, track, name):
     path = tmp_path / "scores.npz"
     save_track(track, timeline(), path)
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive:
@@ -223,7 +223,7 @@ def test_an_archive_that_expands_beyond_reason_is_refused_unread(tmp_path, track
         load_track(path)
 
 
-def test_members_in_another_compression_or_encrypted_are_refused(tmp_path, track):
+def test_members_in_another_compression_or_encrypted_are_rejected(tmp_path, track):
     path = tmp_path / "scores.npz"
     for kind in (zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2):
         save_track(track, timeline(), path)

@@ -40,7 +40,7 @@ def test_full_disk_under_the_temporary_scores_is_an_output_error(monkeypatch):
     assert "space" in (caught.value.hint or "")
 
 
-def test_rows_of_zeros_can_be_added_and_rows_of_another_width_are_refused():
+def test_rows_of_zeros_can_be_added_and_rows_of_another_width_are_rejected():
     spool = ScoreSpool(3)
     spool.append(np.full((2, 3), 0.5))
     spool.append_zeros(600)

@@ -92,7 +92,7 @@ def test_padded_steps_leave_no_trace():
         assert not track.read(2, 4).any()
 
 
-def test_axis_starts_where_the_user_said():
+def test_axis_starts_at_the_requested_time():
     with build([clip(pairs(0.3, 0.7), 90.0)], start=90.0) as track:
         assert track.num_cells == 2
         assert track.cell_start_seconds(1) == 90.0 + STEP
@@ -203,7 +203,7 @@ def test_two_hours_of_600_classes_cost_a_few_megabytes():
     assert float(megabytes) < 8
 
 
-def test_a_mark_scores_one_in_the_nearest_cell_that_was_seen():
+def test_a_mark_scores_one_in_the_nearest_valid_cell():
     builder = TrackBuilder(("one", "cut"), "softmax", STEP)
     builder.add(clip(pairs(0.9, 0.9, 0.9, 0.9)))
     builder.mark("cut", [1.6 * STEP, 4 * STEP])  # the second lies behind the last cell

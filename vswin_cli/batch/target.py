@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 
 from vswin_cli.batch.inputs import BatchInput, Shard
 from vswin_cli.errors import OptionError
-from vswin_cli.export import check_tells_apart, format_by_name, get_format
+from vswin_cli.export import check_distinct_ids, format_by_name, get_format
 from vswin_cli.storage.files import check_named, ends_as_folder, fitting, is_folder
 from vswin_cli.storage.remote import as_local_path, check_can_upload, is_remote
 from vswin_cli.storage.user_config import cache_folder
@@ -133,7 +133,7 @@ def check_names(target: Target, inputs: Sequence[BatchInput]) -> None:
     """
     if not target.is_folder and target.format != PARQUET:
         uris = [item.source.uri for item in inputs if item.problem is None]
-        check_tells_apart(target.format, uris)
+        check_distinct_ids(target.format, uris)
 
 
 def result_paths(target: Target, inputs: Sequence[BatchInput]) -> list[Path]:

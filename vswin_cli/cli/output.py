@@ -15,8 +15,8 @@ from vswin_cli.errors import OptionError, OutputError, VswinError
 from vswin_cli.export import (
     FORMATS,
     caveats,
+    check_distinct_ids,
     check_holds,
-    check_tells_apart,
     format_by_name,
     get_format,
     write_timelines,
@@ -139,7 +139,7 @@ class Output:
         """
         self._check_holds(len(uris))
         if self.path is None or not self.path.is_folder:
-            check_tells_apart(self.format, uris)
+            check_distinct_ids(self.format, uris)
         if self.path is None:
             return []
         files = self.path.files(uris, get_format(self.format).suffix)

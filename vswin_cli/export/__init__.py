@@ -1,7 +1,6 @@
 """Write timelines in other programs' formats.
 
-A writer turns timelines into text and knows no paths; here the text goes to a path, completely or
-not at all, or to an open handle.
+The writers of formats return text; here it is written to a path, atomically, or to an open file.
 """
 
 from __future__ import annotations
@@ -15,8 +14,8 @@ from vswin_cli.export.formats import (
     FORMATS,
     Format,
     caveats,
+    check_distinct_ids,
     check_holds,
-    check_tells_apart,
     format_by_name,
     get_format,
 )
@@ -28,8 +27,8 @@ __all__ = [
     "FORMATS",
     "Format",
     "caveats",
+    "check_distinct_ids",
     "check_holds",
-    "check_tells_apart",
     "format_by_name",
     "get_format",
     "write_timeline",

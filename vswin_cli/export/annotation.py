@@ -171,13 +171,13 @@ def _tiers(root: ET.Element, segments: Sequence[Segment], slots: dict[int, str])
 
 
 def _eaf_span(segment: Segment) -> tuple[int, int]:
-    """Return start and end in milliseconds; ELAN refuses annotations without length."""
+    """Return start and end in milliseconds; ELAN rejects annotations without duration."""
     start = milliseconds(segment.start_seconds)
     return start, max(start + 1, milliseconds(segment.end_seconds))
 
 
 def _mime_type(container: str | None) -> str:
-    """Return the MIME type by which ELAN chooses a player; for others it looks at the suffix."""
+    """Return the MIME type by which ELAN chooses a player; for others it uses the suffix."""
     names = (container or "").split(",")
     if "mp4" in names or "mov" in names:
         return "video/mp4" if "mp4" in names else "video/quicktime"

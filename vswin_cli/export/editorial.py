@@ -82,7 +82,7 @@ def edl_drop_rate(timeline: Timeline) -> EditRate:
 
 
 def _within_a_day(timeline: Timeline, rate: EditRate, *, drop: bool) -> EditRate:
-    """Refuse times that a timecode cannot hold: it would begin again at 00:00:00:00."""
+    """Reject times beyond 24 hours of timecode, which would restart at 00:00:00:00."""
     offset = start_frame(timeline, rate)
     last = max([0, *(frame_range(segment, rate)[1] for segment in timeline.segments)])
     if offset + last >= frames_per_day(rate, drop=drop):
@@ -120,7 +120,7 @@ def _moved(span: tuple[int, int], offset: int) -> tuple[int, int]:
 
 
 def _lanes(spans: Sequence[tuple[int, int]]) -> list[int]:
-    """Give each span the lowest track that is free; spans come sorted by start.
+    """Assign each span the lowest free track; spans are sorted by start.
 
     Events of an EDL on one track must not overlap, segments of different labels may.
     """

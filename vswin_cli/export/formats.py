@@ -16,8 +16,8 @@ __all__ = [
     "FORMATS",
     "Format",
     "caveats",
+    "check_distinct_ids",
     "check_holds",
-    "check_tells_apart",
     "format_by_name",
     "get_format",
 ]
@@ -34,15 +34,15 @@ class Format:
     summary: str
     """Description for help, one line."""
     render: Callable[[Sequence[Timeline]], str]
-    """Turns timelines into text."""
+    """Converts timelines to text."""
     holds_many: bool = False
     """Whether one file can hold several videos."""
     is_played: bool = False
-    """Whether a player shows it along with the video, so that times are those of the player."""
+    """Whether it is shown by a video player, so that times are those of the player."""
     links: bool = False
-    """Whether it holds the path of the video, which a program that opens it looks for."""
+    """Whether it contains the path of the video, from which a program opens it."""
     rate_of: Callable[[Timeline], EditRate] | None = None
-    """For formats that count frames: gives the constant rate of a timeline."""
+    """For formats that count frames: returns the constant rate of a timeline."""
     ids_of: Callable[[Sequence[str]], list[str]] | None = None
     """For formats with ids of videos: gives the ids of paths or addresses."""
 
@@ -138,8 +138,8 @@ def format_by_name(file_name: str) -> Format | None:
     return max(fitting, key=lambda form: len(form.suffix), default=None)
 
 
-def check_tells_apart(name: str, uris: Sequence[str]) -> None:
-    """Check before any decoding that videos have different ids in one file of this format.
+def check_distinct_ids(name: str, uris: Sequence[str]) -> None:
+    """Check in advance that all videos have different ids in one file of this format.
 
     Raises:
         OptionError: two would have the same.
@@ -150,7 +150,7 @@ def check_tells_apart(name: str, uris: Sequence[str]) -> None:
 
 
 def check_holds(name: str, timeline: Timeline) -> None:
-    """Check that a format can hold a timeline.
+    """Check that a format can represent a timeline.
 
     Raises:
         OptionError: it counts frames, and the video has no rate to count them at.
@@ -161,10 +161,10 @@ def check_holds(name: str, timeline: Timeline) -> None:
 
 
 def caveats(timeline: Timeline, name: str) -> tuple[Notice, ...]:
-    """Return warnings about what this format loses of this timeline.
+    """Return warnings about information of this timeline that this format loses.
 
     Raises:
-        OptionError: no such format, or one that cannot hold the timeline.
+        OptionError: no such format, or one that cannot represent the timeline.
     """
     form = get_format(name)
     if form.rate_of is None or not timeline.segments:

@@ -40,7 +40,7 @@ _SHORT_ESCAPES = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 
 def one_line(text: str) -> str:
-    """Replace line ends and control characters, which line-based and XML formats cannot hold.
+    """Replace line ends and control characters, which line-based and XML formats cannot contain.
 
     Terminals would obey some of them, too: escape sequences and bidirectional overrides.
     """
@@ -82,7 +82,7 @@ def spreadsheet_text(text: str) -> str:
 
 
 def from_spreadsheet(text: str) -> str:
-    """Take the mark of `spreadsheet_text` off a cell; other texts stay as they are."""
+    """Remove the mark of `spreadsheet_text` from a cell; other texts are unchanged."""
     return text[1:] if text.startswith("'") and text[1:].startswith(_FORMULA_STARTS) else text
 
 
@@ -107,7 +107,7 @@ def file_name(uri: str) -> str:
 
 
 def video_ids(uris: Sequence[str], *, prefix: str = "") -> list[str]:
-    """Make ids from file names without suffix, with as many folders as keep them different.
+    """Make ids from file names without suffix, with as many folders as needed to be unique.
 
     Args:
         uris: paths or addresses of the videos.
@@ -150,6 +150,6 @@ def _without_suffix(uri: str, prefix: str) -> str:
 
 
 def _names_of(path: str) -> list[str]:
-    """List the last part of a path, the last two, and so on up to all of it."""
+    """List the last part of a path, the last two parts, and so on up to all of it."""
     parts = path.split("/")
     return ["/".join(parts[-depth:]) for depth in range(1, len(parts) + 1)]

@@ -84,10 +84,10 @@ def _flat_cues(segments: Sequence[Segment]) -> list[tuple[int, int, str]]:
 
 
 def _escaped(text: str) -> str:
-    """Escape cue text: no tags, no entities, and no `-->`, which would read as a timing line."""
+    """Escape cue text: tags, entities, and `-->`, which would be parsed as a timing line."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _arrowless(text: str) -> str:
-    """Escape `>` in JSON, so that no `-->` is left, which would read as a timing line."""
+    """Escape `>` in JSON, so that no `-->` is parsed as a timing line."""
     return text.replace(">", "\\u003e")

@@ -45,7 +45,7 @@ def clock(seconds: float, point: str = ".") -> str:
 
 
 def as_played(timeline: Timeline) -> Timeline:
-    """Shift a timeline to a player's clock, which begins with the sound if that comes first."""
+    """Shift a timeline to a player's time axis, which starts with the audio if that is first."""
     lead = timeline.video.lead_seconds
     if not lead:
         return timeline
@@ -80,11 +80,11 @@ class EditRate:
 def edit_rate(timeline: Timeline) -> EditRate:
     """Return the standard rate at which every frame has a number, else the nearest one.
 
-    That is the video's own constant rate or, for one that editing programs do not know (10, 12.5,
-    15), a multiple: 30 or 25. At the nearest rate times are rounded to frames.
+    That is the video's own constant rate or, for one that editing programs do not support (10,
+    12.5, 15), a multiple: 30 or 25. At the nearest rate times are rounded to frames.
 
     Raises:
-        OptionError: the timeline knows no rate at all.
+        OptionError: the timeline has no frame rate.
     """
     constant = timeline.video.constant_frame_rate
     if constant is not None:
@@ -97,7 +97,7 @@ def edit_rate(timeline: Timeline) -> EditRate:
     if not wanted or wanted < 0:
         raise OptionError(
             f"this format counts frames, and the timeline of {timeline.video.uri} "
-            "knows no frame rate",
+            "has no frame rate",
             hint="choose a format with times, such as srt, csv or otio",
         )
     nearest = min(STANDARD_RATES, key=lambda rate: abs(math.log(float(rate) / wanted)))
@@ -105,10 +105,10 @@ def edit_rate(timeline: Timeline) -> EditRate:
 
 
 def drop_rate(timeline: Timeline) -> EditRate:
-    """Return `edit_rate`, where drop-frame timecode keeps real time.
+    """Return `edit_rate` if drop-frame timecode exists at it.
 
     Raises:
-        OptionError: the video has another rate, at which nothing is dropped, or none.
+        OptionError: the video has another rate, or none.
     """
     rate = edit_rate(timeline)
     if rate.frames_per_second not in _DROP_RATES:
@@ -121,10 +121,10 @@ def drop_rate(timeline: Timeline) -> EditRate:
 
 
 def own_rate(timeline: Timeline) -> EditRate:
-    """Return the video's own rate if it is constant, whatever it is, else `edit_rate`.
+    """Return the video's own rate if it is constant, standard or not, else `edit_rate`.
 
     Raises:
-        OptionError: the timeline knows no rate at all.
+        OptionError: the timeline has no frame rate.
     """
     constant = timeline.video.constant_frame_rate
     return edit_rate(timeline) if constant is None else EditRate(constant, exact=True)
@@ -133,8 +133,8 @@ def own_rate(timeline: Timeline) -> EditRate:
 def frame_range(segment: Segment, rate: EditRate) -> tuple[int, int]:
     """Return the half-open range of frames first shown inside the segment, at least one.
 
-    The same rule as for `Segment.start_frame`. Rounding up, not to the nearest: a frame that began
-    before the segment belongs to what came before, as the last frame of a shot before a cut.
+    The same rule as for `Segment.start_frame`. Rounded up, not to the nearest: a frame that began
+    before the segment belongs to the part before it, as the last frame of a shot before a cut.
     """
     own = rate.frames_per_second / rate.numbers_per_frame
     start = max(0, math.ceil(segment.start_seconds * own - _EPSILON))
@@ -166,7 +166,7 @@ def start_frame(timeline: Timeline, rate: EditRate) -> int:
 
 
 def starts_in_drop_frame(timeline: Timeline, rate: EditRate) -> bool:
-    """Tell whether a video counts in drop-frame timecode, which exists at two rates only."""
+    """Return whether a video has drop-frame timecode, which exists at two rates only."""
     start = _start_timecode(timeline)
     is_drop_frame = start is not None and start.is_drop_frame
     return is_drop_frame and rate.frames_per_second in _DROP_RATES
@@ -178,7 +178,7 @@ def _start_timecode(timeline: Timeline) -> Timecode | None:
 
 
 def frames_per_day(rate: EditRate, *, drop: bool) -> int:
-    """Count the numbers that a timecode has before it begins again at 00:00:00:00."""
+    """Return the number of frames after which a timecode restarts at 00:00:00:00."""
     skipped = rate.timebase // 15 * (24 * 60 - 24 * 6) if drop else 0
     return 24 * 60 * 60 * rate.timebase - skipped
 

@@ -49,7 +49,7 @@ def parse_text(text: str, source: str) -> tuple[str, ...]:
     Raises:
         LabelsError: some lines have an index and some have none, or indices have gaps.
     """
-    lines = [line.strip() for line in text.split("\n")]  # splitlines() knows eight more ends
+    lines = [line.strip() for line in text.split("\n")]  # splitlines() has eight more line ends
     while lines and not lines[-1]:
         lines.pop()
     for pattern, index_group in ((_BEFORE, 1), (_BEHIND, 2)):

@@ -38,7 +38,7 @@ _LOCAL_HEADER_BYTES = 30  # of a zip member, before its name and extra field
 def check_expansion(
     archive: zipfile.ZipFile, file_bytes: int, limits: dict[str, int | None]
 ) -> None:
-    """Refuse an archive that expands beyond reason, before any of it is read.
+    """Reject an archive with an implausible expanded size, before any of it is read.
 
     Args:
         archive: what to check.
@@ -129,10 +129,10 @@ def read_array(archive: zipfile.ZipFile, name: str, kind: type, dims: int) -> ND
 
 
 def map_array(archive: zipfile.ZipFile, path: str, name: str) -> NDArray[Any]:
-    """Map an array that was written without compression: pages are read when they are used.
+    """Map an uncompressed array into memory: pages are read when they are used.
 
     Raises:
-        SourceError: it is compressed, or shorter than its header says.
+        SourceError: it is compressed, or shorter than declared in its header.
     """
     info = archive.getinfo(f"{name}.npy")
     if info.compress_type != zipfile.ZIP_STORED:

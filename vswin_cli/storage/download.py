@@ -1,7 +1,7 @@
 """Download one address into one partial file, resuming after broken connections.
 
-Knows HTTP ranges and full disks; knows nothing of weights, hashes or the Hub. What arrived stays
-in the unfinished file, so that the next call, or the next run, asks for the rest only.
+Handles HTTP ranges and full disks; independent of weights, hashes and the Hub. The received part
+stays in the unfinished file, so that the next call, or the next run, requests only the rest.
 """
 
 from __future__ import annotations

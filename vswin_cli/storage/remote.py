@@ -70,7 +70,7 @@ class RemoteState:
     """Properties of a remote file before its download."""
 
     version: str | None
-    """Changes when the file does; `None` if the server cannot be asked or does not tell."""
+    """Differs between versions of the file; `None` if the server does not provide it."""
     size_bytes: int | None
 
 
@@ -131,7 +131,7 @@ def list_remote(address: str) -> list[str]:
 def look_at(uri: str) -> RemoteState:
     """Query the state of a remote file; unknown if that fails.
 
-    Whoever goes on to fetch the file will be told why.
+    The reason is not reported here: a download of the file raises it.
 
     Raises:
         OptionError: the protocol is unknown or its package is missing.
@@ -140,7 +140,7 @@ def look_at(uri: str) -> RemoteState:
         return _ask_file_system(uri)
     try:
         return _ask_server(uri)
-    except Exception:  # an address may be wrong in ways that HTTP clients have no name for
+    except Exception:  # HTTP clients do not document their errors for malformed addresses
         return _UNKNOWN
 
 
@@ -222,7 +222,7 @@ def _suffix(uri: str) -> str:
 def _fetch_directly(uri: str, target: Path, on_bytes: OnBytes | None) -> None:
     from vswin_cli.storage.download import transfer
 
-    with _as_source_errors(uri):  # an address may be wrong in ways that clients have no name for
+    with _as_source_errors(uri):  # clients do not document their errors for malformed addresses
         try:
             transfer(uri, target, on_bytes=on_bytes)
         except DownloadError as error:
@@ -294,9 +294,9 @@ def _ask_file_system(uri: str) -> RemoteState:
 
 
 def _state(properties: dict[str, Any], size_name: str) -> RemoteState:
-    told = {name: str(value) for name, value in properties.items() if value is not None}
-    size = told.get(size_name, "")
-    version = " ".join(f"{name}={value}" for name, value in told.items())
+    found = {name: str(value) for name, value in properties.items() if value is not None}
+    size = found.get(size_name, "")
+    version = " ".join(f"{name}={value}" for name, value in found.items())
     return RemoteState(version or None, int(size) if size.isdecimal() else None)
 
 
@@ -346,7 +346,7 @@ def _file_system(uri: str) -> Any:  # noqa: ANN401  # fsspec is untyped
         ) from error
     except ValueError as error:
         raise OptionError(f"unknown protocol {scheme}:// in {uri}", hint=_PROTOCOLS) from error
-    except TypeError as error:  # it wants to be told a host or more
+    except TypeError as error:  # a file system that requires a host or other arguments
         raise OptionError(f"{scheme}:// addresses are not supported", hint=_PROTOCOLS) from error
 
 

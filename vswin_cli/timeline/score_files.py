@@ -158,7 +158,7 @@ def _read(archive: zipfile.ZipFile) -> tuple[ScoreTrack, Timeline]:
 
 
 def _check_axis(meta: _Meta, num_cells: int) -> None:
-    """Refuse a time axis on which the cells do not fill the analysed part.
+    """Check that the cells of a time axis fill the analysed part.
 
     Raises:
         SourceError: they do not.
@@ -173,7 +173,7 @@ def _check_axis(meta: _Meta, num_cells: int) -> None:
 def _check_intervals(
     meta: _Meta, name: str, starts: NDArray[np.float64], ends: NDArray[np.float64]
 ) -> None:
-    """Refuse intervals outside the time axis, or not in the order of their starts.
+    """Check that intervals are inside the time axis and in the order of their starts.
 
     Raises:
         SourceError: there is one.
@@ -203,5 +203,5 @@ def _read_scores(archive: zipfile.ZipFile, shape: tuple[int, int]) -> ScoreSpool
 
 
 def _gap(record: GapRecord) -> Gap:
-    """Convert a record to a gap; a reason that only a later version knows is passed on as it is."""
+    """Convert a record to a gap; an unknown reason, of a later version, is kept."""
     return Gap(record.start_seconds, record.end_seconds, cast(GapReason, record.reason))

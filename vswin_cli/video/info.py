@@ -178,9 +178,9 @@ class DecodeReport:
     shape_changes_seconds: tuple[float, ...] = ()
     """Times of the first frames after a change of the upright frame's proportions."""
     sampled_sparsely: bool = False
-    """Whether clips were sought one by one, so that the time between them was not looked at."""
+    """Whether single clips were reached by seeking, so that time between them was not decoded."""
     warnings: tuple[MediaWarning, ...] = field(default=())
-    """Everything noticed, including what `VideoInfo` already said."""
+    """All warnings, including those of `VideoInfo`."""
 
     @property
     def analysed_seconds(self) -> float:

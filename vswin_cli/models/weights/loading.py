@@ -143,15 +143,15 @@ def ensure_weights(
     Args:
         reference: a registry name or `USER/REPO[@REV]`.
         source: the only source to use, such as `authors`.
-        force: fetch and convert again even if they are here.
-        ema: convert averaged (true) or raw (false) weights, where a file has both, even if others
-            are here; by default those that it presents as its weights.
-        refresh: ask the Hub what a branch means today, even if an earlier state is here.
+        force: download and convert again even if they are installed.
+        ema: convert averaged (true) or raw (false) weights, if a file has both, even if others
+            are installed; by default those under the usual key.
+        refresh: resolve a branch again on the Hub, even if an earlier commit is installed.
         on_bytes: progress over the files of the source in use.
-        on_note: told which source fails and why.
+        on_note: called with the failure of a source.
 
     Raises:
-        UnknownModelError: the reference means nothing.
+        UnknownModelError: not a valid reference.
         OptionError: a path, or a source that these weights do not have.
         OfflineError: offline mode, and not here.
         DownloadError: no source delivered; the message has each one's reason.
