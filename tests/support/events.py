@@ -7,12 +7,15 @@ from vswin_cli.video.reader import VideoReader
 from vswin_cli.video.sampler import decode_samples
 from vswin_cli.video.sampling import Progress, SampledFrame
 
-__all__ = ["assert_same_events", "events_of", "probe"]
+__all__ = ["assert_same_events", "events_of", "probe", "without_heartbeats"]
 
 
 def events_of(path, plan, options=DecodeOptions()):
     """All events but the heartbeats, which depend on the clock."""
-    events = decode_samples(path, plan, options)
+    return without_heartbeats(decode_samples(path, plan, options))
+
+
+def without_heartbeats(events):
     return [event for event in events if not isinstance(event, Progress)]
 
 
