@@ -11,7 +11,7 @@ from vswin_cli.inference.scorer import Scorer
 from vswin_cli.models.checkpoints.load import LoadedModel
 from vswin_cli.storage.humanize import counted
 from vswin_cli.storage.sources import VideoSource
-from vswin_cli.timeline.cell_average import AveragedCells
+from vswin_cli.timeline.cells import AveragedCells
 from vswin_cli.timeline.features import FeatureRecord
 from vswin_cli.timeline.record import (
     Coverage,
@@ -21,7 +21,6 @@ from vswin_cli.timeline.record import (
     SamplingRecord,
     VideoRecord,
 )
-from vswin_cli.timeline.scores import ScoreTrack
 from vswin_cli.video.clips import Clip
 from vswin_cli.video.info import DecodeReport, VideoInfo
 from vswin_cli.video.sampling import SamplingPlan, describe_rounding
@@ -35,7 +34,7 @@ def describe_analysis(
     engine: Scorer,
     sampling: SamplingOptions,
     stream: VideoStream[Clip],
-    cells: ScoreTrack | AveragedCells,
+    cells: AveragedCells,
 ) -> FeatureRecord:
     """Collect the records of the video, the model, the sampling and the coverage.
 

@@ -10,41 +10,19 @@ from __future__ import annotations
 
 import math
 from array import array
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from vswin_cli.timeline.cells import AveragedCells
 from vswin_cli.timeline.overlaps import UNSEEN, half_inside, highest, overlaps_of
 from vswin_cli.timeline.scores import SLIVER
 from vswin_cli.timeline.spool import ScoreSpool
 
-__all__ = ["AveragedCells", "CellAverage", "Weighting"]
+__all__ = ["CellAverage", "Weighting"]
 
 Weighting = Literal["hamming", "flat"]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class AveragedCells:
-    """The finished cells and the time that clips cover."""
-
-    start_seconds: float
-    """Left edge of cell 0."""
-    step_seconds: float
-    """Length of a cell."""
-    end_seconds: float
-    """End of the analysed part; the last cell may reach past it."""
-    valid: NDArray[np.bool_]
-    """(N,) whether any clip covers the cell; the values of other cells are zero."""
-    spans: tuple[tuple[float, float], ...]
-    """Exact intervals in seconds that clips cover, sorted and disjoint."""
-    clip_starts_seconds: NDArray[np.float64]
-    """(M,) where each clip begins, rising."""
-    clip_ends_seconds: NDArray[np.float64]
-    """(M,) where its valid steps end."""
-    spool: ScoreSpool
-    """The values (N, K)."""
 
 
 class CellAverage:

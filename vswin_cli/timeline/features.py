@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from vswin_cli.errors import VswinError
 from vswin_cli.storage.humanize import counted
-from vswin_cli.timeline.cell_average import AveragedCells, CellAverage
+from vswin_cli.timeline.cell_average import CellAverage
+from vswin_cli.timeline.cells import AveragedCells
 from vswin_cli.timeline.record import (
     Coverage,
     ModelRecord,
@@ -49,27 +50,11 @@ class FeatureRecord:
 
 
 @dataclass(frozen=True, eq=False)
-class FeatureTrack:
+class FeatureTrack(AveragedCells):
     """Features (N, C) on a regular time axis and (M, C) per clip; close it after use."""
 
-    start_seconds: float
-    """Left edge of cell 0."""
-    step_seconds: float
-    """Length of a cell."""
-    end_seconds: float
-    """End of the analysed part; the last cell may reach past it."""
-    valid: NDArray[np.bool_]
-    """(N,) whether any clip covers the cell; the features of other cells are zero."""
-    spans: tuple[tuple[float, float], ...]
-    """Exact intervals in seconds that clips cover, sorted and disjoint."""
     gaps: tuple[Gap, ...]
     """Parts that could not be decoded, sorted."""
-    clip_starts_seconds: NDArray[np.float64]
-    """(M,) where each clip begins, rising."""
-    clip_ends_seconds: NDArray[np.float64]
-    """(M,) where its valid steps end."""
-    spool: ScoreSpool
-    """The features of cells (N, C)."""
     clip_spool: ScoreSpool
     """The features of clips (M, C)."""
     record: FeatureRecord
@@ -82,11 +67,6 @@ class FeatureTrack:
             f"features, {counted(len(self.clip_starts_seconds), 'clip')}, "
             f"{counted(len(self.gaps), 'gap')})"
         )
-
-    @property
-    def num_cells(self) -> int:
-        """Number of cells, N."""
-        return len(self.valid)
 
     @property
     def width(self) -> int:
@@ -182,15 +162,8 @@ class FeatureBuilder:
             record: where the clips come from.
         """
         return FeatureTrack(
-            start_seconds=cells.start_seconds,
-            step_seconds=cells.step_seconds,
-            end_seconds=cells.end_seconds,
-            valid=cells.valid,
-            spans=cells.spans,
             gaps=tuple(sorted(gaps, key=lambda gap: (gap.start_seconds, gap.end_seconds))),
-            clip_starts_seconds=cells.clip_starts_seconds,
-            clip_ends_seconds=cells.clip_ends_seconds,
-            spool=cells.spool,
             clip_spool=self._clips,
             record=record,
+            **cells.values(),
         )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from vswin_cli.models.architecture import Activation
 from vswin_cli.storage.humanize import counted
-from vswin_cli.timeline.spool import ScoreSpool
+from vswin_cli.timeline.cells import AveragedCells
 from vswin_cli.video.info import Gap
 
 __all__ = [
@@ -91,34 +91,15 @@ class Section:
 
 
 @dataclass(frozen=True, eq=False)
-class ScoreTrack:
-    """Scores (N, K) on a regular time axis, with their labels; close it after use.
-
-    Cell i stands for `[start_seconds + i*step_seconds, start_seconds + (i+1)*step_seconds)`.
-    """
+class ScoreTrack(AveragedCells):
+    """Scores (N, K) on a regular time axis, with their labels; close it after use."""
 
     labels: tuple[str, ...]
     """K names in column order."""
     activation: Activation
     """How logits became scores."""
-    start_seconds: float
-    """Left edge of cell 0."""
-    step_seconds: float
-    """Length of a cell."""
-    end_seconds: float
-    """End of the analysed part; the last cell may reach past it."""
-    valid: NDArray[np.bool_]
-    """(N,) whether any clip covers the cell; the scores of other cells are zero."""
-    spans: tuple[tuple[float, float], ...]
-    """Exact intervals in seconds that clips cover, sorted and disjoint."""
     gaps: tuple[Gap, ...]
     """Parts that could not be decoded, sorted."""
-    clip_starts_seconds: NDArray[np.float64]
-    """(M,) where each clip begins, rising."""
-    clip_ends_seconds: NDArray[np.float64]
-    """(M,) where its valid steps end."""
-    spool: ScoreSpool
-    """The scores themselves (N, K)."""
 
     def __repr__(self) -> str:
         return (
@@ -127,11 +108,6 @@ class ScoreTrack:
             f"{self.activation}, {counted(len(self.clip_starts_seconds), 'clip')}, "
             f"{counted(len(self.gaps), 'gap')})"
         )
-
-    @property
-    def num_cells(self) -> int:
-        """Number of cells, N."""
-        return len(self.valid)
 
     @property
     def analysed_seconds(self) -> float:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from vswin_cli.errors import VswinError
 from vswin_cli.models.architecture import Activation
-from vswin_cli.timeline.cell_average import AveragedCells, CellAverage, Weighting
+from vswin_cli.timeline.cell_average import CellAverage, Weighting
+from vswin_cli.timeline.cells import AveragedCells
 from vswin_cli.timeline.scores import ClipLogits, ScoreTrack, activate
 from vswin_cli.video.info import Gap
 
@@ -89,15 +90,8 @@ class TrackBuilder:
         return ScoreTrack(
             labels=self._labels,
             activation=self._activation,
-            start_seconds=cells.start_seconds,
-            step_seconds=cells.step_seconds,
-            end_seconds=cells.end_seconds,
-            valid=cells.valid,
-            spans=cells.spans,
             gaps=tuple(sorted(gaps, key=lambda gap: (gap.start_seconds, gap.end_seconds))),
-            clip_starts_seconds=cells.clip_starts_seconds,
-            clip_ends_seconds=cells.clip_ends_seconds,
-            spool=cells.spool,
+            **cells.values(),
         )
 
     def _write_marks(self, cells: AveragedCells) -> None:
