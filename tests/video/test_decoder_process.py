@@ -368,9 +368,9 @@ def test_errors_of_the_decoder_arrive_as_they_were(tmp_path):
 def test_slow_reader_is_no_hang(tmp_path):
     path = make_video(tmp_path / "a.mp4", VideoRecipe(num_frames=900))
     plan = SamplingPlan(num_frames=8, stride=8, short_side=256, positions_per_second=30.0)
-    events = decode_isolated(path, plan, options=stall_after(3.0))
+    events = decode_isolated(path, plan, options=stall_after(5.0))
     assert isinstance(next(events), VideoInfo)
-    time.sleep(5.0)  # far more pictures than queue and pipe hold; the decoder must wait
+    time.sleep(7.0)  # far more pictures than queue and pipe hold; the decoder must wait
     report = list(events)[-1]
     assert isinstance(report, DecodeReport)
     assert (report.end_reason, report.frames_sampled) == ("end", 900)
