@@ -12,8 +12,9 @@ from tests.support.videos import VideoRecipe, make_video, overwrite
 from vswin_cli.video.decode_options import DecodeOptions
 from vswin_cli.video.info import DecodeReport
 from vswin_cli.video.reader import VideoReader
+from vswin_cli.video.sampler import decode_samples
 from vswin_cli.video.sampling import SamplingPlan
-from vswin_cli.video.skip import allows_fields, is_disposable, nal_length_bytes
+from vswin_cli.video.skip import allows_fields, frame_num_bits, is_disposable, nal_length_bytes
 
 PLAN = SamplingPlan(num_frames=8, stride=8, short_side=32, positions_per_second=10.0)
 EVERY_FRAME = DecodeOptions(every_frame=True)
@@ -162,3 +163,31 @@ def test_units_behind_start_codes_are_not_taken_for_lengths(tmp_path):
     assert nal_length_bytes(b"\0\0\0\1\x67\x42\0\x1e") is None
     with av.open(str(make_video(tmp_path / "a.mp4"))) as container:
         assert nal_length_bytes(container.streams.video[0].codec_context.extradata) == 4
+
+
+@pytest.mark.parametrize("fill", [b"\0", b"\xff"])
+def test_a_skipped_packet_that_a_decoder_would_refuse_counts_as_loss(tmp_path, fill):
+    recipe = VideoRecipe(b_frames=2, options={"slices": "1", "threads": "1"})
+    path = make_video(tmp_path / "a.mp4", recipe)
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        length_bytes = nal_length_bytes(stream.codec_context.extradata)
+        assert frame_num_bits(stream.codec_context.extradata) >= 4
+        places = [
+            (packet.pos, packet.size)
+            for packet in container.demux(stream)
+            if packet.size and is_disposable(memoryview(packet), length_bytes)
+        ]
+    plan = SamplingPlan(num_frames=2, stride=2, short_side=32, positions_per_second=1.0)
+    content = path.read_bytes()
+    assert len(places) > 10
+    for pos, size in places[::5]:
+        damaged = bytearray(content)
+        length = min(20, size - length_bytes - 1)
+        at = pos + length_bytes + 1  # behind the NAL header
+        damaged[at : at + length] = fill * length
+        path.write_bytes(damaged)
+        *_, report = decode_samples(path, plan, DecodeOptions(isolate=False))
+        *_, whole = decode_samples(path, plan, DecodeOptions(isolate=False, every_frame=True))
+        assert (report.status, report.bad_packets) == (whole.status, whole.bad_packets)
+        assert report.status == "partial"

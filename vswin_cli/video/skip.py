@@ -22,10 +22,12 @@ if TYPE_CHECKING:
     VideoPacket: TypeAlias = Packet[VideoStream]
 
 __all__ = [
+    "FrameNumbers",
     "FrameSkipping",
     "IsWanted",
     "SkippedFrame",
     "allows_fields",
+    "frame_num_bits",
     "frame_skipping_for",
     "is_disposable",
     "nal_length_bytes",
@@ -37,6 +39,9 @@ IsWanted: TypeAlias = Callable[[float, float], bool]
 _REACH = 20
 """Packets examined on either side: H.264 reorders a frame by 16 at most (A.3.1)."""
 _SLICE, _FIRST_PARTITION, _LAST_PARTITION = 1, 2, 4  # kinds of NAL units (H.264, table 7-1)
+_KEY_SLICE = 5
+_LAST_SLICE_TYPE = 9  # table 7-6
+_HEADER_BYTES = 24  # of a slice header, up to `frame_num`: at the most
 _TIMING_PACKETS = ("mov", "matroska")  # containers where every packet is a frame, with its time
 _HARMLESS = {6, 9, 12}  # messages, delimiters, filler: of no use without their frame
 _HIGH_PROFILES = {44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 244}  # 7.3.2.1.1
@@ -59,16 +64,33 @@ def allows_fields(extradata: bytes) -> bool:
     Args:
         extradata: as for `nal_length_bytes`, for which it is not `None`.
     """
-    at = 6
     try:
-        for _ in range(extradata[5] & 31):
-            size = int.from_bytes(extradata[at : at + 2], "big")
-            if not _has_frames_only(_Bits(extradata[at + 2 : at + 2 + size])):
-                return True
-            at += 2 + size
+        found = [_has_frames_only(_Bits(unit)) for unit in _parameter_sets(extradata)]
     except ValueError:
         return True  # cut short
-    return at == 6  # no parameter set: unknown
+    return not (found and all(found))
+
+
+def frame_num_bits(extradata: bytes) -> int | None:
+    """Return the size of `frame_num` in slice headers; `None` where it is not the same in all.
+
+    Args:
+        extradata: as for `nal_length_bytes`, for which it is not `None`.
+    """
+    try:
+        found = {_frame_num_bits(_Bits(unit)) for unit in _parameter_sets(extradata)}
+    except ValueError:
+        return None
+    return found.pop() if len(found) == 1 else None
+
+
+def _parameter_sets(extradata: bytes) -> Iterator[bytes]:
+    """Yield the sequence parameter sets of a decoder configuration (ISO 14496-15, 5.3.3.1)."""
+    at = 6
+    for _ in range(extradata[5] & 31):
+        size = int.from_bytes(extradata[at : at + 2], "big")
+        yield extradata[at + 2 : at + 2 + size]
+        at += 2 + size
 
 
 class _Bits:
@@ -96,15 +118,23 @@ class _Bits:
         return (number + 1) // 2 if number % 2 else -(number // 2)
 
 
-def _has_frames_only(settings: _Bits) -> bool:
-    """Return `frame_mbs_only_flag` of a sequence parameter set (H.264, 7.3.2.1.1)."""
+def _frame_num_bits(settings: _Bits) -> int | None:
+    """Return log2_max_frame_num of a sequence parameter set (H.264, 7.3.2.1.1).
+
+    `None` where slice headers hold the number of a colour plane ahead of it.
+    """
     settings.take(8)  # NAL unit header: forbidden_zero_bit, nal_ref_idc, nal_unit_type
     profile = settings.take(8)  # profile_idc
     settings.take(16)  # constraint_set flags, reserved_zero_2bits, level_idc
     settings.unsigned()  # seq_parameter_set_id
-    if profile in _HIGH_PROFILES:
-        _skip_chroma_and_scaling(settings)
-    settings.unsigned()  # log2_max_frame_num_minus4
+    has_planes = profile in _HIGH_PROFILES and _skip_chroma_and_scaling(settings)
+    bits = settings.unsigned() + 4  # log2_max_frame_num_minus4
+    return None if has_planes else bits
+
+
+def _has_frames_only(settings: _Bits) -> bool:
+    """Return `frame_mbs_only_flag` of a sequence parameter set (H.264, 7.3.2.1.1)."""
+    _frame_num_bits(settings)
     order_type = settings.unsigned()  # pic_order_cnt_type
     if order_type == 0:
         settings.unsigned()  # log2_max_pic_order_cnt_lsb_minus4
@@ -121,11 +151,14 @@ def _has_frames_only(settings: _Bits) -> bool:
     return settings.take(1) == 1  # frame_mbs_only_flag
 
 
-def _skip_chroma_and_scaling(settings: _Bits) -> None:
-    """Skip what only `_HIGH_PROFILES` have in a sequence parameter set (H.264, 7.3.2.1.1)."""
+def _skip_chroma_and_scaling(settings: _Bits) -> bool:
+    """Skip what only `_HIGH_PROFILES` have in a sequence parameter set (H.264, 7.3.2.1.1).
+
+    Returns:
+        Whether colour planes are coded apart.
+    """
     chroma = settings.unsigned()  # chroma_format_idc; 3 is 4:4:4
-    if chroma == 3:
-        settings.take(1)  # separate_colour_plane_flag
+    has_planes = chroma == 3 and settings.take(1) == 1  # separate_colour_plane_flag
     for _ in range(2):  # bit_depth_luma_minus8, bit_depth_chroma_minus8
         settings.unsigned()
     settings.take(1)  # qpprime_y_zero_transform_bypass_flag
@@ -133,6 +166,7 @@ def _skip_chroma_and_scaling(settings: _Bits) -> None:
         for number in range(12 if chroma == 3 else 8):
             if settings.take(1):  # seq_scaling_list_present_flag
                 _skip_scaling_list(settings, 16 if number < 6 else 64)
+    return has_planes
 
 
 def _skip_scaling_list(settings: _Bits, size: int) -> None:
@@ -162,6 +196,54 @@ def is_disposable(packet: bytes | memoryview, length_bytes: int) -> bool:
     return slices > 0 and at == len(packet)
 
 
+class FrameNumbers:
+    """Check that slice headers continue the numbers of the frames before (H.264, 7.4.3).
+
+    A decoder refuses a packet with a damaged slice header. One that is skipped would go unnoticed,
+    so only packets that continue the numbers are.
+
+    Args:
+        length_bytes: as `nal_length_bytes` says.
+        num_bits: as `frame_num_bits` says.
+    """
+
+    def __init__(self, length_bytes: int, num_bits: int) -> None:
+        self._length_bytes = length_bytes
+        self._num_bits = num_bits
+        self._expected: int | None = None  # `frame_num` behind the last frame that is referred to
+
+    def is_next(self, packet: bytes | memoryview) -> bool:
+        """Take the next packet in decoding order; return whether its slices have the next number.
+
+        `False` before the first frame that others refer to.
+        """
+        expected, previous, at = self._expected, -1, 0
+        is_next = expected is not None
+        while at + self._length_bytes < len(packet):
+            size = int.from_bytes(packet[at : at + self._length_bytes], "big")
+            at += self._length_bytes
+            kind, is_referred_to = packet[at] & 31, packet[at] & 0x60
+            if kind in (_SLICE, _KEY_SLICE):
+                first, slice_type, number = self._header(bytes(packet[at + 1 : at + _HEADER_BYTES]))
+                is_rising = first > previous and (previous >= 0 or first == 0)
+                is_next &= number == expected and slice_type <= _LAST_SLICE_TYPE and is_rising
+                previous = first
+                if is_referred_to:
+                    self._expected = (number + 1) % (1 << self._num_bits)
+            at += size
+        return is_next
+
+    def _header(self, unit: bytes) -> tuple[int, int, int]:
+        """Return first_mb_in_slice, slice_type and frame_num of a slice header (7.3.3)."""
+        header = _Bits(unit)
+        try:
+            first, slice_type = header.unsigned(), header.unsigned()
+            header.unsigned()  # pic_parameter_set_id
+            return first, slice_type, header.take(self._num_bits)
+        except ValueError:
+            return -1, -1, -1  # never right
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class SkippedFrame:
     """A frame that was not decoded; sorts by time."""
@@ -184,15 +266,21 @@ class FrameSkipping:
 
     Args:
         length_bytes: from `nal_length_bytes`.
+        numbers: checks slice headers.
         longest_step_back: in ticks; a longer one is a timestamp reset, and nothing is skipped.
         is_wanted: called with a frame's timestamp and the next one's, in ticks; with a later
             one where the next is not known.
     """
 
     def __init__(
-        self, length_bytes: int, longest_step_back: int, is_wanted: Callable[[int, int], bool]
+        self,
+        length_bytes: int,
+        numbers: FrameNumbers,
+        longest_step_back: int,
+        is_wanted: Callable[[int, int], bool],
     ) -> None:
         self._length_bytes = length_bytes
+        self._numbers = numbers
         self._longest_step_back = longest_step_back
         self._is_wanted = is_wanted
         self._ahead: deque[VideoPacket] = deque()
@@ -223,11 +311,13 @@ class FrameSkipping:
 
     def _classify(self, packet: VideoPacket) -> tuple[VideoPacket, bool]:
         """Return the packet and whether it can be skipped."""
+        is_next = self._numbers.is_next(memoryview(packet))
         if not self._is_regular or packet.pts is None:
             return packet, False
         following = bisect_right(self._timestamps, packet.pts)
         is_spare = (
-            following < len(self._timestamps)
+            is_next
+            and following < len(self._timestamps)
             and not (packet.is_keyframe or packet.is_discard or packet.is_corrupt)
             and not self._is_wanted(packet.pts, self._timestamps[following])
             and is_disposable(memoryview(packet), self._length_bytes)
@@ -263,4 +353,8 @@ def frame_skipping_for(
         return None
     if container not in _TIMING_PACKETS:
         return None
-    return FrameSkipping(length_bytes, longest_step_back, is_wanted)
+    num_bits = frame_num_bits(settings)
+    if num_bits is None:
+        return None
+    numbers = FrameNumbers(length_bytes, num_bits)
+    return FrameSkipping(length_bytes, numbers, longest_step_back, is_wanted)
