@@ -53,7 +53,19 @@ def test_an_unknown_key_is_rejected_by_name(own_settings, content, named, capfd)
     assert named in capfd.readouterr().err
 
 
-@pytest.mark.parametrize("content", ["model = \n", "model = 3\n", "\xff"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "model = \n",
+        "model = 3\n",
+        "\xff",
+        f"model = {'9' * 5000}\n",
+        f"model = {'[' * 50_000}\n",
+        f"model = {'{a=' * 20_000}\n",
+        "\0" * 1000,
+    ],
+    ids=["nothing", "number", "bytes", "digits", "lists", "tables", "zeros"],
+)
 def test_an_unreadable_file_is_named_and_kept(own_settings, content):
     own_settings.parent.mkdir()
     own_settings.write_bytes(content.encode("latin-1"))
@@ -73,6 +85,28 @@ def test_the_command_shows_and_sets_the_default(own_settings, capfd):
     assert run(["models", "default"]) == 0
     assert capfd.readouterr().out == "swin-b-k600\n"
     assert run(["models", "default", "swin-b-k60"]) == 5
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['"model" = "old"\n', "'model'='old'\n", '\ufeffmodel = "old"\n', "# a\nmodel\t= 'old'"],
+)
+def test_a_model_that_is_written_otherwise_is_changed(own_settings, content):
+    own_settings.parent.mkdir()
+    own_settings.write_text(content)
+    assert default_model() == "old"
+    set_default_model("new")
+    assert default_model() == "new"
+
+
+def test_a_model_over_several_lines_is_left_to_the_user(own_settings):
+    own_settings.parent.mkdir()
+    content = 'model = """\nold"""\n'
+    own_settings.write_text(content)
+    with pytest.raises(OptionError, match="over several lines") as caught:
+        set_default_model("new")
+    assert 'model = "new"' in str(caught.value.hint)
+    assert own_settings.read_text() == content
 
 
 @pytest.mark.slow

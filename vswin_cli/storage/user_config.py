@@ -19,6 +19,7 @@ from vswin_cli.storage.files import replacing_text, writing
 __all__ = ["cache_folder", "default_model", "set_default_model", "settings_path"]
 
 _KEYS = ("model",)
+_ENCODING = "utf-8-sig"  # some editors write a byte order mark
 
 
 def cache_folder() -> Path:
@@ -53,7 +54,7 @@ def default_model() -> str | None:
     model = content.get("model")
     if model is not None and not isinstance(model, str):
         raise OptionError(
-            f"{settings_path()}: `model` must be a name in quotes, got {model!r}",
+            f"{settings_path()}: `model` must be a name in quotes, got {model!r:.80}",
             hint="`vswin models default NAME` sets it",
         )
     return model
@@ -70,18 +71,24 @@ def set_default_model(reference: str) -> Path:
         OutputError: the file cannot be written.
     """
     path = settings_path()
-    _read(path)  # fails if it is not TOML: never overwrite a file that cannot be parsed
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    content = _read(path)  # fails if it is not TOML: never overwrite it then
+    lines = path.read_text(encoding=_ENCODING).splitlines() if path.is_file() else []
     line = f"model = {_quoted(reference)}"
-    own = [i for i, text in enumerate(lines) if text.partition("=")[0].strip() == "model"]
+    own = [i for i, text in enumerate(lines) if text.partition("=")[0].strip("\"' \t") == "model"]
     if own:
         lines[own[0]] = line
     else:
         lines.insert(0, line)  # above any [table]
+    text = "\n".join(lines) + "\n"
+    if _parsed(text) != {**content, "model": reference}:
+        raise OptionError(
+            f"cannot change `model` in {path}, as it is written there over several lines",
+            hint=f"write it there yourself: {line}",
+        )
     with writing(str(path)):
         path.parent.mkdir(parents=True, exist_ok=True)
     with replacing_text(path) as file:
-        file.write("\n".join(lines) + "\n")
+        file.write(text)
     return path
 
 
@@ -97,16 +104,28 @@ def _quoted(text: str) -> str:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    try:
+        return _loads(path.read_text(encoding=_ENCODING))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:  # also of what is made to break parsers
+        raise OptionError(
+            f"cannot read the configuration file {path}: {error}", hint="fix or remove it"
+        ) from error
+
+
+def _parsed(text: str) -> dict[str, Any] | None:
+    """Parse TOML; `None` if it is none."""
+    try:
+        return _loads(text)
+    except ValueError:
+        return None
+
+
+def _loads(text: str) -> dict[str, Any]:
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib
-    try:
-        content: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-        return content
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise OptionError(
-            f"cannot read the configuration file {path}: {error}", hint="fix or remove it"
-        ) from error
+    content: dict[str, Any] = tomllib.loads(text)
+    return content
