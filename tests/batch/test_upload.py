@@ -163,6 +163,34 @@ def test_only_what_is_new_is_uploaded_again(batch, folder, memory, tmp_path):
     }
 
 
+@pytest.mark.parametrize(
+    ("out", "name"),
+    [
+        ("memory://bucket/r.csv", "r.csv"),
+        ("memory://bucket/r.csv", "r.files.csv"),
+        ("memory://bucket/out/", "out/b.json"),
+    ],
+)
+def test_files_at_an_address_that_others_wrote_are_kept(batch, folder, memory, out, name):
+    memory.pipe(f"/bucket/{name}", b"precious")
+    code, _, err = batch(folder, "--out", out)
+    assert code == 8
+    assert f"memory://bucket/{name} exists and was not written by vswin" in err
+    assert memory.cat(f"/bucket/{name}") == b"precious"
+    assert memory.find("/bucket") == [f"/bucket/{name}"]
+    assert batch(folder, "--out", out, "--force")[0] == 0
+    assert memory.cat(f"/bucket/{name}") != b"precious"
+    assert batch(folder, "--out", out)[0] == 0  # now it is ours
+
+
+def test_results_at_an_address_are_recognised_without_a_record(batch, folder, memory):
+    for out in ("memory://bucket/r.csv", "memory://bucket/out/"):
+        assert batch(folder, "--out", out)[0] == 0
+    shutil.rmtree(Path(os.environ["XDG_CACHE_HOME"]) / "vswin" / "batch")
+    for out in ("memory://bucket/r.csv", "memory://bucket/out/"):
+        assert batch(folder, "--out", out)[0] == 0
+
+
 def test_a_failed_upload_is_repeated_by_the_next_run(batch, folder, memory, monkeypatch):
     put = type(memory).put
     calls = []

@@ -20,6 +20,13 @@ def test_the_best_score_is_named_with_label_time_and_onset():
     )
 
 
+def test_a_score_next_to_its_onset_gets_more_decimals():
+    with track_of(columns((8, 0.1), (2, 0.9995))) as track:
+        text = describe_near_miss(track, SegmentOptions(onset=0.9999))
+    assert "best score is 0.9995 for" in text
+    assert text.endswith("below its onset of 0.9999")
+
+
 def test_only_reported_labels_and_groups_count():
     with track_of(SCORES, labels=["pan", "tilt", "zoom", "static"]) as track:
         other = describe_near_miss(track, SegmentOptions(onset=0.9, exclude=("pan",)))

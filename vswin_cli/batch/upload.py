@@ -17,7 +17,7 @@ from vswin_cli.errors import OutputError
 from vswin_cli.storage.files import replacing_text
 from vswin_cli.storage.remote import upload
 
-__all__ = ["publish"]
+__all__ = ["publish", "uploaded_paths"]
 
 _FILES_AT_A_TIME = 200  # then the record is saved: an interrupted upload continues from there
 
@@ -34,8 +34,7 @@ def publish(target: Target, paths: Iterable[Path]) -> None:
     """
     if target.address is None:
         return
-    shard = target.shard
-    record = target.state / ("published.json" if shard is None else f"published-{shard}.json")
+    record = _record_path(target)
     done = read_record(record)
     new = {
         path: state
@@ -56,3 +55,13 @@ def publish(target: Target, paths: Iterable[Path]) -> None:
         done |= {str(path): new[path] for path in group}
         with replacing_text(record) as file:
             json.dump(done, file)
+
+
+def uploaded_paths(target: Target) -> set[Path]:
+    """Return the local paths of the files that earlier runs have uploaded."""
+    return {Path(name) for name in read_record(_record_path(target))}
+
+
+def _record_path(target: Target) -> Path:
+    shard = target.shard
+    return target.state / ("published.json" if shard is None else f"published-{shard}.json")

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vswin_cli.cli.output_paths import check_distinct
-from vswin_cli.cli.overwriting import check_overwrites
-from vswin_cli.errors import OptionError
+from vswin_cli.cli.overwriting import check_overwrites, is_own_file
+from vswin_cli.errors import OptionError, OutputError
 from vswin_cli.storage.files import check_destination, is_symlink, writing
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def check_replaced_files(target: Target, inputs: Sequence[BatchInput], *, force:
 
     A record in the journal's folder names the files per video that are ours, which may have been
     edited; other files must look like ours. A symbolic link is replaced itself: nothing is lost.
+    At an address the record of uploads takes the place of that record.
 
     Raises:
         OutputError: a file is there already and is not one of ours.
@@ -74,12 +75,36 @@ def check_replaced_files(target: Target, inputs: Sequence[BatchInput], *, force:
     from vswin_cli.batch.video_files import written_names
 
     if target.address is not None:
-        return  # these are in the cache
+        if not force:
+            _check_uploads(target, result_paths(target, inputs))
+        return
     known = {target.folder / name for name in written_names(target)}
     paths = (path for path in result_paths(target, inputs) if path not in known)
     check_overwrites(
         (path for path in paths if not (is_symlink(path) or _is_batch_table(path))), force=force
     )
+
+
+def _check_uploads(target: Target, paths: Sequence[Path]) -> None:
+    """Refuse to replace files at an address that no run of vswin has written.
+
+    Raises:
+        OutputError: one is there.
+        SourceError: it is there and cannot be read.
+    """
+    from vswin_cli.batch.upload import uploaded_paths
+    from vswin_cli.storage.remote import find_present, local_copy
+
+    done = uploaded_paths(target)
+    addresses = [target.destination_of(path) for path in paths if path not in done]
+    for address in find_present(target.address or "", addresses):
+        with local_copy(address) as copy:
+            is_ours = _is_batch_table(copy) or is_own_file(copy)
+        if not is_ours:
+            raise OutputError(
+                f"{address} exists and was not written by vswin",
+                hint="choose another name, or add --force to replace it",
+            )
 
 
 def _is_batch_table(path: Path) -> bool:

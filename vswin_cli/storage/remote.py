@@ -34,6 +34,7 @@ __all__ = [
     "RemoteState",
     "as_local_path",
     "check_can_upload",
+    "find_present",
     "has_wildcard",
     "is_remote",
     "list_remote",
@@ -146,7 +147,7 @@ def look_at(uri: str) -> RemoteState:
 
 @contextmanager
 def local_copy(uri: str, *, on_bytes: OnBytes | None = None) -> Iterator[Path]:
-    """Copy a remote video to a temporary file, removed at the end of the block.
+    """Copy a remote file to a temporary one, removed at the end of the block.
 
     Args:
         uri: address.
@@ -182,6 +183,21 @@ def check_can_upload(address: str) -> None:
             hint="give a path, or an s3, gs or other address that fsspec can write to",
         )
     _file_system(address)
+
+
+def find_present(folder: str, addresses: Sequence[str]) -> list[str]:
+    """Return those of the addresses in a folder where a file is; none where the folder is unknown.
+
+    A folder that cannot be listed counts as empty: uploading into it will tell what is wrong.
+    """
+    try:
+        system = _file_system(folder)
+        system.invalidate_cache()
+        names = [system._strip_protocol(address) for address in addresses]
+        there = set(system.find(folder)) if len(names) > 1 else {*filter(system.isfile, names)}
+    except Exception:  # the back ends have no common base for their errors
+        return []
+    return [address for address, name in zip(addresses, names, strict=True) if name in there]
 
 
 def upload(files: Sequence[tuple[Path, str]]) -> None:

@@ -41,11 +41,15 @@ def describe_near_miss(track: ScoreTrack, options: SegmentOptions) -> str:
     distance, score, cell, column = best
     where = f"`{view.names[columns[column]]}` at {clock_text(track.cell_start_seconds(cell))}"
     if distance < 0:
-        return (
-            f"no segments: the best score is {score:.2f} for {where}, "
-            f"below its onset of {onsets[column]:.2f}"
-        )
+        low, high = _apart(score, float(onsets[column]))
+        return f"no segments: the best score is {low} for {where}, below its onset of {high}"
     return (
         f"no segments: {where} has a score of {score:.2f}, but smoothing, the minimum duration, "
         "margin or entropy removed it"
     )
+
+
+def _apart(low: float, high: float) -> tuple[str, str]:
+    """Format two different scores with as many decimals, from two up, as tell them apart."""
+    digits = next((n for n in range(2, 7) if round(low, n) != round(high, n)), 7)
+    return f"{low:.{digits}f}", f"{high:.{digits}f}"
