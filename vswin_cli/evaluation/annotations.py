@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from vswin_cli.config import parse_seconds
 from vswin_cli.errors import OptionError, SourceError
-from vswin_cli.evaluation.reading import read_text
+from vswin_cli.evaluation.reading import guarded, read_text
 from vswin_cli.export.naming import from_spreadsheet
 from vswin_cli.storage.csv_rows import read_rows
 from vswin_cli.storage.humanize import counted
@@ -145,6 +145,7 @@ def video_id(name: str) -> str:
     return base.removeprefix("v_")  # as ActivityNet names its files
 
 
+@guarded
 def read_annotations(path: Path, *, subset: str | None = None) -> Annotations:
     """Read intervals from a file of any of the known kinds.
 

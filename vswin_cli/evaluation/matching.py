@@ -11,7 +11,7 @@ from pathlib import Path
 
 from vswin_cli.errors import OptionError, SourceError
 from vswin_cli.evaluation.annotations import Annotations
-from vswin_cli.evaluation.reading import read_text
+from vswin_cli.evaluation.reading import guarded, read_text
 from vswin_cli.storage.csv_rows import read_rows
 from vswin_cli.storage.humanize import counted
 
@@ -104,6 +104,7 @@ def _some(names: Iterable[str]) -> str:
     return ", ".join(repr(name) for name in ordered[:_SHOWN]) + more
 
 
+@guarded
 def read_label_map(path: Path) -> dict[str, str]:
     """Read a map from labels of the prediction to labels of the ground truth.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vswin_cli.errors import SourceError
-from vswin_cli.evaluation.reading import read_text
+from vswin_cli.evaluation.reading import guarded, read_text
 from vswin_cli.storage.csv_rows import read_rows
 from vswin_cli.storage.remote import is_remote
 from vswin_cli.storage.sources import VideoSource
@@ -27,6 +27,7 @@ class LabelledVideo:
     """Row of the head."""
 
 
+@guarded
 def read_video_list(
     path: Path, labels: Sequence[str], *, root: Path | None = None
 ) -> list[LabelledVideo]:

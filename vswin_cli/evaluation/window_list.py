@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vswin_cli.config import parse_seconds
 from vswin_cli.errors import OptionError, SourceError
-from vswin_cli.evaluation.reading import read_text
+from vswin_cli.evaluation.reading import guarded, read_text
 from vswin_cli.storage.csv_rows import read_rows
 from vswin_cli.storage.remote import is_remote
 from vswin_cli.storage.sources import VideoSource
@@ -62,6 +62,7 @@ class WindowList:
     """Left out because of their label."""
 
 
+@guarded
 def read_window_list(
     path: Path, labels: Sequence[str], *, exclude: Collection[str] = (), root: Path | None = None
 ) -> WindowList:
