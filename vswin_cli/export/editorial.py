@@ -105,6 +105,7 @@ def _edl(timeline: Timeline, rate: EditRate, *, drop: bool) -> str:
     events = zip(timeline.segments, spans, _lanes(spans), strict=True)
     for number, (segment, (start, end), lane) in enumerate(events, 1):
         first, last = timecode(start, rate, drop=drop), timecode(end, rate, drop=drop)
+        # CMX3600 has a single video track, `V`; further ones are an extension.
         track = "V" if lane == 0 else f"V{lane + 1}"
         colour = _EDL_COLOURS[colour_index(segment.label, len(_EDL_COLOURS))]
         lines += [

@@ -124,6 +124,7 @@ def video_ids(uris: Sequence[str], *, prefix: str = "") -> list[str]:
             f"this format names videos by their path without {ends}, and `{double}` comes twice",
             hint="leave one of them out, or choose jsonl or csv",
         )
+    # The shortest name that no other video shares, so that ids stay readable.
     owners = Counter(name for path in paths for name in _names_of(path))
     return [next((n for n in _names_of(path) if n and owners[n] == 1), path) for path in paths]
 

@@ -70,6 +70,7 @@ def _flat_cues(segments: Sequence[Segment]) -> list[tuple[int, int, str]]:
     holding: list[tuple[int, int, Segment]] = []
     cues: list[tuple[int, int, str]] = []
     begun = 0
+    # Between two neighbouring edges the set of segments does not change: one cue each.
     for start, end in itertools.pairwise(edges):
         while begun < len(waiting) and waiting[begun][0] <= start:
             holding.append(waiting[begun])

@@ -29,6 +29,8 @@ def crop_offsets(height: int, width: int, size: int, crops: Literal[1, 3]) -> li
     y, x = (height - size) // 2, (width - size) // 2
     if crops == 1:
         return [(y, x)]
+    # (2y, 2x) is the opposite corner: the far end of the longer side where the crop is as large as
+    # the shorter one.
     return [(0, 0), (2 * y, 2 * x), (y, x)] if height != width else [(y, x)] * 3
 
 
@@ -46,6 +48,7 @@ def make_views(frames: Tensor, spec: InputSpec, crops: Literal[1, 3], dtype: tor
     """
     size = spec.crop_size
     offsets = crop_offsets(frames.shape[1], frames.shape[2], size, crops)
+    # Scaled by 255 here, which saves a division of all pixels by 255.
     mean = torch.tensor(spec.mean, device=frames.device).view(3, 1, 1, 1) * 255
     std = torch.tensor(spec.std, device=frames.device).view(3, 1, 1, 1) * 255
     shape = (len(offsets), 3, len(frames), size, size)

@@ -94,6 +94,7 @@ def pack_track(track: ScoreTrack, options: SegmentOptions, max_bytes: int) -> Pa
     ordered = wanted[np.argsort(-largest[wanted], kind="stable")]
     enough = max(_MAX_LABELS, int(np.count_nonzero(largest[wanted] >= options.onset)))
     carried = ordered[:enough]
+    # Exact scores if all columns fit; rounding is preferred to leaving labels out.
     bits: Bits = 16
     count, text = _pack(track, view, carried, bits, max_bytes)
     if count < len(carried):

@@ -265,6 +265,7 @@ def replacing_binary(path: Path) -> Iterator[IO[bytes]]:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
+            # `mkstemp` makes files that only their owner can read.
             temporary.chmod(_mode_for(path))
             temporary.replace(path)
         except BaseException:
@@ -328,6 +329,6 @@ def _mode_for(path: Path) -> int:
     """Return the mode of the replaced file, or that of a new file under this umask."""
     with suppress(OSError):
         return path.stat().st_mode & 0o777
-    mask = os.umask(0)
+    mask = os.umask(0)  # can only be read by setting it
     os.umask(mask)
     return 0o666 & ~mask

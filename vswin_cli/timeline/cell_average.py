@@ -90,6 +90,7 @@ class CellAverage:
         rows = slice(first - len(self._valid), stop - len(self._valid))
         self._sum[rows] += shares @ values  # (cells, d) @ (d, K)
         self._weight[rows] += shares.sum(axis=1)
+        # Instants have no weights: the maximum over clips is kept beside the weighted sum.
         if len(self._instants):
             inside = half_inside(overlaps, cells, edges)
             best = highest(values[:, self._instants], inside)

@@ -27,7 +27,7 @@ def describe_near_miss(track: ScoreTrack, options: SegmentOptions) -> str:
         if not len(cells):
             continue
         scores = view.apply(rows[cells], columns)
-        # Distance to the label's own onset: weights may advise a lower one for single labels.
+        # Distance to the label's own onset, which the card may recommend for single labels.
         cell, column = divmod(int((scores - onsets).argmax()), len(columns))
         found = (
             float(scores[cell, column] - onsets[column]),

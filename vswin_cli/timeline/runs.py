@@ -155,6 +155,7 @@ def _best_path(scores: Floats, active: Flags, switch_cost: float) -> NDArray[np.
 
     Every cell must have an active label. Ties go to the lower index.
     """
+    # Only labels active somewhere in the run are states, usually a few of hundreds.
     labels = np.flatnonzero(active.any(axis=0))
     if len(labels) == 1:
         return np.full(len(active), labels[0])
@@ -163,6 +164,8 @@ def _best_path(scores: Floats, active: Flags, switch_cost: float) -> NDArray[np.
     total = gains[0]
     stay = np.arange(len(labels))
     for cell in range(1, len(gains)):
+        # All switches cost the same, so the best label before is the only one to come from: one
+        # comparison per label instead of one per pair.
         best = int(total.argmax())
         changes = total[best] - switch_cost > total
         came_from[cell] = np.where(changes, best, stay)

@@ -153,7 +153,8 @@ class ScoreTrack(AveragedCells):
 
     def count_clips(self, start_seconds: float, end_seconds: float) -> int:
         """Count the clips that overlap `[start_seconds, end_seconds)`."""
-        # Those that began before its end, less those that were over before its start.
+        # The clips that began before its end, minus those that ended before its start. Clips have
+        # different numbers of valid steps, so that their ends need not be in order.
         begun = np.searchsorted(self.clip_starts_seconds, end_seconds, side="left")
         over = np.searchsorted(np.sort(self.clip_ends_seconds), start_seconds, side="right")
         return int(begun - over)

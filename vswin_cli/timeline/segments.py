@@ -238,6 +238,7 @@ def _columns(
         out[low:high] = view.apply(rows[cells[low:high] - first], wanted)
     states = [i for i, column in enumerate(wanted) if view.names[column] not in options.instants]
     out[:, states] = smooth(out[:, states], _cells_at_most(options.smooth_seconds, track))
+    # Gated after smoothing, which would otherwise spread the -1 to neighbouring cells.
     out[gated[cells]] = -1.0
     return out
 
@@ -285,6 +286,7 @@ def _settle(
     # To interrupt another label's run, a label must exceed it by the hysteresis for the minimum
     # duration: that is the cost of switching there and back, hence half of it for each.
     cost = shortest * max(options.onset - options.offset, 0.05) / 2
+    # Ends, because each round removes active cells.
     while True:
         kept = limit_labels(scores, active, options.max_labels, cost)
         runs = [(i, run) for i in range(len(columns)) for run in runs_of(kept[:, i])]

@@ -104,6 +104,7 @@ class _Supervisor:
             try:
                 event = self._next_event()
             except queue.Empty:
+                # Killed by the watchdog: a native call that hangs reacts to nothing else.
                 self._child.kill()
                 what = f"made no progress for {self._options.stall_timeout_seconds:g} s"
                 yield from self._complete("decode_timeout", what)

@@ -104,6 +104,7 @@ class Intervals:
             declared_seconds: duration of the first one in the container. A still with a matching
                 duration is not a gap: screen recordings have them.
         """
+        # Once the budget for stills is used up, every longer step is a gap.
         if step_seconds - _SHOWN_BEFORE_GAP_SECONDS > self._stills_left_seconds:
             return True
         # A step of a few intervals is a dropped frame or a variable rate, and one below half a

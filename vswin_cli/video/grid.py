@@ -95,6 +95,7 @@ class GridWalker:
         """Return the positions within `[begin, end)` that are not filled yet, if analysed."""
         plan = self._plan
         limit = sys.float_info.max if plan.end_seconds is None else plan.end_seconds
+        # By index the tolerance applies to the edges of the analysed part, not to positions.
         if plan.by == "index":
             inside = plan.start_seconds - self._tolerance <= begin < limit - self._tolerance
             return range(self._next, self._next + inside)

@@ -65,6 +65,7 @@ class SeekPlanner:
         Seeks in MPEG streams go by bytes and decode times and may land late; AVI and damaged
         indexes are off by more. Yields nothing if timestamps are not continuous.
         """
+        # Margins grow, because each seek that lands late costs the decoding of a key frame.
         if self.has_continuous_timestamps:
             for margin in _SEEK_MARGINS_SECONDS:
                 if margin < target_seconds:

@@ -98,6 +98,7 @@ class TimestampUnwrapper:
         jump = seconds - newest
         if jump <= _FREE_JUMP_SECONDS:
             return seconds, False
+        # One budget for all jumps together, because many short ones would add up to years, too.
         possible = min(jump, self.longest_jumps_seconds)
         self.longest_jumps_seconds -= possible
         if possible == jump:

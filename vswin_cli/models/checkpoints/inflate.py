@@ -47,8 +47,10 @@ def inflate(
     for name, tensor in state.items():
         value = tensor.float()
         if name == "patch_embed.proj.weight":
+            # Divided by the number of frames, so that identical frames give the 2D network's sum.
             value = value.unsqueeze(2).repeat(1, 1, patch_frames, 1, 1) / patch_frames
         elif name.endswith("relative_position_bias_table"):
+            # The same bias at every distance in time, of which there are 2P - 1.
             value = _resize(value, 2 * height - 1, f"{where}: {name}").repeat(2 * frames - 1, 1)
         if not name.startswith("head."):
             inflated[name] = value.contiguous()

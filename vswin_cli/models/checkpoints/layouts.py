@@ -245,6 +245,8 @@ def _window(num_rows: int, named: NamedTensors, where: str) -> Grid:
         square = [window for window in candidates if window[1] == window[2]]
         return min(square, key=lambda w: (abs(w[1] - _USUAL_WINDOW_SIDE), w))
     (name, index), *_ = named.indices.items()
+    # The row count of the table leaves several windows possible; the index also has the number of
+    # tokens, and its order distinguishes height from width.
     tokens = isqrt(index.numel())
     for window in candidates:
         if prod(window) == tokens:

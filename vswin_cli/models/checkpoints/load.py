@@ -191,6 +191,7 @@ def build_model(checkpoint: Checkpoint, card: ModelCard) -> LoadedModel:
         num_classes=checkpoint.num_classes,
         notes=notes,
     )
+    # Built without memory and random numbers, as every parameter is replaced.
     with torch.device("meta"):
         network = VideoSwin(checkpoint.architecture, checkpoint.num_classes)
     network.load_state_dict(checkpoint.state, assign=True)
@@ -234,6 +235,7 @@ def _put_in_place(finished: Path, folder: Path) -> None:
     if not folder.exists():
         finished.rename(folder)
         return
+    # Two renames, as a folder that is not empty cannot be replaced by one.
     aside = finished.with_suffix(".old")
     folder.rename(aside)
     try:
