@@ -300,3 +300,9 @@ def kill_after(videos: int, arguments: list[str]) -> None:
             assert time.monotonic() < deadline
             time.sleep(0.005)
         os.kill(child.pid, signal.SIGKILL)
+
+
+def test_a_name_that_no_file_can_have_has_a_key(folder):
+    worker = Worker()
+    evaluate(listed(folder, "a\0b"), worker)
+    assert len(worker.done) == 1

@@ -10,7 +10,14 @@ from vswin_cli.cli.app import run
 from vswin_cli.errors import OutputError
 from vswin_cli.export import write_timeline
 from vswin_cli.models.weights.store import locked
-from vswin_cli.storage.files import check_destination, is_private, replacing_text
+from vswin_cli.storage.files import (
+    absence,
+    check_destination,
+    is_file,
+    is_private,
+    is_there,
+    replacing_text,
+)
 
 LONG = "a" * 300
 PATHS = {
@@ -111,3 +118,11 @@ def test_a_folder_that_takes_no_files_is_not_called_missing():
     with pytest.raises(OutputError, match=r"/proc takes no new files") as caught:
         check_destination(Path("/proc/x.json"))
     assert caught.value.hint == "write to a folder that accepts new files"
+
+
+def test_a_name_with_a_null_byte_leads_to_nothing():
+    problem = absence(Path("a\0b.mp4"))
+    assert problem is not None
+    assert "no file can have this name" in str(problem.strerror)
+    assert not is_there(Path("a\0b.mp4"))
+    assert not is_file(Path("a\0b.mp4"))

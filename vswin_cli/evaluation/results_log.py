@@ -227,7 +227,7 @@ def _key(video: LabelledVideo) -> str:
     location, size, date = video.source.place, -1, -1
     if path is not None:
         location = os.fsdecode(path.absolute())
-        with suppress(OSError):
+        with suppress(OSError, ValueError):  # a null byte in the list
             status = path.stat()
             size, date = status.st_size, status.st_mtime_ns
     # The class, too: an outcome holds its rank.

@@ -173,6 +173,8 @@ def absence(path: Path) -> OSError | None:
         path.stat()
     except OSError as error:
         return error
+    except ValueError as error:  # a null byte, from a list or a timeline
+        return OSError(errno.EINVAL, f"no file can have this name ({error})", str(path))
     return None
 
 

@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
@@ -117,8 +117,12 @@ class VideoSource:
 def _full_path(path: Path) -> str:
     """Make a path absolute, without `..` and with its symbolic links as they are named."""
     full = os.path.abspath(path)  # noqa: PTH100  # `resolve` follows links
-    # After a linked folder `..` is not the folder that the text suggests: then it is kept.
-    return full if os.path.realpath(full) == os.path.realpath(path) else str(path.absolute())
+    # After a linked folder `..` is not the folder that the text suggests: then it is kept. A null
+    # byte makes `realpath` fail; such a path leads nowhere, and opening it tells so.
+    with suppress(ValueError):
+        if os.path.realpath(full) == os.path.realpath(path):
+            return full
+    return str(path.absolute())
 
 
 @contextmanager
