@@ -72,3 +72,22 @@ def test_resize_equals_exact_bilinear_within_rounding(height, width):
         (1 - x) * image[down][:, left] + x * image[down][:, right]
     )
     assert np.abs(resize_bilinear(image, height, width) - exact).max() <= 1.0
+
+
+@pytest.mark.parametrize("threads", [None, 1, 3])
+def test_images_do_not_depend_on_the_threads_that_scale(threads):
+    frame = frame_of(np.random.default_rng(0).integers(0, 256, (97, 150, 3), np.uint8), "yuv420p")
+    image = ImageResizer(32, threads=threads).resize(frame, 0)
+    np.testing.assert_array_equal(image, ImageResizer(32).resize(frame, 0))
+
+
+def test_a_scaler_without_an_option_for_threads_scales_all_the_same():
+    class Older:
+        def reformat(self, frame, width, height, layout, *, interpolation):
+            return frame.reformat(width, height, layout, interpolation=interpolation)
+
+    frame = frame_of(np.full((64, 64, 3), 200, np.uint8), "yuv420p")
+    resizer = ImageResizer(32, threads=1)
+    resizer._reformatter = Older()
+    for _ in range(2):
+        assert resizer.resize(frame, 0).shape == (32, 32, 3)

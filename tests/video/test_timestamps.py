@@ -1,10 +1,12 @@
 """Times of frames whose timestamps reset, jump or are damaged."""
 
+from fractions import Fraction
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vswin_cli.video.timestamps import TimestampUnwrapper
+from vswin_cli.video.timestamps import TimestampUnwrapper, to_seconds
 
 STEP = 0.1
 
@@ -98,3 +100,10 @@ def test_jumps_are_limited_by_the_size_of_the_file():
     expected += [second, second + STEP, second + 2 * STEP, second + 3 * STEP]
     assert times(stamps, unwrapper) == expected
     assert codes(unwrapper) == ["STRETCHED_CLOCK"]
+
+
+@pytest.mark.parametrize("tick", [Fraction(1, 90_000), Fraction(1001, 30_000), Fraction(1, 3)])
+@pytest.mark.parametrize("origin", [Fraction(0), Fraction(-7, 11), Fraction(2**40, 3)])
+@pytest.mark.parametrize("timestamp", [-5, 0, 1, 12_345_678_901, 2**60])
+def test_seconds_are_those_of_exact_arithmetic_rounded_once(timestamp, tick, origin):
+    assert to_seconds(timestamp, tick, origin) == float(timestamp * tick - origin)

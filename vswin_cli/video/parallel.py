@@ -39,6 +39,9 @@ _CODECS = ("h264", "hevc", "vp8", "vp9", "av1")  # decoding can start at their k
 _CONTAINERS = ("mov", "matroska")  # with an index of key frames
 _WORTHWHILE_SECONDS = 20.0  # of video; each decoder opens the file for itself
 _SECONDS_PER_DECODER = 4.0  # of video; further decoders would get no range
+_RANGE_SECONDS = 4.0  # of video at the least; the key frame behind a range is decoded twice
+_RANGE_SECONDS_OF_MANY = 2.0  # with more than a few decoders, for the memory of all their ranges
+_FEW_DECODERS = 4
 _WAITING_BYTES = 1 << 30  # for images that are not taken yet
 
 
@@ -120,7 +123,8 @@ def _limits(
     height, width = resized_shape(reader.info.height, reader.info.width, short_side)
     rate = min(images_per_second, reader.info.frame_rate or images_per_second)
     seconds = _WAITING_BYTES / (3 * height * width * rate)
-    return RangeLimits(decoders + max(1, decoders // 2), seconds)
+    length = _RANGE_SECONDS if decoders <= _FEW_DECODERS else _RANGE_SECONDS_OF_MANY
+    return RangeLimits(decoders + max(1, decoders // 2), seconds, length)
 
 
 class ParallelDecoder:

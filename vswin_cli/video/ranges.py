@@ -18,7 +18,6 @@ from vswin_cli.video.frames import TimedFrame
 
 __all__ = ["Range", "RangeDecoder", "RangeLimits", "RangeQueue", "UnsoundRangeError"]
 
-_RANGE_SECONDS = 4.0  # at the least; a range ends with the first key frame behind that
 _LONGEST_RANGE_SECONDS = 20.0  # all images of a range may be in memory at once
 
 FindKeyframe = Callable[[float], "float | None"]
@@ -86,6 +85,8 @@ class RangeLimits:
     num_ranges: int
     seconds: float
     """Of video; one range is open whatever its length."""
+    range_seconds: float = 4.0
+    """Of a range at the least; it ends with the first key frame behind that."""
 
 
 class RangeQueue:
@@ -205,7 +206,7 @@ class RangeQueue:
 
     def _next(self, find_keyframe: FindKeyframe) -> Range | None:
         begin = self._claimed_seconds
-        end = find_keyframe(begin + _RANGE_SECONDS)
+        end = find_keyframe(begin + self._limits.range_seconds)
         if end is None or not begin < end <= begin + _LONGEST_RANGE_SECONDS:
             end = self._until_seconds
         if end >= self._until_seconds:

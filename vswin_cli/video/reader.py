@@ -33,7 +33,7 @@ from vswin_cli.video.memory_limit import limit_threads
 from vswin_cli.video.packets import PacketReader
 from vswin_cli.video.seek import SeekPlanner
 from vswin_cli.video.skip import IsWanted, SkippedFrame, frame_skipping_for
-from vswin_cli.video.timestamps import RESET_SECONDS, TimestampUnwrapper
+from vswin_cli.video.timestamps import RESET_SECONDS, TimestampUnwrapper, to_seconds
 
 __all__ = ["TimedFrame", "VideoReader"]
 
@@ -226,7 +226,8 @@ class VideoReader:
             seconds, is_break = self._unwrapper.time_of_next(self._stamp(frame), self._next_stamp)
             self._newest_seconds = max(self._newest_seconds, seconds)
             pixels = None if isinstance(frame, SkippedFrame) else frame
-            declared = float((frame.duration or 0) * (frame.time_base or self._time_base))
+            tick = frame.time_base or self._time_base
+            declared = (frame.duration or 0) * tick.numerator / tick.denominator
             yield TimedFrame(seconds, declared, quarter_turn(frame.rotation), pixels, is_break)
 
     def _next(self) -> av.VideoFrame | SkippedFrame | None:
@@ -279,7 +280,7 @@ class VideoReader:
         packet = next(self._file.packets(), None)
         if packet is None or packet.pts is None or not packet.is_keyframe or packet.is_corrupt:
             return None
-        return float(packet.pts * self._time_base - self._origin)
+        return to_seconds(packet.pts, self._time_base, self._origin)
 
     def _seek_once(self, landing_seconds: float, latest_seconds: float) -> bool:
         """Seek and decode one frame; return whether it is at or before `latest_seconds`."""
@@ -371,8 +372,8 @@ class VideoReader:
         """Return whether the frame of a packet, on display until the next, is wanted."""
         if self.is_wanted is None:
             return True
-        begin, end = (float(ticks * self._time_base - self._origin) for ticks in (pts, next_pts))
-        return self.is_wanted(begin, end)
+        tick, origin = self._time_base, self._origin
+        return self.is_wanted(to_seconds(pts, tick, origin), to_seconds(next_pts, tick, origin))
 
     @property
     def _is_damaged(self) -> bool:
@@ -391,4 +392,4 @@ class VideoReader:
         """Return the file's time of a frame, from the origin; `None` without a timestamp."""
         if frame.pts is None:
             return None
-        return float(frame.pts * (frame.time_base or self._time_base) - self._origin)
+        return to_seconds(frame.pts, frame.time_base or self._time_base, self._origin)

@@ -38,12 +38,17 @@ class ImageResizer:
     Args:
         short_side: pixels of the shorter side.
         resize: the method, see `DecodeOptions.resize`.
+        threads: for scaling one frame; by default as many as there are cores. Images do not
+            depend on it.
     """
 
-    def __init__(self, short_side: int, resize: Resize = "fast") -> None:
+    def __init__(
+        self, short_side: int, resize: Resize = "fast", *, threads: int | None = None
+    ) -> None:
         self._short_side = short_side
         self._resize = resize
         self._reformatter: VideoReformatter | None = None
+        self._more = {} if threads is None else {"threads": threads}
 
     def shape(self, frame: VideoFrame) -> tuple[int, int]:
         """Return height and width of the resized image, before rotation."""
@@ -80,9 +85,15 @@ class ImageResizer:
             from av.video.reformatter import VideoReformatter
 
             self._reformatter = VideoReformatter()
-        return self._reformatter.reformat(
-            frame, width=width, height=height, format="rgb24", interpolation="BILINEAR"
-        )
+        try:
+            return self._reformatter.reformat(
+                frame, width, height, "rgb24", interpolation="BILINEAR", **self._more
+            )
+        except TypeError:
+            if not self._more:
+                raise
+        self._more = {}  # older versions of PyAV use one thread and have no such option
+        return self.scale(frame, height, width)
 
 
 def resize_bilinear(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

@@ -63,7 +63,7 @@ class _Sampler:
         self._reader = reader
         self._plan = plan
         self._options = options
-        self._resizer = ImageResizer(plan.short_side, options.resize)
+        self._resizer = ImageResizer(plan.short_side, options.resize, threads=options.threads)
         tolerance = min(ROUNDING_SECONDS, reader.info.time_base_seconds)
         self._walker = GridWalker(plan, tolerance, reader.info.declared_duration_seconds)
         self._tolerance = tolerance

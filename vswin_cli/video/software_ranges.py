@@ -36,7 +36,7 @@ class SoftwareRangeDecoder:
     ) -> None:
         self._is_wanted = is_wanted
         self._first_seconds = first_seconds
-        self._resizer = ImageResizer(short_side)
+        self._resizer = ImageResizer(short_side, threads=1)  # the other cores decode
         self._reader = VideoReader(path, strict=True)
         self._reader.decode_only(is_wanted)
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from fractions import Fraction
 
 from vswin_cli.storage.humanize import counted
 from vswin_cli.video.info import MediaWarning
 
-__all__ = ["RESET_SECONDS", "TimestampUnwrapper"]
+__all__ = ["RESET_SECONDS", "TimestampUnwrapper", "to_seconds"]
 
 RESET_SECONDS = 0.5
 """A step back in time by more than this is a timestamp reset, not reordering."""
@@ -138,3 +139,18 @@ class TimestampUnwrapper:
             text = f"{counted(self._num_misplaced, 'damaged timestamp')} corrected from neighbours"
             found.append(MediaWarning("DAMAGED_TIMESTAMPS", text))
         return tuple(found)
+
+
+def to_seconds(timestamp: int, tick: Fraction, origin: Fraction) -> float:
+    """Convert a timestamp to seconds from an origin: `timestamp * tick - origin`, rounded once.
+
+    Args:
+        timestamp: in ticks.
+        tick: in seconds.
+        origin: in seconds.
+    """
+    # In whole numbers, which round the same: with fractions this took half of the interpreter's
+    # time per frame, and all decoders of a video share the interpreter.
+    scale = tick.denominator
+    distance = timestamp * tick.numerator * origin.denominator - origin.numerator * scale
+    return distance / (scale * origin.denominator)
