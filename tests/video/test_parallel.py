@@ -159,10 +159,10 @@ def test_damage_is_reported_as_by_one_decoder(tmp_path, given, place):
 def test_decoding_anew_gives_signs_of_life(tmp_path, monkeypatch):
     path = make_video(tmp_path / "a.mp4", VIDEO)
     monkeypatch.setattr("vswin_cli.video.sampler._PROGRESS_SECONDS", 0.0)
-    break_after(30, monkeypatch, RuntimeError)
+    break_after(34, monkeypatch, RuntimeError)
     events = list(decode_samples(path, PLAN, PARALLEL))
     signs = [event for event in events if isinstance(event, Progress)]
-    assert len(signs) > VIDEO.num_frames + 200
+    assert len(signs) > VIDEO.num_frames + 100
     assert signs == sorted(signs, key=lambda sign: (sign.frames_decoded, sign.seconds))
     assert events[-1].frames_decoded == VIDEO.num_frames
 
