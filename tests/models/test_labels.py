@@ -279,3 +279,10 @@ def test_a_list_of_gigabytes_is_not_read(tmp_path):
         file.truncate(1 << 33)
     with pytest.raises(LabelsError, match="too large"):
         LabelMap.from_file(path)
+
+
+@pytest.mark.parametrize("text", ["1|run\n0|walk\n", "0 | walk\n1 | run\n", "run|1\nwalk|0\n"])
+def test_a_bar_separates_index_and_name(tmp_path, text):
+    path = tmp_path / "labels.txt"
+    path.write_text(text)
+    assert LabelMap.from_file(path).names == ("walk", "run")

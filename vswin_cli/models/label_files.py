@@ -27,10 +27,10 @@ _NAME_COLUMNS = (
     "name", "text", "label_name", "class_name", "display_name", "label", "class", "category",
     "action", "description",
 )  # fmt: skip
-_BEFORE = re.compile(r"""["']?(\d+)["']?\s*(?:[\t,;:=]|[.)]\s|\s-\s|\s)\s*(\S.*)""")
+_BEFORE = re.compile(r"""["']?(\d+)["']?\s*(?:[\t,;:=|]|[.)]\s|\s-\s|\s)\s*(\S.*)""")
 # A blank does not separate an index after the name: "camera 1", "camera 2" are names.
-_BEHIND = re.compile(r"""(.*\S)\s*[\t,;:=]\s*["']?(\d+)["']?""")
-_ONLY_INDEX = re.compile(r"""["']?\d+["']?\s*[\t,;:=]?""")
+_BEHIND = re.compile(r"""(.*\S)\s*[\t,;:=|]\s*["']?(\d+)["']?""")
+_ONLY_INDEX = re.compile(r"""["']?\d+["']?\s*[\t,;:=|]?""")
 _DELIMITERS = (";", "\t", "|")
 
 
