@@ -160,3 +160,16 @@ def test_an_impossible_length_in_the_header_is_no_loss(tmp_path, codec):
     report = report_of(path)
     assert (report.status, report.gaps, report.frames_decoded) == ("ok", (), 300)
     assert "DURATION_MISMATCH" in [warning.code for warning in report.warnings]
+
+
+def test_a_damaged_middle_before_a_sound_last_packet_is_missing(tmp_path):
+    path = make_video(tmp_path / "a.ts", replace(RECIPE, b_frames=0))
+    content = bytearray(path.read_bytes())
+    begin = len(content) // 2 // 188 * 188
+    starts = [at for at in range(begin, len(content), 188) if content[at + 1] == 0x41]  # of a frame
+    for at in range(begin, starts[-1], 188):  # the headers of transport packets stay
+        content[at + 12 : at + 188] = noise(176)
+    path.write_bytes(content)
+    report = report_of(path)
+    assert report.status == "partial"
+    assert report.coverage < 0.8

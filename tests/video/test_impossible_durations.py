@@ -44,3 +44,15 @@ def test_a_frame_a_second_gives_no_warning(tmp_path):
     report = events_of(make_video(tmp_path / "a.mp4", recipe), PLAN)[-1]
     assert (report.status, report.gaps) == ("ok", ())
     assert report.duration_seconds == pytest.approx(100)
+
+
+def test_frames_that_an_edit_list_drops_because_of_a_stretched_clock_are_missing(tmp_path):
+    recipe = replace(RECIPE, num_frames=600, b_frames=2)
+    path = make_video(tmp_path / "a.mp4", recipe)
+    content = bytearray(path.read_bytes())
+    at = content.index(b"mdhd") + 16
+    content[at : at + 4] = (1).to_bytes(4, "big")  # ticks per second of the media
+    path.write_bytes(content)
+    report = events_of(path, PLAN)[-1]
+    assert report.status == "partial"
+    assert report.coverage < 0.9

@@ -7,7 +7,7 @@ whole file behind the first, as made by `cat a.mp4 b.mp4`, which FFmpeg does not
 
 from __future__ import annotations
 
-from vswin_cli.video.frame_rate import Intervals
+from vswin_cli.video.frame_rate import GAP_SECONDS, Intervals
 from vswin_cli.video.info import EndReason
 from vswin_cli.video.reader import VideoReader
 from vswin_cli.video.structure import second_movie
@@ -32,14 +32,19 @@ def missing_end(
     info = reader.info
     declared = info.declared_duration_seconds or 0.0
     if declared > info.longest_seconds:  # more than the file could hold: a damaged header
-        declared = 0.0
+        # Frames that an edit list drops because of a stretched clock are lost all the same.
+        declared = info.longest_seconds if intervals.are_stretched else 0.0
+    if intervals.are_stretched and declared - last_end > GAP_SECONDS:
+        return "read_error", declared
     if reader.read_failed:
         return "read_error", max(declared, last_end)
     if info.cut_off:
         return "truncated", max(declared, last_end)
     if _ends_early(reader, last_end, intervals):
         return ("truncated" if info.cut_off is None else "end"), declared
-    lost_seconds = max(_undecoded_seconds(reader, intervals), _unread_seconds(reader, last_end))
+    lost_seconds = max(
+        _undecoded_seconds(reader, last_end, intervals), _unread_seconds(reader, last_end)
+    )
     if lost_seconds > intervals.longest_step_seconds:
         return "read_error", last_end + lost_seconds
     return "end", last_end
@@ -60,12 +65,18 @@ def _ends_early(reader: VideoReader, last_end: float, intervals: Intervals) -> b
     return info.duration_source == "stream"
 
 
-def _undecoded_seconds(reader: VideoReader, intervals: Intervals) -> float:
+def _undecoded_seconds(reader: VideoReader, last_end: float, intervals: Intervals) -> float:
     """Return the display time of the packets behind the last frame.
 
-    They are counted, because their timestamps may be damaged as well.
+    They are counted, because their timestamps may be damaged as well. A timestamp far behind counts
+    as far as the bytes that nothing was decoded from can last at the average rate.
     """
-    return reader.packets_behind * intervals.usual_seconds
+    counted = reader.packets_behind * intervals.usual_seconds
+    if not reader.decoded_bytes:  # positions in the file are unknown
+        return counted
+    behind_bytes = reader.info.size_bytes - reader.decoded_bytes
+    possible = last_end * behind_bytes / reader.decoded_bytes
+    return max(counted, min(reader.undecoded_until - last_end, possible))
 
 
 def _unread_seconds(reader: VideoReader, last_end: float) -> float:

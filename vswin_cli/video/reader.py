@@ -14,7 +14,6 @@ from collections.abc import Generator, Iterator
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
 
 import av
 
@@ -50,6 +49,7 @@ class VideoReader:
         is_wanted: the argument of `decode_only`; `None` before.
         bad_packets: packets marked as damaged or refused so far.
         corrupt_frames: frames marked as damaged so far.
+        decoded_bytes: offset in the file at which the packet of the last frame ends.
         out_of_order_frames: frames dropped so far because time did not advance.
 
     Args:
@@ -81,7 +81,9 @@ class VideoReader:
         self.bad_packets = self.corrupt_frames = self.out_of_order_frames = 0
         self._newest_seconds = 0.0
         self._last_pts: int | None = None
-        self._undecoded: list[int] = []  # timestamps of packets whose frames are outstanding
+        # Of packets whose frames are outstanding: timestamp, and where they end in the file.
+        self._undecoded: list[tuple[int, int]] = []
+        self.decoded_bytes = 0
         self._file = PacketReader(path, input_frame_rate)
         try:
             self._prepare()
@@ -129,12 +131,7 @@ class VideoReader:
     def __enter__(self) -> VideoReader:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
@@ -172,6 +169,12 @@ class VideoReader:
     def packets_behind(self) -> int:
         """Packets sent to the decoder that are shown after the last decoded frame."""
         return len(self._undecoded)
+
+    @property
+    def undecoded_until(self) -> float:
+        """Time of the last packet that gave no frame, in seconds; 0 if there is none."""
+        newest = max(self._undecoded, default=None)
+        return float(newest[0] * self._time_base - self._origin) if newest else 0.0
 
     @property
     def format_name(self) -> str:
@@ -337,7 +340,7 @@ class VideoReader:
                 insort(skipped, SkippedFrame.of(packet, self._time_base, rotation))
                 continue
             if packet and packet.pts is not None and not packet.is_discard:
-                self._undecoded.append(packet.pts)
+                self._undecoded.append((packet.pts, (packet.pos or 0) + packet.size))
                 if stamps:
                     stamps.add(packet.pts)
             for frame in self._decode_packet(packet):
@@ -354,7 +357,9 @@ class VideoReader:
         """Drop packets shown before a frame: if they gave none, they were counted as bad."""
         shown = frame.pts
         if shown is not None:
-            self._undecoded = [pts for pts in self._undecoded if pts > shown]
+            ends = [end for pts, end in self._undecoded if pts == shown]
+            self.decoded_bytes = max(self.decoded_bytes, *ends, 0)
+            self._undecoded = [one for one in self._undecoded if one[0] > shown]
 
     def _with_spare(
         self, packets: Iterator[av.Packet[av.VideoStream]]
