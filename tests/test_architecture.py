@@ -21,6 +21,7 @@ ORDER = [  # a package imports from itself and from rows above its own
     {"export"},
     {"report"},
     {"batch", "bench", "evaluation"},
+    {"training"},
     {"cli"},
 ]
 HEAVY = {"torch", "av", "ray", "huggingface_hub", "fsspec", "safetensors"}
@@ -29,6 +30,7 @@ HEAVY_AT_TOP = {  # what a package may import with its modules; elsewhere only i
     "video": {"av"},
     "inference": {"torch"},
     "bench": {"torch"},
+    "training": {"torch"},
 }
 FILES = {
     ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path

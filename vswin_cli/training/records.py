@@ -1,0 +1,171 @@
+"""Records of training examples, and the checks that every way of training needs.
+
+An example is a video, or a part of one, with its labels. An example without labels is background:
+none of the labels holds there. A label that is named `background` means the same.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from vswin_cli.errors import SourceError
+from vswin_cli.storage.humanize import counted
+from vswin_cli.storage.sources import VideoSource
+
+__all__ = [
+    "BACKGROUND",
+    "FEW_EXAMPLES",
+    "Example",
+    "ExampleSet",
+    "LabelledVideo",
+    "Part",
+    "check_labels",
+    "labels_of",
+    "merge_sets",
+    "notes_on_counts",
+]
+
+BACKGROUND = "background"
+"""Label of the class for everything else; it is not reported as a segment."""
+FEW_EXAMPLES = 12
+"""Classes with fewer examples than this are named in a warning."""
+
+Part = Literal["train", "held-out"]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A labelled video, or a labelled part `[start_seconds, end_seconds)` of one."""
+
+    source: VideoSource
+    labels: tuple[str, ...] = ()
+    """Sorted; empty for background."""
+    start_seconds: float | None = None
+    """`None`: from the start of the video."""
+    end_seconds: float | None = None
+    """`None`: to the end of the video."""
+    video: str = ""
+    """Identity of the video that it was recorded in, which a split keeps together; filled in."""
+    part: Part | None = None
+    """Side of the split, if the examples state it."""
+
+    def __post_init__(self) -> None:
+        if not self.video:
+            object.__setattr__(self, "video", self.source.place)
+
+    def __str__(self) -> str:
+        if self.start_seconds is None and self.end_seconds is None:
+            return self.source.uri
+        end = "the end" if self.end_seconds is None else f"{self.end_seconds:g} s"
+        return f"{self.source.uri} from {self.start_seconds or 0:g} s to {end}"
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledVideo:
+    """A video of which parts are labelled: the rest may serve as background."""
+
+    source: VideoSource
+    labelled: tuple[tuple[float, float], ...]
+    """(start, end) of all parts that are labelled, or of which nothing is known."""
+    duration_seconds: float | None = None
+    """Length, if the examples state it."""
+    part: Part | None = None
+    is_complete: bool = False
+    """Whether every appearance of a label is given, as in a timeline."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExampleSet:
+    """The examples of a file or a folder."""
+
+    examples: tuple[Example, ...]
+    problems: tuple[tuple[str, str], ...] = ()
+    """(file, what is wrong) of each file that is left out."""
+    notes: tuple[str, ...] = ()
+    """Further remarks for the user."""
+    videos: tuple[LabelledVideo, ...] = ()
+    """Videos of which parts are labelled."""
+
+
+def labels_of(examples: Iterable[Example]) -> tuple[str, ...]:
+    """Return the labels of examples, sorted, without background."""
+    return tuple(sorted({label for example in examples for label in example.labels}))
+
+
+def merge_sets(sets: Sequence[ExampleSet]) -> ExampleSet:
+    """Join the examples of several files; each label named `background` becomes no label."""
+    examples = tuple(
+        replace(
+            example,
+            labels=tuple(label for label in example.labels if label.casefold() != BACKGROUND),
+        )
+        for each in sets
+        for example in each.examples
+    )
+    return ExampleSet(
+        examples,
+        tuple(problem for each in sets for problem in each.problems),
+        tuple(note for each in sets for note in each.notes),
+        tuple(video for each in sets for video in each.videos),
+    )
+
+
+def check_labels(examples: Sequence[Example]) -> tuple[str, ...]:
+    """Check that examples can be told apart by their labels, and return the labels.
+
+    Raises:
+        SourceError: there is no example, one class only, or two labels differ only in upper case
+            or spaces.
+    """
+    labels = labels_of(examples)
+    _check_spelling(labels)
+    has_background = any(not example.labels for example in examples)
+    if not labels:
+        raise SourceError(
+            "there are no labelled examples",
+            hint="give videos with labels: a CSV with the columns path,label, or a folder with "
+            "one folder per class",
+        )
+    if len(labels) + has_background < 2:
+        raise SourceError(
+            f"all examples are of one class, {labels[0]!r}",
+            hint="give examples of another class, or of none of them as `--background FOLDER`",
+        )
+    return labels
+
+
+def _check_spelling(labels: Sequence[str]) -> None:
+    first: dict[str, str] = {}
+    for label in labels:
+        plain = " ".join(label.replace("_", " ").casefold().split())
+        if plain in first:
+            raise SourceError(
+                f"the labels {first[plain]!r} and {label!r} differ only in upper case or spaces",
+                hint="write them alike if they mean the same, else give one another name",
+            )
+        first[plain] = label
+
+
+def notes_on_counts(examples: Sequence[Example]) -> tuple[str, ...]:
+    """Name the classes with few examples, or with examples of a single video."""
+    notes = []
+    counts = Counter(label for example in examples for label in example.labels)
+    counts[BACKGROUND] = sum(not example.labels for example in examples)
+    for label, count in sorted(counts.items()):
+        named = {example.video for example in examples if label in example.labels}
+        if label == BACKGROUND:
+            named = {example.video for example in examples if not example.labels}
+        if 0 < count < FEW_EXAMPLES:
+            notes.append(
+                f"class {label!r} has only {counted(count, 'example')}; "
+                f"a dozen or more are advised ({FEW_EXAMPLES})"
+            )
+        if len(named) == 1:
+            notes.append(
+                f"all examples of class {label!r} are of one video, so that its accuracy "
+                "cannot be measured"
+            )
+    return tuple(notes)
