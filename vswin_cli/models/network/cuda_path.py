@@ -20,6 +20,8 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
+    from torch.cuda import _POOL_HANDLE
+
     from vswin_cli.models.network.swin3d import VideoSwin
     from vswin_cli.models.network.triton_network import TritonNetwork
 
@@ -150,13 +152,17 @@ class CudaPath:
             if len(self._graphs) >= _MOST_GRAPHS:
                 self._graphs.clear()
             try:
-                self._graphs[key] = _Graph(fast.forward_features, x)
+                self._graphs[key] = _Graph(fast.forward_features, x, self._memory())
             except torch.OutOfMemoryError:
                 raise
             except RuntimeError:  # passes stay as they were
                 self._captures = False
                 return fast.forward_features(x)
         return self._graphs[key](x)
+
+    def _memory(self) -> _POOL_HANDLE | None:
+        """Return the memory of the other graphs: none runs beside another or keeps its results."""
+        return next((graph.memory for graph in self._graphs.values()), None)
 
 
 class _Graph:
@@ -165,14 +171,22 @@ class _Graph:
     Args:
         run: the pass.
         x: an input; `run` has seen one of its size before.
+        memory: of another graph, to be shared; `None` for memory of its own.
     """
 
-    def __init__(self, run: Callable[[Tensor], Tensor], x: Tensor) -> None:
+    def __init__(
+        self, run: Callable[[Tensor], Tensor], x: Tensor, memory: _POOL_HANDLE | None
+    ) -> None:
         self._input = x.clone()
         self._graph = torch.cuda.CUDAGraph()
         # Decoder threads may call CUDA meanwhile: only calls of this thread belong to the graph.
-        with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
+        with torch.cuda.graph(self._graph, pool=memory, capture_error_mode="thread_local"):
             self._output = run(self._input)
+
+    @property
+    def memory(self) -> _POOL_HANDLE:
+        """Name of the memory that the pass works in."""
+        return self._graph.pool()
 
     def __call__(self, x: Tensor) -> Tensor:
         """Run the pass; the result is the caller's own."""
