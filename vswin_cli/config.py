@@ -331,6 +331,9 @@ class SegmentOptions(_RemembersGiven):
     """Labels of moments that nothing lasts beyond, such as a cut: where the score peaks, at the
     label's onset or above, the segments of all other labels end and begin anew. They count even if
     they are not reported themselves."""
+    background: tuple[str, ...] = ()
+    """Labels that mean none of the others: they compete, and are reported only if `include` names
+    them."""
     onsets: tuple[LabelOnset, ...] = ()
     """Labels with an onset of their own. Where it is below `offset`, it is their offset, too."""
 

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -26,6 +27,7 @@ CARD = ModelCard(
         max_labels=0,
         instants=("archery",),
         boundaries=("archery",),
+        background=("passing «ball»",),
         onsets=(LabelOnset("archery", 0.25),),
     ),
     notes=("one", "two"),
@@ -54,6 +56,11 @@ def test_a_card_survives_its_json():
 def test_json_is_deterministic_and_names_its_schema():
     assert CARD.to_json() == CARD.to_json()
     assert json.loads(CARD.to_json())["schema"] == CARD_SCHEMA == "vswin.model/1"
+
+
+def test_a_card_without_background_is_that_of_earlier_versions():
+    segments = replace(CARD.segments, background=())
+    assert "background" not in replace(CARD, segments=segments).to_json()
 
 
 def test_defaults_are_the_usual_kinetics_input():

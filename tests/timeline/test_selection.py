@@ -50,6 +50,15 @@ def test_include_and_exclude_decide_what_is_reported():
         view(include=("archery",), exclude=("ar*",))
 
 
+def test_background_competes_and_is_reported_only_by_name():
+    assert view(background=("bowling",)).reported.tolist() == [True, True, False, True]
+    named = view(background=("bowling",), include=("bowling", "archery"))
+    assert named.reported.tolist() == [True, False, True, False]
+    assert view(background=("bowling",), exclude=("arm*",)).reported.tolist() == [
+        True, False, False, True,
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize(("activation", "combined"), [("softmax", 0.75), ("sigmoid", 0.5)])
 def test_members_add_up_where_scores_compete_else_the_largest_counts(activation, combined):
     arms = view(activation, groups=(LabelGroup("arms", ("archery", "arm wrestling")),))

@@ -188,7 +188,10 @@ def make_task(setup: WorkerSetup, sampling: SamplingOptions, segments: SegmentOp
     plan_sampling(card.input, sampling)
     check_selection(card.labels, card.activation, segments)
     scoring = _scoring(model, sampling, setup.precision)
-    segmenting = fingerprint(to_json(segments))
+    chosen = to_json(segments)
+    if not segments.background:  # which earlier versions did not have: their journals still count
+        del chosen["background"]
+    segmenting = fingerprint(chosen)
     return Task(sampling, segments, scoring, segmenting, journal=Path(), scores=None)
 
 

@@ -31,6 +31,7 @@ _ADVICE = (
     "max_labels",
     "instants",
     "boundaries",
+    "background",
     "onsets",
 )
 _HINT = "convert the original checkpoint again with `vswin convert`"
@@ -134,6 +135,8 @@ class ModelCard:
         """Serialize the card as JSON text; equal cards give equal text."""
         content = asdict(self)
         content["segments"] = {name: content["segments"][name] for name in _ADVICE}
+        if not self.segments.background:  # so that the cards of earlier versions stay the same
+            del content["segments"]["background"]
         return json.dumps({"schema": CARD_SCHEMA, **content}, indent=2) + "\n"
 
     @classmethod
@@ -304,7 +307,7 @@ class _Reader:
             raise CheckpointError(f"{self._where}: `segments`: {error}", hint=_HINT) from error
 
     def _advice(self, name: str) -> Any:  # noqa: ANN401
-        if name in ("instants", "boundaries"):
+        if name in ("instants", "boundaries", "background"):
             return self.texts(name)
         if name == "onsets":
             return tuple(part.label_onset() for part in self.parts(name))

@@ -164,6 +164,8 @@ class PostprocessRecord:
     """Labels of instants: one segment per peak, neither smoothed nor merged."""
     boundaries: tuple[str, ...] = ()
     """Labels of boundaries, at which segments of other labels end."""
+    background: tuple[str, ...] = ()
+    """Labels that mean none of the others."""
     onsets: tuple[OnsetRecord, ...] = ()
     """Labels with an onset of their own."""
     gated_seconds: float = field(default=0.0, metadata=named("gated", digits=6))

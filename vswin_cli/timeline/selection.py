@@ -75,6 +75,8 @@ class LabelView:
             reported[:] = False
             reported[match_labels(options.include, names)] = True
         reported[match_labels(options.exclude, names)] = False
+        hidden = set(options.background) - set(options.include)
+        reported[[i for i, name in enumerate(names) if name in hidden]] = False
         if not reported.any():
             raise SelectionError(
                 "the label options leave no label to report",
