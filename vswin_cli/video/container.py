@@ -25,6 +25,7 @@ from vswin_cli.video.timestamps import RESET_SECONDS
 
 if TYPE_CHECKING:
     from av import VideoFrame, VideoStream
+    from av.codec.hwaccel import HWAccel
     from av.container import InputContainer
 
 __all__ = [
@@ -61,8 +62,12 @@ _PACKETS_PER_STEP = 2000  # read in well under a second
 _MICROSECONDS = 1_000_000  # FFmpeg's unit for the duration of a container
 
 
-def open_container(path: Path) -> InputContainer:
+def open_container(path: Path, hardware: HWAccel | None = None) -> InputContainer:
     """Open a file for reading.
+
+    Args:
+        path: the file.
+        hardware: what decodes its video streams, if not FFmpeg's software.
 
     Raises:
         SourceNotFoundError: no such file, or it may not be read.
@@ -81,7 +86,9 @@ def open_container(path: Path) -> InputContainer:
             )
         # a relative name with a colon would be taken for an address
         name = str(path.absolute())
-        return av.open(name, mode="r", metadata_errors="ignore", options=_SAFE_OPTIONS)
+        return av.open(
+            name, mode="r", metadata_errors="ignore", options=_SAFE_OPTIONS, hwaccel=hardware
+        )
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise refused_format(path) or NotAVideoError(
             f"{path} is not a video that FFmpeg can open", hint=_opening_hint(path)
@@ -230,6 +237,7 @@ def describe_video(
         interval: usual distance between the first packets' timestamps, in seconds.
         input_rate: at which frames are counted, if the user gave it.
     """
+    pixels = getattr(first, "sw_format", None) or first.format  # of a frame that is on a device
     ratio, rate = stream.sample_aspect_ratio or 1, stream.average_rate or stream.guessed_rate
     rate = input_rate or rate
     declared = None if input_rate else declared_duration(container, stream, origin)
@@ -248,8 +256,8 @@ def describe_video(
         height=first.height,
         rotation_degrees=quarter_turn(first.rotation),
         sample_aspect_ratio=f"{ratio.numerator}:{ratio.denominator}",
-        pixel_format=first.format.name,
-        bit_depth=first.format.components[0].bits,
+        pixel_format=pixels.name,
+        bit_depth=pixels.components[0].bits,
         time_base_seconds=float(stream.time_base or DEFAULT_TIME_BASE),
         start_seconds=float(origin),
         declared_frame_rate=str(rate) if rate else None,

@@ -16,13 +16,14 @@ from vswin_cli.video.info import VideoInfo
 if TYPE_CHECKING:
     from av import VideoCodecContext
 
-__all__ = ["MOST_BYTES", "limit_decoders", "limit_memory", "limit_threads"]
+__all__ = ["MOST_BYTES", "allow_device_memory", "limit_decoders", "limit_memory", "limit_threads"]
 
 MOST_BYTES = 4 << 30
 """Memory limit of a decoder process; 8K video with 10 bits needs 3 GiB."""
 _THREADS_BYTES = 1 << 30  # for the frames of all threads of one decoder
 _DECODERS_BYTES = 2 << 30  # for the frames of all decoders that work on one video
 _FRAMES_PER_DECODER = 10  # references, those that wait for their turn, and the newest
+_DRIVER_BYTES = 32 << 30  # that a GPU's driver and libraries map, most of it untouched
 _UNKNOWN_BITS = 64  # per pixel, while the pixel format is unknown: the most of any format
 
 
@@ -42,6 +43,22 @@ def limit_decoders(info: VideoInfo) -> int:
     bits = VideoFormat(info.pixel_format).padded_bits_per_pixel
     frame_bytes = info.width * info.height * bits // 8
     return max(1, _DECODERS_BYTES // max(1, _FRAMES_PER_DECODER * frame_bytes))
+
+
+def allow_device_memory() -> None:
+    """Raise the limit of `limit_memory`, before a GPU's driver maps its memory into this process.
+
+    The frames themselves are then in the GPU's memory.
+    """
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    if soft != resource.RLIM_INFINITY:
+        wanted = MOST_BYTES + _DRIVER_BYTES
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_DATA, (max(soft, allowed), hard))
 
 
 def limit_memory() -> None:

@@ -24,6 +24,7 @@ from vswin_cli.video.raw_streams import rate_for
 
 if TYPE_CHECKING:
     from av import Packet, VideoStream
+    from av.codec.hwaccel import HWAccel
     from av.stream import Stream
 
     VideoPacket: TypeAlias = Packet[VideoStream]
@@ -55,14 +56,20 @@ class PacketReader:
     Args:
         path: the video.
         frames_per_second: rate of a stream without timestamps, in place of what FFmpeg assumes.
+        hardware: what decodes the stream, if not FFmpeg's software.
 
     Raises:
         SourceError: as for `open_container` and `best_stream`.
         OptionError: a rate is given for a file that has timestamps.
     """
 
-    def __init__(self, path: Path, frames_per_second: float | None = None) -> None:
-        self.path = path
+    def __init__(
+        self,
+        path: Path,
+        frames_per_second: float | None = None,
+        hardware: HWAccel | None = None,
+    ) -> None:
+        self.path, self._hardware = path, hardware
         self._frames_per_second = frames_per_second
         self.read_failed = False
         self.read_bytes = 0
@@ -72,7 +79,7 @@ class PacketReader:
         self._open()
 
     def _open(self) -> None:
-        self.container = open_container(self.path)
+        self.container = open_container(self.path, self._hardware)
         try:
             self.rate = rate_for(self.path, self.format_name, self._frames_per_second)
             self.stream = best_stream(self.container, self.path)

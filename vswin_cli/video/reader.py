@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 
 import av
+from av.codec.hwaccel import HWAccel
 
 from vswin_cli.video.container import (
     chain_consuming,
@@ -58,6 +59,7 @@ class VideoReader:
             either decoded as within the whole or counted as damaged.
         input_frame_rate: of a stream without timestamps, in frames per second.
         threads: of the decoder at most; by default one more than there are cores.
+        hardware: what decodes, if not FFmpeg's software; frames stay on its device if it says so.
 
     Raises:
         SourceNotFoundError: no such file, or it may not be read.
@@ -74,6 +76,7 @@ class VideoReader:
         strict: bool = False,
         input_frame_rate: float | None = None,
         threads: int | None = None,
+        hardware: HWAccel | None = None,
     ) -> None:
         self.path, self.is_strict = path, strict
         self._threads = 1 if strict else threads
@@ -84,7 +87,7 @@ class VideoReader:
         # Of packets whose frames are outstanding: timestamp, and where they end in the file.
         self._undecoded: list[tuple[int, int]] = []
         self.decoded_bytes = 0
-        self._file = PacketReader(path, input_frame_rate)
+        self._file = PacketReader(path, input_frame_rate, hardware)
         try:
             self._prepare()
         except BaseException:

@@ -12,7 +12,41 @@ from vswin_cli.video.reader import VideoReader
 from vswin_cli.video.resize import ImageResizer
 from vswin_cli.video.skip import IsWanted
 
-__all__ = ["SoftwareRangeDecoder"]
+__all__ = ["SoftwareRangeDecoder", "range_frames"]
+
+
+def range_frames(
+    reader: VideoReader, begin_seconds: float, end_seconds: float
+) -> Iterator[tuple[TimedFrame, float]]:
+    """Yield the frames of a range as decoded, each with the time of the next one.
+
+    Args:
+        reader: a strict one.
+        begin_seconds: time of a key frame.
+        end_seconds: time of another one.
+
+    Raises:
+        UnsoundRangeError: the range is incomplete or has an irregularity.
+    """
+    held: TimedFrame | None = None
+    formats = set()
+    reader.stop_after(end_seconds)
+    reader.seek(begin_seconds)
+    for frame in reader.frames():
+        if frame.frame is not None:
+            formats.add((frame.frame.width, frame.frame.height, frame.rotation_degrees))
+        if not reader.is_sound or len(formats) > 1:
+            raise UnsoundRangeError("damage, or a change of size or rotation")
+        if held is not None:
+            yield held, frame.seconds
+        elif frame.seconds != begin_seconds:
+            raise UnsoundRangeError("the first frame is not the key frame")
+        if frame.seconds == end_seconds:
+            return
+        if frame.seconds > end_seconds:
+            break
+        held = frame
+    raise UnsoundRangeError("the key frame at the end did not come")
 
 
 class SoftwareRangeDecoder:
@@ -50,25 +84,8 @@ class SoftwareRangeDecoder:
         Raises:
             UnsoundRangeError: the range is incomplete or has an irregularity.
         """
-        held: TimedFrame | None = None
-        formats = set()
-        self._reader.stop_after(end_seconds)
-        self._reader.seek(begin_seconds)
-        for frame in self._reader.frames():
-            if frame.frame is not None:
-                formats.add((frame.frame.width, frame.frame.height, frame.rotation_degrees))
-            if not self._reader.is_sound or len(formats) > 1:
-                raise UnsoundRangeError("damage, or a change of size or rotation")
-            if held is not None:
-                yield self._scaled(held, frame.seconds)
-            elif frame.seconds != begin_seconds:
-                raise UnsoundRangeError("the first frame is not the key frame")
-            if frame.seconds == end_seconds:
-                return
-            if frame.seconds > end_seconds:
-                break
-            held = frame
-        raise UnsoundRangeError("the key frame at the end did not come")
+        for frame, until in range_frames(self._reader, begin_seconds, end_seconds):
+            yield self._scaled(frame, until)
 
     def close(self) -> None:
         """Release the file and the decoder."""

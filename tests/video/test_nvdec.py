@@ -1,0 +1,243 @@
+"""Decoding beside software, with software frames in the place of those on a GPU."""
+
+import sys
+from contextlib import closing
+from dataclasses import replace
+from fractions import Fraction
+
+import av
+import numpy as np
+import pytest
+
+from tests.support.triton_device import TRITON_DEVICE
+from tests.support.videos import VideoRecipe, make_video
+from vswin_cli.video import nvdec
+from vswin_cli.video.memory_limit import allow_device_memory
+from vswin_cli.video.nv12 import ChromaSite, Nv12Converter, UnsupportedFrameError
+from vswin_cli.video.nvdec import (
+    DeviceRangeDecoder,
+    HardwareMismatchError,
+    Nvdec,
+    find_chroma_site,
+    nvdec_obstacle,
+)
+from vswin_cli.video.parallel import ParallelDecoder
+from vswin_cli.video.ranges import RangeLimits, RangeQueue, UnsoundRangeError
+from vswin_cli.video.reader import VideoReader
+from vswin_cli.video.software_ranges import SoftwareRangeDecoder
+
+SIDE = 32
+VIDEO = VideoRecipe(num_frames=120, rate=Fraction(10), gop=20, b_frames=2)
+
+
+class Nv12InMemory:
+    """Converts frames of software decoders, once they are NV12 as NVDEC gives them."""
+
+    def __init__(self, site=ChromaSite.LEFT):
+        self.inner = Nv12Converter(TRITON_DEVICE, site)
+        self.launches = []
+
+    def convert(self, frames, height, width):
+        self.launches.append(len(frames))
+        moved = [frame.reformat(format="nv12") for frame in frames]
+        return self.inner.convert(moved, height, width)
+
+
+class Plain:
+    """The same by swscale, which is faster."""
+
+    def convert(self, frames, height, width):
+        return np.stack([f.reformat(width, height, "rgb24").to_ndarray() for f in frames])
+
+
+@pytest.fixture
+def path(tmp_path):
+    return make_video(tmp_path / "a.mp4", VIDEO)
+
+
+def every_third(begin, end):
+    return int(begin * 10 + 0.5) % 3 == 0
+
+
+def software(path, is_wanted=every_third):
+    return SoftwareRangeDecoder(path, is_wanted, SIDE, first_seconds=0.0)
+
+
+def on_device(path, converter=None, is_wanted=every_third):
+    reader = VideoReader(path, strict=True)
+    return DeviceRangeDecoder(reader, is_wanted, SIDE, converter or Plain(), first_seconds=0.0)
+
+
+def test_a_range_is_that_of_a_software_decoder(path):
+    converter = Nv12InMemory()
+    with closing(software(path)) as one, closing(on_device(path, converter)) as other:
+        begin, end = 2.0, one.keyframe_from(5.0)
+        assert other.keyframe_from(5.0) == end == 6.0
+        expected, found = list(one.decode(begin, end)), list(other.decode(begin, end))
+    assert len(expected) == 40
+    assert [f.seconds for f in found] == [f.seconds for f in expected]
+    assert [f.frame is None for f in found] == [f.frame is None for f in expected]
+    assert converter.launches == [8, 5]
+    for one, other in zip(expected, found, strict=True):
+        if one.frame is not None:
+            distance = one.frame.to_ndarray().astype(int) - other.frame.to_ndarray()
+            assert np.abs(distance).max() <= 4
+
+
+def test_the_first_frame_is_always_converted(path):
+    with closing(on_device(path, is_wanted=lambda *_: False)) as decoder:
+        frames = list(decoder.decode(0.0, 2.0))
+    assert [frame.frame is not None for frame in frames] == [True] + [False] * 19
+
+
+@pytest.mark.parametrize("fault", [UnsupportedFrameError, RuntimeError])
+def test_software_takes_over_what_fails_and_hears_why(path, fault):
+    faults = []
+
+    class Failing(Plain):
+        def convert(self, frames, height, width):
+            raise fault("no such format")
+
+    def device():
+        reader = VideoReader(path, strict=True)
+        return DeviceRangeDecoder(
+            reader, every_third, SIDE, Failing(), first_seconds=0.0, on_fault=faults.append
+        )
+
+    ranges = RangeQueue(0.0, 12.0, RangeLimits(4, 1000.0))
+    with closing(ParallelDecoder([device, device, lambda: software(path)], ranges)) as decoder:
+        times = [frame.seconds for frame in decoder.frames()]
+        assert decoder.is_sound
+    assert times == pytest.approx([i / 10 for i in range(len(times))])
+    assert len(times) >= 80
+    assert {type(one) for one in faults} <= {fault}
+
+
+def test_an_irregular_range_is_no_fault_of_the_device(path):
+    faults = []
+    reader = VideoReader(path, strict=True)
+    decoder = DeviceRangeDecoder(
+        reader, every_third, SIDE, Plain(), first_seconds=0.0, on_fault=faults.append
+    )
+    with closing(decoder), pytest.raises(UnsoundRangeError):
+        list(decoder.decode(1.95, 6.0))
+    assert faults == []
+
+
+def test_rotation_stays_with_the_frames(tmp_path):
+    turned = make_video(tmp_path / "turned.mp4", replace(VIDEO, rotation=90, width=96))
+    with closing(on_device(turned)) as decoder:
+        end = decoder.keyframe_from(1.0)
+        frames = list(decoder.decode(0.0, end))
+    assert {frame.rotation_degrees for frame in frames} == {90}
+    assert {(f.frame.width, f.frame.height) for f in frames if f.frame} == {(48, 32)}
+
+
+def test_the_chroma_site_follows_from_the_first_frames(tmp_path):
+    path = tmp_path / "colours.mp4"
+    draw = np.random.default_rng(3)
+    with av.open(str(path), "w") as output:
+        stream = output.add_stream("libx264", 10, options={"crf": "12", "g": "10"})
+        stream.width, stream.height = 48, 64
+        for _ in range(21):
+            blocks = draw.integers(0, 256, (8, 6, 3), np.uint8)
+            frame = av.VideoFrame.from_ndarray(np.kron(blocks, np.ones((8, 8, 1), np.uint8)))
+            for packet in stream.encode(frame.reformat(format="yuv420p")):
+                output.mux(packet)
+        for packet in stream.encode():
+            output.mux(packet)
+    with closing(software(path)) as reference, VideoReader(path, strict=True) as reader:
+        assert find_chroma_site(reader, reference, Nv12InMemory, 0.0) is ChromaSite.LEFT
+
+
+class Darker(Plain):
+    def __init__(self, site=None):
+        pass
+
+    def convert(self, frames, height, width):
+        return super().convert(frames, height, width) // 2
+
+
+def test_other_images_are_a_mismatch(path):
+    with (
+        closing(software(path)) as reference,
+        VideoReader(path, strict=True) as reader,
+        pytest.raises(HardwareMismatchError, match="differ from those in software"),
+    ):
+        find_chroma_site(reader, reference, Darker, 0.0)
+
+
+def test_other_times_are_a_mismatch(path, tmp_path):
+    other = make_video(tmp_path / "b.mp4", replace(VIDEO, rate=Fraction(9)))
+    with (
+        closing(software(path)) as reference,
+        VideoReader(other, strict=True) as reader,
+        pytest.raises(HardwareMismatchError, match="other times"),
+    ):
+        find_chroma_site(reader, reference, Darker, 0.0)
+
+
+@pytest.fixture
+def with_driver(monkeypatch):
+    """As if the driver's libraries were there."""
+    monkeypatch.setattr(nvdec, "_missing_library", lambda: None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, None),
+        ({"codec": "av1", "pixel_format": "yuv420p10le"}, None),
+        ({"codec": "mpeg4"}, "mpeg4"),
+        ({"pixel_format": "yuv422p"}, "yuv422p"),
+        ({"width": 63}, "63×64 pixels"),
+    ],
+)
+def test_what_the_chip_cannot_do_is_known_beforehand(path, with_driver, changes, words):
+    with VideoReader(path) as reader:
+        obstacle = nvdec_obstacle(replace(reader.info, **changes))
+    assert obstacle is None if words is None else words in obstacle
+
+
+def test_without_the_drivers_libraries_there_is_no_decoder(path, monkeypatch):
+    monkeypatch.setattr(nvdec, "_missing_library", lambda: "libnvcuvid.so.1")
+    chip = Nvdec()
+    with VideoReader(path) as reader:
+        reader.decode_only(every_third)
+        assert chip.makers(reader, SIDE, 0.0, 12.0, 8) == []
+    (warning,) = chip.warnings
+    assert warning.code == "SOFTWARE_DECODING"
+    assert warning.message == "decoded without NVDEC: libnvcuvid.so.1 is missing"
+
+
+def test_the_number_of_decoders_follows_from_length_and_size(path, with_driver):
+    with VideoReader(path) as reader:
+        reader.decode_only(every_third)
+        assert len(Nvdec().makers(reader, SIDE, 0.0, 1000.0, 16)) == 8
+        assert len(Nvdec().makers(reader, SIDE, 0.0, 1000.0, 1)) == 2
+        assert len(Nvdec().makers(reader, SIDE, 0.0, 12.0, 16)) == 3
+        reader.info = replace(reader.info, width=7680, height=4320)
+        assert len(Nvdec().makers(reader, SIDE, 0.0, 1000.0, 16)) == 1
+
+
+@pytest.mark.skipif(TRITON_DEVICE.type == "cuda", reason="there is a GPU")
+def test_a_gpu_that_does_not_open_is_told_once_and_software_goes_on(path, with_driver):
+    chip = Nvdec()
+    with VideoReader(path) as reader:
+        reader.decode_only(every_third)
+        makers = chip.makers(reader, SIDE, 0.0, 12.0, 2)
+    assert chip.obstacle is None
+    assert [make() for make in makers] == [None, None]
+    assert len(chip.warnings) == 1
+    assert chip.obstacle
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limits")
+def test_room_for_a_driver_never_lowers_a_limit():
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    allow_device_memory()
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    assert hard == before[1]
+    assert soft == before[0] or soft > before[0]
