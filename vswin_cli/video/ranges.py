@@ -136,17 +136,21 @@ class RangeQueue:
             The range, or `None` if there will be none for this decoder.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._has_work(is_reference=is_reference))
-            if self.is_over:
-                return None
-            if is_reference and self._returned:
-                return self._returned.pop(0)
-            claimed = None if self._is_exhausted else self._next(find_keyframe)
-            if claimed is not None:
-                self._open.append(claimed)
-                self._num_provisional += not is_reference
-            self._changed.notify_all()
-            return claimed
+            while True:
+                self._changed.wait_for(lambda: self._has_work(is_reference=is_reference))
+                if self.is_over:
+                    return None
+                if is_reference and self._returned:
+                    return self._returned.pop(0)
+                if self._is_exhausted:
+                    return None
+                claimed = self._next(find_keyframe)
+                self._changed.notify_all()
+                if claimed is not None:
+                    self._open.append(claimed)
+                    self._num_provisional += not is_reference
+                    return claimed
+                # A reference decoder that meets the end waits like those that come after it.
 
     def finish(self, done: Range, *, is_reference: bool) -> None:
         """Mark a range as complete."""
