@@ -15,6 +15,7 @@ from vswin_cli.errors import OptionError
 
 __all__ = [
     "MAX_FRAME_RATE",
+    "Decoder",
     "EngineOptions",
     "LabelGroup",
     "LabelOnset",
@@ -26,6 +27,7 @@ __all__ = [
     "parse_seconds",
 ]
 
+Decoder = Literal["auto", "software", "nvdec"]
 Precision = Literal["auto", "float32", "tf32", "bfloat16", "float16"]
 
 MAX_FRAME_RATE = 1000
@@ -201,17 +203,18 @@ class EngineOptions:
     """Arithmetic of the network; scores always leave it in float32."""
     batch_size: int | None = None
     """Views per forward pass; `None` picks by device."""
+    decoder: Decoder = "auto"
+    """`software`, or `nvdec` for the GPU's video decoder beside it; `auto` is `nvdec` on CUDA."""
 
     def __post_init__(self) -> None:
         if not _DEVICE.fullmatch(self.device):
             raise OptionError(
                 f"unknown device {self.device!r}", hint="give auto, cpu, cuda, cuda:1 or mps"
             )
-        if self.precision not in get_args(Precision):
-            raise OptionError(
-                f"unknown precision {self.precision!r}",
-                hint=f"give {', '.join(get_args(Precision))}",
-            )
+        for name, known in (("precision", get_args(Precision)), ("decoder", get_args(Decoder))):
+            value = getattr(self, name)
+            if value not in known:
+                raise OptionError(f"unknown {name} {value!r}", hint=f"give {', '.join(known)}")
         if self.batch_size is not None and self.batch_size < 1:
             raise OptionError(f"batch size must be at least 1, got {self.batch_size}")
 

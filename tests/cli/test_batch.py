@@ -142,6 +142,21 @@ def test_without_a_precision_a_batch_goes_on_in_that_of_its_earlier_results(
     assert "--precision float32 does all again" in err
 
 
+def test_without_a_decoder_a_batch_goes_on_with_that_of_its_earlier_results(
+    folder, tmp_path, batch
+):
+    out = tmp_path / "results.csv"
+    clip = folder / "clip0.mp4"
+    assert batch(clip, "--out", out, "--decoder", "nvdec")[0] == 0
+    code, text, err = batch(clip, "--out", out, "--json")
+    assert code == 0
+    assert json.loads(text)["resumed"] == 1
+    assert "going on beside NVDEC, as the earlier results" in err
+    assert "--decoder software does all again" in err
+    code, text, _ = batch(clip, "--out", out, "--json", "--decoder", "software")
+    assert (code, json.loads(text)["resumed"]) == (0, 0)
+
+
 def test_missing_files_are_tried_again_and_files_without_video_are_not(batch, folder, tmp_path):
     twice = tmp_path / "half.mp4"
     twice.write_bytes((folder / "clip0.mp4").read_bytes()[:600])

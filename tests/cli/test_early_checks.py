@@ -42,6 +42,7 @@ def video(tmp_path_factory):
         (["--out", "/nowhere/x.srt"], 8, "no folder /nowhere"),
         (["--device", "foo"], 2, "unknown device 'foo'"),
         (["--precision", "int4"], 2, "unknown precision 'int4'"),
+        (["--decoder", "cuda"], 2, "unknown decoder 'cuda'"),
         (["--model", "nope"], 5, "there are no weights called 'nope'"),
         (["--weights", "nope.pth"], 5, "nope.pth: no such file"),
         (["--weights", "nope"], 5, "nope: no such file"),

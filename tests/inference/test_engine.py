@@ -9,7 +9,7 @@ import torch
 from tests.support.golden import SPEC, load_golden
 from vswin_cli.config import EngineOptions
 from vswin_cli.errors import DecodeError, DeviceError, OptionError
-from vswin_cli.inference.engine import Engine, resolve_device
+from vswin_cli.inference.engine import Engine, choose_decoder, resolve_device
 from vswin_cli.inference.pass_size import PRODUCTS_PER_PASS, products_per_view
 from vswin_cli.inference.views import make_views
 from vswin_cli.models.architecture import Architecture, InputSpec
@@ -263,6 +263,14 @@ def test_another_device_leaves_all_cores_but_one_to_decoders(monkeypatch, cores,
     engine.device = torch.device("cuda")
     monkeypatch.setattr("vswin_cli.inference.engine.usable_cores", lambda: cores)
     assert engine.spare_decoders == decoders
+
+
+def test_only_a_network_on_cuda_has_nvdec_beside_it_by_default():
+    cpu, cuda = torch.device("cpu"), torch.device("cuda", 1)
+    assert [choose_decoder("auto", device) for device in (cpu, cuda)] == ["software", "auto"]
+    assert [choose_decoder("nvdec", device) for device in (cpu, cuda)] == ["nvdec", "nvdec"]
+    assert choose_decoder("software", cuda) == "software"
+    assert Engine(load_golden(), EngineOptions("cpu", "float32")).decoder == "software"
 
 
 def test_engine_has_a_short_repr_and_shares_its_network_with_other_crops():

@@ -9,9 +9,11 @@ import av
 import numpy as np
 import pytest
 
+from tests.support.events import assert_same_events, events_of
 from tests.support.triton_device import TRITON_DEVICE
-from tests.support.videos import VideoRecipe, make_video
+from tests.support.videos import VideoRecipe, make_video, overwrite
 from vswin_cli.video import nvdec
+from vswin_cli.video.decode_options import DecodeOptions
 from vswin_cli.video.memory_limit import allow_device_memory
 from vswin_cli.video.nv12 import ChromaSite, Nv12Converter, UnsupportedFrameError
 from vswin_cli.video.nvdec import (
@@ -24,6 +26,7 @@ from vswin_cli.video.nvdec import (
 from vswin_cli.video.parallel import ParallelDecoder
 from vswin_cli.video.ranges import RangeLimits, RangeQueue, UnsoundRangeError
 from vswin_cli.video.reader import VideoReader
+from vswin_cli.video.sampling import SamplingPlan
 from vswin_cli.video.software_ranges import SoftwareRangeDecoder
 
 SIDE = 32
@@ -230,6 +233,78 @@ def test_a_gpu_that_does_not_open_is_told_once_and_software_goes_on(path, with_d
     assert [make() for make in makers] == [None, None]
     assert len(chip.warnings) == 1
     assert chip.obstacle
+
+
+@pytest.fixture
+def chip(monkeypatch, with_driver):
+    """A chip that decodes what FFmpeg's software does, to frames that are no reference."""
+
+    def open_reader(self, path, is_wanted):
+        reader = VideoReader(path, strict=True)
+        reader.decode_only(is_wanted)
+        return reader
+
+    decoded = []
+
+    class Counted(Plain):
+        def convert(self, frames, height, width):
+            decoded.append(len(frames))
+            return super().convert(frames, height, width)
+
+    monkeypatch.setattr(Nvdec, "_open", open_reader)
+    monkeypatch.setattr(Nvdec, "_converter", lambda self, site: Counted())
+    return decoded
+
+
+LONG = VideoRecipe(num_frames=300, rate=Fraction(10), gop=10, b_frames=2)
+PLAN = SamplingPlan(num_frames=8, stride=8, short_side=SIDE, positions_per_second=5.0)
+JUMPS = [i / 10 + 3.0 * (i >= 150) for i in range(300)]
+UNEVEN = [i / 10 + (i % 3) / 50 for i in range(300)]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"rotation": 90.0},
+        {"times": JUMPS},
+        {"times": [i / 10 + (i % 3) / 50 for i in range(300)]},
+    ],
+    ids=["plain", "rotated", "gap", "variable rate"],
+)
+def test_events_beside_a_chip_are_those_of_software(tmp_path, chip, changes):
+    path = make_video(tmp_path / "a.mp4", replace(LONG, **changes))
+    alone = events_of(path, PLAN)
+    assert_same_events(events_of(path, PLAN, DecodeOptions(decoder="nvdec")), alone)
+    assert sum(chip) > 8  # more than were compared
+
+
+def test_damage_beside_a_chip_is_reported_as_by_software(tmp_path, chip):
+    path = overwrite(make_video(tmp_path / "a.mp4", LONG), 0.6, 0.62)
+    alone = events_of(path, PLAN)
+    assert alone[-1].bad_packets + alone[-1].corrupt_frames > 0
+    assert_same_events(events_of(path, PLAN, DecodeOptions(decoder="nvdec")), alone)
+
+
+def test_a_chip_with_wrong_images_is_not_used(tmp_path, chip, monkeypatch):
+    monkeypatch.setattr(Nvdec, "_converter", lambda self, site: Darker())
+    path = make_video(tmp_path / "a.mp4", LONG)
+    alone = events_of(path, PLAN)
+    *events, report = events_of(path, PLAN, DecodeOptions(decoder="nvdec"))
+    (warning,) = report.warnings
+    assert warning.message.startswith("decoded without NVDEC: images differ from those in software")
+    assert_same_events([*events, replace(report, warnings=())], alone)
+
+
+@pytest.mark.parametrize(
+    ("decoder", "said"),
+    [("nvdec", ["decoded without NVDEC: libnvcuvid.so.1 is missing"]), ("auto", [])],
+)
+def test_only_who_asks_for_nvdec_hears_that_there_is_none(tmp_path, monkeypatch, decoder, said):
+    monkeypatch.setattr(nvdec, "_missing_library", lambda: "libnvcuvid.so.1")
+    path = make_video(tmp_path / "a.mp4", LONG)
+    report = events_of(path, PLAN, DecodeOptions(decoder=decoder))[-1]
+    assert [warning.message for warning in report.warnings] == said
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such limits")

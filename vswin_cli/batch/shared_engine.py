@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
+from vswin_cli.config import Decoder
 from vswin_cli.timeline.scores import ClipLogits
 from vswin_cli.video.clips import Clip
 
@@ -67,6 +68,11 @@ class SharedEngine:
     def model(self) -> LoadedModel:
         """Same as `Engine.model`."""
         return self._engine.model
+
+    @property
+    def decoder(self) -> Decoder:
+        """Same as `Engine.decoder`."""
+        return self._engine.decoder
 
     @property
     def spare_decoders(self) -> int:

@@ -162,7 +162,12 @@ def _stages(
     engine = engines[precision]
 
     def decode() -> None:
-        spec, options = engine.model.card.input, DecodeOptions(decoders=engine.spare_decoders)
+        spec = engine.model.card.input
+        options = DecodeOptions(
+            decoders=engine.spare_decoders,
+            decoder=engine.decoder,
+            device_index=engine.device.index or 0,
+        )
         with open_clips(video.source, spec, _SAMPLING, options) as stream:
             for _ in stream:
                 pass

@@ -18,14 +18,14 @@ from vswin_cli.cli.batch_paths import check_replaced_files, prepare_paths
 from vswin_cli.cli.batch_summary import finish, summarise
 from vswin_cli.cli.model_choice import ModelChoice
 from vswin_cli.cli.option_groups import (
-    EngineChoice,
     SamplingChoice,
     SegmentChoice,
+    VideoEngineChoice,
     with_option_groups,
 )
 from vswin_cli.cli.options import MinCoverageOption, QuietOption, StrictOption, SummaryJsonOption
-from vswin_cli.cli.workers import Workers, in_precision_of_earlier, make_task, set_up_workers
-from vswin_cli.config import SamplingOptions, SegmentOptions
+from vswin_cli.cli.workers import Workers, as_earlier_results, make_task, set_up_workers
+from vswin_cli.config import EngineOptions, SamplingOptions, SegmentOptions
 from vswin_cli.storage.files import check_spares
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def batch(
     json: SummaryJsonOption = False,
     strict: StrictOption = False,
     min_coverage: MinCoverageOption = 0.98,
-    running: EngineChoice,
+    running: VideoEngineChoice,
     quiet: QuietOption = False,
 ) -> None:
     """Tag many videos into one table; the same command resumes an interrupted run.
@@ -87,8 +87,8 @@ def batch(
         )
     ) as setup:
         advised = setup.engine.model.card.segments
-        if options.policy.resume and engine_options.precision == "auto":
-            setup = _as_before(setup, options, choice, clips)
+        if options.policy.resume:
+            setup = _as_before(setup, options, choice, clips, engine_options)
         report = _run(found, options, setup, clips, segments.over(advised))
     summarise(report, target, as_json=json, quiet=quiet)
     finish(report, strict=strict, min_coverage=min_coverage)
@@ -137,16 +137,22 @@ def _prepare(
 
 
 def _as_before(
-    setup: WorkerSetup, options: _BatchOptions, choice: ModelChoice, clips: SamplingOptions
+    setup: WorkerSetup,
+    options: _BatchOptions,
+    choice: ModelChoice,
+    clips: SamplingOptions,
+    wanted: EngineOptions,
 ) -> WorkerSetup:
-    """Take the precision of earlier results, and say so."""
+    """Take precision and decoder of earlier results where the user gave none, and say so."""
     state = options.target.state
-    new = in_precision_of_earlier(setup, state, choice, clips)
-    if new.precision != setup.precision and not options.quiet:
-        console.note(
-            f"going on in {new.precision}, as the earlier results in {state}; "
-            f"--precision {setup.precision} does all again"
-        )
+    new = as_earlier_results(setup, state, choice, clips, wanted)
+    before, now = setup.setup.options, new.setup.options
+    if now != before and not options.quiet:
+        how, other = f"in {now.precision}", f"--precision {before.precision}"
+        if now.precision == before.precision:
+            how = "in software" if now.decoder == "software" else "beside NVDEC"
+            other = f"--decoder {'nvdec' if now.decoder == 'software' else 'software'}"
+        console.note(f"going on {how}, as the earlier results in {state}; {other} does all again")
     return new
 
 

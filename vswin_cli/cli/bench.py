@@ -9,7 +9,7 @@ import typer
 
 from vswin_cli.cli import console
 from vswin_cli.cli.model_choice import ModelChoice, make_engine
-from vswin_cli.cli.option_groups import EngineChoice, with_option_groups
+from vswin_cli.cli.option_groups import VideoEngineChoice, with_option_groups
 from vswin_cli.cli.options import JsonOption, ModelOption, QuietOption, model_option
 from vswin_cli.config import EngineOptions
 from vswin_cli.errors import OptionError
@@ -76,7 +76,7 @@ def bench(
             show_default="PyTorch's choice",
         ),
     ] = None,
-    running: EngineChoice,
+    running: VideoEngineChoice,
     memory: Annotated[bool, typer.Option(help="Measure peak memory in a separate process.")] = True,
     json: JsonOption = False,
     quiet: QuietOption = False,

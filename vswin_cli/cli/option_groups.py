@@ -10,7 +10,7 @@ import dataclasses
 import inspect
 from collections.abc import Callable
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import wraps
 from typing import Annotated, Any, Literal, cast, get_type_hints
@@ -25,6 +25,7 @@ from vswin_cli.cli.options import (
     segment_option,
 )
 from vswin_cli.config import (
+    Decoder,
     EngineOptions,
     LabelGroup,
     Precision,
@@ -41,6 +42,7 @@ __all__ = [
     "ExactEngineChoice",
     "SamplingChoice",
     "SegmentChoice",
+    "VideoEngineChoice",
     "shows_saved_settings",
     "with_option_groups",
 ]
@@ -266,6 +268,25 @@ class EngineChoice:
             OptionError: a value names no device or no precision.
         """
         return EngineOptions(self.device, cast(Precision, self.precision), self.batch_size)
+
+
+@dataclass(frozen=True, slots=True)
+class VideoEngineChoice(EngineChoice):
+    """The same, with what decodes the videos."""
+
+    decoder: Annotated[
+        str,
+        running_option(
+            "--decoder",
+            metavar="auto|software|nvdec",
+            help="What decodes videos: FFmpeg's software, or the GPU's NVDEC beside it.",
+            show_default="NVDEC too if the network is on CUDA",
+        ),
+    ] = "auto"
+
+    def options(self) -> EngineOptions:
+        """Make the library's record of them; raises as `EngineChoice.options`, or for a decoder."""
+        return replace(EngineChoice.options(self), decoder=cast(Decoder, self.decoder))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,9 +14,9 @@ import typer
 from vswin_cli.cli import console
 from vswin_cli.cli.model_choice import ModelChoice, make_engine
 from vswin_cli.cli.option_groups import (
-    EngineChoice,
     SamplingChoice,
     SegmentChoice,
+    VideoEngineChoice,
     with_option_groups,
 )
 from vswin_cli.cli.options import (
@@ -77,7 +77,7 @@ def tag(
     force: ForceOption = False,
     strict: StrictOption = False,
     min_coverage: MinCoverageOption = 0.98,
-    running: EngineChoice,
+    running: VideoEngineChoice,
     quiet: QuietOption = False,
 ) -> None:
     """Label what happens in videos, with start and end times.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, product
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from vswin_cli.cli import console
 from vswin_cli.cli.model_choice import ModelChoice, make_engine
-from vswin_cli.config import EngineOptions, Precision, SamplingOptions, SegmentOptions
+from vswin_cli.config import Decoder, EngineOptions, Precision, SamplingOptions, SegmentOptions
 from vswin_cli.errors import OptionError
 from vswin_cli.storage.files import is_there
 from vswin_cli.video.cores import usable_cores
@@ -27,13 +27,14 @@ if TYPE_CHECKING:
 __all__ = [
     "WorkerSetup",
     "Workers",
-    "in_precision_of_earlier",
+    "as_earlier_results",
     "make_task",
     "sampling_values",
     "set_up_workers",
 ]
 
 _AUTO_PRECISIONS: tuple[Precision, ...] = ("float32", "bfloat16")
+_AUTO_DECODERS: tuple[Decoder, ...] = ("software", "auto")
 _ENTRIES_TO_LOOK_AT = 20
 
 
@@ -126,7 +127,7 @@ def set_up_workers(
     import torch
 
     from vswin_cli.batch.job import EngineSetup
-    from vswin_cli.inference.engine import resolve_device
+    from vswin_cli.inference.engine import choose_decoder, resolve_device
     from vswin_cli.inference.precision import choose_precision
 
     cluster = None
@@ -145,10 +146,11 @@ def set_up_workers(
     # device may differ from this process's.
     card = engine.model.card
     precision = choose_precision(options.precision, torch.device(kind), card).name
+    decoder = choose_decoder(options.decoder, torch.device(kind))
     setup = EngineSetup(
         reference=_absolute(choice.reference),
         labels=None if choice.labels is None else choice.labels.absolute(),
-        options=replace(options, precision=precision),
+        options=replace(options, precision=precision, decoder=decoder),
         crops=crops,
         weights_sha256=engine.model.weights_sha256,
         ema=choice.ema,
@@ -187,7 +189,7 @@ def make_task(setup: WorkerSetup, sampling: SamplingOptions, segments: SegmentOp
     card = model.card
     plan_sampling(card.input, sampling)
     check_selection(card.labels, card.activation, segments)
-    scoring = _scoring(model, sampling, setup.precision)
+    scoring = _scoring(model, sampling, setup.setup.options)
     chosen = to_json(segments)
     if not segments.background:  # which earlier versions did not have: their journals still count
         del chosen["background"]
@@ -195,8 +197,12 @@ def make_task(setup: WorkerSetup, sampling: SamplingOptions, segments: SegmentOp
     return Task(sampling, segments, scoring, segmenting, journal=Path(), scores=None)
 
 
-def _scoring(model: LoadedModel, sampling: SamplingOptions, precision: Precision) -> str:
-    """Fingerprint of everything that scores depend on."""
+def _scoring(model: LoadedModel, sampling: SamplingOptions, options: EngineOptions) -> str:
+    """Fingerprint of everything that scores depend on.
+
+    Images of NVDEC differ from those of software by rounding. Fingerprints of software are those of
+    earlier versions.
+    """
     from vswin_cli.batch.journal import fingerprint
     from vswin_cli.storage.json_records import to_json
 
@@ -208,43 +214,51 @@ def _scoring(model: LoadedModel, sampling: SamplingOptions, precision: Precision
         card.activation,
         to_json(card.input),
         sampling_values(sampling),
-        precision,
+        options.precision,
+        *([] if options.decoder == "software" else ["nvdec"]),
     )
 
 
-def in_precision_of_earlier(
-    setup: WorkerSetup, journal: Path, choice: ModelChoice, sampling: SamplingOptions
+def as_earlier_results(
+    setup: WorkerSetup,
+    journal: Path,
+    choice: ModelChoice,
+    sampling: SamplingOptions,
+    wanted: EngineOptions,
 ) -> WorkerSetup:
-    """Use the precision of earlier results, if only with it they need not be computed again.
+    """Use precision and decoder of earlier results, if only so they need not be computed again.
 
     Args:
-        setup: with a precision chosen by default.
+        setup: with what `auto` has chosen here.
         journal: folder of the journal of earlier runs.
         choice: how to load the model.
         sampling: of this batch.
+        wanted: as the user gave them; only what is `auto` changes.
 
     Returns:
-        The same setup, or one with the other precision that `auto` may choose.
+        The same setup, or one with the other precision or decoder that `auto` may choose.
     """
     from vswin_cli.batch.journal import Journal
 
     journal_entries = Journal(journal)
     outcomes = map(journal_entries.outcome, islice(journal_entries.entries(), _ENTRIES_TO_LOOK_AT))
     recorded = {outcome.scoring for outcome in outcomes if outcome is not None}
-    model = setup.engine.model
-    for name in (setup.precision, *_AUTO_PRECISIONS):
-        if _scoring(model, sampling, name) in recorded:
-            return setup if name == setup.precision else _with_precision(setup, name, choice)
+    own = setup.setup.options
+    precisions = [own.precision, *(_AUTO_PRECISIONS if wanted.precision == "auto" else ())]
+    decoders = [own.decoder, *(_AUTO_DECODERS if wanted.decoder == "auto" else ())]
+    for precision, decoder in product(precisions, decoders):
+        options = replace(own, precision=precision, decoder=decoder)
+        if _scoring(setup.engine.model, sampling, options) in recorded:
+            return setup if options == own else _with_options(setup, options, choice)
     return setup
 
 
-def _with_precision(setup: WorkerSetup, precision: Precision, choice: ModelChoice) -> WorkerSetup:
-    options = replace(setup.setup.options, precision=precision)
+def _with_options(setup: WorkerSetup, options: EngineOptions, choice: ModelChoice) -> WorkerSetup:
     engine = setup.engine
     if not setup.has_other_processes:  # its network is in the other precision
         engine = make_engine(choice, options, crops=setup.setup.crops, quiet=True)
     inner = replace(setup.setup, options=options)
-    return replace(setup, engine=engine, precision=precision, setup=inner)
+    return replace(setup, engine=engine, precision=options.precision, setup=inner)
 
 
 def sampling_values(sampling: SamplingOptions) -> dict[str, JsonValue]:

@@ -19,7 +19,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from vswin_cli.config import EngineOptions
+from vswin_cli.config import Decoder, EngineOptions
 from vswin_cli.errors import DeviceError, OptionError
 from vswin_cli.inference.batch_size import measured_batch_size
 from vswin_cli.inference.frame_store import StoredClip, clip_storage
@@ -33,7 +33,7 @@ from vswin_cli.timeline.scores import ClipLogits
 from vswin_cli.video.clips import Clip
 from vswin_cli.video.cores import usable_cores
 
-__all__ = ["Engine", "resolve_device"]
+__all__ = ["Engine", "choose_decoder", "resolve_device"]
 
 _VIEWS_PER_PASS_ON_MPS = 2
 _MAX_VIEWS_PER_PASS = 8  # on a CPU; more were not faster
@@ -70,6 +70,14 @@ def resolve_device(name: str) -> torch.device:
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise DeviceError("no Apple GPU on this machine for --device mps", hint="use --device cpu")
     return device
+
+
+def choose_decoder(decoder: Decoder, device: torch.device) -> Decoder:
+    """Return what decodes beside a network: `auto` is software unless the device is CUDA.
+
+    Whether the GPU has a decoder, and for which videos, shows when it decodes.
+    """
+    return "software" if decoder == "auto" and device.type != "cuda" else decoder
 
 
 def _has_cuda() -> bool:
@@ -125,6 +133,7 @@ class Engine:
         except torch.OutOfMemoryError as cause:
             raise self._out_of_memory("the weights") from cause
         self._network.allow_tf32 = choice.name == "tf32"
+        self.decoder = choose_decoder(options.decoder, self.device)
         self.batch_size = options.batch_size or self._usual_batch_size()
         if self.device.type == "cpu" and self._cpu_batch_size() > 1:
             keep_freed_memory()

@@ -84,6 +84,8 @@ def analyze_video(
     engine = _with_crops(engine if save_features is None else engine.with_features(), sampling)
     decode = DecodeOptions(
         decoders=decoders or engine.spare_decoders,
+        decoder=engine.decoder,
+        device_index=engine.device.index or 0,
         threads=decoder_threads,
         input_frame_rate=sampling.input_frame_rate,
     )
@@ -159,7 +161,10 @@ def analyze_features(
     source = source if isinstance(source, VideoSource) else VideoSource.of(source)
     engine = _with_crops(engine.with_features(), sampling)
     decode = DecodeOptions(
-        decoders=decoders or engine.spare_decoders, input_frame_rate=sampling.input_frame_rate
+        decoders=decoders or engine.spare_decoders,
+        decoder=engine.decoder,
+        device_index=engine.device.index or 0,
+        input_frame_rate=sampling.input_frame_rate,
     )
     with _opened(source, engine, sampling, decode, decoder_pool, on_progress) as stream:
         features = _feature_builder(engine, sampling, stream)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from vswin_cli.config import Decoder
 from vswin_cli.timeline.scores import ClipLogits
 from vswin_cli.video.clips import Clip
 
@@ -37,6 +38,10 @@ class Scorer(Protocol):
     @property
     def precision(self) -> str:
         """Name of the arithmetic in use, such as `float32`."""
+
+    @property
+    def decoder(self) -> Decoder:
+        """What decodes the videos: `software`, or `auto` or `nvdec` with the device's NVDEC."""
 
     @property
     def spare_decoders(self) -> int:

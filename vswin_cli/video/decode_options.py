@@ -1,13 +1,15 @@
 """Options of decoding, as opposed to those that decide which frames are sampled.
 
-`vswin_cli.video.sampling` plans which frames are sampled. Of the fields here only `resize` changes
-the pixels of an undamaged video, and only `input_frame_rate` its times.
+`vswin_cli.video.sampling` plans which frames are sampled. Of the fields here only `resize` and
+`decoder` change the pixels of an undamaged video, and only `input_frame_rate` its times.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Literal
+
+from vswin_cli.config import Decoder
 
 __all__ = ["STALL_TIMEOUT_SECONDS", "DecodeOptions", "Resize"]
 
@@ -31,6 +33,12 @@ class DecodeOptions:
     threads: int | None = None
     """Threads of a decoder that works on the whole video, at most; by default one more than there
     are cores. Fewer are faster where several videos are decoded at once."""
+    decoder: Decoder = "software"
+    """`nvdec` adds decoders on a GPU where a video is divided, and says so where there are none;
+    `auto` does so without a word. Their images differ by rounding, and which frames are theirs
+    differs from run to run."""
+    device_index: int = 0
+    """Of the GPU that decodes."""
     isolate: bool = True
     """Decode in a child process, so that a decoder that hangs or crashes costs one video only."""
     stall_timeout_seconds: float = STALL_TIMEOUT_SECONDS

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Protocol
 import av
 import numpy as np
 
+from vswin_cli.video.decode_options import DecodeOptions
 from vswin_cli.video.frames import TimedFrame
 from vswin_cli.video.info import MediaWarning, VideoInfo
 from vswin_cli.video.memory_limit import allow_device_memory
@@ -43,6 +44,7 @@ __all__ = [
     "HardwareMismatchError",
     "Nvdec",
     "find_chroma_site",
+    "nvdec_for",
     "nvdec_obstacle",
 ]
 
@@ -53,6 +55,7 @@ _FRAMES_PER_LAUNCH = 8
 _MOST_DECODERS, _LEAST_DECODERS = 8, 2  # that work on one video
 _PIXELS_FOR_ALL = 1920 * 1088  # larger frames get fewer decoders, for their memory
 _LEAST_FREE_BYTES = 1 << 30  # of the GPU's memory, which the network needs more urgently
+_WORTHWHILE_SECONDS = 60.0  # of video; loading torch takes seconds, beside software decoders
 _SECONDS_PER_DECODER = 4.0  # of video
 _COMPARED_FRAMES = 8
 _COMPARED_SECONDS = 20.0
@@ -185,8 +188,8 @@ def find_chroma_site(
     if not expected or [one.seconds for one in found] != [one.seconds for one in expected]:
         raise HardwareMismatchError("other times than in software")
     pixels = [one.frame for one in found if one.frame is not None]
-    truth = np.stack([one.frame.to_ndarray() for one in expected if one.frame is not None])
-    truth = truth.astype(np.int16)
+    arrays = [one.frame.to_ndarray() for one in expected if one.frame is not None]
+    truth: NDArray[np.int16] = np.stack(arrays).astype(np.int16)
     if len(pixels) != len(truth):
         raise HardwareMismatchError("fewer frames than in software")
     differences = {}
@@ -238,6 +241,12 @@ def nvdec_obstacle(info: VideoInfo | None = None) -> str | None:
     return None
 
 
+def nvdec_for(options: DecodeOptions) -> Nvdec:
+    """Make the decoders that a video's options ask for; `auto` only where they pay off."""
+    least = _WORTHWHILE_SECONDS if options.decoder == "auto" else 0.0
+    return Nvdec(options.device_index, least)
+
+
 class Nvdec:
     """NVDEC decoders of one video.
 
@@ -246,9 +255,11 @@ class Nvdec:
 
     Args:
         device_index: of the GPU.
+        least_seconds: of video; less is not worth loading what NVDEC needs.
     """
 
-    def __init__(self, device_index: int = 0) -> None:
+    def __init__(self, device_index: int = 0, least_seconds: float = 0.0) -> None:
+        self._least_seconds = least_seconds
         self.obstacle: str | None = None
         self._device_index = device_index
         self._site: ChromaSite | None = None
@@ -274,7 +285,7 @@ class Nvdec:
             most: number of decoders.
         """
         self.obstacle = nvdec_obstacle(reader.info)
-        if self.obstacle is not None or reader.is_wanted is None:
+        if seconds < self._least_seconds or reader.is_wanted is None or self.obstacle is not None:
             return []
         pixels = reader.info.width * reader.info.height
         room = max(1, _MOST_DECODERS * _PIXELS_FOR_ALL // max(pixels, _PIXELS_FOR_ALL))

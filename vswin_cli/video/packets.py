@@ -20,6 +20,7 @@ from vswin_cli.video.container import (
     open_container,
 )
 from vswin_cli.video.frames import CountedStamps, DecodingOrderStamps
+from vswin_cli.video.memory_limit import limit_threads
 from vswin_cli.video.raw_streams import rate_for
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ _WITHOUT_TRAILER = {
     *("mpegts", "mpeg", "ogg", "nut", "flv", "h264", "hevc", "mjpeg", "mpegvideo", "m4v", "obu"),
 }
 """Formats of one file whose packets extend to its end, without an index or the like behind them."""
+_MAX_PIXELS = 1 << 28  # or a damaged header could request tens of gigabytes
 _LEAST_UNREAD_BYTES = 4096  # fewer are tables, padding or an end code
 _REORDERING_CODECS = ("h264", "hevc")  # AVI stores no presentation times for them
 _BLOCK_BYTES = 1 << 20
@@ -86,6 +88,20 @@ class PacketReader:
         except BaseException:
             self.container.close()
             raise
+
+    def configure_decoder(self, threads: int | None, *, is_strict: bool) -> None:
+        """Set up the decoder; before its first packet.
+
+        Args:
+            threads: at most; `None` for one more than there are cores.
+            is_strict: whether to conceal no damage.
+        """
+        options = {"max_pixels": str(_MAX_PIXELS)}
+        self.stream.thread_type = "AUTO"
+        limit_threads(self.stream.codec_context, threads)
+        if is_strict:
+            options["err_detect"] = "explode"
+        self.stream.codec_context.options = options
 
     @property
     def format_name(self) -> str:

@@ -18,6 +18,7 @@ from typing import TypeAlias
 from vswin_cli.errors import SourceError
 from vswin_cli.video.frames import TimedFrame
 from vswin_cli.video.memory_limit import limit_decoders
+from vswin_cli.video.nvdec import Nvdec
 from vswin_cli.video.ranges import (
     Range,
     RangeDecoder,
@@ -52,6 +53,7 @@ def frames_in_parallel(
     short_side: int,
     images_per_second: float,
     end_seconds: float | None,
+    nvdec: Nvdec | None = None,
 ) -> Iterator[TimedFrame]:
     """Yield the frames of `reader.frames()`, by several decoders if the video allows it.
 
@@ -65,13 +67,19 @@ def frames_in_parallel(
         short_side: pixels of the images that wanted frames are scaled to.
         images_per_second: upper limit of wanted frames.
         end_seconds: end of the analysed part, if it is not that of the video.
+        nvdec: makes further decoders, on a GPU.
     """
     declared = reader.info.declared_duration_seconds or 0.0
     until = min(declared, end_seconds or declared)
     begin = reader.next_seconds
     decoders = min(decoders, limit_decoders(reader.info))
-    if decoders > 1 and begin is not None and _can_be_divided(reader, until - begin):
+    if begin is None or not _can_be_divided(reader, until - begin):
+        if nvdec is not None:
+            nvdec.obstacle = "the video is short or cannot be decoded from every key frame"
+    elif decoders > 1 or nvdec is not None:
         makers = _decoder_makers(reader, decoders, short_side, begin, until)
+        if nvdec is not None:
+            makers += nvdec.makers(reader, short_side, begin, until - begin, decoders)
         limits = _limits(reader, len(makers), short_side, images_per_second)
         decoder = ParallelDecoder(makers, RangeQueue(begin, until, limits))
         with closing(decoder):

@@ -29,7 +29,6 @@ from vswin_cli.video.container import (
 )
 from vswin_cli.video.frames import TimedFrame, in_order, quarter_turn
 from vswin_cli.video.info import MediaWarning
-from vswin_cli.video.memory_limit import limit_threads
 from vswin_cli.video.packets import PacketReader
 from vswin_cli.video.seek import SeekPlanner
 from vswin_cli.video.skip import IsWanted, SkippedFrame, frame_skipping_for
@@ -38,7 +37,6 @@ from vswin_cli.video.timestamps import RESET_SECONDS, TimestampUnwrapper, to_sec
 __all__ = ["TimedFrame", "VideoReader"]
 
 _HEAD_PACKETS = 48  # read before decoding: enough for rates, few enough to keep in memory
-_MAX_PIXELS = 1 << 28  # or a damaged header could request tens of gigabytes
 
 
 class VideoReader:
@@ -96,7 +94,7 @@ class VideoReader:
 
     def _prepare(self) -> None:
         """Decode the first frame, and describe the video from it and the first packets."""
-        self._configure()
+        self._file.configure_decoder(self._threads, is_strict=self.is_strict)
         self._time_base = self._file.time_base
         packets = self._packets()
         # Packets first: the declared rate is often wrong, and the usual interval between them is
@@ -121,15 +119,6 @@ class VideoReader:
         )
         self._unwrapper.longest_jumps_seconds = self.info.longest_seconds
         self._planner = SeekPlanner(self.info, self._file.format_name)
-
-    def _configure(self) -> None:
-        """Set up the decoder; before its first packet."""
-        stream, options = self._file.stream, {"max_pixels": str(_MAX_PIXELS)}
-        stream.thread_type = "AUTO"
-        limit_threads(stream.codec_context, self._threads)
-        if self.is_strict:
-            options["err_detect"] = "explode"
-        stream.codec_context.options = options
 
     def __enter__(self) -> VideoReader:
         return self
@@ -307,7 +296,7 @@ class VideoReader:
         """
         self._decoded.close()
         self._file.reopen()
-        self._configure()
+        self._file.configure_decoder(self._threads, is_strict=self.is_strict)
         self._restart()
 
     def _restart(self) -> None:

@@ -22,6 +22,7 @@ from vswin_cli.video.frame_rate import GAP_SECONDS, Intervals
 from vswin_cli.video.frames import TimedFrame
 from vswin_cli.video.grid import GridWalker
 from vswin_cli.video.info import DecodeReport, EndReason, Gap, GapReason, MediaWarning
+from vswin_cli.video.nvdec import nvdec_for
 from vswin_cli.video.parallel import frames_in_parallel
 from vswin_cli.video.reader import VideoReader
 from vswin_cli.video.resize import ImageResizer
@@ -63,6 +64,7 @@ class _Sampler:
         self._reader = reader
         self._plan = plan
         self._options = options
+        self._nvdec = None if options.decoder == "software" else nvdec_for(options)
         self._resizer = ImageResizer(plan.short_side, options.resize, threads=options.threads)
         tolerance = min(ROUNDING_SECONDS, reader.info.time_base_seconds)
         self._walker = GridWalker(plan, tolerance, reader.info.declared_duration_seconds)
@@ -129,6 +131,7 @@ class _Sampler:
             short_side=plan.short_side,
             images_per_second=plan.positions_per_second,
             end_seconds=plan.end_seconds,
+            nvdec=self._nvdec,
         )
 
     def _heartbeat(self, here_seconds: float) -> Iterator[Event]:
@@ -325,13 +328,24 @@ class _Sampler:
             constant_frame_rate=None if rate is None or self._is_variable else str(rate),
             shape_changes_seconds=tuple(self._shape_changes),
             sampled_sparsely=self._sought,
-            warnings=(*reader.info.warnings, *reader.warnings, *self._warnings(end)),
+            warnings=(
+                *reader.info.warnings,
+                *reader.warnings,
+                *self._decoder_warnings(),
+                *self._warnings(end),
+            ),
         )
 
     @property
     def _is_variable(self) -> bool:
         """Whether frames cannot be numbered by time."""
         return self._intervals.are_variable or self._rate.is_refuted
+
+    def _decoder_warnings(self) -> tuple[MediaWarning, ...]:
+        """Return why NVDEC did not decode what it was asked to."""
+        if self._nvdec is None or self._options.decoder != "nvdec":
+            return ()
+        return self._nvdec.warnings
 
     def _warnings(self, end: float) -> list[MediaWarning]:
         found = []
