@@ -365,8 +365,7 @@ def _seconds_of(check: Check, network: VideoSwin, batch: int) -> tuple[float, fl
 
 
 def _uses_kernels(network: VideoSwin) -> bool:
-    path = network._cuda_path
-    return path is not None and path._fast is not None
+    return network.cuda_path is not None and network.cuda_path.uses_kernels
 
 
 def _has_decoder_option() -> bool:

@@ -51,8 +51,7 @@ def clips_of(spec, count):
 
 
 def uses_kernels(network: VideoSwin) -> bool:
-    path = network._cuda_path
-    return path is not None and path._fast is not None
+    return network.cuda_path is not None and network.cuda_path.uses_kernels
 
 
 @pytest.mark.parametrize("window", WINDOWS, ids=["window 8", "window 16"])
@@ -99,9 +98,8 @@ def test_graphs_give_the_same_and_keep_results_apart(gpu):
     clips = [noise(1, FULL, gpu).bfloat16() * scale for scale in (1, -1, 2)]
     before = [network(one) for one in clips]
     later = [network(one) for one in clips]
-    path = network._cuda_path
-    assert path is not None
-    assert len(path._graphs) == 1
+    assert network.cuda_path is not None
+    assert network.cuda_path.num_graphs == 1
     for one, other in zip(before, later, strict=True):
         torch.testing.assert_close(one, other)
     assert (later[0] - later[1]).abs().max() > 0.01

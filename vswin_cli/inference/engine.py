@@ -38,7 +38,7 @@ __all__ = ["Engine", "choose_decoder", "resolve_device"]
 _VIEWS_PER_PASS_ON_MPS = 2
 _MAX_VIEWS_PER_PASS = 8  # on a CPU; more were not faster
 _MOST_SHARING = 0.75  # passes per core; an estimate: beyond it one pass per core is as fast
-_PASSES_ON_CUDA = 2  # while one computes, the next is launched: the GPU never waits for Python
+_PASSES_ON_CUDA = 2  # while one computes, the next can be launched
 _FEEDING_CORES = 1  # busy with feeding a device other than the CPU
 
 

@@ -125,8 +125,8 @@ def test_tf32_holds_inside_the_block_only():
 def test_copies_and_moves_of_a_network_start_anew():
     network = random_network()
     network._cuda_path = CudaPath(network)
-    assert copy.deepcopy(network)._cuda_path is None
-    assert network.half()._cuda_path is None
+    assert copy.deepcopy(network).cuda_path is None
+    assert network.half().cuda_path is None
 
 
 @pytest.mark.skipif(ON_GPU, reason="the plain path of a CPU")
@@ -134,4 +134,4 @@ def test_copies_and_moves_of_a_network_start_anew():
 def test_a_cpu_never_takes_the_cuda_path():
     network = random_network(SMALL, torch.bfloat16)
     network(make_clips(torch.bfloat16))
-    assert network._cuda_path is None
+    assert network.cuda_path is None

@@ -72,6 +72,16 @@ class CudaPath:
         self._calls: Counter[tuple[object, ...]] = Counter()
         self._captures = True
 
+    @property
+    def uses_kernels(self) -> bool:
+        """Whether passes run in our kernels; false before the first one."""
+        return self._fast is not None
+
+    @property
+    def num_graphs(self) -> int:
+        """Sizes of passes that are recorded as graphs."""
+        return len(self._graphs)
+
     def forward_features(self, x: Tensor) -> Tensor | None:
         """Same as `VideoSwin.forward_features`; `None` where plain PyTorch has to do it.
 

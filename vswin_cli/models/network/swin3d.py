@@ -272,6 +272,11 @@ class VideoSwin(nn.Module):
         self._routes: dict[tuple[object, ...], tuple[StageRoute, ...]] = {}
         self._cuda_path: CudaPath | None = None
 
+    @property
+    def cuda_path(self) -> CudaPath | None:
+        """What runs passes on CUDA without gradients, once there was one."""
+        return self._cuda_path
+
     def train(self, mode: bool = True) -> VideoSwin:
         """Same as `torch.nn.Module.train`; also drops what is kept for CUDA."""
         self._cuda_path = None
