@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vswin_cli.cli import console
+from vswin_cli.cli.each_video import find_videos, require_coverage, work_on_each
 from vswin_cli.cli.model_choice import ModelChoice, make_engine
 from vswin_cli.cli.option_groups import (
     SamplingChoice,
@@ -38,16 +39,7 @@ from vswin_cli.cli.start_timecode import (
     with_start,
 )
 from vswin_cli.config import SamplingOptions, SegmentOptions
-from vswin_cli.errors import (
-    SOME_FAILED,
-    CoverageError,
-    OptionError,
-    OutputError,
-    SelectionError,
-    SourceError,
-    VswinError,
-)
-from vswin_cli.storage.files import holds_for_all
+from vswin_cli.errors import SOME_FAILED
 
 if TYPE_CHECKING:
     from vswin_cli.cli.output import Output
@@ -98,7 +90,7 @@ def tag(
     note_unused_start(start, output, quiet=quiet)
     if windows:
         output.check_shows_windows()
-    sources, num_missing = _find(videos, output)
+    sources, num_missing = find_videos(videos, output.report_error)
     results = output.plan([source.uri for source in sources])
     paths = plan_tag_paths(results, save_scores, report, sources, choice.files(), force=force)
     engine = make_engine(choice, engine_options, crops=clips.crops or 1, quiet=quiet)
@@ -111,7 +103,8 @@ def tag(
     if num_failed or num_missing:
         raise typer.Exit(SOME_FAILED)
     if strict:
-        _require_coverage([tagged.timeline for tagged in done], min_coverage)
+        covered = [(t.timeline.video.uri, t.timeline.coverage.fraction) for t in done]
+        require_coverage(covered, min_coverage)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,23 +121,6 @@ class _Job:
     start_timecode: str | None
     """Replaces that of the videos."""
     quiet: bool
-
-
-def _find(videos: Sequence[str], output: Output) -> tuple[list[VideoSource], int]:
-    """Find the sources, without duplicates, and count the arguments that match nothing.
-
-    Raises:
-        SourceError: no argument matches anything.
-    """
-    from vswin_cli.storage.sources import find_sources
-
-    sources, missing = find_sources(videos, folders=False)
-    problems = list(missing.values())
-    for problem in problems if sources else problems[:-1]:
-        output.report_error(problem)
-    if not sources:
-        raise problems[-1]
-    return sources, len(problems)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +149,8 @@ def _tag_and_write(
     sources: Sequence[VideoSource], job: _Job, output: Output, paths: TagPaths
 ) -> tuple[list[_Tagged], int]:
     """Tag the videos, write the results, and return them with the number of failures."""
+    from vswin_cli.video.decoder_pool import DecoderPool
+
     done: list[_Tagged] = []
 
     def on_done(tagged: _Tagged) -> None:
@@ -182,7 +160,10 @@ def _tag_and_write(
 
     num_failed = 0
     try:
-        num_failed += _tag_all(sources, job, on_done, output.report_error)
+        with DecoderPool() as pool:
+            num_failed += work_on_each(
+                sources, lambda source: _tag_one(source, job, pool), on_done, output.report_error
+            )
     finally:  # finished results are written even if an error ends the run
         if done:
             num_failed += output.write(
@@ -207,56 +188,7 @@ def _write_report(done: Sequence[_Tagged], path: Path, *, quiet: bool) -> None:
         console.note(f"wrote {path}")
 
 
-def _tag_all(
-    sources: Sequence[VideoSource],
-    job: _Job,
-    on_done: Callable[[_Tagged], None],
-    report_error: Callable[[VswinError], None],
-) -> int:
-    """Tag the videos one after the other, and return how many failed.
-
-    Args:
-        sources: the videos.
-        job: settings for all of them.
-        on_done: called with each video that is done.
-        report_error: called with the error of one of several videos.
-
-    Raises:
-        SourceError: the only video, or every video, failed.
-        OptionError: likewise, as it ends before the start; or the options do not fit the weights.
-        OutputError: likewise, as its scores cannot be written; or no video's could be.
-    """
-    from vswin_cli.video.decoder_pool import DecoderPool
-
-    num_failed = 0
-    with DecoderPool() as pool:
-        for source in sources:
-            try:
-                timeline = with_start(_tag_one(source, job, pool), job.start_timecode)
-            except (SourceError, OptionError, OutputError) as problem:
-                num_failed += 1
-                if num_failed == len(sources) or _ends_all(problem):
-                    raise
-                report_error(_naming(problem, source))
-            else:
-                on_done(_Tagged(source, timeline, job.scores.get(source.id)))
-    return num_failed
-
-
-def _ends_all(problem: VswinError) -> bool:
-    """Return whether the other videos would fail for the same reason."""
-    is_output = isinstance(problem, OutputError) and holds_for_all(problem)
-    return is_output or isinstance(problem, SelectionError)
-
-
-def _naming(problem: VswinError, source: VideoSource) -> VswinError:
-    """Name the video in an error that does not, such as one about its length."""
-    if source.uri in problem.message:
-        return problem
-    return type(problem)(f"{source.uri}: {problem.message}", hint=problem.hint)
-
-
-def _tag_one(source: VideoSource, job: _Job, pool: DecoderPool) -> Timeline:
+def _tag_one(source: VideoSource, job: _Job, pool: DecoderPool) -> _Tagged:
     from vswin_cli.inference.pipeline import analyze_video
 
     with console.progress(source.uri, quiet=job.quiet) as on_progress:
@@ -273,14 +205,5 @@ def _tag_one(source: VideoSource, job: _Job, pool: DecoderPool) -> Timeline:
     if not job.quiet:
         for notice in timeline.warnings:
             console.warn(f"{source.uri}: {notice.message}")
-    return timeline
-
-
-def _require_coverage(timelines: Sequence[Timeline], minimum: float) -> None:
-    short = [t for t in timelines if t.coverage.fraction < minimum]
-    if short:
-        listed = ", ".join(f"{t.video.uri} ({t.coverage.fraction:.1%})" for t in short)
-        raise CoverageError(
-            f"less than --min-coverage {minimum:g} could be analysed: {listed}",
-            hint="`vswin probe --scan` lists what is damaged; --min-coverage sets the limit",
-        )
+    scores = job.scores.get(source.id)
+    return _Tagged(source, with_start(timeline, job.start_timecode), scores)
