@@ -14,7 +14,6 @@ journal and continues. Its folder, beside the output, holds
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import socket
@@ -28,24 +27,13 @@ from vswin_cli.batch.inputs import Shard
 from vswin_cli.batch.outcome import Outcome
 from vswin_cli.errors import OutputError, SourceError
 from vswin_cli.storage.files import replacing_text, writing
-from vswin_cli.storage.json_records import JsonValue, from_json, json_text, to_json
+from vswin_cli.storage.json_records import JsonValue, fingerprint, from_json, json_text, to_json
 from vswin_cli.timeline.record import Timeline
 
 __all__ = ["Journal", "fingerprint", "lock_journal", "unlink_link"]
 
 _SCHEMA = "vswin.batch-entry/1"
-_FINGERPRINT_DIGITS = 16
 _ALL_INPUTS = "run"
-
-
-def fingerprint(*values: JsonValue) -> str:
-    """Hash a combination of settings; equal settings give the same digits in every run.
-
-    Results count only under the fingerprints that they were made with. The values and their
-    order must therefore stay as they are, or every journal of earlier versions is invalid.
-    """
-    text = json_text(values)
-    return hashlib.sha256(text.encode()).hexdigest()[:_FINGERPRINT_DIGITS]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 from vswin_cli.config import SamplingOptions
 from vswin_cli.inference.scorer import Scorer
 from vswin_cli.models.checkpoints.load import LoadedModel
 from vswin_cli.storage.humanize import counted
+from vswin_cli.storage.json_records import fingerprint, to_json
 from vswin_cli.storage.sources import VideoSource
 from vswin_cli.timeline.cells import AveragedCells
 from vswin_cli.timeline.features import FeatureRecord
@@ -26,7 +28,7 @@ from vswin_cli.video.info import DecodeReport, VideoInfo
 from vswin_cli.video.sampling import SamplingPlan, describe_rounding
 from vswin_cli.video.stream import VideoStream
 
-__all__ = ["describe_analysis", "seconds_per_step"]
+__all__ = ["describe_analysis", "feature_settings", "seconds_per_step"]
 
 
 def describe_analysis(
@@ -60,6 +62,19 @@ def describe_analysis(
             *_too_slow(plan, report, stream.info),
         ),
         status=report.status,
+        identity=source.identity,
+        settings=feature_settings(engine, sampling),
+    )
+
+
+def feature_settings(engine: Scorer, sampling: SamplingOptions) -> str:
+    """Compute the fingerprint of everything but the video that features depend on."""
+    card = engine.model.card
+    return fingerprint(
+        engine.model.weights_sha256,
+        to_json(card.input),
+        to_json(replace(sampling, crops=sampling.crops or engine.crops)),
+        engine.precision,
     )
 
 

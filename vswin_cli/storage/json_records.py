@@ -7,6 +7,7 @@ Reading checks types, reports the field that is wrong, fills in defaults and ign
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import math
 import re
@@ -21,6 +22,7 @@ __all__ = [
     "JsonValue",
     "clean_json",
     "escape_controls",
+    "fingerprint",
     "from_json",
     "json_key",
     "json_text",
@@ -33,6 +35,7 @@ Record = TypeVar("Record")
 
 # DEL, C1 and marks of the reading direction; JSON itself escapes the controls of C0.
 _CONTROLS = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_FINGERPRINT_DIGITS = 16
 _EXACT = 2**53  # larger whole numbers would change as floats
 _SCALARS = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
 
@@ -93,6 +96,16 @@ def json_text(document: JsonValue, *, indent: int | None = None) -> str:
         document, indent=indent, separators=separators, ensure_ascii=False, allow_nan=False
     )
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def fingerprint(*values: JsonValue) -> str:
+    """Hash a combination of settings; equal settings give the same digits in every run.
+
+    Results count only under the fingerprints that they were made with. The values and their
+    order must therefore stay as they are, or every journal of earlier versions is invalid.
+    """
+    text = json_text(values)
+    return hashlib.sha256(text.encode()).hexdigest()[:_FINGERPRINT_DIGITS]
 
 
 def clean_json(document: JsonValue, *, indent: int | None = None) -> str:

@@ -97,6 +97,18 @@ class VideoSource:
         mark = f"-{digest[:_ID_DIGITS]}"
         return fitting(name.stem, mark + _LONGEST_ENDING) + mark
 
+    @property
+    def identity(self) -> str | None:
+        """Size and time of the file, which change when it does; `None` for an address.
+
+        `None` also where the file cannot be read.
+        """
+        try:
+            status = None if self.path is None else self.path.stat()
+        except OSError:
+            return None
+        return None if status is None else f"{status.st_size}:{status.st_mtime_ns}"
+
     @contextmanager
     def local(self, *, on_bytes: OnBytes | None = None) -> Iterator[Path]:
         """Provide the video as a local file: itself, or a copy that lasts as long as the block.

@@ -47,6 +47,10 @@ class FeatureRecord:
     status: Status = "ok"
     """`partial`: something could not be decoded."""
     tool: ToolRecord = field(default_factory=ToolRecord)
+    identity: str | None = None
+    """Size and time of the video's file; `None` where it is not known."""
+    settings: str | None = None
+    """Fingerprint of everything else that the features depend on: weights, sampling, precision."""
 
 
 @dataclass(frozen=True, eq=False)
