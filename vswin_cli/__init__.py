@@ -34,12 +34,16 @@ if TYPE_CHECKING:
     from vswin_cli.models.labels import LabelMap
     from vswin_cli.models.weights.loading import load_model
     from vswin_cli.storage.sources import VideoSource, expand_sources
+    from vswin_cli.timeline.feature_files import FeatureFile, load_features
+    from vswin_cli.timeline.features import FeatureTrack
     from vswin_cli.timeline.record import Timeline
     from vswin_cli.timeline.segments import Segment
 
 _HOMES = {
     "Engine": "inference.engine",
     "EngineOptions": "config",
+    "FeatureFile": "timeline.feature_files",
+    "FeatureTrack": "timeline.features",
     "LabelMap": "models.labels",
     "SamplingOptions": "config",
     "Segment": "timeline.segments",
@@ -51,12 +55,15 @@ _HOMES = {
     "analyze_features": "inference.pipeline",
     "analyze_video": "inference.pipeline",
     "expand_sources": "storage.sources",
+    "load_features": "timeline.feature_files",
     "load_model": "models.weights.loading",
 }
 
 __all__ = [
     "Engine",
     "EngineOptions",
+    "FeatureFile",
+    "FeatureTrack",
     "LabelMap",
     "SamplingOptions",
     "Segment",
@@ -69,6 +76,7 @@ __all__ = [
     "analyze_features",
     "analyze_video",
     "expand_sources",
+    "load_features",
     "load_model",
 ]
 

@@ -301,3 +301,13 @@ def test_features_are_what_the_head_computes_logits_from(crops):
             np.testing.assert_allclose(
                 head(torch.from_numpy(full.features)).numpy(), bare.logits, atol=1e-5
             )
+
+
+def test_rows_of_features_are_the_means_of_views_in_time():
+    engine = Engine(load_golden(), EngineOptions("cpu", "float32", 2), crops=3)
+    clips = make_clips(3)
+    scored = list(engine.with_features().score(clips))
+    rows = list(engine.features(clips))
+    assert [len(one) for one in rows] == [clip.num_valid_steps for clip in clips]
+    for one, full in zip(rows, scored, strict=True):
+        np.testing.assert_allclose(one, full.features.mean(axis=0)[: len(one)], atol=1e-5)

@@ -16,7 +16,9 @@ from copy import copy
 from itertools import chain, islice
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from vswin_cli.config import Decoder, EngineOptions
@@ -189,6 +191,20 @@ class Engine:
             yield from self._run_on_all_threads(head)
         else:
             yield from self._run_one_pass_per_thread(chain(head, passes), workers)
+
+    def features(self, clips: Iterable[Clip]) -> Iterator[NDArray[np.float32]]:
+        """Compute the features of clips, in order: (d, C) each, the mean of its views.
+
+        Row i belongs to the time from `clip.step_edges_seconds[i]` to `[i + 1]`; there are
+        d = `clip.num_valid_steps` rows, as steps that only repeat frames are left out.
+        `analyze_features` averages the rows of overlapping clips.
+
+        Raises:
+            DeviceError: out of memory even with one view at a time.
+        """
+        for clip in self.with_features().score(clips):
+            assert clip.features is not None
+            yield clip.features[:, : clip.num_valid_steps].mean(axis=0)
 
     def _usual_batch_size(self) -> int:
         """Views per pass, on CUDA by measurement."""
