@@ -8,29 +8,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from vswin_cli.errors import OptionError
 from vswin_cli.storage.files import replacing_binary
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.segments import Segment
 
-__all__ = ["check_parquet", "write_parquet"]
+__all__ = ["write_parquet"]
 
 _VIDEOS_PER_GROUP = 1000
-
-
-def check_parquet() -> None:
-    """Check before the work that Parquet can be written.
-
-    Raises:
-        OptionError: pyarrow is not installed.
-    """
-    try:
-        import_module("pyarrow")
-    except ImportError as error:
-        raise OptionError(
-            "Parquet needs pyarrow, which is not installed",
-            hint='pip install "vswin[parquet]", or write .csv or .jsonl',
-        ) from error
 
 
 def write_parquet(path: Path, timelines: Iterable[Timeline]) -> None:

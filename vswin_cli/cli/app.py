@@ -21,6 +21,7 @@ from vswin_cli.cli.convert import convert
 from vswin_cli.cli.download import download
 from vswin_cli.cli.evaluate import evaluate
 from vswin_cli.cli.export import export
+from vswin_cli.cli.features import features
 from vswin_cli.cli.models import labels, models
 from vswin_cli.cli.probe import probe
 from vswin_cli.cli.report import report
@@ -59,6 +60,7 @@ for command in (
     segment,
     export,
     report,
+    features,
     bench,
     download,
     labels,

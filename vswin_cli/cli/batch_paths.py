@@ -54,9 +54,9 @@ def prepare_paths(target: Target, wanted_scores: Path | None, *, keep: bool) -> 
     check_destination(target.path.parent if is_replaced else target.path)
     _make(target.state)
     if target.format == "parquet":
-        from vswin_cli.batch.parquet import check_parquet
+        from vswin_cli.storage.parquet import check_parquet
 
-        check_parquet()
+        check_parquet(instead=".csv or .jsonl")
     scores = target.state / "scores" if wanted_scores is None else wanted_scores
     return scores.absolute() if keep else None
 

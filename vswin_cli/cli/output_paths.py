@@ -28,7 +28,14 @@ from vswin_cli.storage.remote import as_local_path, is_remote
 from vswin_cli.storage.result_names import unique_names
 from vswin_cli.storage.sources import VideoSource
 
-__all__ = ["OutputPath", "TagPaths", "check_distinct", "plan_pages", "plan_tag_paths"]
+__all__ = [
+    "OutputPath",
+    "TagPaths",
+    "check_distinct",
+    "files_by_id",
+    "plan_pages",
+    "plan_tag_paths",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +143,9 @@ def plan_tag_paths(
     uris = [source.uri for source in sources]
     paths = TagPaths(
         results=dict(zip(ids, results, strict=False)),
-        scores={} if scores is None else dict(zip(ids, _score_files(scores, ids), strict=True)),
+        scores={}
+        if scores is None
+        else dict(zip(ids, files_by_id(scores, ids, ".npz", "--save-scores"), strict=True)),
         pages=() if page is None else plan_pages(page, uris),
         folders=[folder for folder in (scores, page) if folder is not None],
     )
@@ -193,12 +202,23 @@ def check_distinct(named: Iterable[tuple[str, Path]]) -> None:
             )
 
 
-def _score_files(output: OutputPath, ids: Sequence[str]) -> list[Path]:
+def files_by_id(output: OutputPath, ids: Sequence[str], suffix: str, option: str) -> list[Path]:
+    """Return a path for each video, in a folder under a name that is the same on every run.
+
+    Args:
+        output: file or folder.
+        ids: `VideoSource.id` of each video.
+        suffix: of the files in a folder.
+        option: that names the output, for the error.
+
+    Raises:
+        OptionError: one file for several videos.
+    """
     if output.is_folder:
-        return [output.path / f"{name}.npz" for name in ids]  # as in the journal of a batch
+        return [output.path / f"{name}{suffix}" for name in ids]  # as in the journal of a batch
     if len(ids) > 1:
         raise OptionError(
-            f"--save-scores {output.path} is one file for {len(ids)} videos",
+            f"{option} {output.path} is one file for {len(ids)} videos",
             hint="give a folder/; each video gets a file in it",
         )
     return [output.path]

@@ -34,6 +34,9 @@ MEDIA_SUFFIXES = VIDEO_SUFFIXES | {f".{name}" for name in f"{_IMAGES} {_SOUNDS}"
 """Endings of videos, images and sound; no result of vswin has one."""
 
 _HEAD_BYTES = 1 << 20
+_FEATURES = "metadata.npy"  # NumPy keeps text as UTF-32
+_METADATA_BYTES = 1000
+_FOOTER_BYTES = 1 << 16
 _UNREADABLE = (  # what reading a damaged file raises; foreign archives may be anything
     OSError,
     ValueError,
@@ -129,11 +132,14 @@ def is_own_file(path: Path) -> bool:
         if path.stat().st_size == 0:
             return True
         if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive, archive.open("meta.json") as meta:
-                return b'"vswin.scores/' in meta.read(200)
+            with zipfile.ZipFile(path) as archive:
+                return _is_own_archive(archive)
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
             is_all = not file.read(1)
+            if head[:4] == b"PAR1":  # Parquet keeps its metadata at the end
+                file.seek(max(0, path.stat().st_size - _FOOTER_BYTES))
+                return b'"vswin.features/' in file.read()
         # The last character of the head may be cut.
         text = codecs.getincrementaldecoder("utf-8-sig")().decode(head, final=is_all)
     except _UNREADABLE:
@@ -143,3 +149,12 @@ def is_own_file(path: Path) -> bool:
     # Of a file of more than a megabyte the last entry may be cut; the one before it ends whole.
     text = text if is_all else text[: text.rfind("\n\n") + 1] or text[: text.rfind("\n") + 1]
     return any(shape.fullmatch(text) for shape in _SHAPES)
+
+
+def _is_own_archive(archive: zipfile.ZipFile) -> bool:
+    """Recognise scores by their `meta.json` and features by their `metadata` array."""
+    if _FEATURES in archive.namelist():
+        with archive.open(_FEATURES) as text:
+            return '"vswin.features/'.encode("utf-32-le") in text.read(_METADATA_BYTES)
+    with archive.open("meta.json") as meta:
+        return b'"vswin.scores/' in meta.read(200)

@@ -41,7 +41,7 @@ from vswin_cli.storage.json_records import from_json, json_text, to_json
 from vswin_cli.timeline.features import FeatureRecord, FeatureTrack
 from vswin_cli.timeline.files import UNREADABLE
 
-__all__ = ["SCHEMA", "FeatureFile", "load_features", "save_features"]
+__all__ = ["SCHEMA", "FeatureFile", "load_features", "metadata_text", "save_features"]
 
 SCHEMA = "vswin.features/1"
 _HINT = "feature files are written by `vswin features VIDEO -o FILE.npz`"
@@ -90,9 +90,8 @@ def save_features(track: FeatureTrack, path: Path) -> None:
         OutputError: the path cannot be written; nothing is left there.
     """
     starts, ends = track.edges_seconds
-    text = json_text({"schema": SCHEMA, **to_json(track.record)})
     with replacing_binary(path) as file, zipfile.ZipFile(file, "w", compresslevel=1) as archive:
-        write_array(archive, "metadata", np.array(text))
+        write_array(archive, "metadata", np.array(metadata_text(track.record)))
         with member(archive, "features.npy", compress=False) as out:
             write_header(out, np.dtype(np.float16), (len(starts), track.width))
             for _, rows in track.chunks():
@@ -103,6 +102,11 @@ def save_features(track: FeatureTrack, path: Path) -> None:
         write_array(archive, "clip_features", clips, compress=False)
         write_array(archive, "clip_start_seconds", track.clip_starts_seconds)
         write_array(archive, "clip_end_seconds", track.clip_ends_seconds)
+
+
+def metadata_text(record: FeatureRecord) -> str:
+    """Write the provenance of features as JSON, with the schema of their files."""
+    return json_text({"schema": SCHEMA, **to_json(record)})
 
 
 def load_features(path: Path) -> FeatureFile:
