@@ -13,11 +13,15 @@ from tests.support.golden import (
     golden_network,
     golden_state,
 )
+from tests.support.reference_gradients import DATA as GRADIENTS_FILE
+from tests.support.reference_gradients import SIZES as GRADIENT_SIZES
+from tests.support.reference_gradients import gradients_of, network_of
 from tests.support.reference_logits import NETWORKS, SIZES, formula_weights
 from vswin_cli.models.architecture import Architecture
 from vswin_cli.models.network.linear import Linear
 from vswin_cli.models.network.swin3d import VideoSwin
 
+GRADIENTS = json.loads(GRADIENTS_FILE.read_text())
 REFERENCE = json.loads((Path(__file__).parents[2] / "data" / "reference_logits.json").read_text())
 
 
@@ -132,6 +136,46 @@ def test_gradients_reach_every_parameter():
     silent = [name for name, p in network.named_parameters() if not p.grad.abs().sum() > 0]
     # A key's bias moves all scores of a query alike, so that only padding can see its gradient.
     assert silent == []
+
+
+@pytest.mark.parametrize("key", GRADIENT_SIZES)
+def test_gradients_equal_torchvision(key):
+    architecture, num_classes, state = network_of(key)
+    network = VideoSwin(architecture, num_classes).train()
+    network.load_state_dict(state)
+    found = gradients_of(network, GRADIENT_SIZES[key])
+    expected = GRADIENTS[key]
+    assert found.keys() == expected.keys()
+    for name, (norm, *_) in expected.items():
+        assert found[name] == pytest.approx(expected[name], abs=2e-5 * norm + 1e-7), name
+
+
+def test_recomputing_blocks_changes_no_gradient():
+    clip = golden_input((9, 20, 26))
+
+    def gradients(recompute: bool) -> list[torch.Tensor]:
+        network = formula_network("three-stages").train()
+        network.plain_features(clip, recompute=recompute).square().sum().backward()
+        return [p.grad for name, p in network.named_parameters() if not name.startswith("head")]
+
+    for plain, recomputed in zip(gradients(False), gradients(True), strict=True):
+        assert torch.equal(plain, recomputed)
+
+
+def test_branches_are_dropped_per_clip():
+    network = formula_network("three-stages")
+    clips = torch.cat([golden_input((9, 20, 26)), golden_input((9, 20, 26)).flip(3)])
+    scales = torch.ones(6, 2, 2)
+    with torch.no_grad():
+        plain = network.plain_features(clips)
+        torch.testing.assert_close(network.plain_features(clips, branch_scales=scales), plain)
+        scales[:, :, 1] = 0  # no branch of the second clip
+        dropped = network.plain_features(clips, branch_scales=scales)
+        torch.testing.assert_close(dropped[0], plain[0])
+        for name, weight in network.named_parameters():
+            if ".attn." in name or ".mlp." in name:
+                weight.zero_()
+        torch.testing.assert_close(dropped[1], network.plain_features(clips)[1])
 
 
 def test_training_may_follow_inference():

@@ -20,9 +20,9 @@ from torch import Tensor, nn
 
 from vswin_cli.models.architecture import Architecture
 from vswin_cli.models.network.attention import AttentionKernel, attention_kernel, padded_bias
-from vswin_cli.models.network.cpu_threads import run_pieces
 from vswin_cli.models.network.cuda_path import CudaPath, products_in_tf32
 from vswin_cli.models.network.linear import Linear
+from vswin_cli.models.network.tile_pass import for_training, through_tiles
 from vswin_cli.models.network.token_order import AttentionRows, StageRoute, Tile, route_stages
 from vswin_cli.models.network.windows import Grid
 
@@ -127,15 +127,26 @@ class _Block(nn.Module):
         self.norm2 = nn.LayerNorm(dim)
         self.mlp = _Mlp(dim, int(dim * mlp_ratio))
 
-    def forward(self, x: Tensor, tile: Tile) -> Tensor:
-        """Apply the block to the rows of one tile: (R, C) -> (R, C)."""
+    def forward(self, x: Tensor, tile: Tile, branch_scales: Tensor | None = None) -> Tensor:
+        """Apply the block to the rows of one tile: (R, C) -> (R, C).
+
+        Args:
+            x: rows.
+            tile: where they belong.
+            branch_scales: (2, B) factors of each clip's attention and MLP, for training.
+        """
         y = self.norm1(x)
         if tile.real is not None:
             # The authors pad with zeros here, after the norm, and do not mask the padding: it
             # takes part in attention, with the bias of qkv as its keys and values.
             y = y * tile.real
-        x = self.attn(y, tile.attention, x)
-        return self.mlp(self.norm2(x), x)  # type: ignore[no-any-return]
+        if branch_scales is None:
+            x = self.attn(y, tile.attention, x)
+            return self.mlp(self.norm2(x), x)  # type: ignore[no-any-return]
+        attention, mlp = tile.per_row(branch_scales)  # 2 × (R, 1)
+        nothing = x.new_zeros(())
+        x = x + attention * self.attn(y, tile.attention, nothing)
+        return x + mlp * self.mlp(self.norm2(x), nothing)  # type: ignore[no-any-return]
 
 
 class _PatchMerging(nn.Module):
@@ -165,54 +176,34 @@ class _Stage(nn.Module):
         is_last = stage == len(architecture.depths) - 1
         self.downsample = None if is_last else _PatchMerging(dim)
 
-    def forward(self, x: Tensor, route: StageRoute) -> Tensor:
-        """Apply the blocks: (R, C) in regular order -> (R, C) in the order of the last block."""
+    def forward(
+        self,
+        x: Tensor,
+        route: StageRoute,
+        branch_scales: Tensor | None = None,
+        recompute: bool = False,
+    ) -> Tensor:
+        """Apply the blocks: (R, C) in regular order -> (R, C) in the order of the last block.
+
+        Args:
+            x: rows.
+            route: of this stage.
+            branch_scales: (blocks, 2, B), see `VideoSwin.plain_features`.
+            recompute: see there.
+        """
         for number, block in enumerate(self.blocks):
             # Rows stay in window order between blocks: a single gather replaces the cyclic roll,
             # the partition into windows and the reverse of both.
             tiles = route.shifted if number % 2 else route.regular
             order = None if number == 0 else route.to_shifted if number % 2 else route.to_regular
-            x = _through_tiles(block, x, tiles, order, x.shape[1])
+            scales = None if branch_scales is None else branch_scales[number]
+            part = for_training(block, scales, recompute)
+            x = through_tiles(part, x, tiles, order, x.shape[1])
         return x
 
 
 def _unchanged(bias: Tensor) -> Tensor:
     return bias
-
-
-def _through_tiles(
-    part: nn.Module, x: Tensor, tiles: tuple[Tile, ...], order: Tensor | None, channels: int
-) -> Tensor:
-    """Apply a part of the network tile by tile, on a CPU one tile per thread.
-
-    Args:
-        part: called with the rows of a tile, and the tile. Tiles are independent.
-        x: input rows; overwritten if they stay in order.
-        tiles: cover the rows of the result.
-        order: (R, k) rows of `x` to concatenate to each input row; `None` if the rows of `x` are
-            the input rows.
-        channels: C of the result.
-
-    Returns:
-        (R, C).
-    """
-
-    def rows_of(tile: Tile) -> Tensor:
-        if order is None:
-            return x[tile.rows]
-        rows = x.index_select(0, order[tile.rows].flatten())  # (r·k, C)
-        return rows.view(-1, order.shape[1] * x.shape[1])  # (r, k·C)
-
-    if len(tiles) == 1:
-        return part(rows_of(tiles[0]), tiles[0])  # type: ignore[no-any-return]
-    # In place if each tile reads only the rows that it writes.
-    out = x if order is None else x.new_empty(tiles[-1].rows.stop, channels)
-
-    def work(tile: Tile) -> None:
-        out[tile.rows] = part(rows_of(tile), tile)
-
-    run_pieces(work, tiles)
-    return out
 
 
 class _PatchEmbed(nn.Module):
@@ -339,8 +330,19 @@ class VideoSwin(nn.Module):
                 fast = self._cuda_path.forward_features(x)
             return self.plain_features(x) if fast is None else fast
 
-    def plain_features(self, x: Tensor) -> Tensor:
-        """Same as `forward_features`, without the CUDA kernels: the definition of the network."""
+    def plain_features(
+        self, x: Tensor, *, branch_scales: Tensor | None = None, recompute: bool = False
+    ) -> Tensor:
+        """Same as `forward_features`, without the CUDA kernels: the definition of the network.
+
+        Args:
+            x: normalised pixels.
+            branch_scales: (blocks, 2, B) factors of each block's attention and MLP, for
+                stochastic depth (Huang et al., arXiv 1603.09382). They are drawn by the caller,
+                so that the network has no random state.
+            recompute: keep only the input of each block for the backward pass, and compute the
+                rest again: less memory for a third more time.
+        """
         routes = self.routes_for(x)
         rows = self.patch_embed.patches(x)  # (B·D·H'·W', 3·p·m·n)
         entry: nn.Module = self.patch_embed
@@ -348,8 +350,12 @@ class VideoSwin(nn.Module):
             channels = self.architecture.embed_dim << number
             if route.enters_padding:
                 rows = F.pad(rows, (0, 0, 0, 1))  # (R + 1, C), zeros for `enter` to point at
-            rows = _through_tiles(entry, rows, route.regular, route.enter, channels)  # (R, C)
-            rows = stage(rows, route)
+            rows = through_tiles(entry, rows, route.regular, route.enter, channels)  # (R, C)
+            if branch_scales is None:
+                rows = stage(rows, route, None, recompute)
+            else:
+                own, branch_scales = branch_scales.tensor_split([len(stage.blocks)])
+                rows = stage(rows, route, own, recompute)
             entry = stage.downsample  # type: ignore[assignment]
         rows = self.norm(rows.index_select(0, routes[-1].leave))  # (B·D·H'·W', C)
         features: Tensor = rows.view(x.shape[0], *routes[-1].grid, -1)

@@ -51,6 +51,18 @@ class Tile:
     real: Tensor | None
     """(rows, 1) bool, false where a row is padding; `None` without padding."""
 
+    def per_row(self, values: Tensor) -> Tensor:
+        """Repeat a value of each clip for all of its rows: (k, B) -> (k, rows, 1).
+
+        Only for a tile that holds its whole stage.
+        """
+        k, clips = values.shape
+        parts = [
+            values[:, None, :, None].expand(k, c.batch // clips, clips, c.size).flatten(1)
+            for c in self.attention
+        ]
+        return torch.cat(parts, 1)[..., None]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StageRoute:
