@@ -354,7 +354,7 @@ class VideoSwin(nn.Module):
             if branch_scales is None:
                 rows = stage(rows, route, None, recompute)
             else:
-                own, branch_scales = branch_scales.tensor_split([len(stage.blocks)])
+                own, branch_scales = branch_scales.tensor_split([self.architecture.depths[number]])
                 rows = stage(rows, route, own, recompute)
             entry = stage.downsample  # type: ignore[assignment]
         rows = self.norm(rows.index_select(0, routes[-1].leave))  # (B·D·H'·W', C)
