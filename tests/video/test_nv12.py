@@ -1,15 +1,48 @@
 """Scaling and colours of NV12 frames against swscale, which software decoding uses."""
 
+import subprocess
+import sys
+
 import av
 import numpy as np
 import pytest
 
-from tests.support.triton_device import TRITON_DEVICE
+from tests.support.triton_device import MARKS, TRITON_DEVICE
 from vswin_cli.video.nv12 import ChromaSite, Nv12Converter, UnsupportedFrameError, axis_taps
 from vswin_cli.video.resize import ImageResizer
 
+pytestmark = MARKS
+
 BT709, UNSPECIFIED, BT601, BT2020, YCGCO = 1, 2, 6, 9, 8
 LIMITED, FULL = 1, 2
+
+
+COMPILE = """
+import itertools
+import triton
+from triton.backends.compiler import GPUTarget
+from triton.compiler import ASTSource
+from vswin_cli.video.nv12_kernel import convert_frames
+
+names = convert_frames.arg_names
+types = {"planes": "*i64", "out": "*u8"}
+types |= dict.fromkeys(("rows", "columns", "chroma_rows", "chroma_columns"), "*i32")
+types |= dict.fromkeys([name for name in names if name.endswith("_weights")], "*fp32")
+types |= dict.fromkeys(("luma_stride", "chroma_stride", "height", "width"), "i32")
+values = {"luma_scale": 1.16, "luma_offset": -20.4, "row_taps": 11, "column_taps": 11}
+values |= {"chroma_row_taps": 7, "chroma_column_taps": 7, "block_height": 8, "block_width": 64}
+values |= {"red_v": 117489, "green_u": -13975, "green_v": -34925, "blue_u": 138438}
+for packed, deep in itertools.product((False, True), repeat=2):
+    constants = values | {"halves_chroma": packed, "is_deep": deep}
+    source = ASTSource(
+        convert_frames,
+        {name: types.get(name, "constexpr") for name in names},
+        {(names.index(name),): value for name, value in constants.items()},
+    )
+    options = {"num_warps": 4, "enable_fp_fusion": True}
+    triton.compile(source, target=GPUTarget("cuda", CAPABILITY, 32), options=options)
+    print("built")
+"""
 
 
 def noise(width=64, height=40, *, pixel_format="nv12", matrix=BT709, colour_range=LIMITED):
@@ -108,6 +141,16 @@ def test_chroma_sits_where_the_decoder_says(tmp_path):
 def test_other_frames_are_refused(frame, words):
     with pytest.raises(UnsupportedFrameError, match=words):
         Nv12Converter(TRITON_DEVICE).convert([to_device(frame)], 12, 18)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("capability", [90])
+def test_the_kernel_compiles_for_a_gpu_that_is_not_here(capability, tmp_path):
+    file = tmp_path / "compile_kernel.py"
+    file.write_text(COMPILE.replace("CAPABILITY", str(capability)))
+    done = subprocess.run([sys.executable, str(file)], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "built\n" * 4
 
 
 @pytest.mark.parametrize(("source", "target"), [(1080, 224), (5, 5), (3, 8), (100, 1), (1, 4)])

@@ -196,6 +196,7 @@ class Nv12Converter:
             is_deep,
             *block,
             num_warps=_WARPS,
+            enable_fp_fusion=True,
         )
         # Waits for the kernel, so that the decoder may have its frames back afterwards.
         images: NDArray[np.uint8] = out.cpu().numpy()

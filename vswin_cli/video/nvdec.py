@@ -327,10 +327,10 @@ class Nvdec:
             return None
 
     def _open(self, path: Path, is_wanted: IsWanted) -> VideoReader:
+        allow_device_memory()
         import torch
         from av.codec.hwaccel import HWAccel
 
-        allow_device_memory()
         torch.cuda.set_device(self._device_index)
         if torch.cuda.mem_get_info()[0] < _LEAST_FREE_BYTES:
             raise MemoryError("the GPU's memory is in use")
