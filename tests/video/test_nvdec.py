@@ -1,6 +1,7 @@
 """Decoding beside software, with software frames in the place of those on a GPU."""
 
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
@@ -21,6 +22,7 @@ from vswin_cli.video.nvdec import (
     HardwareMismatchError,
     Nvdec,
     find_chroma_site,
+    nvdec_for,
     nvdec_obstacle,
 )
 from vswin_cli.video.parallel import ParallelDecoder
@@ -316,3 +318,41 @@ def test_room_for_a_driver_never_lowers_a_limit():
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
     assert hard == before[1]
     assert soft == before[0] or soft > before[0]
+
+
+def test_a_video_that_is_decoded_already_does_not_wait_for_what_is_loading(
+    path, monkeypatch, with_driver
+):
+    class Endless:
+        fault = None
+
+        def is_alive(self):
+            return True
+
+        def join(self, seconds):
+            pass
+
+    monkeypatch.setattr(nvdec, "_loading", Endless)
+    chip = Nvdec()
+    with VideoReader(path) as reader:
+        reader.decode_only(every_third)
+        makers = chip.makers(reader, SIDE, 0.0, 12.0, 2)
+    with ThreadPoolExecutor(2) as threads:
+        made = [threads.submit(make) for make in makers]
+        chip.stop()
+        assert [one.result(30) for one in made] == [None, None]
+    assert chip.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("decoders", "seconds", "is_used"), [(1, 59, False), (1, 61, True), (4, 61, False)]
+)
+def test_short_videos_are_not_worth_loading_anything(
+    path, monkeypatch, with_driver, decoders, seconds, is_used
+):
+    nvdec._loading.cache_clear()
+    with VideoReader(path) as reader:
+        reader.decode_only(every_third)
+        for decoder, expected in (("auto", is_used), ("nvdec", True)):
+            chip = nvdec_for(DecodeOptions(decoder=decoder, decoders=decoders))
+            assert bool(chip.makers(reader, SIDE, 0.0, seconds, 2)) == expected

@@ -18,7 +18,7 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import islice
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import TYPE_CHECKING, Protocol
 
 import av
@@ -52,10 +52,11 @@ _CODECS = ("h264", "hevc", "vp8", "vp9", "av1")
 _PIXEL_FORMATS = ("yuv420p", "yuvj420p", "yuv420p10le")
 _LIBRARIES = {"linux": ("libcuda.so.1", "libnvcuvid.so.1"), "win32": ("nvcuda.dll", "nvcuvid.dll")}
 _FRAMES_PER_LAUNCH = 8
+_POLL_SECONDS = 0.05
 _MOST_DECODERS, _LEAST_DECODERS = 8, 2  # that work on one video
 _PIXELS_FOR_ALL = 1920 * 1088  # larger frames get fewer decoders, for their memory
 _LEAST_FREE_BYTES = 1 << 30  # of the GPU's memory, which the network needs more urgently
-_WORTHWHILE_SECONDS = 60.0  # of video; loading torch takes seconds, beside software decoders
+_WORTHWHILE_SECONDS = 60.0  # of video per software decoder, which are done before less is loaded
 _SECONDS_PER_DECODER = 4.0  # of video
 _COMPARED_FRAMES = 8
 _COMPARED_SECONDS = 20.0
@@ -241,10 +242,41 @@ def nvdec_obstacle(info: VideoInfo | None = None) -> str | None:
     return None
 
 
+class _StoppedError(Exception):
+    """The video is decoded already."""
+
+
+class _Loading(Thread):
+    """Import what NVDEC needs, which takes seconds, beside software decoders that work already."""
+
+    def __init__(self) -> None:
+        super().__init__(name="vswin-nvdec", daemon=True)
+        self.fault: Exception | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            allow_device_memory()
+            import torch
+
+            import vswin_cli.video.nv12_kernel  # noqa: F401
+
+            torch.cuda.init()
+        except Exception as fault:  # whatever is missing or broken, software decodes
+            self.fault = fault
+
+
+@lru_cache(maxsize=1)
+def _loading() -> _Loading:
+    """Return the loading of this process, begun by the first call."""
+    return _Loading()
+
+
 def nvdec_for(options: DecodeOptions) -> Nvdec:
     """Make the decoders that a video's options ask for; `auto` only where they pay off."""
-    least = _WORTHWHILE_SECONDS if options.decoder == "auto" else 0.0
-    return Nvdec(options.device_index, least)
+    is_cold = options.decoder == "auto" and not _loading.cache_info().currsize
+    least_seconds = options.decoders * _WORTHWHILE_SECONDS if is_cold else 0.0
+    return Nvdec(options.device_index, least_seconds)
 
 
 class Nvdec:
@@ -264,6 +296,11 @@ class Nvdec:
         self._device_index = device_index
         self._site: ChromaSite | None = None
         self._lock = Lock()
+        self._is_stopped = False
+
+    def stop(self) -> None:
+        """Open no further decoder: the video is decoded."""
+        self._is_stopped = True
 
     @property
     def warnings(self) -> tuple[MediaWarning, ...]:
@@ -300,7 +337,7 @@ class Nvdec:
         reader = None
         try:
             with self._lock:  # the first one looks for obstacles, the others wait for its findings
-                if self.obstacle is not None:
+                if self.obstacle is not None or self._is_stopped:
                     return None
                 reader = self._open(path, is_wanted)
                 if self._site is None:
@@ -320,6 +357,8 @@ class Nvdec:
                 first_seconds=begin_seconds,
                 on_fault=self._note,
             )
+        except _StoppedError:
+            return None
         except Exception as fault:  # of PyAV, torch, Triton or the driver: software decodes it
             self._note(fault)
             if reader is not None:
@@ -327,7 +366,13 @@ class Nvdec:
             return None
 
     def _open(self, path: Path, is_wanted: IsWanted) -> VideoReader:
-        allow_device_memory()
+        loading = _loading()
+        while loading.is_alive():
+            loading.join(_POLL_SECONDS)
+            if self._is_stopped:
+                raise _StoppedError
+        if loading.fault is not None:
+            raise loading.fault
         import torch
         from av.codec.hwaccel import HWAccel
 

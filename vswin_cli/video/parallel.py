@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from functools import partial
 from typing import TypeAlias
 
@@ -82,7 +82,9 @@ def frames_in_parallel(
             makers += nvdec.makers(reader, short_side, begin, until - begin, decoders)
         limits = _limits(reader, len(makers), short_side, images_per_second)
         decoder = ParallelDecoder(makers, RangeQueue(begin, until, limits))
-        with closing(decoder):
+        with closing(decoder), ExitStack() as stack:
+            if nvdec is not None:
+                stack.callback(nvdec.stop)
             reader.close()  # the index of a long video takes much memory
             yield from decoder.frames()
         try:
