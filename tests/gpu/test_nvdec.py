@@ -15,7 +15,8 @@ from tests.support.videos import VideoRecipe, make_video, overwrite
 from vswin_cli.video import parallel
 from vswin_cli.video.decode_options import DecodeOptions
 from vswin_cli.video.decoder_process import decode_isolated
-from vswin_cli.video.nvdec import DeviceRangeDecoder, Nvdec
+from vswin_cli.video.device_ranges import DeviceRangeDecoder
+from vswin_cli.video.nvdec import Nvdec
 from vswin_cli.video.sampling import SampledFrame, SamplingPlan
 
 PLAN = SamplingPlan(num_frames=8, stride=8, short_side=112, positions_per_second=5.0)

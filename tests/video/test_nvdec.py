@@ -15,16 +15,14 @@ from tests.support.triton_device import TRITON_DEVICE
 from tests.support.videos import VideoRecipe, make_video, overwrite
 from vswin_cli.video import nvdec
 from vswin_cli.video.decode_options import DecodeOptions
-from vswin_cli.video.memory_limit import allow_device_memory
-from vswin_cli.video.nv12 import ChromaSite, Nv12Converter, UnsupportedFrameError
-from vswin_cli.video.nvdec import (
+from vswin_cli.video.device_ranges import (
     DeviceRangeDecoder,
     HardwareMismatchError,
-    Nvdec,
     find_chroma_site,
-    nvdec_for,
-    nvdec_obstacle,
 )
+from vswin_cli.video.memory_limit import allow_device_memory
+from vswin_cli.video.nv12 import ChromaSite, Nv12Converter, UnsupportedFrameError
+from vswin_cli.video.nvdec import Nvdec, nvdec_for, nvdec_obstacle
 from vswin_cli.video.parallel import ParallelDecoder
 from vswin_cli.video.ranges import RangeLimits, RangeQueue, UnsoundRangeError
 from vswin_cli.video.reader import VideoReader
@@ -212,7 +210,7 @@ def test_without_the_drivers_libraries_there_is_no_decoder(path, monkeypatch):
         assert chip.makers(reader, SIDE, 0.0, 12.0, 8) == []
     (warning,) = chip.warnings
     assert warning.code == "SOFTWARE_DECODING"
-    assert warning.message == "decoded without NVDEC: libnvcuvid.so.1 is missing"
+    assert warning.message == "decoded in software, not by NVDEC: libnvcuvid.so.1 is missing"
 
 
 def test_the_number_of_decoders_follows_from_length_and_size(path, with_driver):
@@ -294,13 +292,15 @@ def test_a_chip_with_wrong_images_is_not_used(tmp_path, chip, monkeypatch):
     alone = events_of(path, PLAN)
     *events, report = events_of(path, PLAN, DecodeOptions(decoder="nvdec"))
     (warning,) = report.warnings
-    assert warning.message.startswith("decoded without NVDEC: images differ from those in software")
+    assert warning.message.startswith(
+        "decoded in software, not by NVDEC: images differ from those in software"
+    )
     assert_same_events([*events, replace(report, warnings=())], alone)
 
 
 @pytest.mark.parametrize(
     ("decoder", "said"),
-    [("nvdec", ["decoded without NVDEC: libnvcuvid.so.1 is missing"]), ("auto", [])],
+    [("nvdec", ["decoded in software, not by NVDEC: libnvcuvid.so.1 is missing"]), ("auto", [])],
 )
 def test_only_who_asks_for_nvdec_hears_that_there_is_none(tmp_path, monkeypatch, decoder, said):
     monkeypatch.setattr(nvdec, "_missing_library", lambda: "libnvcuvid.so.1")
