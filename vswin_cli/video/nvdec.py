@@ -36,7 +36,7 @@ _LIBRARIES = {"linux": ("libcuda.so.1", "libnvcuvid.so.1"), "win32": ("nvcuda.dl
 _POLL_SECONDS = 0.05
 _MOST_DECODERS, _LEAST_DECODERS = 8, 2  # that work on one video
 _PIXELS_FOR_ALL = 1920 * 1088  # larger frames get fewer decoders, for their memory
-_LEAST_FREE_BYTES = 1 << 30  # of the GPU's memory, which the network needs more urgently
+_LEAST_FREE_BYTES, _LEAST_FREE_SHARE = 1 << 30, 1 / 8  # of the GPU's memory, for the network
 _WORTHWHILE_SECONDS = 60.0  # of video per software decoder, which are done before less is loaded
 _SECONDS_PER_DECODER = 4.0  # of video
 
@@ -208,7 +208,8 @@ class Nvdec:
         from av.codec.hwaccel import HWAccel
 
         torch.cuda.set_device(self._device_index)
-        if torch.cuda.mem_get_info()[0] < _LEAST_FREE_BYTES:
+        free, total = torch.cuda.mem_get_info()
+        if free < max(_LEAST_FREE_BYTES, _LEAST_FREE_SHARE * total):
             raise MemoryError("the GPU's memory is in use")
         hardware = HWAccel(
             "cuda", str(self._device_index), allow_software_fallback=False, is_hw_owned=True

@@ -14,9 +14,9 @@ from collections.abc import Generator, Iterator
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
-from av.codec.hwaccel import HWAccel
 
 from vswin_cli.video.container import (
     chain_consuming,
@@ -33,6 +33,9 @@ from vswin_cli.video.packets import PacketReader
 from vswin_cli.video.seek import SeekPlanner
 from vswin_cli.video.skip import IsWanted, SkippedFrame, frame_skipping_for
 from vswin_cli.video.timestamps import RESET_SECONDS, TimestampUnwrapper, to_seconds
+
+if TYPE_CHECKING:
+    from av.codec.hwaccel import HWAccel
 
 __all__ = ["TimedFrame", "VideoReader"]
 
