@@ -38,12 +38,16 @@ if TYPE_CHECKING:
     from vswin_cli.timeline.features import FeatureTrack
     from vswin_cli.timeline.record import Timeline
     from vswin_cli.timeline.segments import Segment
+    from vswin_cli.training.background import add_background
+    from vswin_cli.training.examples import read_examples
+    from vswin_cli.training.head import HeadOptions, train_head
 
 _HOMES = {
     "Engine": "inference.engine",
     "EngineOptions": "config",
     "FeatureFile": "timeline.feature_files",
     "FeatureTrack": "timeline.features",
+    "HeadOptions": "training.head",
     "LabelMap": "models.labels",
     "SamplingOptions": "config",
     "Segment": "timeline.segments",
@@ -52,11 +56,14 @@ _HOMES = {
     "Timeline": "timeline.record",
     "VideoSource": "storage.sources",
     "VswinError": "errors",
+    "add_background": "training.background",
     "analyze_features": "inference.pipeline",
     "analyze_video": "inference.pipeline",
     "expand_sources": "storage.sources",
     "load_features": "timeline.feature_files",
     "load_model": "models.weights.loading",
+    "read_examples": "training.examples",
+    "train_head": "training.head",
 }
 
 __all__ = [
@@ -64,6 +71,7 @@ __all__ = [
     "EngineOptions",
     "FeatureFile",
     "FeatureTrack",
+    "HeadOptions",
     "LabelMap",
     "SamplingOptions",
     "Segment",
@@ -73,11 +81,14 @@ __all__ = [
     "VideoSource",
     "VswinError",
     "__version__",
+    "add_background",
     "analyze_features",
     "analyze_video",
     "expand_sources",
     "load_features",
     "load_model",
+    "read_examples",
+    "train_head",
 ]
 
 

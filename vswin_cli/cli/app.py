@@ -28,6 +28,7 @@ from vswin_cli.cli.report import report
 from vswin_cli.cli.schema import schema
 from vswin_cli.cli.segment import segment
 from vswin_cli.cli.tag import tag
+from vswin_cli.cli.train import train
 from vswin_cli.cli.typer_command import Command, Group
 from vswin_cli.errors import OptionError, VswinError, redacted
 from vswin_cli.storage.sources import VIDEO_SUFFIXES
@@ -65,6 +66,7 @@ for command in (
     download,
     labels,
     convert,
+    train,
     schema,
 ):
     app.command(cls=Command)(command)

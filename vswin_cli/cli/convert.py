@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from vswin_cli.models.card import ModelCard
     from vswin_cli.models.labels import LabelMap
 
-__all__ = ["convert"]
+__all__ = ["check_result_folder", "convert"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def convert(
     from vswin_cli.models.weights.references import check_there
 
     check_there(checkpoint)
-    _check_place(folder, checkpoint, force=force)
+    check_result_folder(folder, checkpoint, force=force)
     from vswin_cli.models.checkpoints.load import save_model  # loads torch
 
     read = _inflated if settings.inflate else _loaded
@@ -155,7 +155,7 @@ def convert(
     console.write(str(folder))
 
 
-def _check_place(folder: Path, checkpoint: Path, *, force: bool) -> None:
+def check_result_folder(folder: Path, checkpoint: Path, *, force: bool) -> None:
     """Refuse before any work to overwrite anything but a model folder.
 
     Raises:

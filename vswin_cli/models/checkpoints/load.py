@@ -37,7 +37,7 @@ from vswin_cli.models.checkpoints.tensor_files import TensorFile, read_tensor_fi
 from vswin_cli.models.checkpoints.tf_bundle import find_bundle_index, read_bundle
 from vswin_cli.models.checkpoints.weight_sets import WeightSet, choose_set, networks_in
 from vswin_cli.models.network.swin3d import VideoSwin
-from vswin_cli.models.weights.store import check_replaceable
+from vswin_cli.models.weights.store import TRAINING_FILE, check_replaceable
 from vswin_cli.storage.files import is_file
 from vswin_cli.storage.humanize import counted
 
@@ -202,10 +202,18 @@ def build_model(checkpoint: Checkpoint, card: ModelCard) -> LoadedModel:
     return LoadedModel(network, card, digest.hexdigest())
 
 
-def save_model(folder: Path, state: Mapping[str, Tensor], card: ModelCard) -> None:
+def save_model(
+    folder: Path, state: Mapping[str, Tensor], card: ModelCard, *, training: str | None = None
+) -> None:
     """Write our own format; the same weights and card give the same bytes.
 
     The folder is created atomically, and replaces an older model folder without other files.
+
+    Args:
+        folder: to create.
+        state: the weights.
+        card: their metadata.
+        training: text of `training.json`, which says how they were trained.
 
     Raises:
         CheckpointError: the weights do not fit the card.
@@ -220,6 +228,8 @@ def save_model(folder: Path, state: Mapping[str, Tensor], card: ModelCard) -> No
         with (unfinished / WEIGHTS_FILE).open("wb") as file:
             file.writelines(_serialised(state))
         (unfinished / CARD_FILE).write_text(card.to_json(), encoding="utf-8")
+        if training is not None:
+            (unfinished / TRAINING_FILE).write_text(training, encoding="utf-8")
         _put_in_place(unfinished, folder)
     except OSError as error:
         raise OutputError(

@@ -30,6 +30,7 @@ __all__ = [
     "EMBEDDED_MODEL",
     "MODEL_FILES",
     "SHARD_INDEXES",
+    "TRAINING_FILE",
     "WEIGHTS_FILES",
     "SeenFile",
     "check_model",
@@ -53,6 +54,8 @@ EMBEDDED_MODEL = "camera-motion"
 _CARD_FILE = "config.json"
 MODEL_FILES = ("model.safetensors", _CARD_FILE)
 """Files of a folder in our format."""
+TRAINING_FILE = "training.json"
+"""How the weights were trained, in a folder of `vswin train`."""
 SHARD_INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 WEIGHTS_FILES = ("model.safetensors", SHARD_INDEXES[0], "pytorch_model.bin", SHARD_INDEXES[1])
 """File names of weights beside a `config.json`, preferred first: safetensors cannot run code."""
@@ -98,9 +101,10 @@ def check_replaceable(folder: Path) -> None:
         if not folder.exists():
             return
         names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else None
-        if names == [] or (names and set(names).issubset(MODEL_FILES) and _has_our_card(folder)):
+        own = {*MODEL_FILES, TRAINING_FILE}
+        if names == [] or (names and own.issuperset(names) and _has_our_card(folder)):
             return
-    other = next((name for name in names or () if name not in MODEL_FILES), None)
+    other = next((name for name in names or () if name not in own), None)
     raise OutputError(
         f"{folder}: exists and is not a model folder" + (f": {other} is in it" if other else ""),
         hint="choose another path",

@@ -1,0 +1,130 @@
+"""Choose the penalty and the temperature of a head by cross-validation, and measure it.
+
+The folds are those of `split.make_folds`: no video is on both sides of any fit. Heads that leave
+out two folds choose the penalty of the head that leaves out one, which then scores that fold: what
+is measured was used neither to fit nor to choose (nested cross-validation, S. Varma and R. Simon,
+BMC Bioinformatics 7:91, 2006). Leaving out folds i and j serves i as well as j.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import torch
+from torch import Tensor
+
+from vswin_cli.training.linear_head import (
+    STRENGTHS,
+    HeadRows,
+    LinearHead,
+    fit_heads,
+    log_loss,
+    row_losses,
+)
+
+__all__ = ["ChosenHead", "choose_head", "count_fits", "usual_head"]
+
+_UNMEASURED_STRENGTH = 0.03  # where no video can be held out
+_LOWEST, _HIGHEST, _STEPS = 0.25, 8.0, 121  # temperatures to choose from
+
+OnFit = Callable[[float], None]
+"""Called after each fit with its held-out loss."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChosenHead:
+    """A head with what was chosen for it."""
+
+    head: LinearHead
+    """Of all rows, its logits divided by the temperature."""
+    strength: float
+    temperature: float
+    logits: Tensor | None
+    """(R, K) of each row, by a head that saw nothing of its video; `None` if there was none."""
+
+
+def usual_head(rows: HeadRows) -> ChosenHead:
+    """Fit a head with the usual penalty, where nothing can be held out to choose one."""
+    head = fit_heads(rows, [_UNMEASURED_STRENGTH])[0]
+    return ChosenHead(head, _UNMEASURED_STRENGTH, 1.0, None)
+
+
+def count_fits(num_folds: int) -> int:
+    """Return the number of calls of `on_fit`."""
+    pairs = num_folds * (num_folds - 1) // 2
+    return num_folds + (pairs if num_folds > 2 else 0)
+
+
+def choose_head(rows: HeadRows, fold_of: Tensor, on_fit: OnFit) -> ChosenHead:
+    """Choose the penalty and the temperature, and fit all rows.
+
+    Args:
+        rows: of all examples.
+        fold_of: (R,) fold of each row, from 0; two or more folds.
+        on_fit: progress.
+    """
+    num_folds = int(fold_of.max()) + 1
+    singles = _score_folds(rows, fold_of, num_folds, on_fit)  # (S, R, K)
+    nested = _score_nested(rows, fold_of, singles, on_fit)
+    strength = _best([log_loss(logits, rows) for logits in singles])
+    temperature = choose_temperature(singles[strength], rows)
+    path = fit_heads(rows, STRENGTHS[: strength + 1])
+    return ChosenHead(
+        path[-1].cooled(temperature), STRENGTHS[strength], temperature, nested / temperature
+    )
+
+
+def _score_folds(rows: HeadRows, fold_of: Tensor, num_folds: int, on_fit: OnFit) -> Tensor:
+    """Score each fold by heads fitted to the others: logits (S, R, K) for each penalty."""
+    scored = torch.zeros(len(STRENGTHS), *rows.targets.shape, dtype=torch.float64)
+    for fold in range(num_folds):
+        held = fold_of == fold
+        for i, head in enumerate(fit_heads(rows.part(~held))):
+            scored[i, held] = head.logits(rows.features[held])
+        losses = [log_loss(scored[i, held], rows.part(held)) for i in range(len(STRENGTHS))]
+        on_fit(min(losses))
+    return scored
+
+
+def _score_nested(rows: HeadRows, fold_of: Tensor, singles: Tensor, on_fit: OnFit) -> Tensor:
+    """Score each fold by the head whose penalty was chosen without that fold: (R, K)."""
+    num_folds = int(fold_of.max()) + 1
+    inner = torch.zeros(num_folds, len(STRENGTHS))
+    # Of two folds nothing would be left to fit to: the penalty is then the middle one.
+    for left, right in combinations(range(num_folds if num_folds > 2 else 0), 2):
+        heads = fit_heads(rows.part((fold_of != left) & (fold_of != right)))
+        for outer, other in ((left, right), (right, left)):
+            part = rows.part(fold_of == other)
+            losses = [log_loss(head.logits(part.features), part) for head in heads]
+            inner[outer] += torch.tensor(losses)
+            lowest = min(losses)
+        on_fit(lowest)
+    chosen = [len(STRENGTHS) // 2 if num_folds == 2 else _best(row.tolist()) for row in inner]
+    scored = torch.zeros_like(rows.targets)
+    for fold, strength in enumerate(chosen):
+        held = fold_of == fold
+        scored[held] = singles[strength, held]
+    return scored
+
+
+def _best(losses: Sequence[float]) -> int:
+    """Return the position of the smallest loss, of equal ones the strongest penalty."""
+    return min(range(len(losses)), key=lambda i: (losses[i], i))
+
+
+def choose_temperature(logits: Tensor, rows: HeadRows) -> float:
+    """Choose the temperature of the smallest loss on held-out logits (R, K).
+
+    A head that is fitted to few examples is too sure of itself elsewhere (C. Guo et al., ICML
+    2017); divided by the temperature, its scores are shares that are right so often.
+    """
+    weights = rows.balanced()
+    exponents = torch.linspace(0, 1, _STEPS, dtype=torch.float64)
+    candidates = (_LOWEST * (_HIGHEST / _LOWEST) ** exponents).tolist()
+    losses = [
+        float((row_losses(logits / each, rows.targets, rows.activation) * weights).sum())
+        for each in candidates
+    ]
+    return float(candidates[_best(losses)])

@@ -1,0 +1,43 @@
+"""A trained model: weights, card and record, and the folder that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from vswin_cli.models.card import ModelCard
+from vswin_cli.models.checkpoints.load import save_model
+from vswin_cli.training.measures import Measures
+from vswin_cli.training.record import TrainingRecord, record_text
+
+__all__ = ["TrainedModel"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TrainedModel:
+    """The result of a training run."""
+
+    state: Mapping[str, Tensor]
+    """Weights of the whole network."""
+    card: ModelCard
+    record: TrainingRecord
+
+    def __repr__(self) -> str:
+        accuracy = "not measured" if self.measures is None else str(self.measures.accuracy)
+        return f"TrainedModel({self.card!r}, accuracy {accuracy})"
+
+    @property
+    def measures(self) -> Measures | None:
+        """Accuracy on held-out examples; `None` if none could be held out."""
+        return self.record.measures
+
+    def save(self, folder: Path) -> None:
+        """Write a model folder: `model.safetensors`, `config.json` and `training.json`.
+
+        Raises:
+            OutputError: the folder holds other files, or cannot be written.
+        """
+        save_model(folder, self.state, self.card, training=record_text(self.record))
