@@ -13,7 +13,7 @@ import typer
 from vswin_cli.cli import console
 from vswin_cli.cli.each_video import find_videos, require_coverage, work_on_each
 from vswin_cli.cli.model_choice import ModelChoice, make_engine
-from vswin_cli.cli.option_groups import EngineChoice, SamplingChoice, with_option_groups
+from vswin_cli.cli.option_groups import SamplingChoice, VideoEngineChoice, with_option_groups
 from vswin_cli.cli.options import (
     ForceOption,
     MinCoverageOption,
@@ -67,7 +67,7 @@ def features(
     force: ForceOption = False,
     strict: StrictOption = False,
     min_coverage: MinCoverageOption = 0.98,
-    running: EngineChoice,
+    running: VideoEngineChoice,
     quiet: QuietOption = False,
 ) -> None:
     """Save features of videos, for search and for training.
