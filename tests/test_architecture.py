@@ -17,7 +17,7 @@ ORDER = [  # a package imports from itself and from rows above its own
     {"models"},
     {"video"},
     {"timeline"},
-    {"inference"},
+    {"inference", "search"},
     {"export"},
     {"report"},
     {"batch", "bench", "evaluation"},

@@ -1,0 +1,1 @@
+"""Find moments of indexed videos that are like a given one, by their features."""
