@@ -50,9 +50,9 @@ class ChromaSite(Enum):
     """Where chroma samples sit; PyAV does not say, so that it has to be found by comparison."""
 
     LEFT = (_CENTRED, _COSITED)
-    """The usual one of H.264, HEVC and VP9."""
+    """The usual one of H.264 and HEVC."""
     CENTRE = (_CENTRED, _CENTRED)
-    """What swscale takes where none is stated."""
+    """What swscale takes where none is stated, as in VP9."""
     TOP_LEFT = (_COSITED, _COSITED)
     """Of BT.2020."""
 
