@@ -26,6 +26,7 @@ from vswin_cli.cli.models import labels, models
 from vswin_cli.cli.probe import probe
 from vswin_cli.cli.report import report
 from vswin_cli.cli.schema import schema
+from vswin_cli.cli.search import search
 from vswin_cli.cli.segment import segment
 from vswin_cli.cli.tag import tag
 from vswin_cli.cli.train import train
@@ -62,6 +63,7 @@ for command in (
     export,
     report,
     features,
+    search,
     bench,
     download,
     labels,

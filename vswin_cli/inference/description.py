@@ -28,7 +28,7 @@ from vswin_cli.video.info import DecodeReport, VideoInfo
 from vswin_cli.video.sampling import SamplingPlan, describe_rounding
 from vswin_cli.video.stream import VideoStream
 
-__all__ = ["describe_analysis", "feature_settings", "seconds_per_step"]
+__all__ = ["describe_analysis", "feature_settings", "model_record", "seconds_per_step"]
 
 
 def describe_analysis(
@@ -52,7 +52,7 @@ def describe_analysis(
     step_seconds = seconds_per_step(plan, stream.info)
     return FeatureRecord(
         video=_video_record(source, stream.info, report),
-        model=_model_record(engine.model),
+        model=model_record(engine.model),
         sampling=_sampling_record(engine, sampling, plan, step_seconds),
         coverage=_coverage(report, analysed, len(cells.clip_starts_seconds)),
         warnings=(
@@ -75,6 +75,7 @@ def feature_settings(engine: Scorer, sampling: SamplingOptions) -> str:
         to_json(card.input),
         to_json(replace(sampling, crops=sampling.crops or engine.crops)),
         engine.precision,
+        engine.decoder,
     )
 
 
@@ -154,7 +155,8 @@ def _video_record(source: VideoSource, info: VideoInfo, report: DecodeReport) ->
     )
 
 
-def _model_record(model: LoadedModel) -> ModelRecord:
+def model_record(model: LoadedModel) -> ModelRecord:
+    """Make the record of a model."""
     card = model.card
     return ModelRecord(
         id=card.id,
