@@ -1,11 +1,12 @@
 import random
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
 from vswin_cli.errors import SourceError
 from vswin_cli.storage.sources import VideoSource
-from vswin_cli.training.records import Example
+from vswin_cli.training.records import Example, joined_by_content
 from vswin_cli.training.split import make_folds, split_examples
 
 
@@ -68,3 +69,13 @@ def test_one_side_only_fails():
 def test_one_video_only_fails():
     with pytest.raises(SourceError, match="all examples are of one video"):
         split_examples(examples(num_videos=1))
+
+
+def test_copies_of_a_video_stay_together():
+    found = [Example(VideoSource.of(f"{i}.mp4"), ("a",), video=f"v{i}") for i in range(5)]
+    joined = joined_by_content(found, ["x", "y", "x", None, "y"])
+    assert [e.video for e in joined] == ["v0", "v1", "v0", "v3", "v1"]
+    chained = joined_by_content(
+        [*found[:3], replace(found[0], source=found[2].source)], ["x", "y", "y", "y"]
+    )
+    assert len({e.video for e in chained}) == 1

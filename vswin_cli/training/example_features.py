@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from vswin_cli._version import __version__
 from vswin_cli.config import SamplingOptions
-from vswin_cli.errors import OptionError, OutputError, SourceError
+from vswin_cli.errors import OptionError, OutputError, SourceError, VswinError
 from vswin_cli.inference.pipeline import analyze_features
 from vswin_cli.inference.scorer import Scorer
 from vswin_cli.storage.files import file_sha256, is_file, writing
@@ -65,7 +65,7 @@ def compute_features(
     most = min(max(_MOST_ROWS // max(1, len(examples)), 1), _MOST_ROWS_EACH)
     rows: list[NDArray[np.float32]] = []
     digests: list[str | None] = []
-    problems: dict[str, SourceError | OptionError] = {}
+    problems: list[tuple[Example, SourceError | OptionError]] = []
     reader = _Reader(engine)
     with DecoderPool() as pool:
         for done, example in enumerate(examples):
@@ -73,7 +73,7 @@ def compute_features(
             try:
                 found = reader.read(example, pool)
             except (SourceError, OptionError) as problem:
-                problems[str(example)] = problem
+                problems.append((example, problem))
                 found = np.zeros((0, 0), np.float32)
             rows.append(_means(found, most))
             digests.append(reader.digest_of(example) if len(found) else None)
@@ -81,14 +81,14 @@ def compute_features(
         raise _none_readable(problems)
     example_of = np.repeat(np.arange(len(rows)), [len(each) for each in rows])
     joined = np.concatenate([each for each in rows if len(each)])
-    named = tuple((name, problem.message) for name, problem in problems.items())
+    named = tuple((str(example), problem.message) for example, problem in problems)
     return ExampleFeatures(joined, example_of, tuple(digests), named)
 
 
-def _none_readable(problems: dict[str, SourceError | OptionError]) -> SourceError:
-    name, first = next(iter(problems.items()))
+def _none_readable(problems: Sequence[tuple[Example, VswinError]]) -> SourceError:
+    example, first = problems[0]
     return SourceError(
-        f"not one of {len(problems)} examples can be read; {name}: {first.message}",
+        f"not one of {len(problems)} examples can be read; {example}: {first.message}",
         hint=first.hint or "`vswin probe VIDEO` shows what is wrong with a file",
     )
 

@@ -31,6 +31,7 @@ from vswin_cli.training.records import (
     Example,
     ExampleSet,
     check_labels,
+    joined_by_content,
     notes_on_counts,
 )
 from vswin_cli.training.selection import ChosenHead, choose_head, count_fits, usual_head
@@ -106,7 +107,9 @@ def train_head(
     usable, notes = _usable(found, options)
     check_labels(usable)
     features = compute_features(usable, engine, on_progress=on_progress)
-    read = [usable[i] for i in sorted({int(i) for i in features.example_of})]
+    positions = np.unique(features.example_of)
+    digests = [features.content_sha256[i] for i in positions]
+    read = joined_by_content([usable[i] for i in positions], digests)
     labels = _classes(check_labels(read), read, options)
     sides = _Sides.of(read, options)
     rows = _rows(read, labels, features, options.activation)

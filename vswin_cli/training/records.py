@@ -23,6 +23,7 @@ __all__ = [
     "LabelledVideo",
     "Part",
     "check_labels",
+    "joined_by_content",
     "labels_of",
     "merge_sets",
     "notes_on_counts",
@@ -111,6 +112,29 @@ def merge_sets(sets: Sequence[ExampleSet]) -> ExampleSet:
         tuple(note for each in sets for note in each.notes),
         tuple(video for each in sets for video in each.videos),
     )
+
+
+def joined_by_content(
+    examples: Sequence[Example], digests: Sequence[str | None]
+) -> tuple[Example, ...]:
+    """Give videos with the same content one identity, so that a split keeps copies together.
+
+    Args:
+        examples: any.
+        digests: hash of each one's file; `None` if unknown.
+    """
+    owner: dict[str, str] = {}
+
+    def find(video: str) -> str:
+        while owner.get(video, video) != video:
+            video = owner[video]
+        return video
+
+    first: dict[str, str] = {}
+    for example, digest in zip(examples, digests, strict=True):
+        if digest is not None:
+            owner[find(example.video)] = find(first.setdefault(digest, example.video))
+    return tuple(replace(example, video=find(example.video)) for example in examples)
 
 
 def check_labels(examples: Sequence[Example]) -> tuple[str, ...]:
