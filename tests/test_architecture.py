@@ -21,7 +21,7 @@ ORDER = [  # a package imports from itself and from rows above its own
     {"export"},
     {"report"},
     {"batch", "bench", "evaluation"},
-    {"training"},
+    {"cutting", "training"},
     {"cli"},
 ]
 HEAVY = {"torch", "av", "ray", "huggingface_hub", "fsspec", "safetensors"}

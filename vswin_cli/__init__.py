@@ -28,6 +28,7 @@ from vswin_cli._version import __version__
 
 if TYPE_CHECKING:
     from vswin_cli.config import EngineOptions, SamplingOptions, SegmentOptions, Stride
+    from vswin_cli.cutting.run import cut_segments
     from vswin_cli.errors import VswinError
     from vswin_cli.inference.engine import Engine
     from vswin_cli.inference.pipeline import analyze_features, analyze_video
@@ -59,6 +60,7 @@ _HOMES = {
     "add_background": "training.background",
     "analyze_features": "inference.pipeline",
     "analyze_video": "inference.pipeline",
+    "cut_segments": "cutting.run",
     "expand_sources": "storage.sources",
     "load_features": "timeline.feature_files",
     "load_model": "models.weights.loading",
@@ -84,6 +86,7 @@ __all__ = [
     "add_background",
     "analyze_features",
     "analyze_video",
+    "cut_segments",
     "expand_sources",
     "load_features",
     "load_model",

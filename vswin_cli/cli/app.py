@@ -18,6 +18,7 @@ from vswin_cli.cli import console
 from vswin_cli.cli.batch import batch
 from vswin_cli.cli.bench import bench
 from vswin_cli.cli.convert import convert
+from vswin_cli.cli.cut import cut
 from vswin_cli.cli.download import download
 from vswin_cli.cli.evaluate import evaluate
 from vswin_cli.cli.export import export
@@ -64,6 +65,7 @@ for command in (
     report,
     features,
     search,
+    cut,
     bench,
     download,
     labels,

@@ -10,14 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vswin_cli.export.naming import video_name
+from vswin_cli.export.naming import file_name
 from vswin_cli.storage.files import is_file
 from vswin_cli.storage.remote import as_local_path, is_remote
 
 if TYPE_CHECKING:
     from vswin_cli.timeline.record import Timeline
 
-__all__ = ["find_video", "with_found_video"]
+__all__ = ["find_file", "find_video", "with_found_video"]
 
 
 def find_video(timeline: Timeline, saved: Path) -> Path | None:
@@ -27,11 +27,20 @@ def find_video(timeline: Timeline, saved: Path) -> Path | None:
         timeline: contains the path.
         saved: file that the timeline was read from.
     """
-    uri = timeline.video.uri
+    return find_file(timeline.video.uri, saved)
+
+
+def find_file(uri: str, saved: Path) -> Path | None:
+    """Same as `find_video`, for a path of any origin.
+
+    Args:
+        uri: path or address of the video.
+        saved: file that it was read from.
+    """
     if is_remote(uri):
         return None
     place, folder = as_local_path(uri), saved.parent
-    candidates = [place, folder / place, folder / video_name(timeline)]
+    candidates = [place, folder / place, folder / file_name(uri)]
     return next((path for path in candidates if is_file(path)), None)
 
 

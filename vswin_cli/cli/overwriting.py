@@ -50,6 +50,8 @@ _MARKS = (  # at the beginning of formats that name their author, and headers of
     re.compile(r'\{\s*"schema":\s*"vswin\.timeline/\d+"'),
     re.compile(r"video,start,end,duration,start_tc,end_tc,label,class_id,score\b"),
     re.compile(r"video\tstart_ms\tend_ms\tlabel\tclass_id\tscore_permille\b"),
+    re.compile(r"path,label,start,end,score,video,source_start,source_end,mode,early_seconds\n"),
+    re.compile(r"ffconcat version 1\.0\n# made by vswin\n"),
     re.compile(r"path,label,rank,predicted,score,problem\n"),
     re.compile(r'<\?xml[^>]*>\s*<ANNOTATION_DOCUMENT AUTHOR="vswin"'),
     re.compile(r'<\?xml(?s:.){,4000}?<event name="vswin"'),

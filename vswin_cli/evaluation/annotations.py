@@ -32,6 +32,7 @@ __all__ = [
     "Interval",
     "annotations_of",
     "read_annotations",
+    "table_intervals",
     "video_id",
 ]
 
@@ -304,13 +305,23 @@ def _interval(
     return Interval(start, end, label, score)
 
 
-def _from_table(text: str, source: str) -> Annotations:
+def table_intervals(text: str, source: str) -> dict[str, list[Interval]]:
+    """Read the intervals of a table with commas or tabs, by video as the table names it.
+
+    Raises:
+        SourceError: not such a table; the line is named.
+    """
     first = text.lstrip().partition("\n")[0]
     # Labels may contain commas, so the more frequent character of the first line decides.
     delimiter = "\t" if first.count("\t") > first.count(",") else ","
     by_name: dict[str, list[Interval]] = {}
     for name, interval in _row_intervals(read_rows(text, source, delimiter=delimiter), source):
         by_name.setdefault(name, []).append(interval)
+    return by_name
+
+
+def _from_table(text: str, source: str) -> Annotations:
+    by_name = table_intervals(text, source)
     videos = (
         (name, AnnotatedVideo(video_id(name), _sorted(group))) for name, group in by_name.items()
     )

@@ -244,7 +244,7 @@ def replacing_binary(path: Path) -> Iterator[IO[bytes]]:
     """Open a temporary file beside `path`; rename it to `path` when the block succeeds.
 
     A pipe or a device, such as `/dev/null`, is written to and never replaced. Of a symbolic link,
-    the target is replaced.
+    the target is replaced. The `name` of the yielded file is the temporary file's path.
 
     Raises:
         OutputError: the folder is missing or read-only, the path is a folder, the disk is full.
@@ -263,7 +263,8 @@ def replacing_binary(path: Path) -> Iterator[IO[bytes]]:
         handle, name = tempfile.mkstemp(prefix=f"{prefix}.", suffix=".tmp", dir=path.parent)
         temporary = Path(name)
         try:
-            with os.fdopen(handle, "wb") as file:
+            # With an opener the file has a name, by which another process can write it.
+            with open(name, "wb", opener=lambda *_: handle) as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
