@@ -1,0 +1,87 @@
+"""Options of training a whole network. Independent of torch."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from vswin_cli.config import Precision
+from vswin_cli.errors import OptionError
+from vswin_cli.models.architecture import Activation
+
+__all__ = ["FullOptions"]
+
+
+@dataclass(frozen=True, slots=True)
+class FullOptions:
+    """How a whole network is trained. `None` means: as the paper does for its size.
+
+    Raises:
+        OptionError: a value is out of its range.
+    """
+
+    name: str = "own-labels"
+    """Id of the new model in results."""
+    multi_label: bool = False
+    """Several labels may hold at once: one sigmoid each, instead of a softmax over all."""
+    epochs: int = 30
+    """Passes over the examples."""
+    batch_size: int = 16
+    """Clips per step, over all processes."""
+    clips_at_once: int = 4
+    """Clips per pass through the network; gradients of several passes are added up."""
+    learning_rate: float | None = None
+    """Of the head; by default 0.001 for 64 clips, in proportion to the batch."""
+    backbone_rate: float | None = None
+    """Factor of the rate for all but the head: 0.1, or 1 from random weights."""
+    warmup_epochs: float = 2.5
+    """Epochs in which the rate rises."""
+    weight_decay: float | None = None
+    """None is applied to norms, biases and position tables."""
+    drop_path: float | None = None
+    """Chance that a branch of the last block is left out; it rises from 0 at the first."""
+    dropout: float = 0.5
+    """Share of the features that the head does not see."""
+    ema_decay: float = 0.999
+    """Of the average of the weights, which becomes the result; 0 for the last weights."""
+    flip: bool = True
+    """Mirror half of the clips, except those whose labels tell left from right."""
+    smallest_crop: float = 0.08
+    """Least share of the frame's area that a clip shows."""
+    recompute: bool = False
+    """Compute blocks again in the backward pass: less memory, a third more time."""
+    precision: Precision = "auto"
+    """bfloat16 where it is fast, else float32."""
+    checkpoint_seconds: float = 60.0
+    """Time between two checkpoints; 0 for one after every step."""
+    held_out: float = 0.2
+    """Share of the examples to measure on."""
+    from_scratch: bool = False
+    """Begin with random weights of the model's shape."""
+    seed: int = 0
+    """Of the split and of every random choice."""
+
+    def __post_init__(self) -> None:
+        for name, low in (("epochs", 1), ("batch_size", 1), ("clips_at_once", 1)):
+            if getattr(self, name) < low:
+                raise OptionError(f"{name} must be {low} or more, got {getattr(self, name)}")
+        for name in ("drop_path", "dropout", "ema_decay"):
+            if not 0 <= (getattr(self, name) or 0) < 1:
+                raise OptionError(f"{name} must be in [0, 1), got {getattr(self, name):g}")
+        for name in ("learning_rate", "backbone_rate", "weight_decay", "warmup_epochs"):
+            if not 0 <= (getattr(self, name) or 0) < math.inf:
+                raise OptionError(f"{name} must not be negative, got {getattr(self, name):g}")
+        if not 0 < self.smallest_crop <= 1:
+            raise OptionError(f"smallest_crop must be in (0, 1], got {self.smallest_crop:g}")
+        if not 0 < self.held_out <= 0.5:
+            raise OptionError(f"held_out must be in (0, 0.5], got {self.held_out:g}")
+        if self.precision not in ("auto", "float32", "bfloat16"):
+            raise OptionError(
+                f"a network cannot be trained in {self.precision}",
+                hint="give auto, float32 or bfloat16",
+            )
+
+    @property
+    def activation(self) -> Activation:
+        """How the head's logits become scores."""
+        return "sigmoid" if self.multi_label else "softmax"
