@@ -70,10 +70,16 @@ class Task:
     """Folder for score tracks, absolute; `None` to keep none."""
     split_seconds: float | None = None
     """Videos longer than twice this are split into parts; `None`: never."""
+    features: Path | None = None
+    """Folder for features, absolute; `None` to save none."""
 
     def scores_path(self, entry: str) -> Path | None:
         """Return the path of the score track of an entry."""
         return None if self.scores is None else self.scores / f"{entry}.npz"
+
+    def features_path(self, entry: str) -> Path | None:
+        """Return the path of the features of an entry."""
+        return None if self.features is None else self.features / f"{entry}.npz"
 
 
 @dataclass(frozen=True, slots=True)

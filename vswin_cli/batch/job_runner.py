@@ -100,11 +100,13 @@ class JobRunner:
 
     def _tag(self, job: Job, blank: Outcome, begin: float, on_seconds: OnSeconds) -> Outcome:
         scores = self._task.scores_path(job.entry)
-        timeline = self._analyze(job, self._task.sampling, scores, on_seconds)
+        features = self._task.features_path(job.entry)
+        timeline = self._analyze(job, self._task.sampling, scores, on_seconds, features)
         outcome = replace(
             blank.of_timeline(timeline),
             elapsed_seconds=time.monotonic() - begin,
             scores=None if scores is None else str(scores),
+            features=None if features is None else str(features),
         )
         self._journal.record(outcome, timeline)
         return outcome
@@ -126,10 +128,16 @@ class JobRunner:
         return True
 
     def _analyze(
-        self, job: Job, sampling: SamplingOptions, scores: Path | None, on_seconds: OnSeconds
+        self,
+        job: Job,
+        sampling: SamplingOptions,
+        scores: Path | None,
+        on_seconds: OnSeconds,
+        features: Path | None = None,
     ) -> Timeline:
-        if scores is not None:
-            unlink_link(scores)
+        for path in (scores, features):
+            if path is not None:
+                unlink_link(path)
         return analyze_video(
             job.source,
             self._engine,
@@ -137,6 +145,7 @@ class JobRunner:
             self._task.segments,
             on_progress=lambda done, _: on_seconds(done),
             save_scores=scores,
+            save_features=features,
             decoders=self._cores or 1,  # the other cores are for other videos
             decoder_threads=self._cores,
             decoder_pool=self._decoders,

@@ -55,6 +55,8 @@ class Outcome:
     """Device of the network."""
     scores: str | None = None
     """Path of the score track."""
+    features: str | None = None
+    """Path of the features."""
 
     def of_timeline(self, timeline: Timeline) -> Outcome:
         """Return the outcome with the figures of a timeline and, if it is partial, the reason."""

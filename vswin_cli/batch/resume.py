@@ -24,8 +24,9 @@ from vswin_cli.batch.job import Task
 from vswin_cli.batch.journal import Journal, unlink_link
 from vswin_cli.batch.outcome import Outcome
 from vswin_cli.errors import SourceError, SourceNotFoundError
-from vswin_cli.storage.files import replacing_binary, replacing_text
+from vswin_cli.storage.files import replacing_binary, replacing_text, writing
 from vswin_cli.storage.humanize import counted
+from vswin_cli.timeline.feature_files import load_features
 from vswin_cli.timeline.record import Timeline, with_segments
 from vswin_cli.timeline.score_files import load_track
 from vswin_cli.timeline.scores import ScoreTrack
@@ -83,6 +84,8 @@ class EarlierResults:
             may_differ = self._retry_failed or old.error_code == SourceNotFoundError.code
             return None if may_differ else replace(old, uri=item.source.uri)
         if self._needs_scores and not self._copy_scores(old):
+            return None
+        if not self._copy_features(old):
             return None
         if old.segmenting == self._task.segmenting and old.uri == item.source.uri:
             return self._with_reason(old)
@@ -177,6 +180,14 @@ class EarlierResults:
             new = replace(new, scores=str(scores))
             if self._copy_scores(new):
                 new = replace(new, scores=str(self._task.scores_path(new.entry)))
+        features = self._task.features_path(old.entry)
+        renamed = self._task.features_path(new.entry)
+        if features is not None and renamed is not None and features.is_file():
+            # Moved: with both names in the folder, a search would find the video twice.
+            unlink_link(renamed)
+            with writing(f"{renamed}"):
+                features.replace(renamed)
+            new = replace(new, features=str(renamed))
         self._journal.record(new, timeline)
         return new
 
@@ -191,16 +202,28 @@ class EarlierResults:
 
     def _copy_scores(self, old: Outcome) -> bool:
         """Copy the scores to this run's folder if they are elsewhere; whether they are there."""
-        wanted = self._task.scores_path(old.entry)
-        if wanted is None or wanted.is_file():
+        return _copy(old.scores, self._task.scores_path(old.entry))
+
+    def _copy_features(self, old: Outcome) -> bool:
+        """Copy the features, too, if this run saves them; whether they are there.
+
+        They count only if they were computed with these scores: another batch may have written
+        features of other weights under the same name.
+        """
+        wanted = self._task.features_path(old.entry)
+        if wanted is None:
             return True
-        if old.scores is None or not Path(old.scores).is_file():
+        if old.features is None or not _copy(old.features, wanted):
             return False
-        # Copied, not moved: the folder of the earlier run may belong to another table.
-        unlink_link(wanted)
-        with Path(old.scores).open("rb") as source, replacing_binary(wanted) as copy:
-            shutil.copyfileobj(source, copy)
-        return True
+        try:
+            record, timeline = load_features(wanted).record, self._journal.timeline(old.entry)
+        except SourceError:
+            return False
+        return timeline is not None and (record.model, record.sampling, record.video) == (
+            timeline.model,
+            timeline.sampling,
+            replace(timeline.video, uri=record.video.uri),
+        )
 
     def _open_scores(self, old: Outcome) -> tuple[ScoreTrack, Timeline] | None:
         """Open the scores in this run's folder, else where they were written then."""
@@ -233,3 +256,16 @@ class EarlierResults:
         )
         self._journal.record(outcome, timeline)
         return outcome
+
+
+def _copy(kept: str | None, wanted: Path | None) -> bool:
+    """Copy a file of an earlier run to where this run wants it; whether it is there."""
+    if wanted is None or wanted.is_file():
+        return True
+    if kept is None or not Path(kept).is_file():
+        return False
+    # Copied, not moved: the folder of the earlier run may belong to another table.
+    unlink_link(wanted)
+    with Path(kept).open("rb") as source, replacing_binary(wanted) as copy:
+        shutil.copyfileobj(source, copy)
+    return True

@@ -64,6 +64,8 @@ class ThreadWorker:
         num_jobs: int = MAX_CAPACITY,
         cores: int | None = None,
     ) -> None:
+        if task.features is not None:  # clips of all videos share batches
+            engine = engine.with_features()
         cores = cores or _decoding_cores(engine)
         self._report = report
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()

@@ -14,7 +14,7 @@ import typer
 
 from vswin_cli.cli import console
 from vswin_cli.cli.batch_options import ExecutionChoice, InputChoice, ResultChoice
-from vswin_cli.cli.batch_paths import check_replaced_files, prepare_paths
+from vswin_cli.cli.batch_paths import check_replaced_files, prepare_features, prepare_paths
 from vswin_cli.cli.batch_summary import finish, summarise
 from vswin_cli.cli.model_choice import ModelChoice
 from vswin_cli.cli.option_groups import (
@@ -112,6 +112,7 @@ class _BatchOptions:
 
     target: Target
     scores: Path | None
+    features: Path | None
     split_seconds: float | None
     policy: Policy
     quiet: bool
@@ -129,9 +130,11 @@ def _prepare(
     check_replaced_files(target, found, force=results.force)
     return _BatchOptions(
         target=target,
-        split_seconds=execution.split_seconds,
+        # Features of parts are not joined.
+        split_seconds=execution.split_seconds if results.save_features is None else None,
         policy=execution.policy(needs_scores=results.save_scores is not None),
         scores=prepare_paths(target, results.save_scores, keep=results.keep_scores),
+        features=prepare_features(target, results.save_features, results.save_scores),
         quiet=quiet,
     )
 
@@ -170,6 +173,7 @@ def _run(
         make_task(setup, sampling, segments),
         journal=options.target.state.absolute(),
         scores=options.scores,
+        features=options.features,
         split_seconds=options.split_seconds if setup.has_other_processes else None,
     )
     with ProgressDisplay(quiet=options.quiet) as progress, _stop_on_signal() as stop:

@@ -70,6 +70,15 @@ class ResultChoice:
         ),
     ] = True
 
+    save_features: Annotated[
+        Path | None,
+        _result_option(
+            "--save-features",
+            metavar="FOLDER",
+            help="Folder for features, which `vswin search` reads; long videos are not split then.",
+        ),
+    ] = None
+
     def target(self, shard: Shard | None) -> Target:
         """Derive every path of the results.
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from vswin_cli.batch.inputs import BatchInput
     from vswin_cli.batch.target import Target
 
-__all__ = ["check_replaced_files", "prepare_paths"]
+__all__ = ["check_replaced_files", "prepare_features", "prepare_paths"]
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[\\/]")  # what `Path` leaves of `s3://`
 _FOOTER_BYTES = 1 << 16
@@ -59,6 +59,33 @@ def prepare_paths(target: Target, wanted_scores: Path | None, *, keep: bool) -> 
         check_parquet(instead=".csv or .jsonl")
     scores = target.state / "scores" if wanted_scores is None else wanted_scores
     return scores.absolute() if keep else None
+
+
+def prepare_features(target: Target, wanted: Path | None, scores: Path | None) -> Path | None:
+    """Create the folder for features, and check that it can be written.
+
+    Args:
+        target: of the batch.
+        wanted: folder of `--save-features`.
+        scores: folder of `--save-scores`, in which files have the same names.
+
+    Returns:
+        The folder, absolute; `None` to save none.
+
+    Raises:
+        OptionError: an address, or the place of another result.
+        OutputError: the folder cannot be created or written.
+    """
+    if wanted is None:
+        return None
+    _check_no_address("--save-features", wanted, "features")
+    files = [] if target.is_folder else [target.table]
+    named = [("--out", path) for path in (*files, target.files_table)]
+    named += [("--save-scores", scores or target.state / "scores")]
+    check_distinct((*named, ("--save-features", wanted)))
+    check_destination(wanted)
+    _make(wanted)
+    return wanted.absolute()
 
 
 def check_replaced_files(target: Target, inputs: Sequence[BatchInput], *, force: bool) -> None:
@@ -127,10 +154,14 @@ def _check_scores(wanted: Path, *, keep: bool) -> None:
         raise OptionError(
             "--save-scores and --no-scores exclude each other", hint="omit one of them"
         )
+    _check_no_address("--save-scores", wanted, "scores")
+
+
+def _check_no_address(option: str, wanted: Path, what: str) -> None:
     if _ADDRESS.match(str(wanted)):
         raise OptionError(
-            f"--save-scores {wanted} is an address; scores are kept on this machine",
-            hint="give a folder, or omit the option to keep scores in the cache",
+            f"{option} {wanted} is an address; {what} are kept on this machine",
+            hint=f"give a folder, or omit {option}",
         )
 
 
