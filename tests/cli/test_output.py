@@ -209,6 +209,6 @@ def test_windows_need_json_somewhere(tmp_path):
         choose_output(str(tmp_path / "a.csv"), None, json=True),
         choose_output(str(tmp_path / "a.json"), None),
     ):
-        output.check_shows_windows()
+        output.check_is_json("--windows")
     with pytest.raises(OptionError, match="the output is csv"):
-        choose_output(str(tmp_path / "a.csv"), None).check_shows_windows()
+        choose_output(str(tmp_path / "a.csv"), None).check_is_json("--windows")

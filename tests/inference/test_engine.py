@@ -311,3 +311,22 @@ def test_rows_of_features_are_the_means_of_views_in_time():
     assert [len(one) for one in rows] == [clip.num_valid_steps for clip in clips]
     for one, full in zip(rows, scored, strict=True):
         np.testing.assert_allclose(one, full.features.mean(axis=0)[: len(one)], atol=1e-5)
+
+
+@pytest.mark.parametrize("crops", [1, 3])
+@pytest.mark.parametrize("with_features", [False, True])
+def test_cells_of_chosen_classes_average_to_their_logits(crops, with_features):
+    engine = Engine(load_golden(), EngineOptions("cpu", "float32", 2), crops=crops)
+    asked = engine.with_features() if with_features else engine
+    plain, rich = (
+        list(engine.score(make_clips(5))),
+        list(asked.with_cells([7, 2]).score(make_clips(5))),
+    )
+    for bare, full in zip(plain, rich, strict=True):
+        assert bare.cells is None
+        assert (full.features is not None) == with_features
+        np.testing.assert_allclose(full.logits, bare.logits, atol=1e-6)
+        assert full.cells.logits.shape[:2] == (crops, 4)
+        means = full.cells.logits.mean(axis=(2, 3))
+        np.testing.assert_allclose(means, bare.logits[..., [7, 2]], atol=1e-5)
+        assert full.cells.areas.shape == (crops, 4)

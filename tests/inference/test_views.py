@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from vswin_cli.inference.views import crop_offsets, make_views
-from vswin_cli.models.architecture import InputSpec
+from vswin_cli.inference.views import crop_offsets, make_views, view_areas
+from vswin_cli.models.architecture import Architecture, InputSpec
 
 
 def test_one_crop_is_the_centre():
@@ -30,3 +30,13 @@ def test_views_are_normalised_channels_first_and_cut_where_they_should_be():
     expected = (frames[1, 2, 4 + 3, 2] / 255 - spec.mean[2]) / spec.std[2]
     torch.testing.assert_close(views[1, 2, 1, 2, 3], expected)
     assert make_views(frames, spec, 1, torch.bfloat16).dtype == torch.bfloat16
+
+
+def test_areas_of_views_are_parts_of_the_whole_frame():
+    swin = Architecture("swin3d_tiny", 96, (2, 2, 6, 2), (3, 6, 12, 24))  # cells of 32 pixels
+    (centre,) = view_areas((224, 448), 224, 1, swin)
+    assert centre.tolist() == [0.25, 0.0, 0.5, 1.0]
+    three = view_areas((448, 224), 224, 3, swin)
+    assert three[:, :2].tolist() == [[0.0, 0.0], [0.0, 0.5], [0.0, 0.25]]
+    (padded,) = view_areas((48, 48), 48, 1, swin)
+    assert padded.tolist() == [0.0, 0.0, 64 / 48, 64 / 48]

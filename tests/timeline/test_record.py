@@ -10,6 +10,7 @@ from vswin_cli.config import LabelGroup, LabelOnset, SegmentOptions
 from vswin_cli.errors import SourceError, SourceNotFoundError
 from vswin_cli.export import write_timeline, write_timelines
 from vswin_cli.storage import json_records
+from vswin_cli.timeline.evidence import Evidence, FrameArea
 from vswin_cli.timeline.files import parse_timelines, read_timelines, schema_text
 from vswin_cli.timeline.record import (
     PostprocessRecord,
@@ -30,7 +31,22 @@ def through_json(one):
 
 def full():
     window = WindowRecord(0.0, 2.133333, (WindowScore(5, 0.83), WindowScore(2, 0.1)))
-    return timeline(windows=(window,))
+    area, box = FrameArea(0.25, 0.0, 0.5, 1.0), FrameArea(0.5, 0.0, 0.25, 0.5)
+    evidence = Evidence(1.5, 1.633333, 5, area, ((0.5, 7.25), (-1.0, 0.0)), box)
+    first, *others = timeline().segments
+    return timeline(windows=(window,), segments=(replace(first, evidence=evidence), *others))
+
+
+def test_evidence_that_was_not_asked_for_is_left_out():
+    found = full().to_json()["segments"]
+    assert ["evidence" in one for one in found] == [True, False, False]
+
+
+def test_evidence_with_rows_of_different_lengths_is_rejected():
+    damaged = full().to_json()
+    damaged["segments"][0]["evidence"]["cells"][0].append(1.0)
+    with pytest.raises(SourceError, match=r"evidence\.cells.*same length"):
+        Timeline.from_json(damaged)
 
 
 def test_json_round_trip_loses_nothing():

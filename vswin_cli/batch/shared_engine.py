@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
@@ -96,6 +96,14 @@ class SharedEngine:
         if not self._engine.keeps_features:
             raise ValueError("a shared engine keeps features only if its engine does")
         return self
+
+    def with_cells(self, classes: Sequence[int]) -> SharedEngine:
+        """Refuse: clips of all videos share batches.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError(f"a shared engine keeps no logits of cells, got {classes = }")
 
     @property
     def crops(self) -> Literal[1, 3]:

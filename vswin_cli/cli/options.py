@@ -15,6 +15,7 @@ import typer
 __all__ = [
     "DeviceOption",
     "EmaOption",
+    "EvidenceOption",
     "ExcludeOption",
     "ForceOption",
     "FormatOption",
@@ -120,6 +121,14 @@ WindowsOption = Annotated[
         metavar="COUNT",
         help="Add every clip with its COUNT best classes to the JSON.",
         show_default="none",
+    ),
+]
+EvidenceOption = Annotated[
+    bool,
+    output_option(
+        "--evidence",
+        help="Add to each segment where in the frame its label's score comes from; in JSON and in "
+        "the report.",
     ),
 ]
 SaveScoresOption = Annotated[

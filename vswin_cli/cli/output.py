@@ -158,15 +158,18 @@ class Output:
             hint = _FOR_STDOUT if self.printed == "json" else _FOR_FILES
             _check_holds_many(self.printed, num_videos, hint)
 
-    def check_shows_windows(self) -> None:
-        """Check before the work that the output can contain `--windows`.
+    def check_is_json(self, option: str) -> None:
+        """Check before the work that the output can contain what an option adds.
+
+        Args:
+            option: such as `--windows`.
 
         Raises:
             OptionError: no part of the output is JSON.
         """
         if self.format not in _JSON_FORMATS and self.printed not in _JSON_FORMATS:
             raise OptionError(
-                f"--windows needs JSON, and the output is {self.format}",
+                f"{option} needs JSON, and the output is {self.format}",
                 hint="add --json, or give a FILE.json as --out",
             )
 

@@ -64,7 +64,7 @@ def segment(
 
     output = choose_output(out, format, json=json, force=force)
     if windows:
-        output.check_shows_windows()
+        output.check_is_json("--windows")
     start = parse_start(timecode_start)
     note_unused_start(start, output, quiet=quiet)
     timelines = [with_start(_segment_one(path, segments, windows), start) for path in scores]

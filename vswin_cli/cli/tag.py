@@ -21,6 +21,7 @@ from vswin_cli.cli.option_groups import (
     with_option_groups,
 )
 from vswin_cli.cli.options import (
+    EvidenceOption,
     ForceOption,
     FormatOption,
     MinCoverageOption,
@@ -64,6 +65,7 @@ def tag(
     json: TimelineJsonOption = False,
     save_scores: SaveScoresOption = None,
     windows: WindowsOption = 0,
+    evidence: EvidenceOption = False,
     report: ReportOption = None,
     timecode_start: TimecodeStartOption = None,
     force: ForceOption = False,
@@ -79,6 +81,8 @@ def tag(
 
         vswin tag movie.mp4 --model swin-b-k600 --stride 50% -o movie.srt
 
+        vswin tag movie.mp4 --evidence --report movie.html
+
         vswin tag movie.mp4 --weights mine.pth --labels mine.txt --json | jq .segments
     """
     from vswin_cli.cli.output import choose_output
@@ -89,14 +93,16 @@ def tag(
     start = parse_start(timecode_start)
     note_unused_start(start, output, quiet=quiet)
     if windows:
-        output.check_shows_windows()
+        output.check_is_json("--windows")
+    if evidence and report is None:
+        output.check_is_json("--evidence")
     sources, num_missing = find_videos(videos, output.report_error)
     results = output.plan([source.uri for source in sources])
     paths = plan_tag_paths(results, save_scores, report, sources, choice.files(), force=force)
     engine = make_engine(choice, engine_options, crops=clips.crops or 1, quiet=quiet)
     advised = engine.model.card.segments
     with _keeping_scores(paths, sources) as scores:
-        job = _Job(engine, clips, segments.over(advised), scores, windows, start, quiet)
+        job = _Job(engine, clips, segments.over(advised), scores, windows, evidence, start, quiet)
         done, num_failed = _tag_and_write(sources, job, output, paths)
         if paths.pages:
             _write_report(done, paths.pages[0], quiet=quiet)
@@ -118,6 +124,8 @@ class _Job:
     """Where the scores of a video go, by `VideoSource.id`; empty to keep none."""
     top_classes: int
     """Listed for each clip; 0 to list no clips."""
+    evidence: bool
+    """Whether segments say where in the frame their scores come from."""
     start_timecode: str | None
     """Replaces that of the videos."""
     quiet: bool
@@ -200,6 +208,7 @@ def _tag_one(source: VideoSource, job: _Job, pool: DecoderPool) -> _Tagged:
             on_progress=on_progress,
             save_scores=job.scores.get(source.id),
             top_classes=job.top_classes,
+            evidence=job.evidence,
             decoder_pool=pool,
         )
     if not job.quiet:

@@ -27,11 +27,11 @@ from vswin_cli.inference.batch_size import measured_batch_size
 from vswin_cli.inference.frame_store import StoredClip, clip_storage
 from vswin_cli.inference.pass_size import PRODUCTS_PER_PASS, products_per_view
 from vswin_cli.inference.precision import choose_precision
-from vswin_cli.inference.views import make_views
+from vswin_cli.inference.views import make_views, view_areas
 from vswin_cli.models.checkpoints.load import LoadedModel
 from vswin_cli.models.network.cpu_threads import single_threaded_pool
 from vswin_cli.models.network.heap import keep_freed_memory
-from vswin_cli.timeline.scores import ClipLogits
+from vswin_cli.timeline.scores import CellLogits, ClipLogits
 from vswin_cli.video.clips import Clip
 from vswin_cli.video.cores import usable_cores
 
@@ -126,6 +126,7 @@ class Engine:
         self.model = model
         self.crops = crops
         self.keeps_features = False
+        self._cell_classes: Tensor | None = None  # (k,) rows of the head, on the device
         self.device = resolve_device(options.device) if device is None else device
         choice = choose_precision(options.precision, self.device, model.card)
         self.dtype = choice.dtype
@@ -156,6 +157,12 @@ class Engine:
         """Return an engine with the same network whose `ClipLogits` hold features, too."""
         other = copy(self)
         other.keeps_features = True
+        return other
+
+    def with_cells(self, classes: Sequence[int]) -> Engine:
+        """Return an engine with the same network whose `ClipLogits` hold `cells` of classes."""
+        other = copy(self)
+        other._cell_classes = torch.tensor(classes, dtype=torch.long, device=self.device)
         return other
 
     @property
@@ -263,24 +270,36 @@ class Engine:
         """Run one pass and return its results clip by clip."""
         outputs = self._outputs(clips)
         parts = outputs.float().cpu().numpy().reshape(len(clips), self.crops, *outputs.shape[1:])
-        classes = len(self.model.card.labels)
-        return [
-            ClipLogits(
-                clip.index,
-                clip.step_edges_seconds,
-                part[..., :classes],
-                clip.num_valid_steps,
-                part[..., classes:] if self.keeps_features else None,
+        return [self._result(clip, part) for clip, part in zip(clips, parts, strict=True)]
+
+    def _result(self, clip: StoredClip, part: NDArray[np.float32]) -> ClipLogits:
+        """Take the outputs of a clip (V, D, K + ...) apart; see `_outputs`."""
+        card = self.model.card
+        first = len(card.labels)
+        last = first + card.architecture.num_features * self.keeps_features
+        cells = None
+        if self._cell_classes is not None:
+            size = card.input.crop_size
+            grid = card.architecture.cell_grid(size, size)
+            cells = CellLogits(
+                part[..., last:].reshape(*part.shape[:2], *grid, -1),
+                view_areas(clip.image_shape, size, self.crops, card.architecture),
             )
-            for clip, part in zip(clips, parts, strict=True)
-        ]
+        return ClipLogits(
+            clip.index,
+            clip.step_edges_seconds,
+            part[..., :first],
+            clip.num_valid_steps,
+            part[..., first:last] if self.keeps_features else None,
+            cells,
+        )
 
     def _views(self, clip: StoredClip) -> Tensor:
         """Make the views of a clip: (V, 3, T, S, S) on the device."""
         return make_views(clip.load(), self.model.card.input, self.crops, self.dtype)
 
     def _outputs(self, clips: Sequence[StoredClip]) -> Tensor:
-        """Compute logits (n·V, D, K), or logits and features (n·V, D, K + C), side by side.
+        """Compute logits, features and cells side by side: (n·V, D, K [+ C] [+ H'·W'·k]).
 
         Halves the batch when memory runs out, for this and all later passes.
         """
@@ -296,10 +315,14 @@ class Engine:
             torch.cuda.empty_cache()
 
     def _forward(self, views: Tensor) -> Tensor:
-        if not self.keeps_features:
+        if not self.keeps_features and self._cell_classes is None:
             return self._network.forward_steps(views)
-        pooled = self._network.forward_pooled(views)
-        return torch.cat([self._network.head_of(pooled), pooled], dim=-1)
+        features = self._network.forward_features(views)  # (B, C, D, H', W')
+        pooled = self._network.pooled_of(features)
+        parts = [self._network.head_of(pooled), *([pooled] if self.keeps_features else [])]
+        if self._cell_classes is not None:
+            parts.append(self._network.cells_of(features, self._cell_classes).flatten(2))
+        return torch.cat(parts, dim=-1)
 
     def _out_of_memory(self, what: str) -> DeviceError:
         return DeviceError(

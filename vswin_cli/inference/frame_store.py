@@ -30,12 +30,14 @@ __all__ = ["FrameStore", "StoredClip", "clip_storage"]
 class StoredClip:
     """A clip whose frames are on the device, or go there when they are needed.
 
-    The fields are those of `Clip`.
+    The other fields are those of `Clip`.
     """
 
     index: int
     step_edges_seconds: NDArray[np.float64]
     num_valid_steps: int
+    image_shape: tuple[int, int]
+    """Height and width of the frames."""
     load: Callable[[], Tensor]
     """Returns the frames on the device, (T, H, W, 3) uint8."""
 
@@ -133,7 +135,10 @@ def _slices(rows: Sequence[_Row]) -> Iterator[Tensor]:
 
 
 def _stored(clip: Clip, load: Callable[[], Tensor]) -> StoredClip:
-    return StoredClip(clip.index, clip.step_edges_seconds, clip.num_valid_steps, load)
+    height, width = clip.images[0].shape[:2]
+    return StoredClip(
+        clip.index, clip.step_edges_seconds, clip.num_valid_steps, (height, width), load
+    )
 
 
 def _stack(clip: Clip) -> Tensor:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from vswin_cli.config import SamplingOptions, SegmentOptions
@@ -16,13 +17,14 @@ from vswin_cli.errors import DecodeError, OptionError
 from vswin_cli.inference.description import describe_analysis, seconds_per_step
 from vswin_cli.inference.scorer import Scorer
 from vswin_cli.storage.sources import VideoSource
+from vswin_cli.timeline.evidence_builder import EvidenceBuilder
 from vswin_cli.timeline.features import FeatureBuilder, FeatureTrack
 from vswin_cli.timeline.record import (
     PostprocessRecord,
     Timeline,
     with_segments,
 )
-from vswin_cli.timeline.selection import check_selection
+from vswin_cli.timeline.selection import LabelView, check_selection
 from vswin_cli.timeline.track_builder import TrackBuilder
 from vswin_cli.video.clips import Clip, open_clips
 from vswin_cli.video.decode_options import DecodeOptions
@@ -49,6 +51,7 @@ def analyze_video(
     save_scores: Path | None = None,
     save_features: Path | None = None,
     top_classes: int = 0,
+    evidence: bool = False,
     decoders: int | None = None,
     decoder_threads: int | None = None,
     decoder_pool: DecoderPool | None = None,
@@ -65,6 +68,7 @@ def analyze_video(
         save_scores: file for the score track, which can be segmented again later.
         save_features: file for the features from which the scores were computed.
         top_classes: fill `windows` with this many classes of each clip.
+        evidence: fill the segments' `evidence`: where in the frame their logits come from.
         decoders: how many may run in parallel; by default the engine's `spare_decoders`.
         decoder_threads: of a decoder that works on the whole video, at most; by default one more
             than there are cores.
@@ -80,8 +84,10 @@ def analyze_video(
     card = engine.model.card
     segments = card.segments if segments is None else segments.over(card.segments)
     check_selection(card.labels, card.activation, segments)
+    cells = _evidence_builder(engine, segments) if evidence else None
     source = source if isinstance(source, VideoSource) else VideoSource.of(source)
     engine = _with_crops(engine if save_features is None else engine.with_features(), sampling)
+    engine = engine if cells is None else engine.with_cells(cells.classes.tolist())
     decode = DecodeOptions(
         decoders=decoders or engine.spare_decoders,
         decoder=engine.decoder,
@@ -102,6 +108,8 @@ def analyze_video(
             scores.add(clip)
             if features is not None:
                 features.add(clip)
+            if cells is not None:
+                cells.add(clip)
     report = _report_of(stream, source)
     scores.mark(_CUT, report.shape_changes_seconds)
     with scores.finish(report.end_seconds, report.gaps) as track:
@@ -116,6 +124,10 @@ def analyze_video(
             status=about.status,
         )
         timeline = with_segments(bare, track, segments, top_classes=top_classes)
+        if cells is not None:
+            with closing(cells):
+                shown = cells.attach(timeline.segments, track.step_seconds)
+            timeline = replace(timeline, segments=shown)
         if save_scores is not None:
             from vswin_cli.timeline.score_files import save_track
 
@@ -123,8 +135,8 @@ def analyze_video(
     if features is not None and save_features is not None:
         from vswin_cli.timeline.feature_files import save_features as write_features
 
-        cells = features.average(report.end_seconds)
-        with features.finish(cells, report.gaps, about) as kept:
+        averages = features.average(report.end_seconds)
+        with features.finish(averages, report.gaps, about) as kept:
             write_features(kept, save_features)
     return timeline
 
@@ -205,6 +217,11 @@ def _feature_builder(
         seconds_per_step(stream.plan, stream.info),
         start_seconds=sampling.start_seconds or 0.0,
     )
+
+
+def _evidence_builder(engine: Scorer, segments: SegmentOptions) -> EvidenceBuilder:
+    card = engine.model.card
+    return EvidenceBuilder(LabelView.of(card.labels, card.activation, segments), segments)
 
 
 def _report_of(stream: VideoStream[Clip], source: VideoSource) -> DecodeReport:

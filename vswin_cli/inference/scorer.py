@@ -5,7 +5,7 @@ Implemented by `Engine` and by the batch's shared engine, which collects clips o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from vswin_cli.config import Decoder
@@ -56,6 +56,13 @@ class Scorer(Protocol):
 
     def with_features(self) -> Scorer:
         """Return a scorer with the same network whose `ClipLogits` hold features, too.
+
+        Raises:
+            ValueError: this scorer cannot change it.
+        """
+
+    def with_cells(self, classes: Sequence[int]) -> Scorer:
+        """Return a scorer with the same network whose `ClipLogits` hold `cells` of classes.
 
         Raises:
             ValueError: this scorer cannot change it.

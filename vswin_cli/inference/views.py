@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from vswin_cli.models.architecture import InputSpec
+from vswin_cli.models.architecture import Architecture, InputSpec
 
-__all__ = ["crop_offsets", "make_views"]
+__all__ = ["crop_offsets", "make_views", "view_areas"]
 
 
 def crop_offsets(height: int, width: int, size: int, crops: Literal[1, 3]) -> list[tuple[int, int]]:
@@ -56,3 +58,27 @@ def make_views(frames: Tensor, spec: InputSpec, crops: Literal[1, 3], dtype: tor
     for view, (y, x) in zip(views, offsets, strict=True):
         view.copy_(frames[:, y : y + size, x : x + size].permute(3, 0, 1, 2))  # (3, T, S, S)
     return views.sub_(mean).div_(std).to(dtype)
+
+
+def view_areas(
+    shape: tuple[int, int], size: int, crops: Literal[1, 3], architecture: Architecture
+) -> NDArray[np.float64]:
+    """Compute which part of the frame the network's last grid covers in each view.
+
+    Args:
+        shape: height and width of the resized frame.
+        size: of the square crops.
+        crops: views per clip V.
+        architecture: gives the size of a cell.
+
+    Returns:
+        (V, 4) x, y, width and height as parts of the frame's width and height.
+    """
+    height, width = shape
+    rows, columns = architecture.cell_grid(size, size)
+    cell_height, cell_width = architecture.cell_pixels
+    boxes = [
+        (x, y, columns * cell_width, rows * cell_height)
+        for y, x in crop_offsets(height, width, size, crops)
+    ]
+    return np.array(boxes, np.float64) / (width, height, width, height)

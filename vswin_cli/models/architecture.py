@@ -61,6 +61,18 @@ class Architecture:
         """Count the channels of the last stage, which the head reads."""
         return self.embed_dim << (len(self.depths) - 1)
 
+    @property
+    def cell_pixels(self) -> tuple[int, int]:
+        """Compute height and width in pixels of a cell of the last grid."""
+        _, height, width = self.patch_size
+        merges = len(self.depths) - 1
+        return height << merges, width << merges
+
+    def cell_grid(self, height: int, width: int) -> tuple[int, int]:
+        """Count the cells H'×W' of the last grid for H×W pixels; the last ones may be padded."""
+        rows, columns = self.cell_pixels
+        return -(-height // rows), -(-width // columns)
+
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:

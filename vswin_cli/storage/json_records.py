@@ -40,9 +40,17 @@ _EXACT = 2**53  # larger whole numbers would change as floats
 _SCALARS = {str: "text", bool: "true or false", int: "a whole number", float: "a number"}
 
 
-def named(key: str | None = None, *, digits: int | None = None) -> dict[str, object]:
-    """Make a field's metadata: its JSON key if it differs from its name, and decimals in JSON."""
-    return {"key": key, "digits": digits}
+def named(
+    key: str | None = None, *, digits: int | None = None, is_optional: bool = False
+) -> dict[str, object]:
+    """Make a field's metadata.
+
+    Args:
+        key: in JSON, if it differs from the field's name.
+        digits: decimals in JSON.
+        is_optional: left out of JSON while it is `None`.
+    """
+    return {"key": key, "digits": digits, "is_optional": is_optional}
 
 
 def json_key(field: dataclasses.Field[Any]) -> str:
@@ -57,6 +65,7 @@ def to_json(record: object) -> dict[str, JsonValue]:
     return {
         json_key(field): _plain(getattr(record, field.name), field.metadata.get("digits"))
         for field in dataclasses.fields(record)
+        if not (field.metadata.get("is_optional") and getattr(record, field.name) is None)
     }
 
 

@@ -21,6 +21,7 @@ from vswin_cli.video.info import Gap
 
 __all__ = [
     "SLIVER",
+    "CellLogits",
     "ClipLogits",
     "Gap",
     "ScoreTrack",
@@ -33,6 +34,22 @@ Floats = NDArray[np.float32]
 _CHUNK_ROWS = 512
 SLIVER = 1e-3
 """Overlaps shorter than this part of a cell are rounding, not content."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CellLogits:
+    """The logits of each cell of a clip's last grid, and where the cells lie in the frame."""
+
+    logits: Floats
+    """(V, D, H', W', k): views, time steps, rows, columns, the classes that were asked for. The
+    mean over the cells of a step is the step's logit."""
+    areas: NDArray[np.float64]
+    """(V, 4) x, y, width and height of each view's grid, as parts of the upright frame's width and
+    height; cells that are padded may lie outside of the frame."""
+
+    def __repr__(self) -> str:
+        views, steps, height, width, classes = self.logits.shape
+        return f"CellLogits({views} views x {steps} steps x {height}x{width} x {classes} classes)"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +70,8 @@ class ClipLogits:
     """Leading steps that show new content; the rest is looped padding."""
     features: Floats | None = None
     """(V, D, C): what the head computed the logits from, where the engine keeps it."""
+    cells: CellLogits | None = None
+    """The logits of cells, where the engine keeps them."""
 
     def __post_init__(self) -> None:
         if self.logits.ndim != 3:

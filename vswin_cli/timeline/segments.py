@@ -22,6 +22,7 @@ from vswin_cli.config import SegmentOptions
 from vswin_cli.storage.humanize import counted
 from vswin_cli.storage.json_records import named
 from vswin_cli.timeline.boundaries import boundary_cells
+from vswin_cli.timeline.evidence import Evidence
 from vswin_cli.timeline.runs import (
     Run,
     drop_short,
@@ -87,6 +88,8 @@ class Segment:
     """One past the last."""
     alternatives: tuple[Alternative, ...] = ()
     """Other labels by mean score, best first."""
+    evidence: Evidence | None = field(default=None, metadata=named(is_optional=True))
+    """Where in the frame the label's logit comes from at the peak, if that was asked for."""
 
     def __repr__(self) -> str:
         span = f"[{self.start_seconds:.3f}, {self.end_seconds:.3f}) s"

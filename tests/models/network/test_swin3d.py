@@ -84,6 +84,24 @@ def test_clip_logits_are_the_mean_of_the_step_logits(golden):
     torch.testing.assert_close(steps.mean(1), pooled, atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("size", [(8, 32, 48), (5, 33, 70)])
+def test_step_logits_are_the_mean_of_the_cells_logits(golden, size):
+    x = golden_input(size)
+    with torch.inference_mode():
+        cells, steps = golden.forward_cells(x), golden.forward_steps(x)
+        chosen = golden.forward_cells(x, torch.tensor([7, 2]))
+    rows, columns = golden.architecture.cell_grid(*size[1:])
+    assert cells.shape == (1, steps.shape[1], rows, columns, 10)
+    torch.testing.assert_close(cells.mean((2, 3)), steps, atol=1e-5, rtol=0)
+    torch.testing.assert_close(chosen, cells[..., [7, 2]], atol=1e-5, rtol=0)
+
+
+def test_cells_need_a_head():
+    network = VideoSwin(golden_network("w877").architecture, 0)
+    with pytest.raises(ValueError, match="no head"):
+        network.forward_cells(golden_input((2, 32, 32)))
+
+
 def test_changed_weights_change_the_cached_bias(golden):
     network = formula_network("w1677")
     clip = golden_input((16, 32, 32))

@@ -22,6 +22,7 @@ from vswin_cli.models.architecture import Architecture
 from vswin_cli.models.network.attention import AttentionKernel, attention_kernel, padded_bias
 from vswin_cli.models.network.cuda_path import CudaPath, products_in_tf32
 from vswin_cli.models.network.linear import Linear
+from vswin_cli.models.network.patch_embed import PatchEmbed
 from vswin_cli.models.network.tile_pass import for_training, through_tiles
 from vswin_cli.models.network.token_order import AttentionRows, StageRoute, Tile, route_stages
 from vswin_cli.models.network.windows import Grid
@@ -206,37 +207,6 @@ def _unchanged(bias: Tensor) -> Tensor:
     return bias
 
 
-class _PatchEmbed(nn.Module):
-    """3D patch partition and linear embedding (section 3.1): 2×4×4×3 = 96 values per token."""
-
-    def __init__(self, patch_size: Grid, dim: int) -> None:
-        super().__init__()
-        self.patch_size = patch_size
-        self.proj = nn.Conv3d(3, dim, kernel_size=patch_size, stride=patch_size)
-        self.norm = nn.LayerNorm(dim)
-
-    def grid(self, clip_size: Grid) -> Grid:
-        """Count the tokens D×H×W for T×H×W pixels, rounded up."""
-        d, h, w = (-(-n // p) for n, p in zip(clip_size, self.patch_size, strict=True))
-        return d, h, w
-
-    def patches(self, x: Tensor) -> Tensor:
-        """Cut into patches: (B, 3, T, H, W) -> (B·D·H'·W', 3·p·m·n) in row-major grid order."""
-        b = x.shape[0]
-        d, h, w = self.grid((x.shape[2], x.shape[3], x.shape[4]))
-        p, m, n = self.patch_size
-        x = F.pad(x, (0, w * n - x.shape[4], 0, h * m - x.shape[3], 0, d * p - x.shape[2]))
-        patches = x.view(b, 3, d, p, h, m, w, n).permute(0, 2, 4, 6, 1, 3, 5, 7)
-        return patches.reshape(b * d * h * w, -1)  # values in the order of the convolution kernel
-
-    def forward(self, x: Tensor, tile: Tile) -> Tensor:
-        """Embed patches: (R, 3·p·m·n) -> (R, C).
-
-        A convolution whose stride is its kernel is a matrix product over patches.
-        """
-        return self.norm(F.linear(x, self.proj.weight.flatten(1), self.proj.bias))  # type: ignore[no-any-return]
-
-
 class VideoSwin(nn.Module):
     """Video Swin Transformer of one architecture with a linear head (arXiv 2106.13230, section 3).
 
@@ -252,7 +222,7 @@ class VideoSwin(nn.Module):
     def __init__(self, architecture: Architecture, num_classes: int) -> None:
         super().__init__()
         self.architecture = architecture
-        self.patch_embed = _PatchEmbed(architecture.patch_size, architecture.embed_dim)
+        self.patch_embed = PatchEmbed(architecture.patch_size, architecture.embed_dim)
         self.layers = nn.ModuleList(
             _Stage(architecture, i) for i in range(len(architecture.depths))
         )
@@ -314,7 +284,43 @@ class VideoSwin(nn.Module):
 
     def forward_pooled(self, x: Tensor) -> Tensor:
         """Compute each time step's features, a mean over space: (B, 3, T, H, W) -> (B, D, C)."""
-        return self.forward_features(x).mean((3, 4)).transpose(1, 2)
+        return self.pooled_of(self.forward_features(x))
+
+    def pooled_of(self, features: Tensor) -> Tensor:
+        """Average features over space: (B, C, D, H', W') -> (B, D, C)."""
+        return features.mean((3, 4)).transpose(1, 2)
+
+    def forward_cells(self, x: Tensor, classes: Tensor | None = None) -> Tensor:
+        """Compute the logits of each cell of the last grid: (B, 3, T, H, W) -> (B, D, H', W', k).
+
+        The head is linear and pooling a mean, so the clip's logits are exactly the mean of these
+        over D, H' and W': each cell's share in them, without an approximation.
+
+        Args:
+            x: normalised pixels.
+            classes: (k,) rows of the head; by default all.
+
+        Raises:
+            ValueError: the network has no head.
+        """
+        return self.cells_of(self.forward_features(x), classes)
+
+    def cells_of(self, features: Tensor, classes: Tensor | None = None) -> Tensor:
+        """Compute the logits of cells from features: (B, C, D, H', W') -> (B, D, H', W', k).
+
+        Args:
+            features: see `forward_features`.
+            classes: (k,) rows of the head; by default all.
+
+        Raises:
+            ValueError: the network has no head.
+        """
+        if self.head is None:
+            raise ValueError("this network has no head")
+        rows = slice(None) if classes is None else classes
+        return F.linear(
+            features.permute(0, 2, 3, 4, 1), self.head.weight[rows], self.head.bias[rows]
+        )
 
     def forward_features(self, x: Tensor) -> Tensor:
         """Compute the normalised features of the last stage: (B, 3, T, H, W) -> (B, C, D, H', W').

@@ -1,0 +1,75 @@
+"""`vswin tag --evidence` on videos in which something happens in one part of the frame only."""
+
+import json
+from fractions import Fraction
+
+import pytest
+
+from tests.support.corner_video import make_corner_video
+from vswin_cli.cli.app import run
+
+pytestmark = pytest.mark.slow
+
+ASKED = ["--evidence", "--include", "pan-*", "--onset", "0.001", "--device", "cpu"]
+
+
+@pytest.fixture
+def tag(capfd):
+    """Run `vswin tag` with the embedded model; returns the segments' evidence, longest first."""
+
+    def call(*arguments: object) -> list[dict]:
+        assert run(["tag", "-m", "camera-motion", "--json", *map(str, arguments)]) == 0
+        segments = json.loads(capfd.readouterr().out)["segments"]
+        segments.sort(key=lambda one: one["start"] - one["end"])
+        return [one["evidence"] for one in segments]
+
+    return call
+
+
+@pytest.mark.parametrize("part", [(0.5, 0.0, 0.25, 0.5), (0.25, 0.5, 0.25, 0.5)])
+@pytest.mark.parametrize("rotation", [0, 180])
+def test_evidence_lies_where_something_moves(tag, tmp_path, part, rotation):
+    video = make_corner_video(tmp_path / "corner.mp4", part, rotation=rotation)
+    evidence = tag(video, *ASKED)[0]
+    assert evidence["area"] == {"x": 0.25, "y": 0.0, "width": 0.5, "height": 1.0}
+    assert tuple(evidence["box"].values()) == part
+    inside = evidence["cells"][int(part[1] * 2)].pop(int(part[0] * 4) - 1)
+    assert inside > 3 + max(value for row in evidence["cells"] for value in row)
+
+
+@pytest.mark.parametrize("part", [(0.75, 0.0, 0.25, 0.5), (0.0, 0.5, 0.25, 0.5)])
+def test_three_crops_find_it_beside_the_centre(tag, tmp_path, part):
+    video = make_corner_video(tmp_path / "corner.mp4", part)
+    evidence = tag(video, *ASKED, "--crops", "3")[0]
+    assert evidence["area"] == {"x": 0.0, "y": 0.0, "width": 1.0, "height": 1.0}
+    assert tuple(evidence["box"].values()) == part
+    assert [len(row) for row in evidence["cells"]] == [4, 4]
+
+
+def test_a_video_that_is_stored_on_its_side_is_upright(tag, tmp_path):
+    part = (0.5, 0.5, 0.25, 0.5)
+    video = make_corner_video(tmp_path / "side.mp4", part, rotation=90)
+    assert tuple(tag(video, *ASKED)[0]["box"].values()) == part
+
+
+def test_evidence_changes_nothing_else(tmp_path, capfd):
+    video = make_corner_video(tmp_path / "corner.mp4", (0.5, 0.0, 0.25, 0.5))
+    found = []
+    for options in ([], ["--evidence"]):
+        assert run(["tag", "-m", "camera-motion", "--json", *options, str(video)]) == 0
+        found.append(json.loads(capfd.readouterr().out)["segments"])
+    plain, rich = found
+    assert all("evidence" not in one for one in plain)
+    assert [{**one, "evidence": None} for one in rich] == [
+        {**one, "evidence": None} for one in plain
+    ]
+    duration = Fraction(1, 6)  # two frames of twelve a second
+    for one in rich:
+        length = one["evidence"]["end"] - one["evidence"]["start"]
+        assert length == pytest.approx(float(duration), abs=1e-5)
+        assert one["evidence"]["start"] - duration < one["peak"] < one["evidence"]["end"] + duration
+
+
+def test_evidence_needs_a_place_to_be_shown(tmp_path, capfd):
+    assert run(["tag", "video.mp4", "--evidence", "-f", "srt"]) == 2
+    assert "--evidence needs JSON" in capfd.readouterr().err
