@@ -41,14 +41,15 @@ if TYPE_CHECKING:
     from vswin_cli.timeline.segments import Segment
     from vswin_cli.training.background import add_background
     from vswin_cli.training.examples import read_examples
-    from vswin_cli.training.head import HeadOptions, train_head
+    from vswin_cli.training.head import train_head
+    from vswin_cli.training.head_fit import HeadOptions
 
 _HOMES = {
     "Engine": "inference.engine",
     "EngineOptions": "config",
     "FeatureFile": "timeline.feature_files",
     "FeatureTrack": "timeline.features",
-    "HeadOptions": "training.head",
+    "HeadOptions": "training.head_fit",
     "LabelMap": "models.labels",
     "SamplingOptions": "config",
     "Segment": "timeline.segments",

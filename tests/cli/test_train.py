@@ -27,7 +27,7 @@ def test_a_model_is_trained_and_tags(shapes, tmp_path, capfd):
     out, err = capfd.readouterr()
     assert out == f"{model}\n"
     assert re.search(r"Accuracy on 6 held-out examples: \d", err)
-    assert "class 'move left' has only 3 examples" in err.lower()
+    assert "Classes with fewer than 12 examples: move left 3, move right 3." in err
     video = shapes.parent / "move-left-000.mp4"
     assert run(["tag", str(video), "--model", str(model), "--json"]) == 0
     assert json.loads(capfd.readouterr().out)["model"]["id"] == "mine"

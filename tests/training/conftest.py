@@ -10,7 +10,8 @@ from vswin_cli import Engine, EngineOptions, load_model
 def two_shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """List of eight videos of two labels."""
     folder = tmp_path_factory.mktemp("two")
-    return shapes_script().make_shapes(folder, 4, labels=("move left", "move right"))
+    shapes_script().make_shapes(folder, 4, labels=("move left", "move right"))
+    return folder / "train.csv"
 
 
 @pytest.fixture(scope="session")

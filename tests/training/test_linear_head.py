@@ -108,3 +108,18 @@ def test_without_folds_the_usual_penalty_is_taken():
     found = usual_head(make_rows())
     assert found.logits is None
     assert found.temperature == 1.0
+
+
+def test_a_class_of_one_video_does_not_make_the_head_unsure():
+    rows = make_rows(noise=0.2)
+    odd = torch.zeros(len(rows.features), 1, dtype=torch.float64)
+    targets = torch.cat([rows.targets, odd], 1)
+    targets[:2] = torch.tensor([0.0, 0, 0, 1])  # both rows of the first example
+    found = choose_head(
+        HeadRows(rows.features, targets, rows.weights, "softmax"),
+        folds_of(rows, 4),
+        lambda _: None,
+    )
+    assert found.temperature < 1.5
+    assert found.known is not None
+    assert found.known.tolist() == [False] * 2 + [True] * (len(targets) - 2)

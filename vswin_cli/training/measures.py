@@ -51,6 +51,7 @@ class Measures:
         by_class = ", ".join(
             f"{each.label} {each.recall.hits} of {each.recall.total} = {_percent(each.recall)}"
             for each in self.classes
+            if each.recall.total
         )
         notes = (
             f"Held out: {self.method}.",

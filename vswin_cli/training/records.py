@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from vswin_cli.errors import SourceError
-from vswin_cli.storage.humanize import counted
 from vswin_cli.storage.sources import VideoSource
 
 __all__ = [
@@ -174,22 +173,21 @@ def _check_spelling(labels: Sequence[str]) -> None:
 
 
 def notes_on_counts(examples: Sequence[Example]) -> tuple[str, ...]:
-    """Name the classes with few examples, or with examples of a single video."""
+    """Name the classes with few examples, and those with examples of a single video."""
+    counts: Counter[str] = Counter()
+    videos: dict[str, set[str]] = {}
+    for example in examples:
+        for label in example.labels or (BACKGROUND,):
+            counts[label] += 1
+            videos.setdefault(label, set()).add(example.video)
+    few = [f"{label} {counts[label]}" for label in sorted(counts) if counts[label] < FEW_EXAMPLES]
+    single = [label for label in sorted(videos) if len(videos[label]) == 1]
     notes = []
-    counts = Counter(label for example in examples for label in example.labels)
-    counts[BACKGROUND] = sum(not example.labels for example in examples)
-    for label, count in sorted(counts.items()):
-        named = {example.video for example in examples if label in example.labels}
-        if label == BACKGROUND:
-            named = {example.video for example in examples if not example.labels}
-        if 0 < count < FEW_EXAMPLES:
-            notes.append(
-                f"class {label!r} has only {counted(count, 'example')}; "
-                f"a dozen or more are advised ({FEW_EXAMPLES})"
-            )
-        if len(named) == 1:
-            notes.append(
-                f"all examples of class {label!r} are of one video, so that its accuracy "
-                "cannot be measured"
-            )
+    if few:
+        notes.append(f"classes with fewer than {FEW_EXAMPLES} examples: {', '.join(few)}")
+    if single:
+        notes.append(
+            "classes with examples of one video only, whose accuracy cannot be measured: "
+            f"{', '.join(single)}"
+        )
     return tuple(notes)

@@ -43,12 +43,14 @@ class ChosenHead:
     temperature: float
     logits: Tensor | None
     """(R, K) of each row, by a head that saw nothing of its video; `None` if there was none."""
+    known: Tensor | None
+    """(R,) rows whose classes that head was fitted to."""
 
 
 def usual_head(rows: HeadRows) -> ChosenHead:
     """Fit a head with the usual penalty, where nothing can be held out to choose one."""
     head = fit_heads(rows, [_UNMEASURED_STRENGTH])[0]
-    return ChosenHead(head, _UNMEASURED_STRENGTH, 1.0, None)
+    return ChosenHead(head, _UNMEASURED_STRENGTH, 1.0, None, None)
 
 
 def count_fits(num_folds: int) -> int:
@@ -66,26 +68,44 @@ def choose_head(rows: HeadRows, fold_of: Tensor, on_fit: OnFit) -> ChosenHead:
         on_fit: progress.
     """
     num_folds = int(fold_of.max()) + 1
-    singles = _score_folds(rows, fold_of, num_folds, on_fit)  # (S, R, K)
+    singles, known = _score_folds(rows, fold_of, num_folds, on_fit)
     nested = _score_nested(rows, fold_of, singles, on_fit)
-    strength = _best([log_loss(logits, rows) for logits in singles])
-    temperature = choose_temperature(singles[strength], rows)
+    held = rows.part(known)
+    strength = _best([log_loss(logits[known], held) for logits in singles])
+    temperature = choose_temperature(singles[strength][known], held)
     path = fit_heads(rows, STRENGTHS[: strength + 1])
     return ChosenHead(
-        path[-1].cooled(temperature), STRENGTHS[strength], temperature, nested / temperature
+        path[-1].cooled(temperature), STRENGTHS[strength], temperature, nested / temperature, known
     )
 
 
-def _score_folds(rows: HeadRows, fold_of: Tensor, num_folds: int, on_fit: OnFit) -> Tensor:
-    """Score each fold by heads fitted to the others: logits (S, R, K) for each penalty."""
+def _known(fitted: HeadRows, targets: Tensor) -> Tensor:
+    """Return which rows (R,) have only classes that a head was fitted to.
+
+    Where all videos of a class are held out at once, its examples say nothing about the head: they
+    would only make it unsure of everything.
+    """
+    return ~(targets * (fitted.targets.sum(0) == 0)).any(1)
+
+
+def _score_folds(
+    rows: HeadRows, fold_of: Tensor, num_folds: int, on_fit: OnFit
+) -> tuple[Tensor, Tensor]:
+    """Score each fold by heads fitted to the others.
+
+    Returns:
+        Logits (S, R, K) for each penalty, and the rows (R,) whose classes were fitted to.
+    """
     scored = torch.zeros(len(STRENGTHS), *rows.targets.shape, dtype=torch.float64)
+    known = torch.zeros(len(fold_of), dtype=torch.bool)
     for fold in range(num_folds):
-        held = fold_of == fold
-        for i, head in enumerate(fit_heads(rows.part(~held))):
+        held, fitted = fold_of == fold, rows.part(fold_of != fold)
+        known |= held & _known(fitted, rows.targets)
+        for i, head in enumerate(fit_heads(fitted)):
             scored[i, held] = head.logits(rows.features[held])
         losses = [log_loss(scored[i, held], rows.part(held)) for i in range(len(STRENGTHS))]
         on_fit(min(losses))
-    return scored
+    return scored, known
 
 
 def _score_nested(rows: HeadRows, fold_of: Tensor, singles: Tensor, on_fit: OnFit) -> Tensor:
@@ -94,13 +114,13 @@ def _score_nested(rows: HeadRows, fold_of: Tensor, singles: Tensor, on_fit: OnFi
     inner = torch.zeros(num_folds, len(STRENGTHS))
     # Of two folds nothing would be left to fit to: the penalty is then the middle one.
     for left, right in combinations(range(num_folds if num_folds > 2 else 0), 2):
-        heads = fit_heads(rows.part((fold_of != left) & (fold_of != right)))
+        fitted = rows.part((fold_of != left) & (fold_of != right))
+        heads, known = fit_heads(fitted), _known(fitted, rows.targets)
         for outer, other in ((left, right), (right, left)):
-            part = rows.part(fold_of == other)
+            part = rows.part((fold_of == other) & known)
             losses = [log_loss(head.logits(part.features), part) for head in heads]
             inner[outer] += torch.tensor(losses)
-            lowest = min(losses)
-        on_fit(lowest)
+        on_fit(min(losses))
     chosen = [len(STRENGTHS) // 2 if num_folds == 2 else _best(row.tolist()) for row in inner]
     scored = torch.zeros_like(rows.targets)
     for fold, strength in enumerate(chosen):
@@ -118,9 +138,10 @@ def choose_temperature(logits: Tensor, rows: HeadRows) -> float:
     """Choose the temperature of the smallest loss on held-out logits (R, K).
 
     A head that is fitted to few examples is too sure of itself elsewhere (C. Guo et al., ICML
-    2017); divided by the temperature, its scores are shares that are right so often.
+    2017); divided by the temperature, its scores are shares that are right so often. With softmax
+    each example counts alike; with sigmoid, presence and absence of each label do.
     """
-    weights = rows.balanced()
+    weights = rows.weights[:, None] if rows.activation == "softmax" else rows.balanced()
     exponents = torch.linspace(0, 1, _STEPS, dtype=torch.float64)
     candidates = (_LOWEST * (_HIGHEST / _LOWEST) ** exponents).tolist()
     losses = [
