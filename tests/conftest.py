@@ -1,11 +1,20 @@
 import os
 from collections.abc import Iterator
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 import torch
 
 from tests.support.golden import golden_card, golden_state
+
+if not torch.cuda.is_available():
+    # Kernels run in Triton's interpreter. Its own functions are made for it, or not, when Triton is
+    # first imported, which any module of tests may do.
+    with pytest.MonkeyPatch.context() as patch, suppress(ImportError):
+        patch.setitem(os.environ, "TRITON_INTERPRET", "1")
+        import_module("triton.language")
 
 MAX_WORKERS = 4  # each loads torch, and some tests measure memory or start processes of their own
 
