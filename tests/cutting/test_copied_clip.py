@@ -5,8 +5,8 @@ import pytest
 
 from tests.cutting.clips import copied, indices, shown
 from tests.cutting.test_exact_clip import beeps
-from tests.support.videos import VideoRecipe, make_video
-from vswin_cli.cutting.copied_clip import reason_not_to_copy
+from tests.support.videos import VideoRecipe, make_audio, make_video
+from vswin_cli.cutting.copied_clip import is_playable, reason_not_to_copy
 
 NO_CUTS = {"sc_threshold": "0"}
 B_FRAMES = VideoRecipe(b_frames=2, options={**NO_CUTS, "b-adapt": "0"})
@@ -25,6 +25,7 @@ SOURCES = {
     "flash video": ("a.flv", VideoRecipe(options=NO_CUTS)),
     "webm": ("a.webm", VideoRecipe(codec="libvpx-vp9", options={"cpu-used": "8"})),
     "later start": ("a.mkv", VideoRecipe(start=5.0, options=NO_CUTS)),
+    "av1": ("a.webm", VideoRecipe(codec="libsvtav1", options={"preset": "12"})),
     "mpeg-4": ("a.mp4", VideoRecipe(codec="mpeg4")),
 }
 
@@ -83,3 +84,11 @@ def test_what_mp4_or_its_players_do_not_take_is_not_copied(tmp_path):
     sound = beeps(tmp_path / "b.mkv", codec="pcm_s16le", rate=8000, layout="mono")
     assert "pcm_s16le" in reason_not_to_copy(sound)
     assert reason_not_to_copy(make_video(tmp_path / "a.mp4")) is None
+
+
+def test_a_copy_without_frames_is_not_playable(tmp_path):
+    video = make_video(tmp_path / "a.mp4", VideoRecipe(num_frames=3))
+    assert is_playable(video)
+    assert not is_playable(make_audio(tmp_path / "b.mp4"))
+    (tmp_path / "c.mp4").write_bytes(video.read_bytes()[:200])
+    assert not is_playable(tmp_path / "c.mp4")

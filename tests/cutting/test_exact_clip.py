@@ -79,6 +79,15 @@ def test_parts_in_any_order_of_one_reader(tmp_path):
             assert found[-1].end_seconds == pytest.approx((stop - first) / 30, abs=1e-3)
 
 
+def test_a_part_that_was_not_read_to_its_end_loses_no_frame(tmp_path):
+    with VideoReader(make_video(tmp_path / "a.mp4")) as reader:
+        spans = FrameSpans(reader)
+        for _ in range(2):
+            assert next(spans.between(0.5, 1.0)).start_seconds == 0
+        found = [one.frame.to_ndarray(format="rgb24") for one in spans.between(0.5, 0.6)]
+        assert read_indices(found) == [15, 16, 17]
+
+
 def test_rotation_pixel_shape_and_colours_stay(tmp_path):
     video = tmp_path / "a.mp4"
     with av.open(str(video), "w") as output:

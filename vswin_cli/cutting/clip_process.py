@@ -6,6 +6,7 @@ to write. Answers hold the result or the error; a line with `alive` says that wo
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 import time
@@ -14,7 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from vswin_cli.cutting.clip_tag import ClipTag
-from vswin_cli.cutting.copied_clip import copy_clip, find_key_frame, reason_not_to_copy
+from vswin_cli.cutting.copied_clip import (
+    copy_clip,
+    find_key_frame,
+    is_playable,
+    reason_not_to_copy,
+)
 from vswin_cli.cutting.exact_clip import encode_clip
 from vswin_cli.cutting.frame_spans import FrameSpans
 from vswin_cli.cutting.sound import SoundReader
@@ -26,6 +32,7 @@ __all__ = ["main"]
 
 _ALIVE_EVERY_SECONDS = 1.0
 _MOST_EARLY_SECONDS = 10.0  # usual encoders set a key frame at least this often
+_OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EIO)
 _CLOCK_WARNINGS = {"TIMESTAMP_RESET", "STRETCHED_CLOCK", "DAMAGED_TIMESTAMPS"}
 
 
@@ -116,7 +123,7 @@ class _Video:
             answer = self._copy(request, is_only_way=request["mode"] == "copy")
             if answer is not None:
                 return answer
-            reason = "no key frame is found before it"
+            reason = "no key frame is found before it, or its packets do not fit into MP4"
         if request["mode"] == "copy":
             raise SourceError(
                 f"it cannot be copied: {reason}",
@@ -125,6 +132,8 @@ class _Video:
         return self._encode(request)
 
     def _copy(self, request: dict[str, Any], *, is_only_way: bool) -> dict[str, Any] | None:
+        import av
+
         start, end = request["start"], request["end"]
         found = find_key_frame(self._path, self.origin_seconds, start)
         if found is None:
@@ -132,22 +141,25 @@ class _Video:
         early = max(0.0, start - found.seconds)
         if early > _MOST_EARLY_SECONDS and not is_only_way:
             return None
-        self._check_not_past(start)
+        self._check_not_past(start, end)
         comment = ClipTag(request["key"], "copy", early).text()
-        length = copy_clip(
-            self._path,
-            Path(request["target"]),
-            found,
-            self.origin_seconds,
-            end,
-            comment=comment,
-            on_packet=self._beat,
-        )
-        return {"mode": "copy", "early": early, "length": length} if length else None
+        try:
+            length = copy_clip(
+                *(self._path, Path(request["target"]), found, self.origin_seconds, end),
+                comment=comment,
+                on_packet=self._beat,
+            )
+        except (av.error.FFmpegError, ValueError) as problem:
+            if getattr(problem, "errno", None) in _OF_THE_DISK:
+                raise
+            return None  # what FFmpeg cannot put into MP4 can still be encoded
+        if not length or not is_playable(Path(request["target"])):
+            return None
+        return {"mode": "copy", "early": early, "length": length}
 
-    def _check_not_past(self, start: float) -> None:
+    def _check_not_past(self, start: float, end: float) -> None:
         """Refuse what begins after the video; packets before it would be found all the same."""
-        if next(self._spans.between(start, start + 1.0), None) is None:
+        if next(self._spans.between(start, end), None) is None:
             raise self._past(start)
 
     def _encode(self, request: dict[str, Any]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from av.container import InputContainer, OutputContainer
     from av.stream import Stream
 
-__all__ = ["KeyFrame", "copy_clip", "find_key_frame", "reason_not_to_copy"]
+__all__ = ["KeyFrame", "copy_clip", "find_key_frame", "is_playable", "reason_not_to_copy"]
 
 # Formats with presentation times of their own, and codecs that MP4 players know.
 _CONTAINERS = ("mov", "matroska", "mpegts", "flv")
@@ -127,9 +127,10 @@ def copy_clip(
     with open_container(path) as source, av.open(str(target), "w", format="mp4") as output:
         video = best_stream(source, path)
         sound = source.streams.best("audio")
-        sought = (key_frame.sought_seconds or 0.0) - _LEAD_SECONDS
-        if sought > 0:
-            _seek(source, video, origin_seconds + sought)
+        if key_frame.sought_seconds is not None:
+            sought = min(key_frame.sought_seconds, key_frame.seconds) - _LEAD_SECONDS
+            if sought > 0:
+                _seek(source, video, origin_seconds + sought)
         output.metadata["comment"] = comment
         end = origin_seconds + end_seconds - TOLERANCE_SECONDS
         tracks: dict[int, _Copy] = {video.index: _VideoCopy(output, video, key_frame.pts, end)}
@@ -148,6 +149,20 @@ def copy_clip(
         return tracks[video.index].length_seconds
 
 
+def is_playable(clip: Path) -> bool:
+    """Return whether a copied clip opens and its first frame can be decoded.
+
+    Headers that another container does not need may be missing or damaged.
+    """
+    import av
+
+    try:
+        with av.open(str(clip), format="mp4") as opened:
+            return next(opened.decode(video=0), None) is not None
+    except (av.error.FFmpegError, IndexError, ValueError):
+        return False
+
+
 class _Copy:
     """Copy one stream's packets, with times counted from the key frame.
 
@@ -164,7 +179,7 @@ class _Copy:
         self._base = _base(stream)
         self._start = round(start / self._base)
         self._end = end_seconds / self._base
-        self._copy = output.add_stream_from_template(stream)
+        self._copy = output.add_stream_from_template(stream, opaque=True)
         self._newest_dts: int | None = None
         self.newest_seconds = self.length_seconds = 0.0
         self.is_done = False

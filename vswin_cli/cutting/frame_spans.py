@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
@@ -45,6 +46,8 @@ class FrameSpans:
         between two frames, players show the earlier one.
         """
         self._go_to(start_seconds)
+        # Unless it is read to its end, the next part has to seek.
+        self._here_seconds = math.inf
         shown: TimedFrame | None = None
         for frame in self._frames:
             if shown is not None and frame.seconds > start_seconds + TOLERANCE_SECONDS:
