@@ -42,10 +42,13 @@ def test_from_the_key_frame_before_to_the_end(tmp_path, name, recipe):
     assert [seconds - found[0][0] for seconds, _ in found] == pytest.approx(expected, abs=0.0021)
 
 
-def test_an_open_group_begins_at_its_key_frame(tmp_path):
-    video = make_video(tmp_path / "a.mkv", OPEN)
+@pytest.mark.parametrize("name", ["a.mkv", "a.ts"])
+def test_an_open_group_begins_at_its_key_frame(tmp_path, name):
+    video = make_video(tmp_path / name, OPEN)
     clip, early = copied(video, 1.7, 2.0)
     assert indices(clip)[:12] == list(range(48, 60))
+    with av.open(str(clip)) as opened:
+        assert opened.streams.video[0].codec_context.codec_tag == "hvc1"
     assert early == pytest.approx(0.1, abs=0.002)
 
 

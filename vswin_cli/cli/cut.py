@@ -236,6 +236,8 @@ def _note_clips(clips: list[Clip], folder: Path) -> None:
         f"{counted(len(clips), 'clip')} in {folder}{kept}: {len(copied)} copied, "
         f"{len(clips) - len(copied)} encoded"
     )
+    for video, reason in dict.fromkeys((clip.video, clip.reason) for clip in clips if clip.reason):
+        console.note(f"encoded, not copied, from {video}: {reason}")
     early = max((clip.early_seconds for clip in copied), default=0.0)
     if early:
         console.note(

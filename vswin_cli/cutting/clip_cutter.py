@@ -32,6 +32,8 @@ class CutSpan:
     early_seconds: float
     """By how much it begins before the requested start."""
     length_seconds: float
+    reason: str | None = None
+    """Why it was not copied, if known."""
 
 
 class ClipCutter:
@@ -108,7 +110,7 @@ class ClipCutter:
                 "key": key,
             }
         )
-        return CutSpan(answer["mode"], answer["early"], answer["length"])
+        return CutSpan(answer["mode"], answer["early"], answer["length"], answer.get("reason"))
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         assert self._child.stdin is not None

@@ -93,7 +93,7 @@ class _Video:
         self.reason = (
             reason_not_to_copy(self._path)
             if self._is_plain_clock
-            else "its timestamps restart or jump"
+            else "its timestamps restart or jump, which loses the sound, too"
         )
         self._sound = SoundReader(self._path, self.origin_seconds) if self._is_plain_clock else None
 
@@ -118,7 +118,7 @@ class _Video:
         Raises:
             SourceError: nothing is there, or it cannot be copied.
         """
-        reason = self.reason
+        reason: str | None = self.reason
         if request["mode"] != "exact" and reason is None:
             answer = self._copy(request, is_only_way=request["mode"] == "copy")
             if answer is not None:
@@ -129,7 +129,8 @@ class _Video:
                 f"it cannot be copied: {reason}",
                 hint="leave out --copy, so that clips are encoded again where needed",
             )
-        return self._encode(request)
+        asked = request["mode"] == "exact"
+        return {**self._encode(request), "reason": None if asked else reason}
 
     def _copy(self, request: dict[str, Any], *, is_only_way: bool) -> dict[str, Any] | None:
         import av

@@ -228,6 +228,8 @@ class _VideoCopy(_Copy):
         self, output: OutputContainer, stream: VideoStream, key_pts: int, end_seconds: float
     ) -> None:
         super().__init__(output, stream, key_pts * _base(stream), end_seconds)
+        if stream.codec_context.codec.canonical_name == "hevc":
+            self._copy.codec_context.codec_tag = "hvc1"  # players of Apple refuse the usual hev1
         self._has_begun = False
         self._held: list[Packet[Stream]] = []  # shown after the end; maybe needed before it
         self._undated: list[Packet[Stream]] = []  # until the first decoding time is known

@@ -97,6 +97,8 @@ class Clip:
     """By how much the clip begins before the requested start, at a key frame; 0 if exact."""
     is_new: bool = True
     """Whether it was written by this run, not by an earlier one."""
+    reason: str | None = None
+    """Why a new clip was not copied, such as a codec that does not fit into MP4; else `None`."""
 
 
 @dataclass(frozen=True, slots=True)

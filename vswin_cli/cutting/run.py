@@ -274,4 +274,5 @@ def _clip(video: VideoSegments, clip: ClipPlan, span: CutSpan) -> Clip:
         source_end_seconds=one.end_seconds,
         mode=cast(Literal["copy", "exact"], span.mode),
         early_seconds=round(span.early_seconds, 6),
+        reason=span.reason,
     )
