@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from av.video.reformatter import VideoReformatter
     from numpy.typing import NDArray
 
-__all__ = ["ImageResizer", "resize_bilinear", "resized_shape"]
+__all__ = ["ImageResizer", "colour_tags", "resize_bilinear", "resized_shape"]
 
 _COEFFICIENT_BITS = 11  # of the fixed-point bilinear resize that the evaluations used
+_COLOUR_TAGS = ("colorspace", "color_range", "color_primaries", "color_trc")
 _QUARTER_ROTATIONS = {0: 0, 90: 1, 180: 2, 270: 3}
 
 
@@ -48,6 +49,7 @@ class ImageResizer:
         self._short_side = short_side
         self._resize = resize
         self._reformatter: VideoReformatter | None = None
+        self._colours: tuple[int, ...] = ()  # tags of the frames that it is for
         self._more = {} if threads is None else {"threads": threads}
 
     def shape(self, frame: VideoFrame) -> tuple[int, int]:
@@ -81,10 +83,13 @@ class ImageResizer:
         """Convert a frame to RGB of the given size; return it unchanged if it already is."""
         if frame.format.name == "rgb24" and (frame.height, frame.width) == (height, width):
             return frame
-        if self._reformatter is None:
+        # A scaler keeps the colours of an earlier frame where a later one has other tags, so that
+        # the images of joined videos would depend on what was scaled before.
+        colours = colour_tags(frame)
+        if self._reformatter is None or colours != self._colours:
             from av.video.reformatter import VideoReformatter
 
-            self._reformatter = VideoReformatter()
+            self._reformatter, self._colours = VideoReformatter(), colours
         try:
             return self._reformatter.reformat(
                 frame, width, height, "rgb24", interpolation="BILINEAR", **self._more
@@ -94,6 +99,11 @@ class ImageResizer:
                 raise
         self._more = {}  # older versions of PyAV use one thread and have no such option
         return self.scale(frame, height, width)
+
+
+def colour_tags(frame: VideoFrame) -> tuple[int, ...]:
+    """Return what a frame says of its colours: matrix, range, primaries and transfer curve."""
+    return tuple(int(getattr(frame, name, 0)) for name in _COLOUR_TAGS)
 
 
 def resize_bilinear(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from vswin_cli.video.frames import TimedFrame
 from vswin_cli.video.ranges import UnsoundRangeError
 from vswin_cli.video.reader import VideoReader
-from vswin_cli.video.resize import ImageResizer
+from vswin_cli.video.resize import ImageResizer, colour_tags
 from vswin_cli.video.skip import IsWanted
 
 __all__ = ["SoftwareRangeDecoder", "range_frames"]
@@ -72,6 +72,9 @@ class SoftwareRangeDecoder:
         self._first_seconds = first_seconds
         self._resizer = ImageResizer(short_side, threads=1)  # the other cores decode
         self._reader = VideoReader(path, strict=True)
+        first = next(self._reader.frames()).frame
+        assert first is not None  # nothing is skipped yet
+        self._colours = colour_tags(first)
         self._reader.decode_only(is_wanted)
 
     def keyframe_from(self, seconds: float) -> float | None:
@@ -85,6 +88,10 @@ class SoftwareRangeDecoder:
             UnsoundRangeError: the range is incomplete or has an irregularity.
         """
         for frame, until in range_frames(self._reader, begin_seconds, end_seconds):
+            # A decoder keeps the colour tags of an earlier part of a joined video where a later one
+            # has none. Only one that decodes all of it knows which these are.
+            if frame.frame is not None and colour_tags(frame.frame) != self._colours:
+                raise UnsoundRangeError("other colours than at the start of the video")
             yield self._scaled(frame, until)
 
     def close(self) -> None:
