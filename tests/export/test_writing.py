@@ -3,6 +3,7 @@
 import os
 import stat
 import sys
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -80,13 +81,14 @@ def test_folder_that_may_not_be_written_is_an_output_error(tmp_path):
 def test_full_disk_leaves_the_old_file_and_no_rubbish(tmp_path, monkeypatch):
     path = tmp_path / "a.json"
     path.write_text("old")
-    real = os.fdopen
+    real = tempfile.mkstemp
 
-    def full(handle, mode):
+    def full(**options):
+        handle, name = real(**options)
         os.close(handle)
-        return real(os.open("/dev/full", os.O_WRONLY), mode)
+        return os.open("/dev/full", os.O_WRONLY), name
 
-    monkeypatch.setattr(os, "fdopen", full)
+    monkeypatch.setattr(tempfile, "mkstemp", full)
     with pytest.raises(OutputError, match="No space left") as caught:
         write_timeline(timeline(), "json", path)
     assert "space" in (caught.value.hint or "")
