@@ -3,7 +3,10 @@
 import csv
 import json
 import shutil
+import signal
 import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -145,3 +148,26 @@ def test_ffmpeg_reads_the_list(saved, tmp_path):
     subprocess.run(command, check=True)
     with av.open("joined.mp4") as opened:
         assert opened.streams.video[0].frames == 24
+
+
+def test_an_interrupted_run_keeps_what_it_made_and_goes_on(tmp_path):
+    video = make_video(tmp_path / "movie.mp4", VideoRecipe(num_frames=450, width=320, height=240))
+    spans = [(i * 0.5, i * 0.5 + 4, "a") for i in range(20)]
+    write_timeline(tagged(video, *spans), "json", tmp_path / "movie.json")
+    command = [sys.executable, "-m", "vswin_cli", "cut", "movie.json", "--exact", "-o", "clips"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE) as child:
+        while len(list(tmp_path.glob("clips/*.mp4"))) < 2 and child.poll() is None:
+            time.sleep(0.01)
+        child.send_signal(signal.SIGINT)
+        child.communicate()
+    assert child.returncode == 130
+    table, *made = sorted(path.name for path in (tmp_path / "clips").iterdir())
+    assert table == "clips.csv"
+    assert all(name.endswith("_a.mp4") and name[0] != "." for name in made)  # nothing half done
+    rows = (tmp_path / "clips" / table).read_text().splitlines()[1:]
+    names = [row.partition(",")[0] for row in rows]
+    assert names == made[: len(names)]
+    assert len(made) - 1 <= len(names) < 20  # the newest may lack its row
+    done = subprocess.run([*command, "--json"], cwd=tmp_path, capture_output=True, check=True)
+    clips = json.loads(done.stdout)["clips"]
+    assert [clip["new"] for clip in clips] == [False] * len(made) + [True] * (20 - len(made))
