@@ -164,6 +164,7 @@ def two_timelines(folder):
     return [str(path) for path in paths]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["one.html", "two.html"])
 @pytest.mark.parametrize("target", ["days.html", "pages/"])
 def test_pages_of_several_videos_replace_no_other_page(tmp_path, capsys, name, target):

@@ -42,6 +42,7 @@ def test_command_joins_timelines_with_their_scores_and_finds_moved_videos(tagged
     assert content["track"] is not None
 
 
+@pytest.mark.slow
 def test_command_refuses_what_does_not_fit(tagged, tmp_path, capsys):
     out = ["-o", str(tmp_path / "page.html")]
     two = [str(tagged.scores), str(tagged.scores)]

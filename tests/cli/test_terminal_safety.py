@@ -134,6 +134,7 @@ def spoken(command, capsys, monkeypatch):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [

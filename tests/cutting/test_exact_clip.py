@@ -145,6 +145,7 @@ SOUNDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "options"), SOUNDS.values(), ids=SOUNDS)
 def test_sound_begins_and_ends_with_the_part(tmp_path, name, options):
     video = beeps(tmp_path / name, **options)

@@ -22,6 +22,7 @@ def example():
     del sys.modules[spec.name]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [2.0, 4.0, 10.0])
 def test_steps_of_clips_that_do_not_overlap_beat_clips_that_half_overlap(example, seconds):
     """Half the forward passes, and a better timeline, for a middling network."""

@@ -40,6 +40,7 @@ def test_odd_names_have_an_id_too(uri):
         assert name
 
 
+@pytest.mark.slow
 def test_ids_of_many_videos_take_no_time():
     uris = [f"/archive/videos/{i // 100}/{i % 100}.mp4" for i in range(20_000)]
     started = time.perf_counter()

@@ -86,6 +86,7 @@ def test_part_beyond_the_end_is_refused(model, movie):
         analyze_video(str(movie), Engine(model, ON_CPU), SamplingOptions(start_seconds=50.0))
 
 
+@pytest.mark.slow
 def test_source_is_a_path_its_text_or_a_record(model, movie):
     engine = Engine(model, ON_CPU)
     by_text = content(analyze_video(str(movie), engine))
@@ -179,6 +180,7 @@ def test_features_are_kept_in_the_same_run_as_scores(model, movie, tmp_path):
         np.testing.assert_array_equal(track.features, found.features)
 
 
+@pytest.mark.slow
 def test_times_of_a_raw_stream_follow_the_given_rate(model, tmp_path):
     path = make_video(tmp_path / "a.mjpeg", VideoRecipe(codec="mjpeg", pixel_format="yuvj420p"))
     options = SamplingOptions(input_frame_rate=40.0)
@@ -187,6 +189,7 @@ def test_times_of_a_raw_stream_follow_the_given_rate(model, tmp_path):
     assert timeline.video.constant_frame_rate == 40
 
 
+@pytest.mark.slow
 def test_segments_that_are_not_given_are_as_the_model_advises(model, movie):
     advised = SegmentOptions(onset=0.5, offset=0.4, min_duration_seconds=0.3, max_labels=0)
     engine = Engine(replace(model, card=replace(model.card, segments=advised)), ON_CPU)

@@ -153,6 +153,7 @@ def test_unreachable_host_is_named(server, unfinished):
     assert "proxy" in str(caught.value.hint)
 
 
+@pytest.mark.slow
 def test_silent_host_times_out(monkeypatch, tmp_path, unfinished):
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))

@@ -65,6 +65,7 @@ def test_labels_that_a_mirror_does_not_change(label):
     assert not tells_direction([label])
 
 
+@pytest.mark.slow
 def test_a_clip_is_cut_mirrored_and_normalised():
     frames = torch.arange(2 * 12 * 16 * 3).view(2, 12, 16, 3).to(torch.uint8)
     clip = make_clip(frames, SPEC, CropBox(3, 5, 8, 8), mirrored=True)

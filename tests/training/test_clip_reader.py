@@ -27,6 +27,7 @@ def pool():
         yield pool
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("span", "start", "first"),
     [
@@ -51,6 +52,7 @@ def test_images_have_the_wanted_size(video, pool):
     assert ClipReader(SPEC, pool, 40).read(Example(video)).shape == (8, 40, 40, 3)
 
 
+@pytest.mark.slow
 def test_a_part_behind_the_end_is_named(video, pool):
     with pytest.raises(OptionError, match="ends at 4"):
         ClipReader(SPEC, pool).read(Example(video, ("a",), 90.0, 95.0))

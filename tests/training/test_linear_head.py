@@ -78,6 +78,7 @@ def test_the_temperature_undoes_a_factor_of_calibrated_logits():
     assert choose_temperature(logits / 2, rows) == pytest.approx(0.5, rel=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
 @pytest.mark.parametrize("num_folds", [2, 4])
 def test_a_choice_is_repeatable_and_scores_held_out_rows(activation, num_folds):

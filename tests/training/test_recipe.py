@@ -44,6 +44,7 @@ def test_a_run_without_warm_up_begins_at_the_full_rate():
     assert Schedule(10, 0).factor(0) == 1
 
 
+@pytest.mark.slow
 def test_norms_biases_and_position_tables_have_no_weight_decay():
     network = VideoSwin(NARROW, 3)
     optimizer = make_optimizer(network, Recipe(1.0, 0.1, 0.02, 0))

@@ -341,6 +341,7 @@ def test_timestamps_are_scanned_only_where_that_saves_decoding(joined, monkeypat
     assert scanned == []
 
 
+@pytest.mark.slow
 def test_sparse_clips_of_joined_recordings_are_found_in_both(joined):
     clips, report = clips_of(joined, stride=Stride(12.0, "s"))
     assert starts(clips) == [0.0, 12.0, 24.0, 36.0]

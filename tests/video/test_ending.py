@@ -50,6 +50,7 @@ def test_a_whole_file_is_complete(made):
     assert report.duration_seconds == pytest.approx(10.0, abs=0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tail", [zeros, noise])
 def test_a_tail_without_packets_is_a_gap(made, tmp_path, tail):
     content = made.read_bytes()
@@ -88,6 +89,7 @@ def test_fragments_that_repeat_their_header_are_one_movie(tmp_path):
     assert report_of(path).status == "ok"
 
 
+@pytest.mark.slow
 def test_a_stream_that_changes_its_codec_is_lost_from_there_on(tmp_path):
     first = make_video(tmp_path / "a.ts", RECIPE)
     second = make_video(tmp_path / "b.ts", replace(RECIPES["a.mpg"], container="mpegts"))

@@ -41,6 +41,7 @@ def video(tmp_path):
     return make_video(tmp_path / "a.mp4", VideoRecipe(num_frames=400, gop=15))
 
 
+@pytest.mark.slow
 @only_linux
 def test_a_slot_is_free_again_when_the_last_array_on_its_image_is_gone(sides):
     decoder, parent = sides

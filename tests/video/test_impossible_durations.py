@@ -31,6 +31,7 @@ def test_time_that_the_file_cannot_hold_is_missing(tmp_path, name, times, stride
     assert "STRETCHED_CLOCK" in [warning.code for warning in report.warnings]
 
 
+@pytest.mark.slow
 def test_stills_last_no_longer_than_the_file_can_hold(tmp_path):
     recipe = replace(RECIPE, num_frames=200, rate=Fraction(1, 8))
     events = events_of(make_video(tmp_path / "a.mp4", recipe), PLAN)
@@ -46,6 +47,7 @@ def test_a_frame_a_second_gives_no_warning(tmp_path):
     assert report.duration_seconds == pytest.approx(100)
 
 
+@pytest.mark.slow
 def test_frames_that_an_edit_list_drops_because_of_a_stretched_clock_are_missing(tmp_path):
     recipe = replace(RECIPE, num_frames=600, b_frames=2)
     path = make_video(tmp_path / "a.mp4", recipe)

@@ -71,6 +71,7 @@ def on_device(path, converter=None, is_wanted=every_third):
     return DeviceRangeDecoder(reader, is_wanted, SIDE, converter or Plain(), first_seconds=0.0)
 
 
+@pytest.mark.slow
 def test_a_range_is_that_of_a_software_decoder(path):
     converter = Nv12InMemory()
     with closing(software(path)) as one, closing(on_device(path, converter)) as other:
@@ -136,6 +137,7 @@ def test_rotation_stays_with_the_frames(tmp_path):
     assert {(f.frame.width, f.frame.height) for f in frames if f.frame} == {(48, 32)}
 
 
+@pytest.mark.slow
 def test_the_chroma_site_follows_from_the_first_frames(tmp_path):
     path = tmp_path / "colours.mp4"
     draw = np.random.default_rng(3)

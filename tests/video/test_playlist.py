@@ -46,6 +46,7 @@ def test_a_segment_missing_midway_is_a_gap(tmp_path):
     assert report.coverage == pytest.approx(0.8, abs=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["../other.ts", "/etc/passwd", "http://127.0.0.1:9/a.ts", "file:///etc/passwd"]
 )

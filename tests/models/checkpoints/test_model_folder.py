@@ -70,6 +70,7 @@ def test_a_pickle_with_its_labels(folder, named):
     assert_loads(folder / "pytorch_model.bin")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["safetensors", "bin"])
 def test_shards_by_their_index(folder, named, ending):
     index = shards(folder, named, ending)

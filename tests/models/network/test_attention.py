@@ -105,6 +105,7 @@ def test_linear_notices_changed_weights():
         torch.testing.assert_close(layer(x), 2 * before)
 
 
+@pytest.mark.slow
 def test_logits_are_the_same_without_kernels():
     golden = golden_network("w877")
     network = VideoSwin(golden.architecture, golden.num_classes).eval()

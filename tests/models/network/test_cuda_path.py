@@ -57,6 +57,7 @@ def test_changed_weights_are_noticed():
     assert (after - before).float().norm() > 0.05 * plain.float().norm()
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 def test_kernels_that_disagree_step_aside_with_one_warning(monkeypatch):
     attend = triton_network.attend

@@ -86,6 +86,7 @@ def compare_attention(groups, dtype):
     assert error < BOUND[dtype]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", TYPES, ids=str)
 def test_attention_over_regions_of_many_sizes_equals_masked_attention(dtype):
     groups, row = [], 0
@@ -95,6 +96,7 @@ def test_attention_over_regions_of_many_sizes_equals_masked_attention(dtype):
     compare_attention(groups, dtype)
 
 
+@pytest.mark.slow
 def test_attention_in_shifted_windows_equals_masked_attention():
     groups, row = [], 0
     for group in plan_stage((4, 6, 9), (2, 4, 4)).shifted.groups:

@@ -136,6 +136,7 @@ def test_repository_on_the_new_storage_is_served_over_plain_http(server):
     assert not any("xet-read-token" in request.path for request in server.log)
 
 
+@pytest.mark.slow
 def test_missing_file_fails_naming_it(server):
     with pytest.raises(DownloadError, match=r"no such file \(404\)") as caught:
         fetch(source(RemoteFile("variables/absent")))
