@@ -84,3 +84,7 @@ def test_padding_stays_after_the_start_and_makes_clips_of_instants():
 def test_options_without_sense_are_refused(wrong):
     with pytest.raises(OptionError):
         CutOptions(**wrong)
+
+
+def test_without_segments_there_is_nothing_to_cut_whatever_the_label():
+    assert names(video(), labels=("a",)) == []

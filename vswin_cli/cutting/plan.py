@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vswin_cli.cutting.records import CutOptions, VideoSegments
-from vswin_cli.errors import OptionError
 from vswin_cli.evaluation.annotations import Interval
 from vswin_cli.export.naming import one_line
 from vswin_cli.storage.files import fitting
@@ -76,9 +75,7 @@ def _wanted(videos: Iterable[VideoSegments], patterns: Sequence[str]) -> set[str
     if not patterns:
         return None
     known = sorted({one.label for video in videos for one in video.intervals})
-    if not known:
-        raise OptionError("there are no segments, so that no label can be chosen")
-    return {known[i] for i in match_labels(patterns, known)}
+    return {known[i] for i in match_labels(patterns, known)} if known else set()
 
 
 def _is_chosen(one: Interval, labels: set[str] | None, options: CutOptions) -> bool:

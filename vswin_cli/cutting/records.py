@@ -37,11 +37,20 @@ class CutOptions:
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(CutMode):
-            raise OptionError(f"mode must be auto, copy or exact, got {self.mode!r}")
+            raise OptionError(
+                f"mode must be auto, copy or exact, got {self.mode!r}",
+                hint="`auto` copies where that is safe",
+            )
         if not (math.isfinite(self.pad_seconds) and self.pad_seconds >= 0):
-            raise OptionError(f"pad must be 0 seconds or more, got {self.pad_seconds}")
+            raise OptionError(
+                f"pad must be 0 seconds or more, got {self.pad_seconds}",
+                hint="give seconds, such as 0.5",
+            )
         if not 0 <= self.min_score <= 1:
-            raise OptionError(f"the minimum score must be from 0 to 1, got {self.min_score}")
+            raise OptionError(
+                f"the minimum score must be from 0 to 1, got {self.min_score}",
+                hint="give a share, such as 0.8 for 80 %",
+            )
 
 
 @dataclass(frozen=True, slots=True)

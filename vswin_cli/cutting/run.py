@@ -32,6 +32,7 @@ from vswin_cli.storage.files import (
     holds_for_all,
     is_file,
     is_there,
+    reading_hint,
     replacing_binary,
     replacing_text,
     writing,
@@ -230,7 +231,7 @@ def _cut_video(
 def _as_error(error: SourceError | OSError, uri: str) -> VswinError:
     if isinstance(error, SourceError):
         return error
-    return SourceNotFoundError(f"cannot read {uri}: {error.strerror}")
+    return SourceNotFoundError(f"cannot read {uri}: {error.strerror}", hint=reading_hint(error))
 
 
 def _kept(clip: ClipPlan, key: str, known_ends: Mapping[str, float]) -> CutSpan | None:
