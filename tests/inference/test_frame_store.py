@@ -1,6 +1,5 @@
 """Frames go to the device once each, and clips made of them there are those of the host."""
 
-
 import numpy as np
 import pytest
 import torch

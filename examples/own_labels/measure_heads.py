@@ -1,6 +1,6 @@
 """Measure what a head on a model's features reaches, beside chance and a simple baseline.
 
-    python examples/own_labels/measure.py EXAMPLES [--root FOLDER] [--model NAME]
+    python examples/own_labels/measure_heads.py EXAMPLES [--root FOLDER] [--model NAME]
 
 EXAMPLES are those of `vswin train`. The baseline is the same kind of head, chosen and measured in
 the same folds, on how much the picture changes: the mean difference between neighbouring frames in
