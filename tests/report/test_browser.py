@@ -18,6 +18,7 @@ from vswin_cli.report import ReportSource, write_report
 from vswin_cli.report.content import PageOptions
 from vswin_cli.report.tracks import LOWEST_ONSET, pack_track
 from vswin_cli.storage.json_records import to_json
+from vswin_cli.timeline.evidence import Evidence, FrameArea
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.score_files import load_track
 from vswin_cli.timeline.scores import Gap
@@ -566,3 +567,59 @@ def test_the_table_of_videos_searches_sorts_and_leads_to_pages(browser, tmp_path
     table.click("text=All videos")
     table.wait_for_selector("#videos")
     context.close()
+
+
+@pytest.fixture
+def shown(tmp_path):
+    """A report's source whose first segment of all has evidence in the upper right."""
+    made = make_report_video(tmp_path, seed=3)
+    area, box = FrameArea(0.25, 0.0, 0.5, 1.0), FrameArea(0.5, 0.0, 0.25, 0.5)
+    evidence = Evidence(1.0, 1.125, 0, area, ((-1.0, 7.0), (-3.0, 1.0)), box)
+    first, *others = made.timeline.segments
+    segments = (replace(first, evidence=evidence), *others)
+    return replace(made, timeline=replace(made.timeline, segments=segments)).source()
+
+
+def test_evidence_lies_over_the_picture_where_it_is_wanted(open_report, shown):
+    page = open_report(shown)
+    page.locator("#rows tr").first.click()
+    overlay = page.locator("#evidence")
+    assert not overlay.is_visible()
+    page.locator("#show-evidence").check()
+    assert overlay.is_visible()
+    image, drawn = page.locator("#detail-image").bounding_box(), overlay.bounding_box()
+    assert drawn == pytest.approx(image, abs=1)
+    cells = overlay.locator(".cell")
+    assert [float(cells.nth(i).get_attribute("fill-opacity")) for i in range(4)] == [
+        pytest.approx(0.65 * share, abs=1e-3) for share in (0.2, 1.0, 0.0, 0.4)
+    ]
+    box = overlay.locator(".box").bounding_box()
+    width, height = image["width"], image["height"]
+    assert box["x"] - image["x"] == pytest.approx(width / 2, abs=2)
+    assert box["y"] - image["y"] == pytest.approx(0, abs=2)
+    assert (box["width"], box["height"]) == pytest.approx((width / 4, height / 2), abs=4)
+    legend = page.locator("#evidence-legend").text_content()
+    assert re.search(r"-3\.0\s+7\.0", legend)
+    page.locator("#show-evidence").uncheck()
+    assert not overlay.is_visible()
+
+
+def test_segments_without_evidence_offer_none(open_report, shown):
+    page = open_report(shown)
+    page.locator("#rows tr").nth(1).click()
+    assert page.locator("#detail").is_visible()
+    assert not page.locator("#evidence-choice").is_visible()
+
+
+def test_other_thresholds_keep_the_evidence_of_the_same_peak(open_report, shown):
+    page = open_report(shown)
+    set_value(page, "merge_gap", 0.9)
+    assert "found here" in page.locator("#count").text_content()
+    first = shown.timeline.segments[0]
+    index = page.evaluate(
+        """([label, peak]) => [...document.querySelectorAll('#rows tr')].findIndex(
+             (row) => row.cells[3].textContent === label)""",
+        [first.label, first.peak_seconds],
+    )
+    page.locator("#rows tr").nth(index).click()
+    assert page.locator("#evidence-choice").is_visible()

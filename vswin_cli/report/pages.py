@@ -26,7 +26,15 @@ if TYPE_CHECKING:
 
 __all__ = ["IndexRow", "index_page", "video_page"]
 
-_PAGE_SCRIPTS = ("segments.js", "track.js", "drawing.js", "player.js", "view.js", "page.js")
+_PAGE_SCRIPTS = (
+    "segments.js",
+    "track.js",
+    "drawing.js",
+    "evidence.js",
+    "player.js",
+    "view.js",
+    "page.js",
+)
 _INDEX_SCRIPTS = ("index.js",)
 _POLICY = (
     "default-src 'none'; script-src '{script}'; style-src '{style}'; img-src data:; "

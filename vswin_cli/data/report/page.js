@@ -171,6 +171,7 @@ function wireControls() {
   byId("zoom-all").addEventListener("click", () => show(0, content.duration_seconds));
   byId("over").addEventListener("click", onTimelineClick);
   byId("over").addEventListener("wheel", onWheel, { passive: false });
+  byId("show-evidence").addEventListener("change", drawDetail);
   byId("rows").addEventListener("click", (event) => {
     const row = event.target.closest("tr");
     if (row) select(Number(row.dataset.index));

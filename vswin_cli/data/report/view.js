@@ -297,6 +297,7 @@ function drawDetail() {
   const image = imageNear(one.peak, 0.5);
   byId("detail-image").hidden = !image;
   if (image) byId("detail-image").src = image.url;
+  drawEvidence(one, Boolean(image));
   byId("detail-label").textContent = one.label;
   byId("detail-time").textContent = `${clock(one.start)} – ${clock(one.end)} (${length(one.end - one.start)})`;
   byId("detail-score").textContent = `mean ${one.score.toFixed(2)}, best ${one.score_max.toFixed(2)} at ${clock(one.peak)}`;
