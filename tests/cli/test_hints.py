@@ -10,7 +10,11 @@ from vswin_cli import errors
 KINDS = {name for name in errors.__all__ if name.endswith("Error")}
 
 FINISHED_BY_THE_CALLER = {
+    "storage.array_archive",
     "storage.json_records",
+    "timeline.evidence",
+    "timeline.feature_files",
+    "timeline.feature_table",
     "timeline.provenance",
     "timeline.record",
     "timeline.score_files",

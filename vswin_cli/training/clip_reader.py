@@ -90,7 +90,10 @@ class ClipReader:
             for clip in clips:  # to the end: a decoder that has finished serves the next example
                 found = clip.frames if found is None else found
         if found is None:
-            raise SourceError(f"no frame of {source.uri} lies in the part from {begin:g} s")
+            raise SourceError(
+                f"no frame of {source.uri} lies in the part from {begin:g} s",
+                hint=f"`vswin probe {source.uri}` says how long the video is",
+            )
         return found
 
 

@@ -133,7 +133,10 @@ class _Reader:
         with analyze_features(example.source, self._engine, sampling, decoder_pool=pool) as track:
             found = track.features
             if not len(found):
-                raise SourceError("no frame lies in this part of the video")
+                raise SourceError(
+                    "no frame lies in this part of the video",
+                    hint="`vswin probe VIDEO` says how long the video is",
+                )
             if kept is not None:
                 with suppress(OutputError), writing(f"{kept.parent}"):
                     kept.parent.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 from vswin_cli.errors import SourceError, SourceNotFoundError
 from vswin_cli.evaluation.annotations import Annotations, read_annotations, video_id
 from vswin_cli.evaluation.reading import guarded, read_text
-from vswin_cli.storage.files import is_file, is_folder
+from vswin_cli.storage.files import is_file, is_folder, reading_hint
 from vswin_cli.storage.humanize import counted
 from vswin_cli.storage.remote import as_local_path, is_remote
 from vswin_cli.storage.sources import VideoSource, find_sources
@@ -121,7 +121,9 @@ def _folders_in(folder: Path) -> list[str]:
     try:
         return sorted(p.name for p in folder.iterdir() if is_folder(p) and p.name[0] != ".")
     except OSError as error:
-        raise SourceNotFoundError(f"cannot read {folder}: {error.strerror}") from error
+        raise SourceNotFoundError(
+            f"cannot read {folder}: {error.strerror}", hint=reading_hint(error)
+        ) from error
 
 
 def _part_or_none(name: str) -> Part | None:

@@ -41,7 +41,9 @@ class HeadOptions:
 
     def __post_init__(self) -> None:
         if self.num_folds < 2:
-            raise OptionError(f"cross-validation takes 2 folds or more, got {self.num_folds}")
+            raise OptionError(
+                f"cross-validation takes 2 folds or more, got {self.num_folds}", hint="5 is usual"
+            )
 
     @property
     def activation(self) -> Activation:
