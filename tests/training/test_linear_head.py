@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -20,6 +22,7 @@ def make_rows(activation="softmax", count=60, width=8, noise=0.6, seed=0) -> Hea
         torch.from_numpy(targets.repeat(2, 0)),
         torch.full((2 * count,), 0.5, dtype=torch.float64),
         activation,
+        torch.arange(count).repeat_interleave(2),
     )
 
 
@@ -53,7 +56,7 @@ def test_the_gradient_vanishes_at_the_fit(activation):
 
 def test_the_fit_does_not_depend_on_the_unit_of_a_feature():
     rows = make_rows()
-    scaled = HeadRows(rows.features * 1000, rows.targets, rows.weights, rows.activation)
+    scaled = replace(rows, features=rows.features * 1000)
     first, second = fit_heads(rows, [0.1])[0], fit_heads(scaled, [0.1])[0]
     torch.testing.assert_close(
         first.logits(rows.features), second.logits(scaled.features), atol=1e-3, rtol=1e-3
@@ -73,7 +76,9 @@ def test_the_temperature_undoes_a_factor_of_calibrated_logits():
     logits = torch.from_numpy(random.normal(0, 1.5, (6000, NUM_CLASSES)))
     drawn = torch.multinomial(logits.softmax(1), 1, generator=torch.manual_seed(0))[:, 0]
     targets = torch.nn.functional.one_hot(drawn, NUM_CLASSES).double()
-    rows = HeadRows(logits, targets, torch.ones(6000, dtype=torch.float64), "softmax")
+    rows = HeadRows(
+        logits, targets, torch.ones(6000, dtype=torch.float64), "softmax", torch.arange(6000)
+    )
     assert choose_temperature(3 * logits, rows) == pytest.approx(3, rel=0.1)
     assert choose_temperature(logits / 2, rows) == pytest.approx(0.5, rel=0.1)
 
@@ -99,7 +104,7 @@ def test_labels_at_random_are_not_learned():
     rows = make_rows(noise=1.0, count=90, seed=3)
     order = np.random.default_rng(1).permutation(90)
     shuffled = rows.targets[::2][torch.from_numpy(order)].repeat_interleave(2, 0)
-    rows = HeadRows(rows.features, shuffled, rows.weights, rows.activation)
+    rows = replace(rows, targets=shuffled)
     found = choose_head(rows, folds_of(rows, 5), lambda _: None)
     assert found.logits is not None
     assert float((found.logits.argmax(1) == shuffled.argmax(1)).double().mean()) < 0.5
@@ -117,10 +122,17 @@ def test_a_class_of_one_video_does_not_make_the_head_unsure():
     targets = torch.cat([rows.targets, odd], 1)
     targets[:2] = torch.tensor([0.0, 0, 0, 1])  # both rows of the first example
     found = choose_head(
-        HeadRows(rows.features, targets, rows.weights, "softmax"),
+        replace(rows, targets=targets),
         folds_of(rows, 4),
         lambda _: None,
     )
     assert found.temperature < 1.5
     assert found.known is not None
     assert found.known.tolist() == [False] * 2 + [True] * (len(targets) - 2)
+
+
+def test_scores_of_an_example_are_the_mean_of_its_rows():
+    rows = make_rows(count=3)
+    logits = torch.randn(6, NUM_CLASSES, dtype=torch.float64, generator=torch.manual_seed(0))
+    expected = logits.softmax(1).reshape(3, 2, NUM_CLASSES).mean(1)
+    torch.testing.assert_close(rows.mean_scores(logits), expected)

@@ -130,8 +130,8 @@ def fit_measured(
     labels = _classes(check_labels(examples), examples, options)
     sides = Sides.of(examples, options)
     rows = _rows(examples, labels, features, options.activation)
-    chosen = _choose(rows, sides, features, on_progress)
-    held = _held_out(chosen, rows, sides, features, options)
+    chosen = _choose(rows, sides, on_progress)
+    held = _held_out(chosen, rows, sides)
     if held is None:
         return FittedHead(tuple(examples), labels, sides, chosen, None, None)
     scores, targets = held
@@ -169,25 +169,19 @@ def _rows(
     for i, example in enumerate(examples):
         names = example.labels or (BACKGROUND,)
         targets[i, [labels.index(name) for name in names if name in labels]] = 1
-    example_of = _positions(features)
+    example_of = np.unique(features.example_of, return_inverse=True)[1]  # of those with rows
     counts = np.bincount(example_of)
     return HeadRows(
         torch.from_numpy(features.rows.astype(np.float64)),
         torch.from_numpy(targets[example_of]),
         torch.from_numpy(1 / counts[example_of]),
         activation,
+        torch.from_numpy(example_of),
     )
 
 
-def _positions(features: ExampleFeatures) -> NDArray[np.intp]:
-    """Return the position (R,) of each row's example among those that could be read."""
-    return np.unique(features.example_of, return_inverse=True)[1].astype(np.intp)
-
-
-def _choose(
-    rows: HeadRows, sides: Sides, features: ExampleFeatures, on_progress: OnTraining
-) -> ChosenHead:
-    fold_of = torch.from_numpy(sides.fold_of[_positions(features)])
+def _choose(rows: HeadRows, sides: Sides, on_progress: OnTraining) -> ChosenHead:
+    fold_of = torch.from_numpy(sides.fold_of)[rows.example_of]
     fitted = fold_of >= 0
     if sides.num_folds < 2:
         return usual_head(rows.part(fitted))
@@ -203,24 +197,14 @@ def _choose(
 
 
 def _held_out(
-    chosen: ChosenHead,
-    rows: HeadRows,
-    sides: Sides,
-    features: ExampleFeatures,
-    options: HeadOptions,
+    chosen: ChosenHead, rows: HeadRows, sides: Sides
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]] | None:
-    """Return scores and targets (n, K) of held-out examples, the mean over the rows of each."""
-    positions = _positions(features)
+    """Return scores and targets (n, K) of held-out examples."""
     if sides.is_given:
-        held = sides.fold_of[positions] < 0
-        logits = chosen.head.logits(rows.features[torch.from_numpy(held)])
+        held = rows.part(torch.from_numpy(sides.fold_of)[rows.example_of] < 0)
+        logits = chosen.head.logits(held.features)
     elif chosen.logits is None or chosen.known is None or not chosen.known.any():
         return None
     else:
-        held, logits = chosen.known.numpy(), chosen.logits[chosen.known]
-    scores = (logits.softmax(1) if options.activation == "softmax" else logits.sigmoid()).numpy()
-    examples, inverse = np.unique(positions[held], return_inverse=True)
-    means = np.zeros((len(examples), scores.shape[1]))
-    np.add.at(means, inverse, scores)
-    means /= np.bincount(inverse)[:, None]
-    return means, rows.targets.numpy()[np.searchsorted(positions, examples)] > 0
+        held, logits = rows.part(chosen.known), chosen.logits[chosen.known]
+    return held.mean_scores(logits).numpy(), held.mean(held.targets).numpy() > 0

@@ -37,12 +37,33 @@ class HeadRows:
     weights: Tensor
     """(R,) float64, all rows of an example together weigh 1."""
     activation: Activation
+    example_of: Tensor
+    """(R,) int64, the example of each row."""
 
     def part(self, chosen: Tensor) -> HeadRows:
         """Return the rows where a mask (R,) is true."""
         return HeadRows(
-            self.features[chosen], self.targets[chosen], self.weights[chosen], self.activation
+            self.features[chosen],
+            self.targets[chosen],
+            self.weights[chosen],
+            self.activation,
+            self.example_of[chosen],
         )
+
+    def mean_scores(self, logits: Tensor) -> Tensor:
+        """Compute the scores of each example, the mean over its rows: (R, K) -> (n, K).
+
+        A segment's score is the same kind of mean.
+        """
+        scores = logits.softmax(1) if self.activation == "softmax" else logits.sigmoid()
+        return self.mean(scores)
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Average values over the rows of each example: (R, K) -> (n, K), in the order of rows."""
+        _, place = torch.unique(self.example_of, return_inverse=True)
+        count = torch.bincount(place)
+        sums = torch.zeros(len(count), values.shape[1], dtype=values.dtype)
+        return sums.index_add(0, place, values) / count[:, None]
 
     def balanced(self) -> Tensor:
         """Compute weights (R, K) under which classes count alike; they sum to 1 per class column.

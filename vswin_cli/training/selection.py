@@ -21,12 +21,12 @@ from vswin_cli.training.linear_head import (
     LinearHead,
     fit_heads,
     log_loss,
-    row_losses,
 )
 
 __all__ = ["ChosenHead", "choose_head", "count_fits", "usual_head"]
 
 _UNMEASURED_STRENGTH = 0.03  # where no video can be held out
+_SMALLEST = 1e-9  # score in a logarithm
 _LOWEST, _HIGHEST, _STEPS = 0.25, 8.0, 121  # temperatures to choose from
 
 OnFit = Callable[[float], None]
@@ -135,17 +135,26 @@ def _best(losses: Sequence[float]) -> int:
 
 
 def choose_temperature(logits: Tensor, rows: HeadRows) -> float:
-    """Choose the temperature of the smallest loss on held-out logits (R, K).
+    """Choose the temperature under which held-out logits (R, K) give the likeliest scores.
 
     A head that is fitted to few examples is too sure of itself elsewhere (C. Guo et al., ICML
-    2017); divided by the temperature, its scores are shares that are right so often. With softmax
-    each example counts alike; with sigmoid, presence and absence of each label do.
+    2017); divided by the temperature, its scores are shares that are right so often. The scores
+    meant are those of whole examples. With softmax each example counts alike; with sigmoid,
+    presence and absence of each label do.
     """
-    weights = rows.weights[:, None] if rows.activation == "softmax" else rows.balanced()
+    targets = rows.mean(rows.targets)
+    weights = (
+        torch.ones_like(targets[:, :1])
+        if rows.activation == "softmax"
+        else (rows.mean(rows.balanced()))
+    )
     exponents = torch.linspace(0, 1, _STEPS, dtype=torch.float64)
     candidates = (_LOWEST * (_HIGHEST / _LOWEST) ** exponents).tolist()
-    losses = [
-        float((row_losses(logits / each, rows.targets, rows.activation) * weights).sum())
-        for each in candidates
-    ]
+    losses = []
+    for each in candidates:
+        scores = rows.mean_scores(logits / each).clamp(_SMALLEST, 1 - _SMALLEST)
+        right = targets * scores.log()
+        if rows.activation == "sigmoid":
+            right = right + (1 - targets) * (1 - scores).log()
+        losses.append(-float((right * weights).sum()))
     return float(candidates[_best(losses)])
