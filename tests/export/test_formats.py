@@ -26,7 +26,7 @@ from vswin_cli.timeline.files import parse_timelines, read_timelines
 from vswin_cli.timeline.record import VideoRecord
 
 
-@pytest.mark.parametrize("fmt", FORMATS)
+@pytest.mark.parametrize("fmt", [name for name, form in FORMATS.items() if not form.is_binary])
 def test_format_matches_its_golden_file(fmt):
     """To renew them after a wanted change: run this file with VSWIN_RENEW_GOLDEN=1."""
     path = GOLDEN / f"sample{FORMATS[fmt].suffix}"

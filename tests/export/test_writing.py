@@ -1,5 +1,6 @@
 """Writing formats to paths and handles, completely or not at all."""
 
+import io
 import os
 import stat
 import sys
@@ -11,7 +12,7 @@ import pytest
 
 from tests.support.timelines import named, timeline, written
 from vswin_cli.errors import OptionError, OutputError
-from vswin_cli.export import FORMATS, write_timeline
+from vswin_cli.export import FORMATS, render_timelines, write_timeline
 from vswin_cli.storage.files import check_destination
 
 
@@ -19,6 +20,11 @@ from vswin_cli.storage.files import check_destination
 def test_path_and_handle_get_the_same_text_with_line_feeds(fmt, tmp_path):
     path = tmp_path / "out"
     write_timeline(timeline(), fmt, path)
+    if FORMATS[fmt].is_binary:
+        assert path.read_bytes() == render_timelines([timeline()], fmt)
+        with pytest.raises(OptionError, match="no text"):
+            write_timeline(timeline(), fmt, io.StringIO())
+        return
     assert path.read_bytes() == written(fmt).encode()
     assert b"\r" not in path.read_bytes()
 

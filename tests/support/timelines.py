@@ -1,13 +1,14 @@
 """Clips, tracks and timelines for tests: small, exact, without a model."""
 
 import io
+import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from vswin_cli.export import write_timelines
+from vswin_cli.export import FORMATS, render_timelines, write_timelines
 from vswin_cli.timeline.record import (
     Coverage,
     GapRecord,
@@ -134,7 +135,11 @@ def named(uri: str) -> Timeline:
 
 
 def written(fmt: str, *timelines: Timeline) -> str:
-    """Text of timelines in a format, by default of `timeline()`."""
+    """Text of timelines in a format, by default of `timeline()`; of a workbook, its XML."""
+    if FORMATS[fmt].is_binary:
+        with zipfile.ZipFile(io.BytesIO(render_timelines(timelines or [timeline()], fmt))) as book:
+            parts = sorted(name for name in book.namelist() if name.startswith("xl/work"))
+            return "\n".join(book.read(part).decode() for part in [*parts, "xl/sharedStrings.xml"])
     text = io.StringIO()
     write_timelines(timelines or [timeline()], fmt, text)
     return text.getvalue()

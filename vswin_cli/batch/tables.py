@@ -18,9 +18,9 @@ from vswin_cli.batch.outcome import Outcome
 from vswin_cli.batch.target import PARQUET, Target
 from vswin_cli.batch.video_files import VideoFiles
 from vswin_cli.errors import OptionError, SourceError, VswinError
-from vswin_cli.export import check_holds, get_format, write_timelines
+from vswin_cli.export import check_holds, render_timelines, write_timelines
 from vswin_cli.export.naming import escaped, spreadsheet_text
-from vswin_cli.storage.files import replacing_text
+from vswin_cli.storage.files import replacing_binary, replacing_text
 from vswin_cli.timeline.record import Timeline
 
 __all__ = ["FILES_COLUMNS", "write_files_table", "write_results"]
@@ -105,12 +105,11 @@ def _catching(problems: dict[str, VswinError], item: BatchInput) -> Iterator[Non
 
 def _write_lines(target: Target, timelines: Iterable[Timeline]) -> None:
     """Write the table with one video in memory at a time."""
-    form = get_format(target.format)
-    header = form.render([])
-    with replacing_text(target.table) as file:
+    header = render_timelines([], target.format)
+    with replacing_binary(target.table) as file:
         file.write(header)
         for timeline in timelines:
-            file.write(form.render([timeline]).removeprefix(header))
+            file.write(render_timelines([timeline], target.format).removeprefix(header))
 
 
 def write_files_table(

@@ -7,7 +7,6 @@ edited file stays as it is until its entry in the journal changes.
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -17,8 +16,8 @@ from vswin_cli.batch.inputs import BatchInput
 from vswin_cli.batch.journal import Journal, fingerprint
 from vswin_cli.batch.outcome import Outcome
 from vswin_cli.batch.target import Target, video_paths
-from vswin_cli.export import write_timeline
-from vswin_cli.storage.files import replacing_text, writing
+from vswin_cli.export import render_timelines
+from vswin_cli.storage.files import replacing_binary, replacing_text, writing
 from vswin_cli.storage.json_records import to_json
 
 __all__ = ["VideoFiles", "file_state", "read_record", "written_names"]
@@ -63,14 +62,13 @@ class VideoFiles:
         timeline = self._journal.timeline(outcome.entry)
         if timeline is None:
             return
-        text = io.StringIO()
-        write_timeline(timeline, self._target.format, text)
+        content = render_timelines([timeline], self._target.format)
         # A file with the same content keeps its time, so that it is not uploaded again.
-        if not _holds(path, text.getvalue()):
+        if not _holds(path, content):
             with writing(f"{path.parent}"):
                 path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing_text(path) as file:
-                file.write(text.getvalue())
+            with replacing_binary(path) as file:
+                file.write(content)
         self._written[name] = origin
 
     def save_record(self) -> None:
@@ -89,9 +87,9 @@ def _record_path(target: Target) -> Path:
     return target.state / f"written{shard}.json"
 
 
-def _holds(path: Path, text: str) -> bool:
+def _holds(path: Path, content: bytes) -> bool:
     with suppress(OSError):
-        return path.is_file() and path.read_bytes() == text.encode("utf-8")
+        return path.is_file() and path.read_bytes() == content
     return False
 
 

@@ -36,8 +36,8 @@ class ResultChoice:
             "--out",
             "-o",
             metavar="FILE|FOLDER",
-            help="Table (.csv, .jsonl, .parquet, ...) or folder with one file per video; a path "
-            "or an address such as s3://bucket/results.csv.",
+            help="Table (.csv, .jsonl, .xlsx, .parquet, ...) or folder with one file per video; a "
+            "path or an address such as s3://bucket/results.csv.",
         ),
     ]
     format: Annotated[
@@ -46,7 +46,7 @@ class ResultChoice:
             "--format",
             "-f",
             metavar="FORMAT",
-            help="Output format: csv, jsonl, parquet; for folders also json, srt, vtt, ...",
+            help="Output format: csv, jsonl, xlsx, parquet; for folders also json, srt, vtt, ...",
             show_default="from the ending of --out; json for a folder",
         ),
     ] = None

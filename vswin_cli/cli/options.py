@@ -96,8 +96,9 @@ FormatOption = Annotated[
         "--format",
         "-f",
         metavar="FORMAT",
-        help="Output format: table, json, jsonl, csv, csv-bom, tsv, srt, vtt, vtt-metadata, edl, "
-        "edl-df, otio, fcpxml, activitynet, labelstudio, fiftyone, elan or audacity.",
+        help="Output format: table, json, jsonl, csv, csv-bom, tsv, xlsx, srt, vtt, "
+        "vtt-metadata, edl, edl-df, otio, fcpxml, activitynet, labelstudio, fiftyone, "
+        "elan or audacity.",
         show_default="by the ending of --out, JSON in a folder, else a table",
     ),
 ]

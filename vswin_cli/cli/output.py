@@ -268,6 +268,11 @@ def choose_output(
             hint=f"leave one out, or give a file as --out for the {chosen}",
         )
     name = as_json if json else chosen or "table"
+    if get_format(name).is_binary:
+        raise OptionError(
+            f"`{name}` is no text and cannot be printed",
+            hint=f"give --out FILE{get_format(name).suffix}",
+        )
     return Output(name, None, name, json)
 
 

@@ -34,6 +34,7 @@ MEDIA_SUFFIXES = VIDEO_SUFFIXES | {f".{name}" for name in f"{_IMAGES} {_SOUNDS}"
 """Endings of videos, images and sound; no result of vswin has one."""
 
 _HEAD_BYTES = 1 << 20
+_WORKBOOK = "docProps/core.xml"
 _FEATURES = "metadata.npy"  # NumPy keeps text as UTF-32
 _METADATA_BYTES = 1000
 _FOOTER_BYTES = 1 << 16
@@ -154,7 +155,10 @@ def is_own_file(path: Path) -> bool:
 
 
 def _is_own_archive(archive: zipfile.ZipFile) -> bool:
-    """Recognise scores by their `meta.json` and features by their `metadata` array."""
+    """Recognise a workbook by its author, scores by `meta.json`, features by `metadata`."""
+    if _WORKBOOK in archive.namelist():
+        with archive.open(_WORKBOOK) as text:
+            return b"<dc:creator>vswin<" in text.read(_METADATA_BYTES)
     if _FEATURES in archive.namelist():
         with archive.open(_FEATURES) as text:
             return '"vswin.features/'.encode("utf-32-le") in text.read(_METADATA_BYTES)

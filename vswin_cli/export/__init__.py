@@ -1,6 +1,7 @@
 """Write timelines in other programs' formats.
 
-The writers of formats return text; here it is written to a path, atomically, or to an open file.
+The writers of formats return text, or bytes for binary formats; here it is written to a path,
+atomically, or to an open file.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from vswin_cli.export.formats import (
     get_format,
 )
 from vswin_cli.export.timecodes import as_played
-from vswin_cli.storage.files import replacing_text
+from vswin_cli.storage.files import replacing_binary
 from vswin_cli.timeline.record import Timeline
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "check_holds",
     "format_by_name",
     "get_format",
+    "render_timelines",
     "write_timeline",
     "write_timelines",
 ]
@@ -55,21 +57,45 @@ def write_timelines(timelines: Sequence[Timeline], fmt: str, file: Path | TextIO
     """Write several timelines into one file, where the format can hold them.
 
     Raises:
-        OptionError: no such format, or it holds one video per file.
+        OptionError: no such format, it holds one video per file, or it is binary and the handle is
+            for text.
         OutputError: the path cannot be written.
     """
-    form = get_format(fmt)
+    if not isinstance(file, Path):
+        file.write(_text(timelines, fmt))
+        return
+    content = render_timelines(timelines, fmt)
+    with replacing_binary(file) as handle:
+        handle.write(content)
+
+
+def render_timelines(timelines: Sequence[Timeline], fmt: str) -> bytes:
+    """Return the content of a file with these timelines; text is encoded as UTF-8.
+
+    Raises:
+        OptionError: no such format, or it holds one video per file.
+    """
+    content = _render(timelines, get_format(fmt))
+    return content if isinstance(content, bytes) else content.encode()
+
+
+def _text(timelines: Sequence[Timeline], fmt: str) -> str:
+    content = _render(timelines, get_format(fmt))
+    if isinstance(content, bytes):
+        raise OptionError(
+            f"`{fmt}` is no text and cannot be printed",
+            hint=f"give --out FILE{FORMATS[fmt].suffix}",
+        )
+    return content
+
+
+def _render(timelines: Sequence[Timeline], form: Format) -> str | bytes:
     if len(timelines) != 1 and not form.holds_many:
         raise OptionError(
             f"`{form.name}` holds one video per file, got {len(timelines)}",
             hint="give a folder to write one file per video",
         )
     # Subtitles and label tracks run on the player's clock, which starts with the sound.
-    text = form.render(
+    return form.render(
         [as_played(timeline) for timeline in timelines] if form.is_played else timelines
     )
-    if isinstance(file, Path):
-        with replacing_text(file) as handle:
-            handle.write(text)
-    else:
-        file.write(text)

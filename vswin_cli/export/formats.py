@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vswin_cli.errors import OptionError
-from vswin_cli.export import annotation, editorial, subtitles, tabular
+from vswin_cli.export import annotation, editorial, subtitles, tabular, workbook
 from vswin_cli.export.naming import video_ids
 from vswin_cli.export.timecodes import EditRate, edit_rate, own_rate
 from vswin_cli.timeline.record import Notice, Timeline
@@ -33,8 +34,8 @@ class Format:
     """Suffix of its files, with the dot."""
     summary: str
     """Description for help, one line."""
-    render: Callable[[Sequence[Timeline]], str]
-    """Converts timelines to text."""
+    render: Callable[[Sequence[Timeline]], str | bytes]
+    """Converts timelines to text, or to bytes if `is_binary`."""
     holds_many: bool = False
     """Whether one file can hold several videos."""
     is_played: bool = False
@@ -45,6 +46,10 @@ class Format:
     """For formats that count frames: returns the constant rate of a timeline."""
     ids_of: Callable[[Sequence[str]], list[str]] | None = None
     """For formats with ids of videos: gives the ids of paths or addresses."""
+    is_binary: bool = False
+    """Whether its files are no text, and cannot go to a terminal."""
+    package: str | None = None
+    """The package that writes it, which the extra of the format's name installs."""
 
 
 FORMATS: Mapping[str, Format] = {
@@ -56,6 +61,15 @@ FORMATS: Mapping[str, Format] = {
         Format("csv", ".csv", "a row per segment, seconds", tabular.csv_rows, True),
         Format("csv-bom", ".bom.csv", "csv for Excel, which needs a BOM", tabular.csv_bom, True),
         Format("tsv", ".tsv", "likewise, whole milliseconds, per mille", tabular.tsv_rows, True),
+        Format(
+            "xlsx",
+            ".xlsx",
+            "Excel workbook: segments, files, summary",
+            workbook.xlsx,
+            holds_many=True,
+            is_binary=True,
+            package="xlsxwriter",
+        ),
         Format("srt", ".srt", "SubRip subtitles", subtitles.srt, is_played=True),
         Format("vtt", ".vtt", "WebVTT subtitles", subtitles.vtt, is_played=True),
         Format(
@@ -122,10 +136,16 @@ def get_format(name: str) -> Format:
     """Return the format of this name.
 
     Raises:
-        OptionError: there is none.
+        OptionError: there is none, or the package that writes it is not installed.
     """
     if name in FORMATS:
-        return FORMATS[name]
+        form = FORMATS[name]
+        if form.package is not None and importlib.util.find_spec(form.package) is None:
+            raise OptionError(
+                f"`{name}` needs {form.package}, which is not installed",
+                hint=f'pip install "vswin[{name}]", or choose csv',
+            )
+        return form
     near = difflib.get_close_matches(name.lower(), FORMATS, n=1, cutoff=0.5)
     hint = f"did you mean `{near[0]}`? " if near else ""
     raise OptionError(f"no format `{name}`", hint=f"{hint}there are {', '.join(FORMATS)}")
