@@ -8,6 +8,7 @@ from vswin_cli.search import moments
 from vswin_cli.search.moments import (
     Windows,
     best_apart,
+    best_of_several,
     box_means,
     cosines,
     unit_rows,
@@ -26,7 +27,7 @@ def test_cosines_are_those_of_numpy_in_any_chunk_size(monkeypatch):
     rows, units = smooth_rows(20), unit_rows(smooth_rows(3, seed=1))
     expected = rows @ units.T / np.linalg.norm(rows, axis=1, keepdims=True)
     np.testing.assert_allclose(cosines(rows, units), expected, atol=1e-6)
-    monkeypatch.setattr(moments, "_CHUNK_ROWS", 7)
+    monkeypatch.setattr(moments, "_CONVERTED_ROWS", 7)
     np.testing.assert_allclose(cosines(rows, units), expected, atol=1e-6)
 
 
@@ -88,6 +89,18 @@ def test_the_choice_does_not_depend_on_how_many_are_sorted_at_a_time():
     order = np.sort(taken.first)
     assert (np.diff(order) >= 40).all()
     assert (np.diff(taken.similarity) <= 0).all()
+
+
+def test_windows_of_several_sequences_keep_their_rows():
+    none = Windows.joined([])
+    parts = [windows((0, 4, 0.5)), none, windows((0, 4, 0.9), (2, 6, 0.8), (6, 10, 0.2))]
+    found = best_of_several(parts, [4, 0, 10], 9)
+    assert [(number, first, stop) for number, first, stop, _ in found] == [
+        (2, 0, 4),
+        (0, 0, 4),
+        (2, 6, 10),
+    ]
+    assert best_of_several([none], [0], 3) == []
 
 
 def test_box_means_are_moving_averages():

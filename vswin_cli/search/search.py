@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from vswin_cli.search.moments import (
     Windows,
-    best_apart,
+    best_of_several,
     box_means,
     cosines,
     unit_rows,
@@ -66,28 +66,31 @@ def search(
         ranges = [[(0, len(file.features))] for file in files]
     else:
         ranges = _near_best_clips(query, files, max(_MIN_CANDIDATES, _CANDIDATES_PER_MATCH * top))
-    matches = []
-    for file, parts in zip(files, ranges, strict=True):
-        rows = query.with_step(_step_seconds(file)).units
-        windows = Windows.joined([_compare(rows, file, *part) for part in parts])
-        best = best_apart(windows, top, min_similarity)
-        for first, stop, value in zip(best.first, best.stop, best.similarity, strict=True):
-            start, end = float(file.start_seconds[first]), float(file.end_seconds[stop - 1])
-            matches.append(Match(file, start, end, min(float(value), 1.0)))
-    return sorted(matches, key=lambda match: -match.similarity)[:top]
+    windows = [_compare(query, file, parts) for file, parts in zip(files, ranges, strict=True)]
+    lengths = [len(file.features) for file in files]
+    return [
+        Match(
+            file=files[number],
+            start_seconds=float(files[number].start_seconds[first]),
+            end_seconds=float(files[number].end_seconds[stop - 1]),
+            similarity=min(similarity, 1.0),
+        )
+        for number, first, stop, similarity in best_of_several(
+            windows, lengths, top, min_similarity
+        )
+    ]
 
 
-def _step_seconds(file: FeatureFile) -> float:
-    return float(np.median(file.end_seconds - file.start_seconds))
-
-
-def _compare(units: NDArray[np.float32], file: FeatureFile, first: int, stop: int) -> Windows:
-    """Compare the query with the windows in a range of a file's rows."""
-    part = slice(first, stop)
-    found = windows_like(
-        units, file.features[part], file.start_seconds[part], file.end_seconds[part]
-    )
-    return found.moved(first)
+def _compare(query: Query, file: FeatureFile, ranges: Sequence[tuple[int, int]]) -> Windows:
+    """Compare the query with the windows in ranges of a file's rows."""
+    step_seconds = float(np.median(file.end_seconds - file.start_seconds))
+    units = query.with_step(step_seconds).units
+    parts = []
+    for first, stop in ranges:
+        part = slice(first, stop)
+        rows, starts, ends = file.features[part], file.start_seconds[part], file.end_seconds[part]
+        parts.append(windows_like(units, rows, starts, ends).moved(first))
+    return Windows.joined(parts)
 
 
 def _near_best_clips(
@@ -96,13 +99,12 @@ def _near_best_clips(
     """Return ranges of each file's rows around the clips most similar to the query's mean."""
     unit = unit_rows(query.units.mean(axis=0, keepdims=True))
     seconds = query.end_seconds - query.start_seconds
-    chosen = [best_apart(_clip_windows(file, unit, seconds), count) for file in files]
-    everything = np.concatenate([windows.similarity for windows in chosen])
-    bound = -np.partition(-everything, count - 1)[count - 1] if len(everything) > count else -1.0
-    return [
-        _rows_around(file, windows.chosen(windows.similarity >= bound), seconds)
-        for file, windows in zip(files, chosen, strict=True)
-    ]
+    windows = [_clip_windows(file, unit, seconds) for file in files]
+    lengths = [len(file.clip_features) for file in files]
+    chosen: list[list[int]] = [[] for _ in files]
+    for number, first, _, _ in best_of_several(windows, lengths, count):
+        chosen[number].append(first)
+    return [_rows_around(file, clips, seconds) for file, clips in zip(files, chosen, strict=True)]
 
 
 def _clip_windows(file: FeatureFile, unit: NDArray[np.float32], seconds: float) -> Windows:
@@ -119,10 +121,10 @@ def _clip_windows(file: FeatureFile, unit: NDArray[np.float32], seconds: float) 
     return Windows(first, first + 1, means)
 
 
-def _rows_around(file: FeatureFile, clips: Windows, seconds: float) -> list[tuple[int, int]]:
+def _rows_around(file: FeatureFile, clips: Sequence[int], seconds: float) -> list[tuple[int, int]]:
     """Return the ranges of rows, disjoint and rising, that begin in a clip or next to it."""
     ranges: list[tuple[int, int]] = []
-    for clip in np.sort(clips.first):
+    for clip in sorted(clips):
         start, end = float(file.clip_start_seconds[clip]), float(file.clip_end_seconds[clip])
         margin = end - start
         first = int(np.searchsorted(file.end_seconds, start - margin, side="right"))
