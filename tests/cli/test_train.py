@@ -1,12 +1,14 @@
 import json
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 
 from tests.support.shapes import shapes_script
 from vswin_cli.cli.app import run
 from vswin_cli.cli.training_progress import describe
+from vswin_cli.timeline.files import read_timelines
 from vswin_cli.training.progress import TrainingProgress
 
 
@@ -77,6 +79,29 @@ def test_a_folder_of_others_is_not_replaced(tmp_path, capfd):
     (tmp_path / "list.csv").write_text("path,label\n")
     assert train(tmp_path / "list.csv", "-o", tmp_path / "mine", "--force") == 8
     assert "thesis.txt is in it" in capfd.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_model_trained_on_cut_clips_finds_the_segments_that_they_were_cut_from(
+    tmp_path, monkeypatch, capfd
+):
+    video = Path(__file__).parents[2] / "examples" / "camera.mp4"
+    shutil.copy(video, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert run(["tag", "camera.mp4", "-o", "camera.json", "--exclude", "cut"]) == 0
+    assert run(["cut", "camera.json", "-o", "clips"]) == 0
+    assert train("clips", "-o", "mine") == 0
+    assert run(["tag", "camera.mp4", "--model", "./mine", "-o", "again.json"]) == 0
+    first, again = (
+        [(s.label, s.start_seconds, s.end_seconds) for s in read_timelines(Path(name))[0].segments]
+        for name in ("camera.json", "again.json")
+    )
+    assert len(first) == len(again) >= 6
+    for (label, start, end), (found, own_start, own_end) in zip(first, again, strict=True):
+        assert found == label
+        assert abs(own_start - start) < 0.5
+        assert abs(own_end - end) < 0.5
+    assert "No video could be held out" in capfd.readouterr().err
 
 
 def test_progress_shows_rate_loss_and_accuracy():
