@@ -25,6 +25,14 @@ from vswin_cli.evaluation.accuracy import (
     mean_class_accuracy,
     rank_of,
 )
+from vswin_cli.evaluation.class_figures import (
+    ClassFigures,
+    ReliabilityBin,
+    TopRate,
+    calibration_error,
+    class_figures,
+    reliability,
+)
 from vswin_cli.evaluation.protocols import Protocol
 from vswin_cli.evaluation.video_list import LabelledVideo
 from vswin_cli.evaluation.views import VideoViews, read_views
@@ -38,9 +46,18 @@ if TYPE_CHECKING:
 
     from vswin_cli.inference.engine import Engine
 
-__all__ = ["Outcome", "TopkReport", "classify", "evaluate_videos", "summarise", "view_logits"]
+__all__ = [
+    "Outcome",
+    "TopkReport",
+    "all_scores",
+    "classify",
+    "evaluate_videos",
+    "summarise",
+    "view_logits",
+]
 
 _KEPT_CLASSES = 5
+_SCORE_DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +73,8 @@ class Outcome:
     """The five best classes, or fewer."""
     scores: tuple[float, ...] = ()
     """Theirs."""
+    all_scores: tuple[float, ...] | None = field(default=None, metadata=named(is_optional=True))
+    """Scores of all classes, to six decimals; `None` in logs of earlier versions."""
     problem: str | None = None
     """Why the video failed, or what was missing from it."""
 
@@ -82,6 +101,15 @@ class TopkReport:
     failures: tuple[Failure, ...]
     interval: str = INTERVAL
     """Confidence and method of the bounds in `top1` and `top5`."""
+    top: tuple[TopRate, ...] = ()
+    """Top-k accuracy for each k that was asked for."""
+    classes: tuple[ClassFigures, ...] = ()
+    """Per class that occurs, in the order of the labels."""
+    mean_average_precision: float | None = field(default=None, metadata=named(digits=6))
+    """Mean over these classes; `None` where an earlier version kept too few scores."""
+    calibration_error: float = field(default=0.0, metadata=named(digits=6))
+    """Expected calibration error (ECE) of the best scores, from `reliability`."""
+    reliability: tuple[ReliabilityBin, ...] = ()
 
 
 def evaluate_videos(
@@ -123,13 +151,30 @@ def classify(logits: NDArray[np.float32], activation: Activation) -> NDArray[np.
 
 
 def summarise(
-    outcomes: Iterable[Outcome], engine: Engine, protocol: Protocol, *, num_confusions: int = 10
+    outcomes: Iterable[Outcome],
+    engine: Engine,
+    protocol: Protocol,
+    *,
+    num_confusions: int = 10,
+    top: Sequence[int] = (1, 5),
 ) -> TopkReport:
-    """Compute accuracy and confusions of outcomes."""
+    """Compute accuracy, confusions and reliability of outcomes.
+
+    Args:
+        outcomes: of all videos.
+        engine: the model.
+        protocol: which views were taken.
+        num_confusions: most mistakes to list.
+        top: values of k for top-k accuracy.
+    """
     outcomes = list(outcomes)
     labels = engine.model.card.labels
     scored = [outcome for outcome in outcomes if outcome.rank is not None]
     ranks = [outcome.rank for outcome in scored if outcome.rank is not None]
+    truth, hits = [outcome.truth for outcome in scored], [rank == 1 for rank in ranks]
+    classes = class_figures(labels, truth, hits, all_scores(scored))
+    precisions = [one.average_precision for one in classes if one.average_precision is not None]
+    bins = reliability([outcome.scores[0] for outcome in scored], hits)
     pairs = [(labels[outcome.truth], labels[outcome.best[0]]) for outcome in scored]
     return TopkReport(
         model=engine.model.card.id,
@@ -140,9 +185,12 @@ def summarise(
         num_videos=len(outcomes),
         top1=Rate.within(ranks, 1),
         top5=Rate.within(ranks, 5),
-        mean_class_accuracy=mean_class_accuracy(
-            [outcome.truth for outcome in scored], [rank == 1 for rank in ranks]
-        ),
+        mean_class_accuracy=mean_class_accuracy(truth, hits),
+        top=tuple(TopRate(k, Rate.within(ranks, k)) for k in top),
+        classes=classes,
+        mean_average_precision=sum(precisions) / len(precisions) if precisions else None,
+        calibration_error=calibration_error(bins),
+        reliability=bins,
         confusions=confusions(pairs, num_confusions),
         damaged=tuple(
             Failure(outcome.uri, outcome.problem) for outcome in scored if outcome.problem
@@ -153,6 +201,12 @@ def summarise(
             if outcome.rank is None
         ),
     )
+
+
+def all_scores(scored: Sequence[Outcome]) -> NDArray[np.float32] | None:
+    """Return the scores (N, K) of outcomes, or `None` if a log of an earlier version lacks some."""
+    rows = [outcome.all_scores for outcome in scored if outcome.all_scores is not None]
+    return np.array(rows, np.float32) if rows and len(rows) == len(scored) else None
 
 
 def _read_ahead(
@@ -203,5 +257,6 @@ def _scored(video: LabelledVideo, scores: NDArray[np.float32], problem: str | No
         rank=rank_of(scores, video.class_id),
         best=tuple(int(i) for i in best),
         scores=tuple(float(scores[i]) for i in best),
+        all_scores=tuple(round(float(score), _SCORE_DIGITS) for score in scores),
         problem=problem,
     )
