@@ -1,7 +1,8 @@
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -31,15 +32,31 @@ def native_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("native")
 
 
+@pytest.fixture(scope="session")
+def new_folder(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Path]:
+    """Make one empty folder after the other.
+
+    `tmp_path_factory.mktemp` reads the list of all folders that it made before, for each new one.
+    """
+    base, numbers = tmp_path_factory.mktemp("folders"), count()
+
+    def make() -> Path:
+        folder = base / str(next(numbers))
+        folder.mkdir()
+        return folder
+
+    return make
+
+
 @pytest.fixture(autouse=True)
 def own_folders(
-    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch, native_folder: Path
+    new_folder: Callable[[], Path], monkeypatch: pytest.MonkeyPatch, native_folder: Path
 ) -> None:
     """Keep the tests away from the settings and weights of whoever runs them."""
-    cache = tmp_path_factory.mktemp("cache")
+    cache = new_folder()
     (cache / "vswin").mkdir()
     (cache / "vswin" / "native").symlink_to(native_folder)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.mktemp("config")))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(new_folder()))
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     for name in ("VSWIN_CACHE", "VSWIN_MODEL"):
         monkeypatch.delenv(name, raising=False)
