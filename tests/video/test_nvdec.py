@@ -185,7 +185,7 @@ def test_other_times_are_a_mismatch(path, tmp_path):
 @pytest.fixture
 def with_driver(monkeypatch):
     """As if the driver's libraries were there."""
-    monkeypatch.setattr(nvdec, "_missing_library", lambda: None)
+    monkeypatch.setattr(nvdec, "missing_driver_library", lambda: None)
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_what_the_chip_cannot_do_is_known_beforehand(path, with_driver, changes,
 
 
 def test_without_the_drivers_libraries_there_is_no_decoder(path, monkeypatch):
-    monkeypatch.setattr(nvdec, "_missing_library", lambda: "libnvcuvid.so.1")
+    monkeypatch.setattr(nvdec, "missing_driver_library", lambda: "libnvcuvid.so.1")
     chip = Nvdec()
     with VideoReader(path) as reader:
         reader.decode_only(every_third)
@@ -305,7 +305,7 @@ def test_a_chip_with_wrong_images_is_not_used(tmp_path, chip, monkeypatch):
     [("nvdec", ["decoded in software, not by NVDEC: libnvcuvid.so.1 is missing"]), ("auto", [])],
 )
 def test_only_who_asks_for_nvdec_hears_that_there_is_none(tmp_path, monkeypatch, decoder, said):
-    monkeypatch.setattr(nvdec, "_missing_library", lambda: "libnvcuvid.so.1")
+    monkeypatch.setattr(nvdec, "missing_driver_library", lambda: "libnvcuvid.so.1")
     path = make_video(tmp_path / "a.mp4", LONG)
     report = events_of(path, PLAN, DecodeOptions(decoder=decoder))[-1]
     assert [warning.message for warning in report.warnings] == said

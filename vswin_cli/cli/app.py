@@ -19,6 +19,7 @@ from vswin_cli.cli.batch import batch
 from vswin_cli.cli.bench import bench
 from vswin_cli.cli.convert import convert
 from vswin_cli.cli.cut import cut
+from vswin_cli.cli.doctor import doctor
 from vswin_cli.cli.download import download
 from vswin_cli.cli.evaluate import evaluate
 from vswin_cli.cli.export import export
@@ -67,6 +68,7 @@ for command in (
     search,
     cut,
     bench,
+    doctor,
     download,
     labels,
     convert,

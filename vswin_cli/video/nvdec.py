@@ -28,7 +28,7 @@ from vswin_cli.video.reader import VideoReader
 from vswin_cli.video.skip import IsWanted
 from vswin_cli.video.software_ranges import SoftwareRangeDecoder
 
-__all__ = ["Nvdec", "nvdec_for", "nvdec_obstacle"]
+__all__ = ["Nvdec", "missing_driver_library", "nvdec_for", "nvdec_obstacle"]
 
 _CODECS = ("h264", "hevc", "vp8", "vp9", "av1")
 _PIXEL_FORMATS = ("yuv420p", "yuvj420p", "yuv420p10le")
@@ -42,7 +42,7 @@ _SECONDS_PER_DECODER = 4.0  # of video
 
 
 @lru_cache(maxsize=1)
-def _missing_library() -> str | None:
+def missing_driver_library() -> str | None:
     """Name a library of the driver that is not there; `None` if all are."""
     names = _LIBRARIES.get(sys.platform)
     if names is None:
@@ -60,7 +60,7 @@ def nvdec_obstacle(info: VideoInfo) -> str | None:
 
     Whether the chip supports the profile shows only when it decodes.
     """
-    if (missing := _missing_library()) is not None:
+    if (missing := missing_driver_library()) is not None:
         return f"{missing} is missing"
     if info.codec not in _CODECS:
         return f"it does not decode {info.codec}"
