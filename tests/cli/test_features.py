@@ -9,6 +9,8 @@ from tests.support.videos import VideoRecipe, cut_short, make_video
 from vswin_cli.cli.app import run
 from vswin_cli.timeline.feature_files import load_features
 
+pytestmark = pytest.mark.slow  # networks are run or fitted in nearly every test
+
 FRAMES = 48
 
 

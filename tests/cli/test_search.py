@@ -11,6 +11,8 @@ from tests.support.videos import VideoRecipe, make_video
 from vswin_cli.cli.app import run
 from vswin_cli.timeline.files import read_timelines
 
+pytestmark = pytest.mark.slow  # networks are run or fitted in nearly every test
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "camera.mp4"
 
 

@@ -11,6 +11,8 @@ from vswin_cli.cli.training_progress import describe
 from vswin_cli.timeline.files import read_timelines
 from vswin_cli.training.progress import TrainingProgress
 
+pytestmark = pytest.mark.slow  # networks are run or fitted in nearly every test
+
 
 @pytest.fixture(scope="module")
 def shapes(tmp_path_factory):
@@ -81,7 +83,6 @@ def test_a_folder_of_others_is_not_replaced(tmp_path, capfd):
     assert "thesis.txt is in it" in capfd.readouterr().err
 
 
-@pytest.mark.slow
 def test_a_model_trained_on_cut_clips_finds_the_segments_that_they_were_cut_from(
     tmp_path, monkeypatch, capfd
 ):

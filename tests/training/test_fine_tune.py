@@ -11,6 +11,8 @@ from vswin_cli.training.recipe import Recipe
 from vswin_cli.training.training_clips import ClipMaker, TrainingData
 from vswin_cli.video.decoder_pool import DecoderPool
 
+pytestmark = pytest.mark.slow  # networks are run or fitted in nearly every test
+
 LABELS = ("down", "up")
 OPTIONS = FullOptions(
     epochs=3, batch_size=4, clips_at_once=4, warmup_epochs=1, learning_rate=0.01, backbone_rate=1
@@ -47,7 +49,6 @@ def weights(run):
     return [*run.result.state_dict().values(), *run._network.state_dict().values()]
 
 
-@pytest.mark.slow
 def test_a_run_that_was_interrupted_ends_with_the_same_bits(start, tmp_path):
     whole = start()
     whole.run()
@@ -75,7 +76,6 @@ def test_gradients_add_up_over_several_passes(start):
         torch.testing.assert_close(parts, whole, atol=1e-6, rtol=1e-4)
 
 
-@pytest.mark.slow
 def test_recomputing_blocks_changes_nothing(start):
     runs = [start(OPTIONS), start(FullOptions(**{**as_dict(OPTIONS), "recompute": True}))]
     for run in runs:

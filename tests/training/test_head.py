@@ -14,13 +14,14 @@ from vswin_cli.training.examples import read_examples
 from vswin_cli.training.head import HeadOptions, train_head
 from vswin_cli.training.records import Example, ExampleSet
 
+pytestmark = pytest.mark.slow  # networks are run or fitted in nearly every test
+
 
 @pytest.fixture
 def examples(two_shapes, kept_features):
     return read_examples([two_shapes])
 
 
-@pytest.mark.slow
 def test_shapes_are_told_apart_far_above_chance_and_found_in_other_videos(
     tmp_path, kept_features, engine
 ):
