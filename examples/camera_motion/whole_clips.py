@@ -4,8 +4,8 @@
 
 `boundaries.csv` holds what is true; `none` marks a clip without a boundary. A reported cut within
 `TOLERANCE` of a doubtful boundary is left out. One viewer judged each boundary once, with the
-scores of the model in view, so that a second, blind look is still due. With `scenedetect` and OpenCV installed,
-PySceneDetect's content detector is counted beside ours.
+scores of the model in view, so that a second, blind look is still due. With
+`scenedetect` and OpenCV installed, PySceneDetect's content detector is counted beside ours.
 """
 
 from __future__ import annotations
