@@ -15,7 +15,12 @@ pytestmark = pytest.mark.slow  # networks are run or fitted in nearly every test
 
 LABELS = ("down", "up")
 OPTIONS = FullOptions(
-    epochs=3, batch_size=4, clips_at_once=4, warmup_epochs=1, learning_rate=0.01, backbone_rate=1
+    epochs=3,
+    clips_per_step=4,
+    clips_at_once=4,
+    warmup_epochs=1,
+    learning_rate=0.01,
+    backbone_rate=1,
 )
 RECIPE = Recipe.of(OPTIONS, SHAPE, 4)
 

@@ -60,7 +60,7 @@ def test_norms_biases_and_position_tables_have_no_weight_decay():
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"epochs": 0}, {"batch_size": 0}, {"clips_at_once": 0}, {"drop_path": 1.0},
+        {"epochs": 0}, {"clips_per_step": 0}, {"clips_at_once": 0}, {"drop_path": 1.0},
         {"dropout": -0.1}, {"ema_decay": 1.0}, {"learning_rate": -1.0}, {"smallest_crop": 0.0},
         {"held_out": 0.6}, {"precision": "float16"}, {"warmup_epochs": float("inf")},
     ],

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from vswin_cli.models.checkpoints.load import LoadedModel
     from vswin_cli.models.labels import LabelMap
 
-__all__ = ["ModelChoice", "make_engine"]
+__all__ = ["ModelChoice", "load_chosen", "make_engine"]
 
 _PATH_HINT = "check the path; names go with --model"
 _DEFAULT_HINT = "it is your default model; `vswin models default NAME` sets another"
@@ -134,10 +134,17 @@ def make_engine(
 
     # Resolved first: a missing device must not be found only after a download.
     device = resolve_device(options.device)
-    return Engine(_load(choice, quiet=quiet), options, crops=crops, device=device)
+    model = load_chosen(choice, quiet=quiet)
+    model.card.check_can_tag()
+    return Engine(model, options, crops=crops, device=device)
 
 
-def _load(choice: ModelChoice, *, quiet: bool) -> LoadedModel:
+def load_chosen(choice: ModelChoice, *, quiet: bool) -> LoadedModel:
+    """Load the model, with a progress display if it must be downloaded; it may have no head.
+
+    Raises:
+        ModelError: the weights cannot be fetched or read.
+    """
     from vswin_cli.models.weights.loading import ensure_weights, load_model, plan_download
 
     if choice.weights is None:
@@ -149,11 +156,9 @@ def _load(choice: ModelChoice, *, quiet: bool) -> LoadedModel:
             )
             with console.progress(choice.reference, unit="bytes", quiet=quiet) as on_bytes:
                 ensure_weights(choice.reference, on_bytes=on_bytes, on_note=console.note)
-    model = load_model(
+    return load_model(
         choice.reference,
         labels=choice.label_map,
         ema=choice.ema,
         on_note=None if quiet else console.note,
     )
-    model.card.check_can_tag()
-    return model

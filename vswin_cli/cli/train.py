@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from vswin_cli.cli import console
 from vswin_cli.cli.convert import check_result_folder
-from vswin_cli.cli.model_choice import ModelChoice, make_engine
-from vswin_cli.cli.option_groups import ExactEngineChoice, with_option_groups
+from vswin_cli.cli.full_training import FullChoice
+from vswin_cli.cli.model_choice import ModelChoice, load_chosen, make_engine
+from vswin_cli.cli.option_groups import EngineChoice, with_option_groups
 from vswin_cli.cli.options import QuietOption, SummaryJsonOption
 from vswin_cli.cli.training_progress import training_progress
-from vswin_cli.errors import SOME_FAILED
+from vswin_cli.errors import SOME_FAILED, OptionError
 
 if TYPE_CHECKING:
+    from vswin_cli.training.records import ExampleSet
     from vswin_cli.training.trained import TrainedModel
 
 __all__ = ["train"]
@@ -48,6 +51,9 @@ def train(
             "--head", help="Train a linear head on the model's features; this is the default."
         ),
     ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Fine-tune all weights of the network instead.")
+    ] = False,
     multi_label: Annotated[
         bool,
         typer.Option("--multi-label", help="Several labels may hold at once: a sigmoid for each."),
@@ -79,7 +85,8 @@ def train(
         int, typer.Option("--seed", min=0, metavar="NUMBER", help="Seed of the split by video.")
     ] = 0,
     model: ModelChoice,
-    engine: ExactEngineChoice,
+    engine: EngineChoice,
+    whole: FullChoice,
     force: Annotated[
         bool,
         typer.Option("--force", help="Replace MODEL_FOLDER if it is already a model folder."),
@@ -93,6 +100,10 @@ def train(
     and the calibration of its scores take seconds. A dozen examples per class are enough to begin.
     The card states the accuracy on videos that were held out.
 
+    `--full` trains the whole network by the paper's recipe, which takes a GPU and hours for the
+    usual sizes. An interrupted run goes on at its last checkpoint when the command is repeated.
+    Under `torchrun` every process trains on a part of each batch.
+
     A label `background` means none of the labels: it is not reported. Exit code 3: some examples
     could not be read, and the model was trained on the rest.
 
@@ -102,7 +113,15 @@ def train(
         vswin train clips/ --background other-videos/ -o my-labels --model swin-b-k600
 
         vswin train movie.json --multi-label -o my-labels
+
+        vswin train examples.csv --full -o my-labels --model swin-t-k400 --epochs 15
+
+        vswin train examples.csv --full -o my-labels --init swin_tiny_patch4_window7_224.pth
     """
+    if head and full:
+        raise OptionError("`--head` and `--full` exclude each other", hint="give one of them")
+    if not full:
+        whole.check_unused()
     for path in examples:
         check_result_folder(out, path, force=force)
     from vswin_cli.training.background import add_background
@@ -111,16 +130,74 @@ def train(
 
     found = add_background(read_examples(examples, root=root), background, seed=seed)
     check_labels(found.examples)
-    loaded = make_engine(model, engine.options(), crops=1, quiet=quiet)
-    from vswin_cli.training.head import HeadOptions, train_head
-
-    options = HeadOptions(name or out.absolute().name, multi_label, seed=seed)
-    with training_progress(quiet=quiet) as on_progress:
-        trained = train_head(found, loaded, options, on_progress=on_progress)
-    trained.save(out)
+    given = {"name": name or out.absolute().name, "multi_label": multi_label, "seed": seed}
+    if full:
+        trained = _train_full(found, model, engine, whole, out, given, quiet=quiet)
+    else:
+        trained = _train_head(found, model, engine, given, quiet=quiet)
+    if trained is None:
+        return  # one of several processes: the first one writes
+    _save(trained, out)
     _report(trained, out, as_json=json, quiet=quiet)
     if trained.record.left_out:
         raise typer.Exit(SOME_FAILED)
+
+
+def _train_head(
+    found: ExampleSet,
+    model: ModelChoice,
+    engine: EngineChoice,
+    given: dict[str, Any],
+    *,
+    quiet: bool,
+) -> TrainedModel:
+    exact = replace(engine, precision="float32") if engine.precision == "auto" else engine
+    loaded = make_engine(model, exact.options(), crops=1, quiet=quiet)
+    from vswin_cli.training.head import HeadOptions, train_head
+
+    with training_progress(quiet=quiet) as on_progress:
+        return train_head(found, loaded, HeadOptions(**given), on_progress=on_progress)
+
+
+def _train_full(
+    found: ExampleSet,
+    model: ModelChoice,
+    engine: EngineChoice,
+    whole: FullChoice,
+    folder: Path,
+    given: dict[str, Any],
+    *,
+    quiet: bool,
+) -> TrainedModel | None:
+    if engine.batch_size is not None:
+        given = {**given, "clips_at_once": engine.batch_size}
+    options = whole.options(precision=engine.precision, **given)
+    model.check()
+    from vswin_cli.inference.engine import resolve_device
+    from vswin_cli.training.full import train_full
+    from vswin_cli.training.initial import load_initial
+
+    device = resolve_device(engine.device)
+    base = load_chosen(model, quiet=quiet) if whole.init is None else load_initial(whole.init)
+    with training_progress(quiet=quiet) as on_progress:
+        return train_full(
+            found,
+            base,
+            options,
+            device=device,
+            folder=folder,
+            resume=whole.resume is not False,
+            on_progress=on_progress,
+        )
+
+
+def _save(trained: TrainedModel, folder: Path) -> None:
+    """Write the model folder; the state of an interrupted run is no longer needed then."""
+    trained.save(folder)
+    if trained.record.method == "full":
+        from vswin_cli.training.run_state import checkpoint_path
+
+        checkpoint_path(folder).unlink(missing_ok=True)
 
 
 def _report(trained: TrainedModel, folder: Path, *, as_json: bool, quiet: bool) -> None:

@@ -96,15 +96,16 @@ class FineTuning:
         recipe: Recipe,
         place: RunPlace,
     ) -> None:
-        self._data, self._clips, self._options, self._place = data, clips, options, place
+        self._data, self._clips, self._options = data, clips, options
+        self.recipe, self.place = recipe, place
         self._network = network.to(place.device).train()
         self._plan = BatchPlan(
-            len(data.train), min(options.batch_size, len(data.train)), options.seed
+            len(data.train), min(options.clips_per_step, len(data.train)), options.seed
         )
         if place.group.count > self._plan.batch_size:
             raise OptionError(
                 f"{place.group.count} processes for {self._plan.batch_size} clips per step",
-                hint="start fewer processes, or give a larger `--batch-size`",
+                hint="start fewer processes, or give a larger `--clips-per-step`",
             )
         self.total_steps = options.epochs * self._plan.steps_per_epoch
         self._schedule = Schedule(
@@ -158,7 +159,7 @@ class FineTuning:
 
     def _batches(self, steps: range) -> Iterator[list[TrainingClip]]:
         """Yield this process's clips of each step, decoded ahead."""
-        share = self._place.group.share
+        share = self.place.group.share
         parts = [share(self._plan.batch(step)) for step in steps[:1]]
         size = len(parts[0]) if parts else 0
         items = (item for step in steps for item in share(self._plan.batch(step)))
@@ -173,7 +174,7 @@ class FineTuning:
 
     def _train_on(self, clips: Sequence[TrainingClip]) -> float:
         """Do one step, and return the mean loss of its clips over all processes."""
-        group, device = self._place.group, self._place.device
+        group, device = self.place.group, self.place.device
         self._set_rates()
         self._optimizer.zero_grad(set_to_none=True)
         size = self._options.clips_at_once
@@ -203,7 +204,7 @@ class FineTuning:
 
     def _loss(self, clips: Sequence[TrainingClip]) -> Tensor:
         """Compute the sum of the clips' losses."""
-        device = self._place.device
+        device = self.place.device
         pixels, targets, branches, features = stack_clips(clips, device)
         try:
             with self._autocast():
@@ -211,15 +212,15 @@ class FineTuning:
         except torch.OutOfMemoryError as cause:
             raise DeviceError(
                 f"out of memory on {device} with {len(clips)} clips at once",
-                hint="give a smaller `--clips-at-once`, or `--recompute`",
+                hint="give a smaller `--batch-size`, or `--recompute`",
             ) from cause
         return sum_of_losses(logits.float(), targets, self._data.activation)
 
     def _autocast(self) -> torch.autocast:
-        dtype = self._place.dtype
+        dtype = self.place.dtype
         enabled = dtype != torch.float32
         return torch.autocast(
-            self._place.device.type, dtype=dtype if enabled else torch.bfloat16, enabled=enabled
+            self.place.device.type, dtype=dtype if enabled else torch.bfloat16, enabled=enabled
         )
 
     def _set_rates(self) -> None:
@@ -255,7 +256,7 @@ class FineTuning:
 
     def _accuracy(self) -> float:
         """Measure the share of held-out examples whose middle clip gets the right labels."""
-        device, group = self._place.device, self._place.group
+        device, group = self.place.device, self.place.group
         mine = group.share(list(self._data.held_out))
         clips = read_ahead(self._clips.middle_clip, mine, workers=2, ahead=3)
         network = self.result.eval()  # drops what is kept of earlier weights
@@ -272,10 +273,10 @@ class FineTuning:
         return group.total(right, device) / len(self._data.held_out)
 
     def _save(self) -> None:
-        if self._place.state_file is None or not self._place.group.is_first:
+        if self.place.state_file is None or not self.place.group.is_first:
             return
         state = RunState(
-            self._place.fingerprint,
+            self.place.fingerprint,
             self.step,
             self._network.state_dict(),
             {} if self._average is None else self._average.state_dict(),
@@ -283,11 +284,11 @@ class FineTuning:
             self._losses,
             self.history,
         )
-        write_state(self._place.state_file, state)
+        write_state(self.place.state_file, state)
 
     def _restore(self) -> None:
-        file = self._place.state_file
-        state = None if file is None else read_state(file, self._place.fingerprint)
+        file = self.place.state_file
+        state = None if file is None else read_state(file, self.place.fingerprint)
         if state is None:
             return
         self._network.load_state_dict(state.network)

@@ -28,7 +28,7 @@ class FullOptions:
     """Several labels may hold at once: one sigmoid each, instead of a softmax over all."""
     epochs: int = 30
     """Passes over the examples."""
-    batch_size: int = 16
+    clips_per_step: int = 16
     """Clips per step, over all processes."""
     clips_at_once: int = 4
     """Clips per pass through the network; gradients of several passes are added up."""
@@ -64,7 +64,7 @@ class FullOptions:
     """Of the split and of every random choice."""
 
     def __post_init__(self) -> None:
-        for name, low in (("epochs", 1), ("batch_size", 1), ("clips_at_once", 1)):
+        for name, low in (("epochs", 1), ("clips_per_step", 1), ("clips_at_once", 1)):
             if getattr(self, name) < low:
                 raise OptionError(
                     f"{name} must be {low} or more, got {getattr(self, name)}", hint=_DEFAULT_HINT
