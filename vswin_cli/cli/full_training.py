@@ -143,7 +143,7 @@ class FullChoice:
         """
         for name, hint in get_type_hints(type(self), include_extras=True).items():
             if getattr(self, name) is not None:
-                option = hint.__metadata__[0].param_decls[0].partition("/")[0]
+                option = str(hint.__metadata__[0].default).partition("/")[0]  # as typer keeps it
                 raise OptionError(f"`{option}` belongs to `--full`", hint="give both")
 
     def options(self, **more: Any) -> FullOptions:  # noqa: ANN401

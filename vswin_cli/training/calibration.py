@@ -47,6 +47,7 @@ def calibrate(
         targets[position],
         torch.from_numpy(1 / counts[position]),
         data.activation,
+        torch.from_numpy(position),
     )
     logits = LinearHead(head[0].double(), head[1].double()).logits(rows.features)
     temperature = choose_temperature(logits, rows)
