@@ -10,12 +10,12 @@ import typer
 from vswin_cli.cli import console
 from vswin_cli.cli.options import ForceOption, QuietOption
 from vswin_cli.errors import OptionError, SourceError
-from vswin_cli.storage.files import absence, is_file, reading_hint
+from vswin_cli.storage.files import absence, is_file, is_folder, reading_hint
 from vswin_cli.storage.humanize import counted
 
 if TYPE_CHECKING:
+    from vswin_cli.cli.saved_results import SavedResult
     from vswin_cli.report import ReportSource
-    from vswin_cli.timeline.record import Timeline
 
 __all__ = ["report", "report_sources"]
 
@@ -26,8 +26,9 @@ def report(
     timelines: Annotated[
         list[Path],
         typer.Argument(
-            metavar="TIMELINE",
-            help="Files written by `vswin tag -f json`, `-f jsonl` or `--save-scores`.",
+            metavar="TIMELINE|TABLE|FOLDER",
+            help="Files written by `vswin tag -f json`, `-f jsonl` or `--save-scores`; a table of "
+            "`vswin batch`, the folder of its results, or its journal.",
             show_default=False,
         ),
     ],
@@ -74,12 +75,16 @@ def report(
 
     Several timelines give an overview, and a page for each in a folder beside it.
 
+    A batch needs no second decoding: its journal has the timelines, and the scores if it kept them.
+
     Examples:
         vswin tag movie.mp4 --save-scores movie.npz
 
         vswin report movie.npz -o movie.html
 
         vswin report day1.json day2.json -o days.html --no-thumbnails
+
+        vswin report results.csv -o archive.html
     """
     from vswin_cli.cli.output_paths import OutputPath, plan_pages
     from vswin_cli.cli.overwriting import check_media_names, check_overwrites, check_page_name
@@ -87,7 +92,7 @@ def report(
     from vswin_cli.storage.files import check_spares
 
     output = OutputPath.parse(out)
-    sources = report_sources(timelines, scores or [], video or [])
+    sources = report_sources(timelines, scores or [], video or [], quiet=quiet)
     pages = plan_pages(output, [source.timeline.video.uri for source in sources])
     check_spares(pages, [*timelines, *(scores or []), *(source.video for source in sources)])
     check_media_names([("--out", pages[0])])
@@ -102,7 +107,7 @@ def report(
 
 
 def report_sources(
-    timelines: list[Path], scores: list[Path], videos: list[Path]
+    timelines: list[Path], scores: list[Path], videos: list[Path], *, quiet: bool = False
 ) -> list[ReportSource]:
     """Match each timeline with its scores and its video.
 
@@ -113,9 +118,7 @@ def report_sources(
     from vswin_cli.cli.find_video import find_video
     from vswin_cli.report import ReportSource
 
-    found: list[tuple[Timeline, Path | None, Path]] = [
-        (timeline, kept, path) for path in timelines for timeline, kept in _read(path)
-    ]
+    found = [one for path in timelines for one in _read(path, quiet=quiet)]
     for name, given in (("--scores", scores), ("--video", videos)):
         if given and len(given) != len(found):
             raise OptionError(
@@ -124,20 +127,21 @@ def report_sources(
             )
     return [
         ReportSource(
-            timeline,
-            scores=scores[i] if scores else kept,
-            video=_existing(videos[i]) if videos else find_video(timeline, path),
+            one.timeline,
+            scores=scores[i] if scores else one.scores,
+            video=_existing(videos[i]) if videos else find_video(one.timeline, one.path),
         )
-        for i, (timeline, kept, path) in enumerate(found)
+        for i, one in enumerate(found)
     ]
 
 
-def _read(path: Path) -> list[tuple[Timeline, Path | None]]:
-    """Read the timelines of a file, each with the file itself if it holds scores.
+def _read(path: Path, *, quiet: bool) -> list[SavedResult]:
+    """Read the timelines of a file, a folder or a batch, each with its scores if there are any.
 
     Raises:
         SourceError: it cannot be read, or is the video itself.
     """
+    from vswin_cli.cli.saved_results import SavedResult, batch_results, timeline_files
     from vswin_cli.storage.sources import VIDEO_SUFFIXES
     from vswin_cli.timeline.files import read_timelines
     from vswin_cli.timeline.score_files import load_track
@@ -147,11 +151,16 @@ def _read(path: Path) -> list[tuple[Timeline, Path | None]]:
             f"{path} looks like a video; a report needs a timeline",
             hint=f"`vswin tag {path} --report {path.with_suffix('.html').name}` does both",
         )
+    kept = batch_results(path, quiet=quiet)
+    if kept is not None:
+        return kept
+    if is_folder(path):
+        return [one for file in timeline_files(path) for one in _read(file, quiet=quiet)]
     if _is_archive(path):
         track, timeline = load_track(path)
         track.close()
-        return [(timeline, path)]
-    return [(timeline, None) for timeline in read_timelines(path)]
+        return [SavedResult(timeline, path, path)]
+    return [SavedResult(timeline, None, path) for timeline in read_timelines(path)]
 
 
 def _is_archive(path: Path) -> bool:
