@@ -54,6 +54,7 @@ _MARKS = (  # at the beginning of formats that name their author, and headers of
     re.compile(r"path,label,start,end,score,video,source_start,source_end,mode,early_seconds\n"),
     re.compile(r"ffconcat version 1\.0\n# made by vswin\n"),
     re.compile(r"path,label,rank,predicted,score,problem\n"),
+    re.compile(r";FFMETADATA1\n; written by vswin\n|<\?xml[^>]*>\s*<!-- written by vswin -->"),
     re.compile(r'<\?xml[^>]*>\s*<ANNOTATION_DOCUMENT AUTHOR="vswin"'),
     re.compile(r'<\?xml(?s:.){,4000}?<event name="vswin"'),
     re.compile(r'\{\s*"OTIO_SCHEMA"(?s:.)*?"vswin": \{'),

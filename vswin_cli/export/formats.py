@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vswin_cli.errors import OptionError
-from vswin_cli.export import annotation, editorial, subtitles, tabular, workbook
+from vswin_cli.export import annotation, chapters, editorial, subtitles, tabular, workbook
 from vswin_cli.export.naming import video_ids
 from vswin_cli.export.timecodes import EditRate, edit_rate, own_rate
 from vswin_cli.timeline.record import Notice, Timeline
@@ -77,6 +77,20 @@ FORMATS: Mapping[str, Format] = {
             ".meta.vtt",
             "WebVTT, JSON in each cue",
             subtitles.vtt_metadata,
+            is_played=True,
+        ),
+        Format(
+            "ffmetadata",
+            ".ffmeta",
+            "chapters for ffmpeg",
+            chapters.ffmetadata,
+            is_played=True,
+        ),
+        Format(
+            "matroska-chapters",
+            ".chapters.xml",
+            "chapters for mkvmerge",
+            chapters.matroska_chapters,
             is_played=True,
         ),
         Format(

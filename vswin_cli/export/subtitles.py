@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Callable, Sequence
 
+from vswin_cli.export.disjoint import disjoint_parts, span
 from vswin_cli.export.naming import caption
-from vswin_cli.export.timecodes import clock, milliseconds
+from vswin_cli.export.timecodes import clock
 from vswin_cli.storage import json_records
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.segments import Segment
@@ -22,9 +22,10 @@ def srt(timelines: Sequence[Timeline]) -> str:
     become consecutive cues with one line per label.
     """
     (timeline,) = timelines
+    parts = disjoint_parts(timeline.segments, _arrow_shortened, "\n")
     cues = [
         f"{number}\n{clock(start / 1000, ',')} --> {clock(end / 1000, ',')}\n{text}\n"
-        for number, (start, end, text) in enumerate(_flat_cues(timeline.segments), 1)
+        for number, (start, end, text) in enumerate(parts, 1)
     ]
     return "\n".join(cues)
 
@@ -45,43 +46,14 @@ def _vtt(timeline: Timeline, text_of: Callable[[Segment], str]) -> str:
     cues = [
         f"{number}\n{clock(start / 1000)} --> {clock(end / 1000)}\n{text_of(segment)}\n"
         for number, segment in enumerate(timeline.segments, 1)
-        for start, end in [_span(segment)]
+        for start, end in [span(segment)]
     ]
     return "\n".join(["WEBVTT\n", *cues])
 
 
-def _span(segment: Segment) -> tuple[int, int]:
-    """Return start and end in milliseconds, at least one apart.
-
-    Both edges are rounded on their own, so that a segment that ends where the next begins still
-    does so after rounding; a rounded length would leave gaps or overlaps of a millisecond.
-    """
-    start = milliseconds(segment.start_seconds)
-    return start, max(start + 1, milliseconds(segment.end_seconds))
-
-
-def _flat_cues(segments: Sequence[Segment]) -> list[tuple[int, int, str]]:
-    """Cut overlapping segments into disjoint (start, end, lines), in milliseconds.
-
-    Neighbours with the same lines become one cue.
-    """
-    waiting = [(*_span(segment), segment) for segment in segments]  # sorted by start
-    edges = sorted({edge for start, end, _ in waiting for edge in (start, end)})
-    holding: list[tuple[int, int, Segment]] = []
-    cues: list[tuple[int, int, str]] = []
-    begun = 0
-    # Between two neighbouring edges the set of segments does not change: one cue each.
-    for start, end in itertools.pairwise(edges):
-        while begun < len(waiting) and waiting[begun][0] <= start:
-            holding.append(waiting[begun])
-            begun += 1
-        holding = [item for item in holding if item[1] > start]
-        text = "\n".join(caption(segment).replace("-->", "->") for _, _, segment in holding)
-        if text and cues and cues[-1][1:] == (start, text):
-            cues[-1] = (cues[-1][0], end, text)
-        elif text:
-            cues.append((start, end, text))
-    return cues
+def _arrow_shortened(segment: Segment) -> str:
+    """Return the caption without `-->`, which would be parsed as a timing line."""
+    return caption(segment).replace("-->", "->")
 
 
 def _escaped(text: str) -> str:
