@@ -136,7 +136,8 @@ def test_loading_and_exporting_need_neither_torch_nor_a_decoder(tmp_path, track)
         "from vswin_cli.export import write_timeline, FORMATS\n"
         "track, header = load_track(pathlib.Path(sys.argv[1]))\n"
         "with track: one = with_segments(header, track, SegmentOptions())\n"
-        "for name in FORMATS: write_timeline(one, name, sys.stdout)\n"
+        "texts = [name for name, kind in FORMATS.items() if not kind.is_binary]\n"
+        "for name in texts: write_timeline(one, name, sys.stdout)\n"
         "heavy = {'torch', 'av', 'huggingface_hub', 'rich', 'typer'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
