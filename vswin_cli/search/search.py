@@ -1,7 +1,7 @@
 """Search an index for the moments that are most like a query.
 
 Up to a size, every window is compared with the query. In a larger index the features of clips are
-compared first, and the query is then moved step by step over the neighbourhood of the best ones.
+compared first, and the query is then moved step by step over the steps near the best ones.
 """
 
 from __future__ import annotations

@@ -130,7 +130,7 @@ def _full_path(path: Path) -> str:
     """Make a path absolute, without `..` and with its symbolic links as they are named."""
     full = os.path.abspath(path)  # noqa: PTH100  # `resolve` follows links
     # After a linked folder `..` is not the folder that the text suggests: then it is kept. A null
-    # byte makes `realpath` fail; such a path leads nowhere, and opening it tells so.
+    # byte makes `realpath` fail; such a path leads nowhere, and opening it fails.
     with suppress(ValueError):
         if os.path.realpath(full) == os.path.realpath(path):
             return full

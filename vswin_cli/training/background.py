@@ -19,7 +19,7 @@ __all__ = ["NO_BACKGROUND", "UNLABELLED", "add_background"]
 UNLABELLED = "unlabelled"
 NO_BACKGROUND = "none"
 
-_MARGIN_SECONDS = 0.5  # kept from labelled parts, as nobody sets edges more exactly
+_MARGIN_SECONDS = 0.5  # kept from labelled parts, as edges set by hand are no more exact
 _LONGEST_SECONDS = 10.0
 _SHORTEST_SECONDS = 1.0
 _NO_BACKGROUND_NOTE = (

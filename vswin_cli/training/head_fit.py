@@ -18,6 +18,7 @@ from vswin_cli.training.progress import OnTraining, TrainingProgress, no_progres
 from vswin_cli.training.records import BACKGROUND, Example, check_labels
 from vswin_cli.training.selection import ChosenHead, choose_head, count_fits, usual_head
 from vswin_cli.training.split import given_split, make_folds
+from vswin_cli.training.trained_card import classes_of
 
 __all__ = ["FittedHead", "HeadOptions", "Sides", "fit_measured"]
 
@@ -127,7 +128,7 @@ def fit_measured(
     Raises:
         SourceError: one class only, or labels that differ only in spelling.
     """
-    labels = _classes(check_labels(examples), examples, options)
+    labels = classes_of(check_labels(examples), examples, multi_label=options.multi_label)
     sides = Sides.of(examples, options)
     rows = _rows(examples, labels, features, options.activation)
     chosen = _choose(rows, sides, on_progress)
@@ -139,14 +140,6 @@ def fit_measured(
     measures = measure(scores, targets, labels, one_label=one, method=method)
     onset = advise_onset(scores, targets, labels)
     return FittedHead(tuple(examples), labels, sides, chosen, measures, onset)
-
-
-def _classes(
-    labels: tuple[str, ...], examples: Sequence[Example], options: HeadOptions
-) -> tuple[str, ...]:
-    """Return the classes of the head: with softmax, background is one of them."""
-    has_background = any(not each.labels for each in examples)
-    return (*labels, BACKGROUND) if has_background and not options.multi_label else labels
 
 
 def _can_be_held_out(examples: Sequence[Example]) -> bool:

@@ -89,7 +89,7 @@ class SoftwareRangeDecoder:
         """
         for frame, until in range_frames(self._reader, begin_seconds, end_seconds):
             # A decoder keeps the colour tags of an earlier part of a joined video where a later one
-            # has none. Only one that decodes all of it knows which these are.
+            # has none. They are known only where all of the video is decoded.
             if frame.frame is not None and colour_tags(frame.frame) != self._colours:
                 raise UnsoundRangeError("other colours than at the start of the video")
             yield self._scaled(frame, until)
