@@ -1,9 +1,10 @@
 """Choose between our CUDA kernels and plain PyTorch: the only place where that is decided.
 
 The kernels serve float16, bfloat16 and TF32, without gradients; exact float32 stays with PyTorch.
-They are compiled on the user's machine by a compiler version that they were not tested with. So each
-network runs a small input both ways before its first use of the kernels, and stays with PyTorch, with one
-warning, if the results disagree or anything fails. `VSWIN_NATIVE=0` turns the kernels off.
+They are compiled on the user's machine by a compiler version that they were not tested with. So
+each network runs a small input both ways before its first use of the kernels, and stays with
+PyTorch, with one warning, if the results disagree or anything fails. `VSWIN_NATIVE=0` turns the
+kernels off.
 """
 
 from __future__ import annotations
