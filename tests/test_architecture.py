@@ -24,7 +24,7 @@ ORDER = [  # a package imports from itself and from rows above its own
     {"cutting", "training"},
     {"cli"},
 ]
-HEAVY = {"torch", "av", "ray", "huggingface_hub", "fsspec", "safetensors"}
+HEAVY = {"torch", "av", "ray", "huggingface_hub", "fsspec", "safetensors", "matplotlib"}
 HEAVY_AT_TOP = {  # what a package may import with its modules; elsewhere only inside functions
     "models": {"torch", "safetensors"},
     "video": {"av"},

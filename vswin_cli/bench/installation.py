@@ -37,7 +37,14 @@ _CODECS = (
     *("h264", "hevc", "vp8", "vp9", "av1", "mpeg2video", "mpeg4", "mjpeg", "prores", "dnxhd"),
     *("vc1", "wmv3", "theora", "dvvideo", "ffv1"),
 )
-_EXTRAS = {"parquet": "pyarrow", "ray": "ray", "s3": "s3fs", "gcs": "gcsfs"}
+_EXTRAS = {
+    "parquet": "pyarrow",
+    "plots": "matplotlib",
+    "ray": "ray",
+    "s3": "s3fs",
+    "gcs": "gcsfs",
+    "xlsx": "xlsxwriter",
+}
 _HEAD_SIZE = 32  # of every published network
 _LEAST_FREE_BYTES = 2 << 30  # a large checkpoint and its converted copy
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from vswin_cli.cli import console
@@ -10,7 +10,7 @@ from vswin_cli.storage.humanize import counted
 from vswin_cli.storage.json_records import clean_json, to_json
 
 if TYPE_CHECKING:
-    from vswin_cli.evaluation.accuracy import Failure
+    from vswin_cli.evaluation.accuracy import Failure, Rate
     from vswin_cli.evaluation.comparison import ComparisonReport, Difference, VideoComparison
     from vswin_cli.evaluation.detection import DetectionReport
     from vswin_cli.evaluation.events import F1Report
@@ -78,21 +78,42 @@ def topk_text(report: TopkReport) -> str:
     head = [
         f"{report.model}: {report.top1.total:,} of {counted(report.num_videos, 'video')}",
         f"protocol    {report.protocol}: {report.description}; {report.precision}",
-        f"top-1       {report.top1}",
-        f"top-5       {report.top5}",
+        *(f"{f'top-{k}':11} {rate}" for k, rate in _top_rates(report)),
         f"per class   {100 * report.mean_class_accuracy:.2f} % top-1, mean over classes",
+        *_ranking(report),
         *_published(report.model),
     ]
     mistakes = [
         f"{confusion.count} of {confusion.of}  {confusion.truth} taken for {confusion.predicted}"
         for confusion in report.confusions
     ]
+    classes = [
+        f"{_percent(one.rate.share)}  {one.label} ({one.rate.hits} of {one.rate.total})"
+        for one in sorted(report.classes, key=lambda one: (one.rate.share, one.label))
+    ]
     return _page(
         head,
+        ("top-1 by class, lowest first", classes),
         ("commonest mistakes", mistakes),
         _problems("damaged, but scored", report.damaged),
         _problems("failed and left out", report.failures),
     )
+
+
+def _top_rates(report: TopkReport) -> Iterator[tuple[int, Rate]]:
+    """Yield k and accuracy, of the report's own k or else of 1 and 5."""
+    yield from ((one.k, one.rate) for one in report.top)
+    if not report.top:
+        yield from ((1, report.top1), (5, report.top5))
+
+
+def _ranking(report: TopkReport) -> Iterator[str]:
+    """Yield average precision and calibration error, as far as they are known."""
+    if report.mean_average_precision is not None:
+        mean = f"{100 * report.mean_average_precision:.2f} %"
+        yield f"ranking     {mean} average precision, mean over classes"
+    if report.reliability:
+        yield f"reliability {100 * report.calibration_error:.2f} % expected calibration error (ECE)"
 
 
 def _published(model: str) -> list[str]:

@@ -25,6 +25,7 @@ __all__ = [
     "ModelOption",
     "OnsetOption",
     "OutOption",
+    "PlotsOption",
     "QuietOption",
     "ReportOption",
     "RootOption",
@@ -144,6 +145,14 @@ ReportOption = Annotated[
     str | None,
     output_option(
         "--report", metavar="FILE|FOLDER", help="Also write a report to open in a browser (HTML)."
+    ),
+]
+PlotsOption = Annotated[
+    Path | None,
+    output_option(
+        "--plots",
+        metavar="FOLDER",
+        help="Folder for figures as PNG and SVG (extra `plots`: matplotlib).",
     ),
 ]
 StrictOption = Annotated[

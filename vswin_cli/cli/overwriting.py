@@ -2,7 +2,7 @@
 
 Its own results are recognised by their content, so that the same command can be run again; any
 other existing file is replaced only with `--force`. A result may not be named like a video, an
-image or sound, whether the file exists or not.
+image or sound, whether the file exists or not; figures have names of their own.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ MEDIA_SUFFIXES = VIDEO_SUFFIXES | {f".{name}" for name in f"{_IMAGES} {_SOUNDS}"
 
 _HEAD_BYTES = 1 << 20
 _WORKBOOK = "docProps/core.xml"
-_FEATURES = "metadata.npy"  # NumPy keeps text as UTF-32
+_METADATA = "metadata.npy"  # NumPy keeps text as UTF-32
+_SCHEMAS = [f'"vswin.{name}/'.encode("utf-32-le") for name in ("features", "topk-scores")]
+_PNG, _PNG_AUTHOR = b"\x89PNG\r\n\x1a\n", b"tEXtSoftware\0vswin"
 _METADATA_BYTES = 1000
 _FOOTER_BYTES = 1 << 16
 _UNREADABLE = (  # what reading a damaged file raises; foreign archives may be anything
@@ -54,6 +56,9 @@ _MARKS = (  # at the beginning of formats that name their author, and headers of
     re.compile(r"path,label,start,end,score,video,source_start,source_end,mode,early_seconds\n"),
     re.compile(r"ffconcat version 1\.0\n# made by vswin\n"),
     re.compile(r"path,label,rank,predicted,score,problem\n"),
+    re.compile(r'path,label,rank,"?score of '),
+    re.compile(r"true \\ predicted,"),
+    re.compile(r"<\?xml(?s:.){,2000}?<dc:creator>\s*<cc:Agent>\s*<dc:title>vswin</dc:title>"),
     re.compile(r";FFMETADATA1\n; written by vswin\n|<\?xml[^>]*>\s*<!-- written by vswin -->"),
     re.compile(r'<\?xml[^>]*>\s*<ANNOTATION_DOCUMENT AUTHOR="vswin"'),
     re.compile(r'<\?xml(?s:.){,4000}?<event name="vswin"'),
@@ -144,6 +149,8 @@ def is_own_file(path: Path) -> bool:
             if head[:4] == b"PAR1":  # Parquet keeps its metadata at the end
                 file.seek(max(0, path.stat().st_size - _FOOTER_BYTES))
                 return b'"vswin.features/' in file.read()
+            if head.startswith(_PNG):
+                return _PNG_AUTHOR in head[:_METADATA_BYTES]
         # The last character of the head may be cut.
         text = codecs.getincrementaldecoder("utf-8-sig")().decode(head, final=is_all)
     except _UNREADABLE:
@@ -156,12 +163,13 @@ def is_own_file(path: Path) -> bool:
 
 
 def _is_own_archive(archive: zipfile.ZipFile) -> bool:
-    """Recognise a workbook by its author, scores by `meta.json`, features by `metadata`."""
+    """Recognise a workbook by its author, scores by `meta.json`, others by `metadata`."""
     if _WORKBOOK in archive.namelist():
         with archive.open(_WORKBOOK) as text:
             return b"<dc:creator>vswin<" in text.read(_METADATA_BYTES)
-    if _FEATURES in archive.namelist():
-        with archive.open(_FEATURES) as text:
-            return '"vswin.features/'.encode("utf-32-le") in text.read(_METADATA_BYTES)
+    if _METADATA in archive.namelist():
+        with archive.open(_METADATA) as text:
+            head = text.read(_METADATA_BYTES)
+            return any(schema in head for schema in _SCHEMAS)
     with archive.open("meta.json") as meta:
         return b'"vswin.scores/' in meta.read(200)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,9 +16,10 @@ from vswin_cli.cli import console
 from vswin_cli.cli.evaluation_text import topk_text, write_report
 from vswin_cli.cli.model_choice import ModelChoice, make_engine
 from vswin_cli.cli.option_groups import ExactEngineChoice, with_option_groups
-from vswin_cli.cli.options import ForceOption, JsonOption, QuietOption, RootOption
+from vswin_cli.cli.options import JsonOption, QuietOption, RootOption
+from vswin_cli.cli.topk_outputs import TopkOutputs
 from vswin_cli.config import EngineOptions
-from vswin_cli.errors import SOME_FAILED, SourceError
+from vswin_cli.errors import SOME_FAILED, OptionError, SourceError
 from vswin_cli.storage.humanize import counted
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["topk"]
 
 _MOST_WORKERS = 8
+_TOP = "1,5"
 
 
 @with_option_groups
@@ -53,14 +54,10 @@ def topk(
         ),
     ] = None,
     root: RootOption = None,
-    predictions: Annotated[
-        Path | None,
-        typer.Option(
-            "--predictions",
-            metavar="FILE",
-            help="CSV file for the predictions, one line per video.",
-        ),
-    ] = None,
+    top: Annotated[
+        str,
+        typer.Option("--top", metavar="LIST", help="Values of k for top-k accuracy: 1,5,10."),
+    ] = _TOP,
     num_confusions: Annotated[
         int,
         typer.Option(
@@ -70,7 +67,7 @@ def topk(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Ignore the results of earlier runs.")
     ] = False,
-    force: ForceOption = False,
+    outputs: TopkOutputs,
     running: ExactEngineChoice,
     workers: Annotated[
         int | None,
@@ -95,43 +92,43 @@ def topk(
         vswin evaluate topk k400_val.csv --root videos/ --model swin-t-k400
 
         vswin evaluate topk val.csv --weights mine.pth --protocol torchvision --json
+
+        vswin evaluate topk val.csv --top 1,3 --plots plots --save-scores scores.npz
     """
-    from vswin_cli.evaluation.topk import evaluate_videos, summarise
+    from vswin_cli.evaluation.topk import evaluate_videos, parse_top, summarise
     from vswin_cli.evaluation.video_list import read_video_list
 
-    _check_before_loading(videos, protocol, predictions, choice, force=force)
+    ks = parse_top(top)
+    _check_before_loading(videos, protocol, choice, outputs)
     engine, chosen = _prepare(choice, running.options(), protocol, quiet=quiet)
-    listed = read_video_list(videos, engine.model.card.labels, root=root)
+    labels = engine.model.card.labels
+    listed = read_video_list(videos, labels, root=root)
+    if max(ks) >= len(labels) and top != _TOP:
+        console.warn(
+            f"top-{max(ks)} is always right: the model has {counted(len(labels), 'label')}"
+        )
     workers = workers or min(_MOST_WORKERS, os.cpu_count() or 1)
     evaluate = partial(evaluate_videos, engine=engine, protocol=chosen, workers=workers)
     # The log first: where another process runs the same test, its predictions are not truncated.
-    with _log_of(engine, chosen, fresh) as log, _prediction_writer(predictions, engine) as write:
+    with _log_of(engine, chosen, fresh) as log, outputs.prediction_writer(labels) as write:
+        if outputs.needs_scores:
+            _check_scores(listed, log)
         outcomes = _evaluate(listed, log, evaluate, write, quiet=quiet)
-    _finish(summarise(outcomes, engine, chosen, num_confusions=num_confusions), json=json)
+    report = summarise(outcomes, engine, chosen, num_confusions=num_confusions, top=ks)
+    _finish(report, outcomes, outputs, labels, json=json, quiet=quiet)
 
 
 def _check_before_loading(
-    videos: Path,
-    protocol: str | None,
-    predictions: Path | None,
-    choice: ModelChoice,
-    *,
-    force: bool,
+    videos: Path, protocol: str | None, choice: ModelChoice, outputs: TopkOutputs
 ) -> None:
     """Find slips of the pen at once: they should not cost a download first."""
-    from vswin_cli.cli.overwriting import check_media_names, check_overwrites
     from vswin_cli.evaluation.protocols import check_protocol_name
     from vswin_cli.evaluation.reading import read_text
-    from vswin_cli.storage.files import check_destination, check_spares
 
     read_text(videos)
     check_protocol_name(protocol)
     choice.check()
-    if predictions is not None:
-        check_destination(predictions)
-        check_spares([predictions], [videos, *choice.files()])
-        check_media_names([("--predictions", predictions)])
-        check_overwrites([predictions], force=force)
+    outputs.check([videos, *choice.files()])
 
 
 def _prepare(
@@ -157,6 +154,17 @@ def _log_of(engine: Engine, chosen: Protocol, fresh: bool) -> Iterator[ResultsLo
     )
     with open_results_log(test, fresh=fresh) as log:
         yield log
+
+
+def _check_scores(listed: Sequence[LabelledVideo], log: ResultsLog) -> None:
+    """Refuse to go on with outcomes of version 0.1.0 where scores of all classes are needed."""
+    known = [outcome for video in listed if (outcome := log.find(video)) is not None]
+    bare = sum(outcome.all_scores is None for outcome in known)
+    if bare:
+        raise OptionError(
+            f"of {counted(bare, 'video')} an earlier version kept only the five best scores",
+            hint="add --fresh to evaluate them again, or omit --save-scores and --plots",
+        )
 
 
 def _evaluate(
@@ -187,38 +195,23 @@ def _evaluate(
     return outcomes
 
 
-def _finish(report: TopkReport, *, json: bool) -> None:
-    """Print the report; exit with 3 where videos failed."""
+def _finish(
+    report: TopkReport,
+    outcomes: Sequence[Outcome],
+    outputs: TopkOutputs,
+    labels: Sequence[str],
+    *,
+    json: bool,
+    quiet: bool,
+) -> None:
+    """Write what was asked for and print the report; exit with 3 where videos failed."""
     if len(report.failures) == report.num_videos:
         raise SourceError(
             f"no video of the list could be decoded; the first: {report.failures[0].problem}",
             hint="relative paths start from the list's folder, or from --root",
         )
+    # The report first: a full disk must not cost the figures that took hours.
     write_report("topk", report, topk_text, json=json)
+    outputs.write(report, outcomes, labels, quiet=quiet)
     if report.failures:
         raise typer.Exit(SOME_FAILED)
-
-
-@contextmanager
-def _prediction_writer(path: Path | None, engine: Engine) -> Iterator[Callable[[Outcome], None]]:
-    """Yield a function that writes a line per video at once: an interrupted run keeps its lines."""
-    if path is None:
-        yield lambda outcome: None
-        return
-    from vswin_cli.storage.files import writing
-
-    with writing(str(path)), path.open("w", encoding="utf-8", newline="") as file:
-        lines = csv.writer(file, lineterminator="\n")
-        lines.writerow(["path", "label", "rank", "predicted", "score", "problem"])
-
-        names = engine.model.card.labels
-
-        def write(outcome: Outcome) -> None:
-            predicted = names[outcome.best[0]] if outcome.best else ""
-            score = f"{outcome.scores[0]:.6f}" if outcome.scores else ""
-            lines.writerow(
-                [outcome.uri, names[outcome.truth], outcome.rank, predicted, score, outcome.problem]
-            )
-            file.flush()
-
-        yield write

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vswin_cli.errors import VswinError
+from vswin_cli.errors import OptionError, VswinError
 from vswin_cli.evaluation.accuracy import (
     INTERVAL,
     Confusion,
@@ -52,6 +52,7 @@ __all__ = [
     "all_scores",
     "classify",
     "evaluate_videos",
+    "parse_top",
     "summarise",
     "view_logits",
 ]
@@ -148,6 +149,24 @@ def classify(logits: NDArray[np.float32], activation: Activation) -> NDArray[np.
     """Average the scores of all views, (K,): the authors' `average_clips='prob'`."""
     scores = activate(logits, activation)
     return np.asarray(scores.mean(axis=(0, 1)), np.float32)
+
+
+def parse_top(text: str) -> tuple[int, ...]:
+    """Read the values of k for top-k accuracy, such as `1,5,10`; they are sorted.
+
+    Raises:
+        OptionError: not whole numbers from 1.
+    """
+    try:
+        values = sorted({int(part) for part in text.split(",")})
+    except ValueError:
+        values = [0]
+    if values[0] < 1:
+        raise OptionError(
+            f"--top takes whole numbers from 1, got {text!r}",
+            hint="separate them by commas: 1,5,10",
+        )
+    return tuple(values)
 
 
 def summarise(
