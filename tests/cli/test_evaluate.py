@@ -325,3 +325,17 @@ def test_broken_files_end_with_an_error_as_json(pair, capsys):
     code, _, err = call(capsys, "map", pair[0], "/nowhere.csv", "--json")
     assert code == 4
     assert json.loads(err)["error"]["code"] == "SOURCE_NOT_FOUND"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["map", "f1"])
+def test_timelines_are_drawn_but_not_over_the_users_images(command, pair, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    folder = tmp_path / "plots"
+    assert call(capsys, command, *pair, "--plots", folder)[0] == 0
+    code, _, err = call(capsys, command, *pair, "--plots", folder)  # they are ours
+    assert (code, err.splitlines()[-1]) == (0, f"wrote the timelines of 1 video to {folder}")
+    (folder / "timeline-video.png").write_bytes(b"precious")
+    assert call(capsys, command, *pair, "--plots", folder)[0] == 8
+    assert (folder / "timeline-video.png").read_bytes() == b"precious"
+    assert call(capsys, command, *pair, "--plots", folder, "--force")[0] == 0

@@ -9,14 +9,15 @@ import typer
 
 from vswin_cli.cli import console
 from vswin_cli.cli.evaluation_text import comparison_text, detection_text, f1_text, write_report
-from vswin_cli.cli.options import DeviceOption, JsonOption, QuietOption
+from vswin_cli.cli.options import DeviceOption, ForceOption, JsonOption, PlotsOption, QuietOption
 from vswin_cli.cli.topk import topk
 from vswin_cli.cli.typer_command import Command, Group
 from vswin_cli.cli.windows import windows
 from vswin_cli.config import EngineOptions
+from vswin_cli.storage.humanize import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from vswin_cli.evaluation.annotations import Annotations
 
@@ -74,6 +75,8 @@ def map_(
     ] = "0.5:0.95:0.05",
     subset: SubsetOption = None,
     label_map: LabelMapOption = None,
+    plots: PlotsOption = None,
+    force: ForceOption = False,
     json: JsonOption = False,
 ) -> None:
     """Mean average precision of segments, as the ActivityNet benchmark computes it.
@@ -85,13 +88,17 @@ def map_(
         vswin evaluate map timelines.jsonl activity_net.v1-3.json --subset validation
 
         vswin evaluate map results.json truth.csv --tiou 0.3:0.7:0.1
+
+        vswin evaluate map timelines.jsonl truth.csv --plots plots
     """
     from vswin_cli.evaluation.detection import detection_map, parse_thresholds
 
     thresholds = parse_thresholds(tiou)
     found, wanted = _read_pair(prediction, truth, subset, label_map)
+    draw = _plotter(plots, found, wanted, force=force)
     report = detection_map(found, wanted, thresholds)
     write_report("map", report, detection_text, json=json)
+    draw()
 
 
 @evaluate.command("f1", cls=Command)
@@ -139,6 +146,8 @@ def f1(
     ] = None,
     subset: SubsetOption = None,
     label_map: LabelMapOption = None,
+    plots: PlotsOption = None,
+    force: ForceOption = False,
     json: JsonOption = False,
 ) -> None:
     """Segmental F1, edit score, accuracy over time, and F1 of events with a collar.
@@ -148,7 +157,7 @@ def f1(
     Examples:
         vswin evaluate f1 movie.json truth.csv
 
-        vswin evaluate f1 timelines.jsonl truth.csv --collar 0.5 --json
+        vswin evaluate f1 timelines.jsonl truth.csv --collar 0.5 --plots plots
 
         vswin evaluate f1 cuts.csv truth.csv --moment cut --collar 0.15 --ignore doubtful
     """
@@ -160,12 +169,14 @@ def f1(
     overlaps, limits = parse_thresholds(overlap), Collar(collar, collar_share)
     special = SpecialLabels(frozenset(moment or ()), ignore)
     found, wanted = _read_pair(prediction, truth, subset, label_map, ignore)
+    draw = _plotter(plots, found, wanted, force=force)
     without = {*special.moments, *([ignore] if ignore is not None else [])}
     check_labels_known(without, found, wanted)
     states, true_states = found.without(without), wanted.without(without)
     segments = segmental_report(states, true_states, overlaps) if true_states.labels else None
     events = event_report(found, wanted, limits, special)
     write_report("f1", F1Report(segments, events), f1_text, json=json)
+    draw()
 
 
 @evaluate.command("compare", cls=Command)
@@ -244,6 +255,32 @@ def _tag(
         with console.progress(choice.reference, quiet=quiet) as on_progress:
             timeline = analyze_video(source, engine, on_progress=on_progress)
         yield annotations_of([timeline], choice.reference)
+
+
+def _plotter(
+    folder: Path | None, found: Annotations, wanted: Annotations, *, force: bool
+) -> Callable[[], None]:
+    """Check that timelines can be drawn, and return what draws them.
+
+    Raises:
+        OptionError: the name is that of an image, or matplotlib is missing.
+        OutputError: a file is there that vswin did not write, or nothing can be written there.
+    """
+    if folder is None:
+        return lambda: None
+    from vswin_cli.cli.topk_outputs import check_plots
+    from vswin_cli.evaluation.timeline_plots import plan_timelines, plot_timelines
+
+    figures = plan_timelines(found, wanted)
+    check_plots(folder, [one.name for one in figures], force=force)
+
+    def draw() -> None:
+        plot_timelines(folder, figures)
+        all_ = len(wanted.videos)
+        rest = f", those of {all_:,} that agree least" if len(figures) < all_ else ""
+        console.note(f"wrote the timelines of {counted(len(figures), 'video')} to {folder}{rest}")
+
+    return draw
 
 
 def _read_pair(
