@@ -43,6 +43,16 @@ def test_clips_lie_anywhere_within_an_example(video, pool, span, start, first):
     assert read_indices(frames) == list(range(first, first + 8))
 
 
+@pytest.mark.slow
+def test_one_decoder_process_serves_all_examples(video):
+    with DecoderPool() as pool:
+        reader = ClipReader(SPEC, pool)
+        for start in (0.0, 0.5, 1.0):
+            reader.read(Example(video, ("a",)), start)
+        (process,) = pool._idle
+        assert process.num_served == 4  # the first time also for the length of the video
+
+
 def test_an_example_shorter_than_a_clip_is_repeated(video, pool):
     frames = ClipReader(SPEC, pool).read(Example(video, ("a",), 1.0, 1.5), 0.7)
     assert read_indices(frames) == [10, 11, 12, 13, 14, 10, 11, 12]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 
@@ -19,14 +20,15 @@ from vswin_cli.training.records import Example
 from vswin_cli.video.clips import open_clips
 from vswin_cli.video.decode_options import DecodeOptions
 from vswin_cli.video.decoder_pool import DecoderPool
-from vswin_cli.video.probe import inspect
-from vswin_cli.video.sampling import UNIFORM_CLIP_SECONDS
+from vswin_cli.video.sampling import UNIFORM_CLIP_SECONDS, SamplingPlan
+from vswin_cli.video.stream import open_video
 
 __all__ = ["ClipReader", "read_ahead"]
 
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 _MARGIN_TICKS = 2  # behind a clip, so that a late frame does not leave it short
+_START = SamplingPlan(num_frames=2, stride=2, short_side=32, end_seconds=0.1)
 
 
 class ClipReader:
@@ -73,8 +75,13 @@ class ClipReader:
             return example.end_seconds
         place = example.source.place
         if place not in self._ends:
-            info = inspect(example.source).info
-            self._ends[place] = info.declared_duration_seconds or self.clip_seconds
+            decode = DecodeOptions(threads=1)
+            with open_video(example.source, _START, decode, pool=self._pool) as stream:
+                declared = stream.info.declared_duration_seconds
+                with suppress(SourceError):  # a damaged start says nothing about the rest
+                    for _ in stream:  # to the end, as below
+                        pass
+            self._ends[place] = declared or self.clip_seconds
         return self._ends[place]
 
     def _clip_at(self, source: VideoSource, begin: float, end: float) -> NDArray[np.uint8]:
