@@ -1,6 +1,7 @@
 """Pages from what a batch kept: a real small batch, then the command."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from tests.support.reports import content_of
 from tests.support.videos import VideoRecipe, make_video
 from vswin_cli.cli.app import run
+from vswin_cli.cli.saved_results import batch_results
 from vswin_cli.errors import SourceError
 
 pytestmark = pytest.mark.slow
@@ -78,3 +80,93 @@ def test_a_table_without_its_journal_and_an_empty_folder_are_refused(finished, t
     assert run(["report", str(tmp_path / "empty"), *out]) == SourceError.exit_code
     assert "no timelines in" in capsys.readouterr().err
     assert not (tmp_path / "page.html").exists()
+
+
+@pytest.mark.parametrize("place", ["results.csv", "", ".results.vswin"])
+def test_export_and_segment_read_a_finished_batch(finished, tmp_path, capsys, place):
+    source = str(finished / place)
+    assert run(["export", source, "-f", "srt", "-o", f"{tmp_path}/srt/", "-q"]) == 0
+    assert sorted(one.name for one in (tmp_path / "srt").iterdir()) == ["a.srt", "b.srt"]
+    assert run(["segment", source, "--onset", "0.99", "-o", str(tmp_path / "high.csv"), "-q"]) == 0
+    assert run(["export", source, "-o", str(tmp_path / "same.csv"), "-q"]) == 0
+    assert (tmp_path / "same.csv").read_text() == (finished / "results.csv").read_text()
+    assert (tmp_path / "high.csv").read_text() != (finished / "results.csv").read_text()
+
+
+def test_segment_needs_scores(finished, tmp_path, capsys):
+    bare = tmp_path / "bare"
+    shutil.copytree(finished, bare)
+    shutil.rmtree(bare / ".results.vswin" / "scores")
+    for entry in (bare / ".results.vswin" / "entries").iterdir():
+        document = json.loads(entry.read_text())
+        document["scores"] = None
+        entry.write_text(json.dumps(document))
+    capsys.readouterr()
+    assert run(["segment", str(bare / "results.csv"), "-q"]) == SourceError.exit_code
+    assert "has no scores" in capsys.readouterr().err
+
+
+def test_results_are_never_replaced_by_what_is_made_of_them(finished, tmp_path, capsys):
+    folder = tmp_path / "timelines"
+    folder.mkdir()
+    assert run(["export", str(finished), "-f", "json", "-o", f"{folder}/", "-q"]) == 0
+    before = {one: one.read_bytes() for one in folder.iterdir()}
+    assert run(["export", str(folder), "-f", "json", "-o", f"{folder}/", "-q"]) == 2
+    assert "is an input" in capsys.readouterr().err
+    assert {one: one.read_bytes() for one in folder.iterdir()} == before
+
+
+def test_a_folder_lists_a_video_once_however_often_it_was_saved(finished, tmp_path, capsys):
+    folder = tmp_path / "saved"
+    folder.mkdir()
+    for place in ("first", "second"):
+        run(["export", str(finished), "-f", "json", "-o", f"{folder}/{place}/", "-q"])
+    # The scores of the third video are still there, though no longer its row in the table.
+    shutil.copytree(finished / ".results.vswin" / "scores", folder / "scores")
+    out = tmp_path / "page.html"
+    assert run(["report", str(folder), "-o", str(out), "--no-thumbnails"]) == 0
+    pages = sorted((tmp_path / "page-videos").iterdir())
+    assert [page.name for page in pages] == ["a.html", "b.html", "gone.html"]
+    assert all(content_of(page.read_text())["track"] for page in pages)
+    assert run(["segment", str(folder), "-f", "csv", "-q"]) == 0
+    assert {row.split(",")[0] for row in capsys.readouterr().out.splitlines()[1:]} == {
+        str(finished / "videos" / f"{name}.mp4") for name in ("a", "b", "gone")
+    }
+
+
+def test_a_journal_without_tables_lists_a_moved_video_once(finished, tmp_path):
+    folder = tmp_path / "moved"
+    shutil.copytree(finished, folder)
+    (folder / "results.files.csv").unlink()
+    (folder / "results.csv").unlink()
+    entries = folder / ".results.vswin" / "entries"
+    document = next(
+        one for one in map(json.loads, (path.read_text() for path in entries.iterdir()))
+        if one["uri"].endswith("/a.mp4")
+    )  # fmt: skip
+    document |= {"uri": str(tmp_path / "before" / "a.mp4"), "entry": "0" * 24}
+    document["timeline"]["video"]["uri"] = document["uri"]
+    (entries / f"{document['entry']}.json").write_text(json.dumps(document))
+    found = [one.timeline.video.uri for one in batch_results(folder / ".results.vswin", quiet=True)]
+    assert sorted(found) == [
+        str(finished / "videos" / f"{name}.mp4") for name in ("a", "b", "gone")
+    ]
+
+
+def test_another_format_elsewhere_takes_the_results_of_an_earlier_batch(finished, capsys):
+    """Nothing is decoded: with every byte of the videos lost, the results are the same."""
+    videos = finished / "videos"
+    for name in ("a", "b"):
+        path = videos / f"{name}.mp4"
+        status, size = path.stat(), path.stat().st_size
+        path.write_bytes(bytes(size))
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    command = ["batch", str(videos), "-m", "camera-motion", "-f", "srt"]
+    capsys.readouterr()
+    assert run([*command, "-o", f"{finished / 'subtitles'}/"]) == 3
+    assert "2 results of an earlier batch taken from" in capsys.readouterr().err
+    assert run(["export", str(finished), "-f", "srt", "-o", f"{finished / 'other'}/", "-q"]) == 0
+    for name in ("a.srt", "b.srt"):
+        made = (finished / "subtitles" / name).read_text()
+        assert made == (finished / "other" / name).read_text()
+    assert run([*command, "-o", f"{finished / 'again'}/", "--no-resume", "-q"]) == 4

@@ -6,6 +6,8 @@ options and weights. Other thresholds, or another name for the file, need new se
 Entries of the journal are named after full paths. If a folder with videos and results was moved as
 a whole, entries are found by the paths that its files had before: the journal records in which
 folders it has been.
+
+Another batch nearby may have tagged the same files, into another format: its results count as well.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
@@ -23,6 +26,7 @@ from vswin_cli.batch.inputs import BatchInput, entry_name
 from vswin_cli.batch.job import Task
 from vswin_cli.batch.journal import Journal, unlink_link
 from vswin_cli.batch.outcome import Outcome
+from vswin_cli.batch.target import FOLDER_STEM, Target
 from vswin_cli.errors import SourceError, SourceNotFoundError
 from vswin_cli.storage.files import replacing_binary, replacing_text, writing
 from vswin_cli.storage.humanize import counted
@@ -31,10 +35,27 @@ from vswin_cli.timeline.record import Timeline, with_segments
 from vswin_cli.timeline.score_files import load_track
 from vswin_cli.timeline.scores import ScoreTrack
 
-__all__ = ["EarlierResults"]
+__all__ = ["EarlierResults", "other_journals"]
 
 _MAX_FORMER_FOLDERS = 8
 _ENTRIES_TO_LOOK_AT = 20
+
+
+def other_journals(target: Target) -> list[Path]:
+    """List the journals of other batches nearby, which may have results of the same videos.
+
+    Those beside the results, in the folder above, and in folders of results beside.
+    """
+    if target.address is not None:
+        return []
+    around = target.folder.absolute().parent if target.is_folder else target.folder.absolute()
+    found = [
+        *target.folder.absolute().glob(".*.vswin"),
+        *around.glob(".*.vswin"),
+        *around.glob(f"*/.{FOLDER_STEM}.vswin"),
+    ]
+    own = target.state.absolute()
+    return [one for one in dict.fromkeys(found) if one != own and (one / "entries").is_dir()]
 
 
 class EarlierResults:
@@ -46,6 +67,7 @@ class EarlierResults:
         retry_failed: whether failures do not count.
         needs_scores: whether a result counts only with its score file.
         on_note: called with notes for the user.
+        others: journals of other batches, in which missing results are looked up.
     """
 
     def __init__(
@@ -56,8 +78,11 @@ class EarlierResults:
         retry_failed: bool,
         needs_scores: bool,
         on_note: Callable[[str], None],
+        others: Sequence[Journal] = (),
     ) -> None:
         self._journal = journal
+        self._others = others
+        self._num_by_other: Counter[str] = Counter()
         self._task = task
         self._retry_failed = retry_failed
         self._needs_scores = needs_scores
@@ -73,7 +98,10 @@ class EarlierResults:
 
     def outcome(self, item: BatchInput) -> Outcome | None:
         """Return the outcome of an input; `None` if it has to be done."""
-        old = self._find(item)
+        return self._valid(self._find(item), item) or self._outcome_of_other(item)
+
+    def _valid(self, old: Outcome | None, item: BatchInput) -> Outcome | None:
+        """Return an earlier outcome as it is valid now; `None` if it is not."""
         # `scoring` covers all that the scores depend on (weights, labels, sampling, precision), so
         # another value makes them useless. `segmenting` covers the thresholds alone: new segments
         # are computed from the saved scores below.
@@ -91,8 +119,27 @@ class EarlierResults:
             return self._with_reason(old)
         return self._segment_again(item, old)
 
+    def _outcome_of_other(self, item: BatchInput) -> Outcome | None:
+        """Take over a result of another batch; its scores stay where they are."""
+        for journal in self._others:
+            old = journal.result(item.entry)
+            if old is None or old.status == "failed" or old.scoring != self._task.scoring:
+                continue
+            kept = journal.folder / "scores" / f"{old.entry}.npz"
+            if not (old.scores and Path(old.scores).is_file()) and kept.is_file():
+                old = replace(old, scores=str(kept))
+            with suppress(SourceError):
+                self._journal.record(old, journal.timeline(old.entry))
+                if (outcome := self._valid(old, item)) is not None:
+                    self._num_by_other[str(journal.folder)] += 1
+                    self._num_found += 1
+                    return outcome
+        return None
+
     def finish(self) -> None:
-        """Record the folder of the journal, and note which results were found after a move."""
+        """Record the folder of the journal, and note which results were found elsewhere."""
+        for folder, count in self._num_by_other.items():
+            self._on_note(f"{counted(count, 'result')} of an earlier batch taken from {folder}")
         if self._num_moved:
             self._on_note(f"{counted(self._num_moved, 'result')} found by the paths before a move")
         if self._num_other_time:

@@ -13,7 +13,7 @@ from vswin_cli.batch.inputs import BatchInput
 from vswin_cli.batch.job import Job, Task
 from vswin_cli.batch.journal import Journal, lock_journal, unlink_link
 from vswin_cli.batch.outcome import Outcome, OutcomeStatus
-from vswin_cli.batch.resume import EarlierResults
+from vswin_cli.batch.resume import EarlierResults, other_journals
 from vswin_cli.batch.scheduler import Activity, Limits, Scheduler, StopRequest
 from vswin_cli.batch.tables import write_files_table, write_results
 from vswin_cli.batch.target import Target, result_paths
@@ -179,6 +179,7 @@ class _Batch:
             retry_failed=policy.retry_failed,
             needs_scores=policy.needs_scores,
             on_note=on_note,
+            others=[Journal(folder) for folder in other_journals(self._target)],
         )
         jobs = []
         for item in self._inputs:

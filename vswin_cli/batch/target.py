@@ -16,9 +16,19 @@ from vswin_cli.storage.files import check_named, ends_as_folder, fitting, is_fol
 from vswin_cli.storage.remote import as_local_path, check_can_upload, is_remote
 from vswin_cli.storage.user_config import cache_folder
 
-__all__ = ["PARQUET", "Target", "check_names", "choose_target", "result_paths", "video_paths"]
+__all__ = [
+    "FOLDER_STEM",
+    "PARQUET",
+    "Target",
+    "check_names",
+    "choose_target",
+    "result_paths",
+    "video_paths",
+]
 
 PARQUET = "parquet"
+FOLDER_STEM = "results"
+"""Common start of the names of the files beside the results in a folder."""
 _STATE_SUFFIX = ".vswin"
 _ADDRESS_DIGITS = 24
 
@@ -95,7 +105,7 @@ def choose_target(out: str, format: str | None, shard: Shard | None = None) -> T
     path = as_local_path(out)
     if is_folder(path) or ends_as_folder(out) or not path.suffix:
         name = get_format(format or "json").name
-        return Target(path, name, True, "results", shard)
+        return Target(path, name, True, FOLDER_STEM, shard)
     form = format_by_name(path.name)
     if (format or path.suffix.lower()).lstrip(".") == PARQUET:
         return Target(path, PARQUET, False, path.stem, shard)

@@ -147,8 +147,11 @@ def _as_before(
     wanted: EngineOptions,
 ) -> WorkerSetup:
     """Take precision and decoder of earlier results where the user gave none, and say so."""
+    from vswin_cli.batch.resume import other_journals
+
     state = options.target.state
-    new = as_earlier_results(setup, state, choice, clips, wanted)
+    journals = [state, *other_journals(options.target)]
+    new = as_earlier_results(setup, journals, choice, clips, wanted)
     before, now = setup.setup.options, new.setup.options
     if now != before and not options.quiet:
         how, other = f"in {now.precision}", f"--precision {before.precision}"

@@ -22,6 +22,7 @@ from vswin_cli.cli.start_timecode import (
     with_start,
 )
 from vswin_cli.errors import SOME_FAILED
+from vswin_cli.storage.files import is_folder
 
 if TYPE_CHECKING:
     from vswin_cli.timeline.record import Timeline
@@ -33,8 +34,9 @@ def export(
     timelines: Annotated[
         list[Path],
         typer.Argument(
-            metavar="TIMELINE",
-            help="Files written by `vswin tag -f json` or `-f jsonl`; - for stdin.",
+            metavar="TIMELINE|TABLE|FOLDER",
+            help="Files written by `vswin tag -f json` or `-f jsonl`; - for stdin; a table of "
+            "`vswin batch`, the folder of its results, or its journal.",
             show_default=False,
         ),
     ],
@@ -57,6 +59,8 @@ def export(
         vswin export *.json -f csv -o all.csv
 
         vswin tag movie.mp4 --json | vswin export - -f vtt -o movie.vtt
+
+        vswin export results.csv -f srt -o subtitles/
     """
     from vswin_cli.cli.find_video import with_found_video
     from vswin_cli.cli.output import choose_output
@@ -64,17 +68,29 @@ def export(
     output = choose_output(out, format, json=json, force=force)
     start = parse_start(timecode_start)
     note_unused_start(start, output, quiet=quiet)
-    read = [(with_start(timeline, start), path) for path in timelines for timeline in _read(path)]
+    read = [
+        (with_start(timeline, start), file)
+        for path in timelines
+        for timeline, file in _read(path, quiet=quiet)
+    ]
     found = [timeline for timeline, _ in read]
-    files = output.plan([timeline.video.uri for timeline in found], timelines)
+    inputs = [*timelines, *(file for _, file in read)]
+    files = output.plan([timeline.video.uri for timeline in found], inputs)
     linked = [with_found_video(timeline, path) for timeline, path in read]
     if output.write(found, files, linked=linked, quiet=quiet):
         raise typer.Exit(SOME_FAILED)
 
 
-def _read(path: Path) -> list[Timeline]:
+def _read(path: Path, *, quiet: bool) -> list[tuple[Timeline, Path]]:
+    """Read timelines, each with the file it was read from."""
+    from vswin_cli.cli.saved_results import batch_results, read_results
     from vswin_cli.timeline.files import decode_timelines, read_timelines
 
     if str(path) == "-":
-        return decode_timelines(console.read_stdin(), "stdin")
-    return read_timelines(path)
+        return [(one, path) for one in decode_timelines(console.read_stdin(), "stdin")]
+    if is_folder(path):
+        return [(one.timeline, one.path) for one in read_results(path, quiet=quiet)]
+    kept = batch_results(path, quiet=quiet)
+    if kept is not None:
+        return [(one.timeline, one.path) for one in kept]
+    return [(one, path) for one in read_timelines(path)]

@@ -120,7 +120,7 @@ class Output:
         """Report an error that concerns one of several videos."""
         console.error(problem, as_json=self.json)
 
-    def plan(self, uris: Sequence[str], inputs: Sequence[Path] | None = None) -> list[Path]:
+    def plan(self, uris: Sequence[str], inputs: Sequence[Path | None] | None = None) -> list[Path]:
         """Plan the file of each video, and check before the work that it can be written.
 
         Args:

@@ -10,7 +10,7 @@ import typer
 from vswin_cli.cli import console
 from vswin_cli.cli.options import ForceOption, QuietOption
 from vswin_cli.errors import OptionError, SourceError
-from vswin_cli.storage.files import absence, is_file, is_folder, reading_hint
+from vswin_cli.storage.files import absence, is_file, reading_hint
 from vswin_cli.storage.humanize import counted
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from vswin_cli.report import ReportSource
 
 __all__ = ["report", "report_sources"]
-
-_ZIP = b"PK\x03\x04"
 
 
 def report(
@@ -136,39 +134,20 @@ def report_sources(
 
 
 def _read(path: Path, *, quiet: bool) -> list[SavedResult]:
-    """Read the timelines of a file, a folder or a batch, each with its scores if there are any.
+    """Read results.
 
     Raises:
-        SourceError: it cannot be read, or is the video itself.
+        SourceError: they cannot be read, or the path is the video itself.
     """
-    from vswin_cli.cli.saved_results import SavedResult, batch_results, timeline_files
+    from vswin_cli.cli.saved_results import read_results
     from vswin_cli.storage.sources import VIDEO_SUFFIXES
-    from vswin_cli.timeline.files import read_timelines
-    from vswin_cli.timeline.score_files import load_track
 
     if path.suffix.lower() in VIDEO_SUFFIXES and is_file(path):
         raise SourceError(
             f"{path} looks like a video; a report needs a timeline",
             hint=f"`vswin tag {path} --report {path.with_suffix('.html').name}` does both",
         )
-    kept = batch_results(path, quiet=quiet)
-    if kept is not None:
-        return kept
-    if is_folder(path):
-        return [one for file in timeline_files(path) for one in _read(file, quiet=quiet)]
-    if _is_archive(path):
-        track, timeline = load_track(path)
-        track.close()
-        return [SavedResult(timeline, path, path)]
-    return [SavedResult(timeline, None, path) for timeline in read_timelines(path)]
-
-
-def _is_archive(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_ZIP)) == _ZIP
-    except OSError:
-        return False  # `read_timelines` reports the error
+    return read_results(path, quiet=quiet)
 
 
 def _existing(path: Path) -> Path:

@@ -1,12 +1,12 @@
-"""Find the results that a batch kept: from its table, its folder, or its journal."""
+"""Find saved results: of files, of folders, and of batches by their table, folder or journal."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from vswin_cli.cli import console
@@ -19,22 +19,75 @@ if TYPE_CHECKING:
     from vswin_cli.batch.outcome import Outcome
     from vswin_cli.timeline.record import Timeline
 
-__all__ = ["SavedResult", "batch_results", "timeline_files"]
+__all__ = ["SavedResult", "batch_results", "read_results", "read_scores", "timeline_files"]
 
 _TABLES = (".csv", ".tsv", ".parquet")
 _TIMELINES = (".json", ".jsonl", ".npz")
 _SHARD = re.compile(r"\.\d+-of-\d+$")
+_ZIP = b"PK\x03\x04"
 
 
 @dataclass(frozen=True, slots=True)
 class SavedResult:
-    """A video of a batch, as its journal has it."""
+    """The result of one video."""
 
     timeline: Timeline
     scores: Path | None
-    """Its score file; `None` if there is none any more."""
+    """Its score file; `None` if there is none, or none any more."""
     path: Path
-    """The journal's folder; the paths of videos may be relative to the one that contains it."""
+    """The file it was read from, or the journal's folder; the paths of videos may be relative to
+    the folder that contains it."""
+
+
+def read_results(path: Path, *, quiet: bool = False) -> list[SavedResult]:
+    """Read the results in a file, a folder or a batch, each with its scores if there are any.
+
+    Args:
+        path: timelines, scores, a folder of both, or what `batch_results` reads.
+        quiet: whether to say nothing of videos that are left out.
+
+    Raises:
+        SourceError: nothing is there, or it cannot be read.
+    """
+    from vswin_cli.timeline.files import read_timelines
+    from vswin_cli.timeline.score_files import load_track
+
+    kept = batch_results(path, quiet=quiet)
+    if kept is not None:
+        return kept
+    if is_folder(path):
+        found = [one for file in timeline_files(path) for one in read_results(file, quiet=quiet)]
+        return _joined(found)
+    if _is_archive(path):
+        track, timeline = load_track(path)
+        track.close()
+        return [SavedResult(timeline, path, path)]
+    return [SavedResult(timeline, None, path) for timeline in read_timelines(path)]
+
+
+def read_scores(path: Path, *, quiet: bool = False) -> list[SavedResult]:
+    """Same as `read_results`, only results with scores; a file must hold scores.
+
+    Raises:
+        SourceError: nothing has scores, or it cannot be read.
+    """
+    from vswin_cli.timeline.score_files import load_track
+
+    if not is_folder(path) and path.suffix.lower() not in _TABLES:
+        track, timeline = load_track(path)
+        track.close()
+        return [SavedResult(timeline, path, path)]
+    results = read_results(path, quiet=quiet)
+    found = [one for one in results if one.scores is not None]
+    if not found:
+        raise SourceError(
+            f"{path} has no scores",
+            hint="they are kept by `vswin batch` without --no-scores, and by --save-scores",
+        )
+    if len(found) < len(results):
+        without = counted(len(results) - len(found), "video")
+        console.warn(f"{path}: {without} without scores left out")
+    return found
 
 
 def batch_results(path: Path, *, quiet: bool = False) -> list[SavedResult] | None:
@@ -88,6 +141,32 @@ def timeline_files(folder: Path) -> list[Path]:
     return found
 
 
+def _joined(found: list[SavedResult]) -> list[SavedResult]:
+    """Join a timeline with the scores of the same video, and leave out copies of a result."""
+    by_result: dict[tuple[object, ...], SavedResult] = {}
+    for one in sorted(found, key=lambda one: one.scores is not None):  # timelines first
+        video, model = one.timeline.video, one.timeline.model
+        length = round(video.duration_seconds, 3)
+        key = (PurePath(video.uri).name, video.size_bytes, length, model.id, model.weights_sha256)
+        other = by_result.get(key)
+        if other is None:
+            by_result[key] = one
+        elif other.scores is None and one.scores is not None:
+            by_result[key] = replace(other, scores=one.scores)
+        elif one.scores is None and one.timeline.created > other.timeline.created:
+            by_result[key] = one
+    order = {id(one.timeline): i for i, one in enumerate(found)}
+    return sorted(by_result.values(), key=lambda one: order[id(one.timeline)])
+
+
+def _is_archive(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_ZIP)) == _ZIP
+    except OSError:
+        return False  # `read_timelines` reports the error
+
+
 def _journals(path: Path) -> list[Path]:
     if is_folder(path):
         if is_folder(path / "entries"):
@@ -132,8 +211,20 @@ def _current(journal: Journal) -> list[Outcome]:
         by_name.setdefault(spreadsheet_text(escaped(outcome.uri)), []).append(outcome)
     rows = Counter(_rows(journal.folder))
     if not rows:
-        return [by_name[name][0] for name in sorted(by_name)]
+        return _without_moved([by_name[name][0] for name in sorted(by_name)])
     return [one for name, count in rows.items() for one in by_name.get(name, [])[:count]]
+
+
+def _without_moved(outcomes: list[Outcome]) -> list[Outcome]:
+    """Leave out former places of a video that was moved: its size, time and name are the same."""
+    from vswin_cli.storage.files import is_there
+
+    kept: dict[tuple[object, ...], Outcome] = {}
+    for one in outcomes:
+        key = (one.identity, PurePath(one.uri).name) if one.identity else (one.entry,)
+        if key not in kept or is_there(Path(one.uri)):
+            kept[key] = one
+    return list(kept.values())
 
 
 def _rows(folder: Path) -> Iterator[str]:

@@ -23,9 +23,10 @@ from vswin_cli.cli.start_timecode import (
     parse_start,
     with_start,
 )
-from vswin_cli.errors import SOME_FAILED
+from vswin_cli.errors import SOME_FAILED, SourceError
 
 if TYPE_CHECKING:
+    from vswin_cli.cli.saved_results import SavedResult
     from vswin_cli.timeline.record import Timeline
 
 __all__ = ["segment"]
@@ -37,7 +38,10 @@ def segment(
     scores: Annotated[
         list[Path],
         typer.Argument(
-            metavar="SCORES", help="Files written by `vswin tag --save-scores`.", show_default=False
+            metavar="SCORES|TABLE|FOLDER",
+            help="Files written by `vswin tag --save-scores`; a table of `vswin batch`, the folder "
+            "of its results, or its journal.",
+            show_default=False,
         ),
     ],
     *,
@@ -58,32 +62,43 @@ def segment(
         vswin segment movie.npz --onset 0.3 --include "playing *"
 
         vswin segment movie.npz --group "sport=*ball*,skiing*" -o movie.csv
+
+        vswin segment results.csv --onset 0.3 -o other.csv
     """
     from vswin_cli.cli.find_video import with_found_video
     from vswin_cli.cli.output import choose_output
+    from vswin_cli.cli.saved_results import read_scores
 
     output = choose_output(out, format, json=json, force=force)
     if windows:
         output.check_is_json("--windows")
     start = parse_start(timecode_start)
     note_unused_start(start, output, quiet=quiet)
-    timelines = [with_start(_segment_one(path, segments, windows), start) for path in scores]
+    found = [one for path in scores for one in read_scores(path, quiet=quiet)]
+    timelines = [with_start(_segment_one(one, segments, windows), start) for one in found]
     if not quiet:
         for timeline in timelines:
             for notice in timeline.warnings:
                 console.warn(f"{timeline.video.uri}: {notice.message}")
-    files = output.plan([timeline.video.uri for timeline in timelines], scores)
-    pairs = zip(timelines, scores, strict=True)
-    linked = [with_found_video(timeline, path) for timeline, path in pairs]
+    inputs = [*scores, *(one.path for one in found), *(one.scores for one in found)]
+    files = output.plan([timeline.video.uri for timeline in timelines], inputs)
+    pairs = zip(timelines, found, strict=True)
+    linked = [with_found_video(timeline, one.path) for timeline, one in pairs]
     if output.write(timelines, files, linked=linked, quiet=quiet):
         raise typer.Exit(SOME_FAILED)
 
 
-def _segment_one(path: Path, choice: SegmentChoice, top_classes: int) -> Timeline:
+def _segment_one(result: SavedResult, choice: SegmentChoice, top_classes: int) -> Timeline:
     from vswin_cli.timeline.record import with_segments
     from vswin_cli.timeline.score_files import load_track
 
-    track, timeline = load_track(path)
+    assert result.scores is not None  # `read_scores` leaves out results without
+    track, saved = load_track(result.scores)
     with track:
-        options = choice.over(timeline.postprocess.options())
-        return with_segments(timeline, track, options, top_classes=top_classes)
+        if (saved.model, saved.sampling) != (result.timeline.model, result.timeline.sampling):
+            raise SourceError(
+                f"{result.scores} holds scores of another run than {result.path}",
+                hint="give the score file itself, or repeat the batch",
+            )
+        options = choice.over(result.timeline.postprocess.options())
+        return with_segments(result.timeline, track, options, top_classes=top_classes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from itertools import islice, product
 from pathlib import Path
@@ -221,7 +221,7 @@ def _scoring(model: LoadedModel, sampling: SamplingOptions, options: EngineOptio
 
 def as_earlier_results(
     setup: WorkerSetup,
-    journal: Path,
+    journals: Iterable[Path],
     choice: ModelChoice,
     sampling: SamplingOptions,
     wanted: EngineOptions,
@@ -230,7 +230,7 @@ def as_earlier_results(
 
     Args:
         setup: with what `auto` has chosen here.
-        journal: folder of the journal of earlier runs.
+        journals: folders of the journals of earlier runs, the most important first.
         choice: how to load the model.
         sampling: of this batch.
         wanted: as the user gave them; only what is `auto` changes.
@@ -240,16 +240,16 @@ def as_earlier_results(
     """
     from vswin_cli.batch.journal import Journal
 
-    journal_entries = Journal(journal)
-    outcomes = map(journal_entries.outcome, islice(journal_entries.entries(), _ENTRIES_TO_LOOK_AT))
-    recorded = {outcome.scoring for outcome in outcomes if outcome is not None}
     own = setup.setup.options
     precisions = [own.precision, *(_AUTO_PRECISIONS if wanted.precision == "auto" else ())]
     decoders = [own.decoder, *(_AUTO_DECODERS if wanted.decoder == "auto" else ())]
-    for precision, decoder in product(precisions, decoders):
-        options = replace(own, precision=precision, decoder=decoder)
-        if _scoring(setup.engine.model, sampling, options) in recorded:
-            return setup if options == own else _with_options(setup, options, choice)
+    for journal in map(Journal, journals):
+        outcomes = map(journal.outcome, islice(journal.entries(), _ENTRIES_TO_LOOK_AT))
+        recorded = {outcome.scoring for outcome in outcomes if outcome is not None}
+        for precision, decoder in product(precisions, decoders) if recorded else ():
+            options = replace(own, precision=precision, decoder=decoder)
+            if _scoring(setup.engine.model, sampling, options) in recorded:
+                return setup if options == own else _with_options(setup, options, choice)
     return setup
 
 
