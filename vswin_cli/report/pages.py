@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +17,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from vswin_cli.export.naming import one_line, video_name
+from vswin_cli.export.palette import palette_text
 from vswin_cli.report.content import PageContent
 from vswin_cli.storage.humanize import clock_text, counted
 from vswin_cli.storage.json_records import to_json
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["IndexRow", "index_page", "video_page"]
 
 _PAGE_SCRIPTS = (
+    "palette.js",
     "segments.js",
     "track.js",
     "drawing.js",
@@ -35,7 +38,7 @@ _PAGE_SCRIPTS = (
     "view.js",
     "page.js",
 )
-_INDEX_SCRIPTS = ("index.js",)
+_INDEX_SCRIPTS = ("palette.js", "index.js")
 _POLICY = (
     "default-src 'none'; script-src '{script}'; style-src '{style}'; img-src data:; "
     "media-src 'self' file: blob:; base-uri 'none'; form-action 'none'"
@@ -126,7 +129,13 @@ def _render(template: str, scripts: Sequence[str], **values: object) -> str:
     html = (
         _environment()
         .get_template(template)
-        .render(policy=policy, script=Markup(script), style=Markup(style), **values)
+        .render(
+            policy=policy,
+            script=Markup(script),
+            style=Markup(style),
+            palette=json.loads(palette_text()),
+            **values,
+        )
     )
     # Lone surrogates represent bytes of a file name that is not UTF-8, and cannot be encoded.
     return html.encode("utf-8", "replace").decode("utf-8")
