@@ -17,6 +17,7 @@ from vswin_cli._version import __version__
 from vswin_cli.cli import console
 from vswin_cli.cli.batch import batch
 from vswin_cli.cli.bench import bench
+from vswin_cli.cli.config import config
 from vswin_cli.cli.convert import convert
 from vswin_cli.cli.cut import cut
 from vswin_cli.cli.doctor import doctor
@@ -30,6 +31,7 @@ from vswin_cli.cli.report import report
 from vswin_cli.cli.schema import schema
 from vswin_cli.cli.search import search
 from vswin_cli.cli.segment import segment
+from vswin_cli.cli.settings import ConfiguredCommand
 from vswin_cli.cli.tag import tag
 from vswin_cli.cli.train import train
 from vswin_cli.cli.typer_command import Command, Group
@@ -57,9 +59,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+for command in (tag, batch):
+    app.command(cls=ConfiguredCommand)(command)
 for command in (
-    tag,
-    batch,
     probe,
     segment,
     export,
@@ -78,6 +80,7 @@ for command in (
     app.command(cls=Command)(command)
 app.add_typer(models, name="models")
 app.add_typer(evaluate, name="evaluate")
+app.add_typer(config, name="config")
 
 
 def _version(wanted: bool) -> None:

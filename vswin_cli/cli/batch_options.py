@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vswin_cli.cli import console
+from vswin_cli.cli.completion import complete_format
 from vswin_cli.config import parse_seconds
 from vswin_cli.errors import OptionError, SourceError
 
@@ -48,6 +49,7 @@ class ResultChoice:
             metavar="FORMAT",
             help="Output format: csv, jsonl, xlsx, parquet; for folders also json, srt, vtt, ...",
             show_default="from the ending of --out; json for a folder",
+            autocompletion=complete_format,
         ),
     ] = None
     force: Annotated[
@@ -196,6 +198,18 @@ class ExecutionChoice:
             OptionError: it is not a time.
         """
         return None if self.split == "never" else _seconds(self.split, "--split")
+
+    def check(self) -> None:
+        """Check what is written as text.
+
+        Raises:
+            OptionError: a time or `--workers` cannot be read.
+        """
+        from vswin_cli.cli.workers import Workers
+
+        Workers.parse(self.workers)
+        _seconds(self.timeout, "--timeout")
+        _ = self.split_seconds
 
     def policy(self, *, needs_scores: bool) -> Policy:
         """Make the library's record.

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from vswin_cli.cli import console
+from vswin_cli.cli.completion import complete_model
 from vswin_cli.cli.options import EmaOption, QuietOption
 
 __all__ = ["download"]
@@ -19,6 +20,7 @@ def download(
             metavar="NAME",
             help="Named weights (see `vswin models`), USER/REPO[@REV] or hf://USER/REPO/PATH.",
             show_default=False,
+            autocompletion=complete_model,
         ),
     ],
     source: Annotated[

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vswin_cli.cli import console
+from vswin_cli.cli.completion import complete_model
 from vswin_cli.cli.options import JsonOption
 from vswin_cli.cli.typer_command import Command, Group
 from vswin_cli.errors import CheckpointError, OptionError
@@ -101,6 +102,7 @@ def show_model(
             metavar="NAME",
             help="Named weights, or downloaded ones as USER/REPO or a folder.",
             show_default=False,
+            autocompletion=complete_model,
         ),
     ],
     json: JsonOption = False,
@@ -134,7 +136,9 @@ def choose_default(
     name: Annotated[
         str | None,
         typer.Argument(
-            metavar="NAME", help="Named weights, USER/REPO or a path; omit it to print the default."
+            metavar="NAME",
+            help="Named weights, USER/REPO or a path; omit it to print the default.",
+            autocompletion=complete_model,
         ),
     ] = None,
 ) -> None:
@@ -175,6 +179,7 @@ def labels(
             help="Named weights, downloaded weights, a bundled list such as kinetics-600, "
             "or a label file.",
             show_default=False,
+            autocompletion=complete_model,
         ),
     ],
     grep: Annotated[

@@ -15,6 +15,7 @@ from fnmatch import fnmatchcase
 from functools import wraps
 from typing import Annotated, Any, Literal, cast, get_type_hints
 
+from vswin_cli.cli.completion import complete_label
 from vswin_cli.cli.options import (
     DeviceOption,
     ExcludeOption,
@@ -170,6 +171,7 @@ class SegmentChoice:
             "--include",
             metavar="LABEL",
             help="Report only this label; * matches any text. Repeatable.",
+            autocompletion=complete_label,
         ),
     ] = None
     exclude: ExcludeOption = None

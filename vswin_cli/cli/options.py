@@ -12,6 +12,8 @@ from typing import Annotated
 
 import typer
 
+from vswin_cli.cli.completion import complete_format, complete_label, complete_model
+
 __all__ = [
     "DeviceOption",
     "EmaOption",
@@ -54,6 +56,7 @@ ModelOption = Annotated[
         "-m",
         metavar="NAME",
         envvar="VSWIN_MODEL",
+        autocompletion=complete_model,
         help="Named weights (see `vswin models`) or USER/REPO on the Hub.",
     ),
 ]
@@ -89,6 +92,7 @@ ExcludeOption = Annotated[
         "--exclude",
         metavar="LABEL",
         help="Do not report this label; * matches any text. Repeatable.",
+        autocompletion=complete_label,
     ),
 ]
 FormatOption = Annotated[
@@ -101,6 +105,7 @@ FormatOption = Annotated[
         "vtt-metadata, ffmetadata, matroska-chapters, edl, edl-df, otio, fcpxml, activitynet, "
         "labelstudio, fiftyone, elan or audacity.",
         show_default="by the ending of --out, JSON in a folder, else a table",
+        autocompletion=complete_format,
     ),
 ]
 ForceOption = Annotated[

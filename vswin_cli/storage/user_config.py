@@ -7,6 +7,7 @@ else `~/.cache/vswin`.
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import sys
@@ -16,9 +17,26 @@ from typing import Any
 from vswin_cli.errors import OptionError
 from vswin_cli.storage.files import replacing_text, writing
 
-__all__ = ["cache_folder", "default_model", "set_default_model", "settings_path"]
+__all__ = [
+    "SETTINGS",
+    "cache_folder",
+    "default_model",
+    "read_settings",
+    "remove_setting",
+    "set_default_model",
+    "settings_path",
+    "unknown_key_hint",
+    "write_setting",
+]
 
-_KEYS = ("model",)
+SETTINGS = (
+    "model", "fps", "frame-interval", "stride", "crops", "input-fps", "onset", "offset",
+    "min-duration", "merge-gap", "max-labels", "include", "exclude", "group", "smooth",
+    "min-margin", "max-entropy", "format", "json", "windows", "evidence", "force", "strict",
+    "min-coverage", "device", "precision", "batch-size", "decoder", "quiet", "scores", "files",
+    "skip-files", "resume", "retry-failed", "workers", "ray-address", "split", "timeout",
+)  # fmt: skip
+"""Keys of the configuration file: `model`, and options of `tag` and `batch` without dashes."""
 _ENCODING = "utf-8-sig"  # some editors write a byte order mark
 
 
@@ -37,21 +55,38 @@ def settings_path() -> Path:
     return (Path(shared).expanduser() if shared else Path.home() / ".config") / "vswin/config.toml"
 
 
+def read_settings() -> dict[str, Any]:
+    """Read the configuration file: what is set, by key; empty if there is no file.
+
+    Raises:
+        OptionError: the file cannot be read, or has an unknown key.
+    """
+    content = _read(settings_path())
+    for key, value in content.items():
+        if key not in SETTINGS:
+            kind = "section" if isinstance(value, dict) else "key"
+            raise OptionError(
+                f"{settings_path()}: unknown {kind} `{key}`", hint=unknown_key_hint(key)
+            )
+    return content
+
+
+def unknown_key_hint(key: str) -> str:
+    """Name the key most like an unknown one, or all of them."""
+    folded = key.casefold().replace("_", "-").strip("-")
+    near = difflib.get_close_matches(folded, SETTINGS, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean `{near[0]}`? `vswin config show` lists all keys"
+    return f"possible keys: {', '.join(SETTINGS)}; remove or correct the rest"
+
+
 def default_model() -> str | None:
     """Read the user's default model, if one is set.
 
     Raises:
         OptionError: the file cannot be read, has an unknown key, or its `model` is no text.
     """
-    content = _read(settings_path())
-    unknown = [key for key in content if key not in _KEYS]
-    if unknown:
-        kind = "section" if isinstance(content[unknown[0]], dict) else "key"
-        raise OptionError(
-            f"{settings_path()}: unknown {kind} `{unknown[0]}`",
-            hint=f"possible keys: {', '.join(_KEYS)}; remove or correct the rest",
-        )
-    model = content.get("model")
+    model = read_settings().get("model")
     if model is not None and not isinstance(model, str):
         raise OptionError(
             f"{settings_path()}: `model` must be a name in quotes, got {model!r:.80}",
@@ -70,20 +105,69 @@ def set_default_model(reference: str) -> Path:
         OptionError: the file that is there cannot be read, or the model's name is no UTF-8.
         OutputError: the file cannot be written.
     """
+    return write_setting("model", reference)
+
+
+def write_setting(key: str, value: str | float | list[str]) -> Path:
+    """Set a key of the configuration file; the rest of the file stays as it is.
+
+    Returns:
+        The file.
+
+    Raises:
+        OptionError: the file that is there cannot be read, or the value is no UTF-8.
+        OutputError: the file cannot be written.
+    """
     path = settings_path()
-    content = _read(path)  # fails if it is not TOML: never overwrite it then
-    lines = path.read_text(encoding=_ENCODING).splitlines() if path.is_file() else []
-    line = f"model = {_quoted(reference)}"
-    own = [i for i, text in enumerate(lines) if text.partition("=")[0].strip("\"' \t") == "model"]
-    if own:
-        lines[own[0]] = line
-    else:
+    content, lines = _read(path), _lines(path)  # fails if it is not TOML: never overwrite it then
+    line = f"{key} = {_toml(value)}"
+    own = _line_of(key, lines)
+    if own is None:
         lines.insert(0, line)  # above any [table]
-    text = "\n".join(lines) + "\n"
-    if _parsed(text) != {**content, "model": reference}:
+    else:
+        lines[own] = line
+    return _write(path, key, lines, {**content, key: value}, line)
+
+
+def remove_setting(key: str) -> Path:
+    """Remove a key, known or not, from the configuration file; the rest stays as it is.
+
+    Returns:
+        The file.
+
+    Raises:
+        OptionError: the file cannot be read, or does not set the key.
+        OutputError: the file cannot be written.
+    """
+    path = settings_path()
+    content, lines = _read(path), _lines(path)
+    if key not in content:
+        raise OptionError(f"`{key}` is not set in {path}", hint="`vswin config show` lists what is")
+    del content[key]
+    own = _line_of(key, lines)
+    if own is not None:
+        del lines[own]
+    return _write(path, key, lines, content, "remove it")
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text(encoding=_ENCODING).splitlines() if path.is_file() else []
+
+
+def _line_of(key: str, lines: list[str]) -> int | None:
+    """Return the index of the first line that sets a key."""
+    return next(
+        (i for i, text in enumerate(lines) if text.partition("=")[0].strip("\"' \t") == key), None
+    )
+
+
+def _write(path: Path, key: str, lines: list[str], wanted: dict[str, Any], by_hand: str) -> Path:
+    """Write the changed lines, if they hold what is wanted."""
+    text = "".join(f"{line}\n" for line in lines)
+    if _parsed(text) != wanted:
         raise OptionError(
-            f"cannot change `model` in {path}, as it is written there over several lines",
-            hint=f"write it there yourself: {line}",
+            f"cannot change `{key}` in {path}, as it is written there over several lines",
+            hint=f"write it there yourself: {by_hand}",
         )
     with writing(str(path)):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -92,15 +176,20 @@ def set_default_model(reference: str) -> Path:
     return path
 
 
-def _quoted(text: str) -> str:
-    """Quote a TOML string; a JSON string is one if it escapes no surrogate pairs."""
+def _toml(value: str | float | list[str]) -> str:
+    """Write a value as TOML; JSON is TOML here if it escapes no surrogate pairs.
+
+    Raises:
+        OptionError: it is no UTF-8.
+    """
+    text = json.dumps(value, ensure_ascii=False)
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise OptionError(
-            f"{text!r} is not UTF-8, so the configuration file cannot hold it", hint="rename it"
+            f"{value!r} is not UTF-8, so the configuration file cannot hold it", hint="rename it"
         ) from error
-    return json.dumps(text, ensure_ascii=False)
+    return text
 
 
 def _read(path: Path) -> dict[str, Any]:
