@@ -32,7 +32,7 @@ NASTY = (
     "a\r\nb",
 )
 OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-TABLES = {"csv": ",", "csv-bom": ",", "tsv": "\t"}
+TABLES = {"csv": ",", "csv-bom": ",", "tsv": "\t", "premiere": "\t"}
 JSON = [name for name, form in FORMATS.items() if form.suffix.endswith(("json", "otio"))]
 
 
@@ -110,7 +110,9 @@ def test_subtitles_have_two_cues_and_webvtt_no_tags(fmt, text):
 
 
 @pytest.mark.parametrize("text", NASTY)
-@pytest.mark.parametrize("fmt", ["edl", "edl-df", "audacity", "table"])
+@pytest.mark.parametrize(
+    "fmt", ["edl", "edl-df", "resolve", "premiere", "youtube-chapters", "audacity", "table"]
+)
 def test_lines_stay_lines(fmt, text):
     harmless = written(fmt, named("harmless")).splitlines()
     assert len(written(fmt, named(text)).splitlines()) == len(harmless)

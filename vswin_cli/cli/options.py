@@ -102,8 +102,8 @@ FormatOption = Annotated[
         "-f",
         metavar="FORMAT",
         help="Output format: table, json, jsonl, csv, csv-bom, tsv, xlsx, srt, vtt, "
-        "vtt-metadata, ffmetadata, matroska-chapters, edl, edl-df, otio, fcpxml, activitynet, "
-        "labelstudio, fiftyone, elan or audacity.",
+        "vtt-metadata, ffmetadata, matroska-chapters, youtube-chapters, edl, edl-df, resolve, "
+        "premiere, otio, fcpxml, activitynet, labelstudio, fiftyone, elan or audacity.",
         show_default="by the ending of --out, JSON in a folder, else a table",
         autocompletion=complete_format,
     ),

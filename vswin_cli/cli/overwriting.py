@@ -60,6 +60,8 @@ _MARKS = (  # at the beginning of formats that name their author, and headers of
     re.compile(r"true \\ predicted,"),
     re.compile(r"<\?xml(?s:.){,2000}?<dc:creator>\s*<cc:Agent>\s*<dc:title>vswin</dc:title>"),
     re.compile(r";FFMETADATA1\n; written by vswin\n|<\?xml[^>]*>\s*<!-- written by vswin -->"),
+    re.compile(r"(?:\d[\d:]*:\d\d [^\n]*\n)*\nChapters by vswin, "),
+    re.compile(r"Marker Name\tDescription\tIn\tOut\t[^\n]*\n(?:$|[^\n\t]*\tvswin )"),
     re.compile(r'<\?xml[^>]*>\s*<ANNOTATION_DOCUMENT AUTHOR="vswin"'),
     re.compile(r'<\?xml(?s:.){,4000}?<event name="vswin"'),
     re.compile(r'\{\s*"OTIO_SCHEMA"(?s:.)*?"vswin": \{'),
@@ -74,10 +76,12 @@ _MARKS = (  # at the beginning of formats that name their author, and headers of
 _CAPTION = r".* [01]\.\d\d"
 _CUE = r"\d+\n[\d:]+[.,]\d{3} --> [\d:]+[.,]\d{3}\n"
 _EVENT = r"\d{3,}  AX  .*\n(?:\* FROM CLIP NAME: .*\n|\* LOC: .* [01]\.\d\d\n)*"
+_MARKER = r"\d{3,}  001  .*\n \|C:ResolveColor\w+ \|M:.* [01]\.\d\d \|D:\d+\n\n"
 _SHAPES = (  # of formats that cannot name their author: every entry ends with its score
     re.compile(rf"(?:{_CUE}(?:{_CAPTION}\n)+\n?)+"),
     re.compile(rf"WEBVTT\n(?:\n{_CUE}(?:{_CAPTION}|\{{\"start\": .*)\n)*"),
     re.compile(rf"TITLE: .*\nFCM: .*\n(?:\n?{_EVENT})*\n?"),
+    re.compile(rf"TITLE: .*\nFCM: .*\n\n(?:{_MARKER})+"),
     re.compile(rf"(?:\d+\.\d{{6}}\t\d+\.\d{{6}}\t{_CAPTION}\n)+"),
 )
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from vswin_cli.errors import OptionError
-from vswin_cli.export import annotation, chapters, editorial, subtitles, tabular, workbook
+from vswin_cli.export import annotation, chapters, editorial, markers, subtitles, tabular, workbook
 from vswin_cli.export.naming import video_ids
 from vswin_cli.export.timecodes import EditRate, edit_rate, own_rate
 from vswin_cli.timeline.record import Notice, Timeline
@@ -46,6 +46,8 @@ class Format:
     """For formats that count frames: returns the constant rate of a timeline."""
     ids_of: Callable[[Sequence[str]], list[str]] | None = None
     """For formats with ids of videos: gives the ids of paths or addresses."""
+    notices_of: Callable[[Timeline], tuple[Notice, ...]] | None = None
+    """For formats with rules of a site: returns warnings about those that a timeline breaks."""
     is_binary: bool = False
     """Whether its files are no text, and cannot go to a terminal."""
     package: str | None = None
@@ -94,6 +96,14 @@ FORMATS: Mapping[str, Format] = {
             is_played=True,
         ),
         Format(
+            "youtube-chapters",
+            ".youtube.txt",
+            "chapters for a description on YouTube",
+            chapters.youtube_chapters,
+            is_played=True,
+            notices_of=chapters.youtube_notices,
+        ),
+        Format(
             "edl", ".edl", "CMX3600 events and locators", editorial.edl, rate_of=editorial.edl_rate
         ),
         Format(
@@ -102,6 +112,20 @@ FORMATS: Mapping[str, Format] = {
             "in drop-frame time",
             editorial.edl_drop,
             rate_of=editorial.edl_drop_rate,
+        ),
+        Format(
+            "resolve",
+            ".resolve.edl",
+            "markers for DaVinci Resolve (EDL)",
+            markers.resolve,
+            rate_of=editorial.edl_rate,
+        ),
+        Format(
+            "premiere",
+            ".premiere.csv",
+            "marker list as Premiere exports it",
+            markers.premiere,
+            rate_of=editorial.edl_rate,
         ),
         Format("otio", ".otio", "OpenTimelineIO markers", editorial.otio, links=True),
         Format(
@@ -195,13 +219,17 @@ def check_holds(name: str, timeline: Timeline) -> None:
 
 
 def caveats(timeline: Timeline, name: str) -> tuple[Notice, ...]:
-    """Return warnings about information of this timeline that this format loses.
+    """Return warnings about information that this format loses, and rules that it breaks.
 
     Raises:
         OptionError: no such format, or one that cannot represent the timeline.
     """
     form = get_format(name)
-    if form.rate_of is None or not timeline.segments:
+    if not timeline.segments:
+        return ()
+    if form.notices_of is not None:
+        return form.notices_of(timeline)
+    if form.rate_of is None:
         return ()
     rate = form.rate_of(timeline)
     if rate.exact:
