@@ -32,7 +32,7 @@ NASTY = (
     "a\r\nb",
 )
 OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-TABLES = {"csv": ",", "csv-bom": ",", "tsv": "\t", "premiere": "\t"}
+TABLES = {"csv": ",", "csv-bom": ",", "csv-semicolon": ";", "tsv": "\t", "premiere": "\t"}
 JSON = [name for name, form in FORMATS.items() if form.suffix.endswith(("json", "otio"))]
 
 

@@ -9,6 +9,7 @@ import typer
 
 from vswin_cli.cli import console
 from vswin_cli.cli.options import (
+    ExcelOption,
     ForceOption,
     FormatOption,
     OutOption,
@@ -43,6 +44,7 @@ def export(
     format: FormatOption = None,
     out: OutOption = None,
     json: TimelineJsonOption = False,
+    excel: ExcelOption = False,
     timecode_start: TimecodeStartOption = None,
     force: ForceOption = False,
     quiet: QuietOption = False,
@@ -65,7 +67,7 @@ def export(
     from vswin_cli.cli.find_video import with_found_video
     from vswin_cli.cli.output import choose_output
 
-    output = choose_output(out, format, json=json, force=force)
+    output = choose_output(out, format, json=json, excel=excel, force=force)
     start = parse_start(timecode_start)
     note_unused_start(start, output, quiet=quiet)
     read = [

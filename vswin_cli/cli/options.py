@@ -18,6 +18,7 @@ __all__ = [
     "DeviceOption",
     "EmaOption",
     "EvidenceOption",
+    "ExcelOption",
     "ExcludeOption",
     "ForceOption",
     "FormatOption",
@@ -101,11 +102,19 @@ FormatOption = Annotated[
         "--format",
         "-f",
         metavar="FORMAT",
-        help="Output format: table, json, jsonl, csv, csv-bom, tsv, xlsx, srt, vtt, "
-        "vtt-metadata, ffmetadata, matroska-chapters, youtube-chapters, edl, edl-df, resolve, "
-        "premiere, otio, fcpxml, activitynet, labelstudio, fiftyone, elan or audacity.",
+        help="Output format: table, json, jsonl, csv, csv-bom, csv-semicolon, tsv, xlsx, "
+        "srt, vtt, vtt-metadata, ffmetadata, matroska-chapters, youtube-chapters, edl, edl-df, "
+        "resolve, premiere, otio, fcpxml, activitynet, labelstudio, fiftyone, elan or audacity.",
         show_default="by the ending of --out, JSON in a folder, else a table",
         autocompletion=complete_format,
+    ),
+]
+ExcelOption = Annotated[
+    bool,
+    output_option(
+        "--excel",
+        help="Write CSV as Excel opens it here: csv-bom, or csv-semicolon where numbers have a "
+        "decimal comma.",
     ),
 ]
 ForceOption = Annotated[

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vswin_cli.cli import console
+from vswin_cli.cli.excel import csv_for_excel
 from vswin_cli.cli.output_paths import OutputPath
 from vswin_cli.cli.overwriting import check_media_names, check_overwrites
 from vswin_cli.errors import OptionError, OutputError, VswinError
@@ -242,7 +243,12 @@ def _draw(timelines: Sequence[Timeline]) -> None:
 
 
 def choose_output(
-    out: str | None, format: str | None, *, json: bool = False, force: bool = False
+    out: str | None,
+    format: str | None,
+    *,
+    json: bool = False,
+    excel: bool = False,
+    force: bool = False,
 ) -> Output:
     """Choose formats and path before any work begins.
 
@@ -250,10 +256,12 @@ def choose_output(
         out: file, folder, `-` or nothing for stdout.
         format: as the user named it; by default the ending of `out` decides.
         json: whether stdout gets JSON, also beside a file.
+        excel: whether CSV is written as Excel opens it in the locale of the user.
         force: whether files that vswin did not write may be replaced.
 
     Raises:
-        OptionError: no such format, an ending that belongs to none, or two formats for stdout.
+        OptionError: no such format, an ending that belongs to none, two formats for stdout, or
+            `excel` with another format than CSV.
         OutputError: the path cannot be written to.
     """
     chosen = None if format is None else get_format(format).name
@@ -261,13 +269,15 @@ def choose_output(
     as_json = chosen if chosen in _JSON_FORMATS else "json"
     if path is not None:
         name = chosen or _format_of(path, json=json)
+        name = csv_for_excel(name) if excel else name
         return Output(name, path, as_json if json else None, json, force)
     if json and chosen not in (None, *_JSON_FORMATS):
         raise OptionError(
             f"--json and --format {chosen} would both go to stdout",
             hint=f"leave one out, or give a file as --out for the {chosen}",
         )
-    name = as_json if json else chosen or "table"
+    name = as_json if json else chosen or ("csv" if excel else "table")
+    name = csv_for_excel(name) if excel else name
     if get_format(name).is_binary:
         raise OptionError(
             f"`{name}` is no text and cannot be printed",

@@ -51,7 +51,7 @@ _UNREADABLE = (  # what reading a damaged file raises; foreign archives may be a
 )
 _MARKS = (  # at the beginning of formats that name their author, and headers of our tables
     re.compile(r'\{\s*"schema":\s*"vswin\.timeline/\d+"'),
-    re.compile(r"video,start,end,duration,start_tc,end_tc,label,class_id,score\b"),
+    re.compile(r"video([,;])start\1end\1duration\1start_tc\1end_tc\1label\1class_id\1score\b"),
     re.compile(r"video\tstart_ms\tend_ms\tlabel\tclass_id\tscore_permille\b"),
     re.compile(r"path,label,start,end,score,video,source_start,source_end,mode,early_seconds\n"),
     re.compile(r"ffconcat version 1\.0\n# made by vswin\n"),

@@ -10,6 +10,7 @@ import typer
 from vswin_cli.cli import console
 from vswin_cli.cli.option_groups import SegmentChoice, shows_saved_settings, with_option_groups
 from vswin_cli.cli.options import (
+    ExcelOption,
     ForceOption,
     FormatOption,
     OutOption,
@@ -49,6 +50,7 @@ def segment(
     format: FormatOption = None,
     out: OutOption = None,
     json: TimelineJsonOption = False,
+    excel: ExcelOption = False,
     windows: WindowsOption = 0,
     timecode_start: TimecodeStartOption = None,
     force: ForceOption = False,
@@ -69,7 +71,7 @@ def segment(
     from vswin_cli.cli.output import choose_output
     from vswin_cli.cli.saved_results import read_scores
 
-    output = choose_output(out, format, json=json, force=force)
+    output = choose_output(out, format, json=json, excel=excel, force=force)
     if windows:
         output.check_is_json("--windows")
     start = parse_start(timecode_start)

@@ -22,6 +22,7 @@ from vswin_cli.cli.option_groups import (
 )
 from vswin_cli.cli.options import (
     EvidenceOption,
+    ExcelOption,
     ForceOption,
     FormatOption,
     MinCoverageOption,
@@ -63,6 +64,7 @@ def tag(
     format: FormatOption = None,
     out: OutOption = None,
     json: TimelineJsonOption = False,
+    excel: ExcelOption = False,
     save_scores: SaveScoresOption = None,
     windows: WindowsOption = 0,
     evidence: EvidenceOption = False,
@@ -89,7 +91,7 @@ def tag(
     from vswin_cli.cli.output_paths import plan_tag_paths
 
     clips, engine_options = sampling.options(), running.options()
-    output = choose_output(out, format, json=json, force=force)
+    output = choose_output(out, format, json=json, excel=excel, force=force)
     start = parse_start(timecode_start)
     note_unused_start(start, output, quiet=quiet)
     if windows:

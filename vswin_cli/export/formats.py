@@ -62,6 +62,13 @@ FORMATS: Mapping[str, Format] = {
         Format("jsonl", ".jsonl", "the same, one line per video", tabular.json_lines, True),
         Format("csv", ".csv", "a row per segment, seconds", tabular.csv_rows, True),
         Format("csv-bom", ".bom.csv", "csv for Excel, which needs a BOM", tabular.csv_bom, True),
+        Format(
+            "csv-semicolon",
+            ".semicolon.csv",
+            "likewise, with decimal commas and semicolons",
+            tabular.csv_semicolon,
+            holds_many=True,
+        ),
         Format("tsv", ".tsv", "likewise, whole milliseconds, per mille", tabular.tsv_rows, True),
         Format(
             "xlsx",

@@ -18,6 +18,7 @@ __all__ = [
     "TSV_COLUMNS",
     "csv_bom",
     "csv_rows",
+    "csv_semicolon",
     "json_document",
     "json_lines",
     "table",
@@ -29,6 +30,11 @@ CSV_COLUMNS = (
     "video", "start", "end", "duration", "start_tc", "end_tc", "label", "class_id", "score",
     "score_max", "peak", "windows", "model",
 )  # fmt: skip
+_NUMBERS = {
+    column
+    for column, name in enumerate(CSV_COLUMNS)
+    if name not in ("video", "label", "class_id", "windows", "model")
+}
 TSV_COLUMNS = ("video", "start_ms", "end_ms", "label", "class_id", "score_permille")
 TABLE_COLUMNS = ("start", "end", "label", "score")
 
@@ -57,6 +63,20 @@ def csv_rows(timelines: Sequence[Timeline]) -> str:
 def csv_bom(timelines: Sequence[Timeline]) -> str:
     """Write CSV after a byte order mark, without which Excel reads UTF-8 as another encoding."""
     return "\ufeff" + csv_rows(timelines)
+
+
+def csv_semicolon(timelines: Sequence[Timeline]) -> str:
+    """Write `csv_bom` for Excel where numbers have a decimal comma, and semicolons divide cells."""
+    rows = [
+        [_comma(cell) if column in _NUMBERS else cell for column, cell in enumerate(row)]
+        for timeline in timelines
+        for row in (_csv_row(timeline, segment) for segment in timeline.segments)
+    ]
+    return "\ufeff" + _delimited([CSV_COLUMNS, *rows], ";")
+
+
+def _comma(cell: object) -> str:
+    return str(cell).replace(".", ",")
 
 
 def tsv_rows(timelines: Sequence[Timeline]) -> str:
