@@ -62,21 +62,23 @@ def test_srt_is_what_ffmpeg_demuxes():
     assert packets[3][2] == "schöne Grüße 0.83"
 
 
-def test_vtt_parses_with_overlapping_cues():
+def test_vtt_parses_and_joins_labels_that_hold_together():
     webvtt = pytest.importorskip("webvtt")
     cues = list(webvtt.from_string(written("vtt")))
     assert [(cue.start, cue.end) for cue in cues] == [
-        ("00:00:01.000", "00:00:03.500"),
-        ("00:00:03.000", "00:00:05.000"),
+        ("00:00:01.000", "00:00:03.000"),
+        ("00:00:03.000", "00:00:03.500"),
+        ("00:00:03.500", "00:00:05.000"),
         ("01:00:00.000", "01:01:01.033"),
     ]
-    assert cues[1].raw_text == "arm --&gt; wrestling &amp; &lt;fun&gt; 0.83"
+    assert cues[2].raw_text == "arm --&gt; wrestling &amp; &lt;fun&gt; 0.83"
+    assert cues[1].raw_text == f"archery 0.83\n{cues[2].raw_text}"
 
 
 def test_vtt_is_what_ffmpeg_demuxes():
     packets = demuxed(written("vtt"), "webvtt")
     assert [(start, length) for start, length, _ in packets] == [
-        (1000, 2500), (3000, 2000), (3600000, 61033),
+        (1000, 2000), (3000, 500), (3500, 1500), (3600000, 61033),
     ]  # fmt: skip
 
 

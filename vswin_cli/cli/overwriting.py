@@ -79,7 +79,7 @@ _EVENT = r"\d{3,}  AX  .*\n(?:\* FROM CLIP NAME: .*\n|\* LOC: .* [01]\.\d\d\n)*"
 _MARKER = r"\d{3,}  001  .*\n \|C:ResolveColor\w+ \|M:.* [01]\.\d\d \|D:\d+\n\n"
 _SHAPES = (  # of formats that cannot name their author: every entry ends with its score
     re.compile(rf"(?:{_CUE}(?:{_CAPTION}\n)+\n?)+"),
-    re.compile(rf"WEBVTT\n(?:\n{_CUE}(?:{_CAPTION}|\{{\"start\": .*)\n)*"),
+    re.compile(rf"WEBVTT\n(?:\n{_CUE}(?:(?:{_CAPTION}\n)+|\{{\"start\": .*\n))*"),
     re.compile(rf"TITLE: .*\nFCM: .*\n(?:\n?{_EVENT})*\n?"),
     re.compile(rf"TITLE: .*\nFCM: .*\n\n(?:{_MARKER})+"),
     re.compile(rf"(?:\d+\.\d{{6}}\t\d+\.\d{{6}}\t{_CAPTION}\n)+"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from vswin_cli.export.disjoint import disjoint_parts, span
 from vswin_cli.export.naming import caption
@@ -22,33 +22,32 @@ def srt(timelines: Sequence[Timeline]) -> str:
     become consecutive cues with one line per label.
     """
     (timeline,) = timelines
-    parts = disjoint_parts(timeline.segments, _arrow_shortened, "\n")
-    cues = [
-        f"{number}\n{clock(start / 1000, ',')} --> {clock(end / 1000, ',')}\n{text}\n"
-        for number, (start, end, text) in enumerate(parts, 1)
-    ]
-    return "\n".join(cues)
+    return "\n".join(_cues(disjoint_parts(timeline.segments, _arrow_shortened, "\n"), ","))
 
 
 def vtt(timelines: Sequence[Timeline]) -> str:
-    """Write WebVTT: one cue per segment, which may overlap."""
+    """Write WebVTT; labels at the same time share a cue, as in SubRip."""
     (timeline,) = timelines
-    return _vtt(timeline, lambda segment: _escaped(caption(segment)))
+    parts = disjoint_parts(timeline.segments, lambda one: _escaped(caption(one)), "\n")
+    return "\n".join(["WEBVTT\n", *_cues(parts, ".")])
 
 
 def vtt_metadata(timelines: Sequence[Timeline]) -> str:
-    """Write WebVTT for scripts: each cue holds its segment as JSON (`kind="metadata"`)."""
+    """Write WebVTT for scripts (`kind="metadata"`): a cue per segment, which it holds as JSON."""
     (timeline,) = timelines
-    return _vtt(timeline, lambda segment: _arrowless(json.dumps(json_records.to_json(segment))))
-
-
-def _vtt(timeline: Timeline, text_of: Callable[[Segment], str]) -> str:
-    cues = [
-        f"{number}\n{clock(start / 1000)} --> {clock(end / 1000)}\n{text_of(segment)}\n"
-        for number, segment in enumerate(timeline.segments, 1)
-        for start, end in [span(segment)]
+    parts = [
+        (*span(segment), _arrowless(json.dumps(json_records.to_json(segment))))
+        for segment in timeline.segments
     ]
-    return "\n".join(["WEBVTT\n", *cues])
+    return "\n".join(["WEBVTT\n", *_cues(parts, ".")])
+
+
+def _cues(parts: Sequence[tuple[int, int, str]], point: str) -> list[str]:
+    """Write a numbered cue for each start and end, in milliseconds, and text."""
+    return [
+        f"{number}\n{clock(start / 1000, point)} --> {clock(end / 1000, point)}\n{text}\n"
+        for number, (start, end, text) in enumerate(parts, 1)
+    ]
 
 
 def _arrow_shortened(segment: Segment) -> str:
