@@ -57,6 +57,16 @@ def test_schema_is_printed_as_it_is(capsys):
     assert capsys.readouterr().out == schema_text()
 
 
+def test_export_leaves_labels_out_and_names_what_matches_none(saved, capsys):
+    call(export, saved, "-f", "srt", "--exclude", "arch*", "--exclude", "static")
+    printed = capsys.readouterr()
+    assert "archery" not in printed.out
+    assert "arm -> wrestling" in printed.out
+    assert "no segment has a label that matches `static`" in printed.err
+    call(export, saved, "-f", "csv", "--include", "archery", "-q")
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
 def test_export_prints_the_format_asked_for(saved, capsys):
     call(export, saved, "-f", "srt")
     assert capsys.readouterr().out.startswith("1\n00:00:01,000 --> ")

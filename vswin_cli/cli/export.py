@@ -10,8 +10,10 @@ import typer
 from vswin_cli.cli import console
 from vswin_cli.cli.options import (
     ExcelOption,
+    ExcludeOption,
     ForceOption,
     FormatOption,
+    IncludeOption,
     OutOption,
     QuietOption,
     TimelineJsonOption,
@@ -45,6 +47,8 @@ def export(
     out: OutOption = None,
     json: TimelineJsonOption = False,
     excel: ExcelOption = False,
+    include: IncludeOption = None,
+    exclude: ExcludeOption = None,
     timecode_start: TimecodeStartOption = None,
     force: ForceOption = False,
     quiet: QuietOption = False,
@@ -57,6 +61,8 @@ def export(
         vswin export movie.json -o movie.otio
 
         vswin export movie.json -o movie.edl --timecode-start 10:00:00:00
+
+        vswin export movie.json --exclude static -o movie.srt
 
         vswin export *.json -f csv -o all.csv
 
@@ -75,12 +81,31 @@ def export(
         for path in timelines
         for timeline, file in _read(path, quiet=quiet)
     ]
-    found = [timeline for timeline, _ in read]
+    found = _chosen([timeline for timeline, _ in read], include, exclude, quiet=quiet)
     inputs = [*timelines, *(file for _, file in read)]
     files = output.plan([timeline.video.uri for timeline in found], inputs)
-    linked = [with_found_video(timeline, path) for timeline, path in read]
+    pairs = zip(found, (path for _, path in read), strict=True)
+    linked = [with_found_video(timeline, path) for timeline, path in pairs]
     if output.write(found, files, linked=linked, quiet=quiet):
         raise typer.Exit(SOME_FAILED)
+
+
+def _chosen(
+    timelines: list[Timeline],
+    include: list[str] | None,
+    exclude: list[str] | None,
+    *,
+    quiet: bool,
+) -> list[Timeline]:
+    """Leave out segments by their labels; patterns that match none are named."""
+    from vswin_cli.timeline.filtering import with_labels
+
+    if not (include or exclude):
+        return timelines
+    chosen, unmatched = with_labels(timelines, include or (), exclude or ())
+    for pattern in () if quiet else unmatched:
+        console.warn(f"no segment has a label that matches `{pattern}`")
+    return chosen
 
 
 def _read(path: Path, *, quiet: bool) -> list[tuple[Timeline, Path]]:

@@ -15,10 +15,10 @@ from fnmatch import fnmatchcase
 from functools import wraps
 from typing import Annotated, Any, Literal, cast, get_type_hints
 
-from vswin_cli.cli.completion import complete_label
 from vswin_cli.cli.options import (
     DeviceOption,
     ExcludeOption,
+    IncludeOption,
     InputFrameRateOption,
     OnsetOption,
     running_option,
@@ -165,15 +165,7 @@ class SegmentChoice:
             show_default=_BY_WEIGHTS,
         ),
     ] = None
-    include: Annotated[
-        list[str] | None,
-        segment_option(
-            "--include",
-            metavar="LABEL",
-            help="Report only this label; * matches any text. Repeatable.",
-            autocompletion=complete_label,
-        ),
-    ] = None
+    include: IncludeOption = None
     exclude: ExcludeOption = None
     group: Annotated[
         list[str] | None,

@@ -22,6 +22,7 @@ __all__ = [
     "ExcludeOption",
     "ForceOption",
     "FormatOption",
+    "IncludeOption",
     "InputFrameRateOption",
     "JsonOption",
     "MinCoverageOption",
@@ -67,6 +68,15 @@ EmaOption = Annotated[
         "--ema/--no-ema",
         help="Averaged (EMA) or raw weights, where a checkpoint has both.",
         show_default="the set that the checkpoint marks as its weights",
+    ),
+]
+IncludeOption = Annotated[
+    list[str] | None,
+    segment_option(
+        "--include",
+        metavar="LABEL",
+        help="Report only this label; * matches any text. Repeatable.",
+        autocompletion=complete_label,
     ),
 ]
 InputFrameRateOption = Annotated[
