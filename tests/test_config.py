@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from vswin_cli.config import (
+    LabelGroup,
     LabelOnset,
     SamplingOptions,
     SegmentOptions,
@@ -28,12 +29,47 @@ def test_crops_that_exist_are_taken(crops):
     assert SamplingOptions(crops=crops).crops == crops
 
 
-@pytest.mark.parametrize("stride", ["50%", "1.5s", 1.5])
-def test_stride_that_is_not_parsed_is_refused_with_what_to_write(stride):
-    with pytest.raises(OptionError, match="stride takes a Stride, got ") as caught:
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [("50%", Stride(50, "%")), ("1.5s", Stride(1.5, "s")), (0.5, Stride(50)), (1, Stride(100))],
+)
+def test_a_stride_is_a_record_a_text_or_a_share_of_a_clip(given, meant):
+    options = SamplingOptions(stride=given)
+    assert options.stride == options.clip_stride == meant
+    assert options == SamplingOptions(stride=meant)
+
+
+@pytest.mark.parametrize("stride", [0, 1.5, 16, -0.5, True, ["50%"]])
+def test_another_stride_is_refused_with_what_to_write(stride):
+    with pytest.raises(OptionError, match="stride takes a share of a clip") as caught:
         SamplingOptions(stride=stride)
-    assert caught.value.hint == f'write Stride.parse("{stride}")'
-    assert SamplingOptions(stride=Stride.parse(str(stride))).stride is not None
+    assert '"1.5s"' in (caught.value.hint or "")
+
+
+def test_numbers_that_are_text_are_refused_by_name():
+    with pytest.raises(OptionError, match="onset takes a number"):
+        SegmentOptions(onset="0.3")
+    with pytest.raises(OptionError, match="frame_rate takes a number"):
+        SamplingOptions(frame_rate="15")
+
+
+def test_labels_may_be_a_list_or_one_text():
+    assert SegmentOptions(include="static").include == ("static",)
+    assert SegmentOptions(exclude=["a", "b"]).exclude == ("a", "b")
+    with pytest.raises(OptionError, match="include takes labels as text"):
+        SegmentOptions(include=[1])
+    with pytest.raises(OptionError, match="exclude takes a list, got 3"):
+        SegmentOptions(exclude=3)
+
+
+def test_groups_and_onsets_may_be_mappings():
+    options = SegmentOptions(groups={"moves": ["pan-*", "tilt-*"]}, onsets={"cut": 0.3})
+    assert options.groups == (LabelGroup("moves", ("pan-*", "tilt-*")),)
+    assert options.onsets == (LabelOnset("cut", 0.3),)
+    assert SegmentOptions(groups="moves=pan-*").groups == (LabelGroup("moves", ("pan-*",)),)
+    for wrong in ({"groups": [3]}, {"onsets": ["cut"]}, {"onsets": {"cut": "high"}}):
+        with pytest.raises(OptionError):
+            SegmentOptions(**wrong)
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,21 @@ takes the one record that concerns it.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import inf
 from typing import Any, Literal, get_args
 
 from vswin_cli.errors import OptionError
+from vswin_cli.quantities import (
+    Stride,
+    as_several,
+    as_stride,
+    as_texts,
+    check_numbers,
+    parse_frame_rate,
+    parse_seconds,
+)
 
 __all__ = [
     "MAX_FRAME_RATE",
@@ -34,97 +44,14 @@ MAX_FRAME_RATE = 1000
 """Frames per second that are sampled at most."""
 
 _DEVICE = re.compile(r"auto|(cpu|cuda|mps)(:\d+)?")
-_STRIDE_HINT = "give seconds (1.5s), percent of a clip (50%) or sampled frames (16f)"
+_GROUPS_HINT = 'write groups={"racket sports": ["playing tennis", "playing squash*"]}'
+_ONSETS_HINT = 'write onsets={"cut": 0.3}'
 _GROUP_HINT = "write it as NAME=LABEL,LABEL or NAME=PATTERN"
-_STRIDE = re.compile(r"(?P<number>\d+(?:\.\d*)?|\.\d+)(?P<unit>s|%|f)?")
-_RATE = re.compile(r"(?P<number>\d{1,9}(?:\.\d{1,9})?)(?:/(?P<per>\d{1,9}))?")
-_CLOCK = re.compile(r"(?:(?:(?P<h>\d+):)?(?P<m>\d{1,2}):)?(?P<s>\d+(?:\.\d*)?|\.\d+)")
-
-
-def parse_seconds(text: str) -> float:
-    """Read a time on a video's clock: `90`, `1:30` or `00:01:30.5`.
-
-    Raises:
-        OptionError: the text is none of these.
-    """
-    match = _CLOCK.fullmatch(text.strip())
-    hours, minutes, seconds = (float(match[unit] or 0) if match else inf for unit in "hms")
-    total = 3600 * hours + 60 * minutes + seconds
-    if match is None or (match["m"] and seconds >= 60) or (match["h"] and minutes >= 60):
-        total = inf
-    if total == inf:
-        raise OptionError(
-            f"cannot read the time {text!r}",
-            hint="give seconds (90), minutes (1:30) or hours (00:01:30.5)",
-        )
-    return total
-
-
-def parse_frame_rate(text: str) -> float:
-    """Read frames per second: `40`, `29.97` or `30000/1001`.
-
-    Raises:
-        OptionError: the text is none of these.
-    """
-    match = _RATE.fullmatch(text.strip())
-    if match is None or not float(match["per"] or 1):
-        raise OptionError(
-            f"cannot read the frame rate {text!r}", hint="write it as 40, 29.97 or 30000/1001"
-        )
-    return float(match["number"]) / float(match["per"] or 1)
 
 
 def _is_length(seconds: float) -> bool:
     """Whether it is finite and not negative."""
     return 0 <= seconds < inf
-
-
-@dataclass(frozen=True, slots=True)
-class Stride:
-    """Distance between the starts of neighbouring clips.
-
-    Raises:
-        OptionError: the distance is not positive.
-    """
-
-    amount: float
-    """How much of `unit`."""
-    unit: Literal["s", "%", "f"] = "%"
-    """Seconds, percent of a clip, or sampled frames."""
-
-    def __post_init__(self) -> None:
-        if not 0 < self.amount < inf:
-            raise OptionError(
-                f"stride must be positive, got {self.amount:g}{self.unit}", hint=_STRIDE_HINT
-            )
-
-    @classmethod
-    def parse(cls, text: str) -> Stride:
-        """Read `1.5`, `1.5s`, `50%` or `16f`; a bare number means seconds.
-
-        Raises:
-            OptionError: the text is none of these.
-        """
-        match = _STRIDE.fullmatch(text.strip())
-        if match is None:
-            raise OptionError(
-                f"cannot read the stride {text!r}",
-                hint=_STRIDE_HINT,
-            )
-        unit = match["unit"] or "s"
-        return cls(float(match["number"]), unit)  # type: ignore[arg-type]
-
-    def frames(self, num_frames: int, frame_rate: float) -> int:
-        """The same distance in sampled frames, at least one."""
-        return max(1, round(self.exact_frames(num_frames, frame_rate)))
-
-    def exact_frames(self, num_frames: int, frame_rate: float) -> float:
-        """The same distance in sampled frames, before rounding."""
-        per_unit = {"s": frame_rate, "%": num_frames / 100, "f": 1.0}[self.unit]
-        return self.amount * per_unit
-
-    def __str__(self) -> str:
-        return f"{self.amount:g}{self.unit}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +66,9 @@ class SamplingOptions:
     """Sampled frames per second of presentation time."""
     frame_interval: int | None = None
     """Sample every n-th source frame instead (the paper's protocol)."""
-    stride: Stride | None = None
-    """Distance between clip starts."""
+    stride: Stride | str | float | None = None
+    """Distance between clip starts: `Stride(50, "%")`, `"50%"` and `0.5` are half a clip, `"1.5s"`
+    is 1.5 seconds, `"16f"` 16 sampled frames. It becomes a `Stride`, see `clip_stride`."""
     crops: Literal[1, 3] | None = None
     """Spatial crops per clip: the centre, or three along the longer side. `None`: as the engine
     was made, which is the centre unless it was told otherwise."""
@@ -152,6 +80,16 @@ class SamplingOptions:
     """Frames per second of a stream without timestamps, in place of what FFmpeg assumes."""
 
     def __post_init__(self) -> None:
+        check_numbers(
+            self,
+            "frame_rate",
+            "frame_interval",
+            "start_seconds",
+            "end_seconds",
+            "input_frame_rate",
+        )
+        if self.stride is not None:
+            object.__setattr__(self, "stride", as_stride(self.stride))
         if self.frame_rate is not None and not 0 < self.frame_rate <= MAX_FRAME_RATE:
             raise OptionError(
                 f"frames per second must be in (0, {MAX_FRAME_RATE}], got {self.frame_rate:g}",
@@ -173,11 +111,6 @@ class SamplingOptions:
                 "give frames per second or a frame interval, not both",
                 hint="--fps samples by time, --frame-interval by counting frames: leave one out",
             )
-        if not (self.stride is None or isinstance(self.stride, Stride)):
-            raise OptionError(
-                f"stride takes a Stride, got {self.stride!r}",
-                hint=f'write Stride.parse("{self.stride}")',
-            )
         if self.crops not in (None, 1, 3):
             raise OptionError(
                 f"crops takes 1 or 3, got {self.crops!r}",
@@ -191,6 +124,11 @@ class SamplingOptions:
                 f"the end ({end:g} s) must come after the start ({start or 0:g} s)",
                 hint="both are times in the video; the end is not a duration",
             )
+
+    @property
+    def clip_stride(self) -> Stride | None:
+        """The stride as a record, `None` for that of the weights."""
+        return None if self.stride is None else as_stride(self.stride)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,6 +203,7 @@ class LabelOnset:
     """Score at which its segments begin."""
 
     def __post_init__(self) -> None:
+        check_numbers(self, "onset")
         if not 0 <= self.onset <= 1:
             raise OptionError(f"the onset of {self.label!r} must be in 0..1, got {self.onset:g}")
 
@@ -291,16 +230,44 @@ def _remake(cls: type[Any], values: dict[str, object]) -> object:
     return cls(**values)
 
 
+def _as_groups(values: object) -> tuple[LabelGroup, ...]:
+    """Take groups as records, texts or a mapping of names to members."""
+    if isinstance(values, Mapping):
+        return tuple(LabelGroup(name, as_texts("groups", one)) for name, one in values.items())
+    several = [values] if isinstance(values, (str, LabelGroup)) else as_several("groups", values)
+    groups = [LabelGroup.parse(one) if isinstance(one, str) else one for one in several]
+    if not all(isinstance(one, LabelGroup) for one in groups):
+        raise OptionError(f"groups takes LabelGroup, got {values!r}", hint=_GROUPS_HINT)
+    return tuple(groups)
+
+
+def _as_onsets(values: object) -> tuple[LabelOnset, ...]:
+    """Take onsets as records or as a mapping of labels to scores."""
+    if isinstance(values, Mapping):
+        return tuple(LabelOnset(label, onset) for label, onset in values.items())
+    several = [values] if isinstance(values, LabelOnset) else as_several("onsets", values)
+    if not all(isinstance(one, LabelOnset) for one in several):
+        raise OptionError(f"onsets takes LabelOnset, got {values!r}", hint=_ONSETS_HINT)
+    return tuple(several)
+
+
+_NUMBERS = (
+    "onset", "offset", "min_duration_seconds", "merge_gap_seconds", "max_labels", "smooth_seconds",
+    "min_margin", "max_entropy", "max_alternatives",
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class SegmentOptions(_RemembersGiven):
     """How scores over time become segments.
 
     A value that is given overrides only itself, as on the command line: for all others the model's
     advice counts, and the defaults below where it has none (see `over`). `dataclasses.replace`
-    gives all values.
+    gives all values. Labels may be given as a list, or one alone as a text; `groups` and `onsets`
+    also as `{"racket": ["tennis", "squash"]}` and `{"cut": 0.3}`.
 
     Raises:
-        OptionError: a value is out of its range, or two of them contradict.
+        OptionError: a value is out of its range or of another type, or two of them contradict.
     """
 
     onset: float = 0.4
@@ -341,6 +308,11 @@ class SegmentOptions(_RemembersGiven):
     """Labels with an onset of their own. Where it is below `offset`, it is their offset, too."""
 
     def __post_init__(self) -> None:
+        check_numbers(self, *_NUMBERS)
+        for name in ("include", "exclude", "instants", "boundaries", "background"):
+            object.__setattr__(self, name, as_texts(name, getattr(self, name)))
+        object.__setattr__(self, "groups", _as_groups(self.groups))
+        object.__setattr__(self, "onsets", _as_onsets(self.onsets))
         # A lone threshold beyond the other default moves that one along, as in `over`.
         if "offset" not in self.given and 0 <= self.onset < self.offset:
             object.__setattr__(self, "offset", self.onset)

@@ -8,9 +8,10 @@ complete, unique and as long as the head is wide.
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from pathlib import Path
 
 from vswin_cli.errors import LabelsError
 from vswin_cli.models.label_files import (
@@ -20,6 +21,7 @@ from vswin_cli.models.label_files import (
     parse_json,
     parse_text,
 )
+from vswin_cli.storage.files import as_path
 from vswin_cli.storage.humanize import counted
 
 __all__ = ["LabelMap", "bundled_label_sets"]
@@ -86,6 +88,27 @@ class LabelMap:
             first_index[name] = index
 
     @classmethod
+    def of(cls, names: Sequence[str], source: str = "given labels") -> LabelMap:
+        """Make the map of a list of names, that of class i at position i.
+
+        Args:
+            names: as many as the head has classes, in the order of its rows.
+            source: name of the list, for messages.
+
+        Raises:
+            LabelsError: not a list of texts, or an empty or repeated one.
+        """
+        if isinstance(names, str) or not isinstance(names, Iterable):
+            raise LabelsError(
+                f"labels are a list of names, got {names!r}", hint='write ["cat", "dog"]'
+            )
+        several = tuple(names)
+        for index, name in enumerate(several):
+            if not isinstance(name, str):
+                raise LabelsError(f"{source}: the label of class {index} is no text: {name!r}")
+        return cls(source, several)
+
+    @classmethod
     def bundled(cls, name: str) -> LabelMap:
         """Load a list that comes with the package, such as `kinetics-400`.
 
@@ -109,7 +132,7 @@ class LabelMap:
         return cls(name, tuple(content.decode("ascii").splitlines()))
 
     @classmethod
-    def from_file(cls, path: Path) -> LabelMap:
+    def from_file(cls, path: str | os.PathLike[str]) -> LabelMap:
         """Read a user's list; the ending decides: `.csv`, `.json`, anything else is text.
 
         Text holds one label per line in index order, or an index and a label per line, with a
@@ -120,6 +143,7 @@ class LabelMap:
         Raises:
             LabelsError: not readable, not one of these forms, or ids with gaps.
         """
+        path = as_path(path)
         try:
             with path.open(encoding="utf-8-sig", newline="") as file:
                 text = file.read(_MOST_CHARACTERS + 1)

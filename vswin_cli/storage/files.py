@@ -20,6 +20,7 @@ from vswin_cli.errors import OptionError, OutputError
 
 __all__ = [
     "absence",
+    "as_path",
     "check_destination",
     "check_named",
     "check_spares",
@@ -78,6 +79,23 @@ def writing(what: str) -> Iterator[None]:
         reason = error.strerror or str(error)
         hint = _HINTS.get(error.errno or 0)
         raise OutputError(f"cannot write {what}: {reason}", hint=hint) from error
+
+
+def as_path(value: object, name: str = "path") -> Path:
+    """Return the path that a caller gave as text or as a path.
+
+    Args:
+        value: of the argument.
+        name: of the argument, for the message.
+
+    Raises:
+        OptionError: it is neither.
+    """
+    if isinstance(value, (str, os.PathLike)):
+        path = os.fspath(value)
+        if isinstance(path, str):
+            return Path(path)
+    raise OptionError(f"the argument `{name}` takes a path, got {value!r}")
 
 
 def ends_as_folder(text: str) -> bool:

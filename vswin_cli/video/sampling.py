@@ -209,16 +209,17 @@ def _plan_uniform(spec: InputSpec, options: SamplingOptions) -> SamplingPlan:
 
 def describe_rounding(spec: InputSpec, options: SamplingOptions, plan: SamplingPlan) -> str | None:
     """Describe how far the plan's stride is from the requested one; `None` if it is near."""
-    if options.stride is None:
+    stride = options.clip_stride
+    if stride is None:
         return None
     rate = options.frame_rate or spec.frame_rate
     if spec.sampling == "uniform":
         rate = plan.positions_per_second / plan.positions_per_tick
-    asked = options.stride.exact_frames(spec.num_frames, rate)
+    asked = stride.exact_frames(spec.num_frames, rate)
     if abs(plan.stride - asked) <= _NEAR_STRIDE * asked:
         return None
     return (
-        f"the stride of {options.stride} is rounded to {plan.stride} sampled frames "
+        f"the stride of {stride} is rounded to {plan.stride} sampled frames "
         f"({100 * plan.stride / plan.num_frames:g}% of a clip): "
         f"clips start on multiples of {_FRAMES_PER_STEP}"
     )
@@ -226,6 +227,6 @@ def describe_rounding(spec: InputSpec, options: SamplingOptions, plan: SamplingP
 
 def _even_stride(spec: InputSpec, options: SamplingOptions, rate: float) -> int:
     """Return the stride in ticks, rounded to whole time steps."""
-    stride = options.stride or Stride(spec.stride_percent)
+    stride = options.clip_stride or Stride(spec.stride_percent)
     ticks = stride.frames(spec.num_frames, rate)
     return max(1, round(ticks / _FRAMES_PER_STEP)) * _FRAMES_PER_STEP
