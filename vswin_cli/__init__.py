@@ -30,14 +30,19 @@ if TYPE_CHECKING:
     from vswin_cli.config import EngineOptions, SamplingOptions, SegmentOptions, Stride
     from vswin_cli.cutting.run import cut_segments
     from vswin_cli.errors import VswinError
+    from vswin_cli.export import export_timelines
     from vswin_cli.inference.engine import Engine
     from vswin_cli.inference.pipeline import analyze_features, analyze_video
+    from vswin_cli.inference.several import analyze_videos
     from vswin_cli.models.labels import LabelMap
     from vswin_cli.models.weights.loading import load_model
     from vswin_cli.storage.sources import VideoSource, expand_sources
     from vswin_cli.timeline.feature_files import FeatureFile, load_features
     from vswin_cli.timeline.features import FeatureTrack
+    from vswin_cli.timeline.files import load_timelines
     from vswin_cli.timeline.record import Timeline
+    from vswin_cli.timeline.score_files import load_scores, segment_scores
+    from vswin_cli.timeline.scores import ScoreTrack
     from vswin_cli.timeline.segments import Segment
     from vswin_cli.training.background import add_background
     from vswin_cli.training.examples import read_examples
@@ -52,6 +57,7 @@ _HOMES = {
     "HeadOptions": "training.head_fit",
     "LabelMap": "models.labels",
     "SamplingOptions": "config",
+    "ScoreTrack": "timeline.scores",
     "Segment": "timeline.segments",
     "SegmentOptions": "config",
     "Stride": "config",
@@ -61,11 +67,16 @@ _HOMES = {
     "add_background": "training.background",
     "analyze_features": "inference.pipeline",
     "analyze_video": "inference.pipeline",
+    "analyze_videos": "inference.several",
     "cut_segments": "cutting.run",
     "expand_sources": "storage.sources",
+    "export_timelines": "export",
     "load_features": "timeline.feature_files",
     "load_model": "models.weights.loading",
+    "load_scores": "timeline.score_files",
+    "load_timelines": "timeline.files",
     "read_examples": "training.examples",
+    "segment_scores": "timeline.score_files",
     "train_head": "training.head",
 }
 
@@ -77,6 +88,7 @@ __all__ = [
     "HeadOptions",
     "LabelMap",
     "SamplingOptions",
+    "ScoreTrack",
     "Segment",
     "SegmentOptions",
     "Stride",
@@ -87,11 +99,16 @@ __all__ = [
     "add_background",
     "analyze_features",
     "analyze_video",
+    "analyze_videos",
     "cut_segments",
     "expand_sources",
+    "export_timelines",
     "load_features",
     "load_model",
+    "load_scores",
+    "load_timelines",
     "read_examples",
+    "segment_scores",
     "train_head",
 ]
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.timelines import named, timeline, written
 from vswin_cli.errors import OptionError, OutputError
-from vswin_cli.export import FORMATS, render_timelines, write_timeline
+from vswin_cli.export import FORMATS, export_timelines, render_timelines, write_timeline
 from vswin_cli.storage.files import check_destination
 
 
@@ -127,3 +127,18 @@ def test_new_files_follow_the_umask_and_old_ones_keep_their_mode(tmp_path):
     path.chmod(0o600)
     write_timeline(timeline(), "json", path)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_export_chooses_the_format_by_the_ending(tmp_path):
+    export_timelines(timeline(), str(tmp_path / "a.srt"))
+    assert (tmp_path / "a.srt").read_text(encoding="utf-8") == written("srt")
+    export_timelines([timeline(), timeline()], tmp_path / "all.txt", "csv")
+    assert len((tmp_path / "all.txt").read_text(encoding="utf-8").splitlines()) == 7
+
+
+@pytest.mark.parametrize("name", ["a.xyz", "a.srt"])
+def test_export_refuses_what_has_no_format_or_does_not_fit(tmp_path, name):
+    with pytest.raises(OptionError):
+        export_timelines([timeline(), timeline()], tmp_path / name)
+    with pytest.raises(OptionError, match="takes Timelines, got 'a"):
+        export_timelines(["a.json"], tmp_path / "a.csv")

@@ -286,3 +286,10 @@ def test_a_bar_separates_index_and_name(tmp_path, text):
     path = tmp_path / "labels.txt"
     path.write_text(text)
     assert LabelMap.from_file(path).names == ("walk", "run")
+
+
+def test_labels_are_given_as_a_list():
+    assert LabelMap.of(["walk", "run"]).names == ("walk", "run")
+    for wrong in ("walk", 3, ["walk", 3], [], ["a", "a"]):
+        with pytest.raises(LabelsError):
+            LabelMap.of(wrong)

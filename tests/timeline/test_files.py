@@ -6,9 +6,9 @@ import sys
 import pytest
 
 from tests.support.timelines import timeline
-from vswin_cli.errors import SourceError
+from vswin_cli.errors import OptionError, SourceError
 from vswin_cli.export import FORMATS, write_timelines
-from vswin_cli.timeline.files import decode_timelines, parse_timelines
+from vswin_cli.timeline.files import decode_timelines, load_timelines, parse_timelines
 
 NESTED = 200_000
 
@@ -99,3 +99,16 @@ def test_extreme_values_are_written_in_every_format_or_rejected(path, value):
             write_timelines([one], fmt, sys.stdout)
         except Exception as error:
             assert type(error).__name__ == "OptionError"  # noqa: PT017
+
+
+def test_timelines_are_loaded_from_files_and_folders(tmp_path):
+    (tmp_path / "b.json").write_text(timeline().to_json_text())
+    (tmp_path / "a.jsonl").write_text(f"{timeline().to_json_text()}\n" * 2)
+    (tmp_path / "empty").mkdir()
+    assert load_timelines(str(tmp_path / "b.json")) == [timeline()]
+    assert len(load_timelines(tmp_path)) == 3
+    assert len(load_timelines([tmp_path / "b.json", tmp_path])) == 4
+    with pytest.raises(SourceError, match=r"no \.json or"):
+        load_timelines(tmp_path / "empty")
+    with pytest.raises(OptionError, match="takes a path, got 3"):
+        load_timelines([3])

@@ -8,11 +8,12 @@ import pytest
 
 from tests.support.timelines import STEP, columns, timeline, track_of
 from vswin_cli.config import SegmentOptions
-from vswin_cli.errors import OutputError, SourceError, SourceNotFoundError
+from vswin_cli.errors import OptionError, OutputError, SourceError, SourceNotFoundError
 from vswin_cli.export import write_timeline
 from vswin_cli.storage import array_archive
 from vswin_cli.timeline.files import read_timelines
-from vswin_cli.timeline.score_files import load_track, save_track
+from vswin_cli.timeline.record import with_segments
+from vswin_cli.timeline.score_files import load_scores, load_track, save_track, segment_scores
 from vswin_cli.timeline.scores import Gap
 from vswin_cli.timeline.segments import find_segments
 
@@ -298,3 +299,18 @@ def test_scores_and_timelines_in_each_others_place_are_named(tmp_path, track):
     with pytest.raises(SourceError, match=r"saved\.json is a timeline, not a score file") as caught:
         load_track(saved)
     assert "--save-scores" in (caught.value.hint or "")
+
+
+def test_saved_scores_are_segmented_again_with_what_was_not_given_as_before(tmp_path, track):
+    path = str(tmp_path / "scores.npz")
+    before = SegmentOptions(onset=0.95, min_duration_seconds=0)
+    bare = with_segments(timeline(), track, before)
+    save_track(track, bare, tmp_path / "scores.npz")
+    assert segment_scores(path).segments == bare.segments
+    lower = segment_scores(path, SegmentOptions(onset=0.5))
+    assert lower.postprocess.min_duration_seconds == 0
+    assert lower.segments[0].label == "label 0"
+    with pytest.raises(OptionError, match="takes SegmentOptions, got"):
+        segment_scores(path, 0.5)
+    with load_scores(path) as loaded:
+        assert loaded.num_cells == track.num_cells

@@ -28,7 +28,9 @@ from vswin_cli.cutting.records import (
 )
 from vswin_cli.cutting.table import CLIPS_NAME, ends_of, read_rows_by_name, write_table
 from vswin_cli.errors import OutputError, SourceError, SourceNotFoundError, VswinError
+from vswin_cli.quantities import as_several, as_texts
 from vswin_cli.storage.files import (
+    as_path,
     holds_for_all,
     is_file,
     is_there,
@@ -47,9 +49,9 @@ OnProgress = Callable[[float, "float | None"], None]
 
 def cut_segments(
     timelines: Timeline | Iterable[Timeline],
-    folder: str | Path,
+    folder: str | os.PathLike[str],
     *,
-    labels: Iterable[str] = (),
+    labels: str | Iterable[str] = (),
     min_score: float = 0.0,
     pad_seconds: float = 0.0,
     mode: CutMode = "auto",
@@ -75,11 +77,10 @@ def cut_segments(
         OutputError: the folder cannot be written, or holds a file of one of these names that
             vswin did not write.
     """
-    several = [timelines] if isinstance(timelines, Timeline) else timelines
-    named = (labels,) if isinstance(labels, str) else tuple(labels)
-    options = CutOptions(named, min_score, pad_seconds, mode)
+    several = [timelines] if isinstance(timelines, Timeline) else as_several("timelines", timelines)
+    options = CutOptions(as_texts("labels", labels), min_score, pad_seconds, mode)
     videos = [VideoSegments.of(timeline, _path_of(timeline.video.uri)) for timeline in several]
-    return cut_videos(videos, Path(folder), options, on_progress=on_progress)
+    return cut_videos(videos, as_path(folder, "folder"), options, on_progress=on_progress)
 
 
 def _path_of(uri: str) -> Path | None:

@@ -6,7 +6,8 @@ atomically, or to an open file.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -21,7 +22,8 @@ from vswin_cli.export.formats import (
     get_format,
 )
 from vswin_cli.export.timecodes import as_played
-from vswin_cli.storage.files import replacing_binary
+from vswin_cli.quantities import as_several
+from vswin_cli.storage.files import as_path, replacing_binary
 from vswin_cli.timeline.record import Timeline
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "caveats",
     "check_distinct_ids",
     "check_holds",
+    "export_timelines",
     "format_by_name",
     "get_format",
     "render_timelines",
@@ -67,6 +70,37 @@ def write_timelines(timelines: Sequence[Timeline], fmt: str, file: Path | TextIO
     content = render_timelines(timelines, fmt)
     with replacing_binary(file) as handle:
         handle.write(content)
+
+
+def export_timelines(
+    timelines: Timeline | Iterable[Timeline],
+    path: str | os.PathLike[str],
+    format: str | None = None,
+) -> None:
+    """Write timelines to a file, in the format that its ending names: `vswin export` in Python.
+
+    Args:
+        timelines: one, or several where the format can hold them (`csv`, `jsonl`, `xlsx`, ...).
+        path: the file, written completely or not at all; an existing one is replaced.
+        format: a name that `vswin tag --help` lists; by default the ending of `path` decides.
+
+    Raises:
+        OptionError: no such format, an ending that belongs to none, or timelines that the format
+            cannot hold.
+        OutputError: the file cannot be written.
+    """
+    file = as_path(path)
+    several = [timelines] if isinstance(timelines, Timeline) else as_several("timelines", timelines)
+    for one in several:
+        if not isinstance(one, Timeline):
+            raise OptionError(f"the argument `timelines` takes Timelines, got {one!r}")
+    form = format_by_name(file.name) if format is None else get_format(format)
+    if form is None:
+        raise OptionError(
+            f"the ending of {file} belongs to no format",
+            hint=f"name one of {', '.join(FORMATS)}",
+        )
+    write_timelines(several, form.name, file)
 
 
 def render_timelines(timelines: Sequence[Timeline], fmt: str) -> bytes:

@@ -8,6 +8,7 @@ cores idle, share all of them tile by tile.
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -101,28 +102,54 @@ def _threads(count: int) -> Iterator[ThreadPoolExecutor]:
     pool.shutdown()
 
 
+def _loaded(model: object) -> LoadedModel:
+    """Return a model, loaded if it is a name or a path.
+
+    Raises:
+        OptionError: it is something else.
+    """
+    if isinstance(model, (str, os.PathLike)):
+        from vswin_cli.models.weights.loading import load_model
+
+        return load_model(os.fspath(model))
+    if not isinstance(model, LoadedModel):
+        raise OptionError(
+            f"the argument `model` takes a name, a path or what load_model returns, got {model!r}",
+            hint='write Engine("camera-motion")',
+        )
+    return model
+
+
 class Engine:
     """One model on one device.
 
     Args:
-        model: the network with its card; it is moved to the device.
+        model: the network with its card, from `load_model`, or what `load_model` takes; it is moved
+            to the device.
         options: device, precision and batch size.
         crops: spatial views per clip, if `SamplingOptions.crops` is not set.
         device: from `resolve_device`; by default that of the options.
 
     Raises:
         DeviceError: the device does not exist here, or has no room for the weights.
-        OptionError: unknown device or precision.
+        ModelError: see `load_model`.
+        OptionError: unknown device or precision, or an argument of another type.
     """
 
     def __init__(
         self,
-        model: LoadedModel,
+        model: LoadedModel | str | os.PathLike[str],
         options: EngineOptions = EngineOptions(),
         *,
         crops: Literal[1, 3] = 1,
         device: torch.device | None = None,
     ) -> None:
+        model = _loaded(model)
+        if not isinstance(options, EngineOptions):
+            raise OptionError(
+                f"the argument `options` takes EngineOptions, got {options!r}",
+                hint='write EngineOptions(device="cpu")',
+            )
         self.model = model
         self.crops = crops
         self.keeps_features = False

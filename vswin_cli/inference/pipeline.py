@@ -7,15 +7,15 @@ own package.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from pathlib import Path
 
 from vswin_cli.config import SamplingOptions, SegmentOptions
 from vswin_cli.errors import DecodeError, OptionError
 from vswin_cli.inference.description import describe_analysis, seconds_per_step
 from vswin_cli.inference.scorer import Scorer
+from vswin_cli.storage.files import as_path
 from vswin_cli.storage.sources import VideoSource
 from vswin_cli.timeline.evidence_builder import EvidenceBuilder
 from vswin_cli.timeline.features import FeatureBuilder, FeatureTrack
@@ -48,8 +48,8 @@ def analyze_video(
     segments: SegmentOptions | None = None,
     *,
     on_progress: OnProgress | None = None,
-    save_scores: Path | None = None,
-    save_features: Path | None = None,
+    save_scores: str | os.PathLike[str] | None = None,
+    save_features: str | os.PathLike[str] | None = None,
     top_classes: int = 0,
     evidence: bool = False,
     decoders: int | None = None,
@@ -65,8 +65,9 @@ def analyze_video(
         segments: how scores become segments; values that are not given are those recommended for
             the weights.
         on_progress: called as the analysis proceeds; with 0 seconds during a download.
-        save_scores: file for the score track, which can be segmented again later.
-        save_features: file for the features from which the scores were computed.
+        save_scores: file (`.npz`) for the scores, which `load_scores` and `segment_scores` read.
+        save_features: file (`.npz`) for the features from which they were computed, see
+            `load_features`.
         top_classes: fill `windows` with this many classes of each clip.
         evidence: fill the segments' `evidence`: where in the frame their logits come from.
         decoders: how many may run in parallel; by default the engine's `spare_decoders`.
@@ -81,6 +82,9 @@ def analyze_video(
         OutputError: the scores or features cannot be saved.
     """
     _check_types(source, engine, sampling, segments)
+    for name, path in (("save_scores", save_scores), ("save_features", save_features)):
+        if path is not None:
+            as_path(path, name)
     card = engine.model.card
     segments = card.segments if segments is None else segments.over(card.segments)
     check_selection(card.labels, card.activation, segments)
@@ -131,13 +135,13 @@ def analyze_video(
         if save_scores is not None:
             from vswin_cli.timeline.score_files import save_track
 
-            save_track(track, timeline, save_scores)
+            save_track(track, timeline, as_path(save_scores, "save_scores"))
     if features is not None and save_features is not None:
         from vswin_cli.timeline.feature_files import save_features as write_features
 
         averages = features.average(report.end_seconds)
         with features.finish(averages, report.gaps, about) as kept:
-            write_features(kept, save_features)
+            write_features(kept, as_path(save_features, "save_features"))
     return timeline
 
 
@@ -241,7 +245,8 @@ def _report_of(stream: VideoStream[Clip], source: VideoSource) -> DecodeReport:
 def _check_types(source: object, engine: object, sampling: object, segments: object) -> None:
     """Reject arguments in the wrong order or of the wrong type before anything is opened."""
     if not isinstance(source, (VideoSource, str, os.PathLike)):
-        raise _wrong_type("source", "a path, an address or a VideoSource", source)
+        hint = "analyze_videos takes several" if isinstance(source, Iterable) else None
+        raise _wrong_type("source", "a path, an address or a VideoSource", source, hint)
     if not hasattr(engine, "score"):  # `Scorer` is a protocol: the batch has a scorer of its own
         hint = 'make one: Engine(load_model("camera-motion"))'
         raise _wrong_type("engine", "an Engine", engine, hint)

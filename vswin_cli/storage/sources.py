@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from vswin_cli.errors import SourceError, SourceNotFoundError, redacted
+from vswin_cli.errors import OptionError, SourceError, SourceNotFoundError, redacted
+from vswin_cli.quantities import as_several
 from vswin_cli.storage.files import absence, fitting, is_file, is_folder, reading_hint
 from vswin_cli.storage.remote import (
     as_local_path,
@@ -74,7 +75,13 @@ class VideoSource:
 
     @classmethod
     def of(cls, uri: str | os.PathLike[str]) -> VideoSource:
-        """Make the source for a path or an address, without checking that it exists."""
+        """Make the source for a path or an address, without checking that it exists.
+
+        Raises:
+            OptionError: it is neither.
+        """
+        if not isinstance(uri, (str, os.PathLike)):
+            raise OptionError(f"a source is a path or an address, got {uri!r}")
         return cls(os.fspath(uri))
 
     @property
@@ -189,8 +196,10 @@ def find_sources(
     found: dict[str, VideoSource] = {}
     problems: dict[str, SourceError] = {}
     # A string is iterable, too, but its characters are no names of files.
-    several = [inputs] if isinstance(inputs, (str, os.PathLike)) else inputs
+    several = [inputs] if isinstance(inputs, (str, os.PathLike)) else as_several("inputs", inputs)
     for path in several:
+        if not isinstance(path, (str, os.PathLike)):
+            raise OptionError(f"a source is a path or an address, got {path!r}")
         argument = os.fspath(path)
         try:
             for source in _expand(argument, problems, recursive=recursive, folders=folders):

@@ -16,6 +16,7 @@ The features are not compressed: they hardly shrink, and a reader maps them into
 from __future__ import annotations
 
 import json
+import os
 import struct
 import tokenize
 import zipfile
@@ -36,7 +37,7 @@ from vswin_cli.storage.array_archive import (
     write_array,
     write_header,
 )
-from vswin_cli.storage.files import reading_hint, replacing_binary
+from vswin_cli.storage.files import as_path, reading_hint, replacing_binary
 from vswin_cli.storage.json_records import from_json, json_text, to_json
 from vswin_cli.timeline.features import FeatureRecord, FeatureTrack
 from vswin_cli.timeline.files import UNREADABLE
@@ -109,13 +110,16 @@ def metadata_text(record: FeatureRecord) -> str:
     return json_text({"schema": SCHEMA, **to_json(record)})
 
 
-def load_features(path: Path) -> FeatureFile:
+def load_features(path: str | os.PathLike[str]) -> FeatureFile:
     """Open a file of features; rows are read when they are used.
+
+    `features` is (n, C), with `start_seconds` and `end_seconds` (n,); `clip_features` is (M, C).
 
     Raises:
         SourceNotFoundError: no such file, or not readable.
         SourceError: not a file of features, or a damaged one.
     """
+    path = as_path(path)
     try:
         with path.open("rb") as file, zipfile.ZipFile(file) as archive:
             check_expansion(archive, path.stat().st_size, _LIMITS)

@@ -3,24 +3,60 @@
 from __future__ import annotations
 
 import json
+import os
 import reprlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
 from vswin_cli.errors import SourceError, SourceNotFoundError
-from vswin_cli.storage.files import reading_hint
+from vswin_cli.quantities import as_several
+from vswin_cli.storage.files import as_path, is_folder, reading_hint
 from vswin_cli.storage.json_records import JsonValue
 from vswin_cli.timeline.record import Timeline
 
-__all__ = ["UNREADABLE", "decode_timelines", "parse_timelines", "read_timelines", "schema_text"]
+__all__ = [
+    "UNREADABLE",
+    "decode_timelines",
+    "load_timelines",
+    "parse_timelines",
+    "read_timelines",
+    "schema_text",
+]
 
 UNREADABLE = (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 """Exceptions of Python on hostile data: nesting without end, numbers of a million digits, and so
 on."""
 
 _HINT = "give a file written by `vswin tag VIDEO -f json -o FILE`"
+
+
+def load_timelines(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+) -> list[Timeline]:
+    """Load the timelines of JSON and JSON Lines files, such as `vswin tag -o FILE.json` writes.
+
+    Args:
+        paths: one file or several, or a folder of `.json` files.
+
+    Raises:
+        SourceNotFoundError: no such file, or not readable.
+        SourceError: not JSON, or not a timeline; the line and field are named.
+    """
+    given = [paths] if isinstance(paths, (str, os.PathLike)) else as_several("paths", paths)
+    files = [file for path in given for file in _files_of(as_path(path, "paths"))]
+    return [timeline for file in files for timeline in read_timelines(file)]
+
+
+def _files_of(path: Path) -> list[Path]:
+    """Return the path, or the JSON files in a folder, sorted."""
+    if not is_folder(path):
+        return [path]
+    found = sorted(file for file in path.iterdir() if file.suffix in (".json", ".jsonl"))
+    if not found:
+        raise SourceError(f"no .json or .jsonl file in {path}", hint=_HINT)
+    return found
 
 
 def read_timelines(path: Path) -> list[Timeline]:

@@ -7,11 +7,13 @@ scores are in 0..1. Unknown keys are ignored when reading, so additions keep the
 
 from __future__ import annotations
 
+import json
 import reprlib
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from vswin_cli.config import SegmentOptions
 from vswin_cli.errors import SourceError
@@ -29,6 +31,9 @@ from vswin_cli.timeline.provenance import (
 )
 from vswin_cli.timeline.scores import Gap, ScoreTrack
 from vswin_cli.timeline.segments import Segment, number_frames, segment_track
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = [
     "SCHEMA",
@@ -162,20 +167,51 @@ class Timeline:
         """Totals per label, longest first."""
         return summarise(self.segments)
 
-    def to_json(self) -> dict[str, JsonValue]:
-        """Convert to `vswin.timeline/1`: keys in the published order, numbers rounded."""
+    def to_dict(self) -> dict[str, JsonValue]:
+        """Convert to the content of `vswin.timeline/1`, as `json.loads` would return it.
+
+        Keys are in the published order; seconds have 6 decimals, scores 4.
+        """
         body = json_records.to_json(self)
         body["segments"] = [{"id": i, **segment} for i, segment in enumerate(body["segments"])]
         body["summary"] = [json_records.to_json(row) for row in self.summary]
         return {"schema": SCHEMA} | {key: body[key] for key in _KEY_ORDER}
 
+    def to_json(self) -> dict[str, JsonValue]:
+        """Same as `to_dict`, for callers of earlier versions; `to_json_text` gives text."""
+        return self.to_dict()
+
+    def to_json_text(self, *, indent: int | None = None) -> str:
+        """Convert to JSON text of schema `vswin.timeline/1`, on one line unless indented."""
+        return json_records.clean_json(self.to_dict(), indent=indent)
+
+    def to_pandas(self) -> DataFrame:
+        """Make a pandas DataFrame with a row per segment and the columns of our CSV.
+
+        These are `video`, `start`, `end`, `duration` and `peak` (seconds), `label`, `class_id`
+        (missing for a group), `score` and `score_max` (0 to 1), `windows` (clips that overlap it)
+        and `model`. `pandas.concat` joins the frames of several timelines.
+
+        Raises:
+            OptionError: pandas is not installed.
+        """
+        from vswin_cli.timeline.data_frames import segment_frame
+
+        return segment_frame(self)
+
     @classmethod
     def from_json(cls, data: JsonValue) -> Timeline:
-        """Make a timeline from the output of `to_json`, of this or another version of the schema.
+        """Make a timeline from JSON of this or another version of the schema.
+
+        Args:
+            data: from `to_dict` or `json.loads`, or the text.
 
         Raises:
             SourceError: another schema, a missing field or a wrong type; it is named.
         """
+        if isinstance(data, str):
+            with suppress(ValueError, RecursionError):  # what follows names what is wrong
+                data = json.loads(data)
         found = data.get("schema") if isinstance(data, dict) else None
         if found != SCHEMA:
             got = f"`{found}`" if isinstance(found, str) else "something else"

@@ -8,6 +8,7 @@ Written and read in chunks, so that neither needs memory for all scores.
 from __future__ import annotations
 
 import json
+import os
 import struct
 import tokenize
 import zipfile
@@ -20,7 +21,8 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from vswin_cli.errors import SourceError, SourceNotFoundError
+from vswin_cli.config import SegmentOptions
+from vswin_cli.errors import OptionError, SourceError, SourceNotFoundError
 from vswin_cli.models.architecture import Activation
 from vswin_cli.storage.array_archive import (
     check_expansion,
@@ -30,15 +32,15 @@ from vswin_cli.storage.array_archive import (
     write_array,
     write_header,
 )
-from vswin_cli.storage.files import reading_hint, replacing_binary
+from vswin_cli.storage.files import as_path, reading_hint, replacing_binary
 from vswin_cli.storage.json_records import from_json, json_text, named, to_json
 from vswin_cli.timeline.files import UNREADABLE
-from vswin_cli.timeline.record import GapRecord, Timeline
+from vswin_cli.timeline.record import GapRecord, Timeline, with_segments
 from vswin_cli.timeline.scores import ScoreTrack
 from vswin_cli.timeline.spool import ScoreSpool
 from vswin_cli.video.info import Gap, GapReason
 
-__all__ = ["load_track", "save_track"]
+__all__ = ["load_scores", "load_track", "save_track", "segment_scores"]
 
 SCHEMA = "vswin.scores/1"
 _ROWS = 512
@@ -115,6 +117,52 @@ def load_track(path: Path) -> tuple[ScoreTrack, Timeline]:
         raise _not_scores(path, error.message) from error
     except _DAMAGE as error:
         raise _not_scores(path, str(error)[:200]) from error
+
+
+def load_scores(path: str | os.PathLike[str]) -> ScoreTrack:
+    """Load the scores that `vswin tag --save-scores` or `analyze_video(save_scores=...)` saved.
+
+    `track.scores` is (N, K), `track.labels` names the K columns, `track.edges_seconds` gives start
+    and end of the N rows, `track.to_pandas()` has all three. Close the track, or use `with`.
+
+    Args:
+        path: the `.npz` file.
+
+    Raises:
+        SourceNotFoundError: no such file, or not readable.
+        SourceError: not a file of scores, or a damaged one.
+    """
+    return load_track(as_path(path))[0]
+
+
+def segment_scores(
+    path: str | os.PathLike[str],
+    segments: SegmentOptions = SegmentOptions(),
+    *,
+    top_classes: int = 0,
+) -> Timeline:
+    """Find segments in saved scores, without the model and the video: `vswin segment` in Python.
+
+    Args:
+        path: the `.npz` file.
+        segments: how scores become segments; values that are not given are those of the run that
+            saved the scores.
+        top_classes: fill `windows` with this many classes of each clip.
+
+    Raises:
+        SourceNotFoundError: no such file, or not readable.
+        SourceError: not a file of scores, or a damaged one.
+        OptionError: the options do not fit the labels.
+    """
+    if not isinstance(segments, SegmentOptions):
+        raise OptionError(
+            f"the argument `segments` takes SegmentOptions, got {segments!r}",
+            hint="write SegmentOptions(onset=0.3)",
+        )
+    track, timeline = load_track(as_path(path))
+    with track:
+        options = segments.over(timeline.postprocess.options())
+        return with_segments(timeline, track, options, top_classes=top_classes)
 
 
 def _not_scores(path: Path, reason: str) -> SourceError:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,9 @@ from vswin_cli.models.architecture import Activation
 from vswin_cli.storage.humanize import counted
 from vswin_cli.timeline.cells import AveragedCells
 from vswin_cli.video.info import Gap
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 __all__ = [
     "SLIVER",
@@ -111,7 +114,12 @@ class Section:
 
 @dataclass(frozen=True, eq=False)
 class ScoreTrack(AveragedCells):
-    """Scores (N, K) on a regular time axis, with their labels; close it after use."""
+    """Scores (N, K) on a regular time axis, with their labels; close it after use.
+
+    `track.scores` is the whole array and `track.edges_seconds` its times; `read` and `chunks` take
+    less memory for long videos. Row i holds for `[start_seconds + i*step_seconds, start_seconds +
+    (i+1)*step_seconds)`.
+    """
 
     labels: tuple[str, ...]
     """K names in column order."""
@@ -132,6 +140,31 @@ class ScoreTrack(AveragedCells):
     def analysed_seconds(self) -> float:
         """Total length of the parts that clips cover."""
         return math.fsum(end - start for start, end in self.spans)
+
+    @property
+    def scores(self) -> Floats:
+        """All scores (N, K) in 0..1, in memory; rows that no clip covers are NaN."""
+        rows = self.read(0, self.num_cells)
+        rows[~self.valid] = np.nan
+        return rows
+
+    @property
+    def edges_seconds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Start and end (N,) of each row, in seconds; the last is cut at the end of the video."""
+        starts = self.start_seconds + np.arange(self.num_cells) * self.step_seconds
+        return starts, np.minimum(starts + self.step_seconds, self.end_seconds)
+
+    def to_pandas(self) -> DataFrame:
+        """Make a pandas DataFrame (N, K): a row per time step, a column per label.
+
+        The index `start` is in seconds; rows that no clip covers are NaN.
+
+        Raises:
+            OptionError: pandas is not installed.
+        """
+        from vswin_cli.timeline.data_frames import score_frame
+
+        return score_frame(self)
 
     def read(self, start: int, stop: int) -> Floats:
         """Read the scores of cells `[start, stop)` as (n, K)."""

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from vswin_cli.errors import SourceError, SourceNotFoundError
 from vswin_cli.evaluation.annotations import Annotations, read_annotations, video_id
 from vswin_cli.evaluation.reading import guarded, read_text
-from vswin_cli.storage.files import is_file, is_folder, reading_hint
+from vswin_cli.quantities import as_several
+from vswin_cli.storage.files import as_path, is_file, is_folder, reading_hint
 from vswin_cli.storage.humanize import counted
 from vswin_cli.storage.remote import as_local_path, is_remote
 from vswin_cli.storage.sources import VideoSource, find_sources
@@ -34,11 +35,16 @@ _HINT = (
 )
 
 
-def read_examples(paths: Sequence[Path], *, root: Path | None = None) -> ExampleSet:
+def read_examples(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    *,
+    root: str | os.PathLike[str] | None = None,
+) -> ExampleSet:
     """Read the examples of files and folders.
 
     Args:
-        paths: tables, ActivityNet JSON, timelines, or folders with one folder per class.
+        paths: tables, ActivityNet JSON, timelines, or folders with one folder per class; one or
+            several.
         root: folder that all videos are in, to which paths are relative; by default the folder of
             each file.
 
@@ -46,7 +52,10 @@ def read_examples(paths: Sequence[Path], *, root: Path | None = None) -> Example
         SourceNotFoundError: a path is not there, or not one video of it is.
         SourceError: another kind of file, or a bad entry (it is named).
     """
-    found = merge_sets([_read_one(path, root) for path in paths])
+    given = [paths] if isinstance(paths, (str, os.PathLike)) else as_several("paths", paths)
+    files = [as_path(path, "paths") for path in given]
+    folder = None if root is None else as_path(root, "root")
+    found = merge_sets([_read_one(path, folder) for path in files])
     if not found.examples:
         if found.problems:
             name, problem = found.problems[0]
@@ -55,7 +64,7 @@ def read_examples(paths: Sequence[Path], *, root: Path | None = None) -> Example
                 f"{problem}",
                 hint="`--root FOLDER` says where the videos are",
             )
-        raise SourceError(f"{', '.join(map(str, paths))}: no examples", hint=_HINT)
+        raise SourceError(f"{', '.join(map(str, files))}: no examples", hint=_HINT)
     return found
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from torch import Tensor
 
 from vswin_cli.models.card import ModelCard
 from vswin_cli.models.checkpoints.load import save_model
+from vswin_cli.storage.files import as_path
 from vswin_cli.training.measures import Measures
 from vswin_cli.training.record import TrainingRecord, record_text
 
@@ -34,10 +35,12 @@ class TrainedModel:
         """Accuracy on held-out examples; `None` if none could be held out."""
         return self.record.measures
 
-    def save(self, folder: Path) -> None:
+    def save(self, folder: str | os.PathLike[str]) -> None:
         """Write a model folder: `model.safetensors`, `config.json` and `training.json`.
 
         Raises:
             OutputError: the folder holds other files, or cannot be written.
         """
-        save_model(folder, self.state, self.card, training=record_text(self.record))
+        save_model(
+            as_path(folder, "folder"), self.state, self.card, training=record_text(self.record)
+        )
