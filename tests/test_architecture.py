@@ -4,6 +4,7 @@ import ast
 import json
 import subprocess
 import sys
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -40,6 +41,7 @@ FILES = {
 }
 
 
+@cache
 def imports_of(module: str, *, eager_only: bool = False) -> set[str]:
     """Absolute names that a module imports, those under TYPE_CHECKING left out."""
     found: set[str] = set()

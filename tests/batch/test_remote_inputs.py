@@ -74,7 +74,7 @@ def server(tmp_path):
     for i in range(2):
         make_video(folder / f"clip{i}.mp4", VideoRecipe(num_frames=20, first_index=100 * i))
     with Server(folder) as running:
-        thread = threading.Thread(target=running.serve_forever)
+        thread = threading.Thread(target=running.serve_forever, args=(0.02,))
         thread.start()
         yield running
         running.shutdown()

@@ -34,7 +34,7 @@ def endless_address():
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
         server.daemon_threads = True
-        threading.Thread(target=server.serve_forever).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,)).start()
         yield f"http://127.0.0.1:{server.server_address[1]}/endless.mp4", is_asked
         is_over.set()
         server.shutdown()

@@ -27,7 +27,7 @@ def addresses(tmp_path):
     make_video(folder / "clip.mp4", VideoRecipe(num_frames=20))
     handler = partial(Quiet, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,)).start()
         host = f"127.0.0.1:{server.server_address[1]}"
         yield [
             f"http://user:hunter2@{host}/clip.mp4?X-Amz-Signature=tok-one",

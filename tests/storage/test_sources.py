@@ -246,7 +246,7 @@ def web(tmp_path):
         return _Files(*arguments, directory=str(tmp_path))
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         yield tmp_path, f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()

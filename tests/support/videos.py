@@ -7,6 +7,7 @@ The number is written as 16 dark or light blocks, 4 × 4, row by row, lowest bit
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import lru_cache
 from pathlib import Path
 
 import av
@@ -15,6 +16,7 @@ import numpy as np
 BLOCKS = 4
 MAX_FRAMES = 1 << BLOCKS * BLOCKS
 MILLISECONDS = Fraction(1, 1000)
+_KEPT_PIXELS = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -105,11 +107,10 @@ def _add_stream(output, recipe: VideoRecipe):
 
 def _frame(recipe: VideoRecipe, number: int):
     turns = round(recipe.rotation / 90)
-    size = (recipe.height, recipe.width) if turns % 2 else (recipe.width, recipe.height)
-    picture = np.rot90(paint(recipe.first_index + number, *size), -turns)
-    picture = np.ascontiguousarray(picture)
-    frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-    frame = frame.reformat(format=recipe.pixel_format)
+    index = recipe.first_index + number
+    is_small = recipe.width * recipe.height <= _KEPT_PIXELS
+    paint_frame = _kept_frame if is_small else _painted_frame
+    frame = paint_frame(index, recipe.width, recipe.height, turns, recipe.pixel_format)
     if recipe.times:
         frame.time_base = recipe.time_base
         frame.pts = round((recipe.start + recipe.times[number]) / recipe.time_base)
@@ -117,6 +118,15 @@ def _frame(recipe: VideoRecipe, number: int):
         frame.time_base = 1 / recipe.rate
         frame.pts = number + round(recipe.start * recipe.rate)
     return frame
+
+
+def _painted_frame(index: int, width: int, height: int, turns: int, pixel_format: str):
+    size = (height, width) if turns % 2 else (width, height)
+    picture = np.ascontiguousarray(np.rot90(paint(index, *size), -turns))
+    return av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=pixel_format)
+
+
+_kept_frame = lru_cache(1024)(_painted_frame)  # most videos show the same few hundred numbers
 
 
 def make_audio(path: Path, *, seconds: float = 1.0) -> Path:

@@ -31,8 +31,8 @@ def many():
 
 def records():
     """Pairs of equal records that hold arrays or long lists."""
-    track = track_of(columns((5000, 0.9), rest=400))
-    other = track_of(columns((5000, 0.9), rest=400))
+    track = track_of(columns((50, 0.9), rest=400))
+    other = track_of(columns((50, 0.9), rest=400))
     for pair in (
         (track, other),
         (clip(columns((4, 0.9))), clip(columns((4, 0.9)))),

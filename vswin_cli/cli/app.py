@@ -7,7 +7,9 @@ import signal
 import sys
 import traceback
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from pathlib import PurePath
 from typing import Annotated, Any, NoReturn
 
@@ -106,11 +108,17 @@ def root(
     """Find what happens in videos, and when, with a Video Swin Transformer."""
 
 
+@cache
+def _command_line() -> Callable[..., Any]:
+    """All commands with their options, built once for a process that runs several."""
+    return typer.main.get_command(app)
+
+
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code; every error ends here."""
     as_json = "--json" in arguments
     try:
-        code = app(arguments, prog_name="vswin", standalone_mode=False)
+        code = _command_line()(arguments, prog_name="vswin", standalone_mode=False)
     except VswinError as problem:
         console.error(problem, as_json=as_json)
         _give_up_full_stdout()
