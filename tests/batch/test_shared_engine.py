@@ -325,3 +325,14 @@ def test_features_are_kept_only_if_the_engine_keeps_them(make_engine):
         SharedEngine(engine).with_features()
     shared = SharedEngine(engine.with_features())
     assert shared.with_features() is shared
+
+
+def test_cells_are_kept_only_if_the_engine_keeps_the_same(make_engine):
+    engine = make_engine(1)
+    assert engine.cell_classes is None
+    with pytest.raises(ValueError, match="keeps the cells of None"):
+        SharedEngine(engine).with_cells([1, 2])
+    shared = SharedEngine(engine.with_cells([1, 2]))
+    assert shared.with_cells([1, 2]) is shared
+    with pytest.raises(ValueError, match=r"classes = \[1\]"):
+        shared.with_cells([1])

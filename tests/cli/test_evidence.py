@@ -70,6 +70,57 @@ def test_evidence_changes_nothing_else(tmp_path, capfd):
         assert one["evidence"]["start"] - duration < one["peak"] < one["evidence"]["end"] + duration
 
 
+def test_segments_of_saved_scores_keep_it(tmp_path, capfd):
+    video = make_corner_video(tmp_path / "corner.mp4", (0.5, 0.0, 0.25, 0.5))
+    scores = tmp_path / "scores.npz"
+    command = ["tag", "-m", "camera-motion", "--json", *ASKED, str(video)]
+    assert run([*command, "--save-scores", str(scores)]) == 0
+    before = json.loads(capfd.readouterr().out)["segments"]
+    assert run(["segment", str(scores), "--onset", "0.002", "--json"]) == 0
+    after = json.loads(capfd.readouterr().out)["segments"]
+    assert after
+    known = {one["peak"]: one["evidence"] for one in before}
+    assert [one["evidence"] for one in after] == [known[one["peak"]] for one in after]
+
+
+@pytest.fixture
+def batch(tmp_path, capfd):
+    """Run `vswin batch --evidence` on two videos; returns the summary and all segments."""
+    (tmp_path / "videos").mkdir()
+    for name, part in {"a": (0.5, 0.0, 0.25, 0.5), "b": (0.25, 0.5, 0.25, 0.5)}.items():
+        make_corner_video(tmp_path / "videos" / f"{name}.mp4", part)
+
+    def call(*arguments: str) -> tuple[dict, list[dict]]:
+        out = tmp_path / "results.jsonl"
+        command = ["batch", str(tmp_path / "videos"), "-m", "camera-motion", "-o", str(out)]
+        assert run([*command, *ASKED[1:], "--json", "-q", *arguments]) == 0
+        rows = [json.loads(line) for line in out.read_text().splitlines()]
+        return json.loads(capfd.readouterr().out), [one for row in rows for one in row["segments"]]
+
+    return call
+
+
+def test_a_batch_finds_the_same_as_a_video_alone(batch, tag, tmp_path):
+    shared = ["--workers", "2", "--batch-size", "4"]  # processes, and passes of several videos
+    found = [one["evidence"] for one in batch("--evidence", *shared)[1]]
+    expected = [one for name in "ab" for one in tag(tmp_path / "videos" / f"{name}.mp4", *ASKED)]
+    assert len(found) == len(expected)
+    assert {str(one["box"]) for one in found} == {str(one["box"]) for one in expected}
+
+
+def test_a_batch_is_done_again_only_for_evidence_that_is_missing(batch):
+    batch()
+    summary, found = batch("--evidence")
+    assert summary["resumed"] == 0
+    assert all("evidence" in one for one in found)
+    summary, found = batch()  # without the option it is kept
+    assert summary["resumed"] == 2
+    assert all("evidence" in one for one in found)
+    summary, same = batch("--evidence", "--min-duration", "0")
+    assert all("evidence" in one for one in same)
+    assert batch("--evidence", "--min-duration", "0")[0]["resumed"] == 2
+
+
 def test_evidence_needs_a_place_to_be_shown(tmp_path, capfd):
     assert run(["tag", "video.mp4", "--evidence", "-f", "srt"]) == 2
     assert "--evidence needs JSON" in capfd.readouterr().err

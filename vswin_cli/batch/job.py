@@ -72,6 +72,8 @@ class Task:
     """Videos longer than twice this are split into parts; `None`: never."""
     features: Path | None = None
     """Folder for features, absolute; `None` to save none."""
+    evidence: bool = False
+    """Whether segments say where in the frame their scores come from."""
 
     def scores_path(self, entry: str) -> Path | None:
         """Return the path of the score track of an entry."""

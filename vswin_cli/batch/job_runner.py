@@ -107,6 +107,7 @@ class JobRunner:
             elapsed_seconds=time.monotonic() - begin,
             scores=None if scores is None else str(scores),
             features=None if features is None else str(features),
+            has_evidence=self._task.evidence or None,
         )
         self._journal.record(outcome, timeline)
         return outcome
@@ -146,6 +147,7 @@ class JobRunner:
             on_progress=lambda done, _: on_seconds(done),
             save_scores=scores,
             save_features=features,
+            evidence=self._task.evidence,
             decoders=self._cores or 1,  # the other cores are for other videos
             decoder_threads=self._cores,
             decoder_pool=self._decoders,

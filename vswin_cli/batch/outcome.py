@@ -57,6 +57,8 @@ class Outcome:
     """Path of the score track."""
     features: str | None = None
     """Path of the features."""
+    has_evidence: bool | None = field(default=None, metadata=named(is_optional=True))
+    """Whether its segments say where in the frame their scores come from."""
 
     def of_timeline(self, timeline: Timeline) -> Outcome:
         """Return the outcome with the figures of a timeline and, if it is partial, the reason."""

@@ -113,7 +113,7 @@ class EarlierResults:
             return None if may_differ else replace(old, uri=item.source.uri)
         if self._needs_scores and not self._copy_scores(old):
             return None
-        if not self._copy_features(old):
+        if not self._copy_features(old) or (self._task.evidence and not old.has_evidence):
             return None
         if old.segmenting == self._task.segmenting and old.uri == item.source.uri:
             return self._with_reason(old)
@@ -298,9 +298,16 @@ class EarlierResults:
                 if (saved.model, saved.sampling) != (before.model, before.sampling):
                     return None  # scores that another run has overwritten
                 timeline = with_segments(timeline, track, self._task.segments)
-        outcome = replace(old, uri=item.source.uri, segmenting=self._task.segmenting).of_timeline(
-            timeline
-        )
+        # Of segments with other peaks there is no evidence; the video is done again for it.
+        has_evidence = old.has_evidence and all(one.evidence for one in timeline.segments)
+        if self._task.evidence and not has_evidence:
+            return None
+        outcome = replace(
+            old,
+            uri=item.source.uri,
+            segmenting=self._task.segmenting,
+            has_evidence=has_evidence or None,
+        ).of_timeline(timeline)
         self._journal.record(outcome, timeline)
         return outcome
 

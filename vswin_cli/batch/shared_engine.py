@@ -98,12 +98,15 @@ class SharedEngine:
         return self
 
     def with_cells(self, classes: Sequence[int]) -> SharedEngine:
-        """Refuse: clips of all videos share batches.
+        """Refuse unless the engine keeps the cells of these classes already.
 
         Raises:
-            ValueError: always.
+            ValueError: it does not; share an engine made by `Engine.with_cells`.
         """
-        raise ValueError(f"a shared engine keeps no logits of cells, got {classes = }")
+        kept = self._engine.cell_classes
+        if kept != tuple(classes):
+            raise ValueError(f"a shared engine keeps the cells of {kept}, got {classes = }")
+        return self
 
     @property
     def crops(self) -> Literal[1, 3]:

@@ -26,6 +26,7 @@ from vswin_cli.batch.job import (
 from vswin_cli.batch.job_runner import JobRunner
 from vswin_cli.batch.shared_engine import SharedEngine, clips_per_batch
 from vswin_cli.errors import VswinError
+from vswin_cli.inference.pipeline import evidence_classes
 from vswin_cli.video.decoder_pool import DecoderPool
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ class ThreadWorker:
     ) -> None:
         if task.features is not None:  # clips of all videos share batches
             engine = engine.with_features()
+        if task.evidence:
+            engine = engine.with_cells(evidence_classes(engine, task.segments))
         cores = cores or _decoding_cores(engine)
         self._report = report
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()

@@ -113,6 +113,7 @@ class _BatchOptions:
     target: Target
     scores: Path | None
     features: Path | None
+    evidence: bool
     split_seconds: float | None
     policy: Policy
     quiet: bool
@@ -127,14 +128,16 @@ def _prepare(
     quiet: bool,
 ) -> _BatchOptions:
     """Check options and paths, then create the folders."""
+    # Features and evidence of parts are not joined.
+    is_whole = results.evidence or results.save_features is not None
     check_replaced_files(target, found, force=results.force)
     return _BatchOptions(
         target=target,
-        # Features of parts are not joined.
-        split_seconds=execution.split_seconds if results.save_features is None else None,
+        split_seconds=None if is_whole else execution.split_seconds,
         policy=execution.policy(needs_scores=results.save_scores is not None),
         scores=prepare_paths(target, results.save_scores, keep=results.keep_scores),
         features=prepare_features(target, results.save_features, results.save_scores),
+        evidence=results.evidence,
         quiet=quiet,
     )
 
@@ -177,6 +180,7 @@ def _run(
         journal=options.target.state.absolute(),
         scores=options.scores,
         features=options.features,
+        evidence=options.evidence,
         split_seconds=options.split_seconds if setup.has_other_processes else None,
     )
     with ProgressDisplay(quiet=options.quiet) as progress, _stop_on_signal() as stop:

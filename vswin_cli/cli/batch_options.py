@@ -81,6 +81,15 @@ class ResultChoice:
         ),
     ] = None
 
+    evidence: Annotated[
+        bool,
+        _result_option(
+            "--evidence",
+            help="Add to each segment where in the frame its label's score comes from: in JSON and "
+            "in pages of `vswin report`; long videos are not split then.",
+        ),
+    ] = False
+
     def target(self, shard: Shard | None) -> Target:
         """Derive every path of the results.
 

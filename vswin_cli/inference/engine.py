@@ -193,6 +193,11 @@ class Engine:
         return other
 
     @property
+    def cell_classes(self) -> tuple[int, ...] | None:
+        """Classes whose `cells` are kept, see `with_cells`; `None` if none are."""
+        return None if self._cell_classes is None else tuple(self._cell_classes.tolist())
+
+    @property
     def precision(self) -> str:
         """Name of the arithmetic in use, such as `float32`."""
         return self._precision

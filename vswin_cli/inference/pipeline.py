@@ -32,7 +32,7 @@ from vswin_cli.video.decoder_pool import DecoderPool
 from vswin_cli.video.info import DecodeReport
 from vswin_cli.video.stream import VideoStream
 
-__all__ = ["OnProgress", "analyze_features", "analyze_video"]
+__all__ = ["OnProgress", "analyze_features", "analyze_video", "evidence_classes"]
 
 _CUT = "cut"
 """Label, in models that have it, of a boundary between two shots."""
@@ -221,6 +221,13 @@ def _feature_builder(
         seconds_per_step(stream.plan, stream.info),
         start_seconds=sampling.start_seconds or 0.0,
     )
+
+
+def evidence_classes(engine: Scorer, segments: SegmentOptions | None) -> list[int]:
+    """Return the classes whose cells `analyze_video` asks of an engine for evidence."""
+    advised = engine.model.card.segments
+    chosen = advised if segments is None else segments.over(advised)
+    return [int(i) for i in _evidence_builder(engine, chosen).classes]
 
 
 def _evidence_builder(engine: Scorer, segments: SegmentOptions) -> EvidenceBuilder:

@@ -20,6 +20,7 @@ from vswin_cli.errors import SourceError
 from vswin_cli.storage import json_records
 from vswin_cli.storage.humanize import counted
 from vswin_cli.storage.json_records import JsonValue, named
+from vswin_cli.timeline.kept_evidence import with_kept_evidence
 from vswin_cli.timeline.near_miss import describe_near_miss
 from vswin_cli.timeline.provenance import (
     GroupRecord,
@@ -285,15 +286,20 @@ def with_segments(
         OptionError: see `segment_track`.
     """
     found = segment_track(track, options)
-    segments = number_frames(found.segments, timeline.video.constant_frame_rate)
-    others = [notice for notice in timeline.warnings if notice.code not in (_GATED, _EMPTY)]
+    numbered = number_frames(found.segments, timeline.video.constant_frame_rate)
+    groups = {*timeline.postprocess.options().groups} & {*options.groups}
+    segments = with_kept_evidence(numbered, timeline.segments, groups)
+    others = [notice for notice in timeline.warnings if notice.code not in _OF_SEGMENTS]
     if found.gated_seconds:
         others.append(_gated_notice(found.gated_seconds, track.analysed_seconds))
     if not segments:
         others.append(Notice(_EMPTY, describe_near_miss(track, options)))
+    bare = sum(one.evidence is None for one in segments)
+    if bare and any(one.evidence is not None for one in timeline.segments):
+        others.append(_no_evidence_notice(bare, len(segments)))
     return replace(
         timeline,
-        segments=tuple(segments),
+        segments=segments,
         warnings=tuple(others),
         windows=clip_windows(track, top_classes) if top_classes else timeline.windows,
         postprocess=replace(
@@ -317,6 +323,8 @@ def clip_windows(track: ScoreTrack, count: int) -> tuple[WindowRecord, ...]:
 
 _GATED = "NOTHING_DECIDED"
 _EMPTY = "NO_SEGMENTS"
+_NO_EVIDENCE = "NO_EVIDENCE"
+_OF_SEGMENTS = (_GATED, _EMPTY, _NO_EVIDENCE)  # said anew of other segments
 
 
 def _gated_notice(gated_seconds: float, analysed_seconds: float) -> Notice:
@@ -325,4 +333,13 @@ def _gated_notice(gated_seconds: float, analysed_seconds: float) -> Notice:
         _GATED,
         f"in {gated_seconds:.1f} s ({part:.0%} of what was analysed) no label stood out "
         "by the margin or entropy asked for; nothing is reported there",
+    )
+
+
+def _no_evidence_notice(number: int, total: int) -> Notice:
+    return Notice(
+        _NO_EVIDENCE,
+        f"{number:,} of {counted(total, 'segment')} cannot keep evidence, as the saved result has "
+        "no segment of the label with the same peak; `vswin tag --evidence` finds it for these "
+        "options",
     )
