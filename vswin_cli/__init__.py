@@ -46,14 +46,18 @@ if TYPE_CHECKING:
     from vswin_cli.timeline.segments import Segment
     from vswin_cli.training.background import add_background
     from vswin_cli.training.examples import read_examples
+    from vswin_cli.training.full import train_full
+    from vswin_cli.training.full_options import FullOptions
     from vswin_cli.training.head import train_head
     from vswin_cli.training.head_fit import HeadOptions
+    from vswin_cli.training.initial import load_initial
 
 _HOMES = {
     "Engine": "inference.engine",
     "EngineOptions": "config",
     "FeatureFile": "timeline.feature_files",
     "FeatureTrack": "timeline.features",
+    "FullOptions": "training.full_options",
     "HeadOptions": "training.head_fit",
     "LabelMap": "models.labels",
     "SamplingOptions": "config",
@@ -72,11 +76,13 @@ _HOMES = {
     "expand_sources": "storage.sources",
     "export_timelines": "export",
     "load_features": "timeline.feature_files",
+    "load_initial": "training.initial",
     "load_model": "models.weights.loading",
     "load_scores": "timeline.score_files",
     "load_timelines": "timeline.files",
     "read_examples": "training.examples",
     "segment_scores": "timeline.score_files",
+    "train_full": "training.full",
     "train_head": "training.head",
 }
 
@@ -85,6 +91,7 @@ __all__ = [
     "EngineOptions",
     "FeatureFile",
     "FeatureTrack",
+    "FullOptions",
     "HeadOptions",
     "LabelMap",
     "SamplingOptions",
@@ -104,11 +111,13 @@ __all__ = [
     "expand_sources",
     "export_timelines",
     "load_features",
+    "load_initial",
     "load_model",
     "load_scores",
     "load_timelines",
     "read_examples",
     "segment_scores",
+    "train_full",
     "train_head",
 ]
 

@@ -66,7 +66,7 @@ def train_full(
 
     Args:
         found: labelled examples, from `read_examples` and `add_background`.
-        base: the network to begin with, from `load_initial`.
+        base: the network to begin with, from `load_model` or `load_initial`.
         options: how.
         device: where; by default the CPU.
         folder: the model folder to be, beside which the state of the run is kept until the
