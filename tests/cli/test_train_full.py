@@ -2,16 +2,13 @@ import json
 
 import pytest
 
-from tests.support.moving_squares import square_examples
+from tests.support.moving_squares import write_table
 from vswin_cli.cli.app import run
 
 
 @pytest.fixture(scope="module")
 def squares(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("squares")
-    rows = [f"{each.source.uri},{each.labels[0]}" for each in square_examples(folder, 4)]
-    (folder / "list.csv").write_text("\n".join(["path,label", *rows]))
-    return folder / "list.csv"
+    return write_table(tmp_path_factory.mktemp("squares"), 4)
 
 
 def train(*arguments: object) -> int:

@@ -6,6 +6,9 @@ import av
 import numpy as np
 
 from vswin_cli.models.architecture import Architecture, InputSpec
+from vswin_cli.models.card import ModelCard
+from vswin_cli.models.checkpoints.load import save_model
+from vswin_cli.models.network.swin3d import VideoSwin
 from vswin_cli.storage.sources import VideoSource
 from vswin_cli.training.records import Example
 
@@ -36,9 +39,28 @@ def make_square(path: Path, label: str, seed: int, *, num_frames: int = 10) -> P
 
 def square_examples(folder: Path, each: int) -> list[Example]:
     """Make `each` videos of every direction."""
-    examples = []
     for seed in range(each):
         for label in DIRECTIONS:
-            path = make_square(folder / f"{label}-{seed}.mp4", label, seed)
-            examples.append(Example(VideoSource(str(path), path), (label,)))
-    return examples
+            make_square(folder / f"{label}-{seed}.mp4", label, seed)
+    return found_squares(folder)
+
+
+def found_squares(folder: Path) -> list[Example]:
+    """List the videos that were made in a folder, directions in turn."""
+    paths = sorted(folder.glob("*-*.mp4"), key=lambda path: path.stem.split("-")[::-1])
+    return [Example(VideoSource(str(path), path), (path.stem.split("-")[0],)) for path in paths]
+
+
+def write_table(folder: Path, each: int) -> Path:
+    """Make `each` videos of every direction, and the list of them that `vswin train` reads."""
+    rows = [f"{item.source.uri},{item.labels[0]}" for item in square_examples(folder, each)]
+    table = folder / "list.csv"
+    table.write_text("\n".join(["path,label", *rows]))
+    return table
+
+
+def write_small_model(folder: Path) -> Path:
+    """Write a model folder with a network of this shape, to begin with from random weights."""
+    state = VideoSwin(SHAPE, 0).state_dict()
+    save_model(folder, state, ModelCard("small", SHAPE, 0, input=SPEC))
+    return folder
