@@ -23,9 +23,9 @@ def test_each_core_decodes_the_same_frames_with_one_thread(path, monkeypatch):
     decoded = []
     decode = decode_ceiling._decode
 
-    def counted(*arguments):
-        decoded.append(arguments[1])
-        decode(*arguments)
+    def counted(path, num_frames, **kind):
+        decoded.append(num_frames)
+        decode(path, num_frames, **kind)
 
     monkeypatch.setattr(decode_ceiling, "_decode", counted)
     found = software_decoders(path, 40)
@@ -36,7 +36,7 @@ def test_each_core_decodes_the_same_frames_with_one_thread(path, monkeypatch):
 
 
 def test_without_a_chip_there_are_no_hardware_decoders(path, monkeypatch):
-    def refusing(*_):
+    def refusing(*_, **__):
         raise av.error.ExternalError(1, "no device")
 
     monkeypatch.setattr(decode_ceiling, "_decode", refusing)

@@ -12,11 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 from vswin_cli.bench.record import DecodeCeiling, Timing
 from vswin_cli.bench.timing import Workload
 from vswin_cli.video.cores import usable_cores
+from vswin_cli.video.nvdec import nvdec_device
 
 __all__ = ["DecodersAtOnce", "ceiling_of_decoding", "hardware_decoders", "software_decoders"]
 
@@ -45,7 +45,7 @@ def software_decoders(path: Path, num_frames: int) -> DecodersAtOnce:
         path: the video; FFmpeg's choice of its streams is decoded.
         num_frames: of the video.
     """
-    return _at_once("decode ceiling", path, num_frames, usable_cores(), {})
+    return _at_once("decode ceiling", path, num_frames, usable_cores())
 
 
 def hardware_decoders(path: Path, num_frames: int) -> DecodersAtOnce | None:
@@ -58,14 +58,11 @@ def hardware_decoders(path: Path, num_frames: int) -> DecodersAtOnce | None:
     import av
 
     try:
-        from av.codec.hwaccel import HWAccel
-
-        options = {"hwaccel": HWAccel("cuda", allow_software_fallback=False, is_hw_owned=True)}
-        _decode(path, 1, options)
+        _decode(path, 1, on_nvdec=True)
     except (ImportError, TypeError, RuntimeError, NotImplementedError, av.error.FFmpegError):
         return None  # an older PyAV, no driver, or a codec that the chip does not decode
     count = min(_MOST_HARDWARE_DECODERS, usable_cores())
-    return _at_once("NVDEC ceiling", path, num_frames, count, options)
+    return _at_once("NVDEC ceiling", path, num_frames, count, on_nvdec=True)
 
 
 def ceiling_of_decoding(
@@ -91,22 +88,22 @@ def ceiling_of_decoding(
 
 
 def _at_once(
-    name: str, path: Path, num_frames: int, count: int, options: dict[str, Any]
+    name: str, path: Path, num_frames: int, count: int, *, on_nvdec: bool = False
 ) -> DecodersAtOnce:
     frames = min(num_frames, _MOST_FRAMES)
 
     def run() -> None:
         with ThreadPoolExecutor(count) as threads:
-            list(threads.map(lambda _: _decode(path, frames, options), range(count)))
+            list(threads.map(lambda _: _decode(path, frames, on_nvdec=on_nvdec), range(count)))
 
     return DecodersAtOnce(count, frames, Workload(name, run))
 
 
-def _decode(path: Path, num_frames: int, options: dict[str, Any]) -> None:
+def _decode(path: Path, num_frames: int, *, on_nvdec: bool) -> None:
     """Decode the first frames of a video with one thread; damage ends it early."""
     import av
 
-    with av.open(str(path), **options) as container:
+    with av.open(str(path), hwaccel=nvdec_device(0) if on_nvdec else None) as container:
         stream = container.streams.best("video")
         assert stream is not None
         stream.codec_context.thread_count = 1

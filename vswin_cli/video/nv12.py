@@ -198,9 +198,21 @@ class Nv12Converter:
             num_warps=_WARPS,
             enable_fp_fusion=True,
         )
-        # Waits for the kernel, so that the decoder may have its frames back afterwards.
-        images: NDArray[np.uint8] = out.cpu().numpy()
-        return images
+        return self._download(out)
+
+    def _download(self, images: torch.Tensor) -> NDArray[np.uint8]:
+        """Copy images to the CPU; the decoder may have its frames back afterwards."""
+        import torch
+
+        if self._device.type != "cuda":
+            return images.numpy()
+        host = torch.empty(images.shape, dtype=images.dtype, pin_memory=True)
+        host.copy_(images, non_blocking=True)
+        # Blocks instead of polling: other decoders need the core meanwhile.
+        done = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
+        done.record(torch.cuda.current_stream(self._device))
+        done.synchronize()
+        return host.numpy()
 
     def _make_taps(
         self, source: tuple[int, int], target: tuple[int, int]

@@ -17,6 +17,7 @@ from contextlib import closing
 from functools import lru_cache, partial
 from pathlib import Path
 from threading import Lock, Thread
+from typing import TYPE_CHECKING
 
 from vswin_cli.video.decode_options import DecodeOptions
 from vswin_cli.video.device_ranges import DeviceRangeDecoder, find_chroma_site
@@ -28,7 +29,10 @@ from vswin_cli.video.reader import VideoReader
 from vswin_cli.video.skip import IsWanted
 from vswin_cli.video.software_ranges import SoftwareRangeDecoder
 
-__all__ = ["Nvdec", "missing_driver_library", "nvdec_for", "nvdec_obstacle"]
+if TYPE_CHECKING:
+    from av.codec.hwaccel import HWAccel
+
+__all__ = ["Nvdec", "missing_driver_library", "nvdec_device", "nvdec_for", "nvdec_obstacle"]
 
 _CODECS = ("h264", "hevc", "vp8", "vp9", "av1")
 _PIXEL_FORMATS = ("yuv420p", "yuvj420p", "yuv420p10le")
@@ -67,6 +71,31 @@ def nvdec_obstacle(info: VideoInfo) -> str | None:
     if info.pixel_format not in _PIXEL_FORMATS or info.width % 2 or info.height % 2:
         return f"it does not decode {info.pixel_format} of {info.width}×{info.height} pixels"
     return None
+
+
+def nvdec_device(index: int) -> HWAccel:
+    """Return the device on which PyAV decodes, so that torch can read the frames.
+
+    FFmpeg and torch must share the GPU's primary context, but FFmpeg refuses it once torch has
+    activated it with settings of its own. So FFmpeg takes this thread's context, which is torch's.
+
+    Args:
+        index: of the GPU.
+
+    Raises:
+        RuntimeError: PyTorch finds no GPU.
+    """
+    import torch
+    from av.codec.hwaccel import HWAccel
+
+    if not torch.cuda.is_available():
+        raise RuntimeError("PyTorch finds no GPU")
+    torch.cuda.set_device(index)
+    torch.cuda.synchronize()  # makes the context this thread's
+    options: dict[str, object] = {"primary_ctx": "0", "current_ctx": "1"}
+    return HWAccel(
+        "cuda", str(index), allow_software_fallback=False, options=options, is_hw_owned=True
+    )
 
 
 class _StoppedError(Exception):
@@ -205,16 +234,12 @@ class Nvdec:
         if loading.fault is not None:
             raise loading.fault
         import torch
-        from av.codec.hwaccel import HWAccel
 
         torch.cuda.set_device(self._device_index)
         free, total = torch.cuda.mem_get_info()
         if free < max(_LEAST_FREE_BYTES, _LEAST_FREE_SHARE * total):
             raise MemoryError("the GPU's memory is in use")
-        hardware = HWAccel(
-            "cuda", str(self._device_index), allow_software_fallback=False, is_hw_owned=True
-        )
-        reader = VideoReader(path, strict=True, hardware=hardware)
+        reader = VideoReader(path, strict=True, hardware=nvdec_device(self._device_index))
         reader.decode_only(is_wanted)
         return reader
 

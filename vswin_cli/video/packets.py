@@ -5,7 +5,7 @@ Packets and bytes are counted here; nothing is decoded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     VideoPacket: TypeAlias = Packet[VideoStream]
 
-__all__ = ["PacketReader"]
+__all__ = ["PacketReader", "before_keyframe"]
 
 _WITHOUT_TRAILER = {
     *("mpegts", "mpeg", "ogg", "nut", "flv", "h264", "hevc", "mjpeg", "mpegvideo", "m4v", "obu"),
@@ -215,6 +215,37 @@ class PacketReader:
     def close(self) -> None:
         """Close the file."""
         self.container.close()
+
+
+def before_keyframe(
+    packets: Iterable[VideoPacket], last: int
+) -> Generator[VideoPacket, None, bool]:
+    """Yield the packets of all frames shown before the key frame with the timestamp `last`.
+
+    Frames shown before a key frame may come after it and refer to it (the leading pictures of an
+    open group): only then its own packet is yielded. Their packets come directly behind it.
+
+    Args:
+        packets: in decoding order, from a key frame on.
+        last: presentation timestamp of a later key frame.
+
+    Returns:
+        Whether all of these packets came, and that of the key frame was left out.
+    """
+    keyframe: VideoPacket | None = None
+    for packet in packets:
+        if packet.pts is not None and packet.pts > last:
+            return keyframe is not None
+        if keyframe is not None:
+            yield keyframe
+            keyframe = None
+        if packet.pts == last and packet.is_keyframe:
+            keyframe = packet
+        else:
+            yield packet
+    if keyframe is not None:  # the file ends with it
+        yield keyframe
+    return False
 
 
 def _zeros_at_end(path: Path) -> int:

@@ -29,13 +29,15 @@ from vswin_cli.video.container import (
 )
 from vswin_cli.video.frames import TimedFrame, in_order, quarter_turn
 from vswin_cli.video.info import MediaWarning
-from vswin_cli.video.packets import PacketReader
+from vswin_cli.video.packets import PacketReader, before_keyframe
 from vswin_cli.video.seek import SeekPlanner
 from vswin_cli.video.skip import IsWanted, SkippedFrame, frame_skipping_for
 from vswin_cli.video.timestamps import RESET_SECONDS, TimestampUnwrapper, to_seconds
 
 if TYPE_CHECKING:
     from av.codec.hwaccel import HWAccel
+
+    from vswin_cli.video.packets import VideoPacket
 
 __all__ = ["TimedFrame", "VideoReader"]
 
@@ -53,6 +55,7 @@ class VideoReader:
         corrupt_frames: frames marked as damaged so far.
         decoded_bytes: offset in the file at which the packet of the last frame ends.
         out_of_order_frames: frames dropped so far because time did not advance.
+        reached_last_keyframe: whether all packets up to that of `stop_after` were read.
 
     Args:
         path: the file.
@@ -85,6 +88,7 @@ class VideoReader:
         self.bad_packets = self.corrupt_frames = self.out_of_order_frames = 0
         self._newest_seconds = 0.0
         self._last_pts: int | None = None
+        self.reached_last_keyframe = False
         # Of packets whose frames are outstanding: timestamp, and where they end in the file.
         self._undecoded: list[tuple[int, int]] = []
         self.decoded_bytes = 0
@@ -196,10 +200,10 @@ class VideoReader:
         self.is_wanted = is_wanted
 
     def stop_after(self, seconds: float) -> None:
-        """Decode no packet whose frame is shown after `seconds`; takes effect with `seek`.
+        """Decode only what is shown before the key frame at `seconds`; takes effect with `seek`.
 
-        In decoding order, the packets up to the key frame shown at `seconds` include all that are
-        shown before it.
+        In decoding order, the packets up to this key frame and its leading ones include all that
+        are shown before it. The key frame itself is decoded only if leading frames refer to it.
         """
         self._last_pts = self._timestamp(seconds)
 
@@ -311,17 +315,23 @@ class VideoReader:
     def _timestamp(self, seconds: float) -> int:
         return round((Fraction(seconds) + self._origin) / self._time_base)
 
-    def _packets(self) -> Iterator[av.Packet[av.VideoStream]]:
+    def _packets(self) -> Iterator[VideoPacket]:
         """Yield the packets to decode, and count the damaged ones."""
-        for packet in self._file.packets():
+        packets = self._counted(self._file.packets())
+        last = self._last_pts
+        self.reached_last_keyframe = False
+        if last is None:
+            yield from packets
+        else:
+            self.reached_last_keyframe = yield from before_keyframe(packets, last)
+
+    def _counted(self, packets: Iterator[VideoPacket]) -> Iterator[VideoPacket]:
+        for packet in packets:
             self.bad_packets += packet.is_corrupt
-            last, here = self._last_pts, packet.pts
-            if last is not None and here is not None and here > last:
-                return
             yield packet
 
     def _decode(
-        self, packets: Iterator[av.Packet[av.VideoStream]]
+        self, packets: Iterator[VideoPacket]
     ) -> Generator[av.VideoFrame | SkippedFrame, None, None]:
         """Yield every frame of the packets, decoded or skipped, in the decoder's order."""
         self._undecoded = []
@@ -357,8 +367,8 @@ class VideoReader:
             self._undecoded = [one for one in self._undecoded if one[0] > shown]
 
     def _with_spare(
-        self, packets: Iterator[av.Packet[av.VideoStream]]
-    ) -> Iterator[tuple[av.Packet[av.VideoStream] | None, bool]]:
+        self, packets: Iterator[VideoPacket]
+    ) -> Iterator[tuple[VideoPacket | None, bool]]:
         """Yield packets with whether they can be skipped, and last `None` to flush the decoder."""
         step_back = int(RESET_SECONDS / self._time_base)
         skipping = frame_skipping_for(self._file.stream, self.format_name, step_back, self._shows)
@@ -379,7 +389,7 @@ class VideoReader:
     def _is_damaged(self) -> bool:
         return self.bad_packets + self.corrupt_frames > 0
 
-    def _decode_packet(self, packet: av.Packet[av.VideoStream] | None) -> list[av.VideoFrame]:
+    def _decode_packet(self, packet: VideoPacket | None) -> list[av.VideoFrame]:
         try:
             return self._file.stream.decode(packet)
         except av.error.EOFError:

@@ -46,7 +46,9 @@ def range_frames(
         if frame.seconds > end_seconds:
             break
         held = frame
-    raise UnsoundRangeError("the key frame at the end did not come")
+    if held is None or not (reader.reached_last_keyframe and reader.is_sound):
+        raise UnsoundRangeError("the key frame at the end did not come")
+    yield held, end_seconds
 
 
 class SoftwareRangeDecoder:
