@@ -59,7 +59,7 @@ class Project:
     def inputs(self):
         return collect_inputs([str(self.videos)])
 
-    def run(self, *, task=None, stop=None, engine=None, **policy):
+    def run(self, *, task=None, stop=None, engine=None, on_event=lambda _: None, **policy):
         """Run a batch; `num_jobs` then says how many inputs it had to work on."""
         task = task or self.task
         self.num_jobs = 0
@@ -78,6 +78,7 @@ class Project:
             stop=stop or StopRequest(),
             on_progress=self.progress.append,
             on_note=self.notes.append,
+            on_event=on_event,
         )
 
     def files(self):
@@ -180,6 +181,45 @@ def test_the_time_left_is_not_estimated_from_empty_and_broken_files(project):
     assert all(progress.num_done > 0 for progress in ends)
     assert all(0.0 <= p.left_seconds <= 10 * p.elapsed_seconds for p in ends)
     assert all(p.num_done + p.num_failed <= p.num_inputs for p in project.progress)
+
+
+@pytest.mark.slow
+def test_tables_are_kept_current_during_the_run(project):
+    seen = []
+
+    def look(event):
+        if event.event == "finished":
+            seen.append([row["status"] for row in project.files()])
+
+    project.run(on_event=look)
+    assert seen[0] == ["pending"] * 4
+    assert "ok" in seen[1]
+    assert "pending" in seen[1]
+    assert [row["status"] for row in project.files()] == ["ok"] * NUM_VIDEOS + ["failed"]
+
+
+@pytest.mark.slow
+def test_events_say_what_began_and_how_it_ended(project):
+    events = []
+    whole = VideoRecipe(num_frames=240, container_options={"movflags": "faststart"})
+    cut_short(make_video(project.videos / "2b.mp4", whole), 0.6)
+    project.run(on_event=events.append)
+    started = [event for event in events if event.event == "started"]
+    ended = {Path(event.video).name: event for event in events if event.event != "started"}
+    assert sorted(Path(event.video).name for event in started) == sorted(ended)
+    assert [e.event for _, e in sorted(ended.items())] == [
+        "finished", "finished", "finished", "partial", "failed"
+    ]  # fmt: skip
+    for event in events:
+        assert (event.worker, event.device, event.attempt) == (1, "cpu", 1)
+    assert ended["2b.mp4"].code == "PARTIAL"
+    assert ended["broken.mp4"].code == "NOT_A_VIDEO"
+    for event in ended.values():
+        assert (event.reason is None) == (event.event == "finished")
+        assert event.seconds is not None
+    events.clear()
+    project.run(on_event=events.append)
+    assert events == []
 
 
 @pytest.mark.slow

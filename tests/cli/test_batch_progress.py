@@ -1,12 +1,14 @@
 """How the progress of a batch looks on terminals of different widths."""
 
 import io
+import json
+import re
 from dataclasses import replace
 
 import pytest
 
+from vswin_cli.batch.activity import Activity
 from vswin_cli.batch.run import Progress
-from vswin_cli.batch.scheduler import Activity
 from vswin_cli.cli.batch_progress import ProgressDisplay, _render, describe
 
 LONG = f"/archive/{'day/' * 40}recording-0001.mp4"
@@ -31,6 +33,9 @@ def test_failures_are_not_counted_as_done():
         "500 of 1,234 files done, 7 failed, 2.00 h of video, 12.0x real time, about 1:02:03 left"
     )
     assert describe(replace(PROGRESS, left_seconds=None)).endswith("12.0x real time")
+    assert "500 of 1,234 files done, 3 partial, 7 failed" in describe(
+        replace(PROGRESS, num_partial=3)
+    )
 
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 200])
@@ -62,4 +67,26 @@ def test_quiet_shows_nothing(capfd):
     with ProgressDisplay(quiet=False) as display:
         display._last = 0.0
         display(PROGRESS)
-    assert capfd.readouterr().err == f"{describe(PROGRESS)}\n"
+    line = capfd.readouterr().err
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d .*\n", line)
+    assert line[20:] == f"{describe(PROGRESS)}; at recording-0001.mp4 1:01\n"
+
+
+def test_a_line_of_a_log_names_some_of_many_videos(capfd):
+    many = tuple(Activity(f"day/{i}.mp4", i, "cpu") for i in range(9))
+    with ProgressDisplay(quiet=False) as display:
+        display._last = 0.0
+        display(replace(PROGRESS, activities=many))
+    assert capfd.readouterr().err.endswith(
+        "; at 0.mp4 0:00, 1.mp4 0:01, 2.mp4 0:02, 3.mp4 0:03 and 5 more\n"
+    )
+
+
+def test_progress_for_programs_is_an_event(capfd):
+    with ProgressDisplay(quiet=False, log_json=True) as display:
+        display._last = 0.0
+        display(PROGRESS)
+    event = json.loads(capfd.readouterr().err)
+    assert (event["event"], event["done"], event["failed"]) == ("progress", 500, 7)
+    assert event["left_seconds"] == 3723.0
+    assert event["running"] == [{"video": LONG, "at_seconds": 61.0, "device": "cuda:0"}]

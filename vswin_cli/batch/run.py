@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from vswin_cli.batch.activity import Activity
+from vswin_cli.batch.events import BatchEvent
 from vswin_cli.batch.executor import Executor
 from vswin_cli.batch.inputs import BatchInput
 from vswin_cli.batch.job import Job, Task
 from vswin_cli.batch.journal import Journal, lock_journal, unlink_link
 from vswin_cli.batch.outcome import Outcome, OutcomeStatus
 from vswin_cli.batch.resume import EarlierResults, other_journals
-from vswin_cli.batch.scheduler import Activity, Limits, Scheduler, StopRequest
+from vswin_cli.batch.scheduler import Limits, Scheduler, StopRequest
 from vswin_cli.batch.tables import write_files_table, write_results
 from vswin_cli.batch.target import Target, result_paths
+from vswin_cli.batch.time_left import TimeLeft
 from vswin_cli.batch.upload import publish
 from vswin_cli.batch.video_files import VideoFiles
 from vswin_cli.errors import OptionError, OutputError, SourceError, VswinError
@@ -25,6 +29,8 @@ from vswin_cli.storage.remote import upload
 __all__ = ["BatchReport", "Policy", "Progress", "run_batch"]
 
 _REPORT_INTERVAL_SECONDS = 0.2  # summing up a hundred thousand files takes a while
+_TABLES_INTERVAL_SECONDS = 10.0
+_TABLES_SHARE = 20  # at most this part of the time is spent on tables during a run
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,8 @@ class Progress:
     left_seconds: float | None
     """Estimated time until the batch ends; `None` if there is nothing to estimate it by."""
     activities: tuple[Activity, ...]
+    num_partial: int = 0
+    """Those of `num_done` of which only a part could be analysed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +113,11 @@ def run_batch(
     stop: StopRequest,
     on_progress: Callable[[Progress], None],
     on_note: Callable[[str], None] = lambda _: None,
+    on_event: Callable[[BatchEvent], None] = lambda _: None,
 ) -> BatchReport:
     """Tag all inputs that earlier runs have not tagged, and write the tables.
+
+    The tables are written again and again during the run, so that it can be watched.
 
     Args:
         inputs: what to tag.
@@ -117,6 +128,7 @@ def run_batch(
         stop: set from outside to end after the running jobs.
         on_progress: called often with how far the batch is.
         on_note: called with notes for the user about earlier results.
+        on_event: called when a worker begins a video, and when a video is done.
 
     Raises:
         OutputError: another run holds the journal, or the disk is full; finished work is kept.
@@ -126,7 +138,7 @@ def run_batch(
     with lock_journal(journal, target.shard):
         target.sweep()
         _replace_links(result_paths(target, inputs), on_note)
-        batch = _Batch(inputs, target, task, journal, on_progress)
+        batch = _Batch(inputs, target, task, journal, on_progress, on_event)
         jobs = batch.plan(policy, on_note)
         batch.announce()
         try:
@@ -155,18 +167,23 @@ class _Batch:
         task: Task,
         journal: Journal,
         on_progress: Callable[[Progress], None],
+        on_event: Callable[[BatchEvent], None],
     ) -> None:
         self._inputs = tuple(inputs)
         self._target = target
         self._task = task
         self._journal = journal
         self._on_progress = on_progress
+        self._on_event = on_event
         self._outcomes: dict[str, Outcome] = {}
         self._num_resumed = 0
         self._video_seconds = 0.0
         self._began = self._last_report = time.monotonic()
-        self._sizes = _estimated_sizes(self._inputs)
-        self._bytes_done = 0.0
+        self._time_left = TimeLeft(self._inputs)
+        self._workers: dict[str, int] = {}  # by entry, the last that was given the video
+        self._next_tables = self._began
+        self._is_changed = False
+        self._activities: list[Activity] = []
         self._video_files = VideoFiles(target, journal, inputs) if target.is_folder else None
 
     def plan(self, policy: Policy, on_note: Callable[[str], None]) -> list[Job]:
@@ -185,7 +202,9 @@ class _Batch:
         for item in self._inputs:
             job = Job.of(item)
             if item.problem is not None:
-                self._outcomes[item.entry] = job.blank(self._task).of_problem(item.problem)
+                failed = job.blank(self._task).of_problem(item.problem)
+                self._outcomes[item.entry] = failed
+                self._on_event(BatchEvent.of_outcome(failed, None))
             elif policy.resume and (outcome := earlier.outcome(item)) is not None:
                 self._outcomes[item.entry] = outcome
                 self._num_resumed += 1
@@ -200,31 +219,50 @@ class _Batch:
     def work(self, jobs: list[Job], executor: Executor, policy: Policy, stop: StopRequest) -> None:
         """Do the jobs on an executor."""
         scheduler = Scheduler(
-            executor, self._task, limits=policy.limits, on_outcome=self._take, on_tick=self._report
+            executor,
+            self._task,
+            limits=policy.limits,
+            on_outcome=self._take,
+            on_tick=self._on_tick,
+            on_start=self._on_start,
         )
         scheduler.run(jobs, stop)
 
     def announce(self) -> None:
-        """Upload the table of files before the work, if results go to an address.
+        """Write the table of files before the work, and upload it if results go to an address.
 
         Whether an address takes files cannot be known without writing there, and a bucket that
         does not exist must not be found out after hours of work.
         """
         target = self._target
+        write_files_table(target.files_table, self._inputs, self._outcomes)
         if target.address is not None:
-            write_files_table(target.files_table, self._inputs, self._outcomes)
             upload([(target.files_table, target.destination_of(target.files_table))])
 
     def write_tables(self) -> None:
         """Write the tables from the journal, and upload them."""
         target = self._target
+        self._write_here()
+        publish(target, result_paths(target, self._inputs))
+
+    def _write_here(self) -> None:
         problems = write_results(
-            target, self._inputs, self._outcomes, self._journal, self._video_files
+            self._target, self._inputs, self._outcomes, self._journal, self._video_files
         )
         for entry, problem in problems.items():
             self._outcomes[entry] = self._outcomes[entry].of_problem(problem)
-        write_files_table(target.files_table, self._inputs, self._outcomes)
-        publish(target, result_paths(target, self._inputs))
+        write_files_table(self._target.files_table, self._inputs, self._outcomes)
+
+    def _refresh_tables(self) -> None:
+        """Write the tables during the run; at an address they appear at its end."""
+        began = time.monotonic()
+        if not self._is_changed or began < self._next_tables:
+            return
+        with suppress(OutputError):  # such as a disk that is full for now: written at the end
+            self._write_here()
+        self._is_changed = False
+        now = time.monotonic()
+        self._next_tables = now + max(_TABLES_INTERVAL_SECONDS, _TABLES_SHARE * (now - began))
 
     def report(self) -> BatchReport:
         """Return the result so far."""
@@ -239,33 +277,43 @@ class _Batch:
     def _take(self, outcome: Outcome) -> None:
         self._outcomes[outcome.entry] = outcome
         self._video_seconds += outcome.duration_seconds or 0.0
-        if outcome.status != "failed":  # a failure takes a moment, whatever the file's size
-            self._bytes_done += self._sizes[outcome.entry]
+        self._time_left.add(outcome)
+        self._is_changed = True
         if self._video_files is not None and outcome.status != "failed":
             try:
                 self._video_files.write(outcome)
             except (OptionError, SourceError) as problem:  # the journal keeps the result
                 self._outcomes[outcome.entry] = outcome.of_problem(problem)
-        self._report([])
+        done = self._outcomes[outcome.entry]
+        self._on_event(BatchEvent.of_outcome(done, self._workers.pop(outcome.entry, None)))
+        self._report(self._activities)
+
+    def _on_start(self, job: Job, worker: int, device: str) -> None:
+        self._time_left.begin(time.monotonic())
+        self._workers[job.entry] = worker
+        self._on_event(BatchEvent.of_start(job, worker, device))
+
+    def _on_tick(self, activities: list[Activity]) -> None:
+        self._activities = activities
+        self._report(activities)
+        self._refresh_tables()
 
     def _report(self, activities: list[Activity]) -> None:
         now = time.monotonic()
         if now - self._last_report < _REPORT_INTERVAL_SECONDS:
             return
         self._last_report = now
-        elapsed = now - self._began
-        open_bytes = sum(self._sizes.values()) - sum(self._sizes[e] for e in self._outcomes)
-        left = elapsed * open_bytes / self._bytes_done if self._bytes_done else None
-        num_failed = sum(outcome.status == "failed" for outcome in self._outcomes.values())
+        counts = Counter(outcome.status for outcome in self._outcomes.values())
         self._on_progress(
             Progress(
                 num_inputs=len(self._inputs),
-                num_done=len(self._outcomes) - num_failed,
-                num_failed=num_failed,
+                num_done=counts["ok"] + counts["partial"],
+                num_partial=counts["partial"],
+                num_failed=counts["failed"],
                 num_resumed=self._num_resumed,
-                video_seconds=self._video_seconds + sum(a.position_seconds for a in activities),
-                elapsed_seconds=elapsed,
-                left_seconds=left,
+                video_seconds=self._video_seconds + sum(a.done_seconds for a in activities),
+                elapsed_seconds=now - self._began,
+                left_seconds=self._time_left.seconds(now, self._outcomes.keys(), activities),
                 activities=tuple(activities),
             )
         )
@@ -275,16 +323,3 @@ def _replace_links(paths: Iterable[Path], on_note: Callable[[str], None]) -> Non
     for path in paths:
         if (linked := unlink_link(path)) is not None:
             on_note(f"{path} was a symbolic link to {linked}: replaced by a file; {linked} is kept")
-
-
-def _estimated_sizes(inputs: Sequence[BatchInput]) -> dict[str, float]:
-    """Return the size of each input by entry, from which the time left is estimated.
-
-    A remote file of unknown size counts as much as the average of the others.
-    """
-    known = [item.size_bytes for item in inputs if item.size_bytes]
-    unknown = sum(known) / len(known) if known else 1.0
-    return {
-        item.entry: float(item.size_bytes or (unknown if item.source.path is None else 0))
-        for item in inputs
-    }

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from vswin_cli.batch.activity import Activity
 from vswin_cli.batch.executor import Executor
 from vswin_cli.batch.job import (
     Decoded,
@@ -61,16 +62,6 @@ class StopRequest:
     """The signal that requested it, if any."""
 
 
-@dataclass(frozen=True, slots=True)
-class Activity:
-    """Current job of one worker."""
-
-    uri: str | None
-    """Its video; `None` while it starts or waits."""
-    position_seconds: float
-    device: str
-
-
 @dataclass(slots=True)
 class _RunningJob:
     """A job that a worker is doing."""
@@ -80,6 +71,12 @@ class _RunningJob:
     last_seen: float
     position_seconds: float = 0.0
     is_decoded: bool = False
+
+    def activity(self, device: str) -> Activity:
+        """Describe it for a display of progress."""
+        part = self.job.part
+        first = 0.0 if part is None else part.start_seconds
+        return Activity(self.job.source.uri, self.position_seconds, device, self.job.entry, first)
 
 
 @dataclass(slots=True)
@@ -129,6 +126,7 @@ class Scheduler:
         limits: how long to wait for a worker.
         on_outcome: called when an input is done and its entry is in the journal.
         on_tick: called at least once a second with what each worker does.
+        on_start: called with a job, the number of the worker that it is given to, and its device.
     """
 
     def __init__(
@@ -139,6 +137,7 @@ class Scheduler:
         limits: Limits,
         on_outcome: Callable[[Outcome], None],
         on_tick: Callable[[list[Activity]], None],
+        on_start: Callable[[Job, int, str], None] = lambda *_: None,
     ) -> None:
         self._executor = executor
         self._task = task
@@ -146,6 +145,7 @@ class Scheduler:
         self._limits = limits
         self._on_outcome = on_outcome
         self._on_tick = on_tick
+        self._on_start = on_start
         self._queue: deque[Job] = deque()
         self._slots: dict[int, _Slot] = {}
         self._split_videos: dict[str, _SplitVideo] = {}
@@ -196,6 +196,7 @@ class Scheduler:
             worker = min(free, key=lambda w: len(self._slots[w].running))
             job, now = self._queue.popleft(), time.monotonic()
             self._slots[worker].running[job.key] = _RunningJob(job, now, now)
+            self._on_start(job, worker, self._slots[worker].device)
             self._executor.assign(worker, job)
 
     def _receive(self, worker: int, key: str | None, message: Message) -> None:
@@ -379,10 +380,7 @@ class Scheduler:
     def _activities(self) -> list[Activity]:
         found = []
         for slot in self._slots.values():
-            for running in slot.running.values():
-                found.append(
-                    Activity(running.job.source.uri, running.position_seconds, slot.device)
-                )
+            found += [running.activity(slot.device) for running in slot.running.values()]
             if not slot.running:
                 found.append(Activity(None, 0.0, slot.device))
         return found

@@ -117,6 +117,7 @@ def _command_line() -> Callable[..., Any]:
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code; every error ends here."""
     as_json = "--json" in arguments
+    console.use_json_lines("--log-json" in arguments)
     try:
         code = _command_line()(arguments, prog_name="vswin", standalone_mode=False)
     except VswinError as problem:

@@ -23,7 +23,13 @@ from vswin_cli.cli.option_groups import (
     VideoEngineChoice,
     with_option_groups,
 )
-from vswin_cli.cli.options import MinCoverageOption, QuietOption, StrictOption, SummaryJsonOption
+from vswin_cli.cli.options import (
+    LogJsonOption,
+    MinCoverageOption,
+    QuietOption,
+    StrictOption,
+    SummaryJsonOption,
+)
 from vswin_cli.cli.workers import Workers, as_earlier_results, make_task, set_up_workers
 from vswin_cli.config import EngineOptions, SamplingOptions, SegmentOptions
 from vswin_cli.storage.files import check_spares
@@ -56,6 +62,7 @@ def batch(
     sampling: SamplingChoice,
     segments: SegmentChoice,
     json: SummaryJsonOption = False,
+    log_json: LogJsonOption = False,
     strict: StrictOption = False,
     min_coverage: MinCoverageOption = 0.98,
     running: VideoEngineChoice,
@@ -72,6 +79,7 @@ def batch(
 
         find . -name "*.mp4" | vswin batch - --out results.jsonl --shard 3/16
     """
+    console.use_json_lines(log_json)  # the configuration file may have chosen it
     clips, engine_options = sampling.options(), running.options()
     workers = Workers.parse(execution.workers)
     shard = selection.parsed_shard()
@@ -79,7 +87,7 @@ def batch(
     choice.check()
     found = selection.find(inputs, shard)  # before anything is created
     _check_keeps_inputs(target, inputs, found, choice)
-    options = _prepare(target, found, results, execution, quiet=quiet)
+    options = _prepare(target, found, results, execution, quiet=quiet, log_json=log_json)
     crops, address = clips.crops or 1, execution.ray_address
     with closing(
         set_up_workers(
@@ -90,7 +98,7 @@ def batch(
         if options.policy.resume:
             setup = _as_before(setup, options, choice, clips, engine_options)
         report = _run(found, options, setup, clips, segments.over(advised))
-    summarise(report, target, as_json=json, quiet=quiet)
+    summarise(report, target, as_json=json, quiet=quiet, log_json=log_json)
     finish(report, strict=strict, min_coverage=min_coverage)
 
 
@@ -117,6 +125,7 @@ class _BatchOptions:
     split_seconds: float | None
     policy: Policy
     quiet: bool
+    log_json: bool
 
 
 def _prepare(
@@ -126,6 +135,7 @@ def _prepare(
     execution: ExecutionChoice,
     *,
     quiet: bool,
+    log_json: bool,
 ) -> _BatchOptions:
     """Check options and paths, then create the folders."""
     # Features and evidence of parts are not joined.
@@ -139,6 +149,7 @@ def _prepare(
         features=prepare_features(target, results.save_features, results.save_scores),
         evidence=results.evidence,
         quiet=quiet,
+        log_json=log_json,
     )
 
 
@@ -173,7 +184,7 @@ def _run(
     segments: SegmentOptions,
 ) -> BatchReport:
     from vswin_cli.batch.run import run_batch
-    from vswin_cli.cli.batch_progress import ProgressDisplay
+    from vswin_cli.cli.batch_progress import ProgressDisplay, log_event
 
     task = replace(
         make_task(setup, sampling, segments),
@@ -183,7 +194,8 @@ def _run(
         evidence=options.evidence,
         split_seconds=options.split_seconds if setup.has_other_processes else None,
     )
-    with ProgressDisplay(quiet=options.quiet) as progress, _stop_on_signal() as stop:
+    shown = ProgressDisplay(quiet=options.quiet, log_json=options.log_json)
+    with shown as progress, _stop_on_signal() as stop:
         return run_batch(
             found,
             options.target,
@@ -193,6 +205,7 @@ def _run(
             stop=stop,
             on_progress=progress,
             on_note=console.note_unless(options.quiet),
+            on_event=log_event if options.log_json else lambda _: None,
         )
 
 

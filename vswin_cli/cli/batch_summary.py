@@ -39,10 +39,15 @@ _LASTING_CODES = (OptionError.code, SourceError.code)  # a retry alone would not
 _NO_VIDEO_CODES = {error.code for error in (NotAVideoError, NoVideoStreamError)}
 
 
-def summarise(report: BatchReport, target: Target, *, as_json: bool, quiet: bool) -> None:
-    """Print how a batch ended: as JSON on stdout, or as text on stderr."""
+def summarise(
+    report: BatchReport, target: Target, *, as_json: bool, quiet: bool, log_json: bool = False
+) -> None:
+    """Print how a batch ended: as JSON on stdout, or as text or an event on stderr."""
+    if log_json:
+        console.log("ended", **_document(report, target))
     if as_json:
         console.write(clean_json(_document(report, target)))
+    if as_json or log_json:
         return
     table = target.destination_of(target.files_table)
     if not quiet:

@@ -1,7 +1,7 @@
 """Write to the terminal: data to stdout, everything else to stderr. Nothing else prints.
 
 Rich is loaded on first use. Colour follows the terminal and NO_COLOR; nothing animates unless
-stderr is a terminal.
+stderr is a terminal. `use_json_lines` makes every line on stderr a JSON object.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -27,6 +28,7 @@ __all__ = [
     "OnProgress",
     "ReaderGoneError",
     "error",
+    "log",
     "note",
     "note_unless",
     "printable",
@@ -37,6 +39,7 @@ __all__ = [
     "stdout_columns",
     "stdout_is_terminal",
     "to_stdout",
+    "use_json_lines",
     "warn",
     "write",
 ]
@@ -49,6 +52,9 @@ OnProgress = Callable[[float, "float | None"], None]
 # ESC and the other control characters, those of C1, and marks that change the reading direction: a
 # terminal interprets them, so a file name could colour, hide or rewrite what is printed.
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+_writes_json_lines = False
 
 
 class ReaderGoneError(Exception):
@@ -130,9 +136,26 @@ def show(renderable: RenderableType, *, width: int | None = None) -> None:
         Console(width=width, soft_wrap=False, highlight=False).print(renderable)
 
 
+def use_json_lines(wanted: bool) -> None:
+    """Choose whether lines on stderr are JSON objects or text; in this process."""
+    global _writes_json_lines
+    _writes_json_lines = wanted
+
+
+def log(event: str, **fields: object) -> None:
+    """Print an event as a line of JSON to stderr, with the time in UTC."""
+    now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    body = {"time": now, "event": event, **fields}
+    # ASCII: stderr has an encoding of its own
+    _say(escape_controls(json.dumps(body, default=str)))
+
+
 def note(text: str) -> None:
     """Print a note to stderr."""
-    _say(text)
+    if _writes_json_lines:
+        log("note", message=text)
+    else:
+        _say(text)
 
 
 def note_unless(quiet: bool) -> Callable[[str], None]:
@@ -142,7 +165,10 @@ def note_unless(quiet: bool) -> Callable[[str], None]:
 
 def warn(text: str) -> None:
     """Print a warning to stderr."""
-    _say(f"warning: {text}")
+    if _writes_json_lines:
+        log("warning", message=text)
+    else:
+        _say(f"warning: {text}")
 
 
 def show_warning(
@@ -160,13 +186,16 @@ def show_warning(
     if Path(filename).is_relative_to(_PACKAGE):
         warn(str(message))
     else:
-        _say(warnings.formatwarning(message, category, filename, lineno, line).rstrip())
+        note(warnings.formatwarning(message, category, filename, lineno, line).rstrip())
 
 
 def error(problem: VswinError, *, as_json: bool = False) -> None:
     """Print an error and its hint to stderr."""
+    body = {"code": problem.code, "message": problem.message, "hint": problem.hint}
+    if _writes_json_lines:
+        log("error", error=body)
+        return
     if as_json:
-        body = {"code": problem.code, "message": problem.message, "hint": problem.hint}
         # ASCII: stderr has an encoding of its own
         _say(escape_controls(json.dumps({"error": body})))
         return

@@ -25,6 +25,7 @@ __all__ = [
     "IncludeOption",
     "InputFrameRateOption",
     "JsonOption",
+    "LogJsonOption",
     "MinCoverageOption",
     "ModelOption",
     "OnsetOption",
@@ -209,6 +210,14 @@ TimelineJsonOption = Annotated[
 ]
 SummaryJsonOption = Annotated[
     bool, output_option("--json", help="Print a summary as JSON on stdout, and errors as JSON.")
+]
+LogJsonOption = Annotated[
+    bool,
+    output_option(
+        "--log-json",
+        help="Write a JSON object per line to stderr: videos started, finished, partial or failed; "
+        "progress, notes and errors.",
+    ),
 ]
 QuietOption = Annotated[bool, output_option("--quiet", "-q", help="Show no progress and no notes.")]
 DeviceOption = Annotated[

@@ -35,6 +35,7 @@ SETTINGS = (
     "min-margin", "max-entropy", "format", "json", "windows", "evidence", "force", "strict",
     "min-coverage", "device", "precision", "batch-size", "decoder", "quiet", "scores", "files",
     "skip-files", "resume", "retry-failed", "workers", "ray-address", "split", "timeout",
+    "log-json",
 )  # fmt: skip
 """Keys of the configuration file: `model`, and options of `tag` and `batch` without dashes."""
 _ENCODING = "utf-8-sig"  # some editors write a byte order mark
