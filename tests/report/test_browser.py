@@ -536,39 +536,6 @@ def test_rounded_scores_move_an_end_by_no_more_than_a_few_cells(rules):
     assert np.mean(close) > 0.95
 
 
-def test_the_table_of_videos_searches_sorts_and_leads_to_pages(browser, tmp_path):
-    several_tagged = [
-        make_report_video(tmp_path, f"{name}.webm", seed=i, seconds=10.0 + i, with_video=False)
-        for i, name in enumerate(("beach & sea", "arena"))
-    ]
-    write_report(
-        [ReportSource(tagged.timeline, tagged.scores) for tagged in several_tagged],
-        tmp_path / "all.html",
-    )
-    context = browser.new_context(viewport={"width": 1000, "height": 700})
-    table = context.new_page()
-    table.goto((tmp_path / "all.html").as_uri())
-    names = table.locator("#videos tr:visible a")
-    assert names.all_text_contents() == ["beach & sea.webm", "arena.webm"]
-    table.click("th button >> nth=0")
-    assert names.all_text_contents() == ["arena.webm", "beach & sea.webm"]
-    table.fill("#search", "BEACH")
-    assert names.all_text_contents() == ["beach & sea.webm"]
-    assert table.locator("#found").text_content() == "1 of 2"
-    for width in (400, 1000, 2000):
-        table.set_viewport_size({"width": width, "height": 700})
-        assert table.evaluate(
-            """[...document.querySelectorAll('th, td')].every(
-                 (cell) => cell.scrollWidth <= Math.ceil(cell.getBoundingClientRect().width))"""
-        )
-    table.click("text=beach & sea.webm")
-    until(table, "document.body.dataset.ready")
-    assert table.locator("h1").text_content() == "beach & sea.webm"
-    table.click("text=All videos")
-    table.wait_for_selector("#videos")
-    context.close()
-
-
 @pytest.fixture
 def shown(tmp_path):
     """A report's source whose first segment of all has evidence in the upper right."""

@@ -10,23 +10,26 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vswin_cli.export.naming import one_line, video_name
+from vswin_cli.export.naming import one_line
 from vswin_cli.export.palette import palette_text
+from vswin_cli.report.archive import ArchiveProgress, ArchiveRow, archive_content
 from vswin_cli.report.content import PageContent
 from vswin_cli.storage.humanize import clock_text, counted
-from vswin_cli.storage.json_records import to_json
+from vswin_cli.storage.json_records import fingerprint, to_json
 from vswin_cli.timeline.record import Timeline
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-__all__ = ["IndexRow", "index_page", "video_page"]
+__all__ = ["PageStamp", "archive_page", "design_version", "read_stamp", "video_page"]
 
 _PAGE_SCRIPTS = (
     "palette.js",
@@ -38,71 +41,30 @@ _PAGE_SCRIPTS = (
     "view.js",
     "page.js",
 )
-_INDEX_SCRIPTS = ("palette.js", "index.js")
+_STAMP = re.compile(
+    r'<meta name="vswin-page" content="(?P<origin>[^"]*)" data-cover="(?P<cover>[^"]*)">'
+)
+_STAMP_BYTES = 1 << 16
+_INDEX_SCRIPTS = ("palette.js", "drawing.js", "virtual.js", "summary.js", "index.js")
 _POLICY = (
     "default-src 'none'; script-src '{script}'; style-src '{style}'; img-src data:; "
     "media-src 'self' file: blob:; base-uri 'none'; form-action 'none'"
 )
-_STRIP_MARKS = 400  # segments drawn in a row of the index
-_STRIP_ROWS = 4  # one for each of the first labels, the last for all others
-_STRIP_HEIGHT = 12.0  # for all of them together
 
 
-@dataclass(frozen=True, slots=True)
-class IndexRow:
-    """A row of the table of several videos."""
-
-    timeline: Timeline
-    url: str
-    """URL of the video's own page."""
-
-    @property
-    def name(self) -> str:
-        """File name of the video, without folders."""
-        return video_name(self.timeline)
-
-    @property
-    def folder(self) -> str:
-        """Folder of the video as the user gave it; empty for the current folder."""
-        place = one_line(self.timeline.video.uri.replace("\\", "/"))
-        return place.rpartition("/")[0]
-
-    @property
-    def marks(self) -> list[tuple[float, float, int]]:
-        """Start and width in percent of the video, and row, of the longest segments."""
-        longest = sorted(self.timeline.segments, key=lambda segment: -segment.duration_seconds)
-        labels = [row.label for row in self.timeline.summary]
-        return [
-            (
-                *self._share(segment.start_seconds, segment.end_seconds),
-                min(labels.index(segment.label), _STRIP_ROWS - 1),
-            )
-            for segment in longest[:_STRIP_MARKS]
-        ]
-
-    @property
-    def row_height(self) -> float:
-        """Height of a row of marks, in units of the strip's view box."""
-        return _STRIP_HEIGHT / min(max(len(self.timeline.summary), 1), _STRIP_ROWS)
-
-    @property
-    def gaps(self) -> list[tuple[float, float]]:
-        """Start and width in percent of the video of what could not be decoded."""
-        gaps = self.timeline.coverage.gaps
-        return [self._share(gap.start_seconds, gap.end_seconds) for gap in gaps[:_STRIP_MARKS]]
-
-    def _share(self, start: float, end: float) -> tuple[float, float]:
-        total = max(self.timeline.video.duration_seconds, 0.001)
-        return 100 * start / total, max(0.3, 100 * (end - start) / total)
-
-
-def video_page(timeline: Timeline, content: PageContent, index_url: str | None = None) -> str:
+def video_page(
+    timeline: Timeline,
+    content: PageContent,
+    index_url: str | None = None,
+    stamp: PageStamp | None = None,
+) -> str:
     """Render the page of one video.
 
     Args:
         timeline: the result to show.
         content: data for the page's script.
         index_url: URL of the table of videos, if the page belongs to one.
+        stamp: what the page was made of, for `read_stamp`.
     """
     return _render(
         "page.html.j2",
@@ -111,12 +73,47 @@ def video_page(timeline: Timeline, content: PageContent, index_url: str | None =
         content=content,
         data=to_json(content),
         index_url=index_url,
+        stamp=stamp,
     )
 
 
-def index_page(rows: Sequence[IndexRow]) -> str:
-    """Render the table of several videos."""
-    return _render("index.html.j2", _INDEX_SCRIPTS, rows=rows)
+def archive_page(rows: Sequence[ArchiveRow], progress: ArchiveProgress | None = None) -> str:
+    """Render the page of several videos.
+
+    Args:
+        rows: the videos.
+        progress: how far the work is, for a page that is kept current; `None` if it is finished.
+    """
+    content = archive_content(rows, progress)
+    return _render("index.html.j2", _INDEX_SCRIPTS, rows=rows, content=content, progress=progress)
+
+
+@dataclass(frozen=True, slots=True)
+class PageStamp:
+    """What a page was made of, so that it need not be made again of the same."""
+
+    origin: str
+    """Fingerprint of results, scores, video and options."""
+    cover: str = ""
+    """A `data:` URL with a small image of the video; empty if there is none."""
+
+
+def read_stamp(path: Path) -> PageStamp | None:
+    """Read the stamp of a page; `None` if it has none, or if there is no page."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_STAMP_BYTES).decode("utf-8", "replace")
+    except OSError:
+        return None
+    found = _STAMP.search(head)
+    return PageStamp(found["origin"], found["cover"]) if found else None
+
+
+@cache
+def design_version() -> str:
+    """Return a fingerprint of the scripts and styles, which change with versions of vswin."""
+    names = ("page.html.j2", "style.css", "page.css", *_PAGE_SCRIPTS)
+    return fingerprint(*(_resource(name) for name in names), palette_text())
 
 
 def _render(template: str, scripts: Sequence[str], **values: object) -> str:
@@ -124,7 +121,7 @@ def _render(template: str, scripts: Sequence[str], **values: object) -> str:
 
     body = "\n".join(_resource(name) for name in scripts)
     script = f'(() => {{\n"use strict";\n{body}\n}})();'
-    style = _resource("style.css")
+    style = "\n".join(_resource(name) for name in ("style.css", f"{template.split('.')[0]}.css"))
     policy = _POLICY.format(script=_hash(script), style=_hash(style))
     html = (
         _environment()

@@ -1,6 +1,7 @@
 """The child of `vswin_cli.report.thumbnails`: reads a request from stdin, writes images to stdout.
 
-Each image is a line of JSON (seconds, width, height, MIME type, bytes) and the bytes.
+Each image is a line of JSON (index of the request, seconds, width, height, MIME type, bytes) and
+the bytes.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-_AREA_PIXELS = 160 * 90
 _ENCODERS = (  # the first that this FFmpeg has: name, pixels, options, MIME type
     ("libwebp", "yuv420p", {"quality": "50", "compression_level": "6"}, "image/webp"),
     ("mjpeg", "yuvj420p", {"qmin": "7", "qmax": "7"}, "image/jpeg"),
@@ -43,10 +43,10 @@ def main() -> None:
         return  # no images, or the parent has stopped reading
 
 
-def _take(reader: VideoReader, requests: list[tuple[float, float]], out: IO[bytes]) -> None:
+def _take(reader: VideoReader, requests: list[tuple[float, float, int]], out: IO[bytes]) -> None:
     frames = reader.frames()
     here = 0.0
-    for seconds, earliest in requests:
+    for index, (seconds, earliest, area) in enumerate(requests):
         if seconds < here or reader.worth_seeking(here, seconds):
             reader.seek(seconds)
             frames = reader.frames()
@@ -56,7 +56,7 @@ def _take(reader: VideoReader, requests: list[tuple[float, float]], out: IO[byte
             frames, here = reader.frames(), 0.0
             continue
         here = frame.seconds
-        _send(out, frame, _image(reader, frame))
+        _send(out, index, frame, _image(reader, frame, area))
 
 
 def _frame_at(frames: Iterator[TimedFrame], seconds: float, earliest: float) -> TimedFrame | None:
@@ -68,12 +68,12 @@ def _frame_at(frames: Iterator[TimedFrame], seconds: float, earliest: float) -> 
     return frame
 
 
-def _image(reader: VideoReader, frame: TimedFrame) -> NDArray[np.uint8]:
-    """Resize a frame, upright and in display shape, to about `_AREA_PIXELS`; (H, W, 3)."""
+def _image(reader: VideoReader, frame: TimedFrame, area: int) -> NDArray[np.uint8]:
+    """Resize a frame, upright and in display shape, to about `area` pixels; (H, W, 3)."""
     assert frame.frame is not None  # this reader skips no frame
     ratio = Fraction(reader.info.sample_aspect_ratio.replace(":", "/")) or Fraction(1)
     width, height = frame.frame.width * float(ratio), float(frame.frame.height)
-    scale = math.sqrt(_AREA_PIXELS / (width * height))
+    scale = math.sqrt(area / (width * height))
     shape = (_even(height * scale), _even(width * scale))
     return ImageResizer(min(shape)).resize(frame.frame, frame.rotation_degrees, shape)
 
@@ -82,10 +82,10 @@ def _even(pixels: float) -> int:
     return max(16, 2 * round(pixels / 2))
 
 
-def _send(out: IO[bytes], frame: TimedFrame, image: NDArray[np.uint8]) -> None:
+def _send(out: IO[bytes], index: int, frame: TimedFrame, image: NDArray[np.uint8]) -> None:
     data, kind = _encode(image)
     height, width = image.shape[:2]
-    head = [round(frame.seconds, 3), width, height, kind, len(data)]
+    head = [index, round(frame.seconds, 3), width, height, kind, len(data)]
     out.write(json.dumps(head).encode() + b"\n" + data)
     out.flush()
 

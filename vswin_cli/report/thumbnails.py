@@ -18,11 +18,20 @@ from typing import IO
 from vswin_cli.storage.child_python import python_command
 from vswin_cli.timeline.segments import Segment
 
-__all__ = ["Thumbnail", "ThumbnailRequest", "plan_requests", "take_thumbnails"]
+__all__ = [
+    "Thumbnail",
+    "ThumbnailRequest",
+    "cover_request",
+    "plan_requests",
+    "take_images",
+    "take_thumbnails",
+]
 
 TIME_LIMIT_SECONDS = 120.0
 _AXIS_COUNT = 48
 _AXIS_SHORTEST_STEP_SECONDS = 0.5
+_COVER_PIXELS = 112 * 63
+_COVER_SHARE = 0.05  # of the video before the frame that is wanted, to find a key frame in
 _PEAK_COUNT = 240
 _PEAK_GROUP = 40  # peaks per pass over the video; the first pass has the most important ones
 _START_SECONDS = 10.0  # for the child to start and open the video
@@ -37,6 +46,8 @@ class ThumbnailRequest:
     """Time of the frame to show."""
     earliest_seconds: float
     """Earliest time of a frame to show instead, if it takes less decoding."""
+    area_pixels: int = 160 * 90
+    """About how large the image is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +83,15 @@ def plan_requests(duration_seconds: float, segments: Sequence[Segment]) -> list[
     return requests
 
 
+def cover_request(duration_seconds: float, segments: Sequence[Segment]) -> ThumbnailRequest:
+    """Choose the image that stands for a video: the middle of its longest segment."""
+    longest = max(segments, key=lambda segment: segment.duration_seconds, default=None)
+    at = duration_seconds / 3
+    if longest is not None:
+        at = (longest.start_seconds + longest.end_seconds) / 2
+    return ThumbnailRequest(at, max(0.0, at - _COVER_SHARE * duration_seconds), _COVER_PIXELS)
+
+
 def take_thumbnails(
     video: Path,
     requests: Sequence[ThumbnailRequest],
@@ -80,7 +100,27 @@ def take_thumbnails(
     input_frame_rate: float | None = None,
     time_limit_seconds: float = TIME_LIMIT_SECONDS,
 ) -> list[Thumbnail]:
-    """Take thumbnails of a video, sorted by time; fewer than requested where a limit is reached.
+    """Same as `take_images`, sorted by time, each time once."""
+    found = take_images(
+        video,
+        requests,
+        max_bytes,
+        input_frame_rate=input_frame_rate,
+        time_limit_seconds=time_limit_seconds,
+    )
+    by_time = {one.seconds: one for one in found.values()}
+    return [by_time[seconds] for seconds in sorted(by_time)]
+
+
+def take_images(
+    video: Path,
+    requests: Sequence[ThumbnailRequest],
+    max_bytes: int,
+    *,
+    input_frame_rate: float | None = None,
+    time_limit_seconds: float = TIME_LIMIT_SECONDS,
+) -> dict[int, Thumbnail]:
+    """Take images of a video, by index of the request; fewer where a limit is reached.
 
     Args:
         video: the file.
@@ -92,18 +132,18 @@ def take_thumbnails(
     request = {
         "path": str(video.absolute()),
         "input_frame_rate": input_frame_rate,
-        "requests": [(wanted.seconds, wanted.earliest_seconds) for wanted in requests],
+        "requests": [(one.seconds, one.earliest_seconds, one.area_pixels) for one in requests],
     }
-    found: dict[float, Thumbnail] = {}
-    for thumbnail in _from_child(json.dumps(request).encode(), time_limit_seconds):
+    found: dict[int, Thumbnail] = {}
+    for index, thumbnail in _from_child(json.dumps(request).encode(), time_limit_seconds):
         max_bytes -= len(thumbnail.url)
         if max_bytes < 0:
             break
-        found[thumbnail.seconds] = thumbnail
-    return [found[seconds] for seconds in sorted(found)]
+        found[index] = thumbnail
+    return found
 
 
-def _from_child(request: bytes, time_limit_seconds: float) -> Iterator[Thumbnail]:
+def _from_child(request: bytes, time_limit_seconds: float) -> Iterator[tuple[int, Thumbnail]]:
     command = python_command(_MAIN)
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -118,12 +158,12 @@ def _from_child(request: bytes, time_limit_seconds: float) -> Iterator[Thumbnail
             for line in child.stdout:
                 if not line.endswith(b"\n"):
                     return
-                seconds, width, height, kind, size = json.loads(line)
+                index, seconds, width, height, kind, size = json.loads(line)
                 data = child.stdout.read(size)
                 if len(data) < size:
                     return
                 text = base64.b64encode(data).decode("ascii")
-                yield Thumbnail(seconds, width, height, f"data:{kind};base64,{text}")
+                yield index, Thumbnail(seconds, width, height, f"data:{kind};base64,{text}")
         finally:
             alarm.cancel()
             child.kill()

@@ -2,29 +2,52 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from pathlib import Path
+from typing import Literal
 
 from vswin_cli.errors import OptionError
 from vswin_cli.export.naming import file_name
+from vswin_cli.report.archive import ArchiveProgress, ArchiveRow
 from vswin_cli.report.content import PageContent, page_content, relative_url
-from vswin_cli.report.pages import IndexRow, index_page, video_page
-from vswin_cli.report.thumbnails import plan_requests, take_thumbnails
+from vswin_cli.report.pages import (
+    PageStamp,
+    archive_page,
+    design_version,
+    read_stamp,
+    video_page,
+)
+from vswin_cli.report.thumbnails import cover_request, plan_requests, take_images
 from vswin_cli.report.tracks import pack_track
 from vswin_cli.storage.files import replacing_text, writing
+from vswin_cli.storage.json_records import fingerprint
 from vswin_cli.storage.result_names import unique_names
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.score_files import load_track
 from vswin_cli.video.raw_streams import has_no_timestamps
 
-__all__ = ["MAX_PAGE_BYTES", "ReportSource", "report_files", "write_report"]
+__all__ = [
+    "MAX_PAGE_BYTES",
+    "ArchiveWriter",
+    "ReportSource",
+    "archive_files",
+    "report_files",
+    "write_page",
+    "write_report",
+]
 
 MAX_PAGE_BYTES = 2_000_000
 """Size limit of a page, however long its video."""
 
 _SCORES_SHARE = 0.5  # of the space that the rest of the page leaves
 _RESERVE_BYTES = 10_000
+_LEAST_INTERVAL_SECONDS = 5.0  # between two tables while pages are made
+_INTERVAL_SECONDS_PER_ROW = 0.01
 _SAME_SECONDS = 1.0  # two results of one video may differ in length by this much
 
 OnProgress = Callable[[float, "float | None"], None]
@@ -48,8 +71,11 @@ def report_files(uris: Sequence[str], path: Path) -> list[Path]:
         uris: paths or addresses of the videos.
         path: of the page to open first.
     """
-    if len(uris) < 2:
-        return [path]
+    return [path] if len(uris) < 2 else archive_files(uris, path)
+
+
+def archive_files(uris: Sequence[str], path: Path) -> list[Path]:
+    """Same as `report_files`, with a folder of pages however few videos there are."""
     folder = path.with_name(f"{path.stem}-videos")
     names = unique_names([file_name(uri) for uri in uris], ".html")
     return [path, *(folder / f"{name}.html" for name in names)]
@@ -63,6 +89,9 @@ def write_report(
     on_progress: OnProgress | None = None,
 ) -> list[Path]:
     """Write a page; for several videos a table at `path` and their pages in a folder beside it.
+
+    The table is there at once and is kept current while the pages are made. Pages that are up to
+    date are not made again.
 
     Args:
         sources: the videos.
@@ -80,42 +109,165 @@ def write_report(
     """
     if not sources:
         raise OptionError("there is no timeline to report")
-    path, *pages = report_files([source.timeline.video.uri for source in sources], path)
-    if not pages:
-        _write_page(sources[0], path, thumbnails=thumbnails)
+    if len(sources) == 1:
+        write_page(sources[0], path, thumbnails=thumbnails)
         return [path]
-    with writing(f"{pages[0].parent}"):
-        pages[0].parent.mkdir(exist_ok=True)
-    for number, (source, page) in enumerate(zip(sources, pages, strict=True)):
+    archive = ArchiveWriter(
+        [source.timeline.video.uri for source in sources], path, thumbnails=thumbnails
+    )
+    for index, source in enumerate(sources):
+        archive.show(index, ArchiveRow.of(source.timeline))
+    for index, source in enumerate(sources):
         if on_progress is not None:
-            on_progress(number, len(sources))
-        _write_page(source, page, thumbnails=thumbnails, index=path)
-    rows = [
-        IndexRow(source.timeline, relative_url(page, path.parent))
-        for source, page in zip(sources, pages, strict=True)
-    ]
-    with replacing_text(path) as file:
-        file.write(index_page(rows))
-    return [path, *pages]
+            on_progress(index, len(sources))
+        archive.write_table_if_due(archive.progress("pages", num_done=index))
+        archive.add(index, source)
+    archive.write_table()
+    return [path, *archive.pages]
 
 
-def _write_page(
-    source: ReportSource, path: Path, *, thumbnails: bool, index: Path | None = None
-) -> None:
+class ArchiveWriter:
+    """Writes the pages of several videos and the table of them, which can be kept current.
+
+    Args:
+        uris: paths or addresses of the videos, in the order of the table.
+        path: of the table.
+        thumbnails: whether to take thumbnails.
+
+    Raises:
+        OutputError: the folder for the pages cannot be made.
+    """
+
+    def __init__(self, uris: Sequence[str], path: Path, *, thumbnails: bool = True) -> None:
+        self._path = path
+        self._thumbnails = thumbnails
+        self.pages = archive_files(uris, path)[1:]
+        """The page of each video."""
+        self._rows = [ArchiveRow.without_result(uri, "waiting") for uri in uris]
+        self._last_seconds = -math.inf
+        with writing(f"{self.pages[0].parent}"):
+            self.pages[0].parent.mkdir(exist_ok=True)
+
+    def show(self, index: int, row: ArchiveRow) -> None:
+        """Change the row of a video."""
+        self._rows[index] = row
+
+    def add(self, index: int, source: ReportSource) -> None:
+        """Write the page of a video, and link it in its row.
+
+        Raises:
+            OptionError: scores belong to another video.
+            SourceError: the file of scores cannot be read.
+            OutputError: the page cannot be written.
+        """
+        page = self.pages[index]
+        cover = write_page(source, page, thumbnails=self._thumbnails, index=self._path)
+        url = relative_url(page, self._path.parent)
+        self._rows[index] = ArchiveRow.of(source.timeline, url, cover)
+
+    def progress(
+        self,
+        what: Literal["videos", "pages"],
+        num_done: int,
+        *,
+        num_failed: int = 0,
+        running: Sequence[tuple[str, float]] = (),
+        rate: float | None = None,
+        left_seconds: float | None = None,
+    ) -> ArchiveProgress:
+        """Describe how far the work is, as of now."""
+        return ArchiveProgress(
+            what=what,
+            num_inputs=len(self._rows),
+            num_done=num_done,
+            num_failed=num_failed,
+            written=datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            refresh_seconds=self._interval_seconds,
+            running=tuple(running),
+            rate=rate,
+            left_seconds=left_seconds,
+        )
+
+    def write_table_if_due(self, progress: ArchiveProgress) -> None:
+        """Write the table, unless it was written a moment ago."""
+        if time.monotonic() - self._last_seconds >= self._interval_seconds:
+            self.write_table(progress)
+
+    def write_table(self, progress: ArchiveProgress | None = None) -> None:
+        """Write the table of all videos.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        with replacing_text(self._path) as file:
+            file.write(archive_page(self._rows, progress))
+        self._last_seconds = time.monotonic()
+
+    @property
+    def _interval_seconds(self) -> float:
+        """Return how often the table is written: less often where it is long."""
+        return max(_LEAST_INTERVAL_SECONDS, len(self._rows) * _INTERVAL_SECONDS_PER_ROW)
+
+
+def write_page(
+    source: ReportSource, path: Path, *, thumbnails: bool = True, index: Path | None = None
+) -> str | None:
+    """Write the page of one video, unless it is up to date.
+
+    Args:
+        source: the video.
+        path: of the page.
+        thumbnails: whether to take thumbnails.
+        index: the table of videos, if the page belongs to one.
+
+    Returns:
+        A `data:` URL with a small image of the video; `None` without thumbnails.
+    """
     url = relative_url(source.video, path.parent) if source.video else None
     back = relative_url(index, path.parent) if index else None
-    content = _content(source, url)
+    origin = _origin(source, url, back, thumbnails=thumbnails)
+    if index is not None and (kept := read_stamp(path)) is not None and kept.origin == origin:
+        return kept.cover or None
+    content, cover = _content(source, url), ""
     if thumbnails and source.video is not None:
         size = len(video_page(source.timeline, content, back).encode())
-        found = take_thumbnails(
-            source.video,
-            plan_requests(content.duration_seconds, content.segments),
-            MAX_PAGE_BYTES - _RESERVE_BYTES - size,
-            input_frame_rate=_counted_rate(source.timeline),
-        )
-        content = replace(content, thumbnails=tuple(found))
+        content, cover = _with_images(content, source, MAX_PAGE_BYTES - _RESERVE_BYTES - size)
     with replacing_text(path) as file:
-        file.write(video_page(source.timeline, content, back))
+        file.write(video_page(source.timeline, content, back, PageStamp(origin, cover)))
+    return cover or None
+
+
+def _with_images(
+    content: PageContent, source: ReportSource, max_bytes: int
+) -> tuple[PageContent, str]:
+    """Take the thumbnails of a page, and the image that stands for the video in a table."""
+    assert source.video is not None
+    length, segments = content.duration_seconds, content.segments
+    images = take_images(
+        source.video,
+        [cover_request(length, segments), *plan_requests(length, segments)],
+        max_bytes,
+        input_frame_rate=_counted_rate(source.timeline),
+    )
+    cover = images.pop(0, None)
+    by_time = {one.seconds: one for one in images.values()}
+    found = tuple(by_time[seconds] for seconds in sorted(by_time))
+    return replace(content, thumbnails=found), cover.url if cover is not None else ""
+
+
+def _origin(source: ReportSource, url: str | None, back: str | None, *, thumbnails: bool) -> str:
+    """Return the fingerprint of everything that a page is made of."""
+    states = [_state(path) for path in (source.scores, source.video)]
+    return fingerprint(design_version(), source.timeline.to_json(), url, back, thumbnails, *states)
+
+
+def _state(path: Path | None) -> str | None:
+    """Return size and time of a file, which change when it is written."""
+    with suppress(OSError):
+        if path is not None:
+            status = path.stat()
+            return f"{status.st_size}:{status.st_mtime_ns}"
+    return None
 
 
 def _counted_rate(timeline: Timeline) -> float | None:
