@@ -137,7 +137,7 @@ def train(
         trained = _train_head(found, model, engine, given, quiet=quiet)
     if trained is None:
         return  # one of several processes: the first one writes
-    _save(trained, out)
+    trained.save(out)
     _report(trained, out, as_json=json, quiet=quiet)
     if trained.record.left_out:
         raise typer.Exit(SOME_FAILED)
@@ -189,15 +189,6 @@ def _train_full(
             resume=whole.resume is not False,
             on_progress=on_progress,
         )
-
-
-def _save(trained: TrainedModel, folder: Path) -> None:
-    """Write the model folder; the state of an interrupted run is no longer needed then."""
-    trained.save(folder)
-    if trained.record.method == "full":
-        from vswin_cli.training.run_state import checkpoint_path
-
-        checkpoint_path(folder).unlink(missing_ok=True)
 
 
 def _report(trained: TrainedModel, folder: Path, *, as_json: bool, quiet: bool) -> None:

@@ -13,6 +13,7 @@ from vswin_cli.models.checkpoints.load import save_model
 from vswin_cli.storage.files import as_path
 from vswin_cli.training.measures import Measures
 from vswin_cli.training.record import TrainingRecord, record_text
+from vswin_cli.training.run_state import checkpoint_path
 
 __all__ = ["TrainedModel"]
 
@@ -37,6 +38,8 @@ class TrainedModel:
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write a model folder: `model.safetensors`, `config.json` and `training.json`.
+
+        The state of an unfinished run beside the folder is then removed.
 
         Raises:
             OutputError: the folder holds other files, or cannot be written.
