@@ -44,6 +44,7 @@ class TrainedModel:
         Raises:
             OutputError: the folder holds other files, or cannot be written.
         """
-        save_model(
-            as_path(folder, "folder"), self.state, self.card, training=record_text(self.record)
-        )
+        path = as_path(folder, "folder")
+        save_model(path, self.state, self.card, training=record_text(self.record))
+        if self.record.method == "full":
+            checkpoint_path(path).unlink(missing_ok=True)
