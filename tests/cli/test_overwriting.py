@@ -255,3 +255,13 @@ def test_a_damaged_archive_is_not_ours_and_no_fault(tmp_path, kind):
         del data[20:30]
     path.write_bytes(data)
     assert not is_own_file(path)
+
+
+def test_a_picture_may_be_named_like_an_image_and_nothing_else_may(tmp_path, saved, capsys):
+    for name in ("a.svg", "a.png"):
+        assert run(["export", str(saved), "-o", str(tmp_path / name)]) == 0
+        assert run(["export", str(saved), "-o", str(tmp_path / name)]) == 0
+        assert run(["export", str(saved), "-f", "csv", "-o", str(tmp_path / name)]) == 2
+    (tmp_path / "mine.png").write_bytes(b"\x89PNG\r\n\x1a\nmine")
+    assert run(["export", str(saved), "-o", str(tmp_path / "mine.png")]) == 8
+    assert "was not written by vswin" in capsys.readouterr().err

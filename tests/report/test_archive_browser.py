@@ -7,10 +7,10 @@ import pytest
 from tests.support.browser import chromium
 from tests.support.reports import make_report_video
 from tests.support.timelines import segment, timeline
-from vswin_cli.export.palette import label_colour
 from vswin_cli.report import ReportSource, write_report
 from vswin_cli.report.archive import ArchiveProgress, ArchiveRow
 from vswin_cli.report.pages import archive_page
+from vswin_cli.timeline.palette import label_colour
 from vswin_cli.timeline.record import Coverage, Timeline, VideoRecord
 
 pytestmark = pytest.mark.slow

@@ -135,9 +135,15 @@ def named(uri: str) -> Timeline:
 
 
 def written(fmt: str, *timelines: Timeline) -> str:
-    """Text of timelines in a format, by default of `timeline()`; of a workbook, its XML."""
+    """Text of timelines in a format, by default of `timeline()`; of a workbook, its XML.
+
+    Of an image, that it is one.
+    """
     if FORMATS[fmt].is_binary:
-        with zipfile.ZipFile(io.BytesIO(render_timelines(timelines or [timeline()], fmt))) as book:
+        content = render_timelines(timelines or [timeline()], fmt)
+        if content.startswith(b"\x89PNG"):
+            return "PNG"
+        with zipfile.ZipFile(io.BytesIO(content)) as book:
             parts = sorted(name for name in book.namelist() if name.startswith("xl/work"))
             return "\n".join(book.read(part).decode() for part in [*parts, "xl/sharedStrings.xml"])
     text = io.StringIO()

@@ -115,7 +115,8 @@ FormatOption = Annotated[
         metavar="FORMAT",
         help="Output format: table, json, jsonl, csv, csv-bom, csv-semicolon, tsv, xlsx, "
         "srt, vtt, vtt-metadata, ffmetadata, matroska-chapters, youtube-chapters, edl, edl-df, "
-        "resolve, premiere, otio, fcpxml, activitynet, labelstudio, fiftyone, elan or audacity.",
+        "resolve, premiere, otio, fcpxml, activitynet, labelstudio, fiftyone, svg, png, elan or "
+        "audacity.",
         show_default="by the ending of --out, JSON in a folder, else a table",
         autocompletion=complete_format,
     ),

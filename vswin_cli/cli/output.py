@@ -101,6 +101,11 @@ class Output:
         return len(problems)
 
     @property
+    def suffix(self) -> str:
+        """Ending of the format's files."""
+        return get_format(self.format).suffix
+
+    @property
     def prints_each(self) -> bool:
         """Whether stdout gets a result per video that can be printed as soon as it is ready."""
         return self.path is None and self.printed in ("table", "jsonl")
@@ -143,10 +148,10 @@ class Output:
             check_distinct_ids(self.format, uris)
         if self.path is None:
             return []
-        files = self.path.files(uris, get_format(self.format).suffix)
+        files = self.path.files(uris, self.suffix)
         if inputs is not None:
             check_spares(files, inputs)
-            check_media_names(("--out", path) for path in files)
+            check_media_names((("--out", path) for path in files), picture=self.suffix)
             check_overwrites(files, force=self.force)
         return files
 

@@ -83,7 +83,8 @@ class SearchOutput:
         files = [self.page] if self.page is not None else []
         files += [] if path is None or path.is_folder else [path.path]
         check_spares(files, inputs)
-        check_media_names(("--out", file) for file in files)
+        suffix = "" if self.output is None else self.output.suffix
+        check_media_names((("--out", file) for file in files), picture=suffix)
         check_overwrites(files, force=self.force)
 
     def write(

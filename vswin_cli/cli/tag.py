@@ -100,7 +100,9 @@ def tag(
         output.check_is_json("--evidence")
     sources, num_missing = find_videos(videos, output.report_error)
     results = output.plan([source.uri for source in sources])
-    paths = plan_tag_paths(results, save_scores, report, sources, choice.files(), force=force)
+    paths = plan_tag_paths(
+        results, save_scores, report, sources, choice.files(), picture=output.suffix, force=force
+    )
     engine = make_engine(choice, engine_options, crops=clips.crops or 1, quiet=quiet)
     advised = engine.model.card.segments
     with _keeping_scores(paths, sources) as scores:

@@ -11,6 +11,8 @@ from vswin_cli.errors import OptionError
 from vswin_cli.export import annotation, chapters, editorial, markers, subtitles, tabular, workbook
 from vswin_cli.export.naming import video_ids
 from vswin_cli.export.timecodes import EditRate, edit_rate, own_rate
+from vswin_cli.timeline.picture import timeline_svg
+from vswin_cli.timeline.plotting import timeline_png
 from vswin_cli.timeline.record import Notice, Timeline
 
 __all__ = [
@@ -51,7 +53,11 @@ class Format:
     is_binary: bool = False
     """Whether its files are no text, and cannot go to a terminal."""
     package: str | None = None
-    """The package that writes it, which the extra of the format's name installs."""
+    """The package that writes it."""
+    extra: str | None = None
+    """The extra that installs the package."""
+    instead: str = "csv"
+    """A format that needs no package."""
 
 
 FORMATS: Mapping[str, Format] = {
@@ -78,6 +84,7 @@ FORMATS: Mapping[str, Format] = {
             holds_many=True,
             is_binary=True,
             package="xlsxwriter",
+            extra="xlsx",
         ),
         Format("srt", ".srt", "SubRip subtitles", subtitles.srt, is_played=True),
         Format("vtt", ".vtt", "WebVTT subtitles", subtitles.vtt, is_played=True),
@@ -167,6 +174,18 @@ FORMATS: Mapping[str, Format] = {
             holds_many=True,
             ids_of=video_ids,
         ),
+        Format("svg", ".svg", "a picture: a lane per label", timeline_svg, holds_many=True),
+        Format(
+            "png",
+            ".png",
+            "the same as an image",
+            timeline_png,
+            holds_many=True,
+            is_binary=True,
+            package="matplotlib",
+            extra="plots",
+            instead="svg",
+        ),
         Format(
             "elan", ".eaf", "ELAN, a tier per label", annotation.elan, is_played=True, links=True
         ),
@@ -188,7 +207,7 @@ def get_format(name: str) -> Format:
         if form.package is not None and importlib.util.find_spec(form.package) is None:
             raise OptionError(
                 f"`{name}` needs {form.package}, which is not installed",
-                hint=f'pip install "vswin[{name}]", or choose csv',
+                hint=f'pip install "vswin[{form.extra}]", or choose {form.instead}',
             )
         return form
     near = difflib.get_close_matches(name.lower(), FORMATS, n=1, cutoff=0.5)

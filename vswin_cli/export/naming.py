@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import quote
 
 from vswin_cli.errors import OptionError
-from vswin_cli.storage.remote import is_remote
+from vswin_cli.storage.plain_text import UNSAFE, file_name, one_line, path_of
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.segments import Segment
 
@@ -29,22 +29,8 @@ __all__ = [
 ]
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # and full-width
-# Controls (C0, C1), line ends, marks of the reading direction, which make a terminal show another
-# text than the file holds, surrogates and noncharacters
-_UNSAFE = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
-)
-_CONTROL = re.compile(f"{_UNSAFE.pattern}+")
 _ESCAPE = re.compile(r"\\(?:[nrt\\]|x[0-9a-f]{2}|u[0-9a-f]{4})")
 _SHORT_ESCAPES = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
-
-
-def one_line(text: str) -> str:
-    """Replace line ends and control characters, which line-based and XML formats cannot contain.
-
-    Terminals would obey some of them, too: escape sequences and bidirectional overrides.
-    """
-    return _CONTROL.sub(" ", text).strip()
 
 
 def escaped(name: str) -> str:
@@ -55,11 +41,11 @@ def escaped(name: str) -> str:
     contain what looks like an escape, their backslashes are doubled.
     """
     looks_escaped = os.sep == "/" and _ESCAPE.search(name)  # elsewhere it separates folders
-    if not (looks_escaped or _UNSAFE.search(name)):
+    if not (looks_escaped or UNSAFE.search(name)):
         return name
     if os.sep == "/":
         name = name.replace("\\", "\\\\")
-    return _UNSAFE.sub(_escape, name)
+    return UNSAFE.sub(_escape, name)
 
 
 def _escape(found: re.Match[str]) -> str:
@@ -101,11 +87,6 @@ def video_name(timeline: Timeline) -> str:
     return file_name(timeline.video.uri)
 
 
-def file_name(uri: str) -> str:
-    """Return the file name in a path or an address, without folders."""
-    return one_line(PurePosixPath(_path_of(uri)).name) or "video"
-
-
 def video_ids(uris: Sequence[str], *, prefix: str = "") -> list[str]:
     """Make ids from file names without suffix, with as many folders as needed to be unique.
 
@@ -136,16 +117,8 @@ def media_url(uri: str) -> str:
     return "file://" + quote(os.fsencode(Path(uri).absolute().as_posix()))
 
 
-def _path_of(uri: str) -> str:
-    """Return a path with forward slashes, or an address without its query.
-
-    Only addresses have a query: `what?.mp4` is a legal file name.
-    """
-    return (uri.split("?")[0] if is_remote(uri) else uri).replace("\\", "/")
-
-
 def _without_suffix(uri: str, prefix: str) -> str:
-    path = PurePosixPath(one_line(_path_of(uri)))
+    path = PurePosixPath(one_line(path_of(uri)))
     name = path.stem.removeprefix(prefix)
     return str(path.parent / name) if name else str(path)
 

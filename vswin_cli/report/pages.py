@@ -19,11 +19,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vswin_cli.export.naming import one_line
-from vswin_cli.export.palette import palette_text
 from vswin_cli.report.archive import ArchiveProgress, ArchiveRow, archive_content
 from vswin_cli.report.content import PageContent
 from vswin_cli.storage.humanize import clock_text, counted
 from vswin_cli.storage.json_records import fingerprint, to_json
+from vswin_cli.timeline.palette import palette_text
 from vswin_cli.timeline.record import Timeline
 
 if TYPE_CHECKING:

@@ -34,6 +34,7 @@ from vswin_cli.timeline.scores import Gap, ScoreTrack
 from vswin_cli.timeline.segments import Segment, number_frames, segment_track
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from pandas import DataFrame
 
 __all__ = [
@@ -199,6 +200,28 @@ class Timeline:
         from vswin_cli.timeline.data_frames import segment_frame
 
         return segment_frame(self)
+
+    def plot(self, axes: Axes | None = None) -> Axes:
+        """Draw the segments with matplotlib: a row per label, the longest in all first.
+
+        Args:
+            axes: to draw into; by default those of a new figure of pyplot.
+
+        Returns:
+            The axes, x in seconds: `timeline.plot().figure.savefig("timeline.pdf")`.
+
+        Raises:
+            OptionError: matplotlib is not installed (extra `plots`), or `axes` are none.
+        """
+        from vswin_cli.timeline.plotting import plot_timeline
+
+        return plot_timeline(self, axes)
+
+    def _repr_html_(self) -> str:
+        """Draw the timeline in a notebook, at most 12 labels."""
+        from vswin_cli.timeline.picture import timeline_svg
+
+        return timeline_svg([self], max_lanes=12)
 
     @classmethod
     def from_json(cls, data: JsonValue) -> Timeline:

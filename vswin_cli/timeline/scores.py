@@ -151,7 +151,8 @@ class ScoreTrack(AveragedCells):
     @property
     def edges_seconds(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Start and end (N,) of each row, in seconds; the last is cut at the end of the video."""
-        starts = self.start_seconds + np.arange(self.num_cells) * self.step_seconds
+        cells = np.arange(self.num_cells, dtype=np.float64)
+        starts = self.start_seconds + cells * self.step_seconds
         return starts, np.minimum(starts + self.step_seconds, self.end_seconds)
 
     def to_pandas(self) -> DataFrame:

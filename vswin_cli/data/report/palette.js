@@ -1,4 +1,4 @@
-// Colours of labels, by the rule of vswin_cli/export/palette.py.
+// Colours of labels, by the rule of vswin_cli/timeline/palette.py.
 
 const palette = JSON.parse(document.getElementById("palette").textContent);
 const colourOfLabel = new Map();

@@ -2,8 +2,8 @@ from itertools import combinations
 
 import numpy as np
 
-from vswin_cli.export.palette import colours, label_colour
 from vswin_cli.models.weights.catalogue import labels_of
+from vswin_cli.timeline.palette import colours, label_colour
 
 MACHADO = {  # simulations of the three kinds of colour blindness, on linear RGB
     "protan": [
