@@ -129,6 +129,25 @@ def test_videos_can_come_from_an_object_store_and_are_noticed_when_they_change(
     assert batch(*command)[1]["resumed"] == 1
 
 
+def test_all_videos_under_a_prefix_of_an_object_store_are_found(batch, folder, bucket):
+    for name in ("a.mp4", "b.mp4", "day2/c.mp4"):
+        bucket.put(str(folder / name), f"results/in/{name}")
+    for name in ("in/notes.txt", "in/.trash/d.mp4", "inside.mp4"):
+        bucket.pipe(f"results/{name}", b"x")
+    command = ("s3://results/in/", "--out", "s3://results/r.csv", "--json")
+    code, summary, _ = batch(*command)
+    assert (code, summary["inputs"], summary["ok"]) == (0, NUM_VIDEOS, NUM_VIDEOS)
+    assert [row["video"] for row in rows(bucket.cat("results/r.files.csv"))] == [
+        f"s3://results/in/{name}" for name in ("a.mp4", "b.mp4", "day2/c.mp4")
+    ]
+    # Without the slash it is the same, if a folder is there.
+    assert batch("s3://results/in", *command[1:])[1]["resumed"] == NUM_VIDEOS
+    code, _, err = batch("s3://results/empty/", *command[1:])
+    assert (code, "no videos in s3://results/empty/" in err) == (4, True)
+    code, _, err = batch("s3://no-such-bucket/in/", *command[1:])
+    assert (code, "nothing at s3://no-such-bucket/in/" in err) == (4, True)
+
+
 def test_a_missing_bucket_is_noticed_before_the_work(batch, folder, bucket):
     code, _, err = batch(folder, "--out", "s3://no-such-bucket/r.csv")
     assert code == 8

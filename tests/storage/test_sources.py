@@ -147,6 +147,22 @@ def test_pattern_of_addresses_is_listed(memory):
     assert [source.uri for source in found] == ["memory:///videos/a.mp4", "memory:///videos/b.mp4"]
 
 
+def test_a_folder_at_an_address_means_the_videos_in_it(memory):
+    for name in ("clip10.mp4", "clip2.MP4", "notes.txt", ".hidden.mp4", "day2/c.mp4"):
+        memory.pipe(f"/archive/{name}", b"x")
+    names = ["clip2.MP4", "clip10.mp4"]
+    found = expand_sources(["memory://archive/"])
+    assert [source.uri for source in found] == [f"memory:///archive/{name}" for name in names]
+    found = expand_sources(["memory://archive"], recursive=True)
+    names.append("day2/c.mp4")
+    assert [source.uri for source in found] == [f"memory:///archive/{name}" for name in names]
+    with pytest.raises(SourceError, match="is a folder"):
+        expand_sources(["memory://archive/"], folders=False)
+    memory.pipe("/empty/notes.txt", b"x")
+    with pytest.raises(SourceError, match="no videos in memory://empty/"):
+        expand_sources(["memory://empty/"])
+
+
 def test_address_of_a_file_whose_name_looks_like_a_pattern_is_taken_literally(memory):
     memory.pipe("/videos/a [1080p].mp4", b"third")
     (source,) = expand_sources(["memory://videos/a [1080p].mp4"])

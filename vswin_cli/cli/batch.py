@@ -50,7 +50,8 @@ def batch(
         list[str],
         typer.Argument(
             metavar="INPUT",
-            help="Folders, files, patterns, URLs, @LIST, or - to read a list from stdin.",
+            help="Folders, files, patterns, URLs, s3://BUCKET/PREFIX/, @LIST, or - to read a list "
+            "from stdin.",
             show_default=False,
         ),
     ],

@@ -23,8 +23,13 @@ from vswin_cli.errors import (
     OutputError,
     SourceError,
     SourceNotFoundError,
-    VswinError,
     redacted,
+)
+from vswin_cli.storage.file_systems import (
+    CHECK_ADDRESS,
+    as_source_errors,
+    file_system,
+    scheme_of,
 )
 
 if TYPE_CHECKING:
@@ -38,6 +43,7 @@ __all__ = [
     "has_wildcard",
     "is_remote",
     "list_remote",
+    "list_remote_folder",
     "local_copy",
     "look_at",
     "upload",
@@ -48,15 +54,8 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters at least: C:
 _WILDCARD = re.compile(r"[*?\[]")
 _QUERY = re.compile(r"[?#]")
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
-_PROTOCOLS = "use a path, or an http, https, s3, gs or hf address"
-_CHECK_ADDRESS = "check the address"
 _NO_ROOM_HINT = "free some space, or set TMPDIR to a folder on another disk"
 _DIRECT = ("http", "https")
-_STREAMS = frozenset(
-    {"gopher", "mms", "mmsh", "mmst", "rist", "rtmp", "rtmpe", "rtmps", "rtmpt", "rtp", "rtsp"}
-    | {"rtsps", "sctp", "srt", "srtp", "tcp", "tls", "udp", "udplite", "webrtc", "whip", "zmq"}
-)
-_EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 _CHUNK_BYTES = 1 << 20
 _HEADERS = ("ETag", "Last-Modified", "Content-Length")
 # Names of a content's hash, version and time in fsspec file systems, `s3`, `gs` and `hf` first.
@@ -80,7 +79,7 @@ _UNKNOWN = RemoteState(None, None)
 
 def is_remote(uri: str) -> bool:
     """Return whether a source is an address and not a path on this machine."""
-    return _ADDRESS.match(uri) is not None and _scheme(uri) != "file"
+    return _ADDRESS.match(uri) is not None and scheme_of(uri) != "file"
 
 
 def as_local_path(uri: str) -> Path:
@@ -98,7 +97,7 @@ def has_wildcard(text: str) -> bool:
 
 def without_query(uri: str) -> str:
     """Remove the query, such as `?token=x`, from a web address; return others unchanged."""
-    return _QUERY.split(uri)[0] if _scheme(uri) in _DIRECT and is_remote(uri) else uri
+    return _QUERY.split(uri)[0] if scheme_of(uri) in _DIRECT and is_remote(uri) else uri
 
 
 def list_remote(address: str) -> list[str]:
@@ -111,7 +110,7 @@ def list_remote(address: str) -> list[str]:
         OptionError: the protocol cannot be listed, is unknown, or its package is missing.
         SourceError: the place cannot be reached.
     """
-    scheme = _scheme(address)
+    scheme = scheme_of(address)
     if scheme in _DIRECT:
         _, _, path = without_query(address).partition("://")[2].partition("/")
         if has_wildcard(path):
@@ -120,13 +119,41 @@ def list_remote(address: str) -> list[str]:
                 hint="name each file; in a name, * is written %2A and [ is %5B",
             )
         return [address]
-    system = _file_system(address)  # raises at once if there is none
+    system = file_system(address)  # raises at once if there is none
     if not has_wildcard(address):
         return [address]
-    with _as_source_errors(address):
+    with as_source_errors(address):
         if system.exists(address):
             return [address]
         return sorted(system.unstrip_protocol(path) for path in system.glob(address))
+
+
+def list_remote_folder(address: str, *, recursive: bool) -> list[str] | None:
+    """List the files below an address that is a folder: it ends with a slash, or has no suffix.
+
+    Args:
+        address: such as `s3://bucket/prefix/`.
+        recursive: include folders in it.
+
+    Returns:
+        Addresses, sorted; `None` if it is no folder. HTTP has none.
+
+    Raises:
+        OptionError: the protocol is unknown, or its package is missing.
+        SourceError: the place cannot be reached.
+    """
+    is_named_so = address.endswith("/")
+    if scheme_of(address) in _DIRECT or has_wildcard(address):
+        return None
+    if _suffix(address) and not is_named_so:
+        return None  # a file, without a connection
+    system = file_system(address)
+    with as_source_errors(address):
+        system.invalidate_cache()
+        if not is_named_so and not system.isdir(address):
+            return None
+        found = system.find(address, maxdepth=None if recursive else 1)
+        return sorted(system.unstrip_protocol(path) for path in found)
 
 
 def look_at(uri: str) -> RemoteState:
@@ -137,7 +164,7 @@ def look_at(uri: str) -> RemoteState:
     Raises:
         OptionError: the protocol is unknown or its package is missing.
     """
-    if _scheme(uri) not in _DIRECT:
+    if scheme_of(uri) not in _DIRECT:
         return _ask_file_system(uri)
     try:
         return _ask_server(uri)
@@ -164,7 +191,7 @@ def local_copy(uri: str, *, on_bytes: OnBytes | None = None) -> Iterator[Path]:
         raise _no_room(uri, error) from error
     with temporary as folder:
         target = Path(folder) / f"video{_suffix(uri)}"
-        if _scheme(uri) in _DIRECT:
+        if scheme_of(uri) in _DIRECT:
             _fetch_directly(uri, target, on_bytes)
         else:
             _fetch_by_fsspec(uri, target, on_bytes)
@@ -177,12 +204,12 @@ def check_can_upload(address: str) -> None:
     Raises:
         OptionError: the protocol only reads, is unknown, or its package is missing.
     """
-    if _scheme(address) in _DIRECT:
+    if scheme_of(address) in _DIRECT:
         raise OptionError(
             f"cannot write to {address}: HTTP addresses are read-only",
             hint="give a path, or an s3, gs or other address that fsspec can write to",
         )
-    _file_system(address)
+    file_system(address)
 
 
 def find_present(folder: str, addresses: Sequence[str]) -> list[str]:
@@ -191,7 +218,7 @@ def find_present(folder: str, addresses: Sequence[str]) -> list[str]:
     A folder that cannot be listed counts as empty: uploading into it will tell what is wrong.
     """
     try:
-        system = _file_system(folder)
+        system = file_system(folder)
         system.invalidate_cache()
         names = [system._strip_protocol(address) for address in addresses]
         there = set(system.find(folder)) if len(names) > 1 else {*filter(system.isfile, names)}
@@ -214,7 +241,7 @@ def upload(files: Sequence[tuple[Path, str]]) -> None:
     """
     if not files:
         return
-    system = _file_system(files[0][1])
+    system = file_system(files[0][1])
     system.invalidate_cache()
     try:
         system.put([str(path) for path, _ in files], [address for _, address in files])
@@ -223,10 +250,6 @@ def upload(files: Sequence[tuple[Path, str]]) -> None:
             f"cannot write {files[0][1]}: {type(error).__name__}: {error}",
             hint="check the address, the connection and your credentials",
         ) from error
-
-
-def _scheme(uri: str) -> str:
-    return uri.partition("://")[0].lower()
 
 
 def _suffix(uri: str) -> str:
@@ -238,7 +261,7 @@ def _suffix(uri: str) -> str:
 def _fetch_directly(uri: str, target: Path, on_bytes: OnBytes | None) -> None:
     from vswin_cli.storage.download import transfer
 
-    with _as_source_errors(uri):  # clients do not document their errors for malformed addresses
+    with as_source_errors(uri):  # clients do not document their errors for malformed addresses
         try:
             transfer(uri, target, on_bytes=on_bytes)
         except DownloadError as error:
@@ -252,13 +275,13 @@ def _of_a_video(uri: str, error: DownloadError) -> SourceError:
     uri, hint = redacted(uri), error.hint
     if isinstance(error, AnswerError):
         if error.status in (404, 410):
-            return SourceNotFoundError(f"nothing at {uri} ({error.status})", hint=_CHECK_ADDRESS)
+            return SourceNotFoundError(f"nothing at {uri} ({error.status})", hint=CHECK_ADDRESS)
         if error.status in (401, 403):
             return SourceNotFoundError(
                 f"no permission to read {uri} ({error.status})",
                 hint="check the address, a signed one expires; or fetch the file by other means",
             )
-        hint = _CHECK_ADDRESS
+        hint = CHECK_ADDRESS
     elif isinstance(error, BrokenOffError):
         hint = "run the same command again; it fetches the whole file anew"
     elif isinstance(error, UnwritableError):
@@ -273,8 +296,8 @@ def _no_room(uri: str, error: OSError) -> SourceError:
 
 
 def _fetch_by_fsspec(uri: str, target: Path, on_bytes: OnBytes | None) -> None:
-    system = _file_system(uri)
-    with _as_source_errors(uri):
+    system = file_system(uri)
+    with as_source_errors(uri):
         expected = system.info(uri).get("size")
         with system.open(uri, "rb") as remote:
             received = _save(uri, _chunks(uri, remote), target, on_bytes, expected)
@@ -300,9 +323,9 @@ def _ask_server(uri: str) -> RemoteState:
 
 
 def _ask_file_system(uri: str) -> RemoteState:
-    system = _file_system(uri)
+    system = file_system(uri)
     try:
-        with _as_source_errors(uri):
+        with as_source_errors(uri):
             info = system.info(uri)
     except SourceError:
         return _UNKNOWN
@@ -317,7 +340,7 @@ def _state(properties: dict[str, Any], size_name: str) -> RemoteState:
 
 
 def _chunks(uri: str, remote: IO[bytes]) -> Iterator[bytes]:
-    with _as_source_errors(uri):
+    with as_source_errors(uri):
         while chunk := remote.read(_CHUNK_BYTES):
             yield chunk
 
@@ -341,49 +364,3 @@ def _save(
     except OSError as error:  # of this machine: those of the other are `SourceError` already
         raise _no_room(uri, error) from error
     return done
-
-
-def _file_system(uri: str) -> Any:  # noqa: ANN401  # fsspec is untyped
-    scheme = _scheme(uri)
-    if scheme in _STREAMS:
-        raise OptionError(
-            f"{uri} is a live stream: {scheme}:// addresses are not supported",
-            hint=f"record it first, such as `ffmpeg -i {uri} -c copy recording.mkv`",
-        )
-    import fsspec  # type: ignore[import-untyped]
-
-    try:
-        return fsspec.filesystem(scheme)
-    except ImportError as error:
-        extra = _EXTRAS.get(scheme)
-        raise OptionError(
-            f"{scheme}:// addresses need a package that is not installed ({error.name or error})",
-            hint=f'pip install "vswin[{extra}]"' if extra else "install it in vswin's environment",
-        ) from error
-    except ValueError as error:
-        raise OptionError(f"unknown protocol {scheme}:// in {uri}", hint=_PROTOCOLS) from error
-    except TypeError as error:  # a file system that requires a host or other arguments
-        raise OptionError(f"{scheme}:// addresses are not supported", hint=_PROTOCOLS) from error
-
-
-@contextmanager
-def _as_source_errors(uri: str) -> Iterator[None]:
-    """Convert any exception of a remote file system to an error with the address.
-
-    The back ends have no common base for their errors, so everything is caught.
-    """
-    try:
-        yield
-    except VswinError:
-        raise
-    except FileNotFoundError as error:
-        raise SourceNotFoundError(f"nothing at {uri}", hint=_CHECK_ADDRESS) from error
-    except PermissionError as error:
-        raise SourceNotFoundError(
-            f"no permission to read {uri}", hint="log in, or check your credentials"
-        ) from error
-    except Exception as error:
-        raise SourceError(
-            f"cannot fetch {uri}: {type(error).__name__}: {error}",
-            hint="check the address, the connection and your credentials",
-        ) from error

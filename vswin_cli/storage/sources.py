@@ -20,6 +20,7 @@ from vswin_cli.storage.remote import (
     has_wildcard,
     is_remote,
     list_remote,
+    list_remote_folder,
     local_copy,
     without_query,
 )
@@ -217,14 +218,13 @@ def _expand(
             "the name of an input is empty", hint="check that the shell variable in it is set"
         )
     if is_remote(argument):
+        listed = list_remote_folder(argument, recursive=recursive)
+        if listed is not None:
+            return _in_remote_folder(argument, listed, folders=folders)
         return [VideoSource(uri) for uri in _some(list_remote(argument), argument)]
     path = as_local_path(argument)
     if is_folder(path):
-        if not folders:
-            raise SourceError(
-                f"{argument} is a folder",
-                hint="name a file in it, or use `vswin batch` for all of them",
-            )
+        _check_folders(argument, folders=folders)
         return _in_folder(path, problems, recursive=recursive)
     absent = absence(path)
     if absent is not None and has_wildcard(argument):
@@ -237,6 +237,29 @@ def _expand(
     elif absent is not None:
         raise _unreadable(argument, absent)
     return [VideoSource(argument, path)]
+
+
+def _check_folders(argument: str, *, folders: bool) -> None:
+    if not folders:
+        raise SourceError(
+            f"{argument} is a folder",
+            hint="name a file in it, or use `vswin batch` for all of them",
+        )
+
+
+def _in_remote_folder(address: str, listed: list[str], *, folders: bool) -> list[VideoSource]:
+    """Choose the videos among the files at an address, by their names."""
+    _check_folders(address, folders=folders)
+    inside = ((uri, PurePosixPath(uri[len(address) :])) for uri in listed)
+    videos = [
+        uri
+        for uri, path in inside
+        if path.suffix.lower() in VIDEO_SUFFIXES
+        and not any(part.startswith(".") for part in path.parts)
+    ]
+    if not videos:
+        raise SourceError(f"no videos in {address}", hint="check the address, or name the files")
+    return [VideoSource(uri) for uri in sorted(videos, key=_by_name)]
 
 
 def _in_folder(
@@ -292,7 +315,7 @@ def _some(found: list[_T], pattern: str) -> list[_T]:
     return found
 
 
-def _by_name(path: Path) -> list[tuple[int, int, str]]:
+def _by_name(path: Path | str) -> list[tuple[int, int, str]]:
     """Compute a sort key under which `clip 2` comes before `clip 10`."""
     parts = _NUMBER.split(str(path).casefold())
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts]
