@@ -11,6 +11,7 @@ from vswin_cli.search.moments import (
     best_of_several,
     box_means,
     cosines,
+    single_precision,
     unit_rows,
     windows_like,
 )
@@ -29,6 +30,17 @@ def test_cosines_are_those_of_numpy_in_any_chunk_size(monkeypatch):
     np.testing.assert_allclose(cosines(rows, units), expected, atol=1e-6)
     monkeypatch.setattr(moments, "_CONVERTED_ROWS", 7)
     np.testing.assert_allclose(cosines(rows, units), expected, atol=1e-6)
+
+
+def test_every_finite_half_has_its_exact_value():
+    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16).reshape(256, 256)
+    values, expected = single_precision(halves), halves.astype(np.float32)
+    is_finite = np.isfinite(expected)
+    assert (values[is_finite] == expected[is_finite]).all()
+    assert (np.signbit(values) == np.signbit(halves)).all()
+    assert np.isfinite(values).all()
+    doubles = np.array([[1.5, -2.0]])
+    assert single_precision(doubles).dtype == np.float32
 
 
 def test_rows_of_zeros_are_like_nothing():

@@ -20,12 +20,16 @@ __all__ = [
     "best_of_several",
     "box_means",
     "cosines",
+    "single_precision",
     "unit_rows",
     "windows_like",
 ]
 
 _CONVERTED_ROWS = 1024  # at a time: a megabyte stays in a core's cache
 _CHUNK_ROWS = 8192
+_MANTISSA_BITS = 13  # that single precision has more than half
+_SIGN_AND_VALUE = np.int32(-0x70002000)  # 0x8fffe000: without the copies of the sign
+_EXPONENTS_APART = np.float32(2.0**112)  # exponents are stored with 127 and 15 added
 _GAP_STEPS = 0.5  # rows further apart than this share of a step do not follow each other
 _SHORTEST = 0.5  # of the query, where a stretch between gaps is shorter than the query
 
@@ -72,11 +76,26 @@ def cosines(rows: NDArray[np.floating], units: NDArray[np.float32]) -> NDArray[n
     found = np.empty((len(rows), len(units)), np.float32)
     for first in range(0, len(rows), _CONVERTED_ROWS):
         part = slice(first, first + _CONVERTED_ROWS)
-        values = np.asarray(rows[part], np.float32)
+        values = single_precision(rows[part])
         lengths = np.sqrt(np.einsum("ij,ij->i", values, values))
         products = values @ units.T  # (chunk, m)
         found[part] = products / np.where(lengths > 0, lengths, 1)[:, None]
     return found
+
+
+def single_precision(rows: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Convert rows to single precision; infinite halves become 65536.
+
+    NumPy converts halves one by one, five times slower than this.
+    """
+    if rows.dtype != np.float16:
+        return np.asarray(rows, np.float32)
+    bits = rows.view(np.int16).astype(np.int32)  # extends the sign over the upper bits
+    bits <<= _MANTISSA_BITS
+    bits &= _SIGN_AND_VALUE
+    values = bits.view(np.float32)
+    values *= _EXPONENTS_APART
+    return values
 
 
 def box_means(values: NDArray[np.float32], width: int) -> NDArray[np.float32]:
