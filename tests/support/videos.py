@@ -225,3 +225,39 @@ def drop_packets(source: Path, target: Path, lost: range) -> Path:
                 packet.stream = stream
                 output.mux(packet)
     return target
+
+
+TS_PACKET_BYTES = 188
+_VIDEO_PID = 0x100  # of the first stream that FFmpeg writes
+
+
+def destroy_middle_of_ts(
+    content: bytes, begin_share: float, *, kept: int, header: int = 0
+) -> bytes:
+    """Overwrite the video in a transport stream with noise, its packet headers apart.
+
+    Args:
+        content: of the file.
+        begin_share: share of the file before the noise.
+        kept: coded frames at the end that stay whole.
+        header: bytes at the start of each coded frame that stay.
+    """
+    chance = np.random.default_rng(1)
+    damaged = bytearray(content)
+    ours = [at for at in range(0, len(content), TS_PACKET_BYTES) if _pid(content, at) == _VIDEO_PID]
+    begins = [at for at in ours if content[at + 1] & 0x40]
+    for at in ours:
+        if not begin_share * len(content) <= at < begins[-kept]:
+            continue
+        payload = at + 4
+        if content[at + 3] & 0x20:  # an adaptation field
+            payload += 1 + content[payload]
+        if content[at + 1] & 0x40:
+            payload += 9 + content[payload + 8] + header
+        size = max(0, at + TS_PACKET_BYTES - payload)
+        damaged[payload : payload + size] = chance.bytes(size)
+    return bytes(damaged)
+
+
+def _pid(content: bytes, at: int) -> int:
+    return (content[at + 1] & 0x1F) << 8 | content[at + 2]

@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 
 from tests.support.events import events_of
-from tests.support.videos import VideoRecipe, make_video, make_with_sound
+from tests.support.videos import (
+    VideoRecipe,
+    destroy_middle_of_ts,
+    make_video,
+    make_with_sound,
+)
 from vswin_cli.video.sampling import SamplingPlan
 from vswin_cli.video.structure import second_movie
 
@@ -16,6 +21,7 @@ PLAN = SamplingPlan(num_frames=8, stride=8, short_side=32, positions_per_second=
 DELIMITER = b"\0\0\1\x09\xf0"  # of H.264 access units
 RECIPE = VideoRecipe(num_frames=300, width=96, b_frames=2)  # 10 s
 QUICK = {"deadline": "realtime", "cpu-used": "8"}
+QUIET = {"libx265": {"x265-params": "log-level=none", "preset": "ultrafast"}}
 RECIPES = {
     "a.ts": RECIPE,
     "a.mpg": replace(RECIPE, codec="mpeg2video", rate=Fraction(30), b_frames=0),
@@ -175,3 +181,33 @@ def test_a_damaged_middle_before_a_sound_last_packet_is_missing(tmp_path):
     report = report_of(path)
     assert report.status == "partial"
     assert report.coverage < 0.8
+
+
+@pytest.mark.parametrize("codec", ["libx264", "mpeg2video"])
+@pytest.mark.parametrize("begin_share", [0.3, 0.5])
+@pytest.mark.parametrize("kept", [1, 2])
+def test_a_sound_last_packet_does_not_hide_a_destroyed_middle(tmp_path, codec, begin_share, kept):
+    # A decoder yields the last B-frame before frames that it still holds.
+    recipe = replace(RECIPE, codec=codec, num_frames=150)  # 5 s
+    path = make_video(tmp_path / "a.ts", recipe)
+    path.write_bytes(destroy_middle_of_ts(path.read_bytes(), begin_share, kept=kept))
+    report = report_of(path)
+    assert report.status == "partial"
+    assert report.coverage < begin_share + 0.2
+    assert report.end_seconds > 4.5
+
+
+@pytest.mark.parametrize(("first", "second"), [("libx264", "libx265"), ("mpeg2video", "libx264")])
+def test_a_part_in_another_codec_counts_as_missing(tmp_path, first, second):
+    parts = [
+        make_video(
+            tmp_path / f"{codec}.ts",
+            replace(RECIPE, codec=codec, num_frames=90, options=QUIET.get(codec, {})),
+        )
+        for codec in (first, second)
+    ]
+    path = tmp_path / "joined.ts"
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    report = report_of(path)
+    assert report.status == "partial"
+    assert report.coverage < 0.9

@@ -14,10 +14,9 @@ STEP = 0.1
 def placed(stamps, unwrapper=None):
     """(time, whether timestamps were reset before it) of each frame."""
     unwrapper = unwrapper or TimestampUnwrapper(STEP)
-    rest = [*stamps[1:], None]
     return [
-        unwrapper.time_of_next(stamp, lambda following=after: following)
-        for stamp, after in zip(stamps, rest, strict=True)
+        unwrapper.time_of_next(stamp, lambda count, at=at: stamps[at + 1 : at + 1 + count])
+        for at, stamp in enumerate(stamps)
     ]
 
 
@@ -107,3 +106,22 @@ def test_jumps_are_limited_by_the_size_of_the_file():
 @pytest.mark.parametrize("timestamp", [-5, 0, 1, 12_345_678_901, 2**60])
 def test_seconds_are_those_of_exact_arithmetic_rounded_once(timestamp, tick, origin):
     assert to_seconds(timestamp, tick, origin) == float(timestamp * tick - origin)
+
+
+@pytest.mark.parametrize(
+    ("following", "count"),
+    [
+        ([0.2], 1),  # the end of the video
+        ([0.2, 0.3], 2),
+        ([0.2, 8.1, 8.2], 1),  # it goes on near the frame
+        ([0.2, 0.3, 0.4, 0.5, 0.6, 0.7], 0),  # a damaged timestamp
+        ([], 0),
+        ([8.1], 0),
+        ([4.0, 8.1], 0),
+        ([None, 8.1], 0),
+    ],
+)
+def test_a_frame_that_came_too_early_is_shown_after_those_near_the_last(following, count):
+    unwrapper = TimestampUnwrapper(STEP)
+    placed([0.0, 0.1], unwrapper)
+    assert unwrapper.num_before(8.0, lambda wanted: following[:wanted]) == count

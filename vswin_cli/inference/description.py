@@ -91,6 +91,8 @@ def _notices(report: DecodeReport) -> tuple[Notice, ...]:
         text += f"; missing: {', '.join(shown)}{more} ({report.gaps[0].reason.replace('_', ' ')})"
     elif report.bad_packets:
         text += f"; {counted(report.bad_packets, 'damaged packet')}"
+    elif report.corrupt_frames:
+        text += f"; {counted(report.corrupt_frames, 'damaged frame')}"
     elif report.end_reason not in ("end", "stopped"):
         text += f"; in the end: {report.end_reason.replace('_', ' ')}"
     return (Notice("PARTIAL", text), *notices)

@@ -71,11 +71,12 @@ def _undecoded_seconds(reader: VideoReader, last_end: float, intervals: Interval
     They are counted, because their timestamps may be damaged as well. A timestamp far behind counts
     as far as the bytes that nothing was decoded from can last at the average rate.
     """
-    counted = reader.packets_behind * intervals.usual_seconds
-    if not reader.decoded_bytes:  # positions in the file are unknown
+    counted = len(reader.undecoded) * intervals.usual_seconds
+    decoded_bytes = reader.undecoded.decoded_bytes
+    if not decoded_bytes:  # positions in the file are unknown
         return counted
-    behind_bytes = reader.info.size_bytes - reader.decoded_bytes
-    possible = last_end * behind_bytes / reader.decoded_bytes
+    behind_bytes = reader.info.size_bytes - decoded_bytes
+    possible = last_end * behind_bytes / decoded_bytes
     return max(counted, min(reader.undecoded_until - last_end, possible))
 
 

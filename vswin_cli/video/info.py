@@ -163,7 +163,7 @@ class DecodeReport:
     bad_packets: int = 0
     """Packets that the container marks as damaged or the decoder rejected."""
     corrupt_frames: int = 0
-    """Frames that the decoder marked as damaged; they are used."""
+    """Frames that the decoder marked as damaged; they are used. Many make a result partial."""
     out_of_order_frames: int = 0
     """Frames whose time did not advance; they are dropped."""
     gaps: tuple[Gap, ...] = ()
@@ -206,7 +206,9 @@ class DecodeReport:
         """`ok`, `partial` if anything was lost or damaged, `failed` without a single frame."""
         if self.frames_decoded == 0:
             return "failed"
-        damaged = self.bad_packets or self.gaps
+        # A recording that begins within a group of frames has a few damaged ones.
+        many_frames = self.corrupt_frames > (1 - ENOUGH_COVERAGE) * self.frames_decoded
+        damaged = self.bad_packets or self.gaps or many_frames
         faulty = self.end_reason not in ("end", "stopped")
         if damaged or faulty or self.coverage < ENOUGH_COVERAGE:
             return "partial"

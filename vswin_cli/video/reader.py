@@ -29,6 +29,8 @@ from vswin_cli.video.container import (
 )
 from vswin_cli.video.frames import TimedFrame, in_order, quarter_turn
 from vswin_cli.video.info import MediaWarning
+from vswin_cli.video.joins import JoinDetector
+from vswin_cli.video.outstanding import OutstandingPackets
 from vswin_cli.video.packets import PacketReader, before_keyframe
 from vswin_cli.video.seek import SeekPlanner
 from vswin_cli.video.skip import IsWanted, SkippedFrame, frame_skipping_for
@@ -52,8 +54,9 @@ class VideoReader:
         info: metadata, before decoding.
         is_wanted: the argument of `decode_only`; `None` before.
         bad_packets: packets marked as damaged or refused so far.
+        undecoded: packets sent to the decoder that gave no frame yet.
+        joins: where recordings were joined, so far; packets marked for that are not bad.
         corrupt_frames: frames marked as damaged so far.
-        decoded_bytes: offset in the file at which the packet of the last frame ends.
         out_of_order_frames: frames dropped so far because time did not advance.
         reached_last_keyframe: whether all packets up to that of `stop_after` were read.
 
@@ -89,10 +92,8 @@ class VideoReader:
         self._newest_seconds = 0.0
         self._last_pts: int | None = None
         self.reached_last_keyframe = False
-        # Of packets whose frames are outstanding: timestamp, and where they end in the file.
-        self._undecoded: list[tuple[int, int]] = []
-        self.decoded_bytes = 0
         self._file = PacketReader(path, input_frame_rate, hardware)
+        self.joins = JoinDetector(self._file.format_name)
         try:
             self._prepare()
         except BaseException:
@@ -103,6 +104,7 @@ class VideoReader:
         """Decode the first frame, and describe the video from it and the first packets."""
         self._file.configure_decoder(self._threads, is_strict=self.is_strict)
         self._time_base = self._file.time_base
+        self.undecoded = OutstandingPackets(self._time_base)
         packets = self._packets()
         # Packets first: the declared rate is often wrong, and the usual interval between them is
         # needed before the first frame gets its time.
@@ -165,15 +167,10 @@ class VideoReader:
         return self._file.unread_bytes
 
     @property
-    def packets_behind(self) -> int:
-        """Packets sent to the decoder that are shown after the last decoded frame."""
-        return len(self._undecoded)
-
-    @property
     def undecoded_until(self) -> float:
         """Time of the last packet that gave no frame, in seconds; 0 if there is none."""
-        newest = max(self._undecoded, default=None)
-        return float(newest[0] * self._time_base - self._origin) if newest else 0.0
+        latest = self.undecoded.latest_pts
+        return 0.0 if latest is None else to_seconds(latest, self._time_base, self._origin)
 
     @property
     def format_name(self) -> str:
@@ -224,8 +221,11 @@ class VideoReader:
         self._newest_seconds = 0.0
         while self._next() is not None:
             frame = self._pending.popleft()
+            if num_before := self._unwrapper.num_before(self._stamp(frame), self._next_stamps):
+                self._pending.insert(num_before, frame)
+                continue
             self.corrupt_frames += frame.is_corrupt
-            seconds, is_break = self._unwrapper.time_of_next(self._stamp(frame), self._next_stamp)
+            seconds, is_break = self._unwrapper.time_of_next(self._stamp(frame), self._next_stamps)
             self._newest_seconds = max(self._newest_seconds, seconds)
             pixels = None if isinstance(frame, SkippedFrame) else frame
             tick = frame.time_base or self._time_base
@@ -238,9 +238,10 @@ class VideoReader:
             self._pending.extend(islice(self._decoded, 1))
         return self._pending[0] if self._pending else None
 
-    def _next_stamp(self) -> float | None:
-        frame = self._next()
-        return None if frame is None else self._stamp(frame)
+    def _next_stamps(self, count: int) -> list[float | None]:
+        """Return the times in the file of so many next frames, fewer at the end."""
+        self._pending.extend(islice(self._decoded, max(0, count - len(self._pending))))
+        return [self._stamp(frame) for frame in islice(self._pending, count)]
 
     def seek(self, seconds: float) -> None:
         """Continue from a frame at or before `seconds`, or from the start if no seek gets there.
@@ -326,15 +327,15 @@ class VideoReader:
             self.reached_last_keyframe = yield from before_keyframe(packets, last)
 
     def _counted(self, packets: Iterator[VideoPacket]) -> Iterator[VideoPacket]:
-        for packet in packets:
-            self.bad_packets += packet.is_corrupt
+        for packet, is_damaged in self.joins.examine(packets):
+            self.bad_packets += is_damaged
             yield packet
 
     def _decode(
         self, packets: Iterator[VideoPacket]
     ) -> Generator[av.VideoFrame | SkippedFrame, None, None]:
         """Yield every frame of the packets, decoded or skipped, in the decoder's order."""
-        self._undecoded = []
+        self.undecoded.clear()
         stamps = self._file.new_stamps()
         skipped: list[SkippedFrame] = []  # to be yielded before the next frame with a later time
         rotation: int | None = None  # unknown before the first frame
@@ -345,26 +346,19 @@ class VideoReader:
                 insort(skipped, SkippedFrame.of(packet, self._time_base, rotation))
                 continue
             if packet and packet.pts is not None and not packet.is_discard:
-                self._undecoded.append((packet.pts, (packet.pos or 0) + packet.size))
+                self.undecoded.add(packet.pts, (packet.pos or 0) + packet.size)
                 if stamps:
                     stamps.add(packet.pts)
             for frame in self._decode_packet(packet):
                 rotation = frame.rotation
-                self._note_decoded(frame)
-                if stamps and frame.pts is not None:
-                    frame.pts = stamps.take(frame.pts)
+                if (shown := frame.pts) is not None:
+                    self.undecoded.remove(shown)
+                    if stamps:
+                        frame.pts = stamps.take(shown)
                 while skipped and frame.pts is not None and skipped[0].pts < frame.pts:
                     yield skipped.pop(0)
                 yield frame
         yield from skipped
-
-    def _note_decoded(self, frame: av.VideoFrame) -> None:
-        """Drop packets shown before a frame: if they gave none, they were counted as bad."""
-        shown = frame.pts
-        if shown is not None:
-            ends = [end for pts, end in self._undecoded if pts == shown]
-            self.decoded_bytes = max(self.decoded_bytes, *ends, 0)
-            self._undecoded = [one for one in self._undecoded if one[0] > shown]
 
     def _with_spare(
         self, packets: Iterator[VideoPacket]

@@ -311,6 +311,8 @@ class _Sampler:
         declared = reader.info.declared_duration_seconds or 0.0
         declared_rate = reader.info.declared_frame_rate
         rate = self._rate.rate(Fraction(declared_rate) if declared_rate else None)
+        # What looks like a join is one only in a stream that has no damage.
+        joins = reader.joins.num_joins if reader.bad_packets or reader.corrupt_frames else 0
         analysed_end = end if plan.end_seconds is None else min(end, plan.end_seconds)
         return DecodeReport(
             end_reason=end_reason,
@@ -319,7 +321,7 @@ class _Sampler:
             duration_seconds=max(end, declared) if self._stopped else end,
             frames_decoded=self._frames_decoded,
             frames_sampled=self._frames_sampled,
-            bad_packets=reader.bad_packets,
+            bad_packets=reader.bad_packets + joins,
             corrupt_frames=reader.corrupt_frames,
             out_of_order_frames=reader.out_of_order_frames,
             gaps=tuple(self._gaps),
@@ -331,6 +333,7 @@ class _Sampler:
             warnings=(
                 *reader.info.warnings,
                 *reader.warnings,
+                *reader.joins.warnings,
                 *self._decoder_warnings(),
                 *self._warnings(end),
             ),

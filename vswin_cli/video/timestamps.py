@@ -2,14 +2,17 @@
 
 A backward jump of more than `RESET_SECONDS` is a timestamp reset: the frames after it continue the
 timeline. A single frame whose time is far from those of its neighbours, which are near each other,
-has a damaged timestamp: it is placed between them, and no other time changes.
+has a damaged timestamp: it is placed between them, and no other time changes. A frame far ahead
+that only a few others precede came too early from the decoder, such as the last one of a file whose
+middle is destroyed: it keeps its time, and the others are shown first.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
+from typing import TypeAlias
 
 from vswin_cli.storage.humanize import counted
 from vswin_cli.video.info import MediaWarning
@@ -27,6 +30,11 @@ _LONGEST_BREAK_SECONDS = 1.0
 # At most, between the two frames around a damaged timestamp. Further apart, frames may be missing
 # between them, and the one timestamp is not known to be the wrong one.
 _NEIGHBOUR_SECONDS = 1.0
+# That a decoder holds back while it already yields a later one.
+_MOST_HELD_FRAMES = 4
+
+FollowingStamps: TypeAlias = Callable[[int], "Sequence[float | None]"]
+"""Returns the stamps of so many next frames, fewer at the end of the video."""
 
 
 class TimestampUnwrapper:
@@ -53,15 +61,36 @@ class TimestampUnwrapper:
         self._newest: float | None = None
         self._shift = 0.0
 
-    def time_of_next(
-        self, stamp: float | None, following: Callable[[], float | None]
-    ) -> tuple[float, bool]:
+    def num_before(self, stamp: float | None, following: FollowingStamps) -> int:
+        """Return how many of the frames after this one are shown before it.
+
+        Args:
+            stamp: the frame's timestamp in the file, in seconds.
+            following: called if this one jumps ahead.
+
+        Returns:
+            More than 0 if some are near the last frame, and the video then ends or goes on near
+            this one. Where it goes on from them, the timestamp of this one is damaged.
+        """
+        newest = self._newest
+        if stamp is None or newest is None or stamp + self._shift - newest <= RESET_SECONDS:
+            return 0
+        for count in range(_MOST_HELD_FRAMES + 1):
+            stamps = following(count + 1)
+            after = stamps[count] if count < len(stamps) else stamp
+            if after is None or abs(after - stamp) <= RESET_SECONDS:
+                return 0 if after is None else count
+            if not newest < after + self._shift <= newest + _NEIGHBOUR_SECONDS:
+                return 0
+        return 0
+
+    def time_of_next(self, stamp: float | None, following: FollowingStamps) -> tuple[float, bool]:
         """Return the time of the next frame, and whether timestamps were reset before it.
 
         Args:
             stamp: the frame's timestamp in the file, in seconds; without one the frame is one
                 interval after the last.
-            following: returns the stamp of the frame after it; called if this one jumps.
+            following: called if this one jumps.
         """
         newest = self._newest
         if newest is None:
@@ -74,14 +103,14 @@ class TimestampUnwrapper:
         return seconds, is_reset
 
     def _after(
-        self, newest: float, seconds: float, following: Callable[[], float | None]
+        self, newest: float, seconds: float, following: FollowingStamps
     ) -> tuple[float, bool]:
         # Decoders and demuxers put frames out of order by a few frames, which `frames.in_order`
         # sorts. Joined recordings and wrapped counters step back by seconds to hours.
         if abs(seconds - newest) <= RESET_SECONDS:
             return seconds, False
         # A single deviating timestamp is damage; two in a row are a jump of the recording.
-        stamp = following()
+        stamp = next(iter(following(1)), None)
         if stamp is not None and self._is_misplaced(newest, seconds, stamp + self._shift):
             self._num_misplaced += 1
             return newest + min(self.interval_seconds, (stamp + self._shift - newest) / 2), False
