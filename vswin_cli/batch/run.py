@@ -114,6 +114,7 @@ def run_batch(
     on_progress: Callable[[Progress], None],
     on_note: Callable[[str], None] = lambda _: None,
     on_event: Callable[[BatchEvent], None] = lambda _: None,
+    on_outcome: Callable[[Outcome], None] = lambda _: None,
 ) -> BatchReport:
     """Tag all inputs that earlier runs have not tagged, and write the tables.
 
@@ -129,6 +130,7 @@ def run_batch(
         on_progress: called often with how far the batch is.
         on_note: called with notes for the user about earlier results.
         on_event: called when a worker begins a video, and when a video is done.
+        on_outcome: called with the result of each video, of earlier runs as well.
 
     Raises:
         OutputError: another run holds the journal, or the disk is full; finished work is kept.
@@ -138,7 +140,7 @@ def run_batch(
     with lock_journal(journal, target.shard):
         target.sweep()
         _replace_links(result_paths(target, inputs), on_note)
-        batch = _Batch(inputs, target, task, journal, on_progress, on_event)
+        batch = _Batch(inputs, target, task, journal, on_progress, on_event, on_outcome)
         jobs = batch.plan(policy, on_note)
         batch.announce()
         try:
@@ -168,6 +170,7 @@ class _Batch:
         journal: Journal,
         on_progress: Callable[[Progress], None],
         on_event: Callable[[BatchEvent], None],
+        on_outcome: Callable[[Outcome], None],
     ) -> None:
         self._inputs = tuple(inputs)
         self._target = target
@@ -175,6 +178,7 @@ class _Batch:
         self._journal = journal
         self._on_progress = on_progress
         self._on_event = on_event
+        self._on_outcome = on_outcome
         self._outcomes: dict[str, Outcome] = {}
         self._num_resumed = 0
         self._video_seconds = 0.0
@@ -210,6 +214,8 @@ class _Batch:
                 self._num_resumed += 1
             else:
                 jobs.append(job)
+        for outcome in self._outcomes.values():
+            self._on_outcome(outcome)
         if policy.resume:
             earlier.finish()
         if policy.largest_first:
@@ -285,6 +291,7 @@ class _Batch:
             except (OptionError, SourceError) as problem:  # the journal keeps the result
                 self._outcomes[outcome.entry] = outcome.of_problem(problem)
         done = self._outcomes[outcome.entry]
+        self._on_outcome(done)
         self._on_event(BatchEvent.of_outcome(done, self._workers.pop(outcome.entry, None)))
         self._report(self._activities)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
@@ -14,7 +14,12 @@ import typer
 
 from vswin_cli.cli import console
 from vswin_cli.cli.batch_options import ExecutionChoice, InputChoice, ResultChoice
-from vswin_cli.cli.batch_paths import check_replaced_files, prepare_features, prepare_paths
+from vswin_cli.cli.batch_paths import (
+    check_replaced_files,
+    prepare_features,
+    prepare_pages,
+    prepare_paths,
+)
 from vswin_cli.cli.batch_summary import finish, summarise
 from vswin_cli.cli.model_choice import ModelChoice
 from vswin_cli.cli.option_groups import (
@@ -36,7 +41,8 @@ from vswin_cli.storage.files import check_spares
 
 if TYPE_CHECKING:
     from vswin_cli.batch.inputs import BatchInput
-    from vswin_cli.batch.run import BatchReport, Policy
+    from vswin_cli.batch.pages import BatchPages
+    from vswin_cli.batch.run import BatchReport, Policy, Progress
     from vswin_cli.batch.scheduler import StopRequest
     from vswin_cli.batch.target import Target
     from vswin_cli.cli.workers import WorkerSetup
@@ -79,6 +85,8 @@ def batch(
         vswin batch recordings/ --files "*.mkv" --out results/ --format srt --workers 4
 
         find . -name "*.mp4" | vswin batch - --out results.jsonl --shard 3/16
+
+        vswin batch recordings/ --out results.csv --report pages/
     """
     console.use_json_lines(log_json)  # the configuration file may have chosen it
     clips, engine_options = sampling.options(), running.options()
@@ -123,6 +131,7 @@ class _BatchOptions:
     scores: Path | None
     features: Path | None
     evidence: bool
+    page: Path | None
     split_seconds: float | None
     policy: Policy
     quiet: bool
@@ -149,6 +158,7 @@ def _prepare(
         scores=prepare_paths(target, results.save_scores, keep=results.keep_scores),
         features=prepare_features(target, results.save_features, results.save_scores),
         evidence=results.evidence,
+        page=prepare_pages(target, found, results.report, force=results.force),
         quiet=quiet,
         log_json=log_json,
     )
@@ -196,7 +206,7 @@ def _run(
         split_seconds=options.split_seconds if setup.has_other_processes else None,
     )
     shown = ProgressDisplay(quiet=options.quiet, log_json=options.log_json)
-    with shown as progress, _stop_on_signal() as stop:
+    with shown as progress, _stop_on_signal() as stop, _pages(found, options, stop) as pages:
         return run_batch(
             found,
             options.target,
@@ -204,10 +214,39 @@ def _run(
             setup.executor_for(task),
             policy=replace(options.policy, largest_first=setup.has_other_processes),
             stop=stop,
-            on_progress=progress,
+            on_progress=progress if pages is None else _both(progress, pages.show),
             on_note=console.note_unless(options.quiet),
             on_event=log_event if options.log_json else lambda _: None,
+            on_outcome=pages.add if pages is not None else lambda _: None,
         )
+
+
+def _both(
+    first: Callable[[Progress], None], second: Callable[[Progress], None]
+) -> Callable[[Progress], None]:
+    def call(progress: Progress) -> None:
+        first(progress)
+        second(progress)
+
+    return call
+
+
+def _pages(
+    found: Sequence[BatchInput], options: _BatchOptions, stop: StopRequest
+) -> AbstractContextManager[BatchPages | None]:
+    """Make pages inside the block, if they are wanted."""
+    if options.page is None:
+        return nullcontext()
+    from vswin_cli.batch.journal import Journal
+    from vswin_cli.batch.pages import BatchPages
+
+    return BatchPages(
+        found,
+        Journal(options.target.state.absolute()),
+        options.page,
+        is_hurried=lambda: stop.is_set,
+        on_note=console.note_unless(options.quiet),
+    )
 
 
 @contextmanager

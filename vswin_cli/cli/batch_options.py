@@ -90,6 +90,15 @@ class ResultChoice:
         ),
     ] = False
 
+    report: Annotated[
+        str | None,
+        _result_option(
+            "--report",
+            metavar="FOLDER|FILE.html",
+            help="Pages of the results, kept current while the batch runs; see `vswin report`.",
+        ),
+    ] = None
+
     def target(self, shard: Shard | None) -> Target:
         """Derive every path of the results.
 

@@ -7,16 +7,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vswin_cli.cli.output_paths import check_distinct
+from vswin_cli.cli.output_paths import OutputPath, check_distinct
 from vswin_cli.cli.overwriting import check_overwrites, is_own_file
 from vswin_cli.errors import OptionError, OutputError
-from vswin_cli.storage.files import check_destination, is_symlink, writing
+from vswin_cli.storage.files import (
+    check_destination,
+    check_spares,
+    ends_as_folder,
+    is_symlink,
+    writing,
+)
 
 if TYPE_CHECKING:
     from vswin_cli.batch.inputs import BatchInput
     from vswin_cli.batch.target import Target
 
-__all__ = ["check_replaced_files", "prepare_features", "prepare_paths"]
+__all__ = ["check_replaced_files", "prepare_features", "prepare_pages", "prepare_paths"]
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[\\/]")  # what `Path` leaves of `s3://`
 _FOOTER_BYTES = 1 << 16
@@ -86,6 +92,44 @@ def prepare_features(target: Target, wanted: Path | None, scores: Path | None) -
     check_destination(wanted)
     _make(wanted)
     return wanted.absolute()
+
+
+def prepare_pages(
+    target: Target, inputs: Sequence[BatchInput], wanted: str | None, *, force: bool
+) -> Path | None:
+    """Check where the pages of a batch go, and create their folder.
+
+    Args:
+        target: of the batch; each shard has a table of its own.
+        inputs: the videos.
+        wanted: a folder, or the name of the page to open first.
+        force: whether files that vswin did not write may be replaced.
+
+    Returns:
+        The page to open first; `None` to make none.
+
+    Raises:
+        OptionError: an address, or a result or an input is there.
+        OutputError: the folder cannot be created or written, or a file is there that vswin did not
+            write.
+    """
+    from vswin_cli.batch.target import result_paths
+    from vswin_cli.report import archive_files
+
+    if wanted is None:
+        return None
+    is_page = Path(wanted).suffix.lower() in (".html", ".htm")
+    output = OutputPath.parse(wanted if is_page or ends_as_folder(wanted) else f"{wanted}/")
+    page = output.path / "index.html" if output.is_folder else output.path
+    if target.shard is not None:
+        page = page.with_name(f"{page.stem}.{target.shard}{page.suffix}")
+    files = archive_files([item.source.uri for item in inputs], page)
+    results = (("--out", path) for path in result_paths(target, inputs))
+    check_distinct((*results, *(("--report", path) for path in files)))
+    check_spares(files, (item.source.path for item in inputs))
+    check_overwrites(files, force=force)
+    output.make()
+    return page
 
 
 def check_replaced_files(target: Target, inputs: Sequence[BatchInput], *, force: bool) -> None:

@@ -1,0 +1,209 @@
+"""Make the pages of a batch while it runs: a table that is kept current, and a page per video.
+
+A thread makes them, so that the work is not held up; the decoder of thumbnails is a process of its
+own. What is not made when a batch is interrupted is made by its next run.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from vswin_cli.batch.inputs import BatchInput
+from vswin_cli.batch.journal import Journal
+from vswin_cli.batch.outcome import Outcome
+from vswin_cli.errors import OptionError, OutputError, SourceError, redacted
+from vswin_cli.export.naming import file_name
+from vswin_cli.report import ArchiveRow, ArchiveWriter, ReportSource
+from vswin_cli.report.archive import RowStatus
+
+if TYPE_CHECKING:
+    from vswin_cli.batch.run import Progress
+
+__all__ = ["BatchPages"]
+
+_WAIT_SECONDS = 1.0  # between two looks at whether the table is due
+_END = None
+
+
+class BatchPages:
+    """Makes pages in a thread, inside a `with` block.
+
+    Args:
+        inputs: all inputs of the batch, in the order of the table.
+        journal: has the timelines.
+        path: of the table of videos.
+        is_hurried: asked at the end whether pages that are not yet made are to be left out.
+        on_note: called with notes for the user.
+
+    Raises:
+        OutputError: at the end of the block, the pages could not be written.
+    """
+
+    def __init__(
+        self,
+        inputs: Sequence[BatchInput],
+        journal: Journal,
+        path: Path,
+        *,
+        is_hurried: Callable[[], bool] = lambda: False,
+        on_note: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._inputs = tuple(inputs)
+        self._journal = journal
+        self._path = path
+        self._archive = ArchiveWriter([item.source.uri for item in inputs], path)
+        self._is_hurried = is_hurried
+        self._on_note = on_note
+        self._indices: dict[str, list[int]] = {}
+        for index, item in enumerate(self._inputs):
+            self._indices.setdefault(item.entry, []).append(index)
+        self._outcomes: queue.Queue[Outcome | None] = queue.Queue()
+        self._to_make: deque[Outcome] = deque()
+        self._done: set[str] = set()
+        self._running: set[str] = set()
+        self._progress: Progress | None = None
+        self._has_begun = False  # until then another run may hold the journal and own the pages
+        self._is_announced = False
+        self._num_made = 0
+        self._is_ending = False
+        self._is_cut_short = False
+        self._problem: OutputError | None = None
+        self._thread = threading.Thread(target=self._work, name="pages", daemon=True)
+
+    def __enter__(self) -> BatchPages:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._is_cut_short = error is not None or self._is_hurried()
+        self._has_begun = self._has_begun or error is None
+        self._outcomes.put(_END)
+        self._thread.join()
+        if self._problem is not None and error is None:
+            raise self._problem
+
+    def add(self, outcome: Outcome) -> None:
+        """Take a video that is done, by this run or an earlier one."""
+        self._has_begun = True
+        self._outcomes.put(outcome)
+
+    def show(self, progress: Progress) -> None:
+        """Show how far the batch is, when the table is written next."""
+        self._has_begun = True
+        self._progress = progress
+
+    def _work(self) -> None:
+        try:
+            while self._take_outcomes() or self._to_make:
+                if self._to_make and not self._is_cut_short:
+                    self._make_page(self._to_make.popleft())
+                elif self._is_ending:
+                    break
+                self._write_table_if_due()
+            if self._has_begun:
+                self._show_running(frozenset())
+                self._archive.write_table()
+        except OutputError as problem:
+            self._problem = problem
+
+    def _take_outcomes(self) -> bool:
+        """Show all videos that are done; waits for one if there is no page to make.
+
+        Returns:
+            Whether there may be more.
+        """
+        while not self._is_ending:
+            try:
+                wait = 0.0 if self._to_make else _WAIT_SECONDS
+                outcome = self._outcomes.get(block=wait > 0, timeout=wait or None)
+            except queue.Empty:
+                return True
+            if outcome is not _END:
+                self._show(outcome)
+                continue
+            self._is_ending = True
+            if self._to_make and not self._is_cut_short:
+                self._on_note(f"making the last pages: {len(self._to_make)}")
+        return False
+
+    def _show(self, outcome: Outcome) -> None:
+        """Show the result of a video, still without a page."""
+        self._done.add(outcome.entry)
+        self._running.discard(outcome.entry)
+        row = ArchiveRow.without_result(outcome.uri, "failed", outcome.error)
+        if outcome.status != "failed":
+            try:
+                timeline = self._journal.timeline(outcome.entry)
+            except SourceError as problem:
+                row = ArchiveRow.without_result(outcome.uri, "failed", problem.message)
+            else:
+                if timeline is not None:
+                    row = ArchiveRow.of(timeline)
+                    self._to_make.append(outcome)
+        for index in self._indices[outcome.entry]:
+            self._archive.show(index, row)
+
+    def _make_page(self, outcome: Outcome) -> None:
+        for index in self._indices[outcome.entry]:
+            try:
+                timeline = self._journal.timeline(outcome.entry)
+                if timeline is None:
+                    continue
+                video = self._inputs[index].source.path
+                self._archive.add(index, ReportSource(timeline, self._scores(outcome), video))
+            except (OptionError, SourceError) as problem:  # the row stays, without a page
+                self._on_note(f"no page of {outcome.uri}: {problem.message}")
+        self._num_made += 1
+
+    def _scores(self, outcome: Outcome) -> Path | None:
+        kept = self._journal.folder / "scores" / f"{outcome.entry}.npz"
+        places = [*([Path(outcome.scores)] if outcome.scores else []), kept]
+        return next((place for place in places if place.is_file()), None)
+
+    def _write_table_if_due(self) -> None:
+        progress = self._progress
+        if not self._has_begun:
+            return
+        if self._is_ending:
+            self._archive.write_table_if_due(self._archive.progress("pages", self._num_made))
+        elif progress is None:
+            self._archive.write_table_if_due(self._archive.progress("videos", len(self._done)))
+        else:
+            running = [one for one in progress.activities if one.uri is not None]
+            self._show_running(frozenset(one.entry for one in running if one.entry))
+            self._archive.write_table_if_due(
+                self._archive.progress(
+                    "videos",
+                    progress.num_done,
+                    num_failed=progress.num_failed,
+                    running=[
+                        (file_name(redacted(one.uri or "")), one.position_seconds)
+                        for one in running
+                    ],
+                    rate=progress.video_seconds / max(progress.elapsed_seconds, 1e-9),
+                    left_seconds=progress.left_seconds,
+                )
+            )
+        if not self._is_announced:
+            self._is_announced = True
+            self._on_note(f"open {self._path} to follow the batch")
+
+    def _show_running(self, entries: frozenset[str]) -> None:
+        """Mark the rows of videos that are analysed now, and of those that no longer are."""
+        for entry in (entries ^ self._running) - self._done:
+            status: RowStatus = "running" if entry in entries else "waiting"
+            for index in self._indices.get(entry, []):
+                uri = self._inputs[index].source.uri
+                self._archive.show(index, ArchiveRow.without_result(uri, status))
+        self._running = set(entries)
