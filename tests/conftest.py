@@ -56,7 +56,7 @@ def own_folders(
     cache = new_folder()
     (cache / "vswin").mkdir()
     (cache / "vswin" / "native").symlink_to(native_folder)
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(cache / "config"))  # not made
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(new_folder()))
     monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
     for name in ("VSWIN_CACHE", "VSWIN_MODEL"):
         monkeypatch.delenv(name, raising=False)

@@ -32,7 +32,7 @@ class ConfiguredCommand(Command):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
         """Parse the arguments; raises as `Command.parse_args`, or for a value of the file."""
         if args and not ctx.resilient_parsing:
-            given = self.make_parser(ctx).parse_args(args=list(args))[0]
+            given, _ = self.parse_words(ctx, args)
             if not given.get("help"):
                 ctx.default_map = _without_excluded(self._defaults(ctx), given)
         return super().parse_args(ctx, args)

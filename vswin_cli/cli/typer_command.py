@@ -72,23 +72,32 @@ class Command(_HelpPrinter, TyperCommand):
         Raises:
             OptionError: a name is empty, or --out is given more than once.
         """
+        # Parsed twice: the words are checked before Typer makes paths of them.
+        if args and not ctx.resilient_parsing:
+            given, order = self.parse_words(ctx, args)
+            self._check_names(given)
+            self._check_one_output(order)
+        return super().parse_args(ctx, args)
+
+    def parse_words(self, ctx: Any, args: list[str]) -> tuple[dict[str, Any], list[str]]:  # noqa: ANN401
+        """Parse the arguments without converting them; return them by name, and the names in order.
+
+        Raises:
+            Exception: an error of Typer, with this context, which the parser itself may leave out.
+        """
         try:
-            # Parsed twice: the words are checked before Typer makes paths of them.
-            if args and not ctx.resilient_parsing:
-                given, _, order = self.make_parser(ctx).parse_args(args=list(args))
-                self._check_names(given)
-                self._check_one_output([param.name for param in order])
-            return super().parse_args(ctx, args)
+            given, _, order = self.make_parser(ctx).parse_args(args=list(args))
         except Exception as problem:
             if getattr(problem, "ctx", ctx) is None:  # of an option without its value
                 problem.ctx = ctx  # type: ignore[attr-defined]
             raise
+        return given, [str(param.name) for param in order]
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:  # noqa: ANN401
         """Return the words of the usage line; braces, which Typer writes, would mean a choice."""
         return [piece.translate(_NO_BRACES) for piece in super().collect_usage_pieces(ctx)]
 
-    def _check_one_output(self, names: list[str | None]) -> None:
+    def _check_one_output(self, names: list[str]) -> None:
         """Refuse a second --out, which would silently replace the first."""
         if (count := names.count("out")) > 1:
             can_export = {"format", "timecode_start"} <= {param.name for param in self.params}
