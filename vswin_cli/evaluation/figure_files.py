@@ -5,16 +5,15 @@ matplotlib is an extra, and loaded only when something is drawn. The user's own 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vswin_cli.errors import OptionError
+from vswin_cli.storage.extras import load_extra
 from vswin_cli.storage.files import replacing_binary, writing
+from vswin_cli.timeline.plotting import PLOTS_EXTRA, own_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,12 +45,7 @@ def check_matplotlib() -> None:
     Raises:
         OptionError: matplotlib is not installed.
     """
-    try:
-        import_module("matplotlib")
-    except ImportError as error:
-        raise OptionError(
-            "--plots needs matplotlib, which is not installed", hint='pip install "vswin[plots]"'
-        ) from error
+    load_extra("matplotlib", "--plots", install=PLOTS_EXTRA)
 
 
 def shortened(label: str) -> str:
@@ -81,15 +75,10 @@ class FigureFolder:
         Raises:
             OutputError: the folder cannot be made, or a file not be written.
         """
-        import matplotlib
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
-        with matplotlib.rc_context(), warnings.catch_warnings():
-            # The PNG shows a box for a letter that its font lacks; the SVG shows the letter.
-            warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-            matplotlib.rcdefaults()
-            matplotlib.rcParams.update(_STYLE)
+        with own_style(_STYLE):
             figure = Figure(figsize=(width, height), dpi=_DOTS_PER_INCH, layout="constrained")
             FigureCanvasAgg(figure)
             yield figure

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from vswin_cli.evaluation.comparison import compare_videos
 from vswin_cli.evaluation.figure_files import BLUE, GREY, ORANGE, FigureFolder, shortened
 from vswin_cli.storage.humanize import clock_text, counted
 from vswin_cli.storage.result_names import unique_names
+from vswin_cli.timeline.picture import ticks_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,8 +28,6 @@ _ENDING = ".png"
 _ROW_INCHES = 0.3
 _LANES = ((-0.4, BLUE), (0.0, ORANGE))  # top and colour in a row: truth, prediction
 _LANE_HEIGHT = 0.36
-_MOST_MARKS = 12
-_STEPS = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)  # seconds between marks
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +101,9 @@ def draw_timelines(axes: Axes, one: TimelineFigure, labels: Sequence[str]) -> No
         axes.axvspan(start, end, color=GREY, alpha=0.3, linewidth=0)
     for row in range(1, len(rows)):
         axes.axhline(row - 0.5, color=GREY, linewidth=0.3)
-    _mark_time(axes, common_end(one.predicted, one.true) or 1.0)
+    end = common_end(one.predicted, one.true) or 1.0
+    axes.set_xlim(0, end)
+    axes.set_xticks(*zip(*ticks_of(end), strict=True), fontsize=7)
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_yticks(range(len(rows)), [shortened(label) for label in rows], fontsize=7)
     if len(labels) > len(rows):
@@ -123,13 +123,3 @@ def _spans_by_row(
         spans = [(one.start_seconds, one.seconds) for one in merged if one.label == label]
         if spans:
             yield row, spans
-
-
-def _mark_time(axes: Axes, end_seconds: float) -> None:
-    """Put marks on the axis of time at round times; short videos are marked in seconds."""
-    fitting = (step for step in _STEPS if end_seconds / step < _MOST_MARKS)
-    step = next(fitting, math.ceil(end_seconds / _STEPS[-1] / _MOST_MARKS) * _STEPS[-1])
-    marks = [i * step for i in range(int(end_seconds / step) + 1)]
-    texts = [f"{mark:g} s" if end_seconds < 60 else clock_text(mark) for mark in marks]
-    axes.set_xlim(0, end_seconds)
-    axes.set_xticks(marks, texts, fontsize=7)

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
     from vswin_cli.timeline.record import Timeline
 
-__all__ = ["plot_timeline", "timeline_png"]
+__all__ = ["PLOTS_EXTRA", "own_style", "plot_timeline", "timeline_png"]
 
-_EXTRA = "vswin[plots]"
+PLOTS_EXTRA = "vswin[plots]"
+"""What pip installs matplotlib from."""
+
 _DOTS_PER_INCH = 150
 _LANE_INCHES, _FRAME_INCHES, _WIDTH_INCHES = 0.28, 0.9, 9.0
 _MOST_INCHES = 400.0  # beyond 65,536 dots no image can be drawn
@@ -33,7 +35,7 @@ def plot_timeline(timeline: Timeline, axes: Axes | None = None) -> Axes:
     Raises:
         OptionError: matplotlib is not installed, or `axes` are none.
     """
-    load_extra("matplotlib", "a plot", install=_EXTRA)
+    load_extra("matplotlib", "a plot", install=PLOTS_EXTRA)
     if axes is not None and not hasattr(axes, "broken_barh"):
         raise OptionError(
             f"the argument `axes` takes matplotlib Axes, got {axes!r}",
@@ -55,7 +57,7 @@ def timeline_png(timelines: Sequence[Timeline]) -> bytes:
     Raises:
         OptionError: matplotlib is not installed, or there are too many lanes for an image.
     """
-    load_extra("matplotlib", "a PNG image", install=_EXTRA)
+    load_extra("matplotlib", "a PNG image", install=PLOTS_EXTRA)
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -67,7 +69,7 @@ def timeline_png(timelines: Sequence[Timeline]) -> bytes:
             hint="write one file per video, or choose svg",
         )
     content = io.BytesIO()
-    with _own_style():
+    with own_style(_STYLE):
         size = (_WIDTH_INCHES, sum(heights) or _FRAME_INCHES)
         figure = Figure(figsize=size, dpi=_DOTS_PER_INCH, layout="constrained")
         FigureCanvasAgg(figure)
@@ -81,14 +83,18 @@ def timeline_png(timelines: Sequence[Timeline]) -> bytes:
 
 
 @contextmanager
-def _own_style() -> Iterator[None]:
-    """Draw as matplotlib comes, whatever style the user has set."""
+def own_style(changes: dict[Any, Any]) -> Iterator[None]:
+    """Draw inside the block as matplotlib comes, but for some settings of ours.
+
+    The user's own style is put back afterwards.
+    """
     import matplotlib
 
     with matplotlib.rc_context(), warnings.catch_warnings():
+        # A PNG shows a box for a letter that its font lacks.
         warnings.filterwarnings("ignore", message="Glyph .* missing from font")
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(_STYLE)
+        matplotlib.rcParams.update(changes)
         yield
 
 
