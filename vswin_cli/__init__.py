@@ -27,9 +27,12 @@ from typing import TYPE_CHECKING, Any
 from vswin_cli._version import __version__
 
 if TYPE_CHECKING:
+    from vswin_cli.batch.in_process import tag_batch
+    from vswin_cli.batch.run import BatchReport
     from vswin_cli.config import EngineOptions, SamplingOptions, SegmentOptions, Stride
     from vswin_cli.cutting.run import cut_segments
     from vswin_cli.errors import VswinError
+    from vswin_cli.evaluation.timelines import Evaluation, evaluate_timelines
     from vswin_cli.export import export_timelines
     from vswin_cli.inference.engine import Engine
     from vswin_cli.inference.pipeline import analyze_features, analyze_video
@@ -53,8 +56,10 @@ if TYPE_CHECKING:
     from vswin_cli.training.initial import load_initial
 
 _HOMES = {
+    "BatchReport": "batch.run",
     "Engine": "inference.engine",
     "EngineOptions": "config",
+    "Evaluation": "evaluation.timelines",
     "FeatureFile": "timeline.feature_files",
     "FeatureTrack": "timeline.features",
     "FullOptions": "training.full_options",
@@ -73,6 +78,7 @@ _HOMES = {
     "analyze_video": "inference.pipeline",
     "analyze_videos": "inference.several",
     "cut_segments": "cutting.run",
+    "evaluate_timelines": "evaluation.timelines",
     "expand_sources": "storage.sources",
     "export_timelines": "export",
     "load_features": "timeline.feature_files",
@@ -82,13 +88,16 @@ _HOMES = {
     "load_timelines": "timeline.files",
     "read_examples": "training.examples",
     "segment_scores": "timeline.score_files",
+    "tag_batch": "batch.in_process",
     "train_full": "training.full",
     "train_head": "training.head",
 }
 
 __all__ = [
+    "BatchReport",
     "Engine",
     "EngineOptions",
+    "Evaluation",
     "FeatureFile",
     "FeatureTrack",
     "FullOptions",
@@ -108,6 +117,7 @@ __all__ = [
     "analyze_video",
     "analyze_videos",
     "cut_segments",
+    "evaluate_timelines",
     "expand_sources",
     "export_timelines",
     "load_features",
@@ -117,6 +127,7 @@ __all__ = [
     "load_timelines",
     "read_examples",
     "segment_scores",
+    "tag_batch",
     "train_full",
     "train_head",
 ]

@@ -45,7 +45,7 @@ def linear(colour: str) -> np.ndarray:
 
 
 def oklab(rgb: np.ndarray) -> np.ndarray:
-    return TO_LAB @ np.cbrt(TO_LMS @ np.clip(rgb, 0, 1))
+    return np.asarray(TO_LAB @ np.cbrt(TO_LMS @ np.clip(rgb, 0, 1)))
 
 
 def test_colours_differ_for_every_kind_of_sight():

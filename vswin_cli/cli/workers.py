@@ -21,15 +21,12 @@ if TYPE_CHECKING:
     from vswin_cli.batch.job import EngineSetup, Task
     from vswin_cli.batch.ray_executor import Cluster
     from vswin_cli.inference.engine import Engine
-    from vswin_cli.models.checkpoints.load import LoadedModel
-    from vswin_cli.storage.json_records import JsonValue
 
 __all__ = [
     "WorkerSetup",
     "Workers",
     "as_earlier_results",
     "make_task",
-    "sampling_values",
     "set_up_workers",
 ]
 
@@ -172,51 +169,14 @@ def _join_cluster(address: str | None, *, quiet: bool) -> Cluster:
 
 
 def make_task(setup: WorkerSetup, sampling: SamplingOptions, segments: SegmentOptions) -> Task:
-    """Make the task of a batch, with the fingerprints of everything that results depend on.
-
-    The journal of earlier runs counts only if both fingerprints are the same.
+    """Make the task of a batch, see `vswin_cli.batch.fingerprints.make_task`.
 
     Raises:
         OptionError: the options do not fit the weights.
     """
-    from vswin_cli.batch.job import Task
-    from vswin_cli.batch.journal import fingerprint
-    from vswin_cli.storage.json_records import to_json
-    from vswin_cli.timeline.selection import check_selection
-    from vswin_cli.video.sampling import plan_sampling
+    from vswin_cli.batch.fingerprints import make_task
 
-    model = setup.engine.model
-    card = model.card
-    plan_sampling(card.input, sampling)
-    check_selection(card.labels, card.activation, segments)
-    scoring = _scoring(model, sampling, setup.setup.options)
-    chosen = to_json(segments)
-    if not segments.background:  # which earlier versions did not have: their journals still count
-        del chosen["background"]
-    segmenting = fingerprint(chosen)
-    return Task(sampling, segments, scoring, segmenting, journal=Path(), scores=None)
-
-
-def _scoring(model: LoadedModel, sampling: SamplingOptions, options: EngineOptions) -> str:
-    """Fingerprint of everything that scores depend on.
-
-    Images of NVDEC differ from those of software by rounding. Fingerprints of software are those of
-    earlier versions.
-    """
-    from vswin_cli.batch.journal import fingerprint
-    from vswin_cli.storage.json_records import to_json
-
-    card = model.card
-    return fingerprint(
-        model.weights_sha256,
-        card.id,
-        card.labels,
-        card.activation,
-        to_json(card.input),
-        sampling_values(sampling),
-        options.precision,
-        *([] if options.decoder == "software" else ["nvdec"]),
-    )
+    return make_task(setup.engine.model, setup.setup.options, sampling, segments)
 
 
 def as_earlier_results(
@@ -238,6 +198,7 @@ def as_earlier_results(
     Returns:
         The same setup, or one with the other precision or decoder that `auto` may choose.
     """
+    from vswin_cli.batch.fingerprints import scoring_fingerprint
     from vswin_cli.batch.journal import Journal
 
     own = setup.setup.options
@@ -248,7 +209,7 @@ def as_earlier_results(
         recorded = {outcome.scoring for outcome in outcomes if outcome is not None}
         for precision, decoder in product(precisions, decoders) if recorded else ():
             options = replace(own, precision=precision, decoder=decoder)
-            if _scoring(setup.engine.model, sampling, options) in recorded:
+            if scoring_fingerprint(setup.engine.model, sampling, options) in recorded:
                 return setup if options == own else _with_options(setup, options, choice)
     return setup
 
@@ -259,16 +220,6 @@ def _with_options(setup: WorkerSetup, options: EngineOptions, choice: ModelChoic
         engine = make_engine(choice, options, crops=setup.setup.crops, quiet=True)
     inner = replace(setup.setup, options=options)
     return replace(setup, engine=engine, precision=options.precision, setup=inner)
-
-
-def sampling_values(sampling: SamplingOptions) -> dict[str, JsonValue]:
-    """List the options for a fingerprint; later additions count only where they are chosen."""
-    from vswin_cli.storage.json_records import to_json
-
-    values = to_json(sampling)
-    if sampling.input_frame_rate is None:
-        del values["input_frame_rate"]
-    return values
 
 
 def _devices(workers: Workers, name: str, kind: str) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """The settings that a batch's results are compared by."""
 
-from vswin_cli.cli.workers import sampling_values
+from vswin_cli.batch.fingerprints import sampling_values
 from vswin_cli.config import SamplingOptions
 
 
