@@ -127,7 +127,10 @@ def test_a_page_shows_the_moments(search, tmp_path):
     code, out, err = search("camera.mp4", "index", *part, "-o", page)
     assert (code, out) == (0, "")
     assert f"wrote {page}" in err
-    assert "match" in page.read_text()
+    text = " ".join(page.read_text().split())
+    assert "moments like camera.mp4 from 0:06.5 to 0:08.5" in text
+    assert "Found by a search" in text
+    assert "vswin tag --save-scores" not in text
     assert search("camera.mp4", "index", *part, "-o", page)[0] == 0  # our own page is replaced
     page.write_text("mine")
     code, _, err = search("camera.mp4", "index", *part, "-o", page)

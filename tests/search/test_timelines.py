@@ -1,6 +1,7 @@
 """Matches as timelines: a segment each, in the video they are in."""
 
 from tests.support.features import feature_file, smooth_rows
+from vswin_cli.search.query import make_query
 from vswin_cli.search.search import Match
 from vswin_cli.search.timelines import timelines_of
 from vswin_cli.timeline.record import Timeline
@@ -18,6 +19,21 @@ def test_each_video_has_a_timeline_the_best_one_first():
     assert (best.segments[1].start_frame, best.segments[1].end_frame) == (100, 150)
     assert best.segments[1].num_clips == 3
     assert best.postprocess.onset == 0.5
+
+
+def test_a_notice_says_what_the_moments_are_like():
+    query = make_query(
+        FIRST.features,
+        FIRST.start_seconds,
+        FIRST.end_seconds,
+        FIRST.record,
+        start_seconds=3.0,
+        end_seconds=4.5,
+    )
+    ((_, timeline),) = timelines_of([Match(SECOND, 1.0, 3.0, 0.5)], "match", query=query)
+    (notice,) = timeline.warnings
+    assert notice.code == "SEARCH"
+    assert notice.message.startswith("moments like a.mp4 from 0:03.0 to 0:04.5")
 
 
 def test_a_timeline_survives_json_even_for_opposite_features():

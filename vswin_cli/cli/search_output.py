@@ -109,7 +109,7 @@ class SearchOutput:
             console.write(clean_json(_document(query, matches), indent=1) + "\n")
         elif self.output is None and self.page is None:
             console.write(_table(matches))
-        found = timelines_of(matches, label, min_similarity=min_similarity)
+        found = timelines_of(matches, label, min_similarity=min_similarity, query=query)
         if self.page is not None and found:
             self._write_page(found, self.page, quiet=quiet)
         return 0 if self.output is None else self._export(self.output, found, quiet=quiet)
