@@ -78,6 +78,21 @@ def make_video(path: Path, recipe: VideoRecipe = VideoRecipe()) -> Path:
     return path
 
 
+def make_joined(path: Path, *recipes: VideoRecipe) -> Path:
+    """Encode videos in the same codec one after the other into one stream, without its tags."""
+    parts = [make_video(path.with_suffix(f".{n}.ts"), one) for n, one in enumerate(recipes)]
+    with av.open(str(path), "w") as output:
+        stream = None
+        for part in parts:
+            with av.open(str(part)) as source:
+                stream = stream or output.add_stream_from_template(source.streams.video[0])
+                for packet in source.demux(video=0):
+                    if packet.size:
+                        packet.stream = stream
+                        output.mux(packet)
+    return path
+
+
 def _write_stream(output, recipe: VideoRecipe) -> None:
     _write_pictures(output, _add_stream(output, recipe), recipe)
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.events import assert_same_events, events_of
 from tests.support.triton_device import TRITON_DEVICE
-from tests.support.videos import VideoRecipe, make_video, overwrite
+from tests.support.videos import VideoRecipe, make_joined, make_video, overwrite
 from vswin_cli.video import nvdec
 from vswin_cli.video.decode_options import DecodeOptions
 from vswin_cli.video.device_ranges import (
@@ -135,6 +135,17 @@ def test_rotation_stays_with_the_frames(tmp_path):
         frames = list(decoder.decode(0.0, end))
     assert {frame.rotation_degrees for frame in frames} == {90}
     assert {(f.frame.width, f.frame.height) for f in frames if f.frame} == {(48, 32)}
+
+
+def test_a_range_in_other_colours_is_put_back(tmp_path):
+    first = replace(VIDEO, options={"colorspace": "bt709"})
+    second = replace(VIDEO, options={"colorspace": "bt470bg"}, start=12.3)
+    path = make_joined(tmp_path / "joined.mp4", first, second)
+    with closing(on_device(path)) as decoder:
+        begin, end = decoder.keyframe_from(11.0), decoder.keyframe_from(15.0)
+        with pytest.raises(UnsoundRangeError, match="other colours"):
+            list(decoder.decode(begin, end))
+        assert len(list(decoder.decode(0.0, 4.0))) == 40
 
 
 @pytest.mark.slow

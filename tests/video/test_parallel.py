@@ -6,11 +6,12 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 
+import av
 import numpy as np
 import pytest
 
 from tests.support.events import assert_same_events, events_of
-from tests.support.videos import VideoRecipe, make_video, overwrite
+from tests.support.videos import VideoRecipe, make_joined, make_video, overwrite
 from vswin_cli.config import SamplingOptions
 from vswin_cli.models.architecture import InputSpec
 from vswin_cli.storage.sources import VideoSource
@@ -20,8 +21,9 @@ from vswin_cli.video.info import DecodeReport
 from vswin_cli.video.parallel import ParallelDecoder
 from vswin_cli.video.ranges import RangeLimits, RangeQueue, UnsoundRangeError
 from vswin_cli.video.reader import VideoReader
+from vswin_cli.video.resize import ImageResizer
 from vswin_cli.video.sampler import decode_samples
-from vswin_cli.video.sampling import Progress, SamplingPlan
+from vswin_cli.video.sampling import Progress, SampledFrame, SamplingPlan
 from vswin_cli.video.software_ranges import SoftwareRangeDecoder
 
 pytestmark = pytest.mark.slow
@@ -314,3 +316,27 @@ def test_a_decoder_that_fails_is_replaced_by_the_one(tmp_path, monkeypatch, give
     break_after(20, monkeypatch, fault)
     assert_same_events(events_of(path, PLAN, PARALLEL), alone)
     assert 0 < given[0] < 250
+
+
+COLOURS = (
+    {"colorspace": "bt709", "color_range": "tv"},
+    {"colorspace": "bt470bg", "color_range": "pc"},
+)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_frames_of_joined_videos_have_their_own_colours(tmp_path, given, name):
+    first, second = (replace(VIDEO, num_frames=200, options=colours) for colours in COLOURS)
+    path = make_joined(tmp_path / name, first, replace(second, start=20.3))
+    alone = events_of(path, PLAN)
+    assert_same_events(events_of(path, PLAN, PARALLEL), alone)
+    assert sum(given) > 50
+    with av.open(str(path)) as container:
+        frames = list(container.decode(video=0))
+    assert len({(int(frame.colorspace), int(frame.color_range)) for frame in frames}) == 2
+    by_time = {round(float(f.time - frames[0].time), 3): f for f in frames}
+    for event in alone:
+        if isinstance(event, SampledFrame):
+            frame = by_time[round(event.seconds, 3)]
+            own = ImageResizer(PLAN.short_side).resize(frame, 0)  # a scaler of its own
+            np.testing.assert_array_equal(event.image, own)

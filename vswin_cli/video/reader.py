@@ -32,6 +32,7 @@ from vswin_cli.video.info import MediaWarning
 from vswin_cli.video.joins import JoinDetector
 from vswin_cli.video.outstanding import OutstandingPackets
 from vswin_cli.video.packets import PacketReader, before_keyframe
+from vswin_cli.video.resize import colour_tags
 from vswin_cli.video.seek import SeekPlanner
 from vswin_cli.video.skip import IsWanted, SkippedFrame, frame_skipping_for
 from vswin_cli.video.timestamps import RESET_SECONDS, TimestampUnwrapper, to_seconds
@@ -52,6 +53,7 @@ class VideoReader:
     Attributes:
         path, is_strict: the file, and whether no damage is concealed.
         info: metadata, before decoding.
+        colours: of the first frame, see `colour_tags`.
         is_wanted: the argument of `decode_only`; `None` before.
         bad_packets: packets marked as damaged or refused so far.
         undecoded: packets sent to the decoder that gave no frame yet.
@@ -110,7 +112,6 @@ class VideoReader:
         # needed before the first frame gets its time.
         head = deque(islice(packets, _HEAD_PACKETS))
         times = [packet.pts for packet in head if packet.pts is not None and not packet.is_discard]
-        first_packet_pts = min(times, default=None)
         stream, interval = self._file.stream, measured_interval(times, self._time_base)
         self._unwrapper = TimestampUnwrapper(interval or nominal_interval(stream))
         self._decoded = self._decode(chain_consuming(head, packets))
@@ -119,7 +120,9 @@ class VideoReader:
             raise no_frame_error(self.path, self.bad_packets)
         first, is_damaged = self._pending[0], self.bad_packets > 0
         assert isinstance(first, av.VideoFrame)  # nothing is skipped before
-        self._origin = find_origin(stream, first.pts, first_packet_pts, is_damaged=is_damaged)
+        self.colours = colour_tags(first)
+        earliest = min(times, default=None)
+        self._origin = find_origin(stream, first.pts, earliest, is_damaged=is_damaged)
         self.info = describe_video(
             *(self.path, self._file.container, stream, first),
             origin=self._origin,
@@ -185,8 +188,7 @@ class VideoReader:
     @property
     def next_seconds(self) -> float | None:
         """Time of the frame that `frames` begins with; `None` at the end."""
-        frame = self._next()
-        return None if frame is None else self._stamp(frame) or 0.0
+        return None if (frame := self._next()) is None else self._stamp(frame) or 0.0
 
     def decode_only(self, is_wanted: IsWanted) -> None:
         """Skip the decoding of unwanted frames where that changes no other frame.
@@ -251,8 +253,7 @@ class VideoReader:
         """
         for _ in self.scan_timestamps():
             pass
-        here = self._newest_seconds
-        landings = self._planner.landings(seconds)
+        here, landings = self._newest_seconds, self._planner.landings(seconds)
         if not any(self._seek_once(landing, seconds) for landing in landings):
             self.reopen()
         if self._pending:
@@ -319,9 +320,8 @@ class VideoReader:
     def _packets(self) -> Iterator[VideoPacket]:
         """Yield the packets to decode, and count the damaged ones."""
         packets = self._counted(self._file.packets())
-        last = self._last_pts
         self.reached_last_keyframe = False
-        if last is None:
+        if (last := self._last_pts) is None:
             yield from packets
         else:
             self.reached_last_keyframe = yield from before_keyframe(packets, last)

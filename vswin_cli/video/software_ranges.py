@@ -35,6 +35,10 @@ def range_frames(
     for frame in reader.frames():
         if frame.frame is not None:
             formats.add((frame.frame.width, frame.frame.height, frame.rotation_degrees))
+            # A decoder keeps the colour tags of an earlier part of a joined video where a later one
+            # has none. They are known only where all of the video is decoded.
+            if colour_tags(frame.frame) != reader.colours:
+                raise UnsoundRangeError("other colours than at the start of the video")
         if not reader.is_sound or len(formats) > 1:
             raise UnsoundRangeError("damage, or a change of size or rotation")
         if held is not None:
@@ -74,9 +78,6 @@ class SoftwareRangeDecoder:
         self._first_seconds = first_seconds
         self._resizer = ImageResizer(short_side, threads=1)  # the other cores decode
         self._reader = VideoReader(path, strict=True)
-        first = next(self._reader.frames()).frame
-        assert first is not None  # nothing is skipped yet
-        self._colours = colour_tags(first)
         self._reader.decode_only(is_wanted)
 
     def keyframe_from(self, seconds: float) -> float | None:
@@ -90,10 +91,6 @@ class SoftwareRangeDecoder:
             UnsoundRangeError: the range is incomplete or has an irregularity.
         """
         for frame, until in range_frames(self._reader, begin_seconds, end_seconds):
-            # A decoder keeps the colour tags of an earlier part of a joined video where a later one
-            # has none. They are known only where all of the video is decoded.
-            if frame.frame is not None and colour_tags(frame.frame) != self._colours:
-                raise UnsoundRangeError("other colours than at the start of the video")
             yield self._scaled(frame, until)
 
     def close(self) -> None:
