@@ -112,11 +112,20 @@ class Check:
         return self.engine("swin3d_b")
 
     @cached_property
-    def video(self) -> Path:
-        """A video of 1080p H.264, two minutes long."""
+    def once(self) -> Path:
+        """A few seconds of 1080p H.264."""
         size = VideoSize(320, 240, 4) if self.quick else VideoSize(1920, 1080, 10)
-        once = synthesise(self.folder / "once.mp4", size)
-        return repeat_video(once, self.folder / "video.mp4", 2 if self.quick else 12)
+        return synthesise(self.folder / "once.mp4", size)
+
+    @cached_property
+    def short_video(self) -> Path:
+        """A video of one minute."""
+        return repeat_video(self.once, self.folder / "short.mp4", 2 if self.quick else 6)
+
+    @cached_property
+    def video(self) -> Path:
+        """A video of four minutes, so that its start hardly counts."""
+        return repeat_video(self.once, self.folder / "video.mp4", 2 if self.quick else 24)
 
     @cached_property
     def decoded(self) -> BenchVideo:
@@ -127,7 +136,7 @@ class Check:
     @cached_property
     def stages(self) -> VideoReport:
         """Decoding alone, the network alone and both, on the video."""
-        return measure_video(self.decoded, {self.precision: self.base}, self.precision, passes=2)
+        return measure_video(self.decoded, {self.precision: self.base}, self.precision, passes=1)
 
 
 def repeat_video(once: Path, path: Path, times: int) -> Path:
@@ -263,11 +272,11 @@ def batch_of_videos(check: Check) -> Iterator[Row]:
     more = seconds[many] - seconds[few]
     if more < 1:
         raise NotMeasuredError("too few seconds to tell them from the start")
-    rate = (many - few) * check.decoded.report.frames_decoded / more
-    total = ceiling.frames_per_second + (ceiling.hardware_frames_per_second or 0)
+    short = check.decoded.report.frames_decoded // (1 if check.quick else 4)
+    rate = (many - few) * short / more
     note = f"{rate:.0f} frames/s"
-    what = f"`batch`, {many - few} videos more, share of the ceiling"
-    yield Bound(0.85).row(what, rate / total, "%", note)
+    what = f"`batch`, {many - few} videos more, share of the decode ceiling in software"
+    yield Bound(0.85).row(what, rate / ceiling.frames_per_second, "%", note)
 
 
 def host_memory(check: Check) -> Iterator[Row]:
@@ -388,7 +397,7 @@ def _decode_seconds(check: Check, decoder: Literal["software", "nvdec"]) -> tupl
         said[0] = next((one.message for one in warnings if one.code == "SOFTWARE_DECODING"), "")
 
     with DecoderPool() as pool:
-        timings = measure([Workload("decode", decode)], 3, warm_up=True)
+        timings = measure([Workload("decode", decode)], 2, warm_up=True)
     return timings["decode"].fastest_seconds, said[0]
 
 
@@ -397,7 +406,7 @@ def _batch_seconds(check: Check, count: int) -> float:
     folder = check.folder / f"batch-{count}"
     folder.mkdir()
     for number in range(count):
-        (folder / f"{number:02}.mp4").hardlink_to(check.video)
+        (folder / f"{number:02}.mp4").hardlink_to(check.short_video)
     command = [sys.executable, "-m", "vswin_cli", "batch", str(folder), "--out"]
     command += [str(check.folder / f"batch-{count}.csv"), "--model", SMALL, "--quiet"]
     command += ["--device", str(check.device), "--precision", check.precision]

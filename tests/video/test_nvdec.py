@@ -358,9 +358,10 @@ def test_a_video_that_is_decoded_already_does_not_wait_for_what_is_loading(
 
 
 @pytest.mark.parametrize(
-    ("decoders", "seconds", "is_used"), [(1, 59, False), (1, 61, True), (4, 61, False)]
+    ("decoders", "seconds", "is_used"),
+    [(1, 59, False), (1, 61, True), (4, 61, False), (9, 9000, False)],
 )
-def test_short_videos_are_not_worth_loading_anything(
+def test_nvdec_is_not_loaded_for_short_videos_or_beside_many_cores(
     path, monkeypatch, with_driver, decoders, seconds, is_used
 ):
     nvdec._loading.cache_clear()

@@ -1,12 +1,13 @@
 """Packets of a file: all of them, counted, and once more after going back."""
 
 from contextlib import closing
+from dataclasses import dataclass
 
 import pytest
 
 from tests.support.videos import VideoRecipe, make_video
 from vswin_cli.errors import SourceNotFoundError
-from vswin_cli.video.packets import PacketReader
+from vswin_cli.video.packets import PacketReader, before_keyframe
 
 RECIPE = VideoRecipe(num_frames=90, gop=30)
 
@@ -45,3 +46,36 @@ def test_a_file_that_is_gone_counts_as_a_read_error(tmp_path):
         with pytest.raises(SourceNotFoundError):
             reader.reopen()
         assert reader.read_failed
+
+
+@dataclass(frozen=True)
+class Numbered:
+    """A packet, reduced to what its order depends on."""
+
+    pts: int | None
+    is_keyframe: bool = False
+
+
+KEY = Numbered(8, is_keyframe=True)
+
+
+@pytest.mark.parametrize(
+    ("packets", "taken", "left_out"),
+    [
+        ([Numbered(4), Numbered(2), KEY, Numbered(12)], 2, True),  # a closed group
+        ([Numbered(4), KEY, Numbered(6), Numbered(12)], 3, False),  # a leading frame refers to it
+        ([Numbered(4), KEY], 2, False),  # the last packet of the file
+        ([Numbered(4), Numbered(8), Numbered(12)], 2, False),  # not a key frame
+        ([Numbered(4), Numbered(12)], 1, False),  # it is missing
+        ([Numbered(4), KEY, Numbered(None), Numbered(12)], 3, False),
+    ],
+)
+def test_a_key_frame_is_left_out_unless_frames_before_it_refer_to_it(packets, taken, left_out):
+    came = []
+
+    def collect():
+        result = yield from before_keyframe(packets, 8)
+        came.append(result)
+
+    assert list(collect()) == packets[:taken]
+    assert came == [left_out]
