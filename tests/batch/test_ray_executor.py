@@ -14,6 +14,7 @@ import pytest
 from tests.support.videos import VideoRecipe, make_video
 from vswin_cli.batch.job import Heartbeat
 from vswin_cli.cli.app import run
+from vswin_cli.timeline.feature_files import load_features
 
 pytest.importorskip("ray")
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]  # Ray's own
@@ -161,3 +162,34 @@ def timelines(path: Path) -> list[dict[str, object]]:
     for timeline in found:
         del timeline["created"], timeline["video"]["frames_decoded"]
     return found
+
+
+def test_features_and_evidence_come_from_all_nodes(cluster, tiny_model, tmp_path, capfd):
+    (tmp_path / "videos").mkdir()
+    for i in range(3):
+        recipe = VideoRecipe(num_frames=60, first_index=100 * i)
+        make_video(tmp_path / "videos" / f"{i}.mp4", recipe)
+    (tmp_path / "videos" / "broken.mp4").write_bytes(b"nothing")
+    command = ["batch", str(tmp_path / "videos"), "--weights", str(tiny_model), *THRESHOLDS]
+    command += ["--json", "--evidence"]
+    found = {}
+    on_ray = ["ray:2", "--ray-address", cluster.address]
+    for name, workers in {"ray": on_ray, "one": ["auto"]}.items():
+        own = ["--out", str(tmp_path / f"{name}.jsonl"), "--save-features", str(tmp_path / name)]
+        assert run([*command, *own, "--workers", *workers]) == 3, capfd.readouterr().err
+        files = [load_features(path) for path in sorted((tmp_path / name).iterdir())]
+        assert len(files) == 3
+        found[name] = {file.record.video.uri: file for file in files}
+    assert timelines(tmp_path / "ray.jsonl") == timelines(tmp_path / "one.jsonl")
+    segments = [one for each in timelines(tmp_path / "ray.jsonl") for one in each["segments"]]
+    assert segments
+    assert all("evidence" in one for one in segments)
+    assert found["ray"].keys() == found["one"].keys()
+    for uri, file in found["ray"].items():
+        assert (file.features == found["one"][uri].features).all()
+        assert (file.clip_features == found["one"][uri].clip_features).all()
+        assert file.record.identity == found["one"][uri].record.identity
+    capfd.readouterr()
+    again = ["--out", str(tmp_path / "ray.jsonl"), "--save-features", str(tmp_path / "ray")]
+    assert run([*command, *again]) == 3  # in this process, with what the cluster computed
+    assert json.loads(capfd.readouterr().out)["resumed"] == 4
