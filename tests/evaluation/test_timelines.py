@@ -27,6 +27,15 @@ def test_what_is_missing_counts_and_moments_count_by_their_start(tmp_path):
     assert "mAP 0.6667" in repr(report)
 
 
+def test_the_truth_may_be_a_data_frame():
+    pandas = pytest.importorskip("pandas")
+    rows = {"video": ["a b.mp4"] * 2, "start": [1, 5], "end": [3, 9.0], "label": ["a", "b"]}
+    report = evaluate_timelines(FOUND, pandas.DataFrame(rows))
+    assert report.events.labels[0].f1 == 1
+    with pytest.raises(SourceError, match="truth"):
+        evaluate_timelines(FOUND, pandas.DataFrame({"when": [1]}))
+
+
 def test_wrong_arguments_are_refused():
     with pytest.raises(OptionError, match=r"tiou takes numbers in \(0, 1\]"):
         evaluate_timelines(FOUND, TRUTH, tiou=[50])

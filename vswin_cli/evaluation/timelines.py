@@ -5,9 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import TYPE_CHECKING, TypeAlias
 
 from vswin_cli.errors import OptionError
-from vswin_cli.evaluation.annotations import Annotations, annotations_of, read_annotations
+from vswin_cli.evaluation.annotations import (
+    AnnotatedVideo,
+    Annotations,
+    Interval,
+    annotations_of,
+    read_annotations,
+    table_intervals,
+    video_id,
+)
 from vswin_cli.evaluation.detection import DetectionReport, detection_map
 from vswin_cli.evaluation.events import Collar, EventReport, SpecialLabels, event_report
 from vswin_cli.evaluation.matching import check_comparable, check_labels_known
@@ -17,9 +27,16 @@ from vswin_cli.storage.files import as_path
 from vswin_cli.storage.humanize import counted
 from vswin_cli.timeline.record import Timeline
 
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
 __all__ = ["Evaluation", "evaluate_timelines"]
 
 _TIOU = (0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95)  # ActivityNet's
+
+
+Labelled: TypeAlias = "Timeline | Iterable[Timeline] | str | os.PathLike[str] | DataFrame"
+"""Segments of videos: timelines, a file of them or of a table, or a DataFrame."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +63,8 @@ class Evaluation:
 
 
 def evaluate_timelines(
-    predictions: Timeline | Iterable[Timeline] | str | os.PathLike[str],
-    truth: Timeline | Iterable[Timeline] | str | os.PathLike[str],
+    predictions: Labelled,
+    truth: Labelled,
     *,
     tiou: Sequence[float] = _TIOU,
     overlaps: Sequence[float] = (0.1, 0.25, 0.5),
@@ -61,8 +78,8 @@ def evaluate_timelines(
 
     Args:
         predictions: timelines, or a file: our JSON, JSON Lines or CSV, ActivityNet results.
-        truth: timelines, such as corrected ones, or a file: a table with the columns `video`,
-            `start`, `end` and `label`, ActivityNet JSON, or our own.
+        truth: timelines, such as corrected ones; a pandas DataFrame, or a file of a table, with the
+            columns `video`, `start`, `end` (seconds) and `label`; ActivityNet JSON, or our own.
         tiou: thresholds of temporal IoU for mean average precision, in (0, 1].
         overlaps: thresholds of temporal IoU for segmental F1.
         collar_seconds: tolerance for starts, and for ends at least.
@@ -93,6 +110,8 @@ def evaluate_timelines(
 
 
 def _annotations(name: str, given: object, subset: str | None = None) -> Annotations:
+    if hasattr(given, "to_csv"):  # a DataFrame of pandas, or of what resembles it
+        return _of_table(given.to_csv(index=False), name)
     if isinstance(given, (str, os.PathLike)):
         return read_annotations(as_path(given, name), subset=subset)
     timelines = (given,) if isinstance(given, Timeline) else as_several(name, given)
@@ -100,6 +119,18 @@ def _annotations(name: str, given: object, subset: str | None = None) -> Annotat
         if not isinstance(one, Timeline):
             raise OptionError(f"the argument `{name}` takes Timelines or a file, got {one!r}")
     return annotations_of(timelines, name)
+
+
+def _of_table(text: str, name: str) -> Annotations:
+    """Read a table; rows of one video may name it by different paths."""
+    by_id: dict[str, list[Interval]] = {}
+    for video, intervals in table_intervals(text, name).items():
+        by_id.setdefault(video_id(video), []).extend(intervals)
+    order = attrgetter("start_seconds", "end_seconds", "label")
+    return Annotations(
+        name,
+        {id: AnnotatedVideo(id, tuple(sorted(one, key=order))) for id, one in by_id.items()},
+    )
 
 
 def _check_shares(name: str, values: object) -> None:
