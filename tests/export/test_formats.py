@@ -211,14 +211,3 @@ def test_any_change_to_a_document_ends_in_output_or_a_clear_error(data):
     with contextlib.suppress(VswinError):
         for one in parse_timelines(text, "x.json"):
             written(fmt, one).encode()
-
-
-def test_ids_without_their_prefix_stay_unique_or_are_rejected():
-    results = json.loads(written("activitynet", named("x/v_a.mp4"), named("y/a.mp4")))["results"]
-    assert list(results) == ["x/a", "y/a"]
-    with pytest.raises(OptionError, match="`a` comes twice"):
-        written("activitynet", named("v_a.mp4"), named("a.mp4"))
-    assert list(json.loads(written("fiftyone", named("v_a.mp4"), named("a.mp4")))["labels"]) == [
-        "v_a",
-        "a",
-    ]

@@ -5,13 +5,23 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from tests.support.timelines import segment, timeline, written
 from vswin_cli.errors import OptionError, SourceError
 from vswin_cli.export import caveats, check_holds
-from vswin_cli.export.timecodes import EditRate, edit_rate, frames_per_day, start_frame, timecode
+from vswin_cli.export.timecodes import (
+    EditRate,
+    edit_rate,
+    frame_range,
+    frames_per_day,
+    start_frame,
+    timecode,
+)
 from vswin_cli.timeline.record import VideoRecord
+
+NTSC = EditRate(Fraction(30000, 1001), exact=True)
 
 
 def video(rate="25", start=None, *, constant=True):
@@ -161,3 +171,61 @@ def test_without_a_grid_a_notice_says_that_frames_are_rounded():
     for fmt in ("edl", "fcpxml", "labelstudio"):
         (notice,) = caveats(varying, fmt)
         assert "variable frame rate" in notice.message
+
+
+def test_drop_frame_timecode_agrees_with_opentimelineio_for_a_whole_day():
+    otio = pytest.importorskip("opentimelineio")
+    for fraction in (Fraction(30000, 1001), Fraction(60000, 1001)):
+        rate = EditRate(fraction, exact=True)
+        frames = np.random.default_rng(0).integers(0, int(86399 * fraction), 500)
+        edges = [m * 60 * rate.timebase + d for m in (1, 2, 9, 10, 11, 60) for d in (-20, -1, 0, 1)]
+        for frame in [*map(int, frames), *edges]:
+            time = otio.opentime.RationalTime(frame, float(fraction))
+            expected = otio.opentime.to_timecode(time, float(fraction), True)
+            assert timecode(frame, rate, drop=True) == expected
+
+
+def test_non_drop_timecode_agrees_with_opentimelineio():
+    otio = pytest.importorskip("opentimelineio")
+    for base in (24, 25, 30, 50, 60):
+        rate = EditRate(Fraction(base), exact=True)
+        for frame in (0, base - 1, base, 60 * base, 3600 * base + 7):
+            time = otio.opentime.RationalTime(frame, base)
+            assert timecode(frame, rate) == otio.opentime.to_timecode(time, base)
+
+
+@pytest.mark.parametrize(
+    ("constant", "average", "expected", "exact"),
+    [
+        ("30000/1001", 29.97, Fraction(30000, 1001), True),
+        ("25/1", 25.0, Fraction(25), True),
+        (None, 20.2, Fraction(24000, 1001), False),
+        ("15/1", 15.0, Fraction(30), True),
+        ("10/1", 10.0, Fraction(30), True),
+        ("25/2", 12.5, Fraction(25), True),
+        ("15000/1001", 14.985, Fraction(30000, 1001), True),
+        ("1/1", 1.0, Fraction(24), True),
+        ("28/1", 28.0, Fraction(30000, 1001), False),
+        (None, 58.9, Fraction(60000, 1001), False),
+    ],
+)
+def test_editing_rate_is_the_videos_own_a_multiple_or_the_nearest_standard_one(
+    constant, average, expected, exact
+):
+    video = VideoRecord(
+        "a.mp4",
+        frame_rate_rational=constant,
+        average_frame_rate=average,
+        variable_frame_rate=constant is None,
+    )
+    found = edit_rate(timeline(video=video))
+    assert (found.frames_per_second, found.exact) == (expected, exact)
+
+
+def test_frames_of_an_export_are_the_frames_of_the_segment():
+    from vswin_cli.timeline.segments import number_frames
+
+    for seconds in np.arange(0, 20, 2 / 15):
+        one = segment(round(float(seconds), 6), round(float(seconds) + 1.2, 6), "a")
+        (numbered,) = number_frames([one], NTSC.frames_per_second)
+        assert frame_range(one, NTSC) == (numbered.start_frame, numbered.end_frame)
