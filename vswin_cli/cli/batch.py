@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from vswin_cli.cli import console
+from vswin_cli.cli.batch_merge import merge_shards
 from vswin_cli.cli.batch_options import ExecutionChoice, InputChoice, ResultChoice
 from vswin_cli.cli.batch_paths import (
     check_replaced_files,
@@ -87,12 +88,17 @@ def batch(
         find . -name "*.mp4" | vswin batch - --out results.jsonl --shard 3/16
 
         vswin batch recordings/ --out results.csv --report pages/
+
+        vswin batch --merge "results.*-of-16.jsonl" --out results.jsonl
     """
     console.use_json_lines(log_json)  # the configuration file may have chosen it
     clips, engine_options = sampling.options(), running.options()
     workers = Workers.parse(execution.workers)
     shard = selection.parsed_shard()
     target = results.target(shard)
+    if selection.merge:
+        merge_shards(inputs, target, force=results.force, as_json=json, quiet=quiet)
+        return
     choice.check()
     found = selection.find(inputs, shard)  # before anything is created
     _check_keeps_inputs(target, inputs, found, choice)

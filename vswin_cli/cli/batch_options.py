@@ -133,6 +133,14 @@ class InputChoice:
         ),
     ] = None
 
+    merge: Annotated[
+        bool,
+        _input_option(
+            "--merge",
+            help="Merge the tables of shards, given as INPUTs, into --out; nothing is tagged.",
+        ),
+    ] = False
+
     def parsed_shard(self) -> Shard | None:
         """Return the shard of this run; `None` for all inputs.
 
