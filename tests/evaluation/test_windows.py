@@ -11,6 +11,7 @@ from tests.support.timelines import STEP, track_of
 from tests.support.videos import VideoRecipe, make_video
 from vswin_cli.cli.app import run
 from vswin_cli.config import LabelOnset, SegmentOptions
+from vswin_cli.errors import DeviceError
 from vswin_cli.evaluation.window_list import read_window_list
 from vswin_cli.evaluation.windows import WindowTest, pieces_of, score_window
 
@@ -140,3 +141,19 @@ def test_the_hint_fits_what_is_wrong_with_the_first_window(tiny_model, videos, c
     code, _, err = evaluate(capsys, listed, "--weights", tiny_model)
     assert code == 4
     assert hint in err.splitlines()[-1]
+
+
+def test_the_decoder_can_be_chosen(capsys, tmp_path, monkeypatch):
+    listed = tmp_path / "labels.tsv"
+    listed.write_text("video\tstart\tend\tlabel\nvideo.mp4\t0\t1\tstatic\n")
+    chosen = []
+
+    def make_engine(choice, options, **_):
+        chosen.append(options.decoder)
+        raise DeviceError("enough")
+
+    monkeypatch.setattr("vswin_cli.cli.windows.make_engine", make_engine)
+    assert evaluate(capsys, listed, "--decoder", "software")[0] == 6
+    code, _, err = evaluate(capsys, listed, "--decoder", "cuda")
+    assert (code, chosen) == (2, ["software"])
+    assert "unknown decoder 'cuda'" in err

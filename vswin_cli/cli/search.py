@@ -9,7 +9,7 @@ import typer
 
 from vswin_cli.cli import console
 from vswin_cli.cli.model_choice import ModelChoice
-from vswin_cli.cli.option_groups import EngineChoice, with_option_groups
+from vswin_cli.cli.option_groups import VideoEngineChoice, with_option_groups
 from vswin_cli.cli.options import ForceOption, FormatOption, OutOption, QuietOption, output_option
 from vswin_cli.config import parse_seconds
 from vswin_cli.errors import SOME_FAILED, OptionError
@@ -75,7 +75,7 @@ def search(
     ] = False,
     force: ForceOption = False,
     choice: ModelChoice,
-    running: EngineChoice,
+    running: VideoEngineChoice,
     quiet: QuietOption = False,
 ) -> None:
     """Find moments like a given one in videos whose features were saved.

@@ -84,7 +84,8 @@ def topk(
 ) -> None:
     """Test a model on labelled, trimmed videos by a published protocol.
 
-    A video that cannot be decoded is reported and left out; the run goes on.
+    A video that cannot be decoded is reported and left out; the run goes on. All are decoded in
+    software, so that the figures do not depend on the rounding of a GPU's decoder.
 
     After an interruption the same command resumes the run, and retries videos that failed.
 

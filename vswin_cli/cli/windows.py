@@ -12,7 +12,7 @@ import typer
 from vswin_cli.cli import console
 from vswin_cli.cli.evaluation_text import windows_text, write_report
 from vswin_cli.cli.model_choice import ModelChoice, make_engine
-from vswin_cli.cli.option_groups import EngineChoice, with_option_groups
+from vswin_cli.cli.option_groups import VideoEngineChoice, with_option_groups
 from vswin_cli.cli.options import ExcludeOption, JsonOption, OnsetOption, QuietOption, RootOption
 from vswin_cli.config import SegmentOptions
 from vswin_cli.errors import SOME_FAILED, OptionError, SourceError
@@ -56,7 +56,7 @@ def windows(
             help="Length of the windows where a row stands for a whole video.",
         ),
     ] = 2.0,
-    running: EngineChoice,
+    running: VideoEngineChoice,
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
