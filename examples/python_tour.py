@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import pandas
+from matplotlib import pyplot
 
 from vswin_cli import (
     Engine,
@@ -52,7 +53,7 @@ print(frame.loc[2.0:3.0, ["static", "pan-right"]].round(2))
 # %% Other thresholds, without the video and the model
 calm = segment_scores(
     folder / "scores.npz",
-    SegmentOptions(onset=0.8, min_duration_seconds=2, exclude=["cut"]),
+    SegmentOptions(onset=0.8, min_duration_seconds=2, exclude=("cut",)),
 )
 print([segment.label for segment in calm.segments])
 
@@ -70,7 +71,8 @@ for figures in report.events.labels:
     print(f"{figures.group:10} F1 {figures.f1:.2f}")
 
 # %% Pictures and files for other programs
-timeline.plot().figure.savefig(folder / "timeline.pdf")
+timeline.plot()
+pyplot.savefig(folder / "timeline.pdf")
 for name in ("timeline.json", "timeline.svg", "timeline.srt", "timeline.otio"):
     export_timelines(timeline, folder / name)
 print(load_timelines(folder / "timeline.json"))

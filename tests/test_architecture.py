@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "vswin_cli"
 ORDER = [  # a package imports from itself and from rows above its own
-    {"_version", "errors"},
+    {"_version", "errors", "field_docs"},
     {"quantities"},
     {"config"},
     {"storage"},

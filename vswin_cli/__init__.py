@@ -136,4 +136,11 @@ __all__ = [
 def __getattr__(name: str) -> Any:  # noqa: ANN401
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"vswin_cli.{_HOMES[name]}"), name)
+    found = getattr(import_module(f"vswin_cli.{_HOMES[name]}"), name)
+    import_module("vswin_cli.field_docs").with_field_docs(found)
+    return found
+
+
+def __dir__() -> list[str]:
+    """List the public names, also those that are not loaded yet, for completion."""
+    return sorted({*globals(), *__all__})

@@ -105,6 +105,8 @@ class VswinError(Exception):
         self.message = redacted(message)
         self.hint = None if hint is None else redacted(hint)
         super().__init__(self.message)
+        if self.hint is not None:
+            self.__notes__ = [f"hint: {self.hint}"]  # shown below a traceback from Python 3.11 on
 
 
 class OptionError(VswinError):

@@ -24,6 +24,7 @@ from vswin_cli.batch.time_left import TimeLeft
 from vswin_cli.batch.upload import publish
 from vswin_cli.batch.video_files import VideoFiles
 from vswin_cli.errors import OptionError, OutputError, SourceError, VswinError
+from vswin_cli.storage.humanize import counted
 from vswin_cli.storage.remote import upload
 
 __all__ = ["BatchReport", "Policy", "Progress", "run_batch"]
@@ -81,6 +82,12 @@ class BatchReport:
     elapsed_seconds: float
     stop_signal: int | None = None
     """The signal that ended the batch early, if one did."""
+
+    def __repr__(self) -> str:
+        counts = Counter(outcome.status for outcome in self.outcomes.values())
+        shown = ", ".join(f"{count} {status}" for status, count in sorted(counts.items()))
+        pending = f", {self.num_pending} pending" if self.num_pending else ""
+        return f"BatchReport({counted(len(self.inputs), 'input')}: {shown or 'none done'}{pending})"
 
     def with_status(self, status: OutcomeStatus) -> list[Outcome]:
         """List outcomes of one status, in the order of the inputs."""
