@@ -10,6 +10,8 @@ from vswin_cli.errors import VswinError, redacted
     [
         ("https://user:pass@host/a.mp4", "https://***@host/a.mp4"),
         ("https://me:p@ss@host/a.mp4", "https://***@host/a.mp4"),
+        ("https://:pass@host/a.mp4", "https://***@host/a.mp4"),
+        ("https://@me:pass@host/a.mp4", "https://***@host/a.mp4"),
         ("https://h/a.mp4?token=abc&page=1", "https://h/a.mp4?token=***&page=1"),
         (
             "s3://b/k.mp4?X-Amz-Credential=A/2/s3&X-Amz-Signature=ff&X-Amz-Expires=3",
@@ -38,6 +40,8 @@ def test_credentials_are_hidden(address, shown):
     [
         "https://h/a.mp4?id=5&author=me&design=1&monkey=3",
         "https://h/@me/a.mp4",
+        "udp://@239.0.0.1:1234",
+        "udp://@239.0.0.1:1234?reuse=1",
         "hf://datasets/a/b@main/c.mp4",
         "what?token=5.mp4",
         "me@host: no such file",

@@ -61,7 +61,8 @@ SOME_FAILED = 3
 
 _HIDDEN = "***"
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://[^\s\"'<>`]*[^\s\"'<>`:,.;!?)]")
-_USER = re.compile(r"(?<=://)[^/?#\s]*@")
+# Not that of `udp://@239.0.0.1`, which is empty.
+_USER = re.compile(r"(?<=://)(?!@[^@/?#\s]*(?:[/?#]|$))[^/?#\s]*@")
 _SECRET_NAME = (
     r"(?:access.?(?:id|key)|api.?key|auth(?!ors?=)|cred|hdne|hmac|jwt|passw|policy|secret|session"
     r"|signature|ticket|token|(?<![a-z])(?:key|md5|pass|pwd|sig)(?![a-z]))"

@@ -144,7 +144,15 @@ def test_a_file_that_took_the_place_of_another_is_not_taken_for_it(moved_project
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"[" * 100_000, b'{"folders": 7}', b'{"folders": [7, null, "/nowhere"]}']
+    "content",
+    [
+        b"",
+        b"[" * 100_000,
+        b'{"folders": 7}',
+        b'{"folders": [7, null, "/nowhere"]}',
+        b'{"folders": ["/\\u0000", "/\\ud800"]}',
+        b'{"folders": ["/' + b"a" * 5000 + b'"]}',
+    ],
 )
 def test_a_damaged_record_of_former_folders_is_ignored(project, batch, content):
     (project / ".r.vswin" / "locations.json").write_bytes(content)

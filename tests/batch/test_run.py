@@ -123,6 +123,17 @@ def test_a_result_without_its_scores_is_done_again_only_if_they_are_needed(proje
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("place", ["a" * 5000, "/no\0where", "/\ud800"])
+def test_scores_at_an_impossible_path_are_no_scores(project, place):
+    project.run()
+    entry = project.inputs()[0].entry
+    (project.target.state / "scores" / f"{entry}.npz").unlink()
+    change(scores=place)(project.journal.entry_path(entry))
+    assert project.run(needs_scores=True).num_resumed == NUM_VIDEOS
+    assert project.num_jobs == 1
+
+
+@pytest.mark.slow
 def test_other_thresholds_take_the_saved_scores_and_fall_back_to_the_video(project):
     project.run()
     other = replace(

@@ -47,6 +47,23 @@ def test_a_batch_becomes_pages_with_movable_thresholds(finished, tmp_path, capsy
     assert "2 videos" in out.read_text()
 
 
+@pytest.mark.parametrize("options", [[], ["-q"]])
+def test_a_damaged_entry_is_left_out_and_named_unless_quiet(finished, tmp_path, capsys, options):
+    damaged = tmp_path / "damaged"
+    shutil.copytree(finished, damaged)
+    for path in (damaged / ".results.vswin" / "entries").iterdir():
+        document = json.loads(path.read_text())
+        if document["uri"].endswith("b.mp4"):
+            path.write_text(json.dumps({**document, "timeline": {"segments": "none"}}))
+    capsys.readouterr()
+    out = str(tmp_path / "archive.html")
+    command = ["report", str(damaged / "results.csv"), "-o", out, "--no-thumbnails", *options]
+    assert run(command) == 0
+    err = capsys.readouterr().err
+    assert ("left out: " in err) == (not options)
+    assert not options or err == ""
+
+
 def test_pages_of_a_moved_batch_find_its_scores(finished, tmp_path):
     moved = tmp_path / "moved"
     shutil.copytree(finished, moved)

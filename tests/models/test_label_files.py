@@ -110,6 +110,14 @@ def test_an_index_in_the_lines_decides_whatever_their_order(tmp_path, name):
         ("0 walk\n1 run\n1 jump\n", "line 3: class index 1 occurs twice"),
         ("0 walk\n1 run\n3 jump\n", "class index 2 is missing"),
         ("0;walk\n1;run\n2\n", "line 3: .*no label"),
+        ("-1 walk\n0 run\n1 jump\n", "line 1: -1 is no class index"),
+        ("0;walk\n-1;run\n1;jump\n", "line 2: -1 is no class index"),
+        ("0.0 walk\n1.0 run\n", "line 1: 0.0 is no class index"),
+        ("0 walk\n1 run\n1.5 jump\n", "line 3: 1.5 is no class index"),
+        ("walk,0\nrun,-1\njump,2\n", "line 2: -1 is no class index"),
+        ("walk,\nrun,\njump,\n", "line 1: ',' at the end"),
+        ("0,walk,\n1,run,\n", "line 1: ',' at the end"),
+        ("walk\nrun\njump;\n", "line 3: ';' at the end"),
     ],
 )
 def test_indices_in_part_are_refused_naming_the_line(tmp_path, content, message):
@@ -120,7 +128,15 @@ def test_indices_in_part_are_refused_naming_the_line(tmp_path, content, message)
 
 
 @pytest.mark.parametrize(
-    "names", [("2 step", "walk", "run"), ("walk", "camera 1", "camera 2"), ("a 1", "b 2", "c 0")]
+    "names",
+    [
+        ("2 step", "walk", "run"),
+        ("walk", "camera 1", "camera 2"),
+        ("a 1", "b 2", "c 0"),
+        ("1.5 turns", "walk", "run"),
+        ("-5 degrees", "walk", "run"),
+        ("walk, slowly", "run (fast)", "jump-2"),
+    ],
 )
 def test_numbers_in_a_few_names_are_no_indices(tmp_path, names):
     path = tmp_path / "labels.txt"

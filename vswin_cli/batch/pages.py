@@ -21,6 +21,7 @@ from vswin_cli.errors import OptionError, OutputError, SourceError, redacted
 from vswin_cli.export.naming import file_name
 from vswin_cli.report import ArchiveRow, ArchiveWriter, ReportSource
 from vswin_cli.report.archive import RowStatus
+from vswin_cli.storage.files import is_file
 
 if TYPE_CHECKING:
     from vswin_cli.batch.run import Progress
@@ -169,7 +170,7 @@ class BatchPages:
     def _scores(self, outcome: Outcome) -> Path | None:
         kept = self._journal.folder / "scores" / f"{outcome.entry}.npz"
         places = [*([Path(outcome.scores)] if outcome.scores else []), kept]
-        return next((place for place in places if place.is_file()), None)
+        return next((place for place in places if is_file(place)), None)
 
     def _write_table_if_due(self) -> None:
         progress = self._progress

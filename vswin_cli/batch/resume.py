@@ -28,7 +28,7 @@ from vswin_cli.batch.journal import Journal, unlink_link
 from vswin_cli.batch.outcome import Outcome
 from vswin_cli.batch.target import FOLDER_STEM, Target
 from vswin_cli.errors import SourceError, SourceNotFoundError
-from vswin_cli.storage.files import replacing_binary, replacing_text, writing
+from vswin_cli.storage.files import is_file, replacing_binary, replacing_text, writing
 from vswin_cli.storage.humanize import counted
 from vswin_cli.timeline.feature_files import load_features
 from vswin_cli.timeline.record import Timeline, with_segments
@@ -126,7 +126,7 @@ class EarlierResults:
             if old is None or old.status == "failed" or old.scoring != self._task.scoring:
                 continue
             kept = journal.folder / "scores" / f"{old.entry}.npz"
-            if not (old.scores and Path(old.scores).is_file()) and kept.is_file():
+            if not (old.scores and is_file(Path(old.scores))) and is_file(kept):
                 old = replace(old, scores=str(kept))
             with suppress(SourceError):
                 self._journal.record(old, journal.timeline(old.entry))
@@ -203,7 +203,8 @@ class EarlierResults:
         """Return the folders in which the results have been, the last one first."""
         with suppress(OSError, ValueError, RecursionError, TypeError, KeyError):
             content = json.loads(self._locations_path.read_text(encoding="utf-8"))
-            return [folder for folder in content["folders"] if isinstance(folder, str)]
+            folders = content["folders"]
+            return [one for one in folders if isinstance(one, str) and _can_be_path(one)]
         # Version 0.1.0 kept no record, but the full paths of score files.
         for entry in islice(self._journal.entries(), _ENTRIES_TO_LOOK_AT):
             old = self._journal.outcome(entry)
@@ -223,13 +224,13 @@ class EarlierResults:
             timeline = replace(timeline, video=replace(timeline.video, uri=item.source.uri))
         scores = self._task.scores_path(old.entry)
         new = replace(old, entry=item.entry, uri=item.source.uri)
-        if scores is not None and scores.is_file():
+        if scores is not None and is_file(scores):
             new = replace(new, scores=str(scores))
             if self._copy_scores(new):
                 new = replace(new, scores=str(self._task.scores_path(new.entry)))
         features = self._task.features_path(old.entry)
         renamed = self._task.features_path(new.entry)
-        if features is not None and renamed is not None and features.is_file():
+        if features is not None and renamed is not None and is_file(features):
             # Moved: with both names in the folder, a search would find the video twice.
             unlink_link(renamed)
             with writing(f"{renamed}"):
@@ -312,11 +313,18 @@ class EarlierResults:
         return outcome
 
 
+def _can_be_path(text: str) -> bool:
+    """Return whether the system accepts a text as a path: no null byte, no half a character."""
+    with suppress(UnicodeEncodeError):
+        return b"\0" not in os.fsencode(text)
+    return False
+
+
 def _copy(kept: str | None, wanted: Path | None) -> bool:
     """Copy a file of an earlier run to where this run wants it; whether it is there."""
-    if wanted is None or wanted.is_file():
+    if wanted is None or is_file(wanted):
         return True
-    if kept is None or not Path(kept).is_file():
+    if kept is None or not is_file(Path(kept)):
         return False
     # Copied, not moved: the folder of the earlier run may belong to another table.
     unlink_link(wanted)

@@ -84,7 +84,7 @@ def read_scores(path: Path, *, quiet: bool = False) -> list[SavedResult]:
             f"{path} has no scores",
             hint="they are kept by `vswin batch` without --no-scores, and by --save-scores",
         )
-    if len(found) < len(results):
+    if len(found) < len(results) and not quiet:
         without = counted(len(results) - len(found), "video")
         console.warn(f"{path}: {without} without scores left out")
     return found
@@ -186,7 +186,8 @@ def _read(journal: Journal, *, quiet: bool) -> Iterator[SavedResult]:
         try:
             timeline = journal.timeline(outcome.entry)
         except SourceError as problem:
-            console.warn(f"left out: {problem.message}")
+            if not quiet:
+                console.warn(f"left out: {problem.message}")
             continue
         if timeline is not None:
             yield SavedResult(timeline, _scores(journal, outcome), journal.folder)

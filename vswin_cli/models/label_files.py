@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from vswin_cli.errors import LabelsError
@@ -30,8 +30,12 @@ _NAME_COLUMNS = (
 _BEFORE = re.compile(r"""["']?(\d+)["']?\s*(?:[\t,;:=|]|[.)]\s|\s-\s|\s)\s*(\S.*)""")
 # A blank does not separate an index after the name: "camera 1", "camera 2" are names.
 _BEHIND = re.compile(r"""(.*\S)\s*[\t,;:=|]\s*["']?(\d+)["']?""")
+_NO_INDEX = r"""["']?([+-]\d+(?:\.\d*)?|[+-]?\d*\.\d+)["']?"""  # negative, or a fraction
+_NO_INDEX_BEFORE = re.compile(rf"{_NO_INDEX}(?:\s*[\t,;:=|]|\s)\s*\S.*")
+_NO_INDEX_BEHIND = re.compile(rf".*\S\s*[\t,;:=|]\s*{_NO_INDEX}")
 _ONLY_INDEX = re.compile(r"""["']?\d+["']?\s*[\t,;:=|]?""")
 _DELIMITERS = (";", "\t", "|")
+_ENDS = (",", ";")  # of a line of text that has an empty column behind
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,31 +51,58 @@ def parse_text(text: str, source: str) -> tuple[str, ...]:
     """Read one label per line, with or without its index.
 
     Raises:
-        LabelsError: some lines have an index and some have none, or indices have gaps.
+        LabelsError: some lines have an index and some have none, indices have gaps, are negative or
+            fractions, or a line ends with a comma.
     """
     lines = [line.strip() for line in text.split("\n")]  # splitlines() has eight more line ends
     while lines and not lines[-1]:
         lines.pop()
-    for pattern, index_group in ((_BEFORE, 1), (_BEHIND, 2)):
-        matches = [pattern.fullmatch(line) for line in lines]
+    _check_ends(lines, source)
+    for pattern, index_group, no_index in (
+        (_BEFORE, 1, _NO_INDEX_BEFORE),
+        (_BEHIND, 2, _NO_INDEX_BEHIND),
+    ):
         entries = [
             _Entry(int(match[index_group]), _unquoted(match[3 - index_group]), number)
-            for number, match in enumerate(matches, 1)
-            if match
+            for number, match in _numbered(pattern, lines)
         ]
-        if _are_indexed(lines, entries):
+        wrong = {number: match[1] for number, match in _numbered(no_index, lines)}
+        if _are_indexed(lines, len(entries) + len(wrong)):
+            for number, index in wrong.items():
+                raise LabelsError(
+                    f"{source}, line {number}: {index} is no class index",
+                    hint="indices are whole numbers from 0 or from 1",
+                )
             _check_all_indexed(lines, entries, source)
             return _in_order(entries, source)
     return tuple(map(_unquoted, lines))
 
 
-def _are_indexed(lines: Sequence[str], entries: Sequence[_Entry]) -> bool:
+def _numbered(
+    pattern: re.Pattern[str], lines: Sequence[str]
+) -> Iterator[tuple[int, re.Match[str]]]:
+    """Yield the matching lines with their numbers, counted from 1."""
+    for number, line in enumerate(lines, 1):
+        if match := pattern.fullmatch(line):
+            yield number, match
+
+
+def _check_ends(lines: Sequence[str], source: str) -> None:
+    for number, line in enumerate(lines, 1):
+        if line.endswith(_ENDS):
+            raise LabelsError(
+                f"{source}, line {number}: {line[-1]!r} at the end",
+                hint="remove it; a table with several columns needs the ending .csv",
+            )
+
+
+def _are_indexed(lines: Sequence[str], num_numbers: int) -> bool:
     """Return whether the numbers in lines are indices, as in at least two thirds of the lines.
 
     A header and faulty lines have none. A few names may begin with a number ("2 step dance").
     """
-    others = sum(1 for line in lines if line) - len(entries)
-    return bool(entries) and len(entries) >= 2 * others
+    others = sum(1 for line in lines if line) - num_numbers
+    return num_numbers > 0 and num_numbers >= 2 * others
 
 
 def _check_all_indexed(lines: Sequence[str], entries: Sequence[_Entry], source: str) -> None:
