@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -22,6 +23,7 @@ from vswin_cli.cli.batch_paths import (
     prepare_paths,
 )
 from vswin_cli.cli.batch_summary import finish, summarise
+from vswin_cli.cli.batch_watch import run_as_they_arrive
 from vswin_cli.cli.model_choice import ModelChoice
 from vswin_cli.cli.option_groups import (
     SamplingChoice,
@@ -89,6 +91,8 @@ def batch(
 
         vswin batch recordings/ --out results.csv --report pages/
 
+        vswin batch --watch incoming/ --out results.csv
+
         vswin batch --merge "results.*-of-16.jsonl" --out results.jsonl
     """
     console.use_json_lines(log_json)  # the configuration file may have chosen it
@@ -100,7 +104,11 @@ def batch(
         merge_shards(inputs, target, force=results.force, as_json=json, quiet=quiet)
         return
     choice.check()
-    found = selection.find(inputs, shard)  # before anything is created
+    if selection.watch:
+        from vswin_cli.batch.watch import check_folders
+
+        check_folders(inputs)
+    found = [] if selection.watch else selection.find(inputs, shard)  # nothing is created before
     _check_keeps_inputs(target, inputs, found, choice)
     options = _prepare(target, found, results, execution, quiet=quiet, log_json=log_json)
     crops, address = clips.crops or 1, execution.ray_address
@@ -112,9 +120,38 @@ def batch(
         advised = setup.engine.model.card.segments
         if options.policy.resume:
             setup = _as_before(setup, options, choice, clips, engine_options)
-        report = _run(found, options, setup, clips, segments.over(advised))
-    summarise(report, target, as_json=json, quiet=quiet, log_json=log_json)
-    finish(report, strict=strict, min_coverage=min_coverage)
+        with _stop_on_signal() as stop:
+            run = partial(_run, options, setup, clips, segments.over(advised), stop)
+            if not selection.watch:
+                report: BatchReport | None = run(found)
+            else:
+                report = _watch(partial(selection.find, inputs, shard), run, options, stop)
+    if report is not None:
+        summarise(report, target, as_json=json, quiet=quiet, log_json=log_json)
+        finish(report, strict=strict, min_coverage=min_coverage)
+
+
+def _watch(
+    find: Callable[[], list[BatchInput]],
+    run: Callable[..., BatchReport],
+    options: _BatchOptions,
+    stop: StopRequest,
+) -> BatchReport | None:
+    """Tag what arrives until a stop request; returns the last report, if anything arrived."""
+    from vswin_cli.batch.watch import FolderWatch
+
+    is_first = True
+
+    def run_next(found: Sequence[BatchInput]) -> BatchReport:
+        nonlocal is_first
+        check_replaced_files(options.target, found, force=options.force)
+        # What this command has done itself is not done again.
+        policy = options.policy
+        again = policy if is_first else replace(policy, resume=True, retry_failed=False)
+        is_first = False
+        return run(found, policy=again)
+
+    return run_as_they_arrive(FolderWatch(find), run_next, stop, quiet=options.quiet)
 
 
 def _check_keeps_inputs(
@@ -140,6 +177,7 @@ class _BatchOptions:
     page: Path | None
     split_seconds: float | None
     policy: Policy
+    force: bool
     quiet: bool
     log_json: bool
 
@@ -165,6 +203,7 @@ def _prepare(
         features=prepare_features(target, results.save_features, results.save_scores),
         evidence=results.evidence,
         page=prepare_pages(target, found, results.report, force=results.force),
+        force=results.force,
         quiet=quiet,
         log_json=log_json,
     )
@@ -194,12 +233,26 @@ def _as_before(
 
 
 def _run(
-    found: Sequence[BatchInput],
     options: _BatchOptions,
     setup: WorkerSetup,
     sampling: SamplingOptions,
     segments: SegmentOptions,
+    stop: StopRequest,
+    found: Sequence[BatchInput],
+    *,
+    policy: Policy | None = None,
 ) -> BatchReport:
+    """Run the batch on the inputs that were found.
+
+    Args:
+        options: those that do not concern the analysis.
+        setup: engine and workers.
+        sampling: which clips are taken.
+        segments: how scores become segments.
+        stop: set by a signal.
+        found: the inputs.
+        policy: in place of the options' own.
+    """
     from vswin_cli.batch.run import run_batch
     from vswin_cli.cli.batch_progress import ProgressDisplay, log_event
 
@@ -212,13 +265,13 @@ def _run(
         split_seconds=options.split_seconds if setup.has_other_processes else None,
     )
     shown = ProgressDisplay(quiet=options.quiet, log_json=options.log_json)
-    with shown as progress, _stop_on_signal() as stop, _pages(found, options, stop) as pages:
+    with shown as progress, _pages(found, options, stop) as pages:
         return run_batch(
             found,
             options.target,
             task,
             setup.executor_for(task),
-            policy=replace(options.policy, largest_first=setup.has_other_processes),
+            policy=replace(policy or options.policy, largest_first=setup.has_other_processes),
             stop=stop,
             on_progress=progress if pages is None else _both(progress, pages.show),
             on_note=console.note_unless(options.quiet),

@@ -132,7 +132,13 @@ class InputChoice:
             help="Process only the I-th of N parts of the inputs, for job arrays.",
         ),
     ] = None
-
+    watch: Annotated[
+        bool,
+        _input_option(
+            "--watch",
+            help="Tag videos as they arrive in the INPUT folders and are complete, until Ctrl-C.",
+        ),
+    ] = False
     merge: Annotated[
         bool,
         _input_option(

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from vswin_cli.batch.run import BatchReport
     from vswin_cli.batch.target import Target
 
-__all__ = ["finish", "summarise"]
+__all__ = ["finish", "summarise", "totals"]
 
 _SHOWN_PROBLEMS = 10
 _SHOWN_HINTS = 3
@@ -55,7 +55,7 @@ def summarise(
     _list_problems(report.failures, table)
     if quiet:
         return
-    _note(_totals(report))
+    _note(totals(report))
     for hint in _failure_hints(report.failures):
         _note(f"hint: {hint}")
     if report.num_pending:
@@ -114,7 +114,8 @@ def _failure_hints(failures: Sequence[Outcome]) -> list[str]:
     return hints
 
 
-def _totals(report: BatchReport) -> str:
+def totals(report: BatchReport) -> str:
+    """Describe in a line how many files are done, partial and failed, and how fast."""
     statuses = [outcome.status for outcome in report.outcomes.values()]
     num_failed = statuses.count("failed")
     parts = [f"{len(statuses) - num_failed} of {counted(len(report.inputs), 'file')} done"]
