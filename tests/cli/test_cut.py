@@ -36,7 +36,9 @@ def table():
         return list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize("form", ["json", "jsonl", "csv", "tsv", "csv-bom", "folder"])
+@pytest.mark.parametrize(
+    "form", ["json", "jsonl", "csv", "tsv", "csv-bom", "csv-semicolon", "folder"]
+)
 def test_timelines_tables_and_folders_are_read(saved, tmp_path, form, capsys):
     folder = tmp_path / "tl"
     folder.mkdir()

@@ -3,7 +3,7 @@
 import pytest
 
 from vswin_cli.errors import LabelsError, SourceError
-from vswin_cli.storage.csv_rows import read_rows
+from vswin_cli.storage.csv_rows import read_rows, read_table_rows
 
 
 def test_rows_have_the_number_of_their_first_line():
@@ -39,3 +39,16 @@ def test_quotes_inside_a_field_are_text():
 def test_the_reader_of_labels_hears_of_labels():
     with pytest.raises(LabelsError, match="line 1"):
         list(read_rows('"a', "labels.csv", error=LabelsError))
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t", ";"])
+def test_a_table_has_the_delimiter_that_its_first_line_has_most_of(delimiter):
+    text = f"video{delimiter}start{delimiter}label\n1.mp4{delimiter}1.5{delimiter}a"
+    rows = [cells for _, cells in read_table_rows(text, "list.csv")]
+    assert rows == [["video", "start", "label"], ["1.mp4", "1.5", "a"]]
+
+
+def test_decimal_commas_get_a_point_where_semicolons_divide():
+    text = "video;start;label\na,5.mp4;1,25;salt, pepper\n7,5;-0,5;1,2,3\n"
+    rows = [cells for _, cells in read_table_rows(text, "list.csv")]
+    assert rows[1:] == [["a,5.mp4", "1.25", "salt, pepper"], ["7.5", "-0.5", "1,2,3"]]

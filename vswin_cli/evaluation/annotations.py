@@ -18,7 +18,7 @@ from vswin_cli.config import parse_seconds
 from vswin_cli.errors import OptionError, SourceError
 from vswin_cli.evaluation.reading import guarded, read_text
 from vswin_cli.export.naming import from_spreadsheet
-from vswin_cli.storage.csv_rows import read_rows
+from vswin_cli.storage.csv_rows import read_table_rows
 from vswin_cli.storage.humanize import counted
 from vswin_cli.storage.json_records import JsonValue
 from vswin_cli.storage.remote import is_remote
@@ -306,16 +306,13 @@ def _interval(
 
 
 def table_intervals(text: str, source: str) -> dict[str, list[Interval]]:
-    """Read the intervals of a table with commas or tabs, by video as the table names it.
+    """Read the intervals of a table (see `read_table_rows`), by video as the table names it.
 
     Raises:
         SourceError: not such a table; the line is named.
     """
-    first = text.lstrip().partition("\n")[0]
-    # Labels may contain commas, so the more frequent character of the first line decides.
-    delimiter = "\t" if first.count("\t") > first.count(",") else ","
     by_name: dict[str, list[Interval]] = {}
-    for name, interval in _row_intervals(read_rows(text, source, delimiter=delimiter), source):
+    for name, interval in _row_intervals(read_table_rows(text, source), source):
         by_name.setdefault(name, []).append(interval)
     return by_name
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from vswin_cli.config import parse_seconds
 from vswin_cli.errors import OptionError, SourceError
 from vswin_cli.export.naming import from_spreadsheet
-from vswin_cli.storage.csv_rows import read_rows
+from vswin_cli.storage.csv_rows import read_table_rows
 from vswin_cli.training.records import Part
 
 __all__ = ["Row", "part_of", "read_table"]
@@ -79,10 +79,7 @@ def read_table(text: str, source: str) -> list[Row]:
     Raises:
         SourceError: no column for the path or the label, or a bad row; it is named.
     """
-    first = text.lstrip().partition("\n")[0]
-    # Labels may contain commas, so the more frequent character of the first line decides.
-    delimiter = "\t" if first.count("\t") > first.count(",") else ","
-    rows = list(read_rows(text, source, delimiter=delimiter))
+    rows = list(read_table_rows(text, source))
     if not rows:
         raise SourceError(f"{source} lists no examples", hint=_HINT)
     columns = _header(rows[0][1])
