@@ -12,8 +12,8 @@ import json
 import math
 import re
 import types
-from collections.abc import Hashable, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import cache, partial
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from vswin_cli.errors import SourceError
@@ -32,6 +32,7 @@ __all__ = [
 
 JsonValue = Any
 Record = TypeVar("Record")
+_Parser = Callable[[JsonValue, str], Any]
 
 # DEL, C1 and marks of the reading direction; JSON itself escapes the controls of C0.
 _CONTROLS = re.compile(r"[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -63,9 +64,9 @@ def to_json(record: object) -> dict[str, JsonValue]:
     if not dataclasses.is_dataclass(record):
         raise TypeError(f"not a record: {record!r}")
     return {
-        json_key(field): _plain(getattr(record, field.name), field.metadata.get("digits"))
-        for field in dataclasses.fields(record)
-        if not (field.metadata.get("is_optional") and getattr(record, field.name) is None)
+        key: _plain(value, digits)
+        for name, key, digits, is_optional in _outputs(type(record))
+        if (value := getattr(record, name)) is not None or not is_optional
     }
 
 
@@ -83,14 +84,12 @@ def from_json(cls: type[Record], data: JsonValue, where: str = "") -> Record:
     if not isinstance(data, Mapping):
         raise _wrong(where, "an object", data)
     values = {}
-    hints = _hints(cls)  # type: ignore[arg-type]
-    for field in dataclasses.fields(cls):  # type: ignore[arg-type]
-        key = json_key(field)
-        place = f"{where}.{key}" if where else key
+    prefix = f"{where}." if where else ""
+    for name, key, parse, is_required in _inputs(cls):
         if key in data:
-            values[field.name] = _parse(hints[field.name], data[key], place)
-        elif _is_required(field):
-            raise SourceError(f"`{place}` is missing")
+            values[name] = parse(data[key], prefix + key)
+        elif is_required:
+            raise SourceError(f"`{prefix}{key}` is missing")
     return cls(**values)
 
 
@@ -127,9 +126,31 @@ def escape_controls(text: str) -> str:
     return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
+# What follows from a type alone is found once: an archive has millions of values.
+
+
 @cache
-def _hints(cls: Hashable) -> dict[str, Any]:
-    return get_type_hints(cls)
+def _outputs(cls: Hashable) -> tuple[tuple[str, str, int | None, bool], ...]:
+    """List name, key, digits and whether `None` is left out, for each field of a record."""
+    return tuple(
+        (
+            field.name,
+            json_key(field),
+            field.metadata.get("digits"),
+            bool(field.metadata.get("is_optional")),
+        )
+        for field in dataclasses.fields(cls)  # type: ignore[arg-type]
+    )
+
+
+@cache
+def _inputs(cls: Hashable) -> tuple[tuple[str, str, _Parser, bool], ...]:
+    """List name, key, parser and whether it must be there, for each field of a record."""
+    hints = get_type_hints(cls)
+    return tuple(
+        (field.name, json_key(field), _parser(hints[field.name]), _is_required(field))
+        for field in dataclasses.fields(cls)  # type: ignore[arg-type]
+    )
 
 
 def _is_required(field: dataclasses.Field[Any]) -> bool:
@@ -138,35 +159,44 @@ def _is_required(field: dataclasses.Field[Any]) -> bool:
 
 
 def _plain(value: object, digits: int | None) -> JsonValue:
-    if dataclasses.is_dataclass(value):
-        return to_json(value)
-    if isinstance(value, (tuple, list)):
-        return [_plain(item, digits) for item in value]
     if isinstance(value, float):
         rounded = value if digits is None else round(value, digits)
         return float(rounded) + 0.0  # no numpy scalar, no -0.0
+    if value is None or isinstance(value, (str, int)):
+        return value
+    if isinstance(value, (tuple, list)):
+        return [_plain(item, digits) for item in value]
+    return to_json(value) if dataclasses.is_dataclass(value) else value
+
+
+@cache
+def _parser(hint: Any) -> _Parser:  # noqa: ANN401
+    """Make the function that checks and converts a value of a type; called with its place."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        (inner,) = (_parser(one) for one in arguments if one is not type(None))
+        if type(None) not in arguments:
+            return inner
+        return lambda value, where: None if value is None else inner(value, where)
+    if origin is Literal:
+        return partial(_choice, arguments)
+    if origin is tuple:
+        return partial(_items, _parser(arguments[0]))
+    if dataclasses.is_dataclass(hint):
+        return partial(from_json, hint)
+    return partial(_scalar, hint)
+
+
+def _choice(allowed: tuple[object, ...], value: JsonValue, where: str) -> object:
+    if value not in allowed:
+        raise _wrong(where, f"one of {', '.join(map(str, allowed))}", value)
     return value
 
 
-def _parse(hint: Any, value: JsonValue, where: str) -> Any:  # noqa: ANN401
-    origin = get_origin(hint)
-    if origin in (Union, types.UnionType):
-        if value is None and type(None) in get_args(hint):
-            return None
-        (inner,) = (arg for arg in get_args(hint) if arg is not type(None))
-        return _parse(inner, value, where)
-    if origin is Literal:
-        if value not in get_args(hint):
-            raise _wrong(where, f"one of {', '.join(map(str, get_args(hint)))}", value)
-        return value
-    if origin is tuple:
-        if not isinstance(value, Sequence) or isinstance(value, str):
-            raise _wrong(where, "a list", value)
-        item = get_args(hint)[0]
-        return tuple(_parse(item, element, f"{where}[{i}]") for i, element in enumerate(value))
-    if dataclasses.is_dataclass(hint):
-        return from_json(hint, value, where)  # type: ignore[arg-type]
-    return _scalar(hint, value, where)
+def _items(parse: _Parser, value: JsonValue, where: str) -> tuple[object, ...]:
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        raise _wrong(where, "a list", value)
+    return tuple(parse(element, f"{where}[{i}]") for i, element in enumerate(value))
 
 
 def _scalar(hint: type, value: JsonValue, where: str) -> object:
