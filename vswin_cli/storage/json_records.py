@@ -65,7 +65,7 @@ def to_json(record: object) -> dict[str, JsonValue]:
         raise TypeError(f"not a record: {record!r}")
     return {
         key: _plain(value, digits)
-        for name, key, digits, is_optional in _outputs(type(record))
+        for name, key, digits, is_optional in _outputs(type(record))  # type: ignore[arg-type]
         if (value := getattr(record, name)) is not None or not is_optional
     }
 
@@ -85,7 +85,7 @@ def from_json(cls: type[Record], data: JsonValue, where: str = "") -> Record:
         raise _wrong(where, "an object", data)
     values = {}
     prefix = f"{where}." if where else ""
-    for name, key, parse, is_required in _inputs(cls):
+    for name, key, parse, is_required in _inputs(cls):  # type: ignore[arg-type]
         if key in data:
             values[name] = parse(data[key], prefix + key)
         elif is_required:
@@ -183,7 +183,7 @@ def _parser(hint: Any) -> _Parser:  # noqa: ANN401
     if origin is tuple:
         return partial(_items, _parser(arguments[0]))
     if dataclasses.is_dataclass(hint):
-        return partial(from_json, hint)
+        return partial(from_json, hint)  # type: ignore[arg-type]
     return partial(_scalar, hint)
 
 
