@@ -7,7 +7,7 @@ import pytest
 from vswin_cli.cutting.plan import plan_clips
 from vswin_cli.cutting.records import CutOptions, VideoSegments
 from vswin_cli.errors import OptionError
-from vswin_cli.evaluation.annotations import Interval
+from vswin_cli.evaluation.intervals import Interval
 
 FOLDER = Path("out")
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vswin_cli.evaluation.alignment import align, common_end, merge_touching
-from vswin_cli.evaluation.annotations import AnnotatedVideo, Interval
+from vswin_cli.evaluation.intervals import AnnotatedVideo, Interval
 
 STEP = 0.5  # all drawn times are multiples of it
 

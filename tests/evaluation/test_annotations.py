@@ -6,7 +6,8 @@ import pytest
 
 from tests.support.timelines import segment, timeline
 from vswin_cli.errors import OptionError, SourceError, SourceNotFoundError
-from vswin_cli.evaluation.annotations import Annotations, Interval, read_annotations, video_id
+from vswin_cli.evaluation.annotations import read_annotations
+from vswin_cli.evaluation.intervals import Annotations, Interval
 from vswin_cli.export import write_timeline, write_timelines
 from vswin_cli.timeline.record import VideoRecord
 
@@ -104,21 +105,6 @@ def test_our_own_tsv_export_is_read_back_in_its_units(tmp_path):
 def test_our_own_activitynet_export_is_read_back(tmp_path):
     write_timeline(timeline(), "activitynet", tmp_path / "one.json")
     assert len(read_annotations(tmp_path / "one.json").videos["a b"].intervals) == 3
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("/x/v_abc.mp4", "abc"),
-        ("C:\\videos\\a.MKV", "a"),
-        ("https://h/a.mp4?token=1", "a"),
-        ("videos/what?.mp4", "what?"),
-        ("-1.5x", "-1.5x"),
-        ("a.b.mov", "a.b"),
-    ],
-)
-def test_videos_are_matched_by_bare_name(name, expected):
-    assert video_id(name) == expected
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vswin_cli.errors import SourceError
-from vswin_cli.evaluation.annotations import AnnotatedVideo, Annotations, Interval
 from vswin_cli.evaluation.comparison import compare_annotations, compare_videos
+from vswin_cli.evaluation.intervals import AnnotatedVideo, Annotations, Interval
 
 STEP = 0.5  # all drawn times are multiples of it
 

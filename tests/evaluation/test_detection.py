@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vswin_cli.errors import OptionError, SourceError
-from vswin_cli.evaluation.annotations import AnnotatedVideo, Annotations, Interval
 from vswin_cli.evaluation.detection import (
     detection_map,
     interpolated_area,
     parse_thresholds,
     temporal_iou,
 )
+from vswin_cli.evaluation.intervals import AnnotatedVideo, Annotations, Interval
 
 # Random intervals with what ActivityNet's own evaluation code gave for them.
 GOLDEN = json.loads((Path(__file__).parents[1] / "data/evaluation/detection_map.json").read_text())

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vswin_cli.errors import OptionError
-from vswin_cli.evaluation.annotations import AnnotatedVideo, Annotations, Interval
 from vswin_cli.evaluation.events import Collar, SpecialLabels, event_report, most_matches
+from vswin_cli.evaluation.intervals import AnnotatedVideo, Annotations, Interval
 
 COLLAR = Collar(1.0, 0.5)
 

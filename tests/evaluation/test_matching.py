@@ -3,7 +3,7 @@
 import pytest
 
 from vswin_cli.errors import OptionError, SourceError
-from vswin_cli.evaluation.annotations import AnnotatedVideo, Annotations, Interval
+from vswin_cli.evaluation.intervals import AnnotatedVideo, Annotations, Interval
 from vswin_cli.evaluation.matching import check_comparable, check_labels_known, read_label_map
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vswin_cli.evaluation.annotations import AnnotatedVideo, Annotations, Interval
+from vswin_cli.evaluation.intervals import AnnotatedVideo, Annotations, Interval
 from vswin_cli.evaluation.segmental import Counts, edit_similarity, segmental_report
 
 BACKGROUND = "-"

@@ -3,8 +3,8 @@
 import pytest
 from matplotlib.figure import Figure
 
-from vswin_cli.evaluation.annotations import AnnotatedVideo, Annotations, Interval
 from vswin_cli.evaluation.figure_files import BLUE, ORANGE
+from vswin_cli.evaluation.intervals import AnnotatedVideo, Annotations, Interval
 from vswin_cli.evaluation.timeline_plots import (
     TimelineFigure,
     draw_timelines,

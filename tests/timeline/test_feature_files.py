@@ -129,6 +129,19 @@ def test_a_damaged_member_fails(track, tmp_path, name, data):
         load_features(path)
 
 
+def test_damage_inside_a_compressed_member_fails(track, tmp_path):
+    path = tmp_path / "f.npz"
+    save_features(track, path)
+    with zipfile.ZipFile(path) as archive:
+        info = archive.getinfo("start_seconds.npy")
+    content = bytearray(path.read_bytes())
+    name_length, extra_length = content[info.header_offset + 26], content[info.header_offset + 28]
+    content[info.header_offset + 30 + name_length + extra_length] = 0xFF  # no kind of block
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=r"f\.npz does not hold features, or is damaged"):
+        load_features(path)
+
+
 def test_a_header_that_claims_more_rows_than_there_are_fails(track, tmp_path):
     path = tmp_path / "f.npz"
     save_features(track, path)

@@ -19,7 +19,7 @@ from vswin_cli.storage.humanize import counted
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from vswin_cli.evaluation.annotations import Annotations
+    from vswin_cli.evaluation.intervals import Annotations
 
 __all__ = ["compare", "evaluate", "f1", "map_", "topk", "windows"]
 

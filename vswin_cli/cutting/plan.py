@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vswin_cli.cutting.records import CutOptions, VideoSegments
-from vswin_cli.evaluation.annotations import Interval
+from vswin_cli.evaluation.intervals import Interval
 from vswin_cli.export.naming import one_line
 from vswin_cli.storage.files import fitting
 from vswin_cli.storage.result_names import unique_names

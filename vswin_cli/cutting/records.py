@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from vswin_cli.errors import OptionError, VswinError
-from vswin_cli.evaluation.annotations import Interval
+from vswin_cli.evaluation.intervals import Interval
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.video.raw_streams import has_no_timestamps
 

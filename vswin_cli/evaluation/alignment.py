@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from vswin_cli.evaluation.annotations import AnnotatedVideo, Interval
+from vswin_cli.evaluation.intervals import AnnotatedVideo, Interval
 
 __all__ = ["AlignedSpan", "align", "common_end", "merge_touching"]
 

@@ -10,30 +10,31 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from vswin_cli.config import parse_seconds
 from vswin_cli.errors import OptionError, SourceError
+from vswin_cli.evaluation.intervals import (
+    AnnotatedVideo,
+    Annotations,
+    Interval,
+    sorted_intervals,
+    video_id,
+)
 from vswin_cli.evaluation.reading import guarded, read_text
 from vswin_cli.export.naming import from_spreadsheet
 from vswin_cli.storage.csv_rows import read_table_rows
 from vswin_cli.storage.humanize import counted
 from vswin_cli.storage.json_records import JsonValue
-from vswin_cli.storage.remote import is_remote
-from vswin_cli.storage.sources import VIDEO_SUFFIXES
 from vswin_cli.timeline.files import parse_timelines
 from vswin_cli.timeline.record import Timeline
 
 __all__ = [
-    "AnnotatedVideo",
-    "Annotations",
-    "Interval",
     "annotations_of",
     "read_annotations",
     "table_intervals",
-    "video_id",
 ]
 
 _COLUMNS = {
@@ -53,97 +54,12 @@ _HINT = (
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
-    """A label that holds over `[start_seconds, end_seconds)`."""
-
-    start_seconds: float
-    end_seconds: float
-    label: str
-    score: float | None = None
-
-    @property
-    def seconds(self) -> float:
-        """Length."""
-        return self.end_seconds - self.start_seconds
-
-
-@dataclass(frozen=True, slots=True)
 class _Column:
     """Position and unit of a column in a table."""
 
     index: int
     per_unit: float = 1.0
     """1000 for milliseconds and per mille."""
-
-
-@dataclass(frozen=True, slots=True)
-class AnnotatedVideo:
-    """Labelled intervals of one video."""
-
-    id: str
-    """File name without folders and ending."""
-    intervals: tuple[Interval, ...] = ()
-    """Sorted by start, then end, then label."""
-    duration_seconds: float | None = None
-    """Length of the video, if the file states it."""
-    gaps: tuple[tuple[float, float], ...] = ()
-    """Parts that could not be decoded, so that their labels are not known."""
-    size_bytes: int | None = None
-    """Of the video's file, if the annotations state it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Annotations:
-    """Labelled intervals of a file, video by video."""
-
-    source: str
-    """The file, for messages."""
-    videos: Mapping[str, AnnotatedVideo] = field(default_factory=dict)
-    """By id."""
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """All labels, sorted."""
-        return tuple(
-            sorted({interval.label for v in self.videos.values() for interval in v.intervals})
-        )
-
-    def renamed(self, names: Mapping[str, str]) -> Annotations:
-        """Return a copy with labels replaced where `names` has them."""
-        videos = {
-            key: replace(
-                video,
-                intervals=_sorted(
-                    replace(interval, label=names.get(interval.label, interval.label))
-                    for interval in video.intervals
-                ),
-            )
-            for key, video in self.videos.items()
-        }
-        return replace(self, videos=videos)
-
-    def without(self, labels: Collection[str]) -> Annotations:
-        """Return a copy without the intervals of some labels."""
-        videos = {
-            key: replace(
-                video,
-                intervals=tuple(
-                    interval for interval in video.intervals if interval.label not in labels
-                ),
-            )
-            for key, video in self.videos.items()
-        }
-        return replace(self, videos=videos)
-
-
-def video_id(name: str) -> str:
-    """Return the id that videos are matched by: `clips/v_abc.mp4` and `abc` are the same."""
-    address = name.split("?")[0] if is_remote(name) else name
-    base = PurePosixPath(address.replace("\\", "/")).name
-    stem, dot, ending = base.rpartition(".")
-    if dot and f".{ending.lower()}" in VIDEO_SUFFIXES:
-        base = stem
-    return base.removeprefix("v_")  # as ActivityNet names its files
 
 
 @guarded
@@ -186,15 +102,6 @@ def _without_subset(annotations: Annotations, subset: str | None) -> Annotations
     return annotations
 
 
-def _sorted(intervals: Iterable[Interval]) -> tuple[Interval, ...]:
-    return tuple(
-        sorted(
-            intervals,
-            key=lambda interval: (interval.start_seconds, interval.end_seconds, interval.label),
-        )
-    )
-
-
 def _gather(videos: Iterable[tuple[str, AnnotatedVideo]], source: str) -> Annotations:
     """Collect videos by id; refuse two names with the same id."""
     names: dict[str, str] = {}
@@ -221,7 +128,7 @@ def annotations_of(timelines: Sequence[Timeline], source: str) -> Annotations:
 def _of_timeline(timeline: Timeline) -> AnnotatedVideo:
     return AnnotatedVideo(
         id=video_id(timeline.video.uri),
-        intervals=_sorted(
+        intervals=sorted_intervals(
             Interval(segment.start_seconds, segment.end_seconds, segment.label, segment.score)
             for segment in timeline.segments
         ),
@@ -279,7 +186,7 @@ def _optional_number(entry: JsonValue, key: str, where: str) -> float | None:
 def _entries(entries: JsonValue, where: str) -> tuple[Interval, ...]:
     if not isinstance(entries, list):
         raise SourceError(f"{where} must hold a list of intervals", hint=_HINT)
-    return _sorted(_entry(entry, f"{where}, entry {i}") for i, entry in enumerate(entries))
+    return sorted_intervals(_entry(entry, f"{where}, entry {i}") for i, entry in enumerate(entries))
 
 
 def _entry(entry: JsonValue, where: str) -> Interval:
@@ -320,7 +227,8 @@ def table_intervals(text: str, source: str) -> dict[str, list[Interval]]:
 def _from_table(text: str, source: str) -> Annotations:
     by_name = table_intervals(text, source)
     videos = (
-        (name, AnnotatedVideo(video_id(name), _sorted(group))) for name, group in by_name.items()
+        (name, AnnotatedVideo(video_id(name), sorted_intervals(group)))
+        for name, group in by_name.items()
     )
     return _gather(videos, source)
 

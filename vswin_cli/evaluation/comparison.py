@@ -9,7 +9,7 @@ import numpy as np
 
 from vswin_cli.errors import SourceError
 from vswin_cli.evaluation.alignment import AlignedSpan, align, common_end, merge_touching
-from vswin_cli.evaluation.annotations import AnnotatedVideo, Annotations
+from vswin_cli.evaluation.intervals import AnnotatedVideo, Annotations
 from vswin_cli.storage.json_records import named
 
 __all__ = [

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vswin_cli.errors import OptionError, SourceError
-from vswin_cli.evaluation.annotations import Annotations, Interval
+from vswin_cli.evaluation.intervals import Annotations, Interval
 from vswin_cli.storage.json_records import named
 
 __all__ = [

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from math import inf
 
 from vswin_cli.errors import OptionError
-from vswin_cli.evaluation.annotations import AnnotatedVideo, Annotations, Interval
+from vswin_cli.evaluation.intervals import AnnotatedVideo, Annotations, Interval
 from vswin_cli.evaluation.segmental import Counts, F1Figures, SegmentalReport
 from vswin_cli.storage.json_records import named
 

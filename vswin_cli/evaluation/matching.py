@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from vswin_cli.errors import OptionError, SourceError
-from vswin_cli.evaluation.annotations import Annotations
+from vswin_cli.evaluation.intervals import Annotations
 from vswin_cli.evaluation.reading import guarded, read_text
 from vswin_cli.storage.csv_rows import read_rows
 from vswin_cli.storage.humanize import counted

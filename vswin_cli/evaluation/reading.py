@@ -10,7 +10,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from vswin_cli.errors import SourceError, SourceNotFoundError
 from vswin_cli.storage.files import reading_hint
-from vswin_cli.timeline.files import UNREADABLE
+from vswin_cli.storage.json_records import UNREADABLE
 
 __all__ = ["guarded", "read_text"]
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import numpy as np
 
 from vswin_cli.evaluation.alignment import align, common_end, merge_touching
-from vswin_cli.evaluation.annotations import AnnotatedVideo, Annotations, Interval
+from vswin_cli.evaluation.intervals import AnnotatedVideo, Annotations, Interval
 from vswin_cli.storage.json_records import named
 
 if TYPE_CHECKING:

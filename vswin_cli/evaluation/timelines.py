@@ -9,17 +9,10 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 from vswin_cli.errors import OptionError
-from vswin_cli.evaluation.annotations import (
-    AnnotatedVideo,
-    Annotations,
-    Interval,
-    annotations_of,
-    read_annotations,
-    table_intervals,
-    video_id,
-)
+from vswin_cli.evaluation.annotations import annotations_of, read_annotations, table_intervals
 from vswin_cli.evaluation.detection import DetectionReport, detection_map
 from vswin_cli.evaluation.events import Collar, EventReport, SpecialLabels, event_report
+from vswin_cli.evaluation.intervals import AnnotatedVideo, Annotations, Interval, video_id
 from vswin_cli.evaluation.matching import check_comparable, check_labels_known
 from vswin_cli.evaluation.segmental import SegmentalReport, segmental_report
 from vswin_cli.quantities import as_several, as_texts

@@ -8,20 +8,26 @@ memory is taken for it.
 from __future__ import annotations
 
 import math
+import struct
+import tokenize
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vswin_cli.errors import SourceError
+from vswin_cli.errors import SourceError, SourceNotFoundError
+from vswin_cli.storage.files import reading_hint
+from vswin_cli.storage.json_records import UNREADABLE
 
 __all__ = [
-    "check_expansion",
     "map_array",
     "member",
+    "open_archive",
     "read_array",
     "read_header",
     "write_array",
@@ -33,21 +39,50 @@ _EXPANSION = 100  # zeros, the values of gaps, shrink this much and more, but ar
 _FREE_EXPANSION = 1 << 30  # bytes of any file, however small
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the zip format's own: equal content gives equal bytes
 _LOCAL_HEADER_BYTES = 30  # of a zip member, before its name and extra field
+_DAMAGE = (  # what zip archives, JSON and NumPy's headers raise on hostile data
+    *UNREADABLE,
+    EOFError,
+    SyntaxError,
+    struct.error,
+    tokenize.TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
-def check_expansion(
-    archive: zipfile.ZipFile, file_bytes: int, limits: dict[str, int | None]
-) -> None:
-    """Reject an archive with an implausible expanded size, before any of it is read.
+@contextmanager
+def open_archive(
+    path: Path, limits: dict[str, int | None], refuse: Callable[[str], SourceError]
+) -> Iterator[zipfile.ZipFile]:
+    """Open an archive for reading; whatever its content raises in the block is one error.
 
     Args:
-        archive: what to check.
-        file_bytes: its size.
+        path: of the file.
         limits: largest size of members by name, None for any; all others may have 256 MiB.
+        refuse: makes the error of a file that is damaged or of another kind, from the reason.
 
     Raises:
-        SourceError: it does, or is compressed in an unusual way.
+        SourceNotFoundError: no such file, or not readable.
+        SourceError: as `refuse` makes it.
     """
+    try:
+        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
+            _check_expansion(archive, path.stat().st_size, limits)
+            yield archive
+    except OSError as error:
+        raise SourceNotFoundError(
+            f"cannot read {path}: {error.strerror or error}", hint=reading_hint(error)
+        ) from error
+    except SourceError as error:
+        raise refuse(error.message) from error
+    except _DAMAGE as error:
+        raise refuse(str(error)[:200]) from error
+
+
+def _check_expansion(
+    archive: zipfile.ZipFile, file_bytes: int, limits: dict[str, int | None]
+) -> None:
+    """Reject an archive with an implausible expanded size, before any of it is read."""
     total = 0
     for found in archive.infolist():
         if found.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):

@@ -19,6 +19,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from vswin_cli.errors import SourceError
 
 __all__ = [
+    "UNREADABLE",
     "JsonValue",
     "clean_json",
     "escape_controls",
@@ -29,6 +30,10 @@ __all__ = [
     "named",
     "to_json",
 ]
+
+UNREADABLE = (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+"""Exceptions of Python on hostile data: nesting without end, numbers of a million digits, and so
+on."""
 
 JsonValue = Any
 Record = TypeVar("Record")

@@ -17,43 +17,33 @@ from __future__ import annotations
 
 import json
 import os
-import struct
-import tokenize
 import zipfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vswin_cli.errors import SourceError, SourceNotFoundError
+from vswin_cli.errors import SourceError
 from vswin_cli.storage.array_archive import (
-    check_expansion,
     map_array,
     member,
+    open_archive,
     read_array,
     read_header,
     write_array,
     write_header,
 )
-from vswin_cli.storage.files import as_path, reading_hint, replacing_binary
+from vswin_cli.storage.files import as_path, replacing_binary
 from vswin_cli.storage.json_records import from_json, json_text, to_json
 from vswin_cli.timeline.features import FeatureRecord, FeatureTrack
-from vswin_cli.timeline.files import UNREADABLE
 
 __all__ = ["SCHEMA", "FeatureFile", "load_features", "metadata_text", "save_features"]
 
 SCHEMA = "vswin.features/1"
 _HINT = "feature files are written by `vswin features VIDEO -o FILE.npz`"
-_DAMAGE = (  # what zip archives, JSON and NumPy's headers raise on hostile data
-    *UNREADABLE,
-    EOFError,
-    SyntaxError,
-    struct.error,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-)
 _LIMITS: dict[str, int | None] = {"features.npy": None, "clip_features.npy": None}
 
 
@@ -120,18 +110,8 @@ def load_features(path: str | os.PathLike[str]) -> FeatureFile:
         SourceError: not a file of features, or a damaged one.
     """
     path = as_path(path)
-    try:
-        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
-            check_expansion(archive, path.stat().st_size, _LIMITS)
-            return _read(archive, path)
-    except OSError as error:
-        raise SourceNotFoundError(
-            f"cannot read {path}: {error.strerror or error}", hint=reading_hint(error)
-        ) from error
-    except SourceError as error:
-        raise _not_features(path, error.message) from error
-    except _DAMAGE as error:
-        raise _not_features(path, str(error)[:200]) from error
+    with open_archive(path, _LIMITS, partial(_not_features, path)) as archive:
+        return _read(archive, path)
 
 
 def _not_features(path: Path, reason: str) -> SourceError:

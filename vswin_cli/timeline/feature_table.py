@@ -22,10 +22,9 @@ from numpy.typing import NDArray
 
 from vswin_cli.errors import SourceError
 from vswin_cli.storage.files import replacing_binary
-from vswin_cli.storage.json_records import from_json
+from vswin_cli.storage.json_records import UNREADABLE, from_json
 from vswin_cli.timeline.feature_files import SCHEMA, metadata_text
 from vswin_cli.timeline.features import FeatureRecord, FeatureTrack
-from vswin_cli.timeline.files import UNREADABLE
 
 __all__ = ["read_table_record", "save_feature_table"]
 

@@ -13,21 +13,16 @@ from pathlib import Path
 from vswin_cli.errors import SourceError, SourceNotFoundError
 from vswin_cli.quantities import as_several
 from vswin_cli.storage.files import as_path, is_folder, reading_hint
-from vswin_cli.storage.json_records import JsonValue
+from vswin_cli.storage.json_records import UNREADABLE, JsonValue
 from vswin_cli.timeline.record import Timeline
 
 __all__ = [
-    "UNREADABLE",
     "decode_timelines",
     "load_timelines",
     "parse_timelines",
     "read_timelines",
     "schema_text",
 ]
-
-UNREADABLE = (ArithmeticError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
-"""Exceptions of Python on hostile data: nesting without end, numbers of a million digits, and so
-on."""
 
 _HINT = "give a file written by `vswin tag VIDEO -f json -o FILE`"
 

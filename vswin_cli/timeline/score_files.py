@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import json
 import os
-import struct
-import tokenize
 import zipfile
-import zlib
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -22,19 +20,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vswin_cli.config import SegmentOptions
-from vswin_cli.errors import OptionError, SourceError, SourceNotFoundError
+from vswin_cli.errors import OptionError, SourceError
 from vswin_cli.models.architecture import Activation
 from vswin_cli.storage.array_archive import (
-    check_expansion,
     member,
+    open_archive,
     read_array,
     read_header,
     write_array,
     write_header,
 )
-from vswin_cli.storage.files import as_path, reading_hint, replacing_binary
+from vswin_cli.storage.files import as_path, replacing_binary
 from vswin_cli.storage.json_records import from_json, json_text, named, to_json
-from vswin_cli.timeline.files import UNREADABLE
 from vswin_cli.timeline.record import GapRecord, Timeline, with_segments
 from vswin_cli.timeline.scores import ScoreTrack
 from vswin_cli.timeline.spool import ScoreSpool
@@ -45,15 +42,6 @@ __all__ = ["load_scores", "load_track", "save_track", "segment_scores"]
 SCHEMA = "vswin.scores/1"
 _ROWS = 512
 _HEAD_BYTES = 200  # hold the schema of a timeline
-_DAMAGE = (  # what zip archives, JSON and NumPy's headers raise on hostile data
-    *UNREADABLE,
-    EOFError,
-    SyntaxError,
-    struct.error,
-    tokenize.TokenError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
 _LARGEST_META = 100 << 20  # bytes of JSON; a day of video with a segment a second has 20
 _LIMITS = {"scores.npy": None, "meta.json": _LARGEST_META}
 
@@ -105,18 +93,8 @@ def load_track(path: Path) -> tuple[ScoreTrack, Timeline]:
         SourceNotFoundError: no such file, or not readable.
         SourceError: not a file of scores, or a damaged one.
     """
-    try:
-        with path.open("rb") as file, zipfile.ZipFile(file) as archive:
-            check_expansion(archive, path.stat().st_size, _LIMITS)
-            return _read(archive)
-    except OSError as error:
-        raise SourceNotFoundError(
-            f"cannot read {path}: {error.strerror or error}", hint=reading_hint(error)
-        ) from error
-    except SourceError as error:
-        raise _not_scores(path, error.message) from error
-    except _DAMAGE as error:
-        raise _not_scores(path, str(error)[:200]) from error
+    with open_archive(path, _LIMITS, partial(_not_scores, path)) as archive:
+        return _read(archive)
 
 
 def load_scores(path: str | os.PathLike[str]) -> ScoreTrack:

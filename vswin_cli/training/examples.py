@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from vswin_cli.errors import SourceError, SourceNotFoundError
-from vswin_cli.evaluation.annotations import Annotations, read_annotations, video_id
+from vswin_cli.evaluation.annotations import read_annotations
+from vswin_cli.evaluation.intervals import Annotations, video_id
 from vswin_cli.evaluation.reading import guarded, read_text
 from vswin_cli.quantities import as_several
 from vswin_cli.storage.files import as_path, is_file, is_folder, reading_hint

@@ -133,7 +133,7 @@ def spec(monkeypatch, tmp_path, server, official) -> WeightsSpec:
         accuracy=(Accuracy(50.0, 90.0, "1 clip", "the tests"),),
     )
     monkeypatch.setattr("vswin_cli.models.weights.registry.TABLE", (spec,))
-    monkeypatch.setattr("vswin_cli.models.weights.loading.all_specs", lambda: (spec,))
+    monkeypatch.setattr("vswin_cli.models.weights.new_card.all_specs", lambda: (spec,))
     return spec
 
 
@@ -405,7 +405,7 @@ class TestRepositories:
 
     @pytest.mark.slow
     def test_unknown_shape_stays_unnamed(self, monkeypatch):
-        monkeypatch.setattr("vswin_cli.models.weights.loading.all_specs", tuple)
+        monkeypatch.setattr("vswin_cli.models.weights.new_card.all_specs", tuple)
         ensure_weights("user/tf")
         (model,) = installed_models()
         assert model.card.labels == ()

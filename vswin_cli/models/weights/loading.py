@@ -6,14 +6,12 @@ access. Sources are tried in order; if all fail, the error lists each one's reas
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vswin_cli._version import __version__
 from vswin_cli.errors import (
     CheckpointError,
     DownloadError,
@@ -22,18 +20,23 @@ from vswin_cli.errors import (
     OfflineError,
     OptionError,
 )
-from vswin_cli.models.architecture import Architecture
-from vswin_cli.models.card import ModelCard, Provenance
 from vswin_cli.models.labels import LabelMap
 from vswin_cli.models.weights.catalogue import installed_folder, read_card
-from vswin_cli.models.weights.hub import FetchedFile, fetch, list_repo, sha256_of
+from vswin_cli.models.weights.hub import FetchedFile, fetch, list_repo
+from vswin_cli.models.weights.new_card import (
+    card_of_spec,
+    card_of_unknown,
+    provenance_of,
+    provenance_of_file,
+    without_revision,
+)
 from vswin_cli.models.weights.references import (
     HubReference,
     LocalReference,
     choose_files,
     parse_reference,
 )
-from vswin_cli.models.weights.registry import all_specs, find_source
+from vswin_cli.models.weights.registry import find_source
 from vswin_cli.models.weights.spec import WeightsSource, WeightsSpec, parameter_count
 from vswin_cli.models.weights.store import (
     EMBEDDED_MODEL,
@@ -122,7 +125,7 @@ def load_model(
         (on_note or _ignore)(f"{path.name}: {note}")
     card = checkpoint.card
     if card is None:
-        card = _card_of_unknown(path.stem, checkpoint, _file_origin(path, checkpoint), labels)
+        card = card_of_unknown(path.stem, checkpoint, provenance_of_file(path, checkpoint), labels)
     elif labels is not None:
         card = card.with_labels(labels)
     return build_model(checkpoint, card)
@@ -233,9 +236,9 @@ def _is_from(wanted: _Wanted, source: str | None) -> bool:
         return True
     card = read_card(wanted.folder)
     origins = {
-        _without_revision(wanted.sources[0].file_uri(file)) for file in wanted.sources[0].files
+        without_revision(wanted.sources[0].file_uri(file)) for file in wanted.sources[0].files
     }
-    return _without_revision(card.provenance.source) in origins
+    return without_revision(card.provenance.source) in origins
 
 
 def _install_from_any(
@@ -275,14 +278,14 @@ def _install(
     checkpoint = read_checkpoint(fetched[0].path, ema=wanted.ema)
     for note in checkpoint.notes:
         (on_note or _ignore)(f"{wanted.name}: {note}")
-    provenance = _provenance(checkpoint, fetched)
+    provenance = provenance_of(checkpoint, fetched)
     if wanted.spec is not None:
         _check_fits(wanted.spec, checkpoint, source)
-        card = _card_of_spec(wanted.spec, source, provenance)
+        card = card_of_spec(wanted.spec, source, provenance)
     elif checkpoint.card is not None:
         card = replace(checkpoint.card, provenance=provenance)
     else:
-        card = _card_of_unknown(wanted.name, checkpoint, provenance)
+        card = card_of_unknown(wanted.name, checkpoint, provenance)
     card = replace(card, notes=(*card.notes, *checkpoint.notes))
     size_bytes = 4 * parameter_count(checkpoint.architecture, checkpoint.num_classes)
     check_free_space(wanted.folder, size_bytes, "the converted copy")
@@ -315,79 +318,6 @@ def _check_fits(spec: WeightsSpec, checkpoint: Checkpoint, source: WeightsSource
             f"{spec.num_classes}",
             hint="try another `--source`",
         )
-
-
-def _card_of_spec(spec: WeightsSpec, source: WeightsSource, provenance: Provenance) -> ModelCard:
-    return ModelCard(
-        id=spec.name,
-        architecture=spec.architecture,
-        num_classes=spec.num_classes,
-        labels=LabelMap.bundled(spec.labels).names,
-        input=spec.input,
-        activation=spec.activation,
-        dataset=spec.dataset,
-        licence=source.licence,
-        provenance=provenance,
-        notes=tuple(filter(None, (source.other_training, spec.notes))),
-    )
-
-
-def _card_of_unknown(
-    name: str, checkpoint: Checkpoint, provenance: Provenance, labels: LabelMap | None = None
-) -> ModelCard:
-    """Make a card for weights without one, from published weights of the same shape.
-
-    Without such, the input spec is the default, and the classes are unnamed unless `labels` are
-    given.
-    """
-    card = ModelCard(
-        id=name,
-        architecture=checkpoint.architecture,
-        num_classes=checkpoint.num_classes,
-        provenance=provenance,
-    )
-    if labels is None and checkpoint.labels:
-        labels = LabelMap(name, checkpoint.labels)
-    like = _published_like(checkpoint.architecture, checkpoint.num_classes)
-    if like is not None:
-        borrowed = "Input is that" if labels else "Labels and input are those"
-        card = replace(
-            card.with_labels(LabelMap.bundled(like.labels)),
-            input=like.input,
-            activation=like.activation,
-            notes=(f"{borrowed} of {like.name}, which has the same shape.",),
-        )
-    return card if labels is None else card.with_labels(labels)
-
-
-def _published_like(architecture: Architecture, num_classes: int) -> WeightsSpec | None:
-    for spec in all_specs():
-        same_shape = replace(architecture, name=spec.architecture.name) == spec.architecture
-        if same_shape and spec.num_classes == num_classes:
-            return spec
-    return None
-
-
-def _provenance(checkpoint: Checkpoint, fetched: tuple[FetchedFile, ...]) -> Provenance:
-    """Return the provenance of the largest file, which contains the tensors, with its commit."""
-    file = max(fetched, key=lambda each: each.size_bytes)
-    return Provenance(_at_commit(file), file.sha256, checkpoint.layout, f"vswin {__version__}")
-
-
-def _file_origin(path: Path, checkpoint: Checkpoint) -> Provenance:
-    source_sha256 = sha256_of(path) if path.is_file() else None
-    return Provenance(str(path), source_sha256, checkpoint.layout)
-
-
-def _without_revision(uri: str) -> str:
-    return re.sub(r"^(hf://[^/]+/[^/@]+)@[^/]+", r"\1", uri)
-
-
-def _at_commit(file: FetchedFile) -> str:
-    """Return the address of a file with its commit, if it has one."""
-    if file.commit is None:
-        return file.uri
-    return re.sub(r"^(hf://[^/]+/[^/@]+)", rf"\1@{file.commit}", _without_revision(file.uri))
 
 
 def _all_failed(wanted: _Wanted, failures: list[tuple[WeightsSource, ModelError]]) -> ModelError:
