@@ -79,4 +79,5 @@ print(load_timelines(folder / "timeline.json"))
 
 # %% A whole folder, resumable; `vswin batch` goes on with the same files
 batch = tag_batch(video, folder / "results.csv", engine)
-print(f"{len(batch.with_status('ok'))} done, {len(batch.failures)} failed")
+print(batch)
+print(pandas.read_csv(folder / "results.csv")[["start", "end", "label"]].head(3))

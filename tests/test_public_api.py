@@ -12,6 +12,11 @@ def test_every_public_name_is_there_and_documented():
         assert name == "__version__" or getattr(vswin_cli, name).__doc__
 
 
+def test_the_overview_names_everything():
+    missing = {name for name in vswin_cli.__all__ if name not in vswin_cli.__doc__}
+    assert missing == {"__version__"}
+
+
 def test_an_unknown_name_fails_like_any_other():
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         vswin_cli.nothing  # noqa: B018

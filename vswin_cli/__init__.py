@@ -1,10 +1,24 @@
 """vswin: what happens when in a video.
 
-    from vswin_cli import Engine, analyze_video, load_model
+    from vswin_cli import Engine, analyze_video
 
-    timeline = analyze_video("movie.mp4", Engine(load_model("camera-motion")))
+    timeline = analyze_video("movie.mp4", Engine("camera-motion"))
+    timeline.to_pandas()
 
-The names below load on first use, so that importing the package costs nothing.
+    tag        analyze_video, analyze_videos, tag_batch (many, resumable; BatchReport)
+    model      Engine, load_model; EngineOptions, SamplingOptions, SegmentOptions, Stride, LabelMap
+    result     Timeline, Segment: to_pandas, plot, to_dict, to_json_text; load_timelines
+    write      export_timelines (any format), cut_segments (clips)
+    scores     load_scores, ScoreTrack; segment_scores finds segments again
+    features   analyze_features, load_features, FeatureTrack, FeatureFile
+    compare    evaluate_timelines, Evaluation
+    train      read_examples, add_background, train_head, train_full, load_initial,
+               HeadOptions, FullOptions
+    videos     VideoSource, expand_sources
+    errors     VswinError, with `hint` and `exit_code`
+
+Times are seconds from the first frame, intervals are half-open, scores lie in 0..1. The names load
+on first use, so that importing the package costs nothing; `help(NAME)` tells more of each.
 """
 
 import sys

@@ -20,6 +20,6 @@ def test_the_tour_runs_and_its_figures_are_good(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "(126, 13) time steps and labels" in done.stdout
     assert "F1 of events 1.0000" in done.stdout
-    assert done.stdout.endswith("1 done, 0 failed\n")
+    assert "BatchReport(1 input: 1 ok)" in done.stdout
     made = {path.name for path in (tmp_path / "out").iterdir()}
     assert {"scores.npz", "timeline.pdf", "timeline.svg", "timeline.otio", "results.csv"} <= made

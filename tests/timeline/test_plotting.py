@@ -26,7 +26,7 @@ def test_a_plot_has_a_row_per_label_with_its_name_and_colour():
 
 def test_axes_of_another_kind_are_refused():
     with pytest.raises(OptionError, match="takes matplotlib Axes, got 3"):
-        timeline().plot(3)
+        timeline().plot(ax=3)
 
 
 def test_an_image_is_the_same_every_time_whatever_style_is_set():

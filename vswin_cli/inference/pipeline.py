@@ -255,7 +255,7 @@ def _check_types(source: object, engine: object, sampling: object, segments: obj
         hint = "analyze_videos takes several" if isinstance(source, Iterable) else None
         raise _wrong_type("source", "a path, an address or a VideoSource", source, hint)
     if not hasattr(engine, "score"):  # `Scorer` is a protocol: the batch has a scorer of its own
-        hint = 'make one: Engine(load_model("camera-motion"))'
+        hint = 'make one: Engine("camera-motion")'
         raise _wrong_type("engine", "an Engine", engine, hint)
     if not isinstance(sampling, SamplingOptions):
         hint = "name the argument: segments=SegmentOptions(...)"

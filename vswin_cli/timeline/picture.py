@@ -106,7 +106,7 @@ def timeline_svg(timelines: Sequence[Timeline], *, max_lanes: int | None = None)
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height:g}" '
             f'viewBox="0 0 {_WIDTH} {height:g}" font-family="sans-serif" font-size="12" '
-            f'fill="{_DARK}">',
+            f'fill="{_DARK}" style="max-width:100%;height:auto">',
             MARK,
             f'<rect width="{_WIDTH}" height="{height:g}" fill="#ffffff"/>',
             *parts,

@@ -38,8 +38,8 @@ def plot_timeline(timeline: Timeline, axes: Axes | None = None) -> Axes:
     load_extra("matplotlib", "a plot", install=PLOTS_EXTRA)
     if axes is not None and not hasattr(axes, "broken_barh"):
         raise OptionError(
-            f"the argument `axes` takes matplotlib Axes, got {axes!r}",
-            hint="make some: figure, axes = matplotlib.pyplot.subplots()",
+            f"the argument `ax` takes matplotlib Axes, got {axes!r}",
+            hint="make some: figure, ax = matplotlib.pyplot.subplots()",
         )
     lanes = lanes_of(timeline)
     if axes is None:

@@ -201,21 +201,21 @@ class Timeline:
 
         return segment_frame(self)
 
-    def plot(self, axes: Axes | None = None) -> Axes:
+    def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the segments with matplotlib: a row per label, the longest in all first.
 
         Args:
-            axes: to draw into; by default those of a new figure of pyplot.
+            ax: axes to draw into; by default those of a new figure of pyplot.
 
         Returns:
             The axes, x in seconds: `timeline.plot().figure.savefig("timeline.pdf")`.
 
         Raises:
-            OptionError: matplotlib is not installed (extra `plots`), or `axes` are none.
+            OptionError: matplotlib is not installed (extra `plots`), or `ax` is something else.
         """
         from vswin_cli.timeline.plotting import plot_timeline
 
-        return plot_timeline(self, axes)
+        return plot_timeline(self, ax)
 
     def _repr_html_(self) -> str:
         """Draw the timeline in a notebook, at most 12 labels."""
