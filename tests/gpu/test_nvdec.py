@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from tests.support.events import events_of, without_heartbeats
-from tests.support.videos import VideoRecipe, make_video, overwrite
+from tests.support.videos import VideoRecipe, make_joined, make_video, overwrite
 from vswin_cli.video import parallel
 from vswin_cli.video.decode_options import DecodeOptions
 from vswin_cli.video.decoder_process import decode_isolated
@@ -116,6 +116,14 @@ def test_a_rotated_video_is_upright(tmp_path, num_decoded):
 def test_gaps_and_uneven_times_are_those_of_software(tmp_path, num_decoded):
     times = [i / 10 + (i % 3) / 50 + 4.0 * (i >= 200) for i in range(400)]
     path = make_video(tmp_path / "a.mp4", replace(VIDEO, times=times))
+    assert_nearly_same(events_of(path, PLAN, NVDEC), events_of(path, PLAN))
+    assert num_decoded[0] > 0
+
+
+def test_frames_of_joined_videos_have_their_own_colours(tmp_path, num_decoded):
+    first = replace(VIDEO, num_frames=200, options={"colorspace": "bt709"})
+    tags = {"colorspace": "bt470bg", "color_range": "pc"}
+    path = make_joined(tmp_path / "a.mp4", first, replace(first, start=20.3, options=tags))
     assert_nearly_same(events_of(path, PLAN, NVDEC), events_of(path, PLAN))
     assert num_decoded[0] > 0
 
