@@ -53,6 +53,13 @@ def test_numbers_that_are_text_are_refused_by_name():
         SamplingOptions(frame_rate="15")
 
 
+def test_times_may_be_text():
+    options = SamplingOptions(start_seconds="0:05", end_seconds="1:30.5")
+    assert (options.start_seconds, options.end_seconds) == (5.0, 90.5)
+    with pytest.raises(OptionError, match="cannot read the time"):
+        SamplingOptions(start_seconds="five")
+
+
 def test_labels_may_be_a_list_or_one_text():
     assert SegmentOptions(include="static").include == ("static",)
     assert SegmentOptions(exclude=["a", "b"]).exclude == ("a", "b")

@@ -4,6 +4,7 @@ import sys
 import pytest
 
 import vswin_cli
+from tests.support.timelines import columns, track_of
 
 
 def test_every_public_name_is_there_and_documented():
@@ -59,3 +60,49 @@ def test_a_traceback_shows_the_hint():
     with pytest.raises(vswin_cli.VswinError) as caught:
         vswin_cli.SamplingOptions(stride=16)
     assert caught.value.__notes__ == [f"hint: {caught.value.hint}"]
+
+
+MISTAKES = {
+    "engine options": lambda v: v.Engine("camera-motion", "cpu"),
+    "three crops": lambda v: v.Engine("camera-motion", crops=2),
+    "device": lambda v: v.EngineOptions(device=0),
+    "batch size": lambda v: v.EngineOptions(batch_size="8"),
+    "stride": lambda v: v.Stride("50%"),
+    "stride unit": lambda v: v.Stride(50, "percent"),
+    "source": lambda v: v.VideoSource(3),
+    "source of": lambda v: v.VideoSource.of(None),
+    "sources": lambda v: v.expand_sources(None),
+    "model": lambda v: v.load_model(None),
+    "labels": lambda v: v.load_model("camera-motion", labels=[1, 2]),
+    "examples": lambda v: v.read_examples(3),
+    "head": lambda v: v.train_head([1], None),
+    "full": lambda v: v.train_full([1], None),
+    "background": lambda v: v.add_background([], None),
+    "timeline": lambda v: v.Timeline.from_json("movie.json"),
+    "scores": lambda v: v.load_scores(3),
+    "features": lambda v: v.load_features(None),
+    "cut": lambda v: v.cut_segments("movie.json", "clips"),
+    "batch": lambda v: v.tag_batch("movie.mp4", "r.csv", "camera-motion"),
+    "engine": lambda v: v.analyze_video("movie.mp4", "camera-motion"),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_wrong_argument_is_our_own_error(mistake):
+    with pytest.raises(vswin_cli.VswinError):
+        MISTAKES[mistake](vswin_cli)
+
+
+@pytest.mark.parametrize("labels", [[f"move {i}" for i in range(13)], "names.txt"])
+def test_labels_of_a_model_may_be_a_list_or_a_file(tmp_path, monkeypatch, labels):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "names.txt").write_text("\n".join(f"move {i}" for i in range(13)))
+    model = vswin_cli.load_model("camera-motion", labels=labels)
+    assert model.card.labels[:2] == ("move 0", "move 1")
+
+
+def test_a_closed_track_says_so():
+    with track_of(columns((20, 0.9))) as track:
+        pass
+    with pytest.raises(vswin_cli.VswinError, match="the track is closed"):
+        track.scores  # noqa: B018

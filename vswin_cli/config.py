@@ -73,13 +73,17 @@ class SamplingOptions:
     """Spatial crops per clip: the centre, or three along the longer side. `None`: as the engine
     was made, which is the centre unless it was told otherwise."""
     start_seconds: float | None = None
-    """Start of the part to analyse."""
+    """Start of the part to analyse, also as text: `"1:30"`."""
     end_seconds: float | None = None
     """End of the part to analyse, exclusive."""
     input_frame_rate: float | None = None
     """Frames per second of a stream without timestamps, in place of what FFmpeg assumes."""
 
     def __post_init__(self) -> None:
+        for name in ("start_seconds", "end_seconds"):
+            given = getattr(self, name)
+            if isinstance(given, str):
+                object.__setattr__(self, name, parse_seconds(given))
         check_numbers(
             self,
             "frame_rate",
@@ -145,7 +149,7 @@ class EngineOptions:
     """`software`, or `nvdec` for the GPU's video decoder beside it; `auto` is `nvdec` on CUDA."""
 
     def __post_init__(self) -> None:
-        if not _DEVICE.fullmatch(self.device):
+        if not (isinstance(self.device, str) and _DEVICE.fullmatch(self.device)):
             raise OptionError(
                 f"unknown device {self.device!r}", hint="give auto, cpu, cuda, cuda:1 or mps"
             )
@@ -153,6 +157,7 @@ class EngineOptions:
             value = getattr(self, name)
             if value not in known:
                 raise OptionError(f"unknown {name} {value!r}", hint=f"give {', '.join(known)}")
+        check_numbers(self, "batch_size")
         if self.batch_size is not None and self.batch_size < 1:
             raise OptionError(f"batch size must be at least 1, got {self.batch_size}")
 

@@ -18,6 +18,7 @@ __all__ = [
     "check_numbers",
     "parse_frame_rate",
     "parse_seconds",
+    "wrong_type",
 ]
 
 _STRIDE_HINT = "give seconds (1.5s), percent of a clip (50%) or sampled frames (16f)"
@@ -73,6 +74,12 @@ class Stride:
     """Seconds, percent of a clip, or sampled frames."""
 
     def __post_init__(self) -> None:
+        if isinstance(self.amount, str) or self.unit not in ("s", "%", "f"):
+            raise OptionError(
+                f"a stride is a number and one of s, % and f, got {self.amount!r} and "
+                f"{self.unit!r}",
+                hint='write Stride(50, "%"), or Stride.parse("50%")',
+            )
         if not 0 < self.amount < inf:
             raise OptionError(
                 f"stride must be positive, got {self.amount:g}{self.unit}", hint=_STRIDE_HINT
@@ -135,6 +142,19 @@ def check_numbers(record: object, *names: str) -> None:
         value = getattr(record, name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, SupportsFloat)):
             raise OptionError(f"{name} takes a number, got {value!r}")
+
+
+def wrong_type(name: str, wanted: str, value: object, hint: str | None = None) -> OptionError:
+    """Return the error for an argument of another type than a function takes.
+
+    Args:
+        name: of the argument.
+        wanted: what it takes.
+        value: what was given.
+        hint: what to write.
+    """
+    got = repr(value) if isinstance(value, str) else type(value).__name__
+    return OptionError(f"the argument `{name}` takes {wanted}, got {got}", hint=hint)
 
 
 def as_several(name: str, values: object) -> tuple[Any, ...]:

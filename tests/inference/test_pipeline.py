@@ -104,11 +104,11 @@ def test_source_is_a_path_its_text_or_a_record(model, movie):
             "`sampling` takes SamplingOptions, got SegmentOptions",
             "segments=SegmentOptions(",
         ),
-        ({"sampling": None}, "`sampling` takes SamplingOptions, got NoneType", None),
+        ({"sampling": None}, "`sampling` takes SamplingOptions, got NoneType", "SamplingOptions("),
         (
             {"segments": SamplingOptions()},
             "`segments` takes SegmentOptions or None, got SamplingOptions",
-            None,
+            "SegmentOptions(onset=0.3)",
         ),
     ],
 )

@@ -15,7 +15,8 @@ from vswin_cli.batch.run import BatchReport, Policy, Progress, run_batch
 from vswin_cli.batch.scheduler import StopRequest
 from vswin_cli.batch.target import PARQUET, Target, check_names, choose_target, result_paths
 from vswin_cli.config import EngineOptions, Precision, SamplingOptions, SegmentOptions
-from vswin_cli.errors import OptionError, SourceError
+from vswin_cli.errors import SourceError
+from vswin_cli.inference.arguments import check_arguments
 from vswin_cli.quantities import as_several
 from vswin_cli.storage.files import as_path, check_destination, check_spares, writing
 from vswin_cli.storage.parquet import check_parquet
@@ -72,11 +73,7 @@ def tag_batch(
         DeviceError: the device is out of memory.
         OutputError: the results cannot be written, or another run is at work on them.
     """
-    if not hasattr(engine, "score"):
-        raise OptionError(
-            f"the argument `engine` takes an Engine, got {engine!r}",
-            hint='make one: Engine("camera-motion")',
-        )
+    check_arguments(engine, sampling, segments)
     several = [inputs] if isinstance(inputs, (str, os.PathLike)) else as_several("inputs", inputs)
     found = collect_inputs([os.fspath(as_path(one, "inputs")) for one in several])
     if not found:

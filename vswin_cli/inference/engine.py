@@ -150,6 +150,8 @@ class Engine:
                 f"the argument `options` takes EngineOptions, got {options!r}",
                 hint='write EngineOptions(device="cpu")',
             )
+        if crops not in (1, 3):
+            raise OptionError(f"crops takes 1 or 3, got {crops!r}")
         self.model = model
         self.crops = crops
         self.keeps_features = False

@@ -7,14 +7,16 @@ own package.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 
 from vswin_cli.config import SamplingOptions, SegmentOptions
-from vswin_cli.errors import DecodeError, OptionError
+from vswin_cli.errors import DecodeError
+from vswin_cli.inference.arguments import check_arguments, check_source
 from vswin_cli.inference.description import describe_analysis, seconds_per_step
 from vswin_cli.inference.scorer import Scorer
+from vswin_cli.quantities import wrong_type
 from vswin_cli.storage.files import as_path
 from vswin_cli.storage.sources import VideoSource
 from vswin_cli.timeline.evidence_builder import EvidenceBuilder
@@ -81,10 +83,13 @@ def analyze_video(
         DeviceError: the device is out of memory.
         OutputError: the scores or features cannot be saved.
     """
-    _check_types(source, engine, sampling, segments)
+    check_source(source)
+    check_arguments(engine, sampling, segments)
     for name, path in (("save_scores", save_scores), ("save_features", save_features)):
         if path is not None:
             as_path(path, name)
+    if not isinstance(top_classes, int):
+        raise wrong_type("top_classes", "a number of classes", top_classes)
     card = engine.model.card
     segments = card.segments if segments is None else segments.over(card.segments)
     check_selection(card.labels, card.activation, segments)
@@ -173,7 +178,8 @@ def analyze_features(
         OptionError: an argument is of the wrong type, or the options do not fit the weights.
         DeviceError: the device is out of memory.
     """
-    _check_types(source, engine, sampling, None)
+    check_source(source)
+    check_arguments(engine, sampling)
     source = source if isinstance(source, VideoSource) else VideoSource.of(source)
     engine = _with_crops(engine.with_features(), sampling)
     decode = DecodeOptions(
@@ -247,27 +253,6 @@ def _report_of(stream: VideoStream[Clip], source: VideoSource) -> DecodeReport:
             hint=f"`vswin probe --scan {source.uri}` shows what is wrong with the file",
         )
     return stream.report
-
-
-def _check_types(source: object, engine: object, sampling: object, segments: object) -> None:
-    """Reject arguments in the wrong order or of the wrong type before anything is opened."""
-    if not isinstance(source, (VideoSource, str, os.PathLike)):
-        hint = "analyze_videos takes several" if isinstance(source, Iterable) else None
-        raise _wrong_type("source", "a path, an address or a VideoSource", source, hint)
-    if not hasattr(engine, "score"):  # `Scorer` is a protocol: the batch has a scorer of its own
-        hint = 'make one: Engine("camera-motion")'
-        raise _wrong_type("engine", "an Engine", engine, hint)
-    if not isinstance(sampling, SamplingOptions):
-        hint = "name the argument: segments=SegmentOptions(...)"
-        is_swapped = isinstance(sampling, SegmentOptions)
-        raise _wrong_type("sampling", "SamplingOptions", sampling, hint if is_swapped else None)
-    if not (segments is None or isinstance(segments, SegmentOptions)):
-        raise _wrong_type("segments", "SegmentOptions or None", segments)
-
-
-def _wrong_type(name: str, wanted: str, value: object, hint: str | None = None) -> OptionError:
-    got = repr(value) if isinstance(value, str) else type(value).__name__
-    return OptionError(f"the argument `{name}` takes {wanted}, got {got}", hint=hint)
 
 
 def _watched(stream: VideoStream[Clip], on_progress: OnProgress | None) -> Iterator[Clip]:

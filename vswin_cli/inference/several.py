@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from vswin_cli.config import SamplingOptions, SegmentOptions
 from vswin_cli.errors import SourceError, VswinError
+from vswin_cli.inference.arguments import check_arguments
 from vswin_cli.inference.pipeline import OnProgress, analyze_video
 from vswin_cli.inference.scorer import Scorer
 from vswin_cli.quantities import as_several
@@ -57,6 +58,7 @@ def analyze_videos(
         DeviceError: the device is out of memory.
         OutputError: the scores cannot be saved.
     """
+    check_arguments(engine, sampling, segments)
     videos = _expanded(sources)
     folder = None if save_scores is None else as_path(save_scores, "save_scores")
     if folder is not None:

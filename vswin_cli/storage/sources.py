@@ -67,6 +67,11 @@ class VideoSource:
     """Address to download, with the credentials and tokens that `uri` hides; filled in."""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.uri, str):
+            raise OptionError(
+                f"a source is a path or an address, got {self.uri!r}",
+                hint="VideoSource.of takes a Path, too",
+            )
         # Without a path the text would be treated as an address with an unknown protocol.
         if self.path is None and not is_remote(self.uri):
             object.__setattr__(self, "path", as_local_path(self.uri))

@@ -241,7 +241,8 @@ class Timeline:
             got = f"`{found}`" if isinstance(found, str) else "something else"
             raise SourceError(
                 f"expected a timeline of schema `{SCHEMA}`, got {got}",
-                hint="timelines are written by `vswin tag VIDEO -f json -o FILE`",
+                hint="timelines are written by `vswin tag VIDEO -f json -o FILE`, and read from "
+                "files by `load_timelines` in Python",
             )
         timeline = json_records.from_json(cls, data)
         timeline._check_times()

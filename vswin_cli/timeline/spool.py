@@ -8,6 +8,7 @@ import weakref
 import numpy as np
 from numpy.typing import NDArray
 
+from vswin_cli.errors import OptionError
 from vswin_cli.storage.files import writing
 
 __all__ = ["ScoreSpool"]
@@ -51,7 +52,16 @@ class ScoreSpool:
             self.append(block[: min(_ZERO_ROWS, count - start)])
 
     def read(self, start: int, stop: int) -> NDArray[np.float16]:
-        """Read rows `[start, stop)` as stored (n, K)."""
+        """Read rows `[start, stop)` as stored (n, K).
+
+        Raises:
+            OptionError: the spool is closed.
+        """
+        if not self._finalizer.alive:
+            raise OptionError(
+                "the track is closed, so that its values cannot be read any more",
+                hint="read them inside of `with`, or before `close()`",
+            )
         row_bytes = 2 * self.width
         self._file.seek(start * row_bytes)
         data = self._file.read((stop - start) * row_bytes)

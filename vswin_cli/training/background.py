@@ -10,7 +10,13 @@ from pathlib import Path
 
 from vswin_cli.errors import OptionError, SourceError
 from vswin_cli.training.examples import background_examples
-from vswin_cli.training.records import Example, ExampleSet, LabelledVideo, merge_sets
+from vswin_cli.training.records import (
+    Example,
+    ExampleSet,
+    LabelledVideo,
+    check_examples,
+    merge_sets,
+)
 from vswin_cli.training.spans import unlabelled_spans
 from vswin_cli.video.probe import inspect
 
@@ -43,6 +49,7 @@ def add_background(found: ExampleSet, choice: str | Path | None, *, seed: int = 
         SourceError: there is no video in the folder.
         OptionError: `unlabelled`, but there are no unlabelled parts.
     """
+    check_examples(found)
     if choice == NO_BACKGROUND:
         return replace(found, examples=tuple(each for each in found.examples if each.labels))
     if choice is not None and choice != UNLABELLED:

@@ -31,7 +31,13 @@ from vswin_cli.training.progress import OnTraining, no_progress
 from vswin_cli.training.readable import ReadableExamples, check_readable
 from vswin_cli.training.recipe import Recipe
 from vswin_cli.training.record import ExampleRecord, OptionRecord, TrainingRecord
-from vswin_cli.training.records import Example, ExampleSet, check_labels, notes_on_counts
+from vswin_cli.training.records import (
+    Example,
+    ExampleSet,
+    check_examples,
+    check_labels,
+    notes_on_counts,
+)
 from vswin_cli.training.run_state import checkpoint_path
 from vswin_cli.training.split import Split, split_examples
 from vswin_cli.training.trained import TrainedModel
@@ -86,6 +92,7 @@ def train_full(
         DeviceError: out of memory.
         VswinError: the loss is no longer a number.
     """
+    check_examples(found)
     usable, notes = usable_examples(found, multi_label=options.multi_label)
     check_labels(usable)
     with join_processes(device or torch.device("cpu")) as (group, place), DecoderPool() as pool:

@@ -20,6 +20,7 @@ from vswin_cli.training.progress import OnTraining, no_progress
 from vswin_cli.training.record import ExampleRecord, OptionRecord, TrainingRecord
 from vswin_cli.training.records import (
     ExampleSet,
+    check_examples,
     check_labels,
     joined_by_content,
     notes_on_counts,
@@ -54,6 +55,7 @@ def train_head(
             example can be read.
         OptionError: several labels at once without `multi_label`, or the engine rounds weights.
     """
+    check_examples(found)
     if engine.dtype != torch.float32:
         raise OptionError(
             f"a head cannot be trained in {engine.precision}: the weights would be rounded",

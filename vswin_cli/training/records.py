@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from vswin_cli.errors import SourceError
+from vswin_cli.quantities import wrong_type
 from vswin_cli.storage.sources import VideoSource
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "ExampleSet",
     "LabelledVideo",
     "Part",
+    "check_examples",
     "check_labels",
     "joined_by_content",
     "labels_of",
@@ -191,3 +193,14 @@ def notes_on_counts(examples: Sequence[Example]) -> tuple[str, ...]:
             f"{', '.join(single)}"
         )
     return tuple(notes)
+
+
+def check_examples(found: object) -> None:
+    """Check that an argument is a set of examples.
+
+    Raises:
+        OptionError: it is something else.
+    """
+    if not isinstance(found, ExampleSet):
+        hint = 'read some: read_examples("examples.csv")'
+        raise wrong_type("found", "an ExampleSet", found, hint)

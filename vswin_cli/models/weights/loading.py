@@ -7,7 +7,7 @@ access. Sources are tried in order; if all fail, the error lists each one's reas
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from vswin_cli.errors import (
     ModelError,
     OfflineError,
     OptionError,
+    UnknownModelError,
 )
 from vswin_cli.models.labels import LabelMap
 from vswin_cli.models.weights.catalogue import installed_folder, read_card
@@ -91,7 +92,7 @@ class _Wanted:
 def load_model(
     reference: str | Path,
     *,
-    labels: LabelMap | None = None,
+    labels: LabelMap | Sequence[str] | str | Path | None = None,
     ema: bool | None = None,
     on_bytes: OnBytes | None = None,
     on_note: OnNote | None = None,
@@ -100,7 +101,8 @@ def load_model(
 
     Args:
         reference: a registry name, `USER/REPO[@REV]`, or a path to a checkpoint of any layout.
-        labels: class names to use instead of those that come with the weights.
+        labels: class names to use instead of those that come with the weights: a list of names,
+            a label map, or the path of a list (see `LabelMap.from_file`).
         ema: true for averaged weights, false for raw ones, if a file has both; by default those
             under the usual key.
         on_bytes: progress of a download, if one is needed.
@@ -114,6 +116,12 @@ def load_model(
     """
     from vswin_cli.models.checkpoints.load import build_model, read_checkpoint
 
+    names = None if labels is None else _label_map(labels)
+    if not isinstance(reference, (str, Path)):
+        raise UnknownModelError(
+            f"weights have a name or a path, got {reference!r}",
+            hint='write "camera-motion"; `vswin models` lists the names',
+        )
     meant = parse_reference(str(reference))
     if isinstance(meant, LocalReference):
         path = meant.path
@@ -125,10 +133,16 @@ def load_model(
         (on_note or _ignore)(f"{path.name}: {note}")
     card = checkpoint.card
     if card is None:
-        card = card_of_unknown(path.stem, checkpoint, provenance_of_file(path, checkpoint), labels)
-    elif labels is not None:
-        card = card.with_labels(labels)
+        card = card_of_unknown(path.stem, checkpoint, provenance_of_file(path, checkpoint), names)
+    elif names is not None:
+        card = card.with_labels(names)
     return build_model(checkpoint, card)
+
+
+def _label_map(labels: LabelMap | Sequence[str] | str | Path) -> LabelMap:
+    if isinstance(labels, (str, Path)):
+        return LabelMap.from_file(labels)
+    return labels if isinstance(labels, LabelMap) else LabelMap.of(labels)
 
 
 def ensure_weights(
