@@ -55,6 +55,13 @@ def test_a_missing_file_and_a_folder_are_not_found(tmp_path):
             read_text(path)
 
 
+def test_a_folder_with_a_table_has_a_hint(tmp_path):
+    (tmp_path / "clips.csv").touch()
+    with pytest.raises(SourceNotFoundError) as caught:
+        read_text(tmp_path)
+    assert str(tmp_path / "clips.csv") in str(caught.value.hint)
+
+
 @pytest.mark.parametrize("name", ANNOTATIONS)
 def test_annotations_that_break_parsers_are_refused(tmp_path, name):
     path = tmp_path / "truth"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from vswin_cli.errors import SourceError, SourceNotFoundError
-from vswin_cli.evaluation.video_list import read_video_list
+from vswin_cli.evaluation.video_list import lists_parts, read_video_list
 
 LABELS = ("archery", "playing Tennis", "7", "passing American football (in game)")
 
@@ -23,6 +23,7 @@ def read(tmp_path, text, **options):
         "a.mp4,archery\nb.mp4,playing Tennis\n",
         "path,label\na.mp4,0\nb.mp4,1\n",
         "\ufeffvideo,label,note\r\na.mp4,archery,x\r\n\r\nb.mp4,playing_tennis,y\r\n",
+        "video,start,end,label\na.mp4,0,1,archery\nb.mp4,2,3,1\n",
         "a.mp4\tarchery\nb.mp4\tplaying tennis\n",
         "a.mp4 0\nb.mp4 1",
         '"a.mp4","archery"\n"b.mp4","PLAYING TENNIS"\n',
@@ -30,6 +31,15 @@ def read(tmp_path, text, **options):
 )
 def test_usual_forms_are_read(tmp_path, text):
     assert read(tmp_path, text) == [("a.mp4", 0), ("b.mp4", 1)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("path,label,start,end\n", True), ("path,label\na.mp4,0\n", False), ("", False)],
+)
+def test_a_list_of_parts_is_recognised(tmp_path, text, expected):
+    (tmp_path / "list.csv").write_text(text)
+    assert lists_parts(tmp_path / "list.csv") == expected
 
 
 def test_a_space_separated_path_may_hold_spaces(tmp_path):

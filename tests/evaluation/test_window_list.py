@@ -25,6 +25,17 @@ def test_a_list_with_commas_and_no_more_than_videos_and_labels(tmp_path):
     assert one.end_seconds is None
 
 
+def test_a_table_of_cut_clips_is_about_the_clips(tmp_path):
+    path = tmp_path / "clips.csv"
+    path.write_text(
+        "path,label,start,end,score,video,source_start,source_end,mode,early_seconds\n"
+        "x_pan.mp4,pan,0.5,2.5,0.9,day1/x.mp4,7,9,copy,0.5\n"
+    )
+    (one,) = read_window_list(path, LABELS).windows
+    assert one.source.uri == str(tmp_path / "x_pan.mp4")
+    assert (one.start_seconds, one.end_seconds, one.label) == (0.5, 2.5, "pan")
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [

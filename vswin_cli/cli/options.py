@@ -60,7 +60,7 @@ ModelOption = Annotated[
         metavar="NAME",
         envvar="VSWIN_MODEL",
         autocompletion=complete_model,
-        help="Named weights (see `vswin models`) or USER/REPO on the Hub.",
+        help="Named weights (see `vswin models`), the folder of a model, or USER/REPO on the Hub.",
     ),
 ]
 EmaOption = Annotated[

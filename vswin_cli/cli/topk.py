@@ -124,9 +124,13 @@ def _check_before_loading(
 ) -> None:
     """Find slips of the pen at once: they should not cost a download first."""
     from vswin_cli.evaluation.protocols import check_protocol_name
-    from vswin_cli.evaluation.reading import read_text
+    from vswin_cli.evaluation.video_list import lists_parts
 
-    read_text(videos)
+    if lists_parts(videos):
+        console.warn(
+            f"{videos} has columns start and end, and whole files are tested; "
+            "`vswin evaluate windows` tests parts"
+        )
     check_protocol_name(protocol)
     choice.check()
     outputs.check([videos, *choice.files()])

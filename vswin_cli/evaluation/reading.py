@@ -46,9 +46,11 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise SourceNotFoundError(
-            f"cannot read {path}: {error.strerror}", hint=reading_hint(error)
-        ) from error
+        hint = reading_hint(error)
+        if isinstance(error, IsADirectoryError):
+            table = min(path.glob("*.csv"), default=None)
+            hint = hint if table is None else f"{hint}, such as {table}"
+        raise SourceNotFoundError(f"cannot read {path}: {error.strerror}", hint=hint) from error
     except UnicodeDecodeError as error:
         raise SourceError(
             f"{path} is not UTF-8 text", hint="give a timeline, a list or a table as text, in UTF-8"

@@ -12,9 +12,10 @@ from vswin_cli.storage.csv_rows import read_rows
 from vswin_cli.storage.remote import is_remote
 from vswin_cli.storage.sources import VideoSource
 
-__all__ = ["LabelledVideo", "read_video_list"]
+__all__ = ["LabelledVideo", "lists_parts", "read_video_list"]
 
 _PATH_HEADERS = {"path", "video", "file", "filename", "file_name", "uri", "video_path"}
+_LABEL_HEADERS = {"label", "class"}
 _HINT = "one video per line: `path,label`, the label by name or by index"
 
 
@@ -31,7 +32,7 @@ class LabelledVideo:
 def read_video_list(
     path: Path, labels: Sequence[str], *, root: Path | None = None
 ) -> list[LabelledVideo]:
-    """Read a list of `path,label`; a header is optional.
+    """Read a list of `path,label`; a header is optional, and may have further columns.
 
     A label is a name of the model, else an index from 0. Where a name is not found as it is
     written, upper case and underscores for spaces do not matter.
@@ -47,16 +48,36 @@ def read_video_list(
         SourceError: a line cannot be read or names an unknown label, or there is none.
     """
     rows = list(_rows(read_text(path), str(path)))
-    if rows and rows[0][1][0].casefold() in _PATH_HEADERS:
-        del rows[0]
+    where = _columns(rows[0][1]) if rows else None
+    rows = rows if where is None else rows[1:]
     if not rows:
         raise SourceError(f"{path} lists no video", hint=_HINT)
     known = _LabelIndex(labels)
     folder = path.parent if root is None else root
     return [
         LabelledVideo(_source(name, folder), known.find(label, f"{path}, line {number}"))
-        for number, (name, label) in ((n, _pair(cells, path, n)) for n, cells in rows)
+        for number, (name, label) in ((n, _pair(cells, where, path, n)) for n, cells in rows)
     ]
+
+
+@guarded
+def lists_parts(path: Path) -> bool:
+    """Return whether a list has the columns `start` and `end`, so that it is about parts.
+
+    Raises:
+        SourceNotFoundError: the list is not there.
+        SourceError: it cannot be read.
+    """
+    _, head = next(_rows(read_text(path), str(path)), (1, []))
+    return {"start", "end"} <= {name.casefold() for name in head}
+
+
+def _columns(head: Sequence[str]) -> tuple[int, int] | None:
+    """Return the columns of path and label; `None` if the first line is no header."""
+    names = [name.casefold() for name in head]
+    if names[0] not in _PATH_HEADERS:
+        return None
+    return 0, next((i for i, name in enumerate(names) if name in _LABEL_HEADERS), 1)
 
 
 def _rows(text: str, source: str) -> Iterator[tuple[int, list[str]]]:
@@ -71,10 +92,13 @@ def _rows(text: str, source: str) -> Iterator[tuple[int, list[str]]]:
             yield number, [cell.strip() for cell in line.rsplit(None, 1)]
 
 
-def _pair(cells: list[str], path: Path, number: int) -> tuple[str, str]:
-    if len(cells) < 2 or not cells[0] or not cells[1]:
+def _pair(
+    cells: list[str], columns: tuple[int, int] | None, path: Path, number: int
+) -> tuple[str, str]:
+    name, label = (cells[i] if i < len(cells) else "" for i in columns or (0, 1))
+    if not name or not label:
         raise SourceError(f"{path}, line {number}: a path and a label are needed", hint=_HINT)
-    return cells[0], cells[1]
+    return name, label
 
 
 def _source(name: str, folder: Path) -> VideoSource:

@@ -28,6 +28,7 @@ _COLUMNS = {
     "sure": ("sure", "verified"),
 }
 _REQUIRED = ("video", "label")
+_OF_CLIPS = "source_start"  # in tables of `vswin cut`: `video` is what `path` was cut from
 _YES = {"yes", "true", "1", "y", "sure"}
 _HINT = "the first line names the columns: video,start,end,label and perhaps others,sure"
 
@@ -110,6 +111,8 @@ def read_window_list(
 def _columns(names: Sequence[str], path: Path) -> dict[str, int]:
     """Return the index of each known column."""
     folded = [name.casefold() for name in names]
+    if _OF_CLIPS in folded:
+        folded = ["" if name == "video" else name for name in folded]
     found = {
         column: next(folded.index(alias) for alias in aliases if alias in folded)
         for column, aliases in _COLUMNS.items()
