@@ -81,6 +81,7 @@ class Journal:
         Raises:
             OutputError: the disk is full or read-only; the earlier entry is kept.
         """
+        # In one file: a run that is killed leaves both of them or none.
         document = {"schema": _SCHEMA, **to_json(outcome), "timeline": None}
         if timeline is not None:
             document["timeline"] = timeline.to_json()

@@ -228,6 +228,7 @@ class Engine:
         workers = _PASSES_ON_CUDA if self.device.type == "cuda" else threads
         passes = self._passes(map(clip_storage(self.device), clips))
         head = list(islice(passes, workers))
+        # With one pass per thread, so short a video would leave most threads without work.
         if len(head) <= _MOST_SHARING * workers:
             yield from self._run_on_all_threads(head)
         else:
@@ -303,6 +304,7 @@ class Engine:
     def _run(self, clips: Sequence[StoredClip]) -> list[ClipLogits]:
         """Run one pass and return its results clip by clip."""
         outputs = self._outputs(clips)
+        # To float32 first: NumPy has no bfloat16.
         parts = outputs.float().cpu().numpy().reshape(len(clips), self.crops, *outputs.shape[1:])
         return [self._result(clip, part) for clip, part in zip(clips, parts, strict=True)]
 

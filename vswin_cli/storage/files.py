@@ -278,6 +278,7 @@ def replacing_binary(path: Path) -> Iterator[IO[bytes]]:
         if not path.parent.is_dir():
             raise FileNotFoundError(errno.ENOENT, f"no folder {path.parent}", str(path.parent))
         prefix = fitting(f".{path.name[:64]}", _RANDOM)
+        # In the same folder: only within one file system a rename replaces a file in one step.
         handle, name = tempfile.mkstemp(prefix=f"{prefix}.", suffix=".tmp", dir=path.parent)
         temporary = Path(name)
         try:
@@ -285,11 +286,13 @@ def replacing_binary(path: Path) -> Iterator[IO[bytes]]:
             with open(name, "wb", opener=lambda *_: handle) as file:
                 yield file
                 file.flush()
+                # Before the rename: a name may reach the disk before its content does, and after a
+                # power cut an empty file would stand for a result.
                 os.fsync(file.fileno())
             # `mkstemp` makes files that only their owner can read.
             temporary.chmod(_mode_for(path))
             temporary.replace(path)
-        except BaseException:
+        except BaseException:  # also an interrupt, after which nobody would look for the file
             with suppress(OSError):
                 temporary.unlink()
             raise

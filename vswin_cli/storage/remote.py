@@ -219,7 +219,7 @@ def find_present(folder: str, addresses: Sequence[str]) -> list[str]:
     """
     try:
         system = file_system(folder)
-        system.invalidate_cache()
+        system.invalidate_cache()  # listings are kept, and another run may have written since
         names = [system._strip_protocol(address) for address in addresses]
         there = set(system.find(folder)) if len(names) > 1 else {*filter(system.isfile, names)}
     except Exception:  # the back ends have no common base for their errors

@@ -244,6 +244,7 @@ def activate(logits: Floats, activation: Activation) -> Floats:
     if activation == "sigmoid":
         # 1 / (1 + exp(-x)) without the overflow of exp at large negative logits
         return cast(Floats, np.exp(-np.logaddexp(0.0, -logits)).astype(np.float32))
+    # Less the highest, which cancels: the power of a large logit would overflow.
     powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return cast(Floats, (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32))
 

@@ -52,6 +52,8 @@ class ImageSlots:
         if slot < 0:
             return None
         np.copyto(self._pixels(slot, image.nbytes).reshape(image.shape), image)
+        # Used once it is filled; the parent reads the slot only after its number came through the
+        # pipe, and the calls of the system there order the writes. So no lock is needed.
         self._memory[slot] = _USED
         return slot
 
@@ -73,6 +75,8 @@ class ImageSlots:
         return np.frombuffer(self._memory, np.uint8, size, _HEADER_BYTES + slot * _SLOT_BYTES)
 
     def _free(self, slot: int) -> None:
+        # In whatever thread drops the last array. A byte is written whole, so a decoder that searches
+        # meanwhile finds it used or free; found used, it costs one further slot and nothing else.
         self._memory[slot] = _FREE
 
 

@@ -144,6 +144,8 @@ class RangeQueue:
                     return self._returned.pop(0)
                 if self._is_exhausted:
                     return None
+                # Inside the lock, although it reads the file: the next range begins where this one
+                # ends, so that no other decoder could claim one meanwhile.
                 claimed = self._next(find_keyframe)
                 self._changed.notify_all()
                 if claimed is not None:
@@ -183,6 +185,7 @@ class RangeQueue:
     def frames(self) -> Iterator[TimedFrame]:
         """Yield frames in order, up to `end_seconds`, exclusive, or the first irregularity."""
         while (first := self._first()) is not None:
+            # Outside the lock, which the decoder of this range needs to finish it.
             while (frame := first.frames.get()) is not None:
                 yield frame
             if not self.is_sound:
@@ -212,6 +215,8 @@ class RangeQueue:
         begin = self._claimed_seconds
         end = find_keyframe(begin + self._limits.range_seconds)
         if end is None or not begin < end <= begin + _LONGEST_RANGE_SECONDS:
+            # No range: the images of a longer one could fill the memory, and a key frame that is not
+            # after the last one is a sign of a wrong index. The caller's reader takes the rest.
             end = self._until_seconds
         if end >= self._until_seconds:
             self._is_exhausted = True

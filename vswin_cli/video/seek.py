@@ -12,6 +12,8 @@ from vswin_cli.video.info import VideoInfo
 __all__ = ["SeekPlanner"]
 
 _INDEXED = ("mov", "matroska", "avi")  # others keep no index and may be joined recordings
+# A seek drops what the decoder holds and starts at a key frame before the target, so that over a
+# short distance it decodes more than going on would.
 _SHORTEST_SEEK_SECONDS = 2.0
 _BLIND_SEEK_SECONDS = 10.0  # without an index, shorter distances are decoded ...
 _BLIND_SEEK_PENALTY = 4.0  # ... and this much longer ones after a seek that went backwards

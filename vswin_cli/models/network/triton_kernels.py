@@ -147,6 +147,7 @@ def _attend(
     """Attend with the queries of one item and head; see `Column` for the numbers of an item."""
     head = tl.program_id(0) % num_heads
     item = items_ptr + tl.program_id(0) // num_heads * COLUMNS
+    # In 64 bits: rows times stride pass 2^31 values in a large batch of the largest network.
     first_row = tl.load(item).to(tl.int64)
     size = tl.load(item + 1)
     first_query = tl.multiple_of(tl.load(item + 2), QUERIES)
@@ -165,12 +166,15 @@ def _attend(
     v_ptrs = base + 2 * CHANNELS + keys[:, None] * stride + values[None, :]
     bias_ptrs = bias_ptr + bias_at + queries[:, None] * padded_keys + keys[None, :]
     mixed = tl.zeros((QUERIES, HEAD), tl.float32)
+    # Not -inf: where a whole block of keys is padding, -inf minus -inf would be NaN.
     highest = tl.full((QUERIES,), -1e30, tl.float32)
     weights = tl.zeros((QUERIES,), tl.float32)
     # Reads past the region are harmless: a bias of -inf gives those keys the weight 0.
     for _ in range(0, size, KEYS):
         bias = tl.load(bias_ptrs).to(tl.float32)
         scores = tl.dot(q, tl.load(k_ptrs), bias, input_precision=PRECISION)
+        # Softmax block by block (arXiv 2205.14135): what was summed under an earlier maximum
+        # shrinks to the new one, so that no power overflows and no score is kept.
         new_highest = tl.maximum(highest, tl.max(scores, 1))
         weight = tl.exp2(scores - new_highest[:, None])
         shrink = tl.exp2(highest - new_highest)
@@ -182,6 +186,7 @@ def _attend(
         v_ptrs += KEYS * stride
         bias_ptrs += KEYS
     out_ptrs = out_ptr + (first_row + queries[:, None]) * CHANNELS + head * HEAD + values[None, :]
+    # Queries past the region are computed, too, but their rows are those of the next region.
     result = (mixed / weights[:, None]).to(out_ptr.dtype.element_ty)
     tl.store(out_ptrs, result, mask=(queries < size)[:, None])
 
@@ -229,6 +234,8 @@ def _layer_norm(
         x += tl.load(delta_ptr + read_at, mask=readable, other=0.0).to(tl.float32)
     if KEEP_SUM:
         tl.store(sum_ptr + at, x.to(sum_ptr.dtype.element_ty), mask=inside)
+    # The mean first, then the squares of the differences: as the difference of two large sums the
+    # variance would lose its digits. Columns past the width would add the square of the mean.
     mean = tl.sum(x, 1) / WIDTH
     centred = tl.where(in_columns[None, :], x - mean[:, None], 0.0)
     scale = 1.0 / tl.sqrt(tl.sum(centred * centred, 1) / WIDTH + eps)

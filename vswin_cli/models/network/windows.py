@@ -161,6 +161,8 @@ def _cuts(length: int, window: int, shift: int) -> list[tuple[Tensor, Tensor]]:
     Returns:
         For each interval its positions on the axis and inside its window.
     """
+    # The reference rolls the axis back by `shift` and cuts it from 0 on. Cutting from `shift` on,
+    # modulo the length, is the same without moving a token.
     starts = [shift + i * window for i in range(length // window)]
     cuts = []
     for start in starts:
