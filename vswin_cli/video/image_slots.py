@@ -75,8 +75,8 @@ class ImageSlots:
         return np.frombuffer(self._memory, np.uint8, size, _HEADER_BYTES + slot * _SLOT_BYTES)
 
     def _free(self, slot: int) -> None:
-        # In whatever thread drops the last array. A byte is written whole, so a decoder that searches
-        # meanwhile finds it used or free; found used, it costs one further slot and nothing else.
+        # In whatever thread drops the last array. A byte is written whole: a decoder that searches
+        # meanwhile finds it used or free; found used, it costs one further slot and no more.
         self._memory[slot] = _FREE
 
 

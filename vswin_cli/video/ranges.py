@@ -215,8 +215,8 @@ class RangeQueue:
         begin = self._claimed_seconds
         end = find_keyframe(begin + self._limits.range_seconds)
         if end is None or not begin < end <= begin + _LONGEST_RANGE_SECONDS:
-            # No range: the images of a longer one could fill the memory, and a key frame that is not
-            # after the last one is a sign of a wrong index. The caller's reader takes the rest.
+            # No range: the images of a longer one could fill the memory, and a key frame not after
+            # the last one is a sign of a wrong index. The caller's reader takes the rest.
             end = self._until_seconds
         if end >= self._until_seconds:
             self._is_exhausted = True

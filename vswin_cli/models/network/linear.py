@@ -75,8 +75,8 @@ class Linear(nn.Linear):
             return None
         if x.dtype != weight.dtype:
             return None
-        # The address is not enough: loading another state changes weights in place, and a new tensor
-        # may lie where the old one was. Tensors made in inference mode count no versions.
+        # The address is not enough: loading another state changes weights in place, and a new
+        # tensor may lie where the old one was. Tensors of inference mode count no versions.
         version = 0 if weight.is_inference() else weight._version
         state = (weight.dtype, weight.data_ptr(), version)
         packed = self._packed
