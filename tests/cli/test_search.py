@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import pytest
 
+from tests.support.shapes import shapes_script
 from tests.support.videos import VideoRecipe, make_video
 from vswin_cli.cli.app import run
 from vswin_cli.timeline.files import read_timelines
@@ -170,6 +171,21 @@ def test_wrong_usage_is_one_clear_error(search, arguments, code, message, hint):
     assert message in err
     assert hint in err
     assert len(err.splitlines()) <= 2
+
+
+def test_features_of_the_base_serve_a_head_that_was_trained_on_them(search, tmp_path, capfd):
+    table = shapes_script().make_shapes(tmp_path, 1, labels=("move left", "move right"))
+    head = tmp_path / "head"
+    assert run(["train", str(table), "-o", str(head), "--quiet"]) == 0
+    assert capfd.readouterr().out == f"{head}\n"
+    piece = cut(EXAMPLE, tmp_path / "piece.mp4", 9.5, 11.5)
+    with_base = search(piece, "index", "--json")
+    assert with_base[0] == 0
+    found, expected = (
+        [(m["start"], m["end"], m["similarity"]) for m in json.loads(out)["matches"]]
+        for _, out, _ in (search(piece, "index", "--json", "--model", head), with_base)
+    )
+    assert found == expected
 
 
 def test_features_of_another_model_fail(search, tiny_model):

@@ -53,6 +53,12 @@ def test_a_card_survives_its_json():
     assert ModelCard.from_json(CARD.to_json(), "config.json") == CARD
 
 
+def test_the_origin_of_features_is_kept_where_only_the_head_was_trained():
+    card = replace(CARD, features_sha256="cd" * 32)
+    assert ModelCard.from_json(card.to_json(), "config.json") == card
+    assert "features_sha256" not in CARD.to_json()  # as in earlier versions
+
+
 def test_json_is_deterministic_and_names_its_schema():
     assert CARD.to_json() == CARD.to_json()
     assert json.loads(CARD.to_json())["schema"] == CARD_SCHEMA == "vswin.model/1"

@@ -71,7 +71,7 @@ def test_features_of_several_models_fail(tmp_path):
 
 def test_a_query_of_another_model_fails():
     file = feature_file(smooth_rows(8))
-    check_same_model(feature_record(model="m").model, file)
+    check_same_model("m", feature_record(model="m").weights_identity, file)
     with pytest.raises(OptionError, match="features of other, and the index of m") as error:
-        check_same_model(feature_record(model="other").model, file)
+        check_same_model("other", "other", file)
     assert "--model m" in error.value.hint

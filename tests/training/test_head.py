@@ -76,6 +76,22 @@ def test_the_same_run_gives_the_same_weights_with_features_from_the_cache(
     assert {path: path.stat().st_mtime_ns for path in kept_features.iterdir()} == files
 
 
+def test_a_head_on_a_trained_head_takes_the_features_of_its_base_from_the_cache(
+    examples, engine, kept_features, tmp_path
+):
+    train_head(examples, engine, HeadOptions("first")).save(tmp_path / "first")
+    files = {path: path.stat().st_mtime_ns for path in kept_features.iterdir()}
+    first = Engine(load_model(tmp_path / "first"), EngineOptions(precision="float32"))
+    assert first.model.weights_sha256 != engine.model.weights_sha256
+    assert first.model.features_sha256 == engine.model.weights_sha256
+    second = train_head(examples, first, HeadOptions("second"))
+    assert {path: path.stat().st_mtime_ns for path in kept_features.iterdir()} == files
+    assert second.card.features_sha256 == engine.model.weights_sha256
+    assert torch.equal(
+        second.state["head.weight"], read_checkpoint(tmp_path / "first").state["head.weight"]
+    )
+
+
 def test_damaged_features_in_the_cache_are_computed_again(examples, engine, kept_features):
     first = train_head(examples, engine)
     for path in kept_features.iterdir():

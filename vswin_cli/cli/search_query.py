@@ -157,7 +157,7 @@ def read_query(
         if known is None or choice.model is not None or choice.weights is not None:
             return _analyze(part, index, choice, options, quiet=quiet)
         file = known
-    check_same_model(file.record.model, index[0])
+    check_same_model(file.record.model.id, file.record.weights_identity, index[0])
     return make_query(file.features, file.start_seconds, file.end_seconds, file.record, **part_of)
 
 
@@ -183,7 +183,6 @@ def _analyze(
     quiet: bool,
 ) -> Query:
     """Compute the features of the query, sampled as the first video of the index."""
-    from vswin_cli.inference.description import model_record
     from vswin_cli.inference.pipeline import analyze_features
     from vswin_cli.search.index import check_same_model
     from vswin_cli.search.query import make_query
@@ -194,7 +193,7 @@ def _analyze(
     engine = make_engine(
         _model_of(choice, record.model.id), options, crops=sampling.crops or 1, quiet=quiet
     )
-    check_same_model(model_record(engine.model), index[0])
+    check_same_model(engine.model.card.id, engine.model.features_sha256, index[0])
     with (
         console.progress(part.source.uri, quiet=quiet) as on_progress,
         analyze_features(part.source, engine, sampling, on_progress=on_progress) as track,

@@ -64,6 +64,7 @@ def describe_analysis(
         status=report.status,
         identity=source.identity,
         settings=feature_settings(engine, sampling),
+        features_sha256=engine.model.features_sha256,
     )
 
 
@@ -71,7 +72,7 @@ def feature_settings(engine: Scorer, sampling: SamplingOptions) -> str:
     """Compute the fingerprint of everything but the video that features depend on."""
     card = engine.model.card
     return fingerprint(
-        engine.model.weights_sha256,
+        engine.model.features_sha256,
         to_json(card.input),
         to_json(replace(sampling, crops=sampling.crops or engine.crops)),
         engine.precision,

@@ -81,6 +81,8 @@ class ModelCard:
     """Recommended options for segments, which are the defaults with these weights."""
     notes: tuple[str, ...] = ()
     """Further remarks for users."""
+    features_sha256: str | None = None
+    """Hash of the weights whose head alone was trained anew, so that features are the same."""
 
     def __post_init__(self) -> None:
         if self.labels:
@@ -137,6 +139,8 @@ class ModelCard:
         content["segments"] = {name: content["segments"][name] for name in _ADVICE}
         if not self.segments.background:  # so that the cards of earlier versions stay the same
             del content["segments"]["background"]
+        if self.features_sha256 is None:
+            del content["features_sha256"]
         return json.dumps({"schema": CARD_SCHEMA, **content}, indent=2) + "\n"
 
     @classmethod
@@ -344,6 +348,7 @@ class _Reader:
             if "segments" in self._content
             else SegmentOptions(),
             notes=self.texts("notes"),
+            features_sha256=self.optional_text("features_sha256"),
         )
 
 

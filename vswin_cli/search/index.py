@@ -8,7 +8,6 @@ from pathlib import Path
 from vswin_cli.errors import OptionError, SourceError, SourceNotFoundError
 from vswin_cli.storage.files import absence, is_folder, reading_hint
 from vswin_cli.timeline.feature_files import FeatureFile, load_features
-from vswin_cli.timeline.record import ModelRecord
 
 __all__ = ["check_same_model", "load_index"]
 
@@ -59,9 +58,9 @@ def _files_of(path: Path) -> list[Path]:
 
 
 def _check_one_model(files: Sequence[FeatureFile]) -> None:
-    models: dict[tuple[str | None, int], FeatureFile] = {}
+    models: dict[tuple[str, int], FeatureFile] = {}
     for file in files:
-        key = _identity(file.record.model), file.features.shape[1]
+        key = file.record.weights_identity, file.features.shape[1]
         models.setdefault(key, file)
     if len(models) > 1:
         shown = ", ".join(f"{f.record.model.id} ({f.path})" for f in models.values())
@@ -71,23 +70,21 @@ def _check_one_model(files: Sequence[FeatureFile]) -> None:
         )
 
 
-def check_same_model(query: ModelRecord, index: FeatureFile) -> None:
+def check_same_model(name: str, identity: str, index: FeatureFile) -> None:
     """Check that features can be compared.
 
     Args:
-        query: model of the query's features.
+        name: of the model of the query's features.
+        identity: of its weights but for the head.
         index: a file of the index.
 
     Raises:
         OptionError: they come from different weights.
     """
-    other = index.record.model
-    if _identity(query) != _identity(other):
+    record = index.record
+    if identity != record.weights_identity:
+        other = record.model.id
         raise OptionError(
-            f"the query has features of {query.id}, and the index of {other.id} ({index.path})",
-            hint=f"give the model of the index, as --model {other.id} or --weights FILE",
+            f"the query has features of {name}, and the index of {other} ({index.path})",
+            hint=f"give the model of the index, as --model {other} or --weights FILE",
         )
-
-
-def _identity(model: ModelRecord) -> str | None:
-    return model.weights_sha256 or model.id

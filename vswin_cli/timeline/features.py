@@ -51,6 +51,13 @@ class FeatureRecord:
     """Size and time of the video's file; `None` where it is not known."""
     settings: str | None = None
     """Fingerprint of everything else that the features depend on: weights, sampling, precision."""
+    features_sha256: str | None = None
+    """Hash of the weights that they come from, whatever head these had."""
+
+    @property
+    def weights_identity(self) -> str:
+        """Identity of these weights; files of earlier versions know the hash with the head."""
+        return self.features_sha256 or self.model.weights_sha256 or self.model.id
 
 
 @dataclass(frozen=True, eq=False)

@@ -149,7 +149,7 @@ class _Reader:
             digest,
             example.start_seconds,
             example.end_seconds,
-            model.weights_sha256,
+            model.features_sha256,
             self._engine.precision,
             self._engine.crops,
             __version__,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from vswin_cli.inference.engine import Engine
 from vswin_cli.inference.precision import choose_precision
 from vswin_cli.models.card import ModelCard
 from vswin_cli.models.checkpoints.load import Checkpoint, LoadedModel, build_model
+from vswin_cli.storage.files import as_path
 from vswin_cli.training.calibration import Calibrated, calibrate
 from vswin_cli.training.example_features import compute_features
 from vswin_cli.training.fine_tune import FineTuning, RunPlace
@@ -62,7 +64,7 @@ def train_full(
     options: FullOptions = FullOptions(),
     *,
     device: torch.device | None = None,
-    folder: Path | None = None,
+    folder: str | os.PathLike[str] | None = None,
     resume: bool = True,
     on_progress: OnTraining = no_progress,
 ) -> TrainedModel | None:
@@ -104,7 +106,8 @@ def train_full(
             classes_of(check_labels(read.examples), read.examples, multi_label=options.multi_label),
             options.activation,
         )
-        run = _make_run(base, data, read, options, pool, place, group, folder, resume)
+        state_file = None if folder is None else checkpoint_path(as_path(folder, "folder"))
+        run = _make_run(base, data, read, options, pool, place, group, state_file, resume)
         run.run(on_progress)
         if not group.is_first:
             return None
@@ -143,7 +146,7 @@ def _make_run(
     pool: DecoderPool,
     device: torch.device,
     group: ProcessGroup,
-    folder: Path | None,
+    state_file: Path | None,
     resume: bool,
 ) -> FineTuning:
     architecture, spec = base.card.architecture, base.card.input
@@ -153,7 +156,6 @@ def _make_run(
         base, data.labels, from_scratch=options.from_scratch, seed=options.seed
     )
     clips = ClipMaker(data, spec, architecture, options, drop_path=recipe.drop_path, pool=pool)
-    state_file = None if folder is None else checkpoint_path(folder)
     if state_file is not None and not resume:
         group.wait()
         if group.is_first:

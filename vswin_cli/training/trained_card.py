@@ -97,6 +97,9 @@ def trained_card(
         ),
         segments=_advice(examples, record.labels, activation, onset),
         notes=notes,
+        features_sha256=(base.features_sha256 or record.model_sha256)
+        if record.method == "head"
+        else None,
     )
 
 

@@ -97,6 +97,11 @@ class LoadedModel:
     weights_sha256: str
     """Hash of the weights in the format of `save_model`."""
 
+    @property
+    def features_sha256(self) -> str:
+        """Hash of the weights that features come from: models that share it differ in the head."""
+        return self.card.features_sha256 or self.weights_sha256
+
     def __repr__(self) -> str:
         """Name the model, its size and its classes; parameters are not printed."""
         parameters = sum(p.numel() for p in self.network.parameters())
