@@ -252,14 +252,14 @@ def test_only_line_feeds_end_a_line_of_json_lines(tmp_path):
 def test_the_damaged_line_is_named(damaged):
     lines = [json.dumps(timeline().to_json())] * 3
     lines[damaged - 1] = lines[damaged - 1][:40]
-    with pytest.raises(SourceError, match=f"not JSON at line {damaged}$"):
+    with pytest.raises(SourceError, match=rf"(?m)not JSON at line {damaged}$"):
         parse_timelines("\n".join(lines), "x.jsonl")
 
 
 def test_a_document_over_several_lines_is_named_where_it_breaks():
     lines = json.dumps(timeline().to_json(), indent=1).split("\n")
     lines[6] = lines[6].replace(":", "", 1)
-    with pytest.raises(SourceError, match=r"not JSON at line 7$"):
+    with pytest.raises(SourceError, match=r"(?m)not JSON at line 7$"):
         parse_timelines("\n".join(lines), "x.json")
 
 
