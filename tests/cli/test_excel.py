@@ -6,6 +6,7 @@ import locale
 import pytest
 
 from tests.support.timelines import timeline, written
+from tests.support.videos import VideoRecipe, make_video
 from vswin_cli.cli.app import run
 from vswin_cli.cli.excel import csv_for_excel
 from vswin_cli.errors import OptionError
@@ -62,3 +63,17 @@ def test_export_writes_csv_with_a_byte_order_mark(tmp_path, monkeypatch):
     assert run(command) == 0
     assert (tmp_path / "a.csv").read_bytes() == written("csv-bom").encode()
     assert run([*command[:-1], str(tmp_path / "a.srt")]) == 2
+
+
+@pytest.mark.slow
+def test_a_batch_writes_it_and_goes_on_as_plain_csv(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("LC_ALL", "C")
+    make_video(tmp_path / "a.mp4", VideoRecipe(num_frames=20, width=96))
+    command = ["batch", str(tmp_path / "a.mp4"), "--out", str(tmp_path / "r.csv"), "--device=cpu"]
+    assert run([*command, "--excel", "-q"]) == 0
+    table = (tmp_path / "r.csv").read_bytes()
+    assert table.startswith(b"\xef\xbb\xbfvideo,start,")
+    assert run([*command, "--json", "-q"]) == 0
+    assert '"resumed":1' in capsys.readouterr().out
+    assert (tmp_path / "r.csv").read_bytes() == table.removeprefix(b"\xef\xbb\xbf")
+    assert run([*command[:3], str(tmp_path / "r.jsonl"), "--excel"]) == 2

@@ -30,7 +30,8 @@ FILES_COLUMNS = (
     "attempts", "device",
 )  # fmt: skip
 _PENDING = "pending"
-_LINE_BY_LINE = ("csv", "tsv", "jsonl")  # a header, then lines that concern one video each
+# A header, then lines that concern one video each
+_LINE_BY_LINE = ("csv", "csv-bom", "csv-semicolon", "tsv", "jsonl")
 
 
 def write_results(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +12,7 @@ import typer
 
 from vswin_cli.cli import console
 from vswin_cli.cli.completion import complete_format
+from vswin_cli.cli.excel import csv_for_excel
 from vswin_cli.config import parse_seconds
 from vswin_cli.errors import OptionError, SourceError
 
@@ -52,6 +53,14 @@ class ResultChoice:
             autocompletion=complete_format,
         ),
     ] = None
+    excel: Annotated[
+        bool,
+        _result_option(
+            "--excel",
+            help="Write CSV as Excel opens it here: csv-bom, or csv-semicolon where numbers have "
+            "a decimal comma.",
+        ),
+    ] = False
     force: Annotated[
         bool, _result_option("--force", help="Replace files that vswin did not write.")
     ] = False
@@ -107,7 +116,8 @@ class ResultChoice:
         """
         from vswin_cli.batch.target import choose_target
 
-        return choose_target(self.out, self.format, shard)
+        target = choose_target(self.out, self.format, shard)
+        return replace(target, format=csv_for_excel(target.format)) if self.excel else target
 
 
 @dataclass(frozen=True, slots=True)
