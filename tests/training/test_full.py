@@ -1,0 +1,40 @@
+import pytest
+
+from tests.support.moving_squares import SIZES, square_examples, write_small_model
+from vswin_cli import FullOptions, load_model, train_full
+from vswin_cli.training.records import ExampleSet
+
+pytestmark = pytest.mark.slow  # networks are trained
+
+OPTIONS = FullOptions(
+    from_scratch=True,
+    epochs=20,
+    clips_per_step=8,
+    clips_at_once=8,
+    learning_rate=0.006,
+    warmup_epochs=1,
+    dropout=0,
+    drop_path=0,
+    ema_decay=0,
+    smallest_crop=1,
+    held_out=0.25,
+)
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("squares")
+    return ExampleSet(tuple(square_examples(folder, 32, SIZES)))
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    return load_model(write_small_model(tmp_path_factory.mktemp("small") / "small"))
+
+
+def test_a_small_network_learns_from_random_weights_what_grows_and_what_shrinks(found, small):
+    """Chance is 50 %. Held-out accuracy must be 80 % or more."""
+    measures = train_full(found, small, OPTIONS).measures
+    assert measures.accuracy.total == 16
+    assert measures.chance == 0.5
+    assert measures.accuracy.share >= 0.8
