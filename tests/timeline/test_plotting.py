@@ -1,5 +1,8 @@
 """Timelines drawn with matplotlib."""
 
+import io
+
+import av
 import pytest
 
 from tests.support.timelines import segment, timeline
@@ -42,3 +45,12 @@ def test_more_lanes_than_an_image_holds_are_refused():
     with pytest.raises(OptionError, match="do not fit one image") as caught:
         timeline_png([many])
     assert "svg" in (caught.value.hint or "")
+
+
+def test_ffmpeg_decodes_an_image():
+    with av.open(io.BytesIO(timeline_png([timeline(), timeline()]))) as container:
+        (frame,) = container.decode(video=0)
+    assert frame.width == 1350
+    shades = frame.to_ndarray(format="gray")
+    assert shades.max() == 255  # the ground
+    assert shades.min() < 100  # text and axes
