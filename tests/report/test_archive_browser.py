@@ -1,5 +1,6 @@
 """The page of several videos in a real browser: found, filtered, sorted, long, and kept current."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -36,9 +37,13 @@ def page(browser):
 
 
 def until(page, condition: str) -> None:
+    """Wait for a condition; the page may be read again in between."""
+    from playwright.sync_api import Error
+
     for _ in range(300):
-        if page.evaluate(f"Boolean({condition})"):
-            return
+        with suppress(Error):  # the page is being read again
+            if page.evaluate(f"Boolean({condition})"):
+                return
         page.wait_for_timeout(30)
     pytest.fail(f"never came true: {condition}")
 

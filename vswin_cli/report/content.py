@@ -9,14 +9,17 @@ from pathlib import Path
 from urllib.parse import quote
 
 from vswin_cli.config import LabelOnset, SegmentOptions
-from vswin_cli.export.naming import one_line, video_name
+from vswin_cli.export.naming import escaped, one_line, spreadsheet_text, video_name
 from vswin_cli.report.thumbnails import Thumbnail
 from vswin_cli.report.tracks import PackedTrack
+from vswin_cli.storage.json_records import JsonValue
 from vswin_cli.timeline.record import GapRecord, Timeline
 from vswin_cli.timeline.scores import ScoreTrack
 from vswin_cli.timeline.segments import Segment
 
 __all__ = ["PageContent", "PageOptions", "page_content", "relative_url"]
+
+_BY_THRESHOLDS = ("segments", "summary", "windows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,12 @@ class PageContent:
     gaps: tuple[GapRecord, ...]
     unseen: tuple[tuple[float, float], ...]
     """Parts outside the gaps that no clip covers; empty without scores."""
+    record: dict[str, JsonValue]
+    """The timeline without what depends on thresholds, for downloads."""
+    table_name: str
+    """The video as tables name it."""
+    label_names: tuple[str, ...] = ()
+    """Labels of the model by class; empty without scores."""
     track: PackedTrack | None = None
     thumbnails: tuple[Thumbnail, ...] = ()
 
@@ -113,8 +122,16 @@ def page_content(
         segments=segments,
         gaps=timeline.coverage.gaps,
         unseen=_unseen(track) if track is not None else (),
+        record=_record(timeline),
+        table_name=spreadsheet_text(escaped(timeline.video.uri)),
+        label_names=tuple(map(one_line, track.labels)) if track is not None else (),
         track=packed,
     )
+
+
+def _record(timeline: Timeline) -> dict[str, JsonValue]:
+    whole = replace(timeline, segments=(), windows=None).to_dict()
+    return {key: value for key, value in whole.items() if key not in _BY_THRESHOLDS}
 
 
 def relative_url(target: Path, folder: Path) -> str:

@@ -32,12 +32,16 @@ if TYPE_CHECKING:
 __all__ = ["PageStamp", "archive_page", "design_version", "read_stamp", "video_page"]
 
 _PAGE_SCRIPTS = (
+    "content.js",
     "palette.js",
     "segments.js",
     "track.js",
     "drawing.js",
     "evidence.js",
     "player.js",
+    "cards.js",
+    "correct.js",
+    "download.js",
     "view.js",
     "page.js",
 )
@@ -45,7 +49,7 @@ _STAMP = re.compile(
     r'<meta name="vswin-page" content="(?P<origin>[^"]*)" data-cover="(?P<cover>[^"]*)">'
 )
 _STAMP_BYTES = 1 << 16
-_INDEX_SCRIPTS = ("palette.js", "drawing.js", "virtual.js", "summary.js", "index.js")
+_INDEX_SCRIPTS = ("content.js", "palette.js", "drawing.js", "virtual.js", "summary.js", "index.js")
 _POLICY = (
     "default-src 'none'; script-src '{script}'; style-src '{style}'; img-src data:; "
     "media-src 'self' file: blob:; base-uri 'none'; form-action 'none'"

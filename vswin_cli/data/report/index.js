@@ -1,7 +1,5 @@
 // The page of several videos: filter and sort its table, and read it again while it is being made.
 
-const content = JSON.parse(document.getElementById("content").textContent);
-const byId = (id) => document.getElementById(id);
 const FIELDS = ["search", "label", "state", "score", "shortest", "longest", "order"];
 const MORE_IS_FIRST = ["seconds", "segments", "best", "time"];
 const TYPING_SECONDS = 8; // the page is not read again while somebody types

@@ -25,6 +25,7 @@ function select(index, { seek = true } = {}) {
   const one = state.segments[index];
   if (!one) return;
   state.selected = index;
+  showSelectedCard();
   reveal(one.start, one.end);
   draw();
   scrollToLane(byId("lanes").querySelector(".segment.selected"));
@@ -72,6 +73,11 @@ const KEYS = {
   "-": () => zoom(2),
   0: () => show(0, content.duration_seconds),
   "/": () => byId("filter").focus(),
+  r: () => mark("right"),
+  x: () => mark("wrong"),
+  "[": () => change({ start: micro(player.time()) }),
+  "]": () => change({ end: micro(player.time()) }),
+  n: () => addSegment(),
 };
 
 function onKey(event) {
@@ -79,6 +85,7 @@ function onKey(event) {
   const field = event.target.closest("input, select, textarea, video, summary, a");
   if (event.key === "Escape") document.activeElement.blur();
   const button = event.target.closest("button");
+  if (event.key === "Enter") return;
   if (field || !KEYS[event.key] || (button && event.key === " ")) return;
   event.preventDefault();
   KEYS[event.key](event);
@@ -172,16 +179,16 @@ function wireControls() {
   byId("over").addEventListener("click", onTimelineClick);
   byId("over").addEventListener("wheel", onWheel, { passive: false });
   byId("show-evidence").addEventListener("change", drawDetail);
-  byId("rows").addEventListener("click", (event) => {
-    const row = event.target.closest("tr");
-    if (row) select(Number(row.dataset.index));
-  });
+  wireCards();
+  wireReview();
+  wireDownloads();
   document.addEventListener("keydown", onKey);
   new ResizeObserver(() => soon(draw)).observe(byId("ruler"));
 }
 
 async function start() {
   player = createPlayer(content, drawPlayhead);
+  restoreCorrections();
   wireControls();
   showOptions();
   draw();

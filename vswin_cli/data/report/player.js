@@ -9,6 +9,7 @@ function createPlayer(content, onTime) {
   const video = document.getElementById("video");
   const note = document.getElementById("video-note");
   const picker = document.getElementById("video-file");
+  const still = document.getElementById("still");
   let usable = false;
   let now = 0;
 
@@ -23,11 +24,30 @@ function createPlayer(content, onTime) {
     if (usable) video.currentTime = Math.min(played, video.duration || played);
   }
 
+  /** Show the player, or a still with a note; before a video is loaded, neither note nor still. */
   function setUsable(state) {
     usable = state;
     video.hidden = !state;
     document.body.classList.toggle("has-video", state);
     note.hidden = state;
+    drawStill(now);
+  }
+
+  /** Show the frame nearest to a time where the video itself cannot be played. */
+  function drawStill(seconds) {
+    const image = note.hidden ? null : imageNear(seconds, Infinity);
+    still.hidden = !image;
+    if (image && still.src !== image.url) still.src = image.url;
+  }
+
+  function beginLoading() {
+    const { width, height, rotation } = content.record.video;
+    const isTurned = rotation % 180 !== 0;
+    if (width && height) video.style.aspectRatio = isTurned ? `${height} / ${width}` : `${width} / ${height}`;
+    const first = imageNear(0, Infinity);
+    if (first) video.poster = first.url;
+    video.hidden = false;
+    video.src = content.video_url;
   }
 
   video.addEventListener("loadedmetadata", () => {
@@ -47,11 +67,12 @@ function createPlayer(content, onTime) {
   picker.addEventListener("change", () => {
     if (picker.files.length) video.src = URL.createObjectURL(picker.files[0]);
   });
-  setUsable(false);
-  if (content.video_url) video.src = content.video_url;
+  if (content.video_url) beginLoading();
+  else setUsable(false);
 
   return {
     seek,
+    drawStill,
     time: () => now,
     toggle() {
       if (!usable) return;

@@ -1,7 +1,5 @@
 // The page of one video: its state and the drawing of everything that depends on it.
 
-const content = JSON.parse(document.getElementById("content").textContent);
-const byId = (id) => document.getElementById(id);
 const LANE_HEIGHT = 34;
 const OVERVIEW_HEIGHT = 22;
 const OVERVIEW_ROWS = 9; // labels beyond share the last
@@ -27,6 +25,8 @@ const state = {
   order: "length",
   allLabels: false,
   onlyInView: false,
+  grouping: "time",
+  corrected: null, // the segments, once one was corrected by hand
 };
 let track = null;
 let player = null;
@@ -58,7 +58,9 @@ function setOption(name, value) {
 /** Segment again: the saved segments with the saved options, else those that the page computes. */
 function segmentAgain() {
   const at = state.segments[state.selected];
-  if (isAsSaved() || !track) {
+  if (state.corrected) {
+    state.segments = state.corrected;
+  } else if (isAsSaved() || !track) {
     state.segments = content.segments;
   } else {
     setGate(track, state.options, content.options);
@@ -141,6 +143,7 @@ function laneTrack(lane, width) {
     drawing.append(curve(heights, LANE_HEIGHT), ...thresholdLines(limits, width, LANE_HEIGHT));
   }
   const box = element("div", { class: "track" }, drawing);
+  box.style.setProperty("--label", labelColour(lane.label));
   for (const { one, index } of lane.items) {
     if (inView({ one })) box.append(segmentButton(one, index, width));
   }
@@ -160,6 +163,7 @@ function segmentButton(one, index, width) {
   const scale = scaleFor(width);
   if (scale(one.end) - scale(one.start) > 36) button.append(element("span", {}, one.score.toFixed(2)));
   button.classList.toggle("selected", index === state.selected);
+  button.classList.toggle("wrong", one.review === "wrong");
   place(button, one.start, one.end);
   return button;
 }
@@ -171,7 +175,7 @@ function drawLanes() {
       const count = lane.items.length;
       const sum = count ? `${length(lane.seconds)} in ${count}` : "below the thresholds";
       const name = element("div", { class: "name", title: lane.label });
-      name.append(element("b", {}, lane.label), element("small", {}, sum));
+      name.append(element("b", {}, labelDot(lane.label), lane.label), element("small", {}, sum));
       return element("div", { class: "lane" }, name, laneTrack(lane, width));
     }),
   );
@@ -246,64 +250,11 @@ function drawOverview() {
     if (!order.includes(one.label)) continue;
     const [x, row] = [all(one.start), Math.min(order.indexOf(one.label), OVERVIEW_ROWS - 1)];
     const size = { width: Math.max(1, all(one.end) - x), height: Math.max(1, height - 0.5) };
-    drawing.append(svg("rect", { class: "mark", x, y: 2 + row * height, ...size }));
+    drawing.append(svg("rect", { x, y: 2 + row * height, fill: labelColour(one.label), ...size }));
   }
   const left = all(state.from);
   drawing.append(svg("rect", { class: "view", x: left + 0.5, y: 0.5, width: Math.max(3, all(state.to) - left - 1), height: full - 1 }));
   byId("overview").replaceChildren(drawing);
-}
-
-function drawTable() {
-  byId("image-head").hidden = !content.thumbnails.length;
-  byId("rows").replaceChildren(
-    ...state.segments.flatMap((one, index) => {
-      if (!shown(one.label)) return [];
-      const cells = [clock(one.start), clock(one.end), length(one.end - one.start), one.label, one.score.toFixed(2)];
-      const row = element("tr", { "data-index": index }, ...cells.map((text) => element("td", {}, text)));
-      row.cells[2].className = "stretch";
-      if (content.thumbnails.length) row.append(element("td", {}, peakImage(one)));
-      row.classList.toggle("selected", index === state.selected);
-      return [row];
-    }),
-  );
-  const changed = isAsSaved() ? "as saved" : "found here, with other thresholds";
-  const count = `${state.segments.length} ${state.segments.length === 1 ? "segment" : "segments"}`;
-  byId("count").textContent = `${count}, ${changed}${undecidedText()}`;
-  const isShort = content.track?.num_left_out > 0 && state.options.onset < content.track.lowest_onset;
-  byId("low-note").classList.toggle("bad", isShort && !isAsSaved());
-}
-
-/** Make the thumbnail at the peak of a segment, if there is one. */
-function peakImage(one) {
-  const image = imageNear(one.peak, 0.5);
-  if (!image) return "";
-  const title = `at ${clock(image.seconds)}`;
-  return element("img", { src: image.url, alt: "", title, loading: "lazy" });
-}
-
-/** Find the thumbnail nearest to a time, at most `reach` seconds away. */
-function imageNear(seconds, reach) {
-  let best = null;
-  for (const one of content.thumbnails) {
-    if (!best || Math.abs(one.seconds - seconds) < Math.abs(best.seconds - seconds)) best = one;
-  }
-  return best && Math.abs(best.seconds - seconds) <= reach ? best : null;
-}
-
-function drawDetail() {
-  const one = state.segments[state.selected];
-  byId("detail").hidden = !one;
-  if (!one) return;
-  const image = imageNear(one.peak, 0.5);
-  byId("detail-image").hidden = !image;
-  if (image) byId("detail-image").src = image.url;
-  drawEvidence(one, Boolean(image));
-  byId("detail-label").textContent = one.label;
-  byId("detail-time").textContent = `${clock(one.start)} – ${clock(one.end)} (${length(one.end - one.start)})`;
-  byId("detail-score").textContent = `mean ${one.score.toFixed(2)}, best ${one.score_max.toFixed(2)} at ${clock(one.peak)}`;
-  const alternatives = one.alternatives || runnersUp(track, one, content.options.alternatives);
-  const others = alternatives.map((other) => `${other.label} ${other.score.toFixed(2)}`).join(", ");
-  byId("detail-others").textContent = others ? `or: ${others}` : "";
 }
 
 function draw() {
@@ -312,9 +263,11 @@ function draw() {
   drawUndecided();
   drawRuler();
   drawLanes();
-  drawTable();
+  drawCards();
+  drawCount();
   drawDetail();
   drawCommand();
+  drawCorrected();
   drawPlayhead();
 }
 
@@ -324,6 +277,8 @@ function drawPlayhead() {
   head.hidden = now < state.from || now > state.to;
   byId("over").style.setProperty("--at", String((now - state.from) / (state.to - state.from)));
   byId("now").textContent = clock(now);
+  byId("add").textContent = `Add a segment at ${clock(now)}`;
+  player?.drawStill(now);
   for (const button of byId("lanes").querySelectorAll(".segment")) {
     const one = state.segments[button.dataset.index];
     button.classList.toggle("playing", one.start <= now && now < one.end);
@@ -333,7 +288,7 @@ function drawPlayhead() {
 /** Show the command that gives the same segments; other options come from the score file. */
 function drawCommand() {
   const names = NUMBERS.filter((name) => name in state.given);
-  byId("command").hidden = !names.length;
+  byId("command").hidden = !names.length || Boolean(state.corrected);
   const words = names.map((name) => `--${name.replaceAll("_", "-")} ${state.given[name]}`);
   byId("command-text").textContent = `vswin segment SCORES ${words.join(" ")}`;
 }
