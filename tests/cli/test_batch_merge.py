@@ -106,6 +106,15 @@ def test_videos_in_two_tables_are_named_and_the_better_result_counts(shards, tmp
     assert sum(int(row["segments"] or 0) for row in rows) == len(read(out))
 
 
+def test_a_shard_does_not_wonder_about_the_files_of_the_others(tiny_model, tmp_path, capfd):
+    for name in ("a.mp4", "b.mp4"):
+        make_video(tmp_path / name, VideoRecipe(num_frames=20))
+    command = ["batch", str(tmp_path), "-o", str(tmp_path / "r.csv"), "--weights", str(tiny_model)]
+    for shard in ("1/2", "2/2"):
+        assert run([*command, "--shard", shard]) == 0
+        assert "none of the inputs" not in capfd.readouterr().err
+
+
 def test_missing_shards_are_named(shards, tmp_path, capfd):
     assert run(["batch", "--merge", str(shards[1]), "-o", str(tmp_path / "all.csv")]) == 0
     assert "2 shards of 3 missing: 1, 3" in capfd.readouterr().err

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["ProcessExecutor"]
 
 _HEARTBEAT_INTERVAL_SECONDS = 0.5
-_SHUTDOWN_SECONDS = 5.0
+_SHUTDOWN_SECONDS = 1.0  # for an idle worker; a second Ctrl-C must not wait longer
 _STDOUT, _STDERR = 1, 2
 
 _PipeMessage: TypeAlias = "tuple[str | None, Message]"

@@ -136,8 +136,12 @@ class EarlierResults:
                     return outcome
         return None
 
-    def finish(self) -> None:
-        """Record the folder of the journal, and note which results were found elsewhere."""
+    def finish(self, *, is_part: bool = False) -> None:
+        """Record the folder of the journal, and note which results were found elsewhere.
+
+        Args:
+            is_part: whether the inputs are a shard, so that results of other files are expected.
+        """
         for folder, count in self._num_by_other.items():
             self._on_note(f"{counted(count, 'result')} of an earlier batch taken from {folder}")
         if self._num_moved:
@@ -147,7 +151,7 @@ class EarlierResults:
                 f"{counted(self._num_other_time, 'file')} changed size or time in a move and "
                 "will be done again; `mv`, `cp -p` and `rsync -t` keep times"
             )
-        if not self._num_found and (other := next(self._journal.entries(), None)):
+        if not (is_part or self._num_found) and (other := next(self._journal.entries(), None)):
             outcome = self._journal.outcome(other)
             example = f", such as {outcome.uri}" if outcome is not None else ""
             self._on_note(

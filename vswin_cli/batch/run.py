@@ -224,7 +224,7 @@ class _Batch:
         for outcome in self._outcomes.values():
             self._on_outcome(outcome)
         if policy.resume:
-            earlier.finish()
+            earlier.finish(is_part=self._target.shard is not None)
         if policy.largest_first:
             jobs.sort(key=lambda job: -job.size_bytes)
         return jobs
