@@ -49,6 +49,8 @@ with load_scores(folder / "scores.npz") as track:
     print(track.scores.shape, "time steps and labels,", track.step_seconds, "seconds per step")
     frame = track.to_pandas()
 print(frame.loc[2.0:3.0, ["static", "pan-right"]].round(2))
+frame[["static", "pan-right", "cut"]].plot(xlabel="seconds", ylabel="score")
+pyplot.savefig(folder / "scores.pdf")
 
 # %% Other thresholds, without the video and the model
 calm = segment_scores(

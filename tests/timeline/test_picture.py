@@ -52,6 +52,15 @@ def test_bars_lie_where_their_times_are_and_a_cut_is_seen():
     assert float(cut.get("x")) == pytest.approx(float(whole.get("x")) + width / 2, abs=0.1)
 
 
+def test_thousands_of_moments_become_a_few_hundred_bars():
+    moments = [segment(i * 0.001, i * 0.001 + 0.0005, "cut") for i in range(10_000)]
+    found = bars(drawn(short(*moments)))
+    assert 50 < len(found) < 800
+    counts = [int(re.search(r"(\d+) segments", bar[0].text)[1]) for bar in found[:-1]]
+    assert sum(counts) >= 9_900
+    assert len(bars(drawn(short(*moments[::1000])))) == 10
+
+
 def test_what_could_not_be_decoded_is_grey():
     coverage = replace(timeline().coverage, gaps=(GapRecord(2.0, 4.0),))
     (gap,) = bars(drawn(short(coverage=coverage)))

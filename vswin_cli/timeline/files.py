@@ -24,7 +24,10 @@ __all__ = [
     "schema_text",
 ]
 
-_HINT = "give a file written by `vswin tag VIDEO -f json -o FILE`"
+_HINT = (
+    "give a file written by `vswin tag VIDEO -f json -o FILE`; "
+    "`vswin export results.csv -o all.jsonl` makes one of a finished batch"
+)
 
 
 def load_timelines(

@@ -34,6 +34,7 @@ _MOST_LETTERS = 40
 _TITLE_HEIGHT, _LANE_HEIGHT, _BAR_HEIGHT, _AXIS_HEIGHT = 26, 22, 16, 30
 _SUM_WIDTH = 70
 _NARROWEST = 2.0  # of a bar, so that a cut is seen
+_NEAREST, _WIDEST_JOINED = 0.5, 8.0  # of bars that are drawn as one
 _MOST_TICKS = 8
 _TICK_SECONDS = (
     0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400,
@@ -56,10 +57,12 @@ class Lane:
 
 def lanes_of(timeline: Timeline) -> list[Lane]:
     """Group segments by label, the longest in all first, as `Timeline.summary` orders them."""
+    by_label: dict[tuple[str, int | None], list[Segment]] = {}
+    for one in timeline.segments:
+        by_label.setdefault((one.label, one.class_id), []).append(one)
     lanes = []
     for row in timeline.summary:
-        key = (row.label, row.class_id)
-        own = tuple(one for one in timeline.segments if (one.label, one.class_id) == key)
+        own = tuple(by_label[row.label, row.class_id])
         name = one_line(row.label) or "?"
         short = name if len(name) <= _MOST_LETTERS else f"{name[: _MOST_LETTERS - 1]}…"
         lanes.append(Lane(short, label_colour(row.label), row.seconds, own))
@@ -145,14 +148,33 @@ def _block(timeline: Timeline, lanes: Sequence[Lane], left: float) -> tuple[list
 def _lane(lane: Lane, top: float, left: float, scale: float) -> list[str]:
     """Draw the name, the segments and the sum of a label."""
     parts = [_text(left - 8, top + 15, lane.label, 'text-anchor="end"')]
-    for one in lane.segments:
-        x, width = left + one.start_seconds * scale, one.duration_seconds * scale
-        box = (x, top + (_LANE_HEIGHT - _BAR_HEIGHT) / 2, max(_NARROWEST, width), _BAR_HEIGHT)
-        span = f"{clock_text(one.start_seconds, 1)} to {clock_text(one.end_seconds, 1)}"
-        parts.append(_bar(box, lane.colour, f"{lane.label}, {span}, score {one.score:.2f}"))
+    for group in _drawn_together(lane.segments, scale):
+        start, end = group[0].start_seconds, group[-1].end_seconds
+        width = max(_NARROWEST, (end - start) * scale)
+        box = (left + start * scale, top + (_LANE_HEIGHT - _BAR_HEIGHT) / 2, width, _BAR_HEIGHT)
+        span = f"{lane.label}, {clock_text(start, 1)} to {clock_text(end, 1)}"
+        about = f"score {group[0].score:.2f}" if len(group) == 1 else f"{len(group)} segments"
+        parts.append(_bar(box, lane.colour, f"{span}, {about}"))
     total = f"{lane.seconds:.1f} s"
     parts.append(_text(_WIDTH - _MARGIN, top + 15, total, f'text-anchor="end" fill="{_QUIET}"'))
     return parts
+
+
+def _drawn_together(segments: Sequence[Segment], scale: float) -> list[list[Segment]]:
+    """Join neighbours that are too narrow and too near each other to be told apart."""
+    groups: list[list[Segment]] = []
+    for one in segments:
+        before = groups[-1] if groups else None
+        if (
+            before is not None
+            and one.duration_seconds * scale < _NARROWEST
+            and (one.start_seconds - before[-1].end_seconds) * scale < _NEAREST
+            and (before[-1].end_seconds - before[0].start_seconds) * scale < _WIDEST_JOINED
+        ):
+            before.append(one)
+        else:
+            groups.append([one])
+    return groups
 
 
 def _bar(box: tuple[float, float, float, float], colour: str, title: str) -> str:
