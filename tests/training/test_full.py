@@ -1,4 +1,7 @@
+from dataclasses import replace
+
 import pytest
+import torch
 
 from tests.support.moving_squares import SIZES, square_examples, write_small_model
 from vswin_cli import FullOptions, load_model, train_full
@@ -38,3 +41,13 @@ def test_a_small_network_learns_from_random_weights_what_grows_and_what_shrinks(
     assert measures.accuracy.total == 16
     assert measures.chance == 0.5
     assert measures.accuracy.share >= 0.8
+
+
+def test_training_in_bfloat16_keeps_float32_weights_and_the_loss_falls(found, small):
+    few = ExampleSet(found.examples[:12])
+    trained = train_full(few, small, replace(OPTIONS, precision="bfloat16", clips_per_step=4))
+    options = {option.name: option.value for option in trained.record.options}
+    losses = [float(loss) for loss in options["epoch_losses"].split()]
+    assert options["precision"] == "bfloat16"
+    assert {value.dtype for value in trained.state.values()} == {torch.float32}
+    assert losses[-1] < 0.7 * losses[0]
