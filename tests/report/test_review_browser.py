@@ -88,8 +88,7 @@ def set_value(page, name: str, value: float) -> None:
 
 def rows(timeline: Timeline) -> list[tuple[object, ...]]:
     return [
-        (one.start_seconds, one.end_seconds, one.label, one.class_id)
-        for one in timeline.segments
+        (one.start_seconds, one.end_seconds, one.label, one.class_id) for one in timeline.segments
     ]
 
 

@@ -1,7 +1,7 @@
 """Compute the features of examples, and keep them for the next run.
 
 Features are cached by the content of the video, the part of it, the weights, the precision and the
-version: an example that was moved or relabelled is not computed again.
+version: an example that was moved or relabelled is not computed again. The cache is bounded.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from vswin_cli.config import SamplingOptions
 from vswin_cli.errors import OptionError, OutputError, SourceError, VswinError
 from vswin_cli.inference.pipeline import analyze_features
 from vswin_cli.inference.scorer import Scorer
+from vswin_cli.storage.bounded_folder import mark_used, remove_unused
 from vswin_cli.storage.files import file_sha256, is_file, writing
 from vswin_cli.storage.user_config import cache_folder
 from vswin_cli.timeline.feature_files import load_features, save_features
@@ -32,6 +33,7 @@ __all__ = ["ExampleFeatures", "compute_features"]
 
 _MOST_ROWS = 4000  # of all examples, so that the fit stays fast
 _MOST_ROWS_EACH = 8
+_MOST_CACHE_BYTES = 2_000_000_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,6 +79,7 @@ def compute_features(
                 found = np.zeros((0, 0), np.float32)
             rows.append(_means(found, most))
             digests.append(reader.digest_of(example) if len(found) else None)
+    remove_unused(reader.folder, _MOST_CACHE_BYTES)
     if len(problems) == len(examples):
         raise _none_readable(problems)
     example_of = np.repeat(np.arange(len(rows)), [len(each) for each in rows])
@@ -107,7 +110,7 @@ class _Reader:
     def __init__(self, engine: Scorer) -> None:
         self._engine = engine
         self._digests: dict[str, str | None] = {}
-        self._folder = cache_folder() / "features"
+        self.folder = cache_folder() / "features"
 
     def digest_of(self, example: Example) -> str | None:
         """Hash the example's file; `None` for an address."""
@@ -126,6 +129,7 @@ class _Reader:
         kept = None if digest is None else self._kept_at(digest, example)
         if kept is not None and is_file(kept):
             with suppress(SourceError):  # a damaged file is computed again
+                mark_used(kept)
                 return np.asarray(load_features(kept).features, np.float32)
         sampling = SamplingOptions(
             start_seconds=example.start_seconds or None, end_seconds=example.end_seconds
@@ -154,4 +158,4 @@ class _Reader:
             self._engine.crops,
             __version__,
         ]
-        return self._folder / f"{sha256(json.dumps(key).encode()).hexdigest()[:32]}.npz"
+        return self.folder / f"{sha256(json.dumps(key).encode()).hexdigest()[:32]}.npz"
