@@ -37,10 +37,12 @@ def test_segment_takes_a_start_timecode(tmp_path, capsys):
     assert '"start_timecode": "02:00:00:00"' in out.read_text()
 
 
-@pytest.mark.parametrize(("form", "is_unused"), [("csv", True), ("srt", True), ("edl", False)])
+@pytest.mark.parametrize(
+    ("form", "is_unused"), [("csv", True), ("srt", True), ("edl", False), ("resolve", False)]
+)
 def test_a_format_without_timecode_is_noted(saved, capsys, form, is_unused):
     command = ["export", str(saved), "-f", form, "--timecode-start", "01:00:00:00"]
-    note = "--timecode-start applies to edl, fcpxml and otio\n"
+    note = "--timecode-start applies to edl, resolve, premiere, fcpxml and otio\n"
     assert run(command) == 0
     assert (note in capsys.readouterr().err) == is_unused
     assert run([*command, "-q"]) == 0

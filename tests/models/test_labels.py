@@ -145,7 +145,9 @@ def test_a_list_of_gigabytes_is_not_read(tmp_path):
 
 
 def test_labels_are_given_as_a_list():
-    assert LabelMap.of(["walk", "run"]).names == ("walk", "run")
+    labels = LabelMap.of(["walk", "run"])
+    assert labels.names == tuple(labels) == ("walk", "run")
+    assert labels[1] == "run"
     for wrong in ("walk", 3, ["walk", 3], [], ["a", "a"]):
         with pytest.raises(LabelsError):
             LabelMap.of(wrong)

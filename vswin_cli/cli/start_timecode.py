@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TimecodeStartOption", "note_unused_start", "parse_start", "with_start"]
 
-_COUNTING = ("edl", "edl-df", "fcpxml", "otio")
+_COUNTING = ("edl", "edl-df", "resolve", "premiere", "fcpxml", "otio")
 _KEEPING = ("json", "jsonl")  # for `vswin export`
 
 TimecodeStartOption = Annotated[
@@ -24,7 +24,8 @@ TimecodeStartOption = Annotated[
     typer.Option(
         "--timecode-start",
         metavar="HH:MM:SS:FF",
-        help="Timecode of the first frame, for edl, otio and fcpxml; ';' before FF: drop-frame.",
+        help="Timecode of the first frame, for edl, resolve, premiere, otio and fcpxml; ';' before "
+        "FF: drop-frame.",
         show_default="as stored in the video",
         rich_help_panel="Output",
     ),
@@ -55,7 +56,7 @@ def note_unused_start(start: str | None, output: Output, *, quiet: bool) -> None
     if start is None or quiet:
         return
     if not {output.format, output.printed} & {*_COUNTING, *_KEEPING}:
-        console.note("--timecode-start applies to edl, fcpxml and otio")
+        console.note("--timecode-start applies to edl, resolve, premiere, fcpxml and otio")
 
 
 def with_start(timeline: Timeline, start: str | None) -> Timeline:

@@ -66,11 +66,12 @@ def analyze_video(
         sampling: which clips to take.
         segments: how scores become segments; values that are not given are those recommended for
             the weights.
-        on_progress: called as the analysis proceeds; with 0 seconds during a download.
+        on_progress: called with the seconds of video done and the total, `None` if that is not
+            known; with 0 seconds during a download.
         save_scores: file (`.npz`) for the scores, which `load_scores` and `segment_scores` read.
         save_features: file (`.npz`) for the features from which they were computed, see
             `load_features`.
-        top_classes: fill `windows` with this many classes of each clip.
+        top_classes: fill `Timeline.windows` with this many classes of each clip.
         evidence: fill the segments' `evidence`: where in the frame their logits come from.
         decoders: how many may run in parallel; by default the engine's `spare_decoders`.
         decoder_threads: of a decoder that works on the whole video, at most; by default one more
@@ -168,7 +169,8 @@ def analyze_features(
         source: the video, its path or its address.
         engine: the model, ready to run.
         sampling: which clips to take.
-        on_progress: called as the video is worked through; with 0 seconds while it arrives.
+        on_progress: called with the seconds of video done and the total, `None` if that is not
+            known; with 0 seconds during a download.
         decoders: how many may work on the video at once; by default as many as the engine leaves
             cores to.
         decoder_pool: where decoder processes come from; by default one is started for this video.
