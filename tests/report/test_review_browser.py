@@ -36,7 +36,7 @@ def tagged(tmp_path_factory):
 def address(tagged) -> str:
     page = tagged.scores.parent / "page.html"
     write_report([tagged.source()], page)
-    return page.as_uri()
+    return str(page.as_uri())
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def saved(page, kind: str, folder: Path) -> Path:
     """Click on a download and keep its file."""
     with page.expect_download() as found:
         page.click(f"#save-{kind}")
-    path = folder / found.value.suggested_filename
+    path = folder / str(found.value.suggested_filename)
     found.value.save_as(path)
     return path
 
@@ -155,7 +155,7 @@ def test_corrections_are_read_by_the_commands(page, tagged, tmp_path, capsys):
     assert changed.label == "bowling"
     assert changed.class_id == 3
     assert changed.end_seconds == pytest.approx(third.end_seconds + 0.5)
-    assert json.loads(path.read_text())["segments"][0]["review"] == "right"
+    assert [one.review for one in timeline.segments[:2]] == ["right", "corrected"]
     assert run(["export", str(path), "-f", "srt", "-o", str(tmp_path / "x.srt"), "-q"]) == 0
     truth = tmp_path / "truth.json"
     truth.write_text(json.dumps(timeline.to_dict()))

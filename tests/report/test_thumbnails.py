@@ -1,7 +1,12 @@
 import pytest
 
 from tests.support.videos import VideoRecipe, make_video
-from vswin_cli.report.thumbnails import ThumbnailRequest, plan_requests, take_thumbnails
+from vswin_cli.report.thumbnails import (
+    ThumbnailRequest,
+    plan_requests,
+    still_pixels,
+    take_thumbnails,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -39,6 +44,14 @@ def test_thumbnails_end_at_the_time_limit(tagged):
     assert (
         take_thumbnails(tagged.video, plan_requests(30.0, ()), 10**6, time_limit_seconds=-9.9) == []
     )
+
+
+def test_stills_of_what_browsers_cannot_play_are_larger(tmp_path):
+    recipe = VideoRecipe(num_frames=24, width=640, height=360)
+    for name, width in (("video.mp4", 160), ("video.mkv", 288)):
+        video = make_video(tmp_path / name, recipe)
+        (found,) = take_thumbnails(video, plan_requests(0.9, (), still_pixels(video)), 100_000)
+        assert abs(found.width - width) <= 2
 
 
 def test_a_file_that_is_no_video_gives_no_thumbnails(tmp_path):

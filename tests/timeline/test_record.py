@@ -34,12 +34,14 @@ def full():
     area, box = FrameArea(0.25, 0.0, 0.5, 1.0), FrameArea(0.5, 0.0, 0.25, 0.5)
     evidence = Evidence(1.5, 1.633333, 5, area, ((0.5, 7.25), (-1.0, 0.0)), box)
     first, *others = timeline().segments
-    return timeline(windows=(window,), segments=(replace(first, evidence=evidence), *others))
+    first = replace(first, evidence=evidence, review="corrected")
+    return timeline(windows=(window,), segments=(first, *others))
 
 
-def test_evidence_that_was_not_asked_for_is_left_out():
+def test_evidence_and_reviews_that_are_not_there_are_left_out():
     found = full().to_json()["segments"]
     assert ["evidence" in one for one in found] == [True, False, False]
+    assert ["review" in one for one in found] == [True, False, False]
 
 
 def test_evidence_with_rows_of_different_lengths_is_rejected():

@@ -23,11 +23,16 @@ __all__ = [
     "ThumbnailRequest",
     "cover_request",
     "plan_requests",
+    "still_pixels",
     "take_images",
     "take_thumbnails",
 ]
 
+SMALL_PIXELS = 160 * 90
+LARGE_PIXELS = 288 * 162
+"""For a video that browsers cannot play, of which the page shows stills."""
 TIME_LIMIT_SECONDS = 120.0
+_PLAYED = (".mp4", ".m4v", ".mov", ".webm", ".ogv")  # by the usual browsers
 _AXIS_COUNT = 48
 _AXIS_SHORTEST_STEP_SECONDS = 0.5
 _COVER_PIXELS = 112 * 63
@@ -46,7 +51,7 @@ class ThumbnailRequest:
     """Time of the frame to show."""
     earliest_seconds: float
     """Earliest time of a frame to show instead, if it takes less decoding."""
-    area_pixels: int = 160 * 90
+    area_pixels: int = SMALL_PIXELS
     """About how large the image is."""
 
 
@@ -66,21 +71,33 @@ class Thumbnail:
         return f"Thumbnail({self.seconds:.3f} s, {size})"
 
 
-def plan_requests(duration_seconds: float, segments: Sequence[Segment]) -> list[ThumbnailRequest]:
+def plan_requests(
+    duration_seconds: float, segments: Sequence[Segment], area_pixels: int = SMALL_PIXELS
+) -> list[ThumbnailRequest]:
     """List the thumbnails to request, the most important first.
 
     Along the axis any frame of each part of the video is accepted, usually a key frame; a peak is
     shown exactly.
+
+    Args:
+        duration_seconds: of the video.
+        segments: whose peaks are shown.
+        area_pixels: about how large the images are.
     """
     count = min(_AXIS_COUNT, max(1, int(duration_seconds / _AXIS_SHORTEST_STEP_SECONDS)))
     step = duration_seconds / count
-    requests = [ThumbnailRequest((i + 0.5) * step, i * step) for i in range(count)]
+    requests = [ThumbnailRequest((i + 0.5) * step, i * step, area_pixels) for i in range(count)]
     by_weight = sorted(segments, key=lambda segment: -segment.duration_seconds * segment.score)
     peaks = list(dict.fromkeys(segment.peak_seconds for segment in by_weight))[:_PEAK_COUNT]
     for first in range(0, len(peaks), _PEAK_GROUP):
         group = sorted(peaks[first : first + _PEAK_GROUP])
-        requests += [ThumbnailRequest(seconds, seconds) for seconds in group]
+        requests += [ThumbnailRequest(seconds, seconds, area_pixels) for seconds in group]
     return requests
+
+
+def still_pixels(video: Path) -> int:
+    """Return how large images of a video should be: larger where browsers cannot play it."""
+    return SMALL_PIXELS if video.suffix.lower() in _PLAYED else LARGE_PIXELS
 
 
 def cover_request(duration_seconds: float, segments: Sequence[Segment]) -> ThumbnailRequest:

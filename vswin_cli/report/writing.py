@@ -23,7 +23,7 @@ from vswin_cli.report.pages import (
     read_stamp,
     video_page,
 )
-from vswin_cli.report.thumbnails import cover_request, plan_requests, take_images
+from vswin_cli.report.thumbnails import cover_request, plan_requests, still_pixels, take_images
 from vswin_cli.report.tracks import pack_track
 from vswin_cli.storage.files import replacing_text, writing
 from vswin_cli.storage.json_records import fingerprint
@@ -247,9 +247,10 @@ def _with_images(
     """Take the thumbnails of a page, and the image that stands for the video in a table."""
     assert source.video is not None
     length, segments = content.duration_seconds, content.segments
+    area = still_pixels(source.video)
     images = take_images(
         source.video,
-        [cover_request(length, segments), *plan_requests(length, segments)],
+        [cover_request(length, segments), *plan_requests(length, segments, area)],
         max_bytes,
         input_frame_rate=_counted_rate(source.timeline),
     )

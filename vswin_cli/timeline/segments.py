@@ -14,6 +14,7 @@ import reprlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +55,9 @@ _LABEL_BATCH = 8  # columns in memory at once
 _MIN_ALTERNATIVE = 0.005  # alternatives below this score are noise
 
 
+Review = Literal["right", "corrected", "added"]
+
+
 @dataclass(frozen=True, slots=True)
 class Alternative:
     """A label with a high score that was not chosen."""
@@ -90,6 +94,8 @@ class Segment:
     """Other labels by mean score, best first."""
     evidence: Evidence | None = field(default=None, metadata=named(is_optional=True))
     """Where in the frame the label's logit comes from at the peak, if that was asked for."""
+    review: Review | None = field(default=None, metadata=named(is_optional=True))
+    """What was done to it on a report page by somebody who checked it."""
 
     def __repr__(self) -> str:
         span = f"[{self.start_seconds:.3f}, {self.end_seconds:.3f}) s"
