@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import fields, is_dataclass
 
 import pytest
 
@@ -48,6 +49,18 @@ def test_help_tells_what_the_fields_of_a_record_mean(name, text):
     assert text in shown
     assert shown.count("Fields:") == 1
     assert shown == vswin_cli.__getattr__(name).__doc__
+
+
+def test_every_field_of_a_public_record_is_documented():
+    for name in vswin_cli.__all__:
+        record = getattr(vswin_cli, name)
+        if isinstance(record, type) and is_dataclass(record):
+            missing = [
+                field.name
+                for field in fields(record)
+                if f"\n    {field.name}: " not in record.__doc__
+            ]
+            assert not missing, name
 
 
 def test_help_keeps_the_sections_of_a_record_in_their_order():

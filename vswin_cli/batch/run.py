@@ -75,11 +75,15 @@ class BatchReport:
     """Result of a batch."""
 
     inputs: tuple[BatchInput, ...]
+    """All of them, in their order."""
     outcomes: dict[str, Outcome]
     """By entry; inputs that were not reached have none."""
     num_resumed: int
+    """Done or failed in earlier runs."""
     video_seconds: float
+    """Length of the videos that this run analysed."""
     elapsed_seconds: float
+    """How long it took."""
     stop_signal: int | None = None
     """The signal that ended the batch early, if one did."""
 

@@ -52,6 +52,7 @@ class FeatureFile:
     """The features of one video, mapped from a file."""
 
     path: Path
+    """The file."""
     features: NDArray[np.float16]
     """(n, C), one row per time step that a clip covers."""
     start_seconds: NDArray[np.float64]
@@ -65,6 +66,7 @@ class FeatureFile:
     clip_end_seconds: NDArray[np.float64]
     """(M,) exclusive."""
     record: FeatureRecord
+    """Where they come from: `video`, `model`, `sampling`, `coverage`."""
 
     def __repr__(self) -> str:
         return (

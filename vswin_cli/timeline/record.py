@@ -140,16 +140,23 @@ class Timeline:
     """All results of one video; a video in which nothing was found has no segments."""
 
     video: VideoRecord
+    """The file: `uri`, `duration_seconds`, `width`, `height`, `average_frame_rate`, ..."""
     model: ModelRecord
+    """The weights: `id`, `architecture`, `num_classes`, ..."""
     sampling: SamplingRecord
+    """Which clips were taken, as used: frames, rate, stride, crops."""
     postprocess: PostprocessRecord
+    """How scores became segments, as used: thresholds, lengths in seconds."""
     coverage: Coverage
+    """How much was decoded: `fraction` in 0..1, `gaps` with their reasons."""
     segments: tuple[Segment, ...] = ()
     """Sorted by start, then label."""
     warnings: tuple[Notice, ...] = ()
+    """What a reader should know, each with a stable `code` and a `message`."""
     status: Status = "ok"
     """`partial`: something could not be decoded; `failed`: nothing could."""
     tool: ToolRecord = field(default_factory=ToolRecord)
+    """Name and version of the program."""
     created: str = field(default_factory=lambda: _now())
     """Date and time in UTC, the only field that differs between two runs on the same file."""
     windows: tuple[WindowRecord, ...] | None = None

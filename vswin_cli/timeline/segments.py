@@ -74,8 +74,11 @@ class Segment:
     """A label that holds over `[start_seconds, end_seconds)` of the presentation timeline."""
 
     start_seconds: float = field(metadata=named("start", digits=6))
+    """In seconds from the first frame of the video."""
     end_seconds: float = field(metadata=named("end", digits=6))
+    """Likewise, exclusive."""
     label: str
+    """Name of the class, or of the group."""
     class_id: int | None
     """Row of the head; `None` for a group of labels."""
     score: float = field(metadata=named(digits=4))
