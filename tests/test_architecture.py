@@ -14,6 +14,7 @@ PACKAGE = Path(__file__).parent.parent / "vswin_cli"
 ORDER = [  # a package imports from itself and from rows above its own
     {"_version", "errors", "field_docs"},
     {"quantities"},
+    {"label_options"},
     {"config"},
     {"storage"},
     {"models"},

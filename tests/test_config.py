@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from vswin_cli.config import (
+    LabelDuration,
     LabelGroup,
     LabelOnset,
     SamplingOptions,
@@ -104,6 +105,7 @@ ADVISED = SegmentOptions(
     max_labels=0,
     boundaries=("cut",),
     onsets=(LabelOnset("cut", 0.2),),
+    min_durations=(LabelDuration("pan", 1.0),),
 )
 
 
@@ -118,7 +120,23 @@ def test_a_value_that_is_given_overrides_only_itself():
 def test_a_value_that_equals_the_default_counts_as_given():
     default = SegmentOptions().min_duration_seconds
     chosen = SegmentOptions(min_duration_seconds=default, boundaries=()).over(ADVISED)
-    assert chosen == replace(ADVISED, min_duration_seconds=default, boundaries=())
+    assert chosen == replace(ADVISED, min_duration_seconds=default, min_durations=(), boundaries=())
+
+
+def test_a_minimum_duration_holds_for_all_labels_unless_single_ones_are_given_with_it():
+    assert SegmentOptions(onset=0.4).over(ADVISED).min_duration_of("pan") == 1.0
+    assert ADVISED.min_duration_of("tilt") == 0.25
+    assert SegmentOptions(min_duration_seconds=0.5).over(ADVISED).min_duration_of("pan") == 0.5
+    both = SegmentOptions(min_duration_seconds=0.5, min_durations={"pan": 0}).over(ADVISED)
+    assert (both.min_duration_of("pan"), both.min_duration_of("tilt")) == (0, 0.5)
+
+
+@pytest.mark.parametrize(
+    "wrong", [["pan"], {"pan": -1}, {"pan": "long"}, {"pan": float("inf")}, 3, "pan"]
+)
+def test_minimum_durations_of_labels_are_lengths_of_time(wrong):
+    with pytest.raises(OptionError, match=r"minimum duration|min_duration"):
+        SegmentOptions(min_durations=wrong)
 
 
 @pytest.mark.parametrize(

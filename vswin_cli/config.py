@@ -7,18 +7,24 @@ takes the one record that concerns it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import inf
 from typing import Any, Literal, get_args
 
 from vswin_cli.errors import OptionError
+from vswin_cli.label_options import (
+    LabelDuration,
+    LabelGroup,
+    LabelOnset,
+    as_durations,
+    as_groups,
+    as_onsets,
+)
 from vswin_cli.quantities import (
     Stride,
-    as_several,
     as_stride,
     as_texts,
     check_numbers,
+    is_length,
     parse_frame_rate,
     parse_seconds,
 )
@@ -27,6 +33,7 @@ __all__ = [
     "MAX_FRAME_RATE",
     "Decoder",
     "EngineOptions",
+    "LabelDuration",
     "LabelGroup",
     "LabelOnset",
     "Precision",
@@ -44,14 +51,6 @@ MAX_FRAME_RATE = 1000
 """Frames per second that are sampled at most."""
 
 _DEVICE = re.compile(r"auto|(cpu|cuda|mps)(:\d+)?")
-_GROUPS_HINT = 'write groups={"racket sports": ["playing tennis", "playing squash*"]}'
-_ONSETS_HINT = 'write onsets={"cut": 0.3}'
-_GROUP_HINT = "write it as NAME=LABEL,LABEL or NAME=PATTERN"
-
-
-def _is_length(seconds: float) -> bool:
-    """Whether it is finite and not negative."""
-    return 0 <= seconds < inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,57 +161,6 @@ class EngineOptions:
             raise OptionError(f"batch size must be at least 1, got {self.batch_size}")
 
 
-@dataclass(frozen=True, slots=True)
-class LabelGroup:
-    """Several labels that are reported as one, under a name of the user's choice.
-
-    Raises:
-        OptionError: there is no name or no member.
-    """
-
-    name: str
-    """What the segments are called."""
-    members: tuple[str, ...]
-    """Labels or patterns such as `playing *`."""
-
-    def __post_init__(self) -> None:
-        if not self.name:
-            members = ", ".join(self.members) or "nothing"
-            raise OptionError(f"the label group of {members} has no name", hint=_GROUP_HINT)
-        if not self.members or not all(self.members):
-            raise OptionError(f"the label group `{self.name}` has no members", hint=_GROUP_HINT)
-
-    @classmethod
-    def parse(cls, text: str) -> LabelGroup:
-        """Read `racket sports=playing tennis,playing squash or racquetball`.
-
-        Labels that hold commas are written as patterns (`pull ups*`).
-
-        Raises:
-            OptionError: there is no name or no member.
-        """
-        name, _, members = text.partition("=")
-        return cls(name.strip(), tuple(part.strip() for part in members.split(",") if part.strip()))
-
-
-@dataclass(frozen=True, slots=True)
-class LabelOnset:
-    """A threshold of one label's own.
-
-    Raises:
-        OptionError: the threshold is no score.
-    """
-
-    label: str
-    onset: float
-    """Score at which its segments begin."""
-
-    def __post_init__(self) -> None:
-        check_numbers(self, "onset")
-        if not 0 <= self.onset <= 1:
-            raise OptionError(f"the onset of {self.label!r} must be in 0..1, got {self.onset:g}")
-
-
 class _RemembersGiven:
     """Base of a frozen record that tells the values that it was made with from its defaults."""
 
@@ -235,27 +183,6 @@ def _remake(cls: type[Any], values: dict[str, object]) -> object:
     return cls(**values)
 
 
-def _as_groups(values: object) -> tuple[LabelGroup, ...]:
-    """Take groups as records, texts or a mapping of names to members."""
-    if isinstance(values, Mapping):
-        return tuple(LabelGroup(name, as_texts("groups", one)) for name, one in values.items())
-    several = [values] if isinstance(values, (str, LabelGroup)) else as_several("groups", values)
-    groups = [LabelGroup.parse(one) if isinstance(one, str) else one for one in several]
-    if not all(isinstance(one, LabelGroup) for one in groups):
-        raise OptionError(f"groups takes LabelGroup, got {values!r}", hint=_GROUPS_HINT)
-    return tuple(groups)
-
-
-def _as_onsets(values: object) -> tuple[LabelOnset, ...]:
-    """Take onsets as records or as a mapping of labels to scores."""
-    if isinstance(values, Mapping):
-        return tuple(LabelOnset(label, onset) for label, onset in values.items())
-    several = [values] if isinstance(values, LabelOnset) else as_several("onsets", values)
-    if not all(isinstance(one, LabelOnset) for one in several):
-        raise OptionError(f"onsets takes LabelOnset, got {values!r}", hint=_ONSETS_HINT)
-    return tuple(several)
-
-
 _NUMBERS = (
     "onset", "offset", "min_duration_seconds", "merge_gap_seconds", "max_labels", "smooth_seconds",
     "min_margin", "max_entropy", "max_alternatives",
@@ -268,8 +195,8 @@ class SegmentOptions(_RemembersGiven):
 
     A value that is given overrides only itself, as on the command line: for all others the model's
     advice counts, and the defaults below where it has none (see `over`). `dataclasses.replace`
-    gives all values. Labels may be given as a list, or one alone as a text; `groups` and `onsets`
-    also as `{"racket": ["tennis", "squash"]}` and `{"cut": 0.3}`.
+    gives all values. Labels may be given as a list, or one alone as a text; `groups`, `onsets`
+    and `min_durations` also as `{"racket": ["tennis", "squash"]}` and `{"cut": 0.3}`.
 
     Raises:
         OptionError: a value is out of its range or of another type, or two of them contradict.
@@ -311,13 +238,16 @@ class SegmentOptions(_RemembersGiven):
     them."""
     onsets: tuple[LabelOnset, ...] = ()
     """Labels with an onset of their own. Where it is below `offset`, it is their offset, too."""
+    min_durations: tuple[LabelDuration, ...] = ()
+    """Labels with a minimum duration of their own."""
 
     def __post_init__(self) -> None:
         check_numbers(self, *_NUMBERS)
         for name in ("include", "exclude", "instants", "boundaries", "background"):
             object.__setattr__(self, name, as_texts(name, getattr(self, name)))
-        object.__setattr__(self, "groups", _as_groups(self.groups))
-        object.__setattr__(self, "onsets", _as_onsets(self.onsets))
+        object.__setattr__(self, "groups", as_groups(self.groups))
+        object.__setattr__(self, "onsets", as_onsets(self.onsets))
+        object.__setattr__(self, "min_durations", as_durations(self.min_durations))
         # A lone threshold beyond the other default moves that one along, as in `over`.
         if "offset" not in self.given and 0 <= self.onset < self.offset:
             object.__setattr__(self, "offset", self.onset)
@@ -330,7 +260,7 @@ class SegmentOptions(_RemembersGiven):
                 hint="--onset is the score at which a segment begins, --offset the one below "
                 "which it ends",
             )
-        if not (_is_length(self.min_duration_seconds) and _is_length(self.merge_gap_seconds)):
+        if not (is_length(self.min_duration_seconds) and is_length(self.merge_gap_seconds)):
             raise OptionError(
                 f"minimum duration and merge gap must be seconds from 0 up, "
                 f"got {self.min_duration_seconds:g} and {self.merge_gap_seconds:g}",
@@ -341,7 +271,7 @@ class SegmentOptions(_RemembersGiven):
                 f"max labels must not be negative, got {self.max_labels}",
                 hint="--max-labels 0 allows any number",
             )
-        if not (_is_length(self.smooth_seconds) and self.max_alternatives >= 0):
+        if not (is_length(self.smooth_seconds) and self.max_alternatives >= 0):
             raise OptionError(
                 f"smoothing and the number of alternatives must be finite and not negative, "
                 f"got {self.smooth_seconds:g} s and {self.max_alternatives}",
@@ -358,12 +288,17 @@ class SegmentOptions(_RemembersGiven):
         """Score at which a label's segments begin."""
         return next((own.onset for own in self.onsets if own.label == label), self.onset)
 
+    def min_duration_of(self, label: str) -> float:
+        """Seconds that a label's segments last at least."""
+        own = (one.min_duration_seconds for one in self.min_durations if one.label == label)
+        return next(own, self.min_duration_seconds)
+
     def over(self, advised: SegmentOptions) -> SegmentOptions:
         """Put the values that were given over those that the weights or an earlier run advise.
 
         A lone threshold beyond the other advised one moves that one along: an onset of 0.2 must
-        not fail because the weights advise an offset of 0.3. An onset holds for all labels, also
-        for those that the weights advise another for.
+        not fail because the weights advise an offset of 0.3. An onset or a minimum duration holds
+        for all labels, also for those that the weights advise another for.
 
         Raises:
             OptionError: the values contradict each other.
@@ -373,4 +308,6 @@ class SegmentOptions(_RemembersGiven):
             values = {"offset": min(advised.offset, self.onset), "onsets": (), **values}
         elif "offset" in values:
             values["onset"] = max(advised.onset, self.offset)
+        if "min_duration_seconds" in values:
+            values = {"min_durations": (), **values}
         return replace(advised, **values)

@@ -16,6 +16,7 @@ __all__ = [
     "as_stride",
     "as_texts",
     "check_numbers",
+    "is_length",
     "parse_frame_rate",
     "parse_seconds",
     "wrong_type",
@@ -155,6 +156,11 @@ def wrong_type(name: str, wanted: str, value: object, hint: str | None = None) -
     """
     got = repr(value) if isinstance(value, str) else type(value).__name__
     return OptionError(f"the argument `{name}` takes {wanted}, got {got}", hint=hint)
+
+
+def is_length(seconds: float) -> bool:
+    """Whether a length of time is finite and not negative."""
+    return 0 <= seconds < inf
 
 
 def as_several(name: str, values: object) -> tuple[Any, ...]:

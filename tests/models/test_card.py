@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from vswin_cli.config import LabelOnset, SegmentOptions
+from vswin_cli.config import LabelDuration, LabelOnset, SegmentOptions
 from vswin_cli.errors import CheckpointError, LabelsError
 from vswin_cli.models.architecture import Architecture, InputSpec
 from vswin_cli.models.card import CARD_SCHEMA, ModelCard, Provenance
@@ -29,6 +29,7 @@ CARD = ModelCard(
         boundaries=("archery",),
         background=("passing «ball»",),
         onsets=(LabelOnset("archery", 0.25),),
+        min_durations=(LabelDuration("passing «ball»", 0.0),),
     ),
     notes=("one", "two"),
 )
@@ -64,9 +65,10 @@ def test_json_is_deterministic_and_names_its_schema():
     assert json.loads(CARD.to_json())["schema"] == CARD_SCHEMA == "vswin.model/1"
 
 
-def test_a_card_without_background_is_that_of_earlier_versions():
-    segments = replace(CARD.segments, background=())
-    assert "background" not in replace(CARD, segments=segments).to_json()
+@pytest.mark.parametrize("name", ["background", "min_durations"])
+def test_a_card_without_later_advice_is_that_of_earlier_versions(name):
+    segments = replace(CARD.segments, **{name: ()})
+    assert name not in replace(CARD, segments=segments).to_json()
 
 
 def test_defaults_are_the_usual_kinetics_input():
@@ -97,6 +99,15 @@ def test_a_card_that_advises_no_stride_gets_the_usual_one():
         ({"onsets": {"cut": 0.3}}, "`segments.onsets` must be a list of objects"),
         ({"onsets": [{"onset": 0.3}]}, "`segments.onsets[0].label` is missing"),
         ({"onsets": [{"label": "cut", "onset": 3}]}, "the onset of 'cut' must be in 0..1"),
+        ({"min_durations": {"pan": 1}}, "`segments.min_durations` must be a list of objects"),
+        (
+            {"min_durations": [{"label": "pan"}]},
+            "`segments.min_durations[0].min_duration_seconds` is missing",
+        ),
+        (
+            {"min_durations": [{"label": "pan", "min_duration_seconds": -1}]},
+            "the minimum duration of 'pan' must be seconds from 0 up",
+        ),
     ],
 )
 def test_wrong_advice_is_refused(advice, problem):

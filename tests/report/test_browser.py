@@ -13,7 +13,7 @@ from tests.support.reports import make_report_video, random_track
 from tests.support.timelines import STEP
 from tests.support.videos import read_index
 from vswin_cli.cli.app import run
-from vswin_cli.config import LabelGroup, LabelOnset, SegmentOptions
+from vswin_cli.config import LabelDuration, LabelGroup, LabelOnset, SegmentOptions
 from vswin_cli.report import ReportSource, write_report
 from vswin_cli.report.content import PageOptions
 from vswin_cli.report.tracks import LOWEST_ONSET, pack_track
@@ -363,6 +363,26 @@ def test_labels_with_thresholds_of_their_own_keep_them_until_the_first_slider_mo
     assert page.locator("#own-hint").is_visible()
 
 
+def test_labels_with_a_minimum_duration_of_their_own_keep_it_until_one_for_all_is_given(
+    open_report, tmp_path
+):
+    own = SegmentOptions(onset=0.3, offset=0.2, min_durations={"archery": 3.0, "bowling": 3.0})
+    tagged = make_report_video(tmp_path, seed=3, with_video=False, options=own)
+    page = open_report(ReportSource(tagged.timeline, tagged.scores))
+    assert "Last at least 3 s: archery, bowling." in page.locator("#own-durations").text_content()
+    set_value(page, "smooth", 0.2)
+    kept = find_again(
+        tagged, onset=0.3, offset=0.2, min_durations=own.min_durations, smooth_seconds=0.2
+    )
+    assert spans(page) == expected_spans(kept)
+    page.click("summary >> nth=0")
+    set_value(page, "min_duration", 0.25)
+    again = find_again(tagged, onset=0.3, offset=0.2, min_duration_seconds=0.25, smooth_seconds=0.2)
+    assert expected_spans(again) != expected_spans(kept)
+    assert spans(page) == expected_spans(again)
+    assert page.locator("#own-durations").text_content() == ""
+
+
 def test_the_printed_command_gives_what_the_page_shows(open_report, own_onsets, capsys):
     """Whichever slider carries the other along, and with onsets that the weights advise."""
     _, tagged = own_onsets
@@ -453,6 +473,11 @@ def random_options(seed: int) -> SegmentOptions:
         boundaries=("label 1", "label 3", "none") if rng.random() < 0.3 else (),
         onsets=tuple(
             LabelOnset(f"label {i}", float(rng.choice([0.02, 0.2, 0.6])))
+            for i in range(3)
+            if rng.random() < 0.2
+        ),
+        min_durations=tuple(
+            LabelDuration(f"label {i}", float(rng.choice([0, 1, 3])) * STEP * 4)
             for i in range(3)
             if rng.random() < 0.2
         ),

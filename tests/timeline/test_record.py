@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.support.timelines import columns, segment, timeline, track_of
-from vswin_cli.config import LabelGroup, LabelOnset, SegmentOptions
+from vswin_cli.config import LabelDuration, LabelGroup, LabelOnset, SegmentOptions
 from vswin_cli.errors import SourceError, SourceNotFoundError
 from vswin_cli.export import write_timeline, write_timelines
 from vswin_cli.storage import json_records
@@ -77,7 +77,8 @@ def test_schema_names_exactly_the_keys_that_are_written():
             check(schema["items"], value[0], f"{where}[]")
 
     groups, onsets = (LabelGroup("ab", ("a", "b")),), (LabelOnset("c", 0.3),)
-    postprocess = PostprocessRecord.of("softmax", SegmentOptions(groups=groups, onsets=onsets))
+    options = SegmentOptions(groups=groups, onsets=onsets, min_durations={"c": 2})
+    postprocess = PostprocessRecord.of("softmax", options)
     check(SCHEMA, replace(full(), postprocess=postprocess).to_json(), "timeline")
 
 
@@ -131,6 +132,7 @@ def test_unknown_keys_are_ignored_and_defaults_filled():
     document["future"] = {"a": 1}
     document["segments"][0]["future"] = True
     del document["postprocess"]["smooth_seconds"]
+    del document["postprocess"]["min_durations"]
     del document["windows"]
     assert Timeline.from_json(document) == timeline()
 
@@ -171,6 +173,7 @@ def test_postprocess_record_gives_back_its_options():
     options = SegmentOptions(
         onset=0.3, max_labels=2, include=("a*",), groups=(LabelGroup("ab", ("a", "b")),),
         instants=("a",), boundaries=("a",), onsets=(LabelOnset("b", 0.2),),
+        min_durations=(LabelDuration("b", 0.0), LabelDuration("a", 2.5)),
         min_margin=0.1, smooth_seconds=1.0, max_alternatives=1,
     )  # fmt: skip
     assert PostprocessRecord.of("softmax", options).options() == options

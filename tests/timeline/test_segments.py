@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.timelines import STEP, columns, segment, track_of
-from vswin_cli.config import LabelGroup, LabelOnset, SegmentOptions
+from vswin_cli.config import LabelDuration, LabelGroup, LabelOnset, SegmentOptions
 from vswin_cli.errors import OptionError
 from vswin_cli.timeline.scores import Gap
 from vswin_cli.timeline.segments import find_segments, number_frames, segment_track
@@ -135,7 +135,35 @@ def test_a_label_may_have_an_onset_of_its_own():
     assert find(onsets=(LabelOnset("b", 0.01),)) == [(0, 20, "b")]
 
 
-def test_labels_that_share_an_instant_are_held_to_their_own_onsets():
+def test_a_label_may_have_a_minimum_duration_of_its_own():
+    scores = np.column_stack([columns((5, 0.02), (6, 0.9), (9, 0.02))[:, 0]] * 2)
+    options = {"max_labels": 0, "min_duration_seconds": 4 * STEP}
+
+    def find(**durations):
+        track = track_of(scores, labels=["pan", "fade"], activation="sigmoid")
+        return spans(track, **options, min_durations=durations)
+
+    both = [(5, 11, "fade"), (5, 11, "pan")]
+    assert find() == both
+    assert find(pan=6 * STEP) == both
+    assert find(pan=7 * STEP) == [(5, 11, "fade")]
+    assert find(pan=7 * STEP, fade=7 * STEP) == []
+
+
+def test_labels_that_share_an_instant_are_held_to_their_own_minimum_durations():
+    """What is too short beside a stronger label gives way, and the other one takes its time."""
+    short = LabelDuration("label 0", 21 * STEP)
+    first = np.concatenate([np.full(20, 0.5), np.full(6, 0.1), np.full(20, 0.5)])
+    second = np.where(first < 0.2, 0.85, 0.45)
+    scores = np.stack([first, second, 1 - first - second], axis=1)
+    plain = {"merge_gap_seconds": 0.0, "offset": 0.3}
+    assert spans(track_of(scores), **plain) == [
+        (0, 20, "label 0"), (20, 26, "label 1"), (26, 46, "label 0"),
+    ]  # fmt: skip
+    assert spans(track_of(scores), **plain, min_durations=(short,)) == [(0, 46, "label 1")]
+
+
+def test_labels_that_share_an_instant_are_held_to_their_own_onsets_are_held_to_their_own_onsets():
     scores = np.tile([[0.5, 0.45, 0.05]], (20, 1))
     own = (LabelOnset("label 0", 0.6),)
     assert spans(track_of(scores), onsets=own) == [(0, 20, "label 1")]

@@ -39,8 +39,9 @@ def make_task(
     check_selection(card.labels, card.activation, segments)
     scoring = scoring_fingerprint(model, sampling, options)
     chosen = to_json(segments)
-    if not segments.background:  # which earlier versions did not have: their journals still count
-        del chosen["background"]
+    for later in ("background", "min_durations"):  # so that the journals of earlier versions count
+        if not chosen[later]:
+            del chosen[later]
     segmenting = fingerprint(chosen)
     return Task(sampling, segments, scoring, segmenting, journal=Path(), scores=None)
 

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from vswin_cli.config import LabelOnset, SegmentOptions
+from vswin_cli.config import LabelDuration, LabelOnset, SegmentOptions
 from vswin_cli.errors import CheckpointError, LabelsError, OptionError
 from vswin_cli.models.architecture import Activation, Architecture, InputSpec, Sampling
 from vswin_cli.models.labels import LabelMap
@@ -33,7 +33,9 @@ _ADVICE = (
     "boundaries",
     "background",
     "onsets",
+    "min_durations",
 )
+_LATER_ADVICE = ("background", "min_durations")  # which the cards of earlier versions lack
 _HINT = "convert the original checkpoint again with `vswin convert`"
 
 
@@ -136,9 +138,10 @@ class ModelCard:
     def to_json(self) -> str:
         """Serialize the card as JSON text; equal cards give equal text."""
         content = asdict(self)
-        content["segments"] = {name: content["segments"][name] for name in _ADVICE}
-        if not self.segments.background:  # so that the cards of earlier versions stay the same
-            del content["segments"]["background"]
+        advice = content["segments"]
+        content["segments"] = {
+            name: advice[name] for name in _ADVICE if advice[name] or name not in _LATER_ADVICE
+        }
         if self.features_sha256 is None:
             del content["features_sha256"]
         return json.dumps({"schema": CARD_SCHEMA, **content}, indent=2) + "\n"
@@ -315,8 +318,13 @@ class _Reader:
             return self.texts(name)
         if name == "onsets":
             return tuple(part.label_onset() for part in self.parts(name))
+        if name == "min_durations":
+            return tuple(part.label_duration() for part in self.parts(name))
         if name == "max_labels":
             return self.integer(name, at_least=0)
+        return self.any_number(name)
+
+    def any_number(self, name: str) -> Any:  # noqa: ANN401
         value = self._get(name)
         if not _is_number(value):
             raise self._wrong(name, "a number", value)
@@ -324,6 +332,9 @@ class _Reader:
 
     def label_onset(self) -> LabelOnset:
         return LabelOnset(self.text("label"), self.number("onset"))
+
+    def label_duration(self) -> LabelDuration:
+        return LabelDuration(self.text("label"), self.any_number("min_duration_seconds"))
 
     def provenance(self) -> Provenance:
         return Provenance(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
 
-from vswin_cli.config import LabelOnset, SegmentOptions
+from vswin_cli.config import LabelDuration, LabelOnset, SegmentOptions
 from vswin_cli.export.naming import escaped, one_line, spreadsheet_text, video_name
 from vswin_cli.report.thumbnails import Thumbnail
 from vswin_cli.report.tracks import PackedTrack
@@ -39,6 +39,8 @@ class PageOptions:
     """Labels of instants, which are neither smoothed nor merged nor limited."""
     onsets: tuple[LabelOnset, ...]
     """Labels with an onset of their own."""
+    min_durations: tuple[LabelDuration, ...]
+    """Labels with a minimum duration of their own."""
 
     @classmethod
     def of(cls, options: SegmentOptions) -> PageOptions:
@@ -55,6 +57,9 @@ class PageOptions:
             alternatives=options.max_alternatives,
             instants=tuple(one_line(label) for label in options.instants),
             onsets=tuple(replace(own, label=one_line(own.label)) for own in options.onsets),
+            min_durations=tuple(
+                replace(own, label=one_line(own.label)) for own in options.min_durations
+            ),
         )
 
 

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import Any
 
 from vswin_cli._version import __version__
-from vswin_cli.config import LabelGroup, LabelOnset, SegmentOptions
+from vswin_cli.config import LabelDuration, LabelGroup, LabelOnset, SegmentOptions
 from vswin_cli.errors import SourceError
 from vswin_cli.models.architecture import Activation
 from vswin_cli.storage.json_records import named
@@ -141,6 +141,14 @@ class OnsetRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class DurationRecord:
+    """A label with a minimum duration of its own."""
+
+    label: str
+    min_duration_seconds: float = field(metadata=named("min_duration", digits=6))
+
+
+@dataclass(frozen=True, slots=True)
 class PostprocessRecord:
     """The options that turned scores into segments."""
 
@@ -168,6 +176,8 @@ class PostprocessRecord:
     """Labels that mean none of the others."""
     onsets: tuple[OnsetRecord, ...] = ()
     """Labels with an onset of their own."""
+    min_durations: tuple[DurationRecord, ...] = ()
+    """Labels with a minimum duration of their own."""
     gated_seconds: float = field(default=0.0, metadata=named("gated", digits=6))
     """Analysed time without segments because of margin or entropy."""
 
@@ -180,6 +190,9 @@ class PostprocessRecord:
             activation=activation,
             groups=tuple(GroupRecord(group.name, group.members) for group in options.groups),
             onsets=tuple(OnsetRecord(own.label, own.onset) for own in options.onsets),
+            min_durations=tuple(
+                DurationRecord(own.label, own.min_duration_seconds) for own in options.min_durations
+            ),
             gated_seconds=gated_seconds,
             **_plain_options(options),
         )
@@ -189,11 +202,15 @@ class PostprocessRecord:
         return SegmentOptions(
             groups=tuple(LabelGroup(group.name, group.members) for group in self.groups),
             onsets=tuple(LabelOnset(own.label, own.onset) for own in self.onsets),
+            min_durations=tuple(
+                LabelDuration(own.label, own.min_duration_seconds) for own in self.min_durations
+            ),
             **_plain_options(self),
         )
 
 
 def _plain_options(record: SegmentOptions | PostprocessRecord) -> dict[str, Any]:
     """Return the fields that options and record have in common, without the nested ones."""
-    names = (option.name for option in fields(SegmentOptions))
-    return {name: getattr(record, name) for name in names if name not in ("groups", "onsets")}
+    nested = ("groups", "onsets", "min_durations")
+    names = (option.name for option in fields(SegmentOptions) if option.name not in nested)
+    return {name: getattr(record, name) for name in names}

@@ -165,13 +165,13 @@ def _cells_at_least(seconds: float, track: ScoreTrack) -> int:
     return max(1, math.ceil(seconds / track.step_seconds - _EPSILON))
 
 
-def _min_cells(track: ScoreTrack, options: SegmentOptions) -> int:
-    """Return the minimum length in cells.
+def _min_cells(track: ScoreTrack, seconds: float) -> int:
+    """Return a minimum duration in cells.
 
     At most the whole analysed part: a video shorter than the minimum may still be one segment.
     """
     return min(
-        _cells_at_least(options.min_duration_seconds, track),
+        _cells_at_least(seconds, track),
         max(1, int(np.count_nonzero(track.valid))),
     )
 
@@ -202,7 +202,6 @@ def _find_runs(
     options: SegmentOptions,
 ) -> Iterator[tuple[int, Run]]:
     """Yield (column, run) within a section; runs and breaks index its valid cells."""
-    shortest = _min_cells(track, options)
     gap = _cells_at_most(options.merge_gap_seconds, track)
     found: list[tuple[int, Run]] = []
     for first in range(0, len(candidates), _LABEL_BATCH):
@@ -218,7 +217,8 @@ def _find_runs(
             # Divided before merging, and not merged across a break: the parts on both sides of a
             # cut are different shots, however near they are.
             runs = merge_runs(split_runs(runs, breaks), gap, breaks)
-            runs = drop_short(runs, shortest)
+            shortest = options.min_duration_of(view.names[column])
+            runs = drop_short(runs, _min_cells(track, shortest))
             found += [(int(column), run) for run in runs]
     if options.max_labels == 0:
         yield from found
@@ -293,11 +293,14 @@ def _settle(
     active = np.zeros(scores.shape, np.bool_)
     for column, (a, b) in cluster:
         active[a - start : b - start, np.searchsorted(columns, column)] = True
-    onsets = [options.onset_of(view.names[column]) for column in columns]
-    shortest = _min_cells(track, options)
+    names = [view.names[column] for column in columns]
+    onsets = [options.onset_of(name) for name in names]
+    shortest = [_min_cells(track, options.min_duration_of(name)) for name in names]
     # To interrupt another label's run, a label must exceed it by the hysteresis for the minimum
-    # duration: that is the cost of switching there and back, hence half of it for each.
-    cost = shortest * max(options.onset - options.offset, 0.05) / 2
+    # duration (of all labels, whatever single ones have): that is the cost of switching there and
+    # back, hence half of it for each.
+    usual = _min_cells(track, options.min_duration_seconds)
+    cost = usual * max(options.onset - options.offset, 0.05) / 2
     # Ends, because each round removes active cells.
     while True:
         kept = limit_labels(scores, active, options.max_labels, cost)
@@ -305,7 +308,7 @@ def _settle(
         poor = [
             (i, (a, b))
             for i, (a, b) in runs
-            if b - a < shortest or scores[a:b, i].max() < onsets[i]
+            if b - a < shortest[i] or scores[a:b, i].max() < onsets[i]
         ]
         if not poor:
             break

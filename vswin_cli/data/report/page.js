@@ -145,6 +145,17 @@ function showOptions(except) {
   const own = state.options.onsets.map((one) => `${one.label} ${one.onset.toFixed(2)}`);
   byId("own-note").textContent = own.length ? `Begin at a score of their own: ${own.join(", ")}.` : "";
   byId("own-hint").hidden = !own.length;
+  byId("own-durations").textContent = durationNote(state.options.min_durations);
+}
+
+/** Describe minimum durations of single labels, those of the same length together. */
+function durationNote(durations) {
+  const lengths = [...new Set(durations.map((one) => one.min_duration_seconds))];
+  const parts = lengths.map((seconds) => {
+    const labels = durations.filter((one) => one.min_duration_seconds === seconds);
+    return `${seconds} s: ${labels.map((one) => one.label).join(", ")}`;
+  });
+  return parts.length ? `Last at least ${parts.join("; ")}.` : "";
 }
 
 function reset() {

@@ -152,18 +152,21 @@ function argmax(values) {
  *   gated (Uint8Array), sections ([start, end, first cell, stop cell]),
  *   boundaries ({cell, label, score})}.
  * options: {onset, offset, minDuration, mergeGap, smooth, maxLabels, instants (labels),
- *   onsets ({label, onset} of those with one of their own)}.
+ *   onsets ({label, onset} of those with one of their own),
+ *   min_durations ({label, min_duration_seconds} likewise)}.
  * Smoothed columns are cached on the track, since thresholds move more often than smoothing.
  */
 function findSegments(track, options) {
   const atMost = (seconds) => Math.floor(seconds / track.step + EPSILON);
   const numValid = track.valid.reduce((sum, flag) => sum + flag, 0);
-  const wanted = Math.max(1, Math.ceil(options.minDuration / track.step - EPSILON));
+  const atLeast = (seconds) =>
+    Math.min(Math.max(1, Math.ceil(seconds / track.step - EPSILON)), Math.max(1, numValid));
   const rules = {
     ...options,
     smoothCells: atMost(options.smooth),
     mergeCells: atMost(options.mergeGap),
-    minCells: Math.min(wanted, Math.max(1, numValid)),
+    minCells: atLeast(options.minDuration),
+    minCellsOf: track.labels.map((label) => atLeast(minDurationOf(options, label))),
   };
   const candidates = candidateColumns(track, options);
   const boundaries = boundaryCells(track, options);
@@ -186,6 +189,11 @@ function validCells(track, section) {
 
 function onsetOf(options, label) {
   return options.onsets.find((own) => own.label === label)?.onset ?? options.onset;
+}
+
+function minDurationOf(options, label) {
+  const own = options.min_durations.find((one) => one.label === label);
+  return own?.min_duration_seconds ?? options.minDuration;
 }
 
 /** List the cells at which segments end and others begin, rising. */
@@ -238,7 +246,8 @@ function stretchRuns(track, cells, candidates, breaks, rules) {
     }
     const reached = hysteresis(values, onset, Math.min(onset, rules.offset));
     const runs = mergeRuns(splitRuns(reached, breaks), rules.mergeCells, breaks);
-    for (const run of runs) if (run[1] - run[0] >= rules.minCells) found.push([column, run]);
+    const shortest = rules.minCellsOf[column];
+    for (const run of runs) if (run[1] - run[0] >= shortest) found.push([column, run]);
     if (runs.length) smoothed.set(column, values);
   }
   if (rules.maxLabels === 0) return [...instants, ...found];
@@ -283,7 +292,7 @@ function settle(track, smoothed, cluster, rules) {
       runsOf(stop - start, (i) => kept[l][i]).map((run) => [l, run]),
     );
     const poor = runs.filter(([l, [a, b]]) => {
-      if (b - a < rules.minCells) return true;
+      if (b - a < rules.minCellsOf[columns[l]]) return true;
       return scores[l].subarray(a, b).every((value) => value < onsets[l]);
     });
     if (!poor.length) return runs.map(([l, [a, b]]) => [columns[l], [a + start, b + start]]);

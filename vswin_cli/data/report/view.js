@@ -41,7 +41,8 @@ function optionsWith(given) {
   const onset = given.onset ?? Math.max(saved.onset, given.offset ?? 0);
   const offset = given.offset ?? Math.min(saved.offset, onset);
   const onsets = given.onset === undefined ? saved.onsets : [];
-  return { ...saved, ...given, onset, offset, onsets };
+  const min_durations = given.min_duration === undefined ? saved.min_durations : [];
+  return { ...saved, ...given, onset, offset, onsets, min_durations };
 }
 
 /** Set an option. The other threshold moves along so that onset >= offset, and a value that equals
