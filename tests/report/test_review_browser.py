@@ -122,6 +122,26 @@ def test_downloads_hold_the_thresholds_that_were_found(page, tagged, tmp_path):
     assert saved(page, "csv", tmp_path).read_text().count("\n") == 1 + len(expected.segments)
 
 
+def test_downloads_keep_the_values_of_single_labels(browser, tmp_path):
+    own = SegmentOptions(onset=0.3, onsets={"archery": 0.8}, min_durations={"bowling": 2.0})
+    tagged = make_report_video(tmp_path, seed=3, with_video=False, options=own)
+    write_report([ReportSource(tagged.timeline, tagged.scores)], tmp_path / "page.html")
+    context = browser.new_context()
+    page = context.new_page()
+    open_page(page, (tmp_path / "page.html").as_uri())
+    set_value(page, "smooth", 0.3)
+    (kept,) = read_timelines(saved(page, "json", tmp_path))
+    assert kept.postprocess.options() == replace(own, smooth_seconds=0.3)
+    set_value(page, "onset", 0.5)
+    page.click("summary >> nth=0")
+    set_value(page, "min_duration", 0.5)
+    (changed,) = read_timelines(saved(page, "json", tmp_path))
+    assert changed.postprocess.options() == SegmentOptions(
+        onset=0.5, offset=0.2, smooth_seconds=0.3, min_duration_seconds=0.5
+    )
+    context.close()
+
+
 def test_corrections_are_read_by_the_commands(page, tagged, tmp_path, capsys):
     first, second, third = tagged.timeline.segments[:3]
     item = page.locator("#rows .item")

@@ -63,7 +63,12 @@ function timelineDocument() {
   const names = { onset: "on", offset: "off", smooth: "smooth_seconds" };
   const postprocess = { ...content.record.postprocess };
   for (const name of NUMBERS) if (name in given) postprocess[names[name] ?? name] = options[name];
-  if (Object.keys(given).length) Object.assign(postprocess, { on: options.onset, off: options.offset, onsets: options.onsets });
+  if (Object.keys(given).length) {
+    // Values of single labels stay those of the run, or one for all overrides them.
+    const ofLabels = (name) => (options[name].length ? content.record.postprocess[name] : []);
+    const [onsets, min_durations] = [ofLabels("onsets"), ofLabels("min_durations")];
+    Object.assign(postprocess, { on: options.onset, off: options.offset, onsets, min_durations });
+  }
   const warnings = [...content.record.warnings];
   if (state.corrected) warnings.push({ code: "CORRECTED", message: "segments were corrected by hand" });
   const { schema, tool, status, video, model, sampling, coverage } = content.record;
