@@ -63,6 +63,8 @@ def test_a_model_folder_holds_the_network_with_the_new_head(examples, engine, tm
     assert {each["side"] for each in record["examples"]} <= {f"fold {i}" for i in range(1, 6)}
     assert record["measures"]["accuracy"]["total"] == 8
     assert any("95 % Wilson" in note for note in found.card.notes)
+    assert any(note.startswith("The advised onset") for note in found.card.notes)
+    assert any(note.startswith("The advised onset") for note in found.card.notes)
 
 
 def test_the_same_run_gives_the_same_weights_with_features_from_the_cache(
@@ -109,6 +111,8 @@ def test_a_given_split_is_what_is_measured(examples, engine):
     fitted = [e for e in given if e.part == "train"]
     alone = train_head(ExampleSet(tuple(replace(e, part=None) for e in fitted)), engine)
     assert torch.equal(trained.state["head.weight"], alone.state["head.weight"])
+    # Nothing is chosen on what is measured.
+    assert trained.card.segments == alone.card.segments
 
 
 def test_background_is_a_class_that_is_not_reported(examples, engine):

@@ -5,7 +5,13 @@ import pytest
 import torch
 
 from vswin_cli.training.linear_head import HeadRows, fit_heads, log_loss
-from vswin_cli.training.selection import choose_head, choose_temperature, count_fits, usual_head
+from vswin_cli.training.selection import (
+    choose_head,
+    choose_temperature,
+    cooled_by_fold,
+    count_fits,
+    usual_head,
+)
 
 NUM_CLASSES = 3
 
@@ -81,6 +87,23 @@ def test_the_temperature_undoes_a_factor_of_calibrated_logits():
     )
     assert choose_temperature(3 * logits, rows) == pytest.approx(3, rel=0.1)
     assert choose_temperature(logits / 2, rows) == pytest.approx(0.5, rel=0.1)
+
+
+def test_a_fold_has_no_say_in_its_own_temperature():
+    rows = make_rows()
+    folds = folds_of(rows, 3)
+    draw = torch.manual_seed(0)
+    noise = torch.randn(rows.targets.shape, dtype=torch.float64, generator=draw)
+    logits = 4 * noise + 6 * rows.targets
+    known = torch.ones(len(logits), dtype=torch.bool)
+    cooled = cooled_by_fold(logits, rows, folds, known)
+    others = folds != 0
+    own = choose_temperature(logits[others], rows.part(others))
+    torch.testing.assert_close(cooled[~others], logits[~others] / own)
+    wrong = torch.where((folds == 0)[:, None], rows.targets.roll(1, 1), rows.targets)
+    spoilt = cooled_by_fold(logits, replace(rows, targets=wrong), folds, known)
+    assert torch.equal(spoilt[~others], cooled[~others])
+    assert not torch.equal(spoilt[others], cooled[others])
 
 
 @pytest.mark.slow

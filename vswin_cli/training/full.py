@@ -55,7 +55,7 @@ from vswin_cli.video.decoder_pool import DecoderPool
 __all__ = ["train_full"]
 
 _FREE = ("name", "checkpoint_seconds", "clips_at_once")  # may differ when a run goes on
-_METHOD = "examples of videos that were not trained on, which calibrate the scores"
+_METHOD = "examples of videos that were not trained on"
 
 
 def train_full(

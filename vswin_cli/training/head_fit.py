@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from vswin_cli.errors import OptionError, SourceError
 from vswin_cli.models.architecture import Activation
@@ -83,7 +84,7 @@ class Sides:
             return "the examples that the given split holds out; the head is fitted to the others"
         return (
             f"each example in turn, by video, in {self.num_folds} folds, the regularisation "
-            "chosen without it; the final head is fitted to all"
+            "chosen without it, the temperature on the other folds; the final head is fitted to all"
         )
 
     def name_of(self, position: int) -> str:
@@ -107,7 +108,7 @@ class FittedHead:
     measures: Measures | None
     """`None` if no example could be held out."""
     onset: float | None
-    """Threshold with the best F1 on held-out examples."""
+    """Threshold with the best F1 in cross-validation; `None` without one."""
 
 
 def fit_measured(
@@ -132,13 +133,13 @@ def fit_measured(
     sides = Sides.of(examples, options)
     rows = _rows(examples, labels, features, options.activation)
     chosen = _choose(rows, sides, on_progress)
-    held = _held_out(chosen, rows, sides)
-    if held is None:
-        return FittedHead(tuple(examples), labels, sides, chosen, None, None)
-    scores, targets = held
-    one, method = not options.multi_label, sides.describe()
-    measures = measure(scores, targets, labels, one_label=one, method=method)
-    onset = advise_onset(scores, targets, labels)
+    tried = _cross_validated(chosen, rows, sides)
+    held = _given_held_out(chosen, rows, sides) if sides.is_given else tried
+    onset = None if tried is None else advise_onset(*tried, labels)
+    measures = None
+    if held is not None:
+        one, method = not options.multi_label, sides.describe()
+        measures = measure(*held, labels, one_label=one, method=method)
     return FittedHead(tuple(examples), labels, sides, chosen, measures, onset)
 
 
@@ -189,15 +190,23 @@ def _choose(rows: HeadRows, sides: Sides, on_progress: OnTraining) -> ChosenHead
     return choose_head(rows.part(fitted), fold_of[fitted], on_fit)
 
 
-def _held_out(
+def _given_held_out(
+    chosen: ChosenHead, rows: HeadRows, sides: Sides
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return scores and targets (n, K) of the examples that a given split holds out."""
+    held = rows.part(torch.from_numpy(sides.fold_of)[rows.example_of] < 0)
+    return _scores_of(held, chosen.head.logits(held.features))
+
+
+def _cross_validated(
     chosen: ChosenHead, rows: HeadRows, sides: Sides
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]] | None:
-    """Return scores and targets (n, K) of held-out examples."""
-    if sides.is_given:
-        held = rows.part(torch.from_numpy(sides.fold_of)[rows.example_of] < 0)
-        logits = chosen.head.logits(held.features)
-    elif chosen.logits is None or chosen.known is None or not chosen.known.any():
+    """Return scores and targets (n, K) of the examples that the head is fitted to."""
+    if chosen.logits is None or chosen.known is None or not chosen.known.any():
         return None
-    else:
-        held, logits = rows.part(chosen.known), chosen.logits[chosen.known]
-    return held.mean_scores(logits).numpy(), held.mean(held.targets).numpy() > 0
+    fitted = rows.part(torch.from_numpy(sides.fold_of)[rows.example_of] >= 0)
+    return _scores_of(fitted.part(chosen.known), chosen.logits[chosen.known])
+
+
+def _scores_of(rows: HeadRows, logits: Tensor) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    return rows.mean_scores(logits).numpy(), rows.mean(rows.targets).numpy() > 0

@@ -3,7 +3,8 @@
 The folds are those of `split.make_folds`: no video is on both sides of any fit. Heads that leave
 out two folds choose the penalty of the head that leaves out one, which then scores that fold: what
 is measured was used neither to fit nor to choose (nested cross-validation, S. Varma and R. Simon,
-BMC Bioinformatics 7:91, 2006). Leaving out folds i and j serves i as well as j.
+BMC Bioinformatics 7:91, 2006). Leaving out folds i and j serves i as well as j. The temperature of
+a fold's scores is chosen on the scores of the other folds.
 """
 
 from __future__ import annotations
@@ -23,7 +24,14 @@ from vswin_cli.training.linear_head import (
     log_loss,
 )
 
-__all__ = ["ChosenHead", "choose_head", "count_fits", "usual_head"]
+__all__ = [
+    "ChosenHead",
+    "choose_head",
+    "choose_temperature",
+    "cooled_by_fold",
+    "count_fits",
+    "usual_head",
+]
 
 _UNMEASURED_STRENGTH = 0.03  # where no video can be held out
 _SMALLEST = 1e-9  # score in a logarithm
@@ -42,7 +50,8 @@ class ChosenHead:
     strength: float
     temperature: float
     logits: Tensor | None
-    """(R, K) of each row, by a head that saw nothing of its video; `None` if there was none."""
+    """(R, K) of each row, by a head that saw nothing of its video, divided by a temperature chosen
+    on other folds; `None` if there was none."""
     known: Tensor | None
     """(R,) rows whose classes that head was fitted to."""
 
@@ -74,9 +83,8 @@ def choose_head(rows: HeadRows, fold_of: Tensor, on_fit: OnFit) -> ChosenHead:
     strength = _best([log_loss(logits[known], held) for logits in singles])
     temperature = choose_temperature(singles[strength][known], held)
     path = fit_heads(rows, STRENGTHS[: strength + 1])
-    return ChosenHead(
-        path[-1].cooled(temperature), STRENGTHS[strength], temperature, nested / temperature, known
-    )
+    scored = cooled_by_fold(nested, rows, fold_of, known)
+    return ChosenHead(path[-1].cooled(temperature), STRENGTHS[strength], temperature, scored, known)
 
 
 def _known(fitted: HeadRows, targets: Tensor) -> Tensor:
@@ -158,3 +166,20 @@ def choose_temperature(logits: Tensor, rows: HeadRows) -> float:
             right = right + (1 - targets) * (1 - scores).log()
         losses.append(-float((right * weights).sum()))
     return float(candidates[_best(losses)])
+
+
+def cooled_by_fold(logits: Tensor, rows: HeadRows, fold_of: Tensor, known: Tensor) -> Tensor:
+    """Divide the logits (R, K) of each fold by the temperature that the other folds choose.
+
+    Args:
+        logits: of heads that were not fitted to the row.
+        rows: what they are of.
+        fold_of: (R,) fold of each row.
+        known: (R,) rows to choose by.
+    """
+    cooled = logits.clone()
+    for fold in range(int(fold_of.max()) + 1):
+        others = (fold_of != fold) & known
+        if others.any():
+            cooled[fold_of == fold] /= choose_temperature(logits[others], rows.part(others))
+    return cooled

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
@@ -81,6 +82,7 @@ def trained_card(
     notes = (
         f"{_WHAT[record.method]} {base.id}, trained on {data}: {_counts(examples)}.",
         *(() if record.measures is None else record.measures.notes()),
+        *(() if onset is None else (_on_onset(onset, record.method),)),
         *(f"{note[0].upper()}{note[1:]}." for note in record.notes),
     )
     return replace(
@@ -100,6 +102,17 @@ def trained_card(
         features_sha256=(base.features_sha256 or record.model_sha256)
         if record.method == "head"
         else None,
+    )
+
+
+def _on_onset(onset: float, method: Literal["head", "full"]) -> str:
+    """Say on which examples the threshold was chosen."""
+    where = {"head": "the examples of training, each scored in cross-validation"}.get(
+        method, "the held-out examples"
+    )
+    return (
+        f"The advised onset {onset:g} has the best F1 on {where}; the accuracy above does not "
+        "depend on it."
     )
 
 
