@@ -1,14 +1,14 @@
 """Make the pages of a batch while it runs: a table that is kept current, and a page per video.
 
-A thread makes them, so that the work is not held up; the decoder of thumbnails is a process of its
-own. What is not made when a batch is interrupted is made by its next run.
+Two threads make them, so that neither the work is held up by pages, nor the table by a long page;
+the decoder of thumbnails is a process of its own. What is not made when a batch is interrupted is
+made by its next run.
 """
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -33,7 +33,7 @@ _END = None
 
 
 class BatchPages:
-    """Makes pages in a thread, inside a `with` block.
+    """Makes pages in threads of their own, inside a `with` block.
 
     Args:
         inputs: all inputs of the batch, in the order of the table.
@@ -65,7 +65,7 @@ class BatchPages:
         for index, item in enumerate(self._inputs):
             self._indices.setdefault(item.entry, []).append(index)
         self._outcomes: queue.Queue[Outcome | None] = queue.Queue()
-        self._to_make: deque[Outcome] = deque()
+        self._to_make: queue.Queue[Outcome | None] = queue.Queue()
         self._done: set[str] = set()
         self._running: set[str] = set()
         self._progress: Progress | None = None
@@ -75,10 +75,12 @@ class BatchPages:
         self._is_ending = False
         self._is_cut_short = False
         self._problem: OutputError | None = None
-        self._thread = threading.Thread(target=self._work, name="pages", daemon=True)
+        self._thread = threading.Thread(target=self._keep_table, name="table", daemon=True)
+        self._maker = threading.Thread(target=self._make_pages, name="pages", daemon=True)
 
     def __enter__(self) -> BatchPages:
         self._thread.start()
+        self._maker.start()
         return self
 
     def __exit__(
@@ -91,6 +93,7 @@ class BatchPages:
         self._has_begun = self._has_begun or error is None
         self._outcomes.put(_END)
         self._thread.join()
+        self._maker.join()
         if self._problem is not None and error is None:
             raise self._problem
 
@@ -104,39 +107,53 @@ class BatchPages:
         self._has_begun = True
         self._progress = progress
 
-    def _work(self) -> None:
+    def _keep_table(self) -> None:
+        """Write the table again and again until all pages are made."""
         try:
-            while self._take_outcomes() or self._to_make:
-                if self._to_make and not self._is_cut_short:
-                    self._make_page(self._to_make.popleft())
-                elif self._is_ending:
-                    break
+            while self._take_outcomes():
+                self._write_table_if_due()
+            self._is_ending = True
+            self._to_make.put(_END)
+            if self._to_make.qsize() > 1 and not self._is_cut_short:
+                self._on_note(f"making the last pages: {self._to_make.qsize() - 1}")
+            while self._maker.is_alive():
+                self._maker.join(_WAIT_SECONDS)
                 self._write_table_if_due()
             if self._has_begun:
                 self._show_running(frozenset())
                 self._archive.write_table()
         except OutputError as problem:
-            self._problem = problem
+            self._end_early(problem)
+
+    def _make_pages(self) -> None:
+        """Make a page of each video that is done."""
+        try:
+            while (outcome := self._to_make.get()) is not _END and not self._is_cut_short:
+                self._make_page(outcome)
+        except OutputError as problem:
+            self._end_early(problem)
+
+    def _end_early(self, problem: OutputError) -> None:
+        self._problem = problem
+        self._is_cut_short = True
+        self._to_make.put(_END)
 
     def _take_outcomes(self) -> bool:
-        """Show all videos that are done; waits for one if there is no page to make.
+        """Show all videos that are done; waits a moment for the first.
 
         Returns:
             Whether there may be more.
         """
-        while not self._is_ending:
+        wait = True
+        while True:
             try:
-                wait = 0.0 if self._to_make else _WAIT_SECONDS
-                outcome = self._outcomes.get(block=wait > 0, timeout=wait or None)
+                outcome = self._outcomes.get(block=wait, timeout=_WAIT_SECONDS)
             except queue.Empty:
                 return True
-            if outcome is not _END:
-                self._show(outcome)
-                continue
-            self._is_ending = True
-            if self._to_make and not self._is_cut_short:
-                self._on_note(f"making the last pages: {len(self._to_make)}")
-        return False
+            if outcome is _END:
+                return False
+            self._show(outcome)
+            wait = False
 
     def _show(self, outcome: Outcome) -> None:
         """Show the result of a video, still without a page."""
@@ -151,7 +168,7 @@ class BatchPages:
             else:
                 if timeline is not None:
                     row = ArchiveRow.of(timeline)
-                    self._to_make.append(outcome)
+                    self._to_make.put(outcome)
         for index in self._indices[outcome.entry]:
             self._archive.show(index, row)
 

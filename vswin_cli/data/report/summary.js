@@ -16,6 +16,7 @@ const many = (count, thing) => `${count.toLocaleString("en")} ${thing}${count ==
 function bar(share, colour) {
   const fill = element("i");
   fill.style.width = `${(100 * share).toFixed(2)}%`;
+  fill.hidden = share === 0;
   if (colour) fill.style.background = colour;
   return element("span", { class: "bar" }, fill);
 }
