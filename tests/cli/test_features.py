@@ -71,6 +71,13 @@ def test_a_folder_gets_a_file_per_video_and_a_bad_one_stops_no_other(features, v
     assert f"{path} is up to date" in features(video, "-o", folder)[1]
 
 
+def test_a_folder_stands_for_its_videos(features, video, tmp_path):
+    (tmp_path / "notes.txt").write_text("not a video")
+    code, err = features(tmp_path, "-o", tmp_path / "out.npz")
+    assert (code, "notes.txt" in err) == (0, False)
+    assert load_features(tmp_path / "out.npz").record.video.uri == str(video)
+
+
 def test_parquet_is_up_to_date_in_the_same_way(features, video, tmp_path):
     pytest.importorskip("pyarrow")
     out = tmp_path / "a.parquet"

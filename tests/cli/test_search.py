@@ -173,6 +173,13 @@ def test_wrong_usage_is_one_clear_error(search, arguments, code, message, hint):
     assert len(err.splitlines()) <= 2
 
 
+def test_a_start_after_the_end_of_a_video_outside_the_index_fails(search, tmp_path):
+    piece = cut(EXAMPLE, tmp_path / "piece.mp4", 9.5, 11.5)
+    code, _, err = search(piece, "index", "--start", 30)
+    assert code == 2
+    assert f"the moment starts at 30 s, after the end of {piece}" in err
+
+
 def test_features_of_the_base_serve_a_head_that_was_trained_on_them(search, tmp_path, capfd):
     table = shapes_script().make_shapes(tmp_path, 1, labels=("move left", "move right"))
     head = tmp_path / "head"

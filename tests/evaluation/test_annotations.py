@@ -151,6 +151,17 @@ def test_segments_keep_their_order_whatever_that_of_the_file(tmp_path):
     assert [one.label for one in video.intervals] == ["y", "x"]
 
 
+def test_a_table_of_cut_clips_is_about_the_videos_they_are_from(tmp_path):
+    head = "path,label,start,end,score,video,source_start,source_end,mode,early_seconds\n"
+    found = read(tmp_path, f"{head}x_run.mp4,run,0.5,2.5,0.9,day1/x.mp4,7,9,copy,0.5\n")
+    assert found.videos["x"].intervals == (Interval(7.0, 9.0, "run", 0.9),)
+
+
+def test_a_list_of_windows_is_read(tmp_path):
+    found = read(tmp_path, "clip\tstart_s\tend_s\tlabel\na.mp4\t0\t2\tpan\n")
+    assert found.videos["a"].intervals == (Interval(0.0, 2.0, "pan"),)
+
+
 def test_a_table_with_tabs_must_have_enough_columns(tmp_path):
     path = tmp_path / "rows.tsv"
     path.write_text("video\tstart_ms\tend_ms\tlabel\na, b\t0\t1500\n")

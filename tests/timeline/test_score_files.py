@@ -299,6 +299,10 @@ def test_scores_and_timelines_in_each_others_place_are_named(tmp_path, track):
     with pytest.raises(SourceError, match=r"saved\.json is a timeline, not a score file") as caught:
         load_track(saved)
     assert "--save-scores" in (caught.value.hint or "")
+    with zipfile.ZipFile(tmp_path / "features.npz", "w") as archive:
+        array_archive.write_array(archive, "metadata", np.array('{"schema": "vswin.features/1"}'))
+    with pytest.raises(SourceError, match=r"features\.npz holds features, not scores"):
+        load_track(tmp_path / "features.npz")
 
 
 def test_saved_scores_are_segmented_again_with_what_was_not_given_as_before(tmp_path, track):

@@ -182,6 +182,14 @@ def test_labels_that_cannot_be_told_apart_fail(folder, rows, message):
         check_labels(found.examples)
 
 
+def test_an_only_class_comes_with_what_was_left_out(folder):
+    found = read_examples([table(folder, "path,label\na.mp4,run\ngone.mp4,sit\n")])
+    with pytest.raises(SourceError, match=r"one class, 'run'; left out are .*gone\.mp4: no such"):
+        check_labels(found.examples, found.problems)
+    with pytest.raises(SourceError, match=r"left out are x: why \(and 1 more\)"):
+        check_labels(found.examples, [("x", "why"), ("y", "why")])
+
+
 def test_one_class_and_background_are_enough(folder):
     found = read_examples([table(folder, "path,label\na.mp4,run\nb.mp4,background\n")])
     assert check_labels(found.examples) == ("run",)

@@ -23,15 +23,22 @@ OnError = Callable[["VswinError"], None]
 """Called with the error of one of several videos."""
 
 
-def find_videos(videos: Sequence[str], report_error: OnError) -> tuple[list[VideoSource], int]:
+def find_videos(
+    videos: Sequence[str], report_error: OnError, *, folders: bool = False
+) -> tuple[list[VideoSource], int]:
     """Find the sources, without duplicates, and count the arguments that match nothing.
+
+    Args:
+        videos: the arguments.
+        report_error: called with the problem of each that matches nothing.
+        folders: whether a folder stands for the videos in it, or is a problem.
 
     Raises:
         SourceError: no argument matches anything.
     """
     from vswin_cli.storage.sources import find_sources
 
-    sources, missing = find_sources(videos, folders=False)
+    sources, missing = find_sources(videos, folders=folders)
     problems = list(missing.values())
     for problem in problems if sources else problems[:-1]:
         report_error(problem)

@@ -38,7 +38,9 @@ Format = Literal["npz", "parquet"]
 
 @with_option_groups
 def features(
-    videos: Annotated[list[str], typer.Argument(metavar="VIDEO", help="Video files or URLs.")],
+    videos: Annotated[
+        list[str], typer.Argument(metavar="VIDEO", help="Video files, folders of them, or URLs.")
+    ],
     *,
     out: Annotated[
         str,
@@ -79,7 +81,7 @@ def features(
     Examples:
         vswin features movie.mp4 -o movie.npz
 
-        vswin features day1/*.mp4 --model swin-t-k400 -o features/
+        vswin features day1/ --model swin-t-k400 -o features/
 
         vswin features movie.mp4 -o movie.parquet
     """
@@ -88,7 +90,7 @@ def features(
     clips, engine_options = sampling.options(), running.options()
     output = OutputPath.parse(out)
     form = _format(output, format)
-    sources, num_missing = find_videos(videos, console.error)
+    sources, num_missing = find_videos(videos, console.error, folders=True)
     files = _plan(output, form, sources, choice, force=force)
     engine = make_engine(choice, engine_options, crops=clips.crops or 1, quiet=quiet)
     output.make()

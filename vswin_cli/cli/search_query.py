@@ -194,10 +194,18 @@ def _analyze(
         _model_of(choice, record.model.id), options, crops=sampling.crops or 1, quiet=quiet
     )
     check_same_model(engine.model.card.id, engine.model.features_sha256, index[0])
-    with (
-        console.progress(part.source.uri, quiet=quiet) as on_progress,
-        analyze_features(part.source, engine, sampling, on_progress=on_progress) as track,
-    ):
+    with console.progress(part.source.uri, quiet=quiet) as on_progress:
+        try:
+            found = analyze_features(part.source, engine, sampling, on_progress=on_progress)
+        except OptionError as problem:
+            if part.start_seconds is None:
+                raise
+            uri, start = part.source.uri, part.start_seconds  # the clips begin earlier
+            raise OptionError(
+                f"the moment starts at {start:g} s, after the end of {uri}",
+                hint=f"give an earlier --start; `vswin probe {uri}` shows the length",
+            ) from problem
+    with found as track:
         starts, ends = track.edges_seconds
         return make_query(
             track.features,

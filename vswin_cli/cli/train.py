@@ -129,7 +129,7 @@ def train(
     from vswin_cli.training.records import check_labels
 
     found = add_background(read_examples(examples, root=root), background, seed=seed)
-    check_labels(found.examples)
+    check_labels(found.examples, found.problems)
     given = {"name": name or out.absolute().name, "multi_label": multi_label, "seed": seed}
     if full:
         trained = _train_full(found, model, engine, whole, out, given, quiet=quiet)

@@ -38,9 +38,13 @@ __all__ = [
 ]
 
 _COLUMNS = {
-    "video": ("video", "video_id", "video-id", "filename", "file", "path", "uri"),
-    "start": ("start", "start_seconds", "t_start", "t-start", "onset", "begin", "start_ms"),
-    "end": ("end", "end_seconds", "t_end", "t-end", "offset", "end_ms"),
+    "video": ("video", "video_id", "video-id", "filename", "file", "path", "uri", "clip"),
+    # In tables of `vswin cut`, `start` and `end` are times in the clip, not in the video.
+    "start": (
+        *("source_start", "start", "start_seconds", "start_s", "t_start", "t-start"),
+        *("onset", "begin", "start_ms"),
+    ),
+    "end": ("source_end", "end", "end_seconds", "end_s", "t_end", "t-end", "offset", "end_ms"),
     "label": ("label", "event_label", "class", "activity", "name"),
     "score": ("score", "confidence", "score_permille"),
 }

@@ -146,8 +146,11 @@ def segment_scores(
 def _not_scores(path: Path, reason: str) -> SourceError:
     message = f"{path} does not hold scores, or is damaged: {reason}"
     with suppress(OSError), path.open("rb") as file:
-        if b'"vswin.timeline/' in file.read(_HEAD_BYTES).partition(b"PK")[0]:
+        head = file.read(_HEAD_BYTES)
+        if b'"vswin.timeline/' in head.partition(b"PK")[0]:
             message = f"{path} is a timeline, not a score file"
+        elif head.startswith(b"PK") and b"metadata.npy" in head:
+            message = f"{path} holds features, not scores"
     return SourceError(
         message, hint="score files are written by `vswin tag VIDEO --save-scores FILE`"
     )

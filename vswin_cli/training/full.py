@@ -100,6 +100,7 @@ def train_full(
     with join_processes(device or torch.device("cpu")) as (group, place), DecoderPool() as pool:
         spec = base.card.input
         read = check_readable(usable, spec, pool, group=group, on_progress=on_progress)
+        check_labels(read.examples, (*found.problems, *read.problems))
         side = _Sides.of(read.examples, options)
         data = TrainingData(
             *side.examples(read.examples),

@@ -67,6 +67,7 @@ def train_head(
     positions = np.unique(features.example_of)
     digests = [features.content_sha256[i] for i in positions]
     read = joined_by_content([usable[i] for i in positions], digests)
+    check_labels(read, (*found.problems, *features.problems))
     fitted = fit_measured(read, features, options, on_progress=on_progress)
     record = replace(
         _record(fitted, digests, engine, options),

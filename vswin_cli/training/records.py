@@ -138,8 +138,14 @@ def joined_by_content(
     return tuple(replace(example, video=find(example.video)) for example in examples)
 
 
-def check_labels(examples: Sequence[Example]) -> tuple[str, ...]:
+def check_labels(
+    examples: Sequence[Example], left_out: Sequence[tuple[str, str]] = ()
+) -> tuple[str, ...]:
     """Check that examples can be told apart by their labels, and return the labels.
+
+    Args:
+        examples: of all classes.
+        left_out: (example, problem) of those that cannot be used, for the message.
 
     Raises:
         SourceError: there is no example, one class only, or two labels differ only in upper case
@@ -156,10 +162,18 @@ def check_labels(examples: Sequence[Example]) -> tuple[str, ...]:
         )
     if len(labels) + has_background < 2:
         raise SourceError(
-            f"all examples are of one class, {labels[0]!r}",
+            f"all examples are of one class, {labels[0]!r}{_and_left_out(left_out)}",
             hint="give examples of another class, or of none of them as `--background FOLDER`",
         )
     return labels
+
+
+def _and_left_out(left_out: Sequence[tuple[str, str]]) -> str:
+    if not left_out:
+        return ""
+    name, problem = left_out[0]
+    more = f" (and {len(left_out) - 1} more)" if len(left_out) > 1 else ""
+    return f"; left out are {name}: {problem}{more}"
 
 
 def _check_spelling(labels: Sequence[str]) -> None:

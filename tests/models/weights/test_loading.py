@@ -530,6 +530,8 @@ class TestPaths:
     def test_path_needs_no_download(self, tmp_path):
         with pytest.raises(OptionError, match="a path needs no download"):
             ensure_weights(str(tmp_path / "w.pth"))
+        with pytest.raises(OptionError, match="is a folder, and no model is in it"):
+            ensure_weights(str(tmp_path))
 
     def test_missing_file_is_named(self, tmp_path):
         with pytest.raises(CheckpointError, match=r"absent\.pth"):

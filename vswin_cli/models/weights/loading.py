@@ -53,6 +53,7 @@ from vswin_cli.models.weights.store import (
     remember_model,
 )
 from vswin_cli.storage.download import DiskFullError, OnBytes, check_free_space
+from vswin_cli.storage.files import is_folder
 
 if TYPE_CHECKING:
     from vswin_cli.models.checkpoints.load import Checkpoint, LoadedModel
@@ -223,6 +224,11 @@ def _resolve(reference: str, source: str | None) -> _Wanted:
             hint="leave --source and --force out",
         )
     if isinstance(meant, LocalReference):
+        if is_folder(meant.path) and not is_model_folder(meant.path):
+            raise OptionError(
+                f"{meant} is a folder, and no model is in it",
+                hint="give a folder that `vswin train`, `download` or `convert` wrote",
+            )
         raise OptionError(
             f"{meant}: a path needs no download",
             hint="give it as `--weights`, or let `vswin convert` turn it into vswin's format",
