@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timezone
@@ -31,6 +32,7 @@ from vswin_cli.storage.result_names import unique_names
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.score_files import load_track
 from vswin_cli.timeline.segments import Segment
+from vswin_cli.video.cores import usable_cores
 from vswin_cli.video.raw_streams import has_no_timestamps
 
 __all__ = [
@@ -48,6 +50,7 @@ MAX_PAGE_BYTES = 2_000_000
 
 _SCORES_SHARE = 0.5  # of the space that the rest of the page leaves
 _RESERVE_BYTES = 10_000
+_MOST_AT_ONCE = 4  # pages with thumbnails that are made side by side
 _LEAST_INTERVAL_SECONDS = 5.0  # between two tables while pages are made
 _INTERVAL_SECONDS_PER_ROW = 0.01
 _SAME_SECONDS = 1.0  # two results of one video may differ in length by this much
@@ -121,11 +124,21 @@ def write_report(
     )
     for index, source in enumerate(sources):
         archive.show(index, ArchiveRow.of(source.timeline))
-    for index, source in enumerate(sources):
-        if on_progress is not None:
-            on_progress(index, len(sources))
-        archive.write_table_if_due(archive.progress("pages", num_done=index))
-        archive.add(index, source)
+    # Thumbnails are taken by processes, which several cores do side by side.
+    at_once = min(_MOST_AT_ONCE, usable_cores()) if thumbnails else 1
+    pool = ThreadPoolExecutor(at_once)
+    try:
+        waiting = {pool.submit(archive.add, i, source) for i, source in enumerate(sources)}
+        while waiting:
+            num_done = len(sources) - len(waiting)
+            if on_progress is not None:
+                on_progress(num_done, len(sources))
+            archive.write_table_if_due(archive.progress("pages", num_done))
+            done, waiting = wait(waiting, timeout=1.0, return_when=FIRST_COMPLETED)
+            for one in done:
+                one.result()  # raises its error
+    finally:
+        pool.shutdown(cancel_futures=True)
     archive.write_table()
     return [path, *archive.pages]
 
