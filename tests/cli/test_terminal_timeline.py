@@ -6,6 +6,7 @@ from rich.console import Console
 
 from tests.support.timelines import segment, timeline
 from vswin_cli.cli.terminal_timeline import TerminalTimeline
+from vswin_cli.timeline.palette import label_colour
 from vswin_cli.timeline.record import Coverage, GapRecord, VideoRecord
 
 
@@ -80,3 +81,11 @@ def test_nothing_found_is_said():
 
 def test_a_video_without_length_can_be_drawn():
     assert draw(recording(seconds=0.0))
+
+
+def test_bars_have_the_colours_that_labels_have_on_pages():
+    file = io.StringIO()
+    console = Console(file=file, width=80, force_terminal=True, color_system="truecolor")
+    console.print(TerminalTimeline(recording(segment(0, 50, "pan-left"))))
+    red, green, blue = (int(label_colour("pan-left")[i : i + 2], 16) for i in (1, 3, 5))
+    assert f"38;2;{red};{green};{blue}m" in file.getvalue()

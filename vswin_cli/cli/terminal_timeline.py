@@ -16,6 +16,7 @@ from rich.style import Style
 
 from vswin_cli.export.naming import one_line, video_name
 from vswin_cli.storage.humanize import clock_text
+from vswin_cli.timeline.palette import label_colour
 from vswin_cli.timeline.record import LabelSummary, Timeline
 
 __all__ = ["TerminalTimeline"]
@@ -24,7 +25,6 @@ _MAX_ROWS = 24
 _MIN_WIDTH = 20
 _NAME_SHARE = 0.3
 _TICK_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 36000)
-_BAR = Style(color="cyan", bold=True)
 _GAP = Style(color="red")
 _QUIET = Style(dim=True)
 
@@ -98,15 +98,16 @@ class _Axis:
             for segment in self._segments
             if (segment.label, segment.class_id) == (row.label, row.class_id)
         ]
+        bar = Style(color=label_colour(one_line(row.label)))
         pieces = []
         shares = self._shares(spans)
         goes_on = [*(share > 0 for share in shares[1:]), False]
         for share, next_too, lost in zip(shares, goes_on, self._gaps, strict=True):
             if share >= 0.5:
-                pieces.append((self._marks.full, _BAR))
+                pieces.append((self._marks.full, bar))
             elif share > 0:
                 # Half a block on the side where the segment is, so that it has no hole.
-                pieces.append((self._marks.right if next_too else self._marks.left, _BAR))
+                pieces.append((self._marks.right if next_too else self._marks.left, bar))
             elif lost > 0:
                 pieces.append((self._marks.gap, _GAP))
             else:
