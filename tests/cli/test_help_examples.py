@@ -57,6 +57,12 @@ EXAMPLES = [(path, line) for path, command in COMMANDS.items() for line in examp
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_paragraphs_of_the_help_fill_the_width(path):
+    text, _, _ = COMMANDS[path].help.partition("Examples:")
+    assert not [paragraph for paragraph in text.strip().split("\n\n") if "\n" in paragraph]
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
 def test_every_command_shows_an_example_of_itself(path):
     shown = [words for line in examples_of(COMMANDS[path]) for words in arguments_in(line)]
     assert any(tuple(words[: len(path)]) == path for words in shown)

@@ -7,6 +7,7 @@ a choice of weights the default.
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -22,6 +23,9 @@ __all__ = ["Command", "Group"]
 _TEXTS_THAT_NAME = frozenset({"name", "names", "model", "labels", "a", "b", "video"})
 """Text parameters that hold a name; path parameters are recognised by type. Inputs and outputs are
 checked where they are opened."""
+
+_LINE_BREAK = re.compile(r"(?<=[^\n])(?<!Examples:)\n(?=[^\s])")
+"""A break within a paragraph of a docstring, which Typer would keep; examples are indented."""
 
 _NO_BRACES = str.maketrans("", "", "{}")
 
@@ -64,7 +68,12 @@ class _HelpPrinter:
 
 
 class Command(_HelpPrinter, TyperCommand):
-    """A command of vswin."""
+    """A command of vswin; the paragraphs of its help fill the width of the terminal."""
+
+    def __init__(self, *args: Any, **settings: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **settings)
+        if self.help is not None:
+            self.help = _LINE_BREAK.sub(" ", self.help)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
         """Parse the arguments; refuse empty names and a repeated `--out`.
