@@ -116,6 +116,18 @@ def test_the_table_says_how_far_the_batch_is(videos, tmp_path, journal):
     assert archive_of(page)["progress"] is None
 
 
+def test_the_table_of_a_watched_folder_awaits_more(videos, tmp_path, journal):
+    inputs = collect_inputs([str(videos)])
+    page = tmp_path / "follow.html"
+    with BatchPages(inputs, journal, page, goes_on=True) as pages:
+        for item in inputs:
+            outcome = journal.outcome(item.entry)
+            assert outcome is not None
+            pages.add(outcome)
+    state = archive_of(page)["progress"]
+    assert (state["what"], state["done"]) == ("arrivals", 3)
+
+
 def test_a_batch_in_a_hurry_leaves_pages_out_and_shows_the_results(videos, tmp_path, journal):
     inputs = collect_inputs([str(videos)])
     outcomes = [journal.outcome(item.entry) for item in inputs]

@@ -40,6 +40,7 @@ class BatchPages:
         journal: has the timelines.
         path: of the table of videos.
         is_hurried: asked at the end whether pages that are not yet made are to be left out.
+        goes_on: whether more videos are awaited after this batch.
         on_note: called with notes for the user.
 
     Raises:
@@ -53,6 +54,7 @@ class BatchPages:
         path: Path,
         *,
         is_hurried: Callable[[], bool] = lambda: False,
+        goes_on: bool = False,
         on_note: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._inputs = tuple(inputs)
@@ -60,6 +62,7 @@ class BatchPages:
         self._path = path
         self._archive = ArchiveWriter([item.source.uri for item in inputs], path)
         self._is_hurried = is_hurried
+        self._goes_on = goes_on
         self._on_note = on_note
         self._indices: dict[str, list[int]] = {}
         for index, item in enumerate(self._inputs):
@@ -121,7 +124,9 @@ class BatchPages:
                 self._write_table_if_due()
             if self._has_begun:
                 self._show_running(frozenset())
-                self._archive.write_table()
+                awaits_more = self._goes_on and not self._is_cut_short
+                state = self._archive.progress("arrivals", len(self._done)) if awaits_more else None
+                self._archive.write_table(state)
         except OutputError as problem:
             self._end_early(problem)
 

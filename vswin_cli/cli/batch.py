@@ -17,6 +17,7 @@ from vswin_cli.cli import console
 from vswin_cli.cli.batch_merge import merge_shards
 from vswin_cli.cli.batch_options import ExecutionChoice, InputChoice, ResultChoice
 from vswin_cli.cli.batch_paths import (
+    check_pages,
     check_replaced_files,
     prepare_features,
     prepare_pages,
@@ -145,11 +146,13 @@ def _watch(
     def run_next(found: Sequence[BatchInput]) -> BatchReport:
         nonlocal is_first
         check_replaced_files(options.target, found, force=options.force)
+        if options.page is not None:
+            check_pages(options.target, found, options.page, force=options.force)
         # What this command has done itself is not done again.
         policy = options.policy
         again = policy if is_first else replace(policy, resume=True, retry_failed=False)
         is_first = False
-        return run(found, policy=again)
+        return run(found, policy=again, goes_on=True)
 
     return run_as_they_arrive(FolderWatch(find), run_next, stop, quiet=options.quiet)
 
@@ -241,6 +244,7 @@ def _run(
     found: Sequence[BatchInput],
     *,
     policy: Policy | None = None,
+    goes_on: bool = False,
 ) -> BatchReport:
     """Run the batch on the inputs that were found.
 
@@ -252,6 +256,7 @@ def _run(
         stop: set by a signal.
         found: the inputs.
         policy: in place of the options' own.
+        goes_on: whether more videos are awaited afterwards.
     """
     from vswin_cli.batch.run import run_batch
     from vswin_cli.cli.batch_progress import ProgressDisplay, log_event
@@ -265,7 +270,7 @@ def _run(
         split_seconds=options.split_seconds if setup.has_other_processes else None,
     )
     shown = ProgressDisplay(quiet=options.quiet, log_json=options.log_json)
-    with shown as progress, _pages(found, options, stop) as pages:
+    with shown as progress, _pages(found, options, stop, goes_on=goes_on) as pages:
         return run_batch(
             found,
             options.target,
@@ -291,7 +296,7 @@ def _both(
 
 
 def _pages(
-    found: Sequence[BatchInput], options: _BatchOptions, stop: StopRequest
+    found: Sequence[BatchInput], options: _BatchOptions, stop: StopRequest, *, goes_on: bool
 ) -> AbstractContextManager[BatchPages | None]:
     """Make pages inside the block, if they are wanted."""
     if options.page is None:
@@ -304,6 +309,7 @@ def _pages(
         Journal(options.target.state.absolute()),
         options.page,
         is_hurried=lambda: stop.is_set,
+        goes_on=goes_on,
         on_note=console.note_unless(options.quiet),
     )
 

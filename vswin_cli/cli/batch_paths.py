@@ -22,7 +22,13 @@ if TYPE_CHECKING:
     from vswin_cli.batch.inputs import BatchInput
     from vswin_cli.batch.target import Target
 
-__all__ = ["check_replaced_files", "prepare_features", "prepare_pages", "prepare_paths"]
+__all__ = [
+    "check_pages",
+    "check_replaced_files",
+    "prepare_features",
+    "prepare_pages",
+    "prepare_paths",
+]
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:[\\/]")  # what `Path` leaves of `s3://`
 _FOOTER_BYTES = 1 << 16
@@ -113,9 +119,6 @@ def prepare_pages(
         OutputError: the folder cannot be created or written, or a file is there that vswin did not
             write.
     """
-    from vswin_cli.batch.target import result_paths
-    from vswin_cli.report import archive_files
-
     if wanted is None:
         return None
     is_page = Path(wanted).suffix.lower() in (".html", ".htm")
@@ -123,13 +126,26 @@ def prepare_pages(
     page = output.path / "index.html" if output.is_folder else output.path
     if target.shard is not None:
         page = page.with_name(f"{page.stem}.{target.shard}{page.suffix}")
+    check_pages(target, inputs, page, force=force)
+    output.make()
+    return page
+
+
+def check_pages(target: Target, inputs: Sequence[BatchInput], page: Path, *, force: bool) -> None:
+    """Check that the pages of a batch replace nothing but pages of vswin.
+
+    Raises:
+        OptionError: a result or an input is there.
+        OutputError: a file is there that vswin did not write.
+    """
+    from vswin_cli.batch.target import result_paths
+    from vswin_cli.report import archive_files
+
     files = archive_files([item.source.uri for item in inputs], page)
     results = (("--out", path) for path in result_paths(target, inputs))
     check_distinct((*results, *(("--report", path) for path in files)))
     check_spares(files, (item.source.path for item in inputs))
     check_overwrites(files, force=force)
-    output.make()
-    return page
 
 
 def check_replaced_files(target: Target, inputs: Sequence[BatchInput], *, force: bool) -> None:

@@ -15,13 +15,14 @@ from vswin_cli.export.naming import file_name, one_line
 from vswin_cli.storage.json_records import JsonValue, named, to_json
 from vswin_cli.timeline.record import Timeline
 
-__all__ = ["ArchiveProgress", "ArchiveRow", "RowStatus", "archive_content"]
+__all__ = ["ArchiveProgress", "ArchiveRow", "RowStatus", "Work", "archive_content"]
 
 _STRIP_UNITS = 1000
 _MOST_MARKS = 400  # segments in a strip
 _LEAST_MARKS = 40
 _MARKS_IN_ALL = 200_000  # keeps the page of an archive within some megabytes
 
+Work = Literal["videos", "pages", "arrivals"]
 RowStatus = Literal["ok", "partial", "failed", "waiting", "running"]
 
 
@@ -124,8 +125,8 @@ class ArchiveRow:
 class ArchiveProgress:
     """How far the work is, for a page that is kept current."""
 
-    what: Literal["videos", "pages"]
-    """What is done: videos are analysed, or pages are made of results."""
+    what: Work
+    """What is done: videos are analysed, pages are made of results, or more videos are awaited."""
     num_inputs: int = field(metadata=named("inputs"))
     num_done: int = field(metadata=named("done"))
     num_failed: int = field(metadata=named("failed"))

@@ -11,11 +11,10 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime, timezone
 from operator import attrgetter
 from pathlib import Path
-from typing import Literal
 
 from vswin_cli.errors import OptionError
 from vswin_cli.export.naming import file_name
-from vswin_cli.report.archive import ArchiveProgress, ArchiveRow
+from vswin_cli.report.archive import ArchiveProgress, ArchiveRow, Work
 from vswin_cli.report.content import PageContent, page_content, relative_url
 from vswin_cli.report.pages import (
     PageStamp,
@@ -184,7 +183,7 @@ class ArchiveWriter:
 
     def progress(
         self,
-        what: Literal["videos", "pages"],
+        what: Work,
         num_done: int,
         *,
         num_failed: int = 0,
