@@ -18,7 +18,7 @@
     errors     VswinError, with `hint` and `exit_code`
 
 Times are seconds from the first frame, intervals are half-open, scores lie in 0..1. The names load
-on first use, so that importing the package costs nothing; `help(NAME)` tells more of each.
+on first use, so that importing the package is fast; `help(NAME)` describes each.
 """
 
 import sys

@@ -61,7 +61,7 @@ class LabelOnset:
     """A threshold of one label's own.
 
     Raises:
-        OptionError: the threshold is no score.
+        OptionError: the threshold is not a score.
     """
 
     label: str
@@ -79,7 +79,7 @@ class LabelDuration:
     """A minimum duration of one label's own.
 
     Raises:
-        OptionError: the duration is no length of time.
+        OptionError: the duration is negative or infinite.
     """
 
     label: str

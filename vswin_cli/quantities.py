@@ -159,7 +159,7 @@ def wrong_type(name: str, wanted: str, value: object, hint: str | None = None) -
 
 
 def is_length(seconds: float) -> bool:
-    """Whether a length of time is finite and not negative."""
+    """Return whether a length of time is finite and not negative."""
     return 0 <= seconds < inf
 
 
@@ -167,7 +167,7 @@ def as_several(name: str, values: object) -> tuple[Any, ...]:
     """Return the items of a list or another collection.
 
     Raises:
-        OptionError: it is none.
+        OptionError: it is not a collection.
     """
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise OptionError(f"{name} takes a list, got {values!r}")

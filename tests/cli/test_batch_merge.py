@@ -136,7 +136,7 @@ def test_other_columns_are_refused_by_name(shards, tmp_path, capfd):
     [
         (lambda table: table.unlink(), 4, "no such file"),
         (lambda table: table.with_suffix(".files.csv").unlink(), 4, "copy it beside"),
-        (lambda table: table.with_suffix(".files.csv").write_text("a,b\n"), 4, "no table of files"),
+        (lambda table: table.with_suffix(".files.csv").write_text("a,b\n"), 4, "not a table"),
         (lambda table: table.write_bytes(b"video\n\xff\n"), 4, "is damaged"),
         (lambda table: table.with_suffix(".files.csv").write_text(
             table.with_suffix(".files.csv").read_text().partition("\n")[0]), 4, "lacks"),

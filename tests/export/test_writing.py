@@ -22,7 +22,7 @@ def test_path_and_handle_get_the_same_text_with_line_feeds(fmt, tmp_path):
     write_timeline(timeline(), fmt, path)
     if FORMATS[fmt].is_binary:
         assert path.read_bytes() == render_timelines([timeline()], fmt)
-        with pytest.raises(OptionError, match="no text"):
+        with pytest.raises(OptionError, match="not text"):
             write_timeline(timeline(), fmt, io.StringIO())
         return
     assert path.read_bytes() == written(fmt).encode()

@@ -110,15 +110,18 @@ def _files_rows(table: ShardTable) -> list[list[str]]:
     """Read the rows of a table of files.
 
     Raises:
-        SourceError: it cannot be read, or is none.
+        SourceError: it cannot be read, or is not a table of files.
     """
     with _reading(str(table.files)), table.files.open(newline="", encoding="utf-8") as file:
         header, *rows = list(csv.reader(file, strict=True)) or [[]]
     if tuple(header) != FILES_COLUMNS:
-        raise SourceError(f"{table.files} is no table of files", hint=_SAME_HINT)
+        raise SourceError(f"{table.files} is not a table of files", hint=_SAME_HINT)
     for number, row in enumerate(rows, 2):
         if len(row) != len(FILES_COLUMNS):
-            raise SourceError(f"{table.files}, row {number}: not all columns", hint=_SAME_HINT)
+            raise SourceError(
+                f"{table.files}, row {number}: {len(row)} columns, not {len(FILES_COLUMNS)}",
+                hint=_SAME_HINT,
+            )
     return rows
 
 

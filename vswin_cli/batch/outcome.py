@@ -83,5 +83,5 @@ class Outcome:
         return self.failed(problem.code, problem.message, problem.hint)
 
     def failed(self, code: str, message: str, hint: str | None = None) -> Outcome:
-        """Return the outcome as failed, for a reason that is no `VswinError`."""
+        """Return the outcome as failed, for a reason that is not a `VswinError`."""
         return replace(self, status="failed", error_code=code, error=redacted(message), hint=hint)

@@ -23,7 +23,7 @@ def check_folders(arguments: Sequence[str]) -> None:
     """
     other = next((name for name in arguments if not is_folder(Path(name))), None)
     if other is not None:
-        raise OptionError(f"--watch needs folders, and {other} is none", hint="create it first")
+        raise OptionError(f"--watch takes folders, and {other} is not one", hint="create it first")
 
 
 class FolderWatch:
@@ -51,7 +51,7 @@ class FolderWatch:
         self._seen: dict[str, tuple[str | None, float]] = {}
         self._complete: dict[str, BatchInput] = {}
         self.num_incomplete = 0
-        """How many files are there that are still written, as of the last look."""
+        """Number of files that were still being written at the last call of `look`."""
 
     def look(self) -> list[BatchInput] | None:
         """Return all videos that are complete, in the order of their arrival; `None` if no change.
@@ -80,7 +80,7 @@ class FolderWatch:
         self._seen[item.place] = (item.identity, since)
         if item.problem is not None:
             return True
-        # A file that was moved here is old: it need not be watched to be known as complete.
+        # A file that was moved here is old, so it is complete at once.
         return (
             item.size_bytes > 0 and max(now - since, now - _modified(item)) >= self._stable_seconds
         )

@@ -48,7 +48,7 @@ class VideoSize:
         """Read `1280x720`.
 
         Raises:
-            OptionError: the text is no size, or a useless one.
+            OptionError: the text is not a size, or the size is useless.
         """
         width, by, height = size.lower().partition("x")
         if not (by and width.isdecimal() and height.isdecimal()):

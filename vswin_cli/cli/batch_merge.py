@@ -27,7 +27,7 @@ _SHOWN = 10
 def merge_shards(
     arguments: Sequence[str], target: Target, *, force: bool, as_json: bool, quiet: bool
 ) -> None:
-    """Merge tables and say what was merged.
+    """Merge tables and print a summary.
 
     Args:
         arguments: tables of segments, or patterns of them; paths or addresses.
@@ -61,7 +61,7 @@ def merge_shards(
 
 
 def _find(arguments: Sequence[str]) -> list[str]:
-    """Expand patterns; tables of files are read with the tables beside which they are.
+    """Expand patterns; tables of files (`.files.csv`) are left out.
 
     Raises:
         SourceNotFoundError: there is no table.

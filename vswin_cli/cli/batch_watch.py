@@ -33,7 +33,7 @@ def run_as_they_arrive(
     Args:
         watch: finds the videos.
         run: tags those of a list that no earlier run has tagged, and writes the tables.
-        stop: ends the loop; what `run` does ends by it, too.
+        stop: ends the loop, and the work of `run`.
         quiet: print no notes.
 
     Returns:
@@ -51,5 +51,5 @@ def run_as_they_arrive(
         if not stop.is_set:
             note(totals(report))
     if watch.num_incomplete:
-        note(f"{counted(watch.num_incomplete, 'file')} still written, and not tagged")
+        note(f"{counted(watch.num_incomplete, 'file')} still being written, and not tagged")
     return report

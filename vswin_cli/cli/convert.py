@@ -160,7 +160,7 @@ def check_result_folder(folder: Path, checkpoint: Path, *, force: bool) -> None:
 
     Raises:
         OptionError: IN is in OUT, which is to be replaced as a whole.
-        OutputError: OUT is not empty, and --force is missing or OUT is no model folder.
+        OutputError: OUT is not empty, and --force is missing or OUT is not a model folder.
     """
     from vswin_cli.models.weights.store import check_replaceable
 

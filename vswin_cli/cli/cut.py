@@ -196,7 +196,7 @@ def _refuse_video(path: Path) -> None:
 
 
 def _is_table(path: Path) -> bool:
-    """Return whether a file is no JSON, by its first character; timelines in ZIP are no table."""
+    """Return whether a file is not JSON, by its first character; results in ZIP are not tables."""
     try:
         with path.open("rb") as file:
             head = file.read(64)

@@ -285,7 +285,7 @@ def choose_output(
     name = csv_for_excel(name) if excel else name
     if get_format(name).is_binary:
         raise OptionError(
-            f"`{name}` is no text and cannot be printed",
+            f"`{name}` is not text and cannot be printed",
             hint=f"give --out FILE{get_format(name).suffix}",
         )
     return Output(name, None, name, json)

@@ -74,7 +74,7 @@ def find_query(
         return _segment_of(path, segment)
     if segment is not None:
         raise OptionError(
-            f"--segment {segment} needs a timeline, and {text} is none",
+            f"--segment {segment} needs a timeline, and {text} is not one",
             hint="give a FILE.json that `vswin tag` wrote, or --start and --end",
         )
     if _is_archive(path):

@@ -16,8 +16,8 @@ from vswin_cli.storage.user_config import read_settings, settings_path
 __all__ = ["ConfiguredCommand", "check_values", "key_of", "parse_value"]
 
 _MODEL = "model"  # every command reads it by itself
-# A default gives way to what excludes it on the command line.
-_GIVE_WAY = {"fps": "frame_interval", "frame_interval": "fps", "keep_scores": "save_scores"}
+# Defaults that do not count where the command line has the option that excludes them.
+_EXCLUDED_BY = {"fps": "frame_interval", "frame_interval": "fps", "keep_scores": "save_scores"}
 _CHECKS: dict[Any, Callable[[Any], object]] = {
     SamplingChoice: lambda chosen: chosen.options(),
     SegmentChoice: lambda chosen: chosen,  # checked where it is made
@@ -112,7 +112,7 @@ def check_values(values: Mapping[str, Any]) -> None:
     """Check parsed values by name of their parameter, alone and beside each other.
 
     Raises:
-        OptionError: a value means nothing, or two contradict each other.
+        OptionError: a value is out of range, or two contradict each other.
     """
     for record, check in _CHECKS.items():
         names = {field.name for field in dataclasses.fields(record)} & values.keys()
@@ -129,7 +129,7 @@ def _as_text(value: object) -> str | None:
 
 def _without_excluded(defaults: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out defaults that options on the command line exclude or make pointless."""
-    excluded = {name for name, other in _GIVE_WAY.items() if given.get(other) is not None}
+    excluded = {name for name, other in _EXCLUDED_BY.items() if given.get(other) is not None}
     if given.get("json") or _names_format(given.get("out")):
         excluded.add("format")
     return {name: value for name, value in defaults.items() if name not in excluded}

@@ -106,7 +106,7 @@ def topk(
     listed = read_video_list(videos, labels, root=root)
     if max(ks) >= len(labels) and top != _TOP:
         console.warn(
-            f"top-{max(ks)} is always right: the model has {counted(len(labels), 'label')}"
+            f"top-{max(ks)} accuracy is always 100 %: the model has {counted(len(labels), 'label')}"
         )
     workers = workers or min(_MOST_WORKERS, os.cpu_count() or 1)
     evaluate = partial(evaluate_videos, engine=engine, protocol=chosen, workers=workers)
@@ -122,13 +122,13 @@ def topk(
 def _check_before_loading(
     videos: Path, protocol: str | None, choice: ModelChoice, outputs: TopkOutputs
 ) -> None:
-    """Find slips of the pen at once: they should not cost a download first."""
+    """Check list, options and paths before anything is downloaded."""
     from vswin_cli.evaluation.protocols import check_protocol_name
     from vswin_cli.evaluation.video_list import lists_parts
 
     if lists_parts(videos):
         console.warn(
-            f"{videos} has columns start and end, and whole files are tested; "
+            f"{videos} has the columns start and end, but `topk` tests whole files; "
             "`vswin evaluate windows` tests parts"
         )
     check_protocol_name(protocol)
@@ -167,7 +167,7 @@ def _check_scores(listed: Sequence[LabelledVideo], log: ResultsLog) -> None:
     bare = sum(outcome.all_scores is None for outcome in known)
     if bare:
         raise OptionError(
-            f"of {counted(bare, 'video')} an earlier version kept only the five best scores",
+            f"an earlier version kept only the five best scores of {counted(bare, 'video')}",
             hint="add --fresh to evaluate them again, or omit --save-scores and --plots",
         )
 

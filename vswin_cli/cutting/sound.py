@@ -21,7 +21,7 @@ _RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 8
 _OTHER_RATE = 48000
 _LAYOUTS = ("mono", "stereo", "5.1")  # that the AAC encoder takes as they are
 _MARGINS_SECONDS = (1.0, 10.0)  # sought ahead of the start; decoders need a moment to settle
-# Timestamps of blocks are rounded; smaller differences from the samples counted are no gaps.
+# Timestamps of blocks are rounded; smaller differences from the samples counted are not gaps.
 _SLACK_SECONDS = 0.04
 _SILENCE_SECONDS = 1
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["BLUE", "GREY", "ORANGE", "FigureFolder", "check_matplotlib", "shortened"]
 
 BLUE, ORANGE, GREY = "#0072b2", "#e69f00", "#666666"
-"""Of M. Okabe and K. Ito's palette, told apart with any kind of colour vision."""
+"""From M. Okabe and K. Ito's palette, distinguishable with any kind of colour vision."""
 
 _DOTS_PER_INCH = 120
 _MOST_LETTERS = 40  # of a label beside an axis

@@ -242,7 +242,7 @@ class _Content:
     known: dict[str, Outcome] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     num_whole_bytes: int = 0
-    """Length of the file up to its last complete line; 0 if it is no log."""
+    """Length of the file up to its last complete line; 0 if it is not a log."""
 
 
 def _read(path: Path) -> _Content:

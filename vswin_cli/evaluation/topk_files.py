@@ -50,10 +50,11 @@ def write_scores(
         path: file to write.
         scored: outcomes of the videos that could be decoded, with all scores.
         labels: K names.
-        report: what says which test it was.
+        report: names the model and the protocol.
 
     Raises:
         OutputError: it cannot be written.
+        ValueError: an outcome lacks scores.
     """
     scores = all_scores(scored)
     if scores is None:

@@ -62,7 +62,7 @@ def read_video_list(
 
 @guarded
 def lists_parts(path: Path) -> bool:
-    """Return whether a list has the columns `start` and `end`, so that it is about parts.
+    """Return whether a list has the columns `start` and `end`, and so lists parts of videos.
 
     Raises:
         SourceNotFoundError: the list is not there.
@@ -73,7 +73,7 @@ def lists_parts(path: Path) -> bool:
 
 
 def _columns(head: Sequence[str]) -> tuple[int, int] | None:
-    """Return the columns of path and label; `None` if the first line is no header."""
+    """Return the columns of path and label; `None` if the first line is not a header."""
     names = [name.casefold() for name in head]
     if names[0] not in _PATH_HEADERS:
         return None

@@ -66,7 +66,7 @@ class WindowTest:
         background: str | None = None,
         piece_seconds: float = 2.0,
     ) -> WindowTest:
-        """Make a test among the labels that `segments` does not exclude and that are no moments."""
+        """Make a test of the labels that `segments` does not exclude and that are not moments."""
         excluded = {*segments.exclude, *segments.instants}
         columns = tuple(i for i, label in enumerate(labels) if label not in excluded)
         names = tuple(labels[i] for i in columns)

@@ -117,7 +117,7 @@ def _text(timelines: Sequence[Timeline], fmt: str) -> str:
     content = _render(timelines, get_format(fmt))
     if isinstance(content, bytes):
         raise OptionError(
-            f"`{fmt}` is no text and cannot be printed",
+            f"`{fmt}` is not text and cannot be printed",
             hint=f"give --out FILE{FORMATS[fmt].suffix}",
         )
     return content

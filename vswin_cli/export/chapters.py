@@ -75,14 +75,14 @@ def youtube_chapters(timelines: Sequence[Timeline]) -> str:
 
 
 def youtube_notices(timeline: Timeline) -> tuple[Notice, ...]:
-    """Return a warning if there are fewer chapters than YouTube takes for chapters."""
+    """Return a warning if there are fewer chapters than YouTube requires."""
     count = len(_youtube_chapters(timeline))
     if count >= _MIN_YOUTUBE_CHAPTERS:
         return ()
     return (
         Notice(
             "FEW_CHAPTERS",
-            f"YouTube shows chapters from {_MIN_YOUTUBE_CHAPTERS} on that last 10 seconds each; "
+            f"YouTube shows chapters only where there are {_MIN_YOUTUBE_CHAPTERS} or more; "
             f"{timeline.video.uri} has {count}",
         ),
     )

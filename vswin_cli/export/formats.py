@@ -51,7 +51,7 @@ class Format:
     notices_of: Callable[[Timeline], tuple[Notice, ...]] | None = None
     """For formats with rules of a site: returns warnings about those that a timeline breaks."""
     is_binary: bool = False
-    """Whether its files are no text, and cannot go to a terminal."""
+    """Whether its files are not text, and cannot go to a terminal."""
     package: str | None = None
     """The package that writes it."""
     extra: str | None = None
@@ -174,11 +174,11 @@ FORMATS: Mapping[str, Format] = {
             holds_many=True,
             ids_of=video_ids,
         ),
-        Format("svg", ".svg", "a picture: a lane per label", timeline_svg, holds_many=True),
+        Format("svg", ".svg", "SVG picture, a lane per label", timeline_svg, holds_many=True),
         Format(
             "png",
             ".png",
-            "the same as an image",
+            "the same picture as PNG",
             timeline_png,
             holds_many=True,
             is_binary=True,

@@ -53,7 +53,7 @@ def _escape(found: re.Match[str]) -> str:
     if letter in _SHORT_ESCAPES:
         return _SHORT_ESCAPES[letter]
     code = ord(letter)
-    if 0xDC80 <= code <= 0xDCFF:  # how Python holds a byte that is no UTF-8
+    if 0xDC80 <= code <= 0xDCFF:  # how Python holds a byte that is not UTF-8
         return f"\\x{code - 0xDC00:02x}"
     return f"\\x{code:02x}" if code < 0x80 else f"\\u{code:04x}"
 
@@ -92,7 +92,7 @@ def video_ids(uris: Sequence[str], *, prefix: str = "") -> list[str]:
 
     Args:
         uris: paths or addresses of the videos.
-        prefix: beginning of file names that is no part of the id.
+        prefix: beginning of file names that is not part of the id.
 
     Raises:
         OptionError: the same video is given twice.

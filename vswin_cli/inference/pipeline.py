@@ -232,7 +232,7 @@ def _feature_builder(
 
 
 def evidence_classes(engine: Scorer, segments: SegmentOptions | None) -> list[int]:
-    """Return the classes whose cells `analyze_video` asks of an engine for evidence."""
+    """Return the classes whose cells `analyze_video` needs for evidence."""
     advised = engine.model.card.segments
     chosen = advised if segments is None else segments.over(advised)
     return [int(i) for i in _evidence_builder(engine, chosen).classes]

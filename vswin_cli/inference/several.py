@@ -39,7 +39,7 @@ def analyze_videos(
 ) -> Iterator[Timeline]:
     """Tag several videos, and yield the timeline of each when it is done.
 
-    `tag_batch` goes on after an interruption, and writes tables; this is for a few videos.
+    For few videos: `tag_batch` resumes after an interruption, and writes tables.
 
     Args:
         sources: paths, folders, patterns (`day*/*.mp4`), addresses; one of them or several.

@@ -70,7 +70,7 @@ def parse_text(text: str, source: str) -> tuple[str, ...]:
         if _are_indexed(lines, len(entries) + len(wrong)):
             for number, index in wrong.items():
                 raise LabelsError(
-                    f"{source}, line {number}: {index} is no class index",
+                    f"{source}, line {number}: {index} is not a class index",
                     hint="indices are whole numbers from 0 or from 1",
                 )
             _check_all_indexed(lines, entries, source)
@@ -91,7 +91,7 @@ def _check_ends(lines: Sequence[str], source: str) -> None:
     for number, line in enumerate(lines, 1):
         if line.endswith(_ENDS):
             raise LabelsError(
-                f"{source}, line {number}: {line[-1]!r} at the end",
+                f"{source}, line {number}: ends with {line[-1]!r}",
                 hint="remove it; a table with several columns needs the ending .csv",
             )
 
@@ -222,7 +222,7 @@ def _json_entries(content: dict[str, object], source: str) -> list[_Entry]:
     """Read id-to-name or name-to-id; both exist with numbers as text."""
     if all(key.isdecimal() for key in content):
         if not all(isinstance(value, (str, int, float)) for value in content.values()):
-            raise LabelsError(f"{source}: a label is no text", hint=FORMATS_HINT)
+            raise LabelsError(f"{source}: a label is not text", hint=FORMATS_HINT)
         return [_Entry(int(key), str(value).strip()) for key, value in content.items()]
     return [_Entry(_as_index(value, source), key.strip()) for key, value in content.items()]
 

@@ -105,7 +105,7 @@ class LabelMap:
         several = tuple(names)
         for index, name in enumerate(several):
             if not isinstance(name, str):
-                raise LabelsError(f"{source}: the label of class {index} is no text: {name!r}")
+                raise LabelsError(f"{source}: the label of class {index} is not text: {name!r}")
         return cls(source, several)
 
     @classmethod

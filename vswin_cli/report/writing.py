@@ -238,6 +238,11 @@ def write_page(
 
     Returns:
         A `data:` URL with a small image of the video; `None` without thumbnails.
+
+    Raises:
+        OptionError: scores belong to another video.
+        SourceError: the file of scores cannot be read.
+        OutputError: the page cannot be written.
     """
     url = relative_url(source.video, path.parent) if source.video else None
     back = relative_url(index, path.parent) if index else None

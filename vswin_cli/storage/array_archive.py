@@ -160,7 +160,7 @@ def read_array(archive: zipfile.ZipFile, name: str, kind: type, dims: int) -> ND
             raise SourceError(f"`{name}` is too large")
         data = file.read(count * dtype.itemsize)
         array = np.frombuffer(data, np.uint8 if kind is np.bool_ else dtype, count).reshape(shape)
-        return array != 0 if kind is np.bool_ else array  # a byte of 2 is no valid flag
+        return array != 0 if kind is np.bool_ else array  # a byte of 2 is not a valid flag
 
 
 def map_array(archive: zipfile.ZipFile, path: str, name: str) -> NDArray[Any]:

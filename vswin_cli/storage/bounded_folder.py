@@ -11,7 +11,7 @@ __all__ = ["mark_used", "remove_unused"]
 
 
 def mark_used(path: Path) -> None:
-    """Note that a cached file is used now; when it was written stays as it is."""
+    """Set the access time of a cached file to now, and keep its modification time."""
     with suppress(OSError):
         # Set here, since many disks are mounted so that reading a file does not.
         os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))

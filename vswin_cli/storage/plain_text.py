@@ -20,7 +20,7 @@ _CONTROL = re.compile(f"{UNSAFE.pattern}+")
 def one_line(text: str) -> str:
     """Replace line ends and control characters, which line-based and XML formats cannot contain.
 
-    Terminals would obey some of them, too: escape sequences and bidirectional overrides.
+    Terminals interpret some of them: escape sequences and bidirectional overrides.
     """
     return _CONTROL.sub(" ", text).strip()
 

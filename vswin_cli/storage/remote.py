@@ -103,7 +103,7 @@ def without_query(uri: str) -> str:
 def list_remote(address: str) -> list[str]:
     """Expand an address: itself, or all matches of `s3://bucket/day1/*.mp4`, sorted.
 
-    What is there under a name that looks like a pattern is no pattern. Without a pattern no
+    What is there under a name that looks like a pattern is not a pattern. Without a pattern no
     connection is made.
 
     Raises:
@@ -136,21 +136,21 @@ def list_remote_folder(address: str, *, recursive: bool) -> list[str] | None:
         recursive: include folders in it.
 
     Returns:
-        Addresses, sorted; `None` if it is no folder. HTTP has none.
+        Addresses, sorted; `None` if it is not a folder. HTTP has no folders.
 
     Raises:
         OptionError: the protocol is unknown, or its package is missing.
         SourceError: the place cannot be reached.
     """
-    is_named_so = address.endswith("/")
+    has_slash = address.endswith("/")
     if scheme_of(address) in _DIRECT or has_wildcard(address):
         return None
-    if _suffix(address) and not is_named_so:
+    if _suffix(address) and not has_slash:
         return None  # a file, without a connection
     system = file_system(address)
     with as_source_errors(address):
         system.invalidate_cache()
-        if not is_named_so and not system.isdir(address):
+        if not has_slash and not system.isdir(address):
             return None
         found = system.find(address, maxdepth=None if recursive else 1)
         return sorted(system.unstrip_protocol(path) for path in found)

@@ -201,7 +201,7 @@ def find_sources(
     """
     found: dict[str, VideoSource] = {}
     problems: dict[str, SourceError] = {}
-    # A string is iterable, too, but its characters are no names of files.
+    # A string is iterable, too, but its characters are not names of files.
     several = [inputs] if isinstance(inputs, (str, os.PathLike)) else as_several("inputs", inputs)
     for path in several:
         if not isinstance(path, (str, os.PathLike)):

@@ -78,14 +78,14 @@ def unknown_key_hint(key: str) -> str:
     near = difflib.get_close_matches(folded, SETTINGS, n=1, cutoff=0.6)
     if near:
         return f"did you mean `{near[0]}`? `vswin config show` lists all keys"
-    return f"possible keys: {', '.join(SETTINGS)}; remove or correct the rest"
+    return f"possible keys: {', '.join(SETTINGS)}; remove or correct the others"
 
 
 def default_model() -> str | None:
     """Read the user's default model, if one is set.
 
     Raises:
-        OptionError: the file cannot be read, has an unknown key, or its `model` is no text.
+        OptionError: the file cannot be read, has an unknown key, or its `model` is not text.
     """
     model = read_settings().get("model")
     if model is not None and not isinstance(model, str):
@@ -103,7 +103,7 @@ def set_default_model(reference: str) -> Path:
         The file.
 
     Raises:
-        OptionError: the file that is there cannot be read, or the model's name is no UTF-8.
+        OptionError: the file that is there cannot be read, or the model's name is not UTF-8.
         OutputError: the file cannot be written.
     """
     return write_setting("model", reference)
@@ -116,7 +116,7 @@ def write_setting(key: str, value: str | float | list[str]) -> Path:
         The file.
 
     Raises:
-        OptionError: the file that is there cannot be read, or the value is no UTF-8.
+        OptionError: the file that is there cannot be read, or the value is not UTF-8.
         OutputError: the file cannot be written.
     """
     path = settings_path()
@@ -127,7 +127,7 @@ def write_setting(key: str, value: str | float | list[str]) -> Path:
         lines.insert(0, line)  # above any [table]
     else:
         lines[own] = line
-    return _write(path, key, lines, {**content, key: value}, line)
+    return _write(path, key, lines, {**content, key: value}, f"write {line}")
 
 
 def remove_setting(key: str) -> Path:
@@ -143,12 +143,14 @@ def remove_setting(key: str) -> Path:
     path = settings_path()
     content, lines = _read(path), _lines(path)
     if key not in content:
-        raise OptionError(f"`{key}` is not set in {path}", hint="`vswin config show` lists what is")
+        raise OptionError(
+            f"`{key}` is not set in {path}", hint="`vswin config show` lists the keys that are set"
+        )
     del content[key]
     own = _line_of(key, lines)
     if own is not None:
         del lines[own]
-    return _write(path, key, lines, content, "remove it")
+    return _write(path, key, lines, content, "remove the key")
 
 
 def _lines(path: Path) -> list[str]:
@@ -168,7 +170,7 @@ def _write(path: Path, key: str, lines: list[str], wanted: dict[str, Any], by_ha
     if _parsed(text) != wanted:
         raise OptionError(
             f"cannot change `{key}` in {path}, as it is written there over several lines",
-            hint=f"write it there yourself: {by_hand}",
+            hint=f"edit the file: {by_hand}",
         )
     with writing(str(path)):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -181,7 +183,7 @@ def _toml(value: str | float | list[str]) -> str:
     """Write a value as TOML; JSON is TOML here if it escapes no surrogate pairs.
 
     Raises:
-        OptionError: it is no UTF-8.
+        OptionError: it is not UTF-8.
     """
     text = json.dumps(value, ensure_ascii=False)
     try:
@@ -205,7 +207,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _parsed(text: str) -> dict[str, Any] | None:
-    """Parse TOML; `None` if it is none."""
+    """Parse TOML; `None` if it is not TOML."""
     try:
         return _loads(text)
     except ValueError:

@@ -56,7 +56,7 @@ class FeatureRecord:
 
     @property
     def weights_identity(self) -> str:
-        """Identity of these weights; files of earlier versions know the hash with the head."""
+        """Identity of these weights; in files of earlier versions, of the head as well."""
         return self.features_sha256 or self.model.weights_sha256 or self.model.id
 
 

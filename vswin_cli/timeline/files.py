@@ -137,7 +137,7 @@ def _by_line(text: str, name: str, broken: int) -> list[tuple[str, JsonValue]]:
         broken: line at which the text fails to parse as a single document.
 
     Raises:
-        SourceError: a line is no JSON.
+        SourceError: a line is not JSON.
     """
     documents: list[tuple[str, JsonValue]] = []
     wrong: list[int] = []

@@ -2,7 +2,7 @@
 
 The colours differ by at least 0.09 in OKLab, for normal sight, protanopia and deuteranopia, and by
 0.07 for tritanopia (matrices of Machado et al., 2009). Labels share them where there are more than
-twelve, so text or order must tell labels apart as well. The numbers are in `data/palette.json`,
+twelve, so labels must differ in text or position as well. The numbers are in `data/palette.json`,
 which the pages contain, too.
 """
 

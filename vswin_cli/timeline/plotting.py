@@ -33,7 +33,7 @@ def plot_timeline(timeline: Timeline, axes: Axes | None = None) -> Axes:
     """Draw a timeline into axes, see `Timeline.plot`.
 
     Raises:
-        OptionError: matplotlib is not installed, or `axes` are none.
+        OptionError: matplotlib is not installed, or `axes` has another type.
     """
     load_extra("matplotlib", "a plot", install=PLOTS_EXTRA)
     if axes is not None and not hasattr(axes, "broken_barh"):
@@ -84,9 +84,9 @@ def timeline_png(timelines: Sequence[Timeline]) -> bytes:
 
 @contextmanager
 def own_style(changes: dict[Any, Any]) -> Iterator[None]:
-    """Draw inside the block as matplotlib comes, but for some settings of ours.
+    """Draw inside the block with matplotlib's default style and some changes.
 
-    The user's own style is put back afterwards.
+    The user's own style is restored afterwards.
     """
     import matplotlib
 

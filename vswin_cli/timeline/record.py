@@ -355,7 +355,7 @@ def clip_windows(track: ScoreTrack, count: int) -> tuple[WindowRecord, ...]:
 _GATED = "NOTHING_DECIDED"
 _EMPTY = "NO_SEGMENTS"
 _NO_EVIDENCE = "NO_EVIDENCE"
-_OF_SEGMENTS = (_GATED, _EMPTY, _NO_EVIDENCE)  # said anew of other segments
+_OF_SEGMENTS = (_GATED, _EMPTY, _NO_EVIDENCE)  # made again with the segments
 
 
 def _gated_notice(gated_seconds: float, analysed_seconds: float) -> Notice:

@@ -144,5 +144,5 @@ def _seconds(text: str, where: str) -> float | None:
     except OptionError as error:
         raise SourceError(f"{where}: {error.message}", hint=error.hint) from error
     if not math.isfinite(value):
-        raise SourceError(f"{where}: the time {text!r} is no number of seconds", hint=_HINT)
+        raise SourceError(f"{where}: the time {text!r} is not a number of seconds", hint=_HINT)
     return value

@@ -1,7 +1,7 @@
 """Recognise where MPEG-TS recordings were joined, as by `cat a.ts b.ts`.
 
-The packet counters of the second recording do not go on from those of the first, which FFmpeg takes
-for lost data: it marks one of the last two packets of the first recording as damaged.
+The packet counters of the second recording do not continue those of the first. FFmpeg
+treats that as lost data: it marks one of the last two packets of the first recording as damaged.
 """
 
 from __future__ import annotations

@@ -151,7 +151,7 @@ def inflate_checkpoint(
 
     Raises:
         UnsafeCheckpointError: loading the file would run code; nothing in it was run.
-        CheckpointError: the file is no 2D Swin, or incomplete.
+        CheckpointError: the file is not a 2D Swin, or is incomplete.
     """
     with reading_checkpoint(path):
         return _inflate_checkpoint(path, window_size, ema)

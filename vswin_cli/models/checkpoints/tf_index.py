@@ -216,7 +216,7 @@ def _entry(key: str, message: bytes, path: Path) -> BundleEntry:
     if dtype not in (_DTYPE_FLOAT32, _DTYPE_STRING):
         raise CheckpointError(
             f"{path}: {key} has TensorFlow data type {dtype}, expected float32",
-            hint="this is no checkpoint of Video Swin weights alone",
+            hint="this checkpoint holds more than Video Swin weights",
         )
     if 7 in fields:
         raise CheckpointError(

@@ -126,7 +126,7 @@ def labels_of(reference: str) -> LabelMap:
 
     Raises:
         UnknownModelError: not a valid reference.
-        LabelsError: the file is no label list, or the weights are not installed or have no names.
+        LabelsError: not a label list, or weights that are not installed or have no names.
     """
     if reference in bundled_label_sets():
         return LabelMap.bundled(reference)
