@@ -16,7 +16,7 @@ def own_settings(tmp_path, monkeypatch):
 # Options that name what one run reads or writes, or a part of it.
 OF_ONE_RUN = {
     "out", "report", "save-scores", "save-features", "weights", "labels", "ema", "start", "end",
-    "timecode-start", "excel", "shard", "merge", "watch", "help",
+    "timecode-start", "excel", "shard", "merge", "watch", "live", "help",
 }  # fmt: skip
 
 

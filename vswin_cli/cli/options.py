@@ -25,6 +25,7 @@ __all__ = [
     "IncludeOption",
     "InputFrameRateOption",
     "JsonOption",
+    "LiveOption",
     "LogJsonOption",
     "MinCoverageOption",
     "ModelOption",
@@ -157,6 +158,14 @@ EvidenceOption = Annotated[
         "--evidence",
         help="Add to each segment where in the frame its label's score comes from; in JSON and in "
         "the report.",
+    ),
+]
+LiveOption = Annotated[
+    bool,
+    output_option(
+        "--live",
+        help="VIDEO is a stream that does not end: print a line of JSON for every segment when it "
+        "ends, and connect again when the stream breaks off.",
     ),
 ]
 SaveScoresOption = Annotated[

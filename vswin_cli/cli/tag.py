@@ -13,6 +13,7 @@ import typer
 
 from vswin_cli.cli import console
 from vswin_cli.cli.each_video import find_videos, require_coverage, work_on_each
+from vswin_cli.cli.live import check_live, tag_live
 from vswin_cli.cli.model_choice import ModelChoice, make_engine
 from vswin_cli.cli.option_groups import (
     SamplingChoice,
@@ -25,6 +26,7 @@ from vswin_cli.cli.options import (
     ExcelOption,
     ForceOption,
     FormatOption,
+    LiveOption,
     MinCoverageOption,
     OutOption,
     QuietOption,
@@ -68,6 +70,7 @@ def tag(
     save_scores: SaveScoresOption = None,
     windows: WindowsOption = 0,
     evidence: EvidenceOption = False,
+    live: LiveOption = False,
     report: ReportOption = None,
     timecode_start: TimecodeStartOption = None,
     force: ForceOption = False,
@@ -85,12 +88,23 @@ def tag(
 
         vswin tag movie.mp4 --evidence --report movie.html
 
+        vswin tag rtsp://camera/stream --live >> camera.jsonl
+
         vswin tag movie.mp4 --weights mine.pth --labels mine.txt --json | jq .segments
     """
     from vswin_cli.cli.output import choose_output
     from vswin_cli.cli.output_paths import plan_tag_paths
 
     clips, engine_options = sampling.options(), running.options()
+    if live:
+        given = {"--out": out, "--save-scores": save_scores, "--windows": windows}
+        given |= {"--evidence": evidence, "--report": report, "--timecode-start": timecode_start}
+        given["--format"] = format not in (None, "jsonl") and format
+        address = check_live(videos, clips, given)
+        engine = make_engine(choice, engine_options, crops=clips.crops or 1, quiet=quiet)
+        advised = engine.model.card.segments
+        tag_live(address, engine, clips, segments.over(advised), quiet=quiet)
+        return
     output = choose_output(out, format, json=json, excel=excel, force=force)
     start = parse_start(timecode_start)
     note_unused_start(start, output, quiet=quiet)

@@ -38,8 +38,9 @@ def file_system(uri: str) -> Any:  # noqa: ANN401  # fsspec is untyped
     scheme = scheme_of(uri)
     if is_stream(uri):
         raise OptionError(
-            f"{uri} is a live stream: {scheme}:// addresses are not supported",
-            hint=f"record it first, such as `ffmpeg -i {uri} -c copy recording.mkv`",
+            f"{uri} is a live stream, not a file",
+            hint=f"`vswin tag` tags it as it arrives, with --live; or record it, such as "
+            f"`ffmpeg -i {uri} -c copy recording.mkv`",
         )
     import fsspec  # type: ignore[import-untyped]
 
