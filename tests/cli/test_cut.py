@@ -52,6 +52,15 @@ def test_timelines_tables_and_folders_are_read(saved, tmp_path, form, capsys):
     assert "begin up to 0.1 s early" in err
 
 
+def test_clips_are_not_put_among_the_videos_unless_forced(saved, capsys):
+    before = sorted(Path().iterdir())
+    assert run(["cut", "movie.json", "-o", "."]) == 8
+    assert "holds movie.mp4, which clips are cut from" in capsys.readouterr().err
+    assert sorted(Path().iterdir()) == before
+    assert run(["cut", "movie.json", "-o", ".", "--force"]) == 0
+    assert run(["cut", "movie.json", "-o", "."]) == 0  # the table says that it is meant
+
+
 def test_json_says_what_was_cut(saved, capsys):
     assert run(["cut", "movie.json", "-o", "clips", "--label", "pan-*", "--exact", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)

@@ -65,6 +65,9 @@ def test_labels_and_scores_choose():
     assert len(names(one, min_score=0.5)) == 3  # a row without a score is no low score
     with pytest.raises(OptionError, match="no label matches `pam`"):
         names(one, labels=("pam",))
+    with pytest.raises(OptionError) as caught:
+        names(one, labels=("xyz",))
+    assert caught.value.hint == "the segments have `p`, `pan-left`, `pan-right`, `zoom`"
 
 
 def test_padding_stays_after_the_start_and_makes_clips_of_instants():

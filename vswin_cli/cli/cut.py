@@ -9,10 +9,12 @@ import typer
 
 from vswin_cli.cli import console
 from vswin_cli.cli.options import ForceOption, JsonOption, QuietOption, output_option
-from vswin_cli.errors import SOME_FAILED, OptionError, SourceError
+from vswin_cli.errors import SOME_FAILED, OptionError, OutputError, SourceError
 from vswin_cli.storage.humanize import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vswin_cli.cutting import Clip, CutResult, VideoSegments
 
 __all__ = ["cut"]
@@ -119,6 +121,7 @@ def cut(
     videos = [video for path in inputs for video in _read(path)]
     results = []
     if folder is not None:
+        _check_apart(videos, folder, force=force)
         with console.progress("cut", unit="clips", quiet=quiet) as on_progress:
             results.append(
                 cut_videos(videos, folder, options, force=force, on_progress=on_progress)
@@ -128,6 +131,27 @@ def cut(
         if not quiet:
             console.note(f"wrote {list_path}")
     _finish(results, folder, json=json, quiet=quiet)
+
+
+def _check_apart(videos: Sequence[VideoSegments], folder: Path, *, force: bool) -> None:
+    """Refuse to put clips among the videos they are cut from, unless there are clips already.
+
+    A later run over the folder would take the clips for videos.
+
+    Raises:
+        OutputError: one of the videos is in the folder.
+    """
+    from vswin_cli.cutting.table import CLIPS_NAME
+    from vswin_cli.storage.files import is_there
+
+    if force or is_there(folder / CLIPS_NAME):
+        return
+    for path in (video.path for video in videos if video.path is not None):
+        if path.absolute().parent.resolve() == folder.resolve():
+            raise OutputError(
+                f"{folder} holds {path.name}, which clips are cut from",
+                hint="give a folder for the clips alone, or add --force to put them there",
+            )
 
 
 def _folder(text: str) -> Path:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vswin_cli.cutting.records import CutOptions, VideoSegments
+from vswin_cli.errors import SelectionError
 from vswin_cli.evaluation.intervals import Interval
 from vswin_cli.export.naming import one_line
 from vswin_cli.storage.files import fitting
@@ -20,6 +21,7 @@ __all__ = ["ClipPlan", "VideoPlan", "plan_clips"]
 _UNSAFE = re.compile(r"""[\\/:*?"<>|'`$!&;#%{}()\[\]\s~^,]+""")
 _STARTS = "=+-@.\uff1d\uff0b\uff0d\uff20_"  # formulas in spreadsheets, options, hidden files
 _LABEL_BYTES = 80
+_SHOWN = 8  # labels in a hint
 _ENDING = ".mp4"
 
 
@@ -75,7 +77,16 @@ def _wanted(videos: Iterable[VideoSegments], patterns: Sequence[str]) -> set[str
     if not patterns:
         return None
     known = sorted({one.label for video in videos for one in video.intervals})
-    return {known[i] for i in match_labels(patterns, known)} if known else set()
+    if not known:
+        return set()
+    try:
+        return {known[i] for i in match_labels(patterns, known)}
+    except SelectionError as problem:
+        if problem.hint is not None and "did you mean" in problem.hint:
+            raise
+        names = ", ".join(f"`{one_line(name)}`" for name in known[:_SHOWN])
+        more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
+        raise SelectionError(problem.message, hint=f"the segments have {names}{more}") from problem
 
 
 def _is_chosen(one: Interval, labels: set[str] | None, options: CutOptions) -> bool:
