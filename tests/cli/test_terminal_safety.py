@@ -183,3 +183,8 @@ def test_warnings_of_our_code_are_sentences_and_those_of_others_name_their_place
     ours, *others = capsys.readouterr().err.splitlines()
     assert ours == "warning: no kernels"
     assert others == ["/lib/other.py:12: DeprecationWarning: old call"]
+
+
+def test_halves_of_characters_are_written_as_a_replacement(capfdbinary):
+    console.write("a \ud800 b \udcff")
+    assert capfdbinary.readouterr().out == "a \ufffd b ".encode() + b"\xff\n"

@@ -53,6 +53,7 @@ OnProgress = Callable[[float, "float | None"], None]
 # terminal interprets them, so a file name could colour, hide or rewrite what is printed.
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
+_HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # surrogates that stand for no byte
 
 _writes_json_lines = False
 
@@ -124,7 +125,9 @@ def write(text: str) -> None:
         if binary is None:
             sys.stdout.write(text)
         else:
-            binary.write(text.encode("utf-8", "surrogateescape"))
+            # Bytes of names that are no UTF-8 come back; JSON may hold other halves of characters.
+            whole = _HALVES.sub("\ufffd", text)
+            binary.write(whole.encode("utf-8", "surrogateescape"))
 
 
 def show(renderable: RenderableType, *, width: int | None = None) -> None:
