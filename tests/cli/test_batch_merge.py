@@ -106,7 +106,7 @@ def test_videos_in_two_tables_are_named_and_the_better_result_counts(shards, tmp
     assert sum(int(row["segments"] or 0) for row in rows) == len(read(out))
 
 
-def test_a_shard_does_not_wonder_about_the_files_of_the_others(tiny_model, tmp_path, capfd):
+def test_a_shard_gives_no_note_about_the_files_of_the_others(tiny_model, tmp_path, capfd):
     for name in ("a.mp4", "b.mp4"):
         make_video(tmp_path / name, VideoRecipe(num_frames=20))
     command = ["batch", str(tmp_path), "-o", str(tmp_path / "r.csv"), "--weights", str(tiny_model)]
@@ -138,6 +138,7 @@ def test_other_columns_are_refused_by_name(shards, tmp_path, capfd):
         (lambda table: table.with_suffix(".files.csv").unlink(), 4, "copy it beside"),
         (lambda table: table.with_suffix(".files.csv").write_text("a,b\n"), 4, "not a table"),
         (lambda table: table.write_bytes(b"video\n\xff\n"), 4, "is damaged"),
+        (lambda table: table.write_text(table.read_text() + "\n\n"), 4, "is damaged"),
         (lambda table: table.with_suffix(".files.csv").write_text(
             table.with_suffix(".files.csv").read_text().partition("\n")[0]), 4, "lacks"),
     ],
@@ -150,6 +151,17 @@ def test_a_table_that_cannot_be_merged_is_named(shards, tmp_path, capfd, change,
     assert named in err
     assert "r.1-of-3" in err
     assert not out.exists()
+
+
+def test_a_parquet_table_with_unlisted_videos_is_named(tag_all, tmp_path, capfd):
+    pytest.importorskip("pyarrow")
+    table = tag_all(".parquet", 1)
+    shutil.copy(table, tmp_path)
+    header = table.with_suffix(".files.csv").read_text().partition("\n")[0]
+    (tmp_path / table.with_suffix(".files.csv").name).write_text(f"{header}\n")
+    out = tmp_path / "all.parquet"
+    assert run(["batch", "--merge", str(tmp_path / table.name), "-o", str(out)]) == 4
+    assert "which r.1-of-3.files.csv lacks" in capfd.readouterr().err
 
 
 def test_what_makes_no_table_is_refused(shards, tmp_path, capfd):

@@ -26,7 +26,7 @@ from pathlib import Path
 from vswin_cli.batch.inputs import Shard
 from vswin_cli.batch.outcome import Outcome
 from vswin_cli.errors import OutputError, SourceError
-from vswin_cli.storage.files import replacing_text, writing
+from vswin_cli.storage.files import is_file, replacing_text, writing
 from vswin_cli.storage.json_records import JsonValue, fingerprint, from_json, json_text, to_json
 from vswin_cli.timeline.record import Timeline
 
@@ -74,6 +74,16 @@ class Journal:
         """
         origin = fingerprint(scoring, identity)
         return self.folder / "parts" / f"{entry}-{origin}-{count}-{start_seconds:.6f}.npz"
+
+    def scores_of(self, outcome: Outcome) -> Path | None:
+        """Find the scores of an outcome: where it names them, or in this folder.
+
+        Returns:
+            The file; `None` if there is none, such as after `--no-scores`.
+        """
+        kept = self.folder / "scores" / f"{outcome.entry}.npz"
+        places = [*([Path(outcome.scores)] if outcome.scores else []), kept]
+        return next((place for place in places if is_file(place)), None)
 
     def record(self, outcome: Outcome, timeline: Timeline | None = None) -> None:
         """Write an entry, replacing an earlier one.

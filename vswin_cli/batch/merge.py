@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from vswin_cli.batch.tables import FILES_COLUMNS
 from vswin_cli.batch.target import PARQUET, Target
@@ -211,36 +212,52 @@ def _groups(
             named = ((row[0], row) for row in csv.reader(file, delimiter=delimiter, strict=True))
         for name, group in groupby(named, key=lambda item: item[0]):
             rows = [row for _, row in group]
-            video = videos.get(name)
-            if video is None:
-                raise SourceError(
-                    f"{table.name} has segments of {name}, which {table.files.name} lacks",
-                    hint=_SAME_HINT,
-                )
+            video = _known(videos, name, table)
             if video.table == index:
                 yield video.position, rows
 
 
+def _known(videos: dict[str, _Video], name: str, table: ShardTable) -> _Video:
+    """Return a video by its name.
+
+    Raises:
+        SourceError: the table of files does not list it.
+    """
+    video = videos.get(name)
+    if video is None:
+        raise SourceError(
+            f"{table.name} has segments of {name}, which {table.files.name} lacks",
+            hint=_SAME_HINT,
+        )
+    return video
+
+
 def _uri_of(line: str) -> str:
     """Return the name of a line's video as tables of files have it."""
-    return spreadsheet_text(escaped(json.loads(line)["video"]["uri"]))
+    return _name_in_tables(json.loads(line)["video"]["uri"])
+
+
+def _name_in_tables(uri: str) -> str:
+    return spreadsheet_text(escaped(uri))
 
 
 def _merge_parquet(tables: Sequence[ShardTable], videos: dict[str, _Video], target: Target) -> int:
     """Merge Parquet tables; returns the number of segments."""
     pa, pq = import_module("pyarrow"), import_module("pyarrow.parquet")
-    parts, positions = [], []
+    parts: list[Any] = []
+    positions: list[tuple[int, int]] = []
     for index, table in enumerate(tables):
         with _reading(table.name):
             part = pq.read_table(table.path)
-        names = [spreadsheet_text(escaped(name)) for name in part.column("video").to_pylist()]
-        kept = [i for i, name in enumerate(names) if videos[name].table == index]
-        parts.append(part.take(kept))
-        positions += [videos[names[i]].position for i in kept]
-        if part.schema != parts[0].schema:
+            names = [_name_in_tables(name) for name in part.column("video").to_pylist()]
+        if part.schema != (parts or [part])[0].schema:
             raise SourceError(
                 f"{table.name} has other columns than {tables[0].name}", hint=_SAME_HINT
             )
+        known = [_known(videos, name, table) for name in names]
+        kept = [i for i, video in enumerate(known) if video.table == index]
+        parts.append(part.take(kept))
+        positions += [known[i].position for i in kept]
     order = sorted(range(len(positions)), key=positions.__getitem__)
     merged = pa.concat_tables(parts).take(order)
     with replacing_binary(target.table) as file:
@@ -255,5 +272,5 @@ def _reading(name: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise SourceError(f"cannot read {name}: {error.strerror or error}") from error
-    except (ValueError, KeyError, TypeError, csv.Error) as error:
+    except (ValueError, LookupError, TypeError, csv.Error) as error:
         raise SourceError(f"{name} is damaged: {error}", hint=_SAME_HINT) from error

@@ -125,8 +125,7 @@ class EarlierResults:
             old = journal.result(item.entry)
             if old is None or old.status == "failed" or old.scoring != self._task.scoring:
                 continue
-            kept = journal.folder / "scores" / f"{old.entry}.npz"
-            if not (old.scores and is_file(Path(old.scores))) and is_file(kept):
+            if (kept := journal.scores_of(old)) is not None:
                 old = replace(old, scores=str(kept))
             with suppress(SourceError):
                 self._journal.record(old, journal.timeline(old.entry))

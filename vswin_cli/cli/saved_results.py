@@ -190,7 +190,7 @@ def _read(journal: Journal, *, quiet: bool) -> Iterator[SavedResult]:
                 console.warn(f"left out: {problem.message}")
             continue
         if timeline is not None:
-            yield SavedResult(timeline, _scores(journal, outcome), journal.folder)
+            yield SavedResult(timeline, journal.scores_of(outcome), journal.folder)
     if failed and not quiet:
         console.note(f"{counted(failed, 'failed video')} left out; the table of files says why")
 
@@ -240,11 +240,3 @@ def _rows(folder: Path) -> Iterator[str]:
     for table in [whole] if is_file(whole) else shards:
         for _, cells in list(read_rows(read_text(table), str(table)))[1:]:
             yield cells[0]
-
-
-def _scores(journal: Journal, outcome: Outcome) -> Path | None:
-    """Find the scores in the journal, or where `--save-scores` put them."""
-    places = [journal.folder / "scores" / f"{outcome.entry}.npz"]
-    if outcome.scores is not None:
-        places.insert(0, Path(outcome.scores))
-    return next((place for place in places if is_file(place)), None)
