@@ -8,7 +8,7 @@ import pytest
 
 from vswin_cli.cli.overwriting import is_own_file
 from vswin_cli.errors import OptionError, OutputError
-from vswin_cli.evaluation.figure_files import FigureFolder, check_matplotlib, shortened
+from vswin_cli.evaluation.figure_files import FigureFolder, check_matplotlib
 
 
 def write(folder, title="title"):
@@ -55,8 +55,3 @@ def test_without_matplotlib_the_error_says_how_to_install_it(monkeypatch):
     with pytest.raises(OptionError, match="matplotlib") as caught:
         check_matplotlib()
     assert caught.value.hint == 'pip install "vswin[plots]"'
-
-
-def test_long_labels_are_shortened():
-    assert shortened("x" * 40) == "x" * 40
-    assert shortened("x" * 41) == "x" * 39 + "…"

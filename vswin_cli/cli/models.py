@@ -14,6 +14,7 @@ from vswin_cli.cli.options import JsonOption
 from vswin_cli.cli.typer_command import Command, Group
 from vswin_cli.errors import CheckpointError, OptionError
 from vswin_cli.storage.json_records import clean_json
+from vswin_cli.storage.plain_text import shortened
 
 if TYPE_CHECKING:
     from vswin_cli.models.card import ModelCard
@@ -319,7 +320,7 @@ def _draw_table(
         table.add_column(title, no_wrap=True, justify="right" if is_number else "left")
     for row in rows:
         cells = dict(zip(_TITLES, row, strict=True))
-        cells["dataset"] = _shortened(cells["dataset"], room)
+        cells["dataset"] = shortened(cells["dataset"], room)
         table.add_row(*(console.printable(cells[title]) for title in shown))
     console.show(table, width=max(_table_width(widths, shown) + room, columns))
 
@@ -328,10 +329,6 @@ def _table_width(widths: dict[str, int], shown: Sequence[str]) -> int:
     """Return the width of a table of these columns, with the shortest column of data sets."""
     widths = {**widths, "dataset": _SHORTEST_DATASET}
     return 2 * (len(shown) - 1) + sum(widths[title] for title in shown)
-
-
-def _shortened(text: str, room: int) -> str:
-    return text if len(text) <= room else f"{text[: room - 1].rstrip()}…"
 
 
 def _parameters(card: ModelCard) -> int:

@@ -18,13 +18,12 @@ from vswin_cli.timeline.plotting import PLOTS_EXTRA, own_style
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["BLUE", "GREY", "ORANGE", "FigureFolder", "check_matplotlib", "shortened"]
+__all__ = ["BLUE", "GREY", "ORANGE", "FigureFolder", "check_matplotlib"]
 
 BLUE, ORANGE, GREY = "#0072b2", "#e69f00", "#666666"
 """From M. Okabe and K. Ito's palette, distinguishable with any kind of colour vision."""
 
 _DOTS_PER_INCH = 120
-_MOST_LETTERS = 40  # of a label beside an axis
 _ABOUT: dict[str, dict[str, str | None]] = {
     "png": {"Software": "vswin"},
     "svg": {"Creator": "vswin", "Date": None},
@@ -46,11 +45,6 @@ def check_matplotlib() -> None:
         OptionError: matplotlib is not installed.
     """
     load_extra("matplotlib", "--plots", install=PLOTS_EXTRA)
-
-
-def shortened(label: str) -> str:
-    """Shorten a label to what fits beside an axis."""
-    return label if len(label) <= _MOST_LETTERS else f"{label[: _MOST_LETTERS - 1]}…"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ from vswin_cli.evaluation.class_figures import (
     confusion_matrix,
     precision_recall,
 )
-from vswin_cli.evaluation.figure_files import BLUE, GREY, ORANGE, FigureFolder, shortened
+from vswin_cli.evaluation.figure_files import BLUE, GREY, ORANGE, FigureFolder
 from vswin_cli.evaluation.topk import all_scores
 from vswin_cli.storage.humanize import counted
+from vswin_cli.storage.plain_text import shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from vswin_cli.evaluation.alignment import common_end, merge_touching
 from vswin_cli.evaluation.comparison import compare_videos
-from vswin_cli.evaluation.figure_files import BLUE, GREY, ORANGE, FigureFolder, shortened
+from vswin_cli.evaluation.figure_files import BLUE, GREY, ORANGE, FigureFolder
 from vswin_cli.evaluation.intervals import AnnotatedVideo, Annotations, Interval
 from vswin_cli.storage.humanize import clock_text, counted
+from vswin_cli.storage.plain_text import shortened
 from vswin_cli.storage.result_names import unique_names
 from vswin_cli.timeline.picture import ticks_of
 

@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import TYPE_CHECKING, TypeAlias
 
 from vswin_cli.errors import OptionError
 from vswin_cli.evaluation.annotations import annotations_of, read_annotations, table_intervals
 from vswin_cli.evaluation.detection import DetectionReport, detection_map
 from vswin_cli.evaluation.events import Collar, EventReport, SpecialLabels, event_report
-from vswin_cli.evaluation.intervals import AnnotatedVideo, Annotations, Interval, video_id
+from vswin_cli.evaluation.intervals import (
+    AnnotatedVideo,
+    Annotations,
+    Interval,
+    sorted_intervals,
+    video_id,
+)
 from vswin_cli.evaluation.matching import check_comparable, check_labels_known
 from vswin_cli.evaluation.segmental import SegmentalReport, segmental_report
 from vswin_cli.quantities import as_several, as_texts
@@ -119,11 +124,8 @@ def _of_table(text: str, name: str) -> Annotations:
     by_id: dict[str, list[Interval]] = {}
     for video, intervals in table_intervals(text, name).items():
         by_id.setdefault(video_id(video), []).extend(intervals)
-    order = attrgetter("start_seconds", "end_seconds", "label")
-    return Annotations(
-        name,
-        {id: AnnotatedVideo(id, tuple(sorted(one, key=order))) for id, one in by_id.items()},
-    )
+    videos = {id: AnnotatedVideo(id, sorted_intervals(one)) for id, one in by_id.items()}
+    return Annotations(name, videos)
 
 
 def _check_shares(name: str, values: object) -> None:

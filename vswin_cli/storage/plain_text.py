@@ -7,13 +7,14 @@ from pathlib import PurePosixPath
 
 from vswin_cli.storage.remote import is_remote
 
-__all__ = ["UNSAFE", "file_name", "one_line", "path_of"]
+__all__ = ["UNSAFE", "file_name", "one_line", "path_of", "shortened"]
 
 # Controls (C0, C1), line ends, marks of the reading direction, which make a terminal show another
 # text than the file holds, surrogates and noncharacters
 UNSAFE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
 )
+_MOST_LETTERS = 40  # of a label beside an axis
 _CONTROL = re.compile(f"{UNSAFE.pattern}+")
 
 
@@ -23,6 +24,11 @@ def one_line(text: str) -> str:
     Terminals interpret some of them: escape sequences and bidirectional overrides.
     """
     return _CONTROL.sub(" ", text).strip()
+
+
+def shortened(text: str, most_letters: int = _MOST_LETTERS) -> str:
+    """Shorten a text to so many letters, by default what fits beside the axis of a figure."""
+    return text if len(text) <= most_letters else f"{text[: most_letters - 1].rstrip()}…"
 
 
 def file_name(uri: str) -> str:

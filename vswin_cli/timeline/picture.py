@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
 from vswin_cli.storage.humanize import clock_text, counted
-from vswin_cli.storage.plain_text import file_name, one_line
+from vswin_cli.storage.plain_text import file_name, one_line, shortened
 from vswin_cli.timeline.palette import label_colour
 from vswin_cli.timeline.segments import Segment
 
@@ -30,7 +30,6 @@ MARK = "<!-- written by vswin -->"
 _WIDTH = 960
 _MARGIN = 12
 _LETTER, _WIDE_LETTER = 6.6, 12.0  # of 12 px, on average
-_MOST_LETTERS = 40
 _TITLE_HEIGHT, _LANE_HEIGHT, _BAR_HEIGHT, _AXIS_HEIGHT = 26, 22, 16, 30
 _SUM_WIDTH = 70
 _NARROWEST = 2.0  # of a bar, so that a cut is seen
@@ -64,8 +63,7 @@ def lanes_of(timeline: Timeline) -> list[Lane]:
     for row in timeline.summary:
         own = tuple(by_label[row.label, row.class_id])
         name = one_line(row.label) or "?"
-        short = name if len(name) <= _MOST_LETTERS else f"{name[: _MOST_LETTERS - 1]}…"
-        lanes.append(Lane(short, label_colour(row.label), row.seconds, own))
+        lanes.append(Lane(shortened(name), label_colour(row.label), row.seconds, own))
     return lanes
 
 
