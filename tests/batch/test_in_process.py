@@ -51,6 +51,12 @@ def test_a_folder_gets_a_file_per_video_in_any_format(tmp_path, videos, engine):
     assert [one.name for one in (tmp_path / "out").glob("*.srt")] == ["a.srt"]
 
 
+def test_an_address_stays_as_it_is(tmp_path, engine):
+    address = "http://127.0.0.1:9/video.mp4"  # nothing answers at this port
+    report = tag_batch(address, tmp_path / "results.csv", engine)
+    assert [(one.uri, one.error_code) for one in report.failures] == [(address, "SOURCE")]
+
+
 def test_wrong_arguments_are_refused_before_the_work(tmp_path, videos, engine):
     out = tmp_path / "r.csv"
     with pytest.raises(OptionError, match="takes an Engine"):

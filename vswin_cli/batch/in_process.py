@@ -75,7 +75,9 @@ def tag_batch(
     """
     check_arguments(engine, sampling, segments)
     several = [inputs] if isinstance(inputs, (str, os.PathLike)) else as_several("inputs", inputs)
-    found = collect_inputs([os.fspath(as_path(one, "inputs")) for one in several])
+    for one in several:
+        as_path(one, "inputs")  # to check the type alone: a `Path` of an address loses a slash
+    found = collect_inputs([os.fspath(one) for one in several])
     if not found:
         raise SourceError("nothing to tag", hint="check the folders")
     as_path(out, "out")
