@@ -5,6 +5,7 @@ const MORE_IS_FIRST = ["seconds", "segments", "best", "time"];
 const TYPING_SECONDS = 8; // the page is not read again while somebody types
 
 const view = { search: "", label: "", state: "", score: "", shortest: "", longest: "", order: "given", down: false };
+const byName = new Intl.Collator(undefined, { numeric: true });
 let showAllLabels = false;
 let lastTyped = 0;
 
@@ -38,8 +39,7 @@ function fits(row) {
 }
 
 function compare(a, b) {
-  const names = (one, other) => one.name.localeCompare(other.name, undefined, { numeric: true });
-  if (view.order === "name") return names(a, b) || a.given - b.given;
+  if (view.order === "name") return byName.compare(a.name, b.name) || a.given - b.given;
   return (a[view.order] ?? -1) - (b[view.order] ?? -1) || a.given - b.given;
 }
 
