@@ -121,6 +121,14 @@ def test_a_batch_is_done_again_only_for_evidence_that_is_missing(batch):
     assert batch("--evidence", "--min-duration", "0")[0]["resumed"] == 2
 
 
+def test_a_batch_finds_evidence_again_after_other_thresholds(batch):
+    _, found = batch("--evidence")
+    _, none = batch("--onset", "0.9999")  # segments with few peaks, or none
+    summary, again = batch("--evidence")
+    assert (summary["resumed"], len(none) < len(found)) == (2, True)
+    assert [one["evidence"] for one in again] == [one["evidence"] for one in found]
+
+
 def test_evidence_needs_a_place_to_be_shown(tmp_path, capfd):
     assert run(["tag", "video.mp4", "--evidence", "-f", "srt"]) == 2
     assert "--evidence needs JSON" in capfd.readouterr().err

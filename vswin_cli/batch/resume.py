@@ -113,11 +113,12 @@ class EarlierResults:
             return None if may_differ else replace(old, uri=item.source.uri)
         if self._needs_scores and not self._copy_scores(old):
             return None
-        if not self._copy_features(old) or (self._task.evidence and not old.has_evidence):
+        if not self._copy_features(old):
             return None
-        if old.segmenting == self._task.segmenting and old.uri == item.source.uri:
-            return self._with_reason(old)
-        return self._segment_again(item, old)
+        if old.segmenting != self._task.segmenting or old.uri != item.source.uri:
+            return self._segment_again(item, old)
+        lacks_evidence = self._task.evidence and not old.has_evidence
+        return None if lacks_evidence else self._with_reason(old)
 
     def _outcome_of_other(self, item: BatchInput) -> Outcome | None:
         """Take over a result of another batch; its scores stay where they are."""
@@ -293,6 +294,7 @@ class EarlierResults:
         if before is None:
             return None
         timeline = replace(before, video=replace(before.video, uri=item.source.uri))
+        has_evidence = bool(old.has_evidence)
         if old.segmenting != self._task.segmenting:
             opened = self._open_scores(old)
             if opened is None:
@@ -301,9 +303,12 @@ class EarlierResults:
             with track:
                 if (saved.model, saved.sampling) != (before.model, before.sampling):
                     return None  # scores that another run has overwritten
-                timeline = with_segments(timeline, track, self._task.segments)
+                # The saved timeline has the evidence of the run that made the scores.
+                first = replace(timeline, segments=saved.segments, postprocess=saved.postprocess)
+                timeline = with_segments(first, track, self._task.segments)
+            has_evidence |= any(one.evidence for one in saved.segments)
         # Of segments with other peaks there is no evidence; the video is done again for it.
-        has_evidence = old.has_evidence and all(one.evidence for one in timeline.segments)
+        has_evidence = has_evidence and all(one.evidence for one in timeline.segments)
         if self._task.evidence and not has_evidence:
             return None
         outcome = replace(

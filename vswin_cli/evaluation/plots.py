@@ -173,9 +173,8 @@ def draw_reliability(upper: Axes, lower: Axes, bins: Sequence[ReliabilityBin]) -
     upper.bar(edges, heights, widths, align="edge", color=BLUE, alpha=0.5, label="accuracy")
     upper.plot([0, 1], [0, 1], "--", color=GREY, label="calibrated")
     means = [one.mean_score for one in bins]
-    upper.plot(
-        means, heights, "o", color=ORANGE, markeredgecolor="black", label="at the mean score"
-    )
+    (points,) = upper.plot(means, heights, "o", color=ORANGE, label="at the mean score")
+    points.set(markeredgecolor="black", clip_on=False)  # those at the edges are whole
     upper.set(xlim=(0, 1), ylim=(0, 1.02), ylabel="top-1 accuracy")
     upper.legend(loc="upper left", fontsize=7)
     lower.bar(edges, [one.count for one in bins], widths, align="edge", color=BLUE, alpha=0.5)
