@@ -58,3 +58,14 @@ def test_a_bad_line_is_named(text, problem, tmp_path):
     path.write_text(text)
     with pytest.raises(SourceError, match=problem):
         read_window_list(path, LABELS)
+
+
+@pytest.mark.parametrize(
+    "name", ["video", "filename", "clip", "start_s", "other_labels", "verified"]
+)
+def test_the_hint_lists_all_names_of_columns(name, tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_text("movie,label\n")
+    with pytest.raises(SourceError) as caught:
+        read_window_list(path, LABELS)
+    assert name in caught.value.hint

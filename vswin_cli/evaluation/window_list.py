@@ -30,7 +30,11 @@ _COLUMNS = {
 _REQUIRED = ("video", "label")
 _OF_CLIPS = "source_start"  # in tables of `vswin cut`: `video` is what `path` was cut from
 _YES = {"yes", "true", "1", "y", "sure"}
-_HINT = "the first line names the columns: video,start,end,label and perhaps others,sure"
+_NAMES = {column: f"{names[0]} (or {', '.join(names[1:])})" for column, names in _COLUMNS.items()}
+_HINT = (
+    f"the first line names the columns: {' and '.join(_NAMES[column] for column in _REQUIRED)}, "
+    f"perhaps also {', '.join(text for column, text in _NAMES.items() if column not in _REQUIRED)}"
+)
 
 
 @dataclass(frozen=True, slots=True)
