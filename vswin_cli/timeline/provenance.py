@@ -97,6 +97,7 @@ class ModelRecord:
     dataset: str | None = None
     num_classes: int | None = None
     weights_sha256: str | None = None
+    """Of `model.safetensors` as `vswin convert` writes it (float32), whatever file was read."""
     labels_sha256: str | None = None
     source: str | None = None
 
