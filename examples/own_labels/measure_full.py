@@ -30,7 +30,7 @@ from vswin_cli.training.records import Example
 from vswin_cli.training.split import split_examples
 
 OPTIONS = FullOptions(
-    epochs=16,
+    epochs=10,
     learning_rate=2e-3,
     backbone_rate=0.3,
     smallest_crop=0.5,
