@@ -40,7 +40,7 @@ AMONG_MOTIONS = ("--background", "static", "--exclude", "fade", "--exclude", "di
 OF_CUTS = ("--moment", "cut", "--ignore", "doubtful", "--collar", "0.15")
 DIFFICULTIES = {"clean": 0.0, "half": 0.5, "full": 1.0}  # as `make_sample` takes it
 MOTIONS = LABELS[1:10]
-KEPT_NOTES = ("Trained", "Limits")
+KEPT_NOTES = ("Trained", "Whole clips", "Limits")  # of train.py and whole_clips.py
 Array = np.ndarray[Any, np.dtype[Any]]
 
 
@@ -196,8 +196,8 @@ def notes(figures: dict[str, Any], onset: float) -> list[str]:
         f"moving: {still['total'] - still['hits']} of {still['total']}.",
         "Fixed cameras with moving people or hands: "
         f"{_percent(alarms['share'])} of {alarms['total']} windows of 2 s get a motion label.",
-        f"Cuts within 0.15 s, recall and precision: {_cut_text(cuts)}; the onset of {onset:g} was "
-        "chosen on these videos, and the compilation holds most of the last.",
+        f"Cuts within 0.15 s, recall and precision at the onset of {onset:g}, which was chosen on "
+        f"other clips: {_cut_text(cuts)}; the compilation holds most of the last.",
     ]
     if figures["scenedetect"]:
         lines[-1] += f" PySceneDetect's content detector: {_cut_text(figures['scenedetect'])}."
@@ -206,11 +206,11 @@ def notes(figures: dict[str, Any], onset: float) -> list[str]:
 
 
 def write_card(path: Path, figures: dict[str, Any]) -> None:
-    """Put the figures into the card, between the notes on training and on limits."""
+    """Put the figures into the card, between the notes on training and those on whole clips."""
     card = ModelCard.from_json(path.read_text(encoding="utf-8"), path)
-    trained, limits = ([n for n in card.notes if n.startswith(word)] for word in KEPT_NOTES)
+    trained, whole, limits = ([n for n in card.notes if n.startswith(w)] for w in KEPT_NOTES)
     found = notes(figures, card.segments.onset_of("cut"))
-    written = replace(card, notes=(*trained, *found, *limits))
+    written = replace(card, notes=(*trained, *found, *whole, *limits))
     path.write_text(written.to_json(), encoding="utf-8")
 
 

@@ -15,6 +15,9 @@ from vswin_cli.errors import SourceError
 pytestmark = pytest.mark.slow
 
 
+LOWERED = ["--onset", "0.3"]  # so that something is found in the videos
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """Two videos and a broken one with their results, and no longer the third that was tagged."""
@@ -24,7 +27,7 @@ def finished(tmp_path_factory):
     for name in ("a", "b", "gone"):
         make_video(videos / f"{name}.mp4", VideoRecipe(num_frames=24))
     (videos / "broken.mp4").write_bytes(b"nothing")
-    command = ["batch", str(videos), "-m", "camera-motion", "-q"]
+    command = ["batch", str(videos), "-m", "camera-motion", *LOWERED, "-q"]
     command += ["-o", str(folder / "results.csv")]
     assert run(command) == 3
     (videos / "gone.mp4").unlink()
@@ -178,7 +181,7 @@ def test_another_format_elsewhere_takes_the_results_of_an_earlier_batch(finished
         status, size = path.stat(), path.stat().st_size
         path.write_bytes(bytes(size))
         os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    command = ["batch", str(videos), "-m", "camera-motion", "-f", "srt"]
+    command = ["batch", str(videos), "-m", "camera-motion", *LOWERED, "-f", "srt"]
     capsys.readouterr()
     assert run([*command, "-o", f"{finished / 'subtitles'}/"]) == 3
     assert "2 results of an earlier batch taken from" in capsys.readouterr().err

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from vswin_cli.timeline.segments import Segment
+
 EXAMPLES = Path(__file__).parents[2] / "examples" / "camera_motion"
 
 
@@ -14,7 +16,8 @@ def script(monkeypatch):
     """The script, as a module."""
     monkeypatch.syspath_prepend(str(EXAMPLES))
     yield importlib.import_module("whole_clips")
-    del sys.modules["whole_clips"]
+    for name in ("whole_clips", "transitions"):
+        del sys.modules[name]
 
 
 def test_halves_follow_the_hash_and_none_stands_alone(script):
@@ -32,16 +35,60 @@ def test_a_cut_matches_once_and_near_a_doubtful_one_nothing_counts(script):
     assert script.match([1.1, 1.2, 5.0, 7.1], [1.0, 9.0], [7.0]) == [1, 2, 1]
 
 
+def segment(label, start, end):
+    return Segment(start, end, label, None, 0.9, 0.9, start)
+
+
+PAN, TILT = segment("pan-left", 1.0, 2.0), segment("tilt-up", 1.5, 2.5)
+STATIC = segment("static", 0.0, 9.0)
+
+
 def test_motion_that_overlaps_counts_once(script):
-    pan = {"label": "pan-left", "start": 1.0, "end": 2.0}
-    tilt = {"label": "tilt-up", "start": 1.5, "end": 2.5}
-    static = {"label": "static", "start": 0.0, "end": 9.0}
-    timeline = {"video": {"duration": 10.0}, "segments": [static, pan, tilt]}
-    assert script.seconds_of_motion([timeline]) == (pytest.approx(1.5), 10.0)
+    tagged = script.Tagged("a.mp4", 10.0, (STATIC, PAN, TILT))
+    assert script.seconds_of_motion(tagged) == pytest.approx(1.5)
+    still = script.Tagged("b.mp4", 20.0, (STATIC,))
+    text = script.motion_per_minute([tagged, still])
+    assert text.startswith("3.00 s/min (95 % over clips: 0.00 to 9.00), 1.50 s of 0.5 min, in 1 of")
 
 
-def test_a_dissolve_is_false_unless_one_is_there(script, tmp_path):
+def test_a_dissolve_is_false_unless_one_is_there(script):
     truth = [script.Boundary("a.mp4", 5.0, "dissolve", "dev")]
-    found = [{"label": "dissolve", "start": at, "end": at + 1} for at in (4.5, 8.0)]
-    timeline = {"video": {"uri": str(tmp_path / "a.mp4")}, "segments": found}
-    assert script.false_gradual([timeline], truth, tmp_path) == 1
+    found = tuple(segment("dissolve", at, at + 1) for at in (4.5, 8.0))
+    assert script.false_gradual([script.Tagged("a.mp4", 10.0, found)], truth) == 1
+
+
+def test_windows_count_by_half_and_by_the_longest_motion(script, capsys):
+    clip = next(name for name in "abcdefgh" if script.half_of(name) == "dev")
+    tagged = {clip: script.Tagged(clip, 10.0, (STATIC, PAN, TILT))}
+    windows = [
+        script.Window(clip, 0.0, 1.2, ("static",)),
+        script.Window(clip, 0.0, 1.3, ("static",)),
+        script.Window(clip, 1.0, 2.2, ("pan-left",)),
+        script.Window(clip, 1.8, 3.0, ("pan-left", "tilt-up")),
+        script.Window(clip, 3.0, 4.0, ("cut",)),
+    ]
+    script.print_windows(windows, tagged, "other")
+    assert capsys.readouterr().out.count("0/0") == 3
+    script.print_windows(windows, tagged, "dev")
+    still, dominant, some = capsys.readouterr().out.splitlines()
+    assert ("1/2" in still, "1/2" in dominant, "2/2" in some) == (True, True, True)
+
+
+def test_labelled_windows_are_named_as_boundaries_are(script, tmp_path):
+    rows = [
+        "clip\tstart_s\tend_s\tlabel\textra_labels\tverified",
+        "../videos/a.mp4\t0\t2\tzoom-in\ttilt-up;pan-left\tyes",
+        "b.mp4\t2\t4\tstatic\t\tyes",
+        "b.mp4\t4\t6\tpan-left\t\tunsure",
+    ]
+    (tmp_path / "labels.tsv").write_text("\n".join(rows))
+    first, second = script.read_windows(tmp_path / "labels.tsv")
+    assert first == script.Window("videos/a.mp4", 0, 2, ("zoom-in", "tilt-up", "pan-left"))
+    assert (second.clip, second.labels) == ("camera_dev/b.mp4", ("static",))
+
+
+def test_rates_of_rare_events_have_exact_intervals(script):
+    """Garwood's: 0 of any time up to 3.689, 1 from 0.0253 to 5.572 (tables of the Poisson)."""
+    assert script.per_ten_minutes(0, 10.0) == "0.00 (95 %: 0.00 to 3.69)"
+    assert script.per_ten_minutes(1, 10.0) == "1.00 (95 %: 0.03 to 5.57)"
+    assert script.per_ten_minutes(10, 10.0) == "10.00 (95 %: 4.79 to 18.39)"

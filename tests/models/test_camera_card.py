@@ -50,6 +50,8 @@ def test_the_card_advises_on_labels_that_it_has():
     assert set(card.segments.instants) == {"cut"} <= set(card.labels)
     assert card.segments.boundaries == card.segments.instants
     assert {own.label for own in card.segments.onsets} <= set(card.labels)
+    moves = {own.label for own in card.segments.min_durations}
+    assert moves == set(card.labels) - {"static", "cut", "fade", "dissolve"}
 
 
 def test_true_cuts_are_moments_and_doubt_has_a_length(measuring):
@@ -72,7 +74,9 @@ def test_figures_stand_between_training_and_limits(measuring, figures, tmp_path)
     assert "scene_cuts 100.0% and 100.0%" in notes[3]
     assert "half 0.500 (0.250 to 0.750), full 0.400 (0.400 to 0.400)" in notes[4]
     assert "static 0.500, pan-left 0.400, cut 0.250" in notes[4]
-    assert all(note.startswith("Limits: ") for note in notes[5:])
+    kinds = [note.partition(" ")[0].rstrip(":") for note in notes[5:]]
+    assert kinds == ["Whole"] * kinds.count("Whole") + ["Limits"] * kinds.count("Limits")
+    assert {"Whole", "Limits"} == set(kinds)
     measuring.write_card(path, figures)
     assert path.read_text() == once
 
@@ -80,4 +84,4 @@ def test_figures_stand_between_training_and_limits(measuring, figures, tmp_path)
 def test_results_without_the_peer_do_not_mention_it(measuring, figures):
     text = " ".join(measuring.notes(figures | {"scenedetect": None}, 0.3))
     assert "PySceneDetect" not in text
-    assert "the onset of 0.3" in text
+    assert "at the onset of 0.3" in text
