@@ -154,7 +154,8 @@ def wrong_type(name: str, wanted: str, value: object, hint: str | None = None) -
         value: what was given.
         hint: what to write.
     """
-    got = repr(value) if isinstance(value, str) else type(value).__name__
+    is_short = value is None or isinstance(value, (str, bytes, int, float))
+    got = repr(value) if is_short else type(value).__name__
     return OptionError(f"the argument `{name}` takes {wanted}, got {got}", hint=hint)
 
 

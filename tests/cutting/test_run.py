@@ -156,3 +156,9 @@ def test_a_label_that_no_segment_has_is_refused(movie, tmp_path):
     with pytest.raises(OptionError, match="no label matches"):
         cut_segments(tagged(movie, (0.4, 0.8, "a")), tmp_path / "out", labels="b")
     assert not (tmp_path / "out").exists()
+
+
+def test_what_is_no_timeline_is_refused(tmp_path):
+    with pytest.raises(OptionError, match="`timelines` takes Timelines, got 'a'"):
+        cut_segments(["a"], tmp_path / "clips")
+    assert not (tmp_path / "clips").exists()

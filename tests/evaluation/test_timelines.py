@@ -39,7 +39,7 @@ def test_the_truth_may_be_a_data_frame():
 def test_wrong_arguments_are_refused():
     with pytest.raises(OptionError, match=r"tiou takes numbers in \(0, 1\]"):
         evaluate_timelines(FOUND, TRUTH, tiou=[50])
-    with pytest.raises(OptionError, match="takes Timelines or a file"):
+    with pytest.raises(OptionError, match="`predictions` takes Timelines, got dict"):
         evaluate_timelines([{}], TRUTH)
     with pytest.raises(SourceError):
         evaluate_timelines(FOUND, timeline(segments=()))

@@ -97,14 +97,14 @@ def test_source_is_a_path_its_text_or_a_record(model, movie):
 @pytest.mark.parametrize(
     ("arguments", "message", "hint"),
     [
-        ({"source": 3}, "`source` takes a path, an address or a VideoSource, got int", None),
+        ({"source": 3}, "`source` takes a path, an address or a VideoSource, got 3", None),
         ({"engine": "camera-motion"}, "`engine` takes an Engine, got 'camera-motion'", "Engine("),
         (
             {"sampling": SegmentOptions()},
             "`sampling` takes SamplingOptions, got SegmentOptions",
             "segments=SegmentOptions(",
         ),
-        ({"sampling": None}, "`sampling` takes SamplingOptions, got NoneType", "SamplingOptions("),
+        ({"sampling": None}, "`sampling` takes SamplingOptions, got None", "SamplingOptions("),
         (
             {"segments": SamplingOptions()},
             "`segments` takes SegmentOptions or None, got SamplingOptions",

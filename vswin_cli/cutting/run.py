@@ -28,7 +28,7 @@ from vswin_cli.cutting.records import (
 )
 from vswin_cli.cutting.table import CLIPS_NAME, ends_of, read_rows_by_name, write_table
 from vswin_cli.errors import OutputError, SourceError, SourceNotFoundError, VswinError
-from vswin_cli.quantities import as_several, as_texts
+from vswin_cli.quantities import as_texts
 from vswin_cli.storage.files import (
     as_path,
     holds_for_all,
@@ -40,6 +40,7 @@ from vswin_cli.storage.files import (
     writing,
 )
 from vswin_cli.storage.remote import as_local_path, is_remote
+from vswin_cli.timeline.files import as_timelines
 from vswin_cli.timeline.record import Timeline
 
 __all__ = ["cut_segments", "cut_videos", "write_list"]
@@ -77,9 +78,8 @@ def cut_segments(
         OutputError: the folder cannot be written, or holds a file of one of these names that
             vswin did not write.
     """
-    several = [timelines] if isinstance(timelines, Timeline) else as_several("timelines", timelines)
     options = CutOptions(as_texts("labels", labels), min_score, pad_seconds, mode)
-    videos = [VideoSegments.of(timeline, _path_of(timeline.video.uri)) for timeline in several]
+    videos = [VideoSegments.of(one, _path_of(one.video.uri)) for one in as_timelines(timelines)]
     return cut_videos(videos, as_path(folder, "folder"), options, on_progress=on_progress)
 
 

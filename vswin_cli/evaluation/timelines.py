@@ -23,6 +23,7 @@ from vswin_cli.evaluation.segmental import SegmentalReport, segmental_report
 from vswin_cli.quantities import as_several, as_texts
 from vswin_cli.storage.files import as_path
 from vswin_cli.storage.humanize import counted
+from vswin_cli.timeline.files import as_timelines
 from vswin_cli.timeline.record import Timeline
 
 if TYPE_CHECKING:
@@ -112,11 +113,7 @@ def _annotations(name: str, given: object, subset: str | None = None) -> Annotat
         return _of_table(given.to_csv(index=False), name)
     if isinstance(given, (str, os.PathLike)):
         return read_annotations(as_path(given, name), subset=subset)
-    timelines = (given,) if isinstance(given, Timeline) else as_several(name, given)
-    for one in timelines:
-        if not isinstance(one, Timeline):
-            raise OptionError(f"the argument `{name}` takes Timelines or a file, got {one!r}")
-    return annotations_of(timelines, name)
+    return annotations_of(as_timelines(given, name), name)
 
 
 def _of_table(text: str, name: str) -> Annotations:

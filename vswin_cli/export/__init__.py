@@ -22,8 +22,8 @@ from vswin_cli.export.formats import (
     get_format,
 )
 from vswin_cli.export.timecodes import as_played
-from vswin_cli.quantities import as_several
 from vswin_cli.storage.files import as_path, replacing_binary
+from vswin_cli.timeline.files import as_timelines
 from vswin_cli.timeline.record import Timeline
 
 __all__ = [
@@ -90,10 +90,7 @@ def export_timelines(
         OutputError: the file cannot be written.
     """
     file = as_path(path)
-    several = [timelines] if isinstance(timelines, Timeline) else as_several("timelines", timelines)
-    for one in several:
-        if not isinstance(one, Timeline):
-            raise OptionError(f"the argument `timelines` takes Timelines, got {one!r}")
+    several = as_timelines(timelines)
     form = format_by_name(file.name) if format is None else get_format(format)
     if form is None:
         raise OptionError(

@@ -32,6 +32,7 @@ from vswin_cli.inference.views import make_views, view_areas
 from vswin_cli.models.checkpoints.load import LoadedModel
 from vswin_cli.models.network.cpu_threads import single_threaded_pool
 from vswin_cli.models.network.heap import keep_freed_memory
+from vswin_cli.quantities import wrong_type
 from vswin_cli.timeline.scores import CellLogits, ClipLogits
 from vswin_cli.video.clips import Clip
 from vswin_cli.video.cores import usable_cores
@@ -113,10 +114,8 @@ def _loaded(model: object) -> LoadedModel:
 
         return load_model(os.fspath(model))
     if not isinstance(model, LoadedModel):
-        raise OptionError(
-            f"the argument `model` takes a name, a path or what load_model returns, got {model!r}",
-            hint='write Engine("camera-motion")',
-        )
+        wanted = "a name, a path or what load_model returns"
+        raise wrong_type("model", wanted, model, 'write Engine("camera-motion")')
     return model
 
 
@@ -146,10 +145,8 @@ class Engine:
     ) -> None:
         model = _loaded(model)
         if not isinstance(options, EngineOptions):
-            raise OptionError(
-                f"the argument `options` takes EngineOptions, got {options!r}",
-                hint='write EngineOptions(device="cpu")',
-            )
+            hint = 'write EngineOptions(device="cpu")'
+            raise wrong_type("options", "EngineOptions", options, hint)
         if crops not in (1, 3):
             raise OptionError(f"crops takes 1 or 3, got {crops!r}")
         self.model = model

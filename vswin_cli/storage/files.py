@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, TextIO, cast
 
 from vswin_cli.errors import OptionError, OutputError
+from vswin_cli.quantities import wrong_type
 
 __all__ = [
     "absence",
@@ -95,7 +96,7 @@ def as_path(value: object, name: str = "path") -> Path:
         path = os.fspath(value)
         if isinstance(path, str):
             return Path(path)
-    raise OptionError(f"the argument `{name}` takes a path, got {value!r}")
+    raise wrong_type(name, "a path", value)
 
 
 def ends_as_folder(text: str) -> bool:

@@ -11,12 +11,13 @@ from importlib.resources import files
 from pathlib import Path
 
 from vswin_cli.errors import SourceError, SourceNotFoundError
-from vswin_cli.quantities import as_several
+from vswin_cli.quantities import as_several, wrong_type
 from vswin_cli.storage.files import as_path, is_folder, reading_hint
 from vswin_cli.storage.json_records import UNREADABLE, JsonValue
 from vswin_cli.timeline.record import Timeline
 
 __all__ = [
+    "as_timelines",
     "decode_timelines",
     "load_timelines",
     "parse_timelines",
@@ -45,6 +46,23 @@ def load_timelines(
     given = [paths] if isinstance(paths, (str, os.PathLike)) else as_several("paths", paths)
     files = [file for path in given for file in _files_of(as_path(path, "paths"))]
     return [timeline for file in files for timeline in read_timelines(file)]
+
+
+def as_timelines(values: object, name: str = "timelines") -> tuple[Timeline, ...]:
+    """Return the timelines that a caller gave: one or several.
+
+    Args:
+        values: of the argument.
+        name: of the argument, for the message.
+
+    Raises:
+        OptionError: something else is among them.
+    """
+    several = (values,) if isinstance(values, Timeline) else as_several(name, values)
+    for one in several:
+        if not isinstance(one, Timeline):
+            raise wrong_type(name, "Timelines", one)
+    return several
 
 
 def _files_of(path: Path) -> list[Path]:

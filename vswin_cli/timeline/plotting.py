@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from vswin_cli.errors import OptionError
+from vswin_cli.quantities import wrong_type
 from vswin_cli.storage.extras import load_extra
 from vswin_cli.timeline.picture import Lane, lanes_of, ticks_of, title_of, whole_seconds
 
@@ -37,10 +38,8 @@ def plot_timeline(timeline: Timeline, axes: Axes | None = None) -> Axes:
     """
     load_extra("matplotlib", "a plot", install=PLOTS_EXTRA)
     if axes is not None and not hasattr(axes, "broken_barh"):
-        raise OptionError(
-            f"the argument `ax` takes matplotlib Axes, got {axes!r}",
-            hint="make some: figure, ax = matplotlib.pyplot.subplots()",
-        )
+        hint = "make some: figure, ax = matplotlib.pyplot.subplots()"
+        raise wrong_type("ax", "matplotlib Axes", axes, hint)
     lanes = lanes_of(timeline)
     if axes is None:
         from matplotlib import pyplot

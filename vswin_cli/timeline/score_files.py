@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vswin_cli.config import SegmentOptions
-from vswin_cli.errors import OptionError, SourceError
+from vswin_cli.errors import SourceError
 from vswin_cli.models.architecture import Activation
+from vswin_cli.quantities import wrong_type
 from vswin_cli.storage.array_archive import (
     member,
     open_archive,
@@ -133,10 +134,8 @@ def segment_scores(
         OptionError: the options do not fit the labels.
     """
     if not isinstance(segments, SegmentOptions):
-        raise OptionError(
-            f"the argument `segments` takes SegmentOptions, got {segments!r}",
-            hint="write SegmentOptions(onset=0.3)",
-        )
+        hint = "write SegmentOptions(onset=0.3)"
+        raise wrong_type("segments", "SegmentOptions", segments, hint)
     track, timeline = load_track(as_path(path))
     with track:
         options = segments.over(timeline.postprocess.options())
