@@ -132,7 +132,7 @@ def test_a_batch_in_a_hurry_leaves_pages_out_and_shows_the_results(videos, tmp_p
     inputs = collect_inputs([str(videos)])
     outcomes = [journal.outcome(item.entry) for item in inputs]
     page = tmp_path / "follow.html"
-    with BatchPages(inputs, journal, page, is_hurried=lambda: True) as pages:
+    with BatchPages(inputs, journal, page, leaves_out_rest=lambda: True) as pages:
         for outcome in outcomes:
             assert isinstance(outcome, Outcome)
             pages.add(outcome)

@@ -3,14 +3,19 @@ import pytest
 from tests.support.videos import VideoRecipe, make_video
 from vswin_cli.report.thumbnails import (
     ThumbnailRequest,
+    in_time_order,
     plan_requests,
     still_pixels,
-    take_thumbnails,
+    take_images,
 )
 
 pytestmark = pytest.mark.slow
 
 NO_CUTS = {"sc_threshold": "0"}  # key frames at regular distances only
+
+
+def take_thumbnails(*arguments, **options):
+    return in_time_order(take_images(*arguments, **options).values())
 
 
 def test_thumbnails_are_upright_small_and_on_time(tmp_path):

@@ -21,7 +21,6 @@ from vswin_cli.errors import OptionError, OutputError, SourceError, redacted
 from vswin_cli.export.naming import file_name
 from vswin_cli.report import ArchiveRow, ArchiveWriter, ReportSource
 from vswin_cli.report.archive import RowStatus
-from vswin_cli.storage.files import is_file
 
 if TYPE_CHECKING:
     from vswin_cli.batch.run import Progress
@@ -39,7 +38,7 @@ class BatchPages:
         inputs: all inputs of the batch, in the order of the table.
         journal: has the timelines.
         path: of the table of videos.
-        is_hurried: asked at the end whether pages that are not yet made are to be left out.
+        leaves_out_rest: called at the end; whether pages that are not made yet are left out.
         goes_on: whether more videos are awaited after this batch.
         on_note: called with notes for the user.
 
@@ -53,7 +52,7 @@ class BatchPages:
         journal: Journal,
         path: Path,
         *,
-        is_hurried: Callable[[], bool] = lambda: False,
+        leaves_out_rest: Callable[[], bool] = lambda: False,
         goes_on: bool = False,
         on_note: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -61,7 +60,7 @@ class BatchPages:
         self._journal = journal
         self._path = path
         self._archive = ArchiveWriter([item.source.uri for item in inputs], path)
-        self._is_hurried = is_hurried
+        self._leaves_out_rest = leaves_out_rest
         self._goes_on = goes_on
         self._on_note = on_note
         self._indices: dict[str, list[int]] = {}
@@ -72,7 +71,7 @@ class BatchPages:
         self._done: set[str] = set()
         self._running: set[str] = set()
         self._progress: Progress | None = None
-        self._has_begun = False  # until then another run may hold the journal and own the pages
+        self._has_begun = False  # until then another run may hold the journal and write the pages
         self._is_announced = False
         self._num_made = 0
         self._is_ending = False
@@ -92,7 +91,7 @@ class BatchPages:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._is_cut_short = error is not None or self._is_hurried()
+        self._is_cut_short = error is not None or self._leaves_out_rest()
         self._has_begun = self._has_begun or error is None
         self._outcomes.put(_END)
         self._thread.join()
@@ -184,15 +183,11 @@ class BatchPages:
                 if timeline is None:
                     continue
                 video = self._inputs[index].source.path
-                self._archive.add(index, ReportSource(timeline, self._scores(outcome), video))
+                scores = self._journal.scores_of(outcome)
+                self._archive.add(index, ReportSource(timeline, scores, video))
             except (OptionError, SourceError) as problem:  # the row stays, without a page
                 self._on_note(f"no page of {outcome.uri}: {problem.message}")
         self._num_made += 1
-
-    def _scores(self, outcome: Outcome) -> Path | None:
-        kept = self._journal.folder / "scores" / f"{outcome.entry}.npz"
-        places = [*([Path(outcome.scores)] if outcome.scores else []), kept]
-        return next((place for place in places if is_file(place)), None)
 
     def _write_table_if_due(self) -> None:
         progress = self._progress

@@ -308,7 +308,7 @@ def _pages(
         found,
         Journal(options.target.state.absolute()),
         options.page,
-        is_hurried=lambda: stop.is_set,
+        leaves_out_rest=lambda: stop.is_set,
         goes_on=goes_on,
         on_note=console.note_unless(options.quiet),
     )

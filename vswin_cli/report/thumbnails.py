@@ -10,7 +10,7 @@ import base64
 import json
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -22,10 +22,10 @@ __all__ = [
     "Thumbnail",
     "ThumbnailRequest",
     "cover_request",
+    "in_time_order",
     "plan_requests",
     "still_pixels",
     "take_images",
-    "take_thumbnails",
 ]
 
 SMALL_PIXELS = 160 * 90
@@ -109,26 +109,6 @@ def cover_request(duration_seconds: float, segments: Sequence[Segment]) -> Thumb
     return ThumbnailRequest(at, max(0.0, at - _COVER_SHARE * duration_seconds), _COVER_PIXELS)
 
 
-def take_thumbnails(
-    video: Path,
-    requests: Sequence[ThumbnailRequest],
-    max_bytes: int,
-    *,
-    input_frame_rate: float | None = None,
-    time_limit_seconds: float = TIME_LIMIT_SECONDS,
-) -> list[Thumbnail]:
-    """Same as `take_images`, sorted by time, each time once."""
-    found = take_images(
-        video,
-        requests,
-        max_bytes,
-        input_frame_rate=input_frame_rate,
-        time_limit_seconds=time_limit_seconds,
-    )
-    by_time = {one.seconds: one for one in found.values()}
-    return [by_time[seconds] for seconds in sorted(by_time)]
-
-
 def take_images(
     video: Path,
     requests: Sequence[ThumbnailRequest],
@@ -158,6 +138,12 @@ def take_images(
             break
         found[index] = thumbnail
     return found
+
+
+def in_time_order(images: Iterable[Thumbnail]) -> list[Thumbnail]:
+    """Sort images by time, and keep one of each time."""
+    by_time = {one.seconds: one for one in images}
+    return [by_time[seconds] for seconds in sorted(by_time)]
 
 
 def _from_child(request: bytes, time_limit_seconds: float) -> Iterator[tuple[int, Thumbnail]]:

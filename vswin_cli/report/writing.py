@@ -23,7 +23,13 @@ from vswin_cli.report.pages import (
     read_stamp,
     video_page,
 )
-from vswin_cli.report.thumbnails import cover_request, plan_requests, still_pixels, take_images
+from vswin_cli.report.thumbnails import (
+    cover_request,
+    in_time_order,
+    plan_requests,
+    still_pixels,
+    take_images,
+)
 from vswin_cli.report.tracks import pack_track
 from vswin_cli.storage.files import replacing_text, writing
 from vswin_cli.storage.json_records import fingerprint
@@ -272,8 +278,7 @@ def _with_images(
         input_frame_rate=_counted_rate(source.timeline),
     )
     cover = images.pop(0, None)
-    by_time = {one.seconds: one for one in images.values()}
-    found = tuple(by_time[seconds] for seconds in sorted(by_time))
+    found = tuple(in_time_order(images.values()))
     return replace(content, thumbnails=found), cover.url if cover is not None else ""
 
 
