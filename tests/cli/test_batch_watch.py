@@ -63,4 +63,4 @@ def test_videos_are_tagged_as_they_arrive_until_ctrl_c(tiny_model, tmp_path):
 
 def test_what_is_no_folder_is_refused(tmp_path, capfd):
     assert run(["batch", "--watch", str(tmp_path / "none"), "-o", str(tmp_path / "r.csv")]) == 2
-    assert "--watch needs folders" in capfd.readouterr().err
+    assert "--watch takes folders" in capfd.readouterr().err
