@@ -44,7 +44,7 @@ def test_completion_lists_names_that_are_not_loaded_yet():
         ("FeatureFile", "features: (n, C), one row per time step that a clip covers."),
     ],
 )
-def test_help_tells_what_the_fields_of_a_record_mean(name, text):
+def test_help_describes_the_fields_of_a_record(name, text):
     shown = vswin_cli.__getattr__(name).__doc__
     assert text in shown
     assert shown.count("Fields:") == 1

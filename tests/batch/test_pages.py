@@ -116,7 +116,7 @@ def test_the_table_says_how_far_the_batch_is(videos, tmp_path, journal):
     assert archive_of(page)["progress"] is None
 
 
-def test_the_table_of_a_watched_folder_awaits_more(videos, tmp_path, journal):
+def test_the_table_of_a_watched_folder_waits_for_more(videos, tmp_path, journal):
     inputs = collect_inputs([str(videos)])
     page = tmp_path / "follow.html"
     with BatchPages(inputs, journal, page, goes_on=True) as pages:
@@ -128,7 +128,7 @@ def test_the_table_of_a_watched_folder_awaits_more(videos, tmp_path, journal):
     assert (state["what"], state["done"]) == ("arrivals", 3)
 
 
-def test_a_batch_in_a_hurry_leaves_pages_out_and_shows_the_results(videos, tmp_path, journal):
+def test_pages_left_out_at_the_end_have_their_results_in_the_table(videos, tmp_path, journal):
     inputs = collect_inputs([str(videos)])
     outcomes = [journal.outcome(item.entry) for item in inputs]
     page = tmp_path / "follow.html"
@@ -140,7 +140,7 @@ def test_a_batch_in_a_hurry_leaves_pages_out_and_shows_the_results(videos, tmp_p
     assert [row["status"] for row in rows] == ["ok", "ok", "failed"]
 
 
-def test_a_run_that_cannot_begin_leaves_the_pages_of_another_alone(videos, tmp_path, journal):
+def test_a_run_that_cannot_begin_keeps_the_pages_of_another(videos, tmp_path, journal):
     page = tmp_path / "follow.html"
     page.write_text("of the other run")
     with pytest.raises(OutputError), BatchPages(collect_inputs([str(videos)]), journal, page):

@@ -28,7 +28,7 @@ def test_text_ends_with_one_line_end_and_keeps_undecodable_names(capfdbinary):
     assert capfdbinary.readouterr().out == b"caf\xe9.mp4\ntwo\n"
 
 
-def test_a_reader_that_has_gone_is_told_from_a_full_disk():
+def test_a_reader_that_has_gone_is_distinguished_from_a_full_disk():
     with pytest.raises(console.ReaderGoneError), console.to_stdout():
         raise BrokenPipeError
     with pytest.raises(OutputError, match="cannot write stdout"), console.to_stdout():

@@ -81,8 +81,8 @@ def test_a_camera_is_received_by_rtsp(capfd):
 @pytest.mark.parametrize(
     ("arguments", "code", "named"),
     [
-        (["a.mp4"], 2, "--live takes one address"),
-        (["rtsp://a/b", "rtsp://a/c"], 2, "--live takes one address"),
+        (["a.mp4"], 2, "--live takes the address of one stream"),
+        (["rtsp://a/b", "rtsp://a/c"], 2, "--live takes the address of one stream"),
         (["rtsp://a/b", "-o", "a.jsonl"], 2, "--live and --out exclude each other"),
         (["rtsp://a/b", "-f", "srt"], 2, "--live and --format exclude each other"),
         (["rtsp://a/b", "--start", "3"], 2, "--live and --start exclude each other"),

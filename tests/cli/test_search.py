@@ -180,7 +180,7 @@ def test_a_start_after_the_end_of_a_video_outside_the_index_fails(search, tmp_pa
     assert f"the moment starts at 30 s, after the end of {piece}" in err
 
 
-def test_features_of_the_base_serve_a_head_that_was_trained_on_them(search, tmp_path, capfd):
+def test_features_of_the_base_are_searched_with_a_head_trained_on_them(search, tmp_path, capfd):
     table = shapes_script().make_shapes(tmp_path, 1, labels=("move left", "move right"))
     head = tmp_path / "head"
     assert run(["train", str(table), "-o", str(head), "--quiet"]) == 0

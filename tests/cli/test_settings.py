@@ -48,7 +48,7 @@ def test_the_file_sets_defaults_and_the_command_line_overrides_them(configure, t
     assert json.loads(tag("--json", "--stride", "4f")[1])["sampling"] != of_file["sampling"]
 
 
-def test_a_default_gives_way_to_an_option_that_excludes_it(configure, tag, tmp_path):
+def test_a_default_does_not_count_beside_an_option_that_excludes_it(configure, tag, tmp_path):
     configure('fps = 10\nformat = "srt"\n')
     assert json.loads(tag("--json", "--frame-interval", "3")[1])["sampling"]["frame_interval"] == 3
     assert tag("--out", str(tmp_path / "a.csv"))[0] == 0

@@ -171,7 +171,7 @@ def test_thousands_of_videos_are_few_rows_and_all_are_reached(page, tmp_path):
     assert len(names(page)) == 3000
 
 
-def test_a_page_of_a_running_batch_reads_itself_again_and_keeps_the_view(page, tmp_path):
+def test_a_page_of_a_running_batch_reloads_itself_and_keeps_the_view(page, tmp_path):
     path = tmp_path / "all.html"
     waiting = [ArchiveRow.without_result(f"v{i:02}.mp4", "waiting") for i in range(40)]
     progress = ArchiveProgress(

@@ -163,7 +163,7 @@ def test_labels_that_share_an_instant_are_held_to_their_own_minimum_durations():
     assert spans(track_of(scores), **plain, min_durations=(short,)) == [(0, 46, "label 1")]
 
 
-def test_labels_that_share_an_instant_are_held_to_their_own_onsets_are_held_to_their_own_onsets():
+def test_labels_that_share_an_instant_are_held_to_their_own_onsets():
     scores = np.tile([[0.5, 0.45, 0.05]], (20, 1))
     own = (LabelOnset("label 0", 0.6),)
     assert spans(track_of(scores), onsets=own) == [(0, 20, "label 1")]

@@ -89,7 +89,7 @@ def test_the_temperature_undoes_a_factor_of_calibrated_logits():
     assert choose_temperature(logits / 2, rows) == pytest.approx(0.5, rel=0.1)
 
 
-def test_a_fold_has_no_say_in_its_own_temperature():
+def test_the_temperature_of_a_fold_is_chosen_on_the_others():
     rows = make_rows()
     folds = folds_of(rows, 3)
     draw = torch.manual_seed(0)

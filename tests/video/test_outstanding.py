@@ -46,7 +46,7 @@ def test_a_frame_whose_packet_has_no_timestamp_counts_as_the_one_before():
     assert (len(packets), packets.latest_pts) == (2, 1)
 
 
-def test_a_seek_forgets_everything():
+def test_a_seek_clears_all_packets():
     packets = sent(98, 99)
     packets.remove(98)
     packets.clear()

@@ -41,7 +41,8 @@ def check_live(videos: list[str], sampling: SamplingOptions, given: Mapping[str,
     """
     if len(videos) != 1 or not is_remote(videos[0]):
         raise OptionError(
-            "--live takes one address of a stream", hint="start one `vswin tag` for each camera"
+            "--live takes the address of one stream",
+            hint="write rtsp://CAMERA/STREAM, and start one `vswin tag` for each camera",
         )
     other = next((name for name, value in given.items() if value), None)
     if sampling.start_seconds is not None:

@@ -274,7 +274,7 @@ class VideoEngineChoice(EngineChoice):
             "--decoder",
             metavar="auto|software|nvdec",
             help="What decodes videos: FFmpeg's software, or the GPU's NVDEC beside it.",
-            show_default="NVDEC too if the network is on CUDA",
+            show_default="NVDEC too, on CUDA beside up to 8 software decoders",
         ),
     ] = "auto"
 

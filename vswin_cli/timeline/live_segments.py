@@ -87,7 +87,7 @@ class LiveSegments:
         return [LiveSegment(segment, False) for segment in self._new(found)]
 
     def _closed(self, until: float) -> list[LiveSegment]:
-        """Return new segments that end before a time, and forget what is not needed any more."""
+        """Return new segments that end before a time, and drop what is no longer needed."""
         reported, oldest = [], until
         for segment in self._new(self._segments()):
             if segment.end_seconds <= until:
@@ -126,7 +126,7 @@ class LiveSegments:
             yield replace(segment, start_seconds=max(segment.start_seconds, done))
 
     def _forget(self, oldest: float) -> None:
-        """Forget clips that lie before everything that can still be reported."""
+        """Drop clips that lie before everything that can still be reported."""
         length = max(float(c.step_edges_seconds[-1] - c.step_edges_seconds[0]) for c in self._clips)
         needed = oldest - length - self._margin
         self._start = max(self._start, math.floor(needed / self._step) * self._step)

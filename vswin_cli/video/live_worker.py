@@ -39,12 +39,12 @@ _PROTOCOLS = "rtsp,rtsps,rtp,rtmp,rtmps,srt,udp,tcp,tls,http,https,httpproxy,cry
 _OPTIONS = {
     "protocol_whitelist": _PROTOCOLS,  # not files: a playlist may contain paths
     "format_whitelist": ",".join(sorted({*ALLOWED_FORMATS, "rtsp", "rtp", "sdp"})),
-    "rtsp_transport": "tcp",  # over UDP packets are lost in silence
+    "rtsp_transport": "tcp",  # over UDP, lost packets are not reported
 }
 
 
 class _BehindError(Exception):
-    """The frames are received so late that only a new connection reaches the present."""
+    """The frames are received so late that only a new connection catches up."""
 
 
 def main(shared_memory: int | None = None) -> None:
@@ -90,7 +90,7 @@ class _Receiver:
         self._num_frames = 0
 
     def run(self) -> None:
-        """Receive for ever.
+        """Receive until the process is ended.
 
         Raises:
             SourceError: the first connection fails.
