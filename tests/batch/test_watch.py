@@ -91,5 +91,5 @@ def test_only_folders_can_be_watched(tmp_path):
     check_folders([str(tmp_path)])
     (tmp_path / "a.mp4").touch()
     for name in ("a.mp4", "missing", "*.mp4"):
-        with pytest.raises(OptionError, match="--watch needs folders"):
+        with pytest.raises(OptionError, match="--watch takes folders"):
             check_folders([str(tmp_path / name)])

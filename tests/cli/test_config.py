@@ -69,7 +69,7 @@ def test_the_path_is_printed_alone(capfd):
         (["crops", "1.5"], "`crops` cannot be '1.5'"),
         (["batch-size", "0"], "`batch-size` cannot be '0'"),
         (["stride", "50x"], "cannot read the stride '50x'"),
-        (["stride", "1s", "2s"], "`stride` cannot be ['1s', '2s']"),
+        (["stride", "1s", "2s"], "`stride` takes one value, got 2"),
         (["onset", "1.5"], "thresholds must satisfy"),
         (["device", "gpu"], "unknown device 'gpu'"),
         (["workers", "many"], "cannot read --workers 'many'"),

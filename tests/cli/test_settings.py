@@ -62,7 +62,7 @@ def test_a_default_does_not_count_beside_an_option_that_excludes_it(configure, t
         ("strides = 3\n", "did you mean `stride`?"),
         ("stride = '50x'\n", "cannot read the stride '50x'"),
         ("crops = 1.5\n", "`crops` cannot be 1.5"),
-        ("crops = [1, 3]\n", "`crops` cannot be [1, 3]"),
+        ("crops = [1, 3]\n", "`crops` takes one value, got 2"),
         ("exclude = [[1]]\n", "`exclude` cannot be [[1]]"),
         ("onset = 2012-01-01\n", "`onset` cannot be datetime.date"),
         ("onset = 0.3\noffset = 0.4\n", "offset <= onset"),

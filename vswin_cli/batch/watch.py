@@ -23,7 +23,10 @@ def check_folders(arguments: Sequence[str]) -> None:
     """
     other = next((name for name in arguments if not is_folder(Path(name))), None)
     if other is not None:
-        raise OptionError(f"--watch takes folders, and {other} is not one", hint="create it first")
+        raise OptionError(
+            f"--watch takes folders, and {other} is not one",
+            hint="give folders on this machine, which must exist",
+        )
 
 
 class FolderWatch:

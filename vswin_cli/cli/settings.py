@@ -91,7 +91,12 @@ def parse_value(param: Any, value: object, ctx: Any = None) -> Any:  # noqa: ANN
         OptionError: the option cannot take it.
     """
     texts = [_as_text(part) for part in value] if isinstance(value, list) else [_as_text(value)]
-    if None in texts or (len(texts) > 1 and not param.multiple):
+    if len(texts) > 1 and not param.multiple:
+        raise OptionError(
+            f"`{key_of(param)}` takes one value, got {len(texts)}",
+            hint="lists are for repeatable options, such as exclude",
+        )
+    if None in texts:
         raise OptionError(
             f"`{key_of(param)}` cannot be {value!r:.80}",
             hint="give a text, a number, true or false"

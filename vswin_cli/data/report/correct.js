@@ -1,6 +1,6 @@
 // Correct segments by hand: mark them right or wrong, change label and edges, add new ones.
 //
-// The first correction takes the segments that are shown as they are; thresholds rest from then on.
+// The first correction takes the segments that are shown as they are; thresholds do not apply from then on.
 
 const KEPT_AS = `vswin corrections ${content.record.video.uri} ${content.record.created}`;
 
@@ -114,7 +114,7 @@ function drawCorrected() {
     .map(([review, name]) => [list.filter((one) => one.review === review).length, name])
     .filter((pair) => pair[0])
     .map((pair) => pair.join(" "));
-  byId("corrected-text").textContent = `Corrected by hand: ${counts.join(", ") || "nothing yet"}. Wrong segments are left out of downloads; thresholds rest.`;
+  byId("corrected-text").textContent = `Corrected by hand: ${counts.join(", ") || "nothing yet"}. Wrong segments are left out of downloads; thresholds do not apply.`;
 }
 
 function wireReview() {

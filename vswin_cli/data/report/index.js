@@ -187,7 +187,7 @@ function followProgress() {
   const written = new Date(now.written);
   const isStale = !isWaiting && Date.now() - written > 1000 * (60 + 3 * now.refresh);
   byId("stale").hidden = !isStale;
-  byId("stale").textContent = `Nothing new since ${written.toLocaleTimeString()}: the command may have ended. Running it again goes on.`;
+  byId("stale").textContent = `Nothing new since ${written.toLocaleTimeString()}: the command may have ended. Run it again to continue.`;
   planReading(now.refresh + 1);
 }
 
