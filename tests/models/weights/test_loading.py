@@ -259,8 +259,9 @@ class TestNames:
         server.plain.clear()
         with pytest.raises(DownloadError, match="no source delivered swin-x-ten") as caught:
             ensure_weights("swin-x-ten")
-        assert "\n  hub: user/tf: no such Hub repository" in caught.value.message
-        assert "\n  authors: http" in caught.value.message
+        assert ": hub: user/tf: no such Hub repository" in caught.value.message
+        assert "; authors: http" in caught.value.message
+        assert "\n" not in caught.value.message  # the terminal would show it as an escape
         assert "(404)" in caught.value.message
         assert installed_folder("swin-x-ten") is None
 

@@ -343,8 +343,9 @@ def _check_fits(spec: WeightsSpec, checkpoint: Checkpoint, source: WeightsSource
 def _all_failed(wanted: _Wanted, failures: list[tuple[WeightsSource, ModelError]]) -> ModelError:
     if len(failures) == 1:
         return failures[0][1]
-    reasons = "".join(f"\n  {source.key}: {error.message}" for source, error in failures)
+    # In one line: in messages for the terminal a line end would be escaped.
+    reasons = "; ".join(f"{source.key}: {error.message}" for source, error in failures)
     hints = [error.hint for _, error in failures if error.hint]
     is_offline = all(isinstance(error, OfflineError) for _, error in failures)
     kind = OfflineError if is_offline else DownloadError
-    return kind(f"no source delivered {wanted.name}:{reasons}", hint=hints[0] if hints else None)
+    return kind(f"no source delivered {wanted.name}: {reasons}", hint=hints[0] if hints else None)
