@@ -69,8 +69,9 @@ def test_link_that_leads_to_itself_fails(tmp_path):
 
 
 def test_missing_file_fails(tmp_path):
-    with pytest.raises(SourceNotFoundError, match="no such file"):
+    with pytest.raises(SourceNotFoundError, match="no such file") as caught:
         expand_sources([str(tmp_path / "none.mp4")])
+    assert "names with spaces in quotes" in (caught.value.hint or "")
 
 
 def test_pattern_without_match_fails(folder):

@@ -238,7 +238,10 @@ def _expand(
         return [_local(file) for file in sorted(_some(files, argument), key=_by_name)]
     if isinstance(absent, FileNotFoundError):
         if not path.is_symlink():
-            raise SourceNotFoundError(f"no such file: {argument}", hint="check the spelling")
+            raise SourceNotFoundError(
+                f"no such file: {argument}",
+                hint="check the spelling, and put names with spaces in quotes",
+            )
     elif absent is not None:
         raise _unreadable(argument, absent)
     return [VideoSource(argument, path)]
