@@ -305,6 +305,14 @@ def test_scores_and_timelines_in_each_others_place_are_named(tmp_path, track):
         load_track(tmp_path / "features.npz")
 
 
+def test_workbook_in_the_place_of_results_has_a_next_step(tmp_path):
+    with zipfile.ZipFile(tmp_path / "results.xlsx", "w") as archive:
+        archive.writestr("[Content_Types].xml", "<Types/>")
+    with pytest.raises(SourceError, match=r"results\.xlsx is a workbook for Excel") as caught:
+        load_track(tmp_path / "results.xlsx")
+    assert "results.csv" in (caught.value.hint or "")
+
+
 def test_saved_scores_are_segmented_again_with_what_was_not_given_as_before(tmp_path, track):
     path = str(tmp_path / "scores.npz")
     before = SegmentOptions(onset=0.95, min_duration_seconds=0)

@@ -150,6 +150,11 @@ def _not_scores(path: Path, reason: str) -> SourceError:
             message = f"{path} is a timeline, not a score file"
         elif head.startswith(b"PK") and b"metadata.npy" in head:
             message = f"{path} holds features, not scores"
+        elif head.startswith(b"PK") and path.suffix.lower() == ".xlsx":
+            return SourceError(
+                f"{path} is a workbook for Excel, which vswin writes but does not read",
+                hint="give the table of the batch, such as results.csv, or timelines in JSON",
+            )
     return SourceError(
         message, hint="score files are written by `vswin tag VIDEO --save-scores FILE`"
     )
