@@ -1,4 +1,4 @@
-"""vswin: what happens when in a video.
+"""vswin: find what happens in a video, and when.
 
     from vswin_cli import Engine, analyze_video
 

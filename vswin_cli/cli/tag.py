@@ -1,4 +1,4 @@
-"""`vswin tag`: find what happens when in one video or several."""
+"""`vswin tag`: find what happens in videos, and when."""
 
 from __future__ import annotations
 
