@@ -13,6 +13,7 @@ import typer
 from vswin_cli.cli import console
 from vswin_cli.cli.completion import complete_format
 from vswin_cli.cli.excel import csv_for_excel
+from vswin_cli.cli.options import EXCEL_HELP
 from vswin_cli.config import parse_seconds
 from vswin_cli.errors import OptionError, SourceError
 
@@ -55,11 +56,7 @@ class ResultChoice:
     ] = None
     excel: Annotated[
         bool,
-        _result_option(
-            "--excel",
-            help="Write CSV as Excel opens it here: csv-bom, or csv-semicolon where numbers have "
-            "a decimal comma.",
-        ),
+        _result_option("--excel", help=EXCEL_HELP),
     ] = False
     force: Annotated[
         bool, _result_option("--force", help="Replace files that vswin did not write.")

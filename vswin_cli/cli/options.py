@@ -15,6 +15,7 @@ import typer
 from vswin_cli.cli.completion import complete_format, complete_label, complete_model
 
 __all__ = [
+    "EXCEL_HELP",
     "DeviceOption",
     "EmaOption",
     "EvidenceOption",
@@ -122,14 +123,11 @@ FormatOption = Annotated[
         autocompletion=complete_format,
     ),
 ]
-ExcelOption = Annotated[
-    bool,
-    output_option(
-        "--excel",
-        help="Write CSV as Excel opens it here: csv-bom, or csv-semicolon where numbers have a "
-        "decimal comma.",
-    ),
-]
+EXCEL_HELP = (
+    "Write CSV as Excel opens it here: csv-bom, or csv-semicolon where numbers have a "
+    "decimal comma."
+)
+ExcelOption = Annotated[bool, output_option("--excel", help=EXCEL_HELP)]
 ForceOption = Annotated[
     bool, output_option("--force", help="Replace files that vswin did not write.")
 ]
