@@ -42,6 +42,20 @@ def test_wrong_usage_looks_like_every_other_error(capsys, arguments, message, co
     assert document["error"]["message"].startswith(message)
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "wrong"),
+    [
+        ("--onset", "0,9", "not a number such as 0.5"),
+        ("--max-labels", "1.5", "not a whole number such as 5"),
+        ("--batch-size", "0", "must be at least 1"),
+        ("--min-coverage", "9", "must be at most 1"),
+    ],
+)
+def test_values_that_are_no_numbers_are_refused_in_usual_words(capsys, option, value, wrong):
+    assert run(["tag", "a.mp4", option, value]) == 2
+    assert capsys.readouterr().err.startswith(f"error: invalid value for '{option}': {wrong}\n")
+
+
 def test_an_option_without_its_value_leads_to_the_help_of_its_command(capsys):
     assert run(["tag", "a.mp4", "--report"]) == 2
     error, hint = capsys.readouterr().err.splitlines()

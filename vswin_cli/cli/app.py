@@ -36,7 +36,7 @@ from vswin_cli.cli.segment import segment
 from vswin_cli.cli.settings import ConfiguredCommand
 from vswin_cli.cli.tag import tag
 from vswin_cli.cli.train import train
-from vswin_cli.cli.typer_command import Command, Group
+from vswin_cli.cli.typer_command import Command, Group, usage_message
 from vswin_cli.errors import OptionError, VswinError, redacted
 from vswin_cli.storage.sources import VIDEO_SUFFIXES
 
@@ -145,7 +145,7 @@ def _end_wrong_usage(problem: Any, arguments: list[str], *, as_json: bool) -> in
 
     A group without a command has printed its help by then, so no error follows.
     """
-    message: str = problem.format_message().strip().removesuffix(".")
+    message = usage_message(problem)
     if type(problem).__name__ != "NoArgsIsHelpError" and message:
         context = getattr(problem, "ctx", None)
         command = "vswin" if context is None else context.command_path

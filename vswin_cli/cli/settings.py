@@ -9,7 +9,7 @@ from typing import Any
 
 from vswin_cli.cli.batch_options import ExecutionChoice
 from vswin_cli.cli.option_groups import SamplingChoice, SegmentChoice, VideoEngineChoice
-from vswin_cli.cli.typer_command import Command
+from vswin_cli.cli.typer_command import Command, usage_message
 from vswin_cli.errors import OptionError
 from vswin_cli.storage.user_config import read_settings, settings_path
 
@@ -109,7 +109,7 @@ def parse_value(param: Any, value: object, ctx: Any = None) -> Any:  # noqa: ANN
             raise
         raise OptionError(
             f"`{key_of(param)}` cannot be {value!r:.80}",
-            hint=str(problem.format_message()).partition(": ")[2],
+            hint=usage_message(problem).partition(": ")[2],
         ) from problem
 
 

@@ -18,7 +18,7 @@ from typer.core import TyperCommand, TyperGroup
 from vswin_cli.cli import console
 from vswin_cli.errors import OptionError
 
-__all__ = ["Command", "Group"]
+__all__ = ["Command", "Group", "usage_message"]
 
 _TEXTS_THAT_NAME = frozenset({"name", "names", "model", "labels", "a", "b", "video"})
 """Text parameters that hold a name; path parameters are recognised by type. Inputs and outputs are
@@ -28,6 +28,14 @@ _LINE_BREAK = re.compile(r"(?<=[^\n])(?<!Examples:)\n(?=[^\s])")
 """A break within a paragraph of a docstring, which Typer would keep; examples are indented."""
 
 _NO_BRACES = str.maketrans("", "", "{}")
+
+_PLAIN = (
+    (re.compile(r"Input should be a valid number\b.*"), "not a number such as 0.5"),
+    (re.compile(r"Input should be a valid integer\b.*"), "not a whole number such as 5"),
+    (re.compile(r"Input should be greater than or equal to"), "must be at least"),
+    (re.compile(r"Input should be less than or equal to"), "must be at most"),
+)
+"""Sentences of Pydantic, which Typer shows, and the usual words."""
 
 
 class _HelpPrinter:
@@ -134,6 +142,18 @@ class Command(_HelpPrinter, TyperCommand):
 
 class Group(_HelpPrinter, TyperGroup):
     """A command with subcommands."""
+
+
+def usage_message(problem: Any) -> str:  # noqa: ANN401
+    """Return the message of an error of the option parser, in usual words.
+
+    Args:
+        problem: the error, whose class Typer keeps private.
+    """
+    message: str = problem.format_message().strip().removesuffix(".")
+    for pattern, plain in _PLAIN:
+        message = pattern.sub(plain, message)
+    return message
 
 
 def _no_type(*, ctx: Any) -> str:  # noqa: ANN401
