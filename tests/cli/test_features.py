@@ -1,6 +1,7 @@
 """`vswin features`: a file per video with times, and nothing computed twice."""
 
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -76,6 +77,17 @@ def test_a_folder_stands_for_its_videos(features, video, tmp_path):
     code, err = features(tmp_path, "-o", tmp_path / "out.npz")
     assert (code, "notes.txt" in err) == (0, False)
     assert load_features(tmp_path / "out.npz").record.video.uri == str(video)
+
+
+def test_videos_in_subfolders_are_left_out_with_a_note(features, video, tmp_path):
+    assert "left out" not in features(tmp_path, "-o", tmp_path / "first.npz")[1]
+    day = tmp_path / "day 2"
+    day.mkdir()
+    shutil.copy(video, day / "b.mp4")
+    code, err = features(tmp_path, "-o", tmp_path / "out.npz")
+    assert code == 0
+    assert f"1 video in subfolders of {tmp_path} left out; '{tmp_path}/**/*.mp4'" in err
+    assert "left out" not in features(tmp_path, "-o", tmp_path / "out.npz", "-q")[1]
 
 
 def test_parquet_is_up_to_date_in_the_same_way(features, video, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from vswin_cli.cli.options import (
 )
 from vswin_cli.config import SamplingOptions
 from vswin_cli.errors import SOME_FAILED, OptionError, SourceError
+from vswin_cli.storage.humanize import counted
 
 if TYPE_CHECKING:
     from vswin_cli.cli.output_paths import OutputPath
@@ -39,7 +41,11 @@ Format = Literal["npz", "parquet"]
 @with_option_groups
 def features(
     videos: Annotated[
-        list[str], typer.Argument(metavar="VIDEO", help="Video files, folders of them, or URLs.")
+        list[str],
+        typer.Argument(
+            metavar="VIDEO",
+            help="Video files, folders of them without subfolders, patterns, or URLs.",
+        ),
     ],
     *,
     out: Annotated[
@@ -91,6 +97,8 @@ def features(
     output = OutputPath.parse(out)
     form = _format(output, format)
     sources, num_missing = find_videos(videos, console.error, folders=True)
+    if not quiet:
+        _note_subfolders(videos, sources)
     files = _plan(output, form, sources, choice, force=force)
     engine = make_engine(choice, engine_options, crops=clips.crops or 1, quiet=quiet)
     output.make()
@@ -100,6 +108,22 @@ def features(
         raise typer.Exit(SOME_FAILED)
     if strict:
         require_coverage([(r.video.uri, r.coverage.fraction) for r in records], min_coverage)
+
+
+def _note_subfolders(arguments: list[str], sources: Sequence[VideoSource]) -> None:
+    """Print how many videos in subfolders of the given local folders are left out."""
+    from vswin_cli.storage.sources import find_sources
+
+    chosen = {source.place for source in sources}
+    for folder in arguments:
+        if not os.path.isdir(folder):  # noqa: PTH112  # Path fails for some addresses
+            continue
+        below, _ = find_sources(folder, recursive=True)
+        if left := sum(source.place not in chosen for source in below):
+            console.note(
+                f"{counted(left, 'video')} in subfolders of {folder} left out; "
+                f"'{Path(folder) / '**/*.mp4'}', a pattern, takes all of one kind"
+            )
 
 
 @dataclass(frozen=True, slots=True)
