@@ -63,6 +63,7 @@ ModelOption = Annotated[
         envvar="VSWIN_MODEL",
         autocompletion=complete_model,
         help="Named weights (see `vswin models`), the folder of a model, or USER/REPO on the Hub.",
+        show_default="camera-motion, or as `vswin models default` chose",
     ),
 ]
 EmaOption = Annotated[
