@@ -91,7 +91,8 @@ class LabelDuration:
         if not is_length(self.min_duration_seconds):
             raise OptionError(
                 f"the minimum duration of {self.label!r} must be seconds from 0 up, "
-                f"got {self.min_duration_seconds:g}"
+                f"got {self.min_duration_seconds:g}",
+                hint="such as 1.0; 0 for none",
             )
 
 

@@ -142,7 +142,7 @@ def check_numbers(record: object, *names: str) -> None:
     for name in names:
         value = getattr(record, name)
         if value is not None and (isinstance(value, bool) or not isinstance(value, SupportsFloat)):
-            raise OptionError(f"{name} takes a number, got {value!r}")
+            raise OptionError(f"{name} takes a number, got {value!r}", hint="such as 0.5")
 
 
 def wrong_type(name: str, wanted: str, value: object, hint: str | None = None) -> OptionError:
@@ -171,7 +171,9 @@ def as_several(name: str, values: object) -> tuple[Any, ...]:
         OptionError: it is not a collection.
     """
     if isinstance(values, str) or not isinstance(values, Iterable):
-        raise OptionError(f"{name} takes a list, got {values!r}")
+        raise OptionError(
+            f"{name} takes a list, got {values!r}", hint="put a single value in brackets"
+        )
     return tuple(values)
 
 
@@ -183,5 +185,8 @@ def as_texts(name: str, values: object) -> tuple[str, ...]:
     """
     texts = (values,) if isinstance(values, str) else as_several(name, values)
     if not all(isinstance(text, str) for text in texts):
-        raise OptionError(f"{name} takes labels as text, got {values!r}")
+        raise OptionError(
+            f"{name} takes labels as text, got {values!r}",
+            hint="`vswin labels MODEL` lists a model's labels",
+        )
     return texts

@@ -23,7 +23,7 @@ from vswin_cli.batch.tables import FILES_COLUMNS
 from vswin_cli.batch.target import PARQUET, Target
 from vswin_cli.errors import SourceError
 from vswin_cli.export.naming import escaped, spreadsheet_text
-from vswin_cli.storage.files import replacing_binary, replacing_text
+from vswin_cli.storage.files import reading_hint, replacing_binary, replacing_text
 
 __all__ = ["FILES_ENDING", "MERGED_FORMATS", "MergeReport", "ShardTable", "merge_tables"]
 
@@ -271,6 +271,8 @@ def _reading(name: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise SourceError(f"cannot read {name}: {error.strerror or error}") from error
+        raise SourceError(
+            f"cannot read {name}: {error.strerror or error}", hint=reading_hint(error)
+        ) from error
     except (ValueError, LookupError, TypeError, csv.Error) as error:
         raise SourceError(f"{name} is damaged: {error}", hint=_SAME_HINT) from error

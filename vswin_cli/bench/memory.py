@@ -59,6 +59,7 @@ def measure_memory(request: MemoryRequest, notes: list[str]) -> Memory | None:
         if process.returncode:
             stderr.seek(0)
             lines = stderr.read().decode("utf-8", "replace").strip().splitlines()
+            lines = [line for line in lines if not line.startswith("hint: ")]
             reason = lines[-1] if lines else f"exit code {process.returncode}"
             notes.append(f"peak memory could not be measured: {reason}")
             return None

@@ -148,7 +148,9 @@ class Engine:
             hint = 'write EngineOptions(device="cpu")'
             raise wrong_type("options", "EngineOptions", options, hint)
         if crops not in (1, 3):
-            raise OptionError(f"crops takes 1 or 3, got {crops!r}")
+            raise OptionError(
+                f"crops takes 1 or 3, got {crops!r}", hint="1 sees the centre, 3 all of the frame"
+            )
         self.model = model
         self.crops = crops
         self.keeps_features = False

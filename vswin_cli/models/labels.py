@@ -105,7 +105,10 @@ class LabelMap:
         several = tuple(names)
         for index, name in enumerate(several):
             if not isinstance(name, str):
-                raise LabelsError(f"{source}: the label of class {index} is not text: {name!r}")
+                raise LabelsError(
+                    f"{source}: the label of class {index} is not text: {name!r}",
+                    hint="list the labels as texts, in the order of the classes",
+                )
         return cls(source, several)
 
     @classmethod

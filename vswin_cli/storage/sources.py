@@ -87,7 +87,7 @@ class VideoSource:
             OptionError: it is neither.
         """
         if not isinstance(uri, (str, os.PathLike)):
-            raise OptionError(f"a source is a path or an address, got {uri!r}")
+            raise _no_source(uri)
         return cls(os.fspath(uri))
 
     @property
@@ -205,7 +205,7 @@ def find_sources(
     several = [inputs] if isinstance(inputs, (str, os.PathLike)) else as_several("inputs", inputs)
     for path in several:
         if not isinstance(path, (str, os.PathLike)):
-            raise OptionError(f"a source is a path or an address, got {path!r}")
+            raise _no_source(path)
         argument = os.fspath(path)
         try:
             for source in _expand(argument, problems, recursive=recursive, folders=folders):
@@ -302,6 +302,12 @@ def _below(folder: Path, problems: dict[str, SourceError]) -> list[Path]:
     return [
         Path(place) / name for place, _, names in os.walk(folder, onerror=note) for name in names
     ]
+
+
+def _no_source(value: object) -> OptionError:
+    return OptionError(
+        f"a source is a path or an address, got {value!r}", hint='such as "movie.mp4"'
+    )
 
 
 def _unreadable(name: str, error: OSError) -> SourceNotFoundError:

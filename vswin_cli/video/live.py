@@ -48,7 +48,10 @@ def receive_live(
             except queue.Empty:  # between connections; an interrupt is handled here
                 continue
             if event is None:
-                raise DecodeError(f"the process that receives ended: {process.exit_status()}")
+                raise DecodeError(
+                    f"the process that receives ended: {process.exit_status()}",
+                    hint="run the same command again",
+                )
             if isinstance(event, Gap):
                 on_gap(event)
             elif isinstance(event, (SampledFrame, RunEnd)):

@@ -118,7 +118,10 @@ class _Receiver:
                 self._address, options=_OPTIONS, timeout=(_OPEN_SECONDS, _READ_SECONDS)
             ) as container:
                 if not container.streams.video:
-                    raise NoVideoStreamError(f"no video in {redacted(self._address)}")
+                    raise NoVideoStreamError(
+                        f"no video in {redacted(self._address)}",
+                        hint="give the address of a stream that has pictures",
+                    )
                 self._receive(container.decode(container.streams.video[0]))
         except (av.error.FFmpegError, OSError, ValueError) as error:
             return str(error)
