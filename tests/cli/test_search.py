@@ -155,6 +155,7 @@ def test_nothing_similar_is_no_error(search, folder, tmp_path):
         (["camera.mp4", "camera.json"], 4, "does not hold features", "vswin features"),
         (["camera.mp4", "gone"], 4, "cannot read gone", "spelling"),
         (["gone.mp4", "index"], 4, "no such file: gone.mp4", "spelling"),
+        (["a red car", "index"], 4, "no such file: a red car", "description in words"),
         (["camera.json", "index"], 2, "no segment is chosen", "segments are 0 to 10"),
         (["camera.json#99", "index"], 2, "there is no segment 99", "segments are 0 to 10"),
         (["camera.json#1", "index", "--end", "3"], 2, "belong to a video", "omit them"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, cast
 from vswin_cli.cli import console
 from vswin_cli.cli.model_choice import ModelChoice, make_engine
 from vswin_cli.config import EngineOptions, SamplingOptions, Stride
-from vswin_cli.errors import OptionError, SourceError
+from vswin_cli.errors import OptionError, SourceError, SourceNotFoundError
 from vswin_cli.storage.files import is_file
 from vswin_cli.storage.humanize import counted
 
@@ -79,7 +79,14 @@ def find_query(
         )
     if _is_archive(path):
         return QueryPart(path, None, start_seconds, end_seconds)
-    source = expand_sources([text], folders=False)[0]
+    try:
+        source = expand_sources([text], folders=False)[0]
+    except SourceNotFoundError as problem:
+        raise SourceNotFoundError(
+            problem.message,
+            hint="check the spelling; QUERY is a video, a segment of a timeline or a features "
+            "file, and cannot be a description in words",
+        ) from problem
     return QueryPart(None, source, start_seconds, end_seconds)
 
 
