@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.reports import NAMES, content_of, make_report_video
 from vswin_cli.report import ReportSource, write_report
+from vswin_cli.report.archive import RowFigures
+from vswin_cli.timeline.record import Coverage
 
 POLICY = re.compile(r'<meta http-equiv="Content-Security-Policy" content="([^"]*)">')
 
@@ -56,3 +58,10 @@ def test_names_that_are_no_unicode_are_shown_with_marks(tmp_path):
     timeline = replace(tagged.timeline, video=replace(tagged.timeline.video, uri=uri))
     write_report([ReportSource(timeline)], tmp_path / "page.html")
     assert "video" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_the_row_of_a_video_has_the_share_that_messages_have(tmp_path):
+    tagged = make_report_video(tmp_path, with_video=False)
+    coverage = Coverage(0.525526, 5.84)  # 52.6 %; of four digits a page would show 52.5
+    shown = RowFigures.of(replace(tagged.timeline, coverage=coverage)).coverage
+    assert f"{100 * shown:.1f}%" == f"{coverage.fraction:.1%}" == "52.6%"

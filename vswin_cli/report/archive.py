@@ -65,7 +65,7 @@ class RowFigures:
         gaps = (_part(one.start_seconds, one.end_seconds, total) for one in timeline.coverage.gaps)
         return cls(
             seconds=round(timeline.video.duration_seconds, 2),
-            coverage=round(timeline.coverage.fraction, 4),
+            coverage=round(timeline.coverage.fraction, 6),
             num_segments=len(timeline.segments),
             totals=tuple(
                 LabelTotal(
