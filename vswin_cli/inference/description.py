@@ -28,7 +28,13 @@ from vswin_cli.video.info import DecodeReport, VideoInfo
 from vswin_cli.video.sampling import SamplingPlan, describe_rounding
 from vswin_cli.video.stream import VideoStream
 
-__all__ = ["describe_analysis", "feature_settings", "model_record", "seconds_per_step"]
+__all__ = [
+    "decode_notices",
+    "describe_analysis",
+    "feature_settings",
+    "model_record",
+    "seconds_per_step",
+]
 
 
 def describe_analysis(
@@ -56,7 +62,7 @@ def describe_analysis(
         sampling=_sampling_record(engine, sampling, plan, step_seconds),
         coverage=_coverage(report, analysed, len(cells.clip_starts_seconds)),
         warnings=(
-            *_notices(report),
+            *decode_notices(report),
             *_rounded(describe_rounding(engine.model.card.input, sampling, plan)),
             *_unseen(plan, report, analysed),
             *_too_slow(plan, report, stream.info),
@@ -80,7 +86,7 @@ def feature_settings(engine: Scorer, sampling: SamplingOptions) -> str:
     )
 
 
-def _notices(report: DecodeReport) -> tuple[Notice, ...]:
+def decode_notices(report: DecodeReport) -> tuple[Notice, ...]:
     """Convert the warnings of decoding; that something is missing comes first."""
     notices = [Notice(w.code, w.message) for w in report.warnings]
     if report.status == "ok":
@@ -90,10 +96,10 @@ def _notices(report: DecodeReport) -> tuple[Notice, ...]:
         shown = [f"{gap.start_seconds:.2f}-{gap.end_seconds:.2f} s" for gap in report.gaps[:3]]
         more = f" and {len(report.gaps) - 3} more" if len(report.gaps) > 3 else ""
         text += f"; missing: {', '.join(shown)}{more} ({report.gaps[0].reason.replace('_', ' ')})"
-    elif report.bad_packets:
-        text += f"; {counted(report.bad_packets, 'damaged packet')}"
+    elif report.bad_packets:  # ahead of the share, which may be 100.0%
+        text = f"{counted(report.bad_packets, 'damaged packet')}; {text}"
     elif report.corrupt_frames:
-        text += f"; {counted(report.corrupt_frames, 'damaged frame')}"
+        text = f"{counted(report.corrupt_frames, 'damaged frame')}; {text}"
     elif report.end_reason not in ("end", "stopped"):
         text += f"; in the end: {report.end_reason.replace('_', ' ')}"
     return (Notice("PARTIAL", text), *notices)
