@@ -72,7 +72,7 @@ print(report)
 for figures in report.events.labels:
     print(f"{figures.group:10} F1 {figures.f1:.2f}")
 
-# %% Pictures and files for other programs
+# %% Images and files for other programs
 timeline.plot()
 pyplot.savefig(folder / "timeline.pdf")
 for name in ("timeline.json", "timeline.svg", "timeline.srt", "timeline.otio"):

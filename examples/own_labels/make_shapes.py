@@ -7,7 +7,7 @@ with their labels, so that
     python examples/own_labels/make_shapes.py shapes
     vswin train shapes/train.csv -o shapes-model
 
-trains a model on them. The same seed makes the same pictures.
+trains a model on them. The same seed makes the same videos.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Shape:
     width: float
     height: float
     angle: float
-    """Radians, clockwise in the picture."""
+    """Radians, clockwise in the frame."""
     colour: NDArray[np.float64]
 
     def draw(self, ground: NDArray[np.float64], opacity: float = 1.0) -> NDArray[np.uint8]:
@@ -93,15 +93,15 @@ def changed(shape: Shape, label: str, amount: float, sense: int) -> Shape:
     return shape
 
 
-def write_video(path: Path, pictures: Iterator[NDArray[np.uint8]]) -> None:
+def write_video(path: Path, images: Iterator[NDArray[np.uint8]]) -> None:
     """Encode frames as H.264."""
     with av.open(str(path), "w") as output:
         stream = output.add_stream("libx264", rate=RATE, options={"crf": "20", "mbtree": "0"})
         stream.width = stream.height = SIZE
         stream.pix_fmt = "yuv420p"
         stream.codec_context.thread_count = 1
-        for picture in pictures:
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        for image in images:
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             output.mux(stream.encode(frame))
         output.mux(stream.encode(None))
 

@@ -5,7 +5,7 @@
 
 EXAMPLES are those of `vswin train`; a fifth of their videos is held out. The options are for a
 small network and hundreds of examples: few epochs at a higher rate than the recipe's, since
-`camera-motion` has never seen such pictures. Minutes on a CPU, in the default sizes.
+`camera-motion` has never seen such images. Minutes on a CPU, in the default sizes.
 """
 
 from __future__ import annotations

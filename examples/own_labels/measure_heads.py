@@ -3,7 +3,7 @@
     python examples/own_labels/measure_heads.py EXAMPLES [--root FOLDER] [--model NAME]
 
 EXAMPLES are those of `vswin train`. The baseline is the same kind of head, chosen and measured in
-the same folds, on how much the picture changes: the mean difference between neighbouring frames in
+the same folds, on how much the image changes: the mean difference between neighbouring frames in
 each cell of a coarse grid, and how it varies. What is moving, and in what way, it cannot see.
 """
 

@@ -572,7 +572,7 @@ def shown(tmp_path):
     return replace(made, timeline=replace(made.timeline, segments=segments)).source()
 
 
-def test_evidence_lies_over_the_picture_where_it_is_wanted(open_report, shown):
+def test_evidence_lies_over_the_image_where_it_is_wanted(open_report, shown):
     page = open_report(shown)
     page.locator("#rows .item").first.click()
     overlay = page.locator("#evidence")

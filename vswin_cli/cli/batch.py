@@ -39,7 +39,7 @@ from vswin_cli.cli.options import (
     StrictOption,
     SummaryJsonOption,
 )
-from vswin_cli.cli.workers import Workers, as_earlier_results, make_task, set_up_workers
+from vswin_cli.cli.workers import Workers, as_earlier_results, set_up_workers
 from vswin_cli.config import EngineOptions, SamplingOptions, SegmentOptions
 from vswin_cli.storage.files import check_spares
 
@@ -258,11 +258,12 @@ def _run(
         policy: in place of the options' own.
         goes_on: whether more videos are awaited afterwards.
     """
+    from vswin_cli.batch.fingerprints import make_task
     from vswin_cli.batch.run import run_batch
     from vswin_cli.cli.batch_progress import ProgressDisplay, log_event
 
     task = replace(
-        make_task(setup, sampling, segments),
+        make_task(setup.engine.model, setup.setup.options, sampling, segments),
         journal=options.target.state.absolute(),
         scores=options.scores,
         features=options.features,

@@ -120,7 +120,7 @@ def plan_tag_paths(
     sources: Sequence[VideoSource],
     model_files: Iterable[Path],
     *,
-    picture: str = "",
+    image_suffix: str = "",
     force: bool = False,
 ) -> TagPaths:
     """Plan every file of one `vswin tag`, and refuse those that would overwrite needed files.
@@ -131,7 +131,7 @@ def plan_tag_paths(
         report: value of the option.
         sources: the videos.
         model_files: what the model is read from.
-        picture: ending of the results' format, which may be that of an image.
+        image_suffix: ending of the results' format, which may be that of an image.
         force: whether files that vswin did not write may be replaced.
 
     Raises:
@@ -155,7 +155,7 @@ def plan_tag_paths(
     files = [path for _, path in paths.named()]
     check_spares(files, (source.path for source in sources), "a video to be tagged")
     check_spares(files, model_files)
-    check_media_names(paths.named(), picture=picture)
+    check_media_names(paths.named(), image_suffix=image_suffix)
     for file in paths.pages:
         check_page_name("--report", file)
     check_overwrites(files, force=force)

@@ -31,7 +31,7 @@ __all__ = [
 _IMAGES = "apng avif bmp cr2 dng exr heic heif ico jpe jpeg jpg jxl nef png psd svg tif tiff webp"
 _SOUNDS = "aac ac3 aif aiff eac3 flac m4a m4b mka mp2 mp3 oga ogg opus wav wma"
 MEDIA_SUFFIXES = VIDEO_SUFFIXES | {f".{name}" for name in f"{_IMAGES} {_SOUNDS}".split()}
-"""Endings of videos, images and sound; no result of vswin has one, except pictures."""
+"""Endings of videos, images and sound; no result of vswin has one, except images of timelines."""
 
 _HEAD_BYTES = 1 << 20
 _WORKBOOK = "docProps/core.xml"
@@ -87,19 +87,19 @@ _SHAPES = (  # of formats that cannot name their author: every entry ends with i
 )
 
 
-def check_media_names(named: Iterable[tuple[str, Path]], *, picture: str = "") -> None:
+def check_media_names(named: Iterable[tuple[str, Path]], *, image_suffix: str = "") -> None:
     """Refuse results that are named like a video, an image or sound.
 
     Args:
         named: options and the files that will be written because of them.
-        picture: ending of the format of the file of `--out`, which may be that of an image.
+        image_suffix: ending of the format of the file of `--out`, which may be that of an image.
 
     Raises:
         OptionError: a name ends like one of media.
     """
     for option, path in named:
         suffix = path.suffix.lower()
-        if suffix in MEDIA_SUFFIXES and not (option == "--out" and suffix == picture):
+        if suffix in MEDIA_SUFFIXES and not (option == "--out" and suffix == image_suffix):
             raise OptionError(
                 f"{option} {path} is named like a media file ({suffix}), but the result is not one",
                 hint=f"use another ending, such as {path.stem}.json",

@@ -115,7 +115,13 @@ def tag(
     sources, num_missing = find_videos(videos, output.report_error)
     results = output.plan([source.uri for source in sources])
     paths = plan_tag_paths(
-        results, save_scores, report, sources, choice.files(), picture=output.suffix, force=force
+        results,
+        save_scores,
+        report,
+        sources,
+        choice.files(),
+        image_suffix=output.suffix,
+        force=force,
     )
     engine = make_engine(choice, engine_options, crops=clips.crops or 1, quiet=quiet)
     advised = engine.model.card.segments

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from vswin_cli.cli import console
 from vswin_cli.cli.model_choice import ModelChoice, make_engine
-from vswin_cli.config import Decoder, EngineOptions, Precision, SamplingOptions, SegmentOptions
+from vswin_cli.config import Decoder, EngineOptions, Precision, SamplingOptions
 from vswin_cli.errors import OptionError
 from vswin_cli.storage.files import is_there
 from vswin_cli.video.cores import usable_cores
@@ -26,7 +26,6 @@ __all__ = [
     "WorkerSetup",
     "Workers",
     "as_earlier_results",
-    "make_task",
     "set_up_workers",
 ]
 
@@ -166,17 +165,6 @@ def _join_cluster(address: str | None, *, quiet: bool) -> Cluster:
     if not quiet:
         console.note(f"Ray on {cluster.address}: {cluster.num_nodes} machine(s)")
     return cluster
-
-
-def make_task(setup: WorkerSetup, sampling: SamplingOptions, segments: SegmentOptions) -> Task:
-    """Make the task of a batch, see `vswin_cli.batch.fingerprints.make_task`.
-
-    Raises:
-        OptionError: the options do not fit the weights.
-    """
-    from vswin_cli.batch.fingerprints import make_task
-
-    return make_task(setup.engine.model, setup.setup.options, sampling, segments)
 
 
 def as_earlier_results(

@@ -14,7 +14,7 @@ from vswin_cli.evaluation.intervals import AnnotatedVideo, Annotations, Interval
 from vswin_cli.storage.humanize import clock_text, counted
 from vswin_cli.storage.plain_text import shortened
 from vswin_cli.storage.result_names import unique_names
-from vswin_cli.timeline.picture import ticks_of
+from vswin_cli.timeline.svg import ticks_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

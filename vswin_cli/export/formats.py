@@ -11,9 +11,9 @@ from vswin_cli.errors import OptionError
 from vswin_cli.export import annotation, chapters, editorial, markers, subtitles, tabular, workbook
 from vswin_cli.export.naming import video_ids
 from vswin_cli.export.timecodes import EditRate, edit_rate, own_rate
-from vswin_cli.timeline.picture import timeline_svg
 from vswin_cli.timeline.plotting import timeline_png
 from vswin_cli.timeline.record import Notice, Timeline
+from vswin_cli.timeline.svg import timeline_svg
 
 __all__ = [
     "FORMATS",
@@ -174,11 +174,11 @@ FORMATS: Mapping[str, Format] = {
             holds_many=True,
             ids_of=video_ids,
         ),
-        Format("svg", ".svg", "SVG picture, a lane per label", timeline_svg, holds_many=True),
+        Format("svg", ".svg", "SVG image, a lane per label", timeline_svg, holds_many=True),
         Format(
             "png",
             ".png",
-            "the same picture as PNG",
+            "the same image as PNG",
             timeline_png,
             holds_many=True,
             is_binary=True,

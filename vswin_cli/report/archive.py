@@ -1,6 +1,6 @@
 """The data of the page about several videos, for its script: a row per video, and how far it is.
 
-Rows are small, so that thousands fit into one page: what a row shows of a video is its picture,
+Rows are small, so that thousands fit into one page: what a row shows of a video is its image,
 its totals per label, and a strip of its longest segments in thousandths of its length.
 """
 

@@ -1,4 +1,4 @@
-"""Colours of labels: the same in every picture and on every page, whatever other labels are there.
+"""Colours of labels: the same in every image and on every page, whatever other labels are there.
 
 The colours differ by at least 0.09 in OKLab, for normal sight, protanopia and deuteranopia, and by
 0.07 for tritanopia (matrices of Machado et al., 2009). Labels share them where there are more than

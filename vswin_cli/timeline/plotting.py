@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from vswin_cli.errors import OptionError
 from vswin_cli.quantities import wrong_type
 from vswin_cli.storage.extras import load_extra
-from vswin_cli.timeline.picture import Lane, lanes_of, ticks_of, title_of, whole_seconds
+from vswin_cli.timeline.svg import Lane, lanes_of, ticks_of, title_of, whole_seconds
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -226,7 +226,7 @@ class Timeline:
 
     def _repr_html_(self) -> str:
         """Draw the timeline in a notebook, at most 12 labels."""
-        from vswin_cli.timeline.picture import timeline_svg
+        from vswin_cli.timeline.svg import timeline_svg
 
         return timeline_svg([self], max_lanes=12)
 

@@ -120,7 +120,7 @@ class _Receiver:
                 if not container.streams.video:
                     raise NoVideoStreamError(
                         f"no video in {redacted(self._address)}",
-                        hint="give the address of a stream that has pictures",
+                        hint="give the address of a stream that has video",
                     )
                 self._receive(container.decode(container.streams.video[0]))
         except (av.error.FFmpegError, OSError, ValueError) as error:

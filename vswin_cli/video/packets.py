@@ -222,7 +222,7 @@ def before_keyframe(
 ) -> Generator[VideoPacket, None, bool]:
     """Yield the packets of all frames shown before the key frame with the timestamp `last`.
 
-    Frames shown before a key frame may come after it and refer to it (the leading pictures of an
+    Frames shown before a key frame may come after it and refer to it (leading frames of an
     open group): only then its own packet is yielded. Their packets come directly behind it.
 
     Args:

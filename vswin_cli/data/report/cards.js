@@ -60,13 +60,13 @@ function card(one, index) {
   node.classList.toggle("selected", index === state.selected);
   node.classList.toggle("wrong", one.review === "wrong");
   const image = imageOf(one);
-  const picture = image ? [element("img", { src: image.url, alt: "", title: `at ${clock(image.seconds)}`, loading: "lazy" })] : [];
+  const shown = image ? [element("img", { src: image.url, alt: "", title: `at ${clock(image.seconds)}`, loading: "lazy" })] : [];
   const mark = { right: "✓", wrong: "✗", corrected: "✎", added: "+" }[one.review];
   const name = element("div", { class: "label" }, labelDot(one.label), element("b", {}, one.label));
   if (mark) name.append(element("span", { class: "mark", title: one.review }, mark));
   const times = element("span", { class: "times" }, `${clock(one.start)} – ${clock(one.end)}`);
   const numbers = element("div", { class: "numbers" }, times, element("span", {}, length(one.end - one.start)), element("span", { class: "score" }, one.score.toFixed(2)));
-  node.append(...picture, element("div", { class: "words" }, name, numbers));
+  node.append(...shown, element("div", { class: "words" }, name, numbers));
   return node;
 }
 
@@ -78,7 +78,7 @@ function drawCount() {
   byId("low-note").classList.toggle("bad", isShort && !isAsSaved());
 }
 
-/** Find the picture of a segment: at its peak, else anywhere inside. */
+/** Find the image of a segment: at its peak, else anywhere inside. */
 function imageOf(one) {
   const best = imageNear(one.peak, 0.5);
   if (best) return best;

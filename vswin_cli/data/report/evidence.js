@@ -1,4 +1,4 @@
-// Where in the frame a segment's score comes from: an overlay on its picture.
+// Where in the frame a segment's score comes from: an overlay on its image.
 
 const LEAST_SPAN = 2; // logits; where cells differ by less, the overlay stays faint
 const MOST_OPACITY = 0.65;
@@ -15,7 +15,7 @@ function range(cells) {
   return [Math.min(...all), Math.max(...all)];
 }
 
-/** Draw the cells and the box in a unit square that covers the picture. */
+/** Draw the cells and the box in a unit square that covers the image. */
 function evidenceOverlay({ cells, area, box }) {
   const [low, high] = range(cells);
   const [width, height] = [area.width / cells[0].length, area.height / cells.length];

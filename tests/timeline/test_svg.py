@@ -8,8 +8,8 @@ import pytest
 
 from tests.support.timelines import segment, timeline
 from vswin_cli.timeline.palette import label_colour
-from vswin_cli.timeline.picture import lanes_of, ticks_of, timeline_svg
 from vswin_cli.timeline.record import GapRecord
+from vswin_cli.timeline.svg import lanes_of, ticks_of, timeline_svg
 
 NS = "{http://www.w3.org/2000/svg}"
 

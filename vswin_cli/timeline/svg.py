@@ -1,7 +1,7 @@
 """Draw timelines as SVG: a lane per label, for papers, slides and notebooks.
 
 Times run from left to right over the whole video; what could not be decoded is grey. The colour of
-a label is the same in every picture and on the report's pages, and its name stands beside its lane.
+a label is the same in every image and on the report's pages, and its name stands beside its lane.
 """
 
 from __future__ import annotations
