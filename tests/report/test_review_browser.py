@@ -193,6 +193,7 @@ def test_corrections_outlast_reading_the_page_again_until_they_are_discarded(pag
     page.press("#edit-label", "Enter")
     page.evaluate("document.activeElement.blur()")
     open_page(page, address)
+    page.wait_for_selector("#rows .item >> text=an own label")  # rows are drawn a little later
     assert page.locator("#rows .item >> text=an own label").count() == 1
     assert "1 added" in page.locator("#corrected-text").text_content()
     page.click("#discard")
