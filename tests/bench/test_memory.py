@@ -15,7 +15,8 @@ def test_memory_is_that_of_a_process_of_its_own(tiny_model, bench_video):
     assert notes == []
     assert taken.main_bytes > 50e6
     assert taken.decoder_bytes > 10e6
-    assert taken.main_bytes < taken.total_bytes <= taken.main_bytes + taken.decoder_bytes
+    # The total is that of the network alone where its peak comes after the decoder has ended.
+    assert taken.main_bytes <= taken.total_bytes <= taken.main_bytes + taken.decoder_bytes
     assert taken.device_bytes is None
 
 
