@@ -40,14 +40,45 @@ def test_a_batch_becomes_pages_with_movable_thresholds(finished, tmp_path, capsy
     out = tmp_path / "archive.html"
     capsys.readouterr()
     assert run(["report", str(finished / place), "-o", str(out), "--no-thumbnails"]) == 0
-    assert "1 failed video left out" in capsys.readouterr().err
+    assert "1 video without a result: listed" in capsys.readouterr().err
     pages = sorted((tmp_path / "archive-videos").iterdir())
     assert [page.name for page in pages] == ["a.html", "b.html"]
     for page in pages:
         content = content_of(page.read_text())
         assert content["track"] is not None
         assert content["video_url"].endswith(f"/{page.stem}.mp4")
-    assert "2 videos" in out.read_text()
+    rows = {row["name"]: row for row in content_of(out.read_text())["rows"]}
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "a.mp4": "ok",
+        "b.mp4": "ok",
+        "broken.mp4": "failed",
+    }
+    assert "broken.mp4" in rows["broken.mp4"]["reason"]
+    assert "url" not in rows["broken.mp4"]
+
+
+def test_pages_list_videos_that_are_missing_or_were_not_reached(finished, tmp_path):
+    ended = tmp_path / "ended"
+    shutil.copytree(finished, ended)
+    with (ended / "results.files.csv").open("a") as file:
+        file.write("later.mp4,pending,,,,,,,,\nno.mp4,failed,,,,NOT_FOUND,no such file,0,1,\n")
+    out = tmp_path / "archive.html"
+    assert run(["report", str(ended / "results.csv"), "-o", str(out), "--no-thumbnails"]) == 0
+    rows = {row["name"]: row for row in content_of(out.read_text())["rows"]}
+    assert rows["later.mp4"]["status"] == "waiting"
+    assert rows["no.mp4"]["status"] == "failed"
+    assert rows["no.mp4"]["reason"] == "no such file"
+
+
+def test_a_page_of_one_result_beside_a_failure_lists_both(finished, tmp_path):
+    one = tmp_path / "one"
+    shutil.copytree(finished, one)
+    table = one / "results.files.csv"
+    kept = [line for line in table.read_text().splitlines(True) if "b.mp4" not in line]
+    table.write_text("".join(kept))
+    out = tmp_path / "archive.html"
+    assert run(["report", str(one / "results.csv"), "-o", str(out), "--no-thumbnails"]) == 0
+    assert [row["status"] for row in content_of(out.read_text())["rows"]] == ["ok", "failed"]
 
 
 @pytest.mark.parametrize("options", [[], ["-q"]])
@@ -59,8 +90,14 @@ def test_a_damaged_entry_is_left_out_and_named_unless_quiet(finished, tmp_path, 
         if document["uri"].endswith("b.mp4"):
             path.write_text(json.dumps({**document, "timeline": {"segments": "none"}}))
     capsys.readouterr()
-    out = str(tmp_path / "archive.html")
-    command = ["report", str(damaged / "results.csv"), "-o", out, "--no-thumbnails", *options]
+    out = tmp_path / "archive.html"
+    command = ["report", str(damaged / "results.csv"), "-o", str(out), "--no-thumbnails", *options]
+    assert run(command) == 0
+    row = next(row for row in content_of(out.read_text())["rows"] if row["name"] == "b.mp4")
+    assert row["status"] == "failed"
+    assert "vswin.timeline/1" in row["reason"]
+    assert not options or capsys.readouterr().err == ""
+    command = ["export", str(damaged / "results.csv"), "-o", str(tmp_path / "b.csv"), *options]
     assert run(command) == 0
     err = capsys.readouterr().err
     assert ("left out: " in err) == (not options)

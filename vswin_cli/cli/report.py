@@ -14,8 +14,10 @@ from vswin_cli.storage.files import absence, is_file, reading_hint
 from vswin_cli.storage.humanize import counted
 
 if TYPE_CHECKING:
-    from vswin_cli.cli.saved_results import SavedResult
-    from vswin_cli.report import ReportSource
+    from collections.abc import Sequence
+
+    from vswin_cli.cli.saved_results import MissingResult, SavedResult
+    from vswin_cli.report import ArchiveRow, ReportSource
 
 __all__ = ["report", "report_sources"]
 
@@ -86,13 +88,14 @@ def report(
     """
     from vswin_cli.cli.output_paths import OutputPath, plan_pages
     from vswin_cli.cli.overwriting import check_media_names, check_overwrites, check_page_name
-    from vswin_cli.report import write_report
+    from vswin_cli.report import ReportSource, write_report
     from vswin_cli.storage.files import check_spares
 
     output = OutputPath.parse(out)
     sources = report_sources(timelines, scores or [], video or [], quiet=quiet)
-    pages = plan_pages(output, [source.timeline.video.uri for source in sources])
-    check_spares(pages, [*timelines, *(scores or []), *(source.video for source in sources)])
+    pages = plan_pages(output, [source.uri for source in sources])
+    videos = [source.video for source in sources if isinstance(source, ReportSource)]
+    check_spares(pages, [*timelines, *(scores or []), *videos])
     check_media_names([("--out", pages[0])])
     check_page_name("--out", pages[0])
     check_overwrites(pages, force=force)
@@ -102,44 +105,56 @@ def report(
     if not quiet:
         more = f" and {len(written) - 1} more" if len(written) > 1 else ""
         console.note(f"wrote {written[0]}{more}")
+        if rest := len(sources) - len(videos):
+            console.note(f"{counted(rest, 'video')} without a result: listed, but without a page")
 
 
 def report_sources(
     timelines: list[Path], scores: list[Path], videos: list[Path], *, quiet: bool = False
-) -> list[ReportSource]:
-    """Match each timeline with its scores and its video.
+) -> list[ReportSource | ArchiveRow]:
+    """Match each timeline with its scores and its video; videos without a result get a row.
 
     Raises:
         OptionError: numbers of files that do not fit each other.
         SourceError: a file cannot be read.
     """
     from vswin_cli.cli.find_video import find_video
-    from vswin_cli.report import ReportSource
+    from vswin_cli.cli.saved_results import MissingResult
+    from vswin_cli.report import ArchiveRow, ReportSource
 
-    found = [one for path in timelines for one in _read(path, quiet=quiet)]
+    read = [one for path in timelines for one in _read(path, quiet=quiet)]
+    num_timelines = sum(not isinstance(one, MissingResult) for one in read)
     for name, given in (("--scores", scores), ("--video", videos)):
-        if given and len(given) != len(found):
+        if given and len(given) != num_timelines:
             raise OptionError(
-                f"{counted(len(found), 'timeline')}, but {counted(len(given), 'time')} {name}",
+                f"{counted(num_timelines, 'timeline')}, but {counted(len(given), 'time')} {name}",
                 hint=f"give {name} once per timeline, in the same order",
             )
-    return [
-        ReportSource(
-            one.timeline,
-            scores=scores[i] if scores else one.scores,
-            video=_existing(videos[i]) if videos else find_video(one.timeline, one.path),
+    given_scores, given_videos = iter(scores), iter(videos)
+    found: list[ReportSource | ArchiveRow] = []
+    for one in read:
+        if isinstance(one, MissingResult):
+            status = "waiting" if one.status == "waiting" else "failed"
+            found.append(ArchiveRow.without_result(one.uri, status, one.reason))
+            continue
+        video = next(given_videos, None)
+        found.append(
+            ReportSource(
+                one.timeline,
+                scores=next(given_scores, one.scores),
+                video=find_video(one.timeline, one.path) if video is None else _existing(video),
+            )
         )
-        for i, one in enumerate(found)
-    ]
+    return found
 
 
-def _read(path: Path, *, quiet: bool) -> list[SavedResult]:
-    """Read results.
+def _read(path: Path, *, quiet: bool) -> Sequence[SavedResult | MissingResult]:
+    """Read results, of a batch with its videos that have none.
 
     Raises:
         SourceError: they cannot be read, or the path is the video itself.
     """
-    from vswin_cli.cli.saved_results import read_results
+    from vswin_cli.cli.saved_results import batch_videos, read_results
     from vswin_cli.storage.sources import VIDEO_SUFFIXES
 
     if path.suffix.lower() in VIDEO_SUFFIXES and is_file(path):
@@ -147,7 +162,8 @@ def _read(path: Path, *, quiet: bool) -> list[SavedResult]:
             f"{path} looks like a video; a report needs a timeline",
             hint=f"`vswin tag {path} --report {path.with_suffix('.html').name}` does both",
         )
-    return read_results(path, quiet=quiet)
+    videos = batch_videos(path)
+    return read_results(path, quiet=quiet) if videos is None else videos
 
 
 def _existing(path: Path) -> Path:

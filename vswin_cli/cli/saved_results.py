@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from vswin_cli.cli import console
 from vswin_cli.errors import SourceError
@@ -19,12 +19,21 @@ if TYPE_CHECKING:
     from vswin_cli.batch.outcome import Outcome
     from vswin_cli.timeline.record import Timeline
 
-__all__ = ["SavedResult", "batch_results", "read_results", "read_scores", "timeline_files"]
+__all__ = [
+    "MissingResult",
+    "SavedResult",
+    "batch_results",
+    "batch_videos",
+    "read_results",
+    "read_scores",
+    "timeline_files",
+]
 
 _TABLES = (".csv", ".tsv", ".parquet")
 _TIMELINES = (".json", ".jsonl", ".npz")
 _SHARD = re.compile(r"\.\d+-of-\d+$")
 _ZIP = b"PK\x03\x04"
+_NO_ENTRY = "its entry in the journal is missing or damaged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +46,16 @@ class SavedResult:
     path: Path
     """The file it was read from, or the journal's folder; the paths of videos may be relative to
     the folder that contains it."""
+
+
+@dataclass(frozen=True, slots=True)
+class MissingResult:
+    """A video of a batch that has no result."""
+
+    uri: str
+    status: Literal["failed", "damaged", "waiting"]
+    """`damaged` if its entry in the journal is, `waiting` if the batch ended before it."""
+    reason: str | None = None
 
 
 def read_results(path: Path, *, quiet: bool = False) -> list[SavedResult]:
@@ -103,6 +122,20 @@ def batch_results(path: Path, *, quiet: bool = False) -> list[SavedResult] | Non
     Raises:
         SourceError: a table without a journal, or a journal without a result.
     """
+    videos = batch_videos(path)
+    if videos is None:
+        return None
+    if not quiet:
+        _name_missing([one for one in videos if isinstance(one, MissingResult)])
+    return [one for one in videos if isinstance(one, SavedResult)]
+
+
+def batch_videos(path: Path) -> list[SavedResult | MissingResult] | None:
+    """Same as `batch_results`, with the videos that have no result.
+
+    Raises:
+        SourceError: a table without a journal, or a journal without a result.
+    """
     from vswin_cli.batch.journal import Journal
 
     folders = _journals(path)
@@ -113,12 +146,24 @@ def batch_results(path: Path, *, quiet: bool = False) -> list[SavedResult] | Non
                 hint="give the table where `vswin batch` wrote it, or timelines in JSON",
             )
         return None
-    results = [one for folder in folders for one in _read(Journal(folder), quiet=quiet)]
-    if not results:
+    videos = [one for folder in folders for one in _read(Journal(folder))]
+    if not any(isinstance(one, SavedResult) for one in videos):
         raise SourceError(
             f"no video in {path} has a result", hint="`vswin batch` makes them; see its files table"
         )
-    return results
+    return videos
+
+
+def _name_missing(videos: list[MissingResult]) -> None:
+    for one in videos:
+        if one.status == "damaged":
+            console.warn(f"left out: {one.reason}")
+    for status, what, why in (
+        ("failed", "failed video", "; the table of files says why"),
+        ("waiting", "video", ", which the batch has not reached"),
+    ):
+        if number := sum(one.status == status for one in videos):
+            console.note(f"{counted(number, what)} left out{why}")
 
 
 def timeline_files(folder: Path) -> list[Path]:
@@ -177,25 +222,28 @@ def _journals(path: Path) -> list[Path]:
     return [folder] if path.suffix and is_file(path) and is_folder(folder / "entries") else []
 
 
-def _read(journal: Journal, *, quiet: bool) -> Iterator[SavedResult]:
-    failed = 0
-    for outcome in _current(journal):
-        if outcome.status == "failed":
-            failed += 1
-            continue
-        try:
-            timeline = journal.timeline(outcome.entry)
-        except SourceError as problem:
-            if not quiet:
-                console.warn(f"left out: {problem.message}")
-            continue
-        if timeline is not None:
-            yield SavedResult(timeline, journal.scores_of(outcome), journal.folder)
-    if failed and not quiet:
-        console.note(f"{counted(failed, 'failed video')} left out; the table of files says why")
+def _read(journal: Journal) -> Iterator[SavedResult | MissingResult]:
+    """Yield the videos of a batch, in the order of its table of files."""
+    for one in _current(journal):
+        if isinstance(one, MissingResult):
+            yield one
+        elif one.status == "failed":
+            yield MissingResult(one.uri, "failed", one.error)
+        else:
+            yield _result(journal, one)
 
 
-def _current(journal: Journal) -> list[Outcome]:
+def _result(journal: Journal, outcome: Outcome) -> SavedResult | MissingResult:
+    try:
+        timeline = journal.timeline(outcome.entry)
+    except SourceError as problem:
+        return MissingResult(outcome.uri, "damaged", problem.message)
+    if timeline is None:
+        return MissingResult(outcome.uri, "damaged", f"{outcome.uri}: {_NO_ENTRY}")
+    return SavedResult(timeline, journal.scores_of(outcome), journal.folder)
+
+
+def _current(journal: Journal) -> list[Outcome | MissingResult]:
     """Return the outcomes of the videos in the table of files; of all if there is no table.
 
     The journal also keeps videos that were moved or are no longer among the inputs.
@@ -207,13 +255,13 @@ def _current(journal: Journal) -> list[Outcome]:
         for entry in journal.entries()
         if (outcome := journal.outcome(entry)) is not None
     ]
-    by_name: dict[str, list[Outcome]] = {}
+    by_name: dict[str, deque[Outcome]] = {}
     for _, outcome in sorted(dated, key=lambda pair: (-pair[0], pair[1].entry)):
-        by_name.setdefault(spreadsheet_text(escaped(outcome.uri)), []).append(outcome)
-    rows = Counter(_rows(journal.folder))
+        by_name.setdefault(spreadsheet_text(escaped(outcome.uri)), deque()).append(outcome)
+    rows = list(_rows(journal.folder))
     if not rows:
-        return _without_moved([by_name[name][0] for name in sorted(by_name)])
-    return [one for name, count in rows.items() for one in by_name.get(name, [])[:count]]
+        return [*_without_moved([by_name[name][0] for name in sorted(by_name)])]
+    return [by_name[row.uri].popleft() if by_name.get(row.uri) else row for row in rows]
 
 
 def _without_moved(outcomes: list[Outcome]) -> list[Outcome]:
@@ -228,8 +276,11 @@ def _without_moved(outcomes: list[Outcome]) -> list[Outcome]:
     return list(kept.values())
 
 
-def _rows(folder: Path) -> Iterator[str]:
-    """Yield the videos of the tables of files beside a journal, of all its shards."""
+def _rows(folder: Path) -> Iterator[MissingResult]:
+    """Yield the rows of the tables of files beside a journal, of all its shards.
+
+    They say of a video why the journal has nothing of it, such as of an input that is missing.
+    """
     from vswin_cli.evaluation.reading import read_text
     from vswin_cli.storage.csv_rows import read_rows
 
@@ -238,5 +289,14 @@ def _rows(folder: Path) -> Iterator[str]:
     others = sorted(folder.parent.glob("*-of-*.files.csv"))
     shards = [one for one in others if _SHARD.sub("", one.name[: -len(".files.csv")]) == stem]
     for table in [whole] if is_file(whole) else shards:
-        for _, cells in list(read_rows(read_text(table), str(table)))[1:]:
-            yield cells[0]
+        lines = [cells for _, cells in read_rows(read_text(table), str(table))]
+        header, *rows = lines or [[]]
+        for cells in rows:
+            values = dict(zip(header, cells, strict=False))
+            uri, status = cells[0], values.get("status")
+            if status == "pending":
+                yield MissingResult(uri, "waiting")
+            elif status == "failed":
+                yield MissingResult(uri, "failed", values.get("error"))
+            else:
+                yield MissingResult(uri, "damaged", f"{uri}: {_NO_ENTRY}")

@@ -75,6 +75,11 @@ class ReportSource:
     video: Path | None = None
     """The file, for thumbnails and for playing it."""
 
+    @property
+    def uri(self) -> str:
+        """Path or address of the video as the user gave it."""
+        return self.timeline.video.uri
+
 
 def report_files(uris: Sequence[str], path: Path) -> list[Path]:
     """List every file of a report: the page, and for several videos theirs in a folder beside it.
@@ -94,7 +99,7 @@ def archive_files(uris: Sequence[str], path: Path) -> list[Path]:
 
 
 def write_report(
-    sources: Sequence[ReportSource],
+    sources: Sequence[ReportSource | ArchiveRow],
     path: Path,
     *,
     thumbnails: bool = True,
@@ -106,7 +111,7 @@ def write_report(
     date are not made again.
 
     Args:
-        sources: the videos.
+        sources: the videos; of one without a result, such as one that failed, its row.
         path: of the HTML file.
         thumbnails: whether to take thumbnails, which decodes parts of the videos.
         on_progress: called with the number of videos done and in all.
@@ -121,23 +126,22 @@ def write_report(
     """
     if not sources:
         raise OptionError("there is no timeline to report")
-    if len(sources) == 1:
+    if len(sources) == 1 and isinstance(sources[0], ReportSource):
         write_page(sources[0], path, thumbnails=thumbnails)
         return [path]
-    archive = ArchiveWriter(
-        [source.timeline.video.uri for source in sources], path, thumbnails=thumbnails
-    )
-    for index, source in enumerate(sources):
-        archive.show(index, ArchiveRow.of(source.timeline))
+    archive = ArchiveWriter([source.uri for source in sources], path, thumbnails=thumbnails)
+    with_pages = {i: one for i, one in enumerate(sources) if isinstance(one, ReportSource)}
+    for index, one in enumerate(sources):
+        archive.show(index, one if isinstance(one, ArchiveRow) else ArchiveRow.of(one.timeline))
     # Thumbnails are taken by processes, which several cores do side by side.
     at_once = min(_MOST_AT_ONCE, usable_cores()) if thumbnails else 1
     pool = ThreadPoolExecutor(at_once)
     try:
-        waiting = {pool.submit(archive.add, i, source) for i, source in enumerate(sources)}
+        waiting = {pool.submit(archive.add, i, source) for i, source in with_pages.items()}
         while waiting:
-            num_done = len(sources) - len(waiting)
+            num_done = len(with_pages) - len(waiting)
             if on_progress is not None:
-                on_progress(num_done, len(sources))
+                on_progress(num_done, len(with_pages))
             archive.write_table_if_due(archive.progress("pages", num_done))
             done, waiting = wait(waiting, timeout=1.0, return_when=FIRST_COMPLETED)
             for one in done:
@@ -145,7 +149,7 @@ def write_report(
     finally:
         pool.shutdown(cancel_futures=True)
     archive.write_table()
-    return [path, *archive.pages]
+    return [path, *(archive.pages[index] for index in with_pages)]
 
 
 class ArchiveWriter:
