@@ -232,3 +232,12 @@ def test_closed_descriptors_give_a_result_or_one_clear_error(redirect, words, co
     assert done.stderr.count("error:") == ("2>&-" not in redirect and code != 0)
     assert "bug in vswin" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["tag", "batch", "segment", "export", "cut"])
+def test_one_option_chooses_labels_in_every_command(capsys, monkeypatch, command):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert run([command, "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "--include,--label LABEL Only segments of this label; " in shown
+    assert "--exclude LABEL No segments of this label; " in shown

@@ -62,7 +62,7 @@ def test_clips_are_not_put_among_the_videos_unless_forced(saved, capsys):
 
 
 def test_json_says_what_was_cut(saved, capsys):
-    assert run(["cut", "movie.json", "-o", "clips", "--label", "pan-*", "--exact", "--json"]) == 0
+    assert run(["cut", "movie.json", "-o", "clips", "--include", "pan-*", "--exact", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     (clip,) = document["clips"]
     assert (clip["label"], clip["mode"], clip["early_seconds"]) == ("pan-left", "exact", 0)

@@ -91,3 +91,11 @@ def test_options_without_sense_are_refused(wrong):
 
 def test_without_segments_there_is_nothing_to_cut_whatever_the_label():
     assert names(video(), labels=("a",)) == []
+
+
+def test_labels_are_left_out_by_name_or_pattern():
+    one = video((0, 1, "cut"), (1, 2, "pan-left"), (2, 3, "pan-right"))
+    assert names(one, exclude=("pan-*",)) == ["movie_00000.000-00001.000_cut.mp4"]
+    assert len(names(one, labels=("pan-*",), exclude=("pan-right",))) == 1
+    with pytest.raises(OptionError, match="no label matches `pam-left`"):
+        names(one, exclude=("pam-left",))

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from vswin_cli.cli import console
-from vswin_cli.cli.options import ForceOption, JsonOption, QuietOption, output_option
+from vswin_cli.cli.options import (
+    ExcludeOption,
+    ForceOption,
+    IncludeOption,
+    JsonOption,
+    QuietOption,
+    output_option,
+    segment_option,
+)
 from vswin_cli.errors import SOME_FAILED, OptionError, OutputError, SourceError
 from vswin_cli.storage.humanize import counted
 
@@ -36,18 +44,11 @@ def cut(
         str | None,
         output_option("--out", "-o", metavar="FOLDER", help="Folder for the clips and clips.csv."),
     ] = None,
-    label: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--label",
-            metavar="LABEL",
-            help="Cut segments of this label; * matches any text. Repeatable.",
-            show_default="all labels",
-        ),
-    ] = None,
+    include: IncludeOption = None,
+    exclude: ExcludeOption = None,
     min_score: Annotated[
         float,
-        typer.Option(
+        segment_option(
             "--min-score",
             min=0.0,
             max=1.0,
@@ -57,7 +58,7 @@ def cut(
     ] = 0.0,
     pad: Annotated[
         float,
-        typer.Option(
+        segment_option(
             "--pad", min=0.0, metavar="SECONDS", help="Add this before and after each segment."
         ),
     ] = 0.0,
@@ -97,11 +98,11 @@ def cut(
 
         vswin cut movie.json -o clips
 
-        vswin cut results.csv --label "pan-*" --min-score 0.8 --pad 0.5 -o clips
+        vswin cut results.csv --include "pan-*" --min-score 0.8 --pad 0.5 -o clips
 
         vswin cut movie.json --exact -o clips
 
-        vswin cut movie.json --label zoom-in --list zooms.ffconcat
+        vswin cut movie.json --include zoom-in --list zooms.ffconcat
     """
     from vswin_cli.cutting import CutOptions, cut_videos
     from vswin_cli.cutting.run import write_list
@@ -111,7 +112,8 @@ def cut(
     if out is None and list_file is None:
         raise OptionError("nothing to write", hint="add -o FOLDER, or --list FILE")
     options = CutOptions(
-        labels=tuple(label or ()),
+        labels=tuple(include or ()),
+        exclude=tuple(exclude or ()),
         min_score=min_score,
         pad_seconds=pad,
         mode="copy" if copy else "exact" if exact else "auto",

@@ -78,8 +78,9 @@ IncludeOption = Annotated[
     list[str] | None,
     segment_option(
         "--include",
+        "--label",
         metavar="LABEL",
-        help="Report only this label; * matches any text. Repeatable.",
+        help="Only segments of this label; * matches any text. Repeatable.",
         autocompletion=complete_label,
     ),
 ]
@@ -106,7 +107,7 @@ ExcludeOption = Annotated[
     segment_option(
         "--exclude",
         metavar="LABEL",
-        help="Do not report this label; * matches any text. Repeatable.",
+        help="No segments of this label; * matches any text. Repeatable.",
         autocompletion=complete_label,
     ),
 ]

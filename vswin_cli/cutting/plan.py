@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +56,10 @@ def plan_clips(
     Raises:
         OptionError: a label that no segment has.
     """
-    labels = _wanted(videos, options.labels)
+    known = sorted({one.label for video in videos for one in video.intervals})
+    labels = (_matching(options.labels, known) if options.labels else set(known)) - _matching(
+        options.exclude, known
+    )
     stems = [_safe(name) or "video" for name in unique_names([video.uri for video in videos])]
     taken: set[str] = set()
     plans = []
@@ -72,11 +75,8 @@ def plan_clips(
     return plans
 
 
-def _wanted(videos: Iterable[VideoSegments], patterns: Sequence[str]) -> set[str] | None:
-    """Return the labels that the patterns match; `None` for all."""
-    if not patterns:
-        return None
-    known = sorted({one.label for video in videos for one in video.intervals})
+def _matching(patterns: Sequence[str], known: Sequence[str]) -> set[str]:
+    """Return the labels that the patterns match."""
     if not known:
         return set()
     try:
@@ -89,10 +89,8 @@ def _wanted(videos: Iterable[VideoSegments], patterns: Sequence[str]) -> set[str
         raise SelectionError(problem.message, hint=f"the segments have {names}{more}") from problem
 
 
-def _is_chosen(one: Interval, labels: set[str] | None, options: CutOptions) -> bool:
-    return (labels is None or one.label in labels) and (
-        one.score is None or one.score >= options.min_score
-    )
+def _is_chosen(one: Interval, labels: set[str], options: CutOptions) -> bool:
+    return one.label in labels and (one.score is None or one.score >= options.min_score)
 
 
 def _padded(one: Interval, pad_seconds: float) -> tuple[float, float]:

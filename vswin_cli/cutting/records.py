@@ -34,6 +34,8 @@ class CutOptions:
     mode: CutMode = "auto"
     """`copy` packets from the key frame before the start; `exact`: encode again, exact to the
     frame; `auto`: copy where that is safe."""
+    exclude: tuple[str, ...] = ()
+    """Names or patterns of labels that are left out."""
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(CutMode):

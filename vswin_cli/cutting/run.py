@@ -53,6 +53,7 @@ def cut_segments(
     folder: str | os.PathLike[str],
     *,
     labels: str | Iterable[str] = (),
+    exclude: str | Iterable[str] = (),
     min_score: float = 0.0,
     pad_seconds: float = 0.0,
     mode: CutMode = "auto",
@@ -64,6 +65,7 @@ def cut_segments(
         timelines: one or several; `video.uri` must be the path of a file.
         folder: for the clips and `clips.csv`; it is created if only itself is missing.
         labels: names or patterns of the labels to cut; all by default.
+        exclude: names or patterns of labels to leave out.
         min_score: segments with a lower mean score are left out.
         pad_seconds: added before and after each segment, within the video.
         mode: `copy` starts at the key frame before, `exact` encodes again, `auto` copies where
@@ -78,7 +80,13 @@ def cut_segments(
         OutputError: the folder cannot be written, or holds a file of one of these names that
             vswin did not write.
     """
-    options = CutOptions(as_texts("labels", labels), min_score, pad_seconds, mode)
+    options = CutOptions(
+        as_texts("labels", labels),
+        min_score,
+        pad_seconds,
+        mode,
+        exclude=as_texts("exclude", exclude),
+    )
     videos = [VideoSegments.of(one, _path_of(one.video.uri)) for one in as_timelines(timelines)]
     return cut_videos(videos, as_path(folder, "folder"), options, on_progress=on_progress)
 
