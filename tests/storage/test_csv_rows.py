@@ -3,7 +3,13 @@
 import pytest
 
 from vswin_cli.errors import LabelsError, SourceError
-from vswin_cli.storage.csv_rows import read_rows, read_table_rows
+from vswin_cli.storage.csv_rows import (
+    decimal,
+    named_columns,
+    read_rows,
+    read_seconds,
+    read_table_rows,
+)
 
 
 def test_rows_have_the_number_of_their_first_line():
@@ -52,3 +58,28 @@ def test_decimal_commas_get_a_point_where_semicolons_divide():
     text = "video;start;label\na,5.mp4;1,25;salt, pepper\n7,5;-0,5;1,2,3\n"
     rows = [cells for _, cells in read_table_rows(text, "list.csv")]
     assert rows[1:] == [["a,5.mp4", "1.25", "salt, pepper"], ["7.5", "-0.5", "1,2,3"]]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1.5, "1.5"), (100.0, "100"), (-1e-9, "0"), (0.1 + 0.2, "0.3"), (1e21, "1" + 21 * "0")],
+)
+def test_numbers_in_tables_have_no_exponent_and_no_needless_digits(value, text):
+    assert decimal(value) == text
+    assert decimal(29.97003, 2) == "29.97"
+    assert decimal(None) == ""
+
+
+def test_the_first_alias_of_a_column_that_a_header_has_counts():
+    aliases = {"start": ("source_start", "start"), "label": ("label", "class"), "end": ("end",)}
+    cells = ["Start", "CLASS", "source_start"]
+    assert named_columns(cells, aliases) == {"start": (2, "source_start"), "label": (1, "class")}
+    assert named_columns([], aliases) == {}
+
+
+def test_a_cell_that_is_no_time_is_reported_with_its_place():
+    assert read_seconds("1:02:03.5", "list.csv, line 4") == 3723.5
+    with pytest.raises(SourceError, match=r"^list\.csv, line 4: cannot read the time 'soon'"):
+        read_seconds("soon", "list.csv, line 4")
+    with pytest.raises(SourceError, match="cannot read the time"):
+        read_seconds("9" * 400, "list.csv, line 4")  # beyond all floats

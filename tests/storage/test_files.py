@@ -1,5 +1,6 @@
 """Files appear completely or not at all, and paths that nobody can follow are named as such."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -13,9 +14,12 @@ from vswin_cli.models.weights.store import locked
 from vswin_cli.storage.files import (
     absence,
     check_destination,
+    file_sha256,
+    file_state,
     is_file,
     is_private,
     is_there,
+    is_zip,
     replacing_text,
 )
 
@@ -126,3 +130,21 @@ def test_a_name_with_a_null_byte_leads_to_nothing():
     assert "no file can have this name" in str(problem.strerror)
     assert not is_there(Path("a\0b.mp4"))
     assert not is_file(Path("a\0b.mp4"))
+
+
+def test_the_hash_and_the_state_of_a_file_change_with_its_content(tmp_path):
+    path = tmp_path / "f"
+    assert file_state(path) is None
+    path.write_bytes(b"frames")
+    os.utime(path, ns=(1, 1))
+    assert file_state(path) == "6:1"
+    assert file_sha256(path) == hashlib.sha256(b"frames").hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"), [(b"PK\x03\x04 cut", True), (b"PK", False), (b"", False)]
+)
+def test_a_zip_archive_is_known_by_its_first_bytes(tmp_path, content, expected):
+    (tmp_path / "f").write_bytes(content)
+    assert is_zip(tmp_path / "f") is expected
+    assert not is_zip(tmp_path)

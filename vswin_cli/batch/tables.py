@@ -20,6 +20,7 @@ from vswin_cli.batch.video_files import VideoFiles
 from vswin_cli.errors import OptionError, SourceError, VswinError
 from vswin_cli.export import check_holds, render_timelines, write_timelines
 from vswin_cli.export.naming import escaped, spreadsheet_text
+from vswin_cli.storage.csv_rows import decimal
 from vswin_cli.storage.files import replacing_binary, replacing_text
 from vswin_cli.timeline.record import Timeline
 
@@ -137,8 +138,8 @@ def _row(item: BatchInput, outcome: Outcome | None) -> list[object]:
     return [
         video,
         outcome.status,
-        _number(outcome.duration_seconds),
-        _number(outcome.coverage),
+        decimal(outcome.duration_seconds),
+        decimal(outcome.coverage),
         "" if outcome.num_segments is None else outcome.num_segments,
         outcome.error_code or "",
         spreadsheet_text(escaped(outcome.error or "")),
@@ -146,8 +147,3 @@ def _row(item: BatchInput, outcome: Outcome | None) -> list[object]:
         outcome.attempts,
         outcome.device,
     ]
-
-
-def _number(value: float | None) -> str:
-    # -0.0 + 0.0 is 0.0: no table shows a minus before zero.
-    return "" if value is None else f"{value + 0.0:.6f}".rstrip("0").rstrip(".")

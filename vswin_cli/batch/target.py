@@ -68,6 +68,11 @@ class Target:
         """The table of files."""
         return self._beside(".files.csv")
 
+    def record_of(self, done: str) -> Path:
+        """Return the file that records which results were `written` or `published`."""
+        part = "" if self.shard is None else f"-{self.shard}"
+        return self.state / f"{done}{part}.json"
+
     def _beside(self, ending: str) -> Path:
         part = "" if self.shard is None else f".{self.shard}"
         return self.folder / f"{self.stem}{part}{ending}"

@@ -12,9 +12,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from vswin_cli.batch.target import Target
-from vswin_cli.batch.video_files import file_state, read_record
+from vswin_cli.batch.video_files import read_record
 from vswin_cli.errors import OutputError
-from vswin_cli.storage.files import replacing_text
+from vswin_cli.storage.files import file_state, replacing_text
 from vswin_cli.storage.remote import upload
 
 __all__ = ["publish", "uploaded_paths"]
@@ -34,7 +34,7 @@ def publish(target: Target, paths: Iterable[Path]) -> None:
     """
     if target.address is None:
         return
-    record = _record_path(target)
+    record = target.record_of("published")
     done = read_record(record)
     new = {
         path: state
@@ -59,9 +59,4 @@ def publish(target: Target, paths: Iterable[Path]) -> None:
 
 def uploaded_paths(target: Target) -> set[Path]:
     """Return the local paths of the files that earlier runs have uploaded."""
-    return {Path(name) for name in read_record(_record_path(target))}
-
-
-def _record_path(target: Target) -> Path:
-    shard = target.shard
-    return target.state / ("published.json" if shard is None else f"published-{shard}.json")
+    return {Path(name) for name in read_record(target.record_of("published"))}

@@ -17,10 +17,10 @@ from vswin_cli.batch.journal import Journal, fingerprint
 from vswin_cli.batch.outcome import Outcome
 from vswin_cli.batch.target import Target, video_paths
 from vswin_cli.export import render_timelines
-from vswin_cli.storage.files import replacing_binary, replacing_text, writing
+from vswin_cli.storage.files import file_state, replacing_binary, replacing_text, writing
 from vswin_cli.storage.json_records import to_json
 
-__all__ = ["VideoFiles", "file_state", "read_record", "written_names"]
+__all__ = ["VideoFiles", "read_record", "written_names"]
 
 
 class VideoFiles:
@@ -36,7 +36,7 @@ class VideoFiles:
         self._target = target
         self._journal = journal
         self._paths = video_paths(target, inputs)
-        self._record_path = _record_path(target)
+        self._record_path = target.record_of("written")
         self._written = read_record(self._record_path)
 
     @property
@@ -79,27 +79,13 @@ class VideoFiles:
 
 def written_names(target: Target) -> set[str]:
     """Return the files that earlier runs have written, relative to the folder of the results."""
-    return set(read_record(_record_path(target)))
-
-
-def _record_path(target: Target) -> Path:
-    shard = "" if target.shard is None else f"-{target.shard}"
-    return target.state / f"written{shard}.json"
+    return set(read_record(target.record_of("written")))
 
 
 def _holds(path: Path, content: bytes) -> bool:
     with suppress(OSError):
         return path.is_file() and path.read_bytes() == content
     return False
-
-
-def file_state(path: Path) -> str | None:
-    """Return size and time of a file, which change when it is written; `None` if missing."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return f"{status.st_size}:{status.st_mtime_ns}"
 
 
 def read_record(path: Path) -> dict[str, str]:

@@ -190,11 +190,11 @@ def _loaded(checkpoint: Path, settings: _Settings) -> tuple[dict[str, Tensor], M
 def _inflated(checkpoint: Path, settings: _Settings) -> tuple[dict[str, Tensor], ModelCard]:
     from vswin_cli.models.card import ModelCard, Provenance
     from vswin_cli.models.checkpoints.load import inflate_checkpoint
-    from vswin_cli.models.weights.hub import sha256_of
+    from vswin_cli.storage.files import file_sha256
 
     window_size = _parse_window(settings.window or "8,7,7")
     inflated = inflate_checkpoint(checkpoint, window_size, ema=settings.ema)
-    provenance = Provenance(str(checkpoint), sha256_of(checkpoint), inflated.layout)
+    provenance = Provenance(str(checkpoint), file_sha256(checkpoint), inflated.layout)
     card = ModelCard("", inflated.architecture, inflated.num_classes, provenance=provenance)
     return inflated.state, card
 

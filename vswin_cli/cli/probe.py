@@ -12,6 +12,7 @@ from vswin_cli.cli import console
 from vswin_cli.cli.options import InputFrameRateOption, JsonOption, QuietOption
 from vswin_cli.config import parse_frame_rate
 from vswin_cli.errors import SOME_FAILED, SourceError
+from vswin_cli.storage.csv_rows import decimal
 from vswin_cli.storage.humanize import clock_text, counted
 from vswin_cli.storage.json_records import clean_json
 
@@ -183,21 +184,24 @@ def _info_lines(info: VideoInfo, report: DecodeReport | None) -> list[tuple[str,
         ("container", f"{info.container}, {info.size_bytes:,} bytes{end}"),
         ("video", codec),
         ("frame rate", _rate_at_a_glance(info) if report is None else _rate_found(info, report)),
-        ("duration", f"{_clock(duration)} declared" if duration else "not declared"),
+        ("duration", f"{clock_text(duration, 3)} declared" if duration else "not declared"),
     ]
 
 
 def _report_lines(report: DecodeReport) -> list[tuple[str, str]]:
     lines = [
         ("status", report.status),
-        ("found", f"{_clock(report.duration_seconds)}, {counted(report.frames_decoded, 'frame')}"),
+        (
+            "found",
+            f"{clock_text(report.duration_seconds, 3)}, {counted(report.frames_decoded, 'frame')}",
+        ),
         (
             "coverage",
             f"{100 * report.coverage:.1f} %, {counted(report.bad_packets, 'damaged packet')}",
         ),
     ]
     for gap in report.gaps:
-        span = f"{_clock(gap.start_seconds)} to {_clock(gap.end_seconds)}"
+        span = f"{clock_text(gap.start_seconds, 3)} to {clock_text(gap.end_seconds, 3)}"
         lines.append(("gap", f"{span}, {gap.reason.replace('_', ' ')}"))
     return lines
 
@@ -207,12 +211,12 @@ def _rate_at_a_glance(info: VideoInfo) -> str:
     declared, first = _declared_rate(info), info.measured_frame_rate
     if declared is None or first is None:
         known = declared or first
-        return "unknown" if known is None else f"{_number(known)} per second"
+        return "unknown" if known is None else f"{decimal(known, 2)} per second"
     if _agree(declared, first):
-        return f"{_number(declared)} per second"
+        return f"{decimal(declared, 2)} per second"
     return (
-        f"{_number(declared)} per second by the container, {_number(first)} by the first frames; "
-        "--scan measures it"
+        f"{decimal(declared, 2)} per second by the container, {decimal(first, 2)} by the first "
+        "frames; --scan measures it"
     )
 
 
@@ -221,15 +225,15 @@ def _rate_found(info: VideoInfo, report: DecodeReport) -> str:
     declared, usual = _declared_rate(info), report.frame_rate
     average = report.frames_decoded / report.analysed_seconds if report.analysed_seconds else None
     if report.variable_frame_rate and average and usual:
-        found, text = average, f"variable, {_number(average)} per second on average"
+        found, text = average, f"variable, {decimal(average, 2)} per second on average"
         if not _agree(average, usual):
-            text += f", mostly {_number(usual)}"
+            text += f", mostly {decimal(usual, 2)}"
     elif usual:
-        found, text = usual, f"{_number(usual)} per second"
+        found, text = usual, f"{decimal(usual, 2)} per second"
     else:
         return _rate_at_a_glance(info)
     if declared is not None and not _agree(declared, found):
-        text += f"; the container states {_number(declared)}"
+        text += f"; the container states {decimal(declared, 2)}"
     return text
 
 
@@ -239,11 +243,3 @@ def _declared_rate(info: VideoInfo) -> float | None:
 
 def _agree(rate: float, other: float) -> bool:
     return abs(rate - other) <= _SAME_RATE * max(rate, other)
-
-
-def _number(value: float) -> str:
-    return f"{value:.2f}".rstrip("0").rstrip(".")
-
-
-def _clock(seconds: float) -> str:
-    return clock_text(seconds, 3)

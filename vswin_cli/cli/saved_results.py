@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from vswin_cli.cli import console
 from vswin_cli.errors import SourceError
-from vswin_cli.storage.files import is_file, is_folder
+from vswin_cli.storage.files import is_file, is_folder, is_zip
 from vswin_cli.storage.humanize import counted
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ __all__ = [
 _TABLES = (".csv", ".tsv", ".parquet")
 _TIMELINES = (".json", ".jsonl", ".npz")
 _SHARD = re.compile(r"\.\d+-of-\d+$")
-_ZIP = b"PK\x03\x04"
 _NO_ENTRY = "its entry in the journal is missing or damaged"
 
 
@@ -77,7 +76,7 @@ def read_results(path: Path, *, quiet: bool = False) -> list[SavedResult]:
     if is_folder(path):
         found = [one for file in timeline_files(path) for one in read_results(file, quiet=quiet)]
         return _joined(found)
-    if _is_archive(path):
+    if is_zip(path):
         track, timeline = load_track(path)
         track.close()
         return [SavedResult(timeline, path, path)]
@@ -202,14 +201,6 @@ def _joined(found: list[SavedResult]) -> list[SavedResult]:
             by_result[key] = one
     order = {id(one.timeline): i for i, one in enumerate(found)}
     return sorted(by_result.values(), key=lambda one: order[id(one.timeline)])
-
-
-def _is_archive(path: Path) -> bool:
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_ZIP)) == _ZIP
-    except OSError:
-        return False  # `read_timelines` reports the error
 
 
 def _journals(path: Path) -> list[Path]:

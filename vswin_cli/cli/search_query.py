@@ -12,7 +12,7 @@ from vswin_cli.cli import console
 from vswin_cli.cli.model_choice import ModelChoice, make_engine
 from vswin_cli.config import EngineOptions, SamplingOptions, Stride
 from vswin_cli.errors import OptionError, SourceError, SourceNotFoundError
-from vswin_cli.storage.files import is_file
+from vswin_cli.storage.files import is_file, is_zip
 from vswin_cli.storage.humanize import counted
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["QueryPart", "find_query", "read_query"]
 
 _TIMELINES = (".json", ".jsonl")
-_ZIP = b"PK\x03\x04"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ def find_query(
             f"--segment {segment} needs a timeline, and {text} is not one",
             hint="give a FILE.json that `vswin tag` wrote, or --start and --end",
         )
-    if _is_archive(path):
+    if is_zip(path):
         return QueryPart(path, None, start_seconds, end_seconds)
     try:
         source = expand_sources([text], folders=False)[0]
@@ -88,15 +87,6 @@ def find_query(
             "file, and cannot be a description in words",
         ) from problem
     return QueryPart(None, source, start_seconds, end_seconds)
-
-
-def _is_archive(path: Path) -> bool:
-    """Return whether a file is a zip archive, as features are."""
-    try:
-        with path.open("rb") as file:
-            return file.read(len(_ZIP)) == _ZIP
-    except OSError:
-        return False
 
 
 def _segment_of(path: Path, number: int | None) -> QueryPart:

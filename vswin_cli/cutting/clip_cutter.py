@@ -8,7 +8,6 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from vswin_cli import errors
@@ -70,17 +69,6 @@ class ClipCutter:
             self.close()
             raise
         self.origin_seconds: float = opened["origin"]
-
-    def __enter__(self) -> ClipCutter:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End the child."""

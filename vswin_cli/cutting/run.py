@@ -10,6 +10,7 @@ import errno
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal, cast
@@ -159,7 +160,7 @@ def write_list(videos: Sequence[VideoSegments], path: Path, options: CutOptions)
         try:
             if plan.clips:
                 source = _found(plan.video)
-                with ClipCutter(plan.video) as cutter:
+                with closing(ClipCutter(plan.video)) as cutter:
                     parts += [(source, cutter.origin_seconds, clip) for clip in plan.clips]
         except SourceError as error:
             failures.append(CutFailure(plan.video.uri, None, error))

@@ -14,7 +14,7 @@ from pathlib import Path
 from vswin_cli.cutting.records import Clip
 from vswin_cli.errors import OutputError, SourceError
 from vswin_cli.export.naming import escaped, one_line, spreadsheet_text
-from vswin_cli.storage.csv_rows import read_rows
+from vswin_cli.storage.csv_rows import decimal, read_rows
 from vswin_cli.storage.files import is_file, is_there, replacing_text
 
 __all__ = ["CLIPS_COLUMNS", "CLIPS_NAME", "ends_of", "read_rows_by_name", "write_table"]
@@ -80,17 +80,12 @@ def _row(clip: Clip) -> list[str]:
     return [
         clip.path.name,
         spreadsheet_text(one_line(clip.label)),
-        _number(clip.start_seconds),
-        _number(clip.end_seconds),
+        decimal(clip.start_seconds),
+        decimal(clip.end_seconds),
         "" if clip.score is None else f"{clip.score:.4f}",
         spreadsheet_text(escaped(clip.video)),
-        _number(clip.source_start_seconds),
-        _number(clip.source_end_seconds),
+        decimal(clip.source_start_seconds),
+        decimal(clip.source_end_seconds),
         clip.mode,
-        _number(clip.early_seconds),
+        decimal(clip.early_seconds),
     ]
-
-
-def _number(seconds: float) -> str:
-    """Format seconds with up to six decimals, no trailing zeros and never an exponent."""
-    return f"{seconds + 0.0:.6f}".rstrip("0").rstrip(".")

@@ -28,23 +28,22 @@ INTERVAL = "95 % Wilson"
 """Confidence and method of the intervals of `Rate`."""
 
 
-def wilson_interval(hits: int, total: int, z: float = _Z95) -> tuple[float, float]:
-    """Compute the score interval of a share (E. B. Wilson, J. Am. Stat. Assoc. 22, 1927).
+def wilson_interval(hits: int, total: int) -> tuple[float, float]:
+    """Compute the 95 % score interval of a share (E. B. Wilson, J. Am. Stat. Assoc. 22, 1927).
 
-    Its ends are the true shares p at which `hits` would be z standard deviations off.
+    Its ends are the true shares p at which `hits` would be 1.96 standard deviations off.
 
     Args:
         hits: successes.
         total: trials; without any the interval is 0..1.
-        z: standard deviations, by default for 95 %.
     """
     if total == 0:
         return 0.0, 1.0
     # Wilson, not share ± z·sqrt(share(1 - share)/total): that has width zero where all or none are
     # right, leaves 0..1, and covers too little with few videos.
-    share, spread = hits / total, z * z / total
+    share, spread = hits / total, _Z95 * _Z95 / total
     middle = (share + spread / 2) / (1 + spread)
-    half = z / (1 + spread) * math.sqrt(share * (1 - share) / total + spread / (4 * total))
+    half = _Z95 / (1 + spread) * math.sqrt(share * (1 - share) / total + spread / (4 * total))
     # Exactly 0 and 1 by the formula, were it not for rounding.
     low = 0.0 if hits == 0 else max(0.0, middle - half)
     return low, 1.0 if hits == total else min(1.0, middle + half)

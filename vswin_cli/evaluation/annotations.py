@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vswin_cli.config import parse_seconds
 from vswin_cli.errors import OptionError, SourceError
 from vswin_cli.evaluation.intervals import (
     AnnotatedVideo,
@@ -25,7 +24,7 @@ from vswin_cli.evaluation.intervals import (
 )
 from vswin_cli.evaluation.reading import guarded, read_text
 from vswin_cli.export.naming import from_spreadsheet
-from vswin_cli.storage.csv_rows import read_table_rows
+from vswin_cli.storage.csv_rows import named_columns, read_seconds, read_table_rows
 from vswin_cli.storage.humanize import counted
 from vswin_cli.storage.json_records import JsonValue
 from vswin_cli.timeline.files import parse_timelines
@@ -260,12 +259,9 @@ def _row_intervals(
 
 def _header(cells: Sequence[str]) -> dict[str, _Column] | None:
     """Return the columns if the row names them."""
-    names = [cell.casefold() for cell in cells]
     found = {
-        column: _Column(names.index(alias), 1000.0 if alias in _IN_THOUSANDTHS else 1.0)
-        for column, aliases in _COLUMNS.items()
-        for alias in reversed(aliases)  # so that the first alias present overrides the others
-        if alias in names
+        column: _Column(index, 1000.0 if name in _IN_THOUSANDTHS else 1.0)
+        for column, (index, name) in named_columns(cells, _COLUMNS).items()
     }
     return found if all(column in found for column in _REQUIRED) else None
 
@@ -301,9 +297,4 @@ def _number(text: str) -> float | None:
 def _seconds(text: str, where: str) -> float:
     """Parse seconds, or a time as on a clock (`1:02:03.5`)."""
     value = _number(text)
-    if value is not None:
-        return value
-    try:
-        return parse_seconds(text)
-    except OptionError as error:
-        raise SourceError(f"{where}: {error.message}", hint=error.hint or _HINT) from error
+    return read_seconds(text, where) if value is None else value

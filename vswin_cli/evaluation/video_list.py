@@ -9,7 +9,6 @@ from pathlib import Path
 from vswin_cli.errors import SourceError
 from vswin_cli.evaluation.reading import guarded, read_text
 from vswin_cli.storage.csv_rows import read_rows
-from vswin_cli.storage.remote import is_remote
 from vswin_cli.storage.sources import VideoSource
 
 __all__ = ["LabelledVideo", "lists_parts", "read_video_list"]
@@ -55,7 +54,9 @@ def read_video_list(
     known = _LabelIndex(labels)
     folder = path.parent if root is None else root
     return [
-        LabelledVideo(_source(name, folder), known.find(label, f"{path}, line {number}"))
+        LabelledVideo(
+            VideoSource.in_folder(name, folder), known.find(label, f"{path}, line {number}")
+        )
         for number, (name, label) in ((n, _pair(cells, where, path, n)) for n, cells in rows)
     ]
 
@@ -99,10 +100,6 @@ def _pair(
     if not name or not label:
         raise SourceError(f"{path}, line {number}: a path and a label are needed", hint=_HINT)
     return name, label
-
-
-def _source(name: str, folder: Path) -> VideoSource:
-    return VideoSource.of(name) if is_remote(name) else VideoSource.of(str(folder / name))
 
 
 class _LabelIndex:

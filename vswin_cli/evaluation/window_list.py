@@ -10,11 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vswin_cli.config import parse_seconds
-from vswin_cli.errors import OptionError, SourceError
+from vswin_cli.errors import SourceError
 from vswin_cli.evaluation.reading import guarded, read_text
-from vswin_cli.storage.csv_rows import read_rows
-from vswin_cli.storage.remote import is_remote
+from vswin_cli.storage.csv_rows import named_columns, read_rows, read_seconds
 from vswin_cli.storage.sources import VideoSource
 
 __all__ = ["LabelledWindow", "WindowList", "read_window_list"]
@@ -117,11 +115,7 @@ def _columns(names: Sequence[str], path: Path) -> dict[str, int]:
     folded = [name.casefold() for name in names]
     if _OF_CLIPS in folded:
         folded = ["" if name == "video" else name for name in folded]
-    found = {
-        column: next(folded.index(alias) for alias in aliases if alias in folded)
-        for column, aliases in _COLUMNS.items()
-        if any(alias in folded for alias in aliases)
-    }
+    found = {column: index for column, (index, _) in named_columns(folded, _COLUMNS).items()}
     missing = [column for column in _REQUIRED if column not in found]
     if missing:
         raise SourceError(f"{path} has no column `{missing[0]}`", hint=_HINT)
@@ -141,20 +135,13 @@ def _window(
                 f"{where}: {true_label!r} is not a label of the model",
                 hint="`vswin labels MODEL` lists them; --exclude leaves rows of other labels out",
             )
-    source = VideoSource.of(name) if is_remote(name) else VideoSource.of(str(folder / name))
-    start, end = (_seconds(cells.get(key, ""), where) for key in ("start", "end"))
+    source = VideoSource.in_folder(name, folder)
+    start, end = (
+        read_seconds(cells[key], where) if cells.get(key) else None for key in ("start", "end")
+    )
     if end is not None and end <= (start or 0.0):
         raise SourceError(
             f"{where}: the window ends at {end:g} s, before it starts",
             hint="both are seconds from the start of the video; the end is not a duration",
         )
     return LabelledWindow(source, start or 0.0, end, label, others)
-
-
-def _seconds(text: str, where: str) -> float | None:
-    if not text:
-        return None
-    try:
-        return parse_seconds(text)
-    except OptionError as error:
-        raise SourceError(f"{where}: {error.message}", hint=error.hint) from error

@@ -11,6 +11,7 @@ from vswin_cli.errors import OptionError
 from vswin_cli.export import annotation, chapters, editorial, markers, subtitles, tabular, workbook
 from vswin_cli.export.naming import video_ids
 from vswin_cli.export.timecodes import EditRate, edit_rate, own_rate
+from vswin_cli.storage.csv_rows import decimal
 from vswin_cli.timeline.plotting import timeline_png
 from vswin_cli.timeline.record import Notice, Timeline
 from vswin_cli.timeline.svg import timeline_svg
@@ -260,7 +261,7 @@ def caveats(timeline: Timeline, name: str) -> tuple[Notice, ...]:
     rate = form.rate_of(timeline)
     if rate.exact:
         return ()
-    shown = f"{float(rate.frames_per_second):.3f}".rstrip("0").rstrip(".")
+    shown = decimal(float(rate.frames_per_second), 3)
     why = (
         "has a variable frame rate"
         if timeline.video.variable_frame_rate

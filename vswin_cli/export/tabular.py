@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from vswin_cli.export.naming import escaped, one_line, spreadsheet_text
 from vswin_cli.export.timecodes import clock, milliseconds
+from vswin_cli.storage.csv_rows import decimal
 from vswin_cli.storage.json_records import clean_json
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.segments import Segment
@@ -131,24 +132,19 @@ def table(timelines: Sequence[Timeline]) -> str:
 def _csv_row(timeline: Timeline, segment: Segment) -> tuple[object, ...]:
     return (
         spreadsheet_text(escaped(timeline.video.uri)),
-        _number(segment.start_seconds),
-        _number(segment.end_seconds),
-        _number(segment.duration_seconds),
+        decimal(segment.start_seconds),
+        decimal(segment.end_seconds),
+        decimal(segment.duration_seconds),
         clock(segment.start_seconds),
         clock(segment.end_seconds),
         spreadsheet_text(one_line(segment.label)),
         "" if segment.class_id is None else segment.class_id,
         f"{segment.score:.4f}",
         f"{segment.score_max:.4f}",
-        _number(segment.peak_seconds),
+        decimal(segment.peak_seconds),
         segment.num_clips,
         spreadsheet_text(one_line(timeline.model.id)),
     )
-
-
-def _number(seconds: float) -> str:
-    """Format seconds with up to six decimals, no trailing zeros and never an exponent."""
-    return f"{seconds + 0.0:.6f}".rstrip("0").rstrip(".")
 
 
 def _delimited(rows: Sequence[Sequence[object]], delimiter: str) -> str:

@@ -13,7 +13,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -163,10 +163,6 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"clock": _clock, "clean": one_line, "counted": counted}
+    tenths = partial(clock_text, digits=1)  # as the page's script writes times
+    environment.filters |= {"clock": tenths, "clean": one_line, "counted": counted}
     return environment
-
-
-def _clock(seconds: float) -> str:
-    """Format a time as the page's script does."""
-    return clock_text(seconds, 1)

@@ -6,7 +6,6 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
-from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timezone
 from operator import attrgetter
@@ -31,7 +30,7 @@ from vswin_cli.report.thumbnails import (
     take_images,
 )
 from vswin_cli.report.tracks import pack_track
-from vswin_cli.storage.files import replacing_text, writing
+from vswin_cli.storage.files import file_state, replacing_text, writing
 from vswin_cli.storage.json_records import fingerprint
 from vswin_cli.storage.result_names import unique_names
 from vswin_cli.timeline.record import Timeline
@@ -288,20 +287,11 @@ def _with_images(
 
 def _origin(source: ReportSource, url: str | None, back: str | None, *, thumbnails: bool) -> str:
     """Return the fingerprint of everything that a page is made of."""
-    states = [_state(path) for path in (source.scores, source.video)]
+    states = [path and file_state(path) for path in (source.scores, source.video)]
     bare = replace(source.timeline, segments=()).to_dict()
     # Their `repr` is much faster than JSON, and an archive has a hundred thousand of them.
     segments = repr([_VALUES(segment) for segment in source.timeline.segments])
     return fingerprint(design_version(), bare, segments, url, back, thumbnails, *states)
-
-
-def _state(path: Path | None) -> str | None:
-    """Return size and time of a file, which change when it is written."""
-    with suppress(OSError):
-        if path is not None:
-            status = path.stat()
-            return f"{status.st_size}:{status.st_mtime_ns}"
-    return None
 
 
 def _counted_rate(timeline: Timeline) -> float | None:

@@ -1,15 +1,16 @@
-"""Split delimited text into rows with line numbers."""
+"""Split delimited text into rows with line numbers, and read and write single cells."""
 
 from __future__ import annotations
 
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
-from vswin_cli.errors import LabelsError, SourceError
+from vswin_cli.errors import LabelsError, OptionError, SourceError
+from vswin_cli.quantities import parse_seconds
 
-__all__ = ["read_rows", "read_table_rows"]
+__all__ = ["decimal", "named_columns", "read_rows", "read_seconds", "read_table_rows"]
 
 _DELIMITERS = (",", "\t", ";")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
@@ -17,6 +18,49 @@ _HINT = (
     'quotes go around a whole field and come in pairs: close it, or write "" for a quote within '
     "a quoted field"
 )
+
+
+def decimal(value: float | None, digits: int = 6) -> str:
+    """Write a number for a table: no zeros at its end, no minus before zero, no exponent.
+
+    `None` is an empty cell.
+    """
+    if value is None:
+        return ""
+    # Rounded first: -0.0 + 0.0 is 0.0, so that no table shows a minus before zero.
+    return f"{round(value, digits) + 0.0:.{digits}f}".rstrip("0").rstrip(".")
+
+
+def named_columns(
+    cells: Sequence[str], aliases: Mapping[str, Sequence[str]]
+) -> dict[str, tuple[int, str]]:
+    """Find the columns that a header names; case does not matter.
+
+    Args:
+        cells: of the header.
+        aliases: the names that each column may have, in the order of preference.
+
+    Returns:
+        Position and name of each column that is there.
+    """
+    names = [cell.casefold() for cell in cells]
+    found = {
+        column: next((alias for alias in known if alias in names), None)
+        for column, known in aliases.items()
+    }
+    return {column: (names.index(alias), alias) for column, alias in found.items() if alias}
+
+
+def read_seconds(text: str, where: str) -> float:
+    """Read a time in a cell, see `parse_seconds`.
+
+    Raises:
+        SourceError: it is none; the place is named.
+    """
+    try:
+        return parse_seconds(text)
+    except OptionError as error:
+        raise SourceError(f"{where}: {error.message}", hint=error.hint) from error
 
 
 def read_rows(

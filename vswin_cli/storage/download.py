@@ -132,9 +132,7 @@ def check_free_space(folder: Path, needed_bytes: int, purpose: str) -> None:
     Raises:
         DiskFullError: less is free.
     """
-    there = next(parent for parent in (folder, *folder.absolute().parents) if parent.exists())
-    free_bytes = shutil.disk_usage(there).free
-    if needed_bytes + _SPARE_BYTES > free_bytes:
+    if needed_bytes + _SPARE_BYTES > _free_bytes(folder):
         raise _no_room(folder, needed_bytes, purpose, errno.ENOSPC)
 
 
@@ -356,12 +354,15 @@ def _write_failed(path: Path, missing_bytes: int, error: OSError) -> DownloadErr
     )
 
 
-def _no_room(path: Path, needed_bytes: int, purpose: str, code: int) -> DiskFullError:
+def _free_bytes(path: Path) -> int:
     there = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
-    free_bytes = shutil.disk_usage(there).free
+    return shutil.disk_usage(there).free
+
+
+def _no_room(path: Path, needed_bytes: int, purpose: str, code: int) -> DiskFullError:
     return DiskFullError(
         f"{path}: {_DISK_FULL[code]}: {purpose} needs {needed_bytes / 1e6:.1f} MB, "
-        f"{free_bytes / 1e6:.1f} MB are free",
+        f"{_free_bytes(path) / 1e6:.1f} MB are free",
         hint="free some space, or set HF_HOME and VSWIN_CACHE to folders on another disk; "
         "what has arrived is kept and the rest is fetched next time",
     )

@@ -27,6 +27,7 @@ __all__ = [
     "check_spares",
     "ends_as_folder",
     "file_sha256",
+    "file_state",
     "fitting",
     "holds_for_all",
     "is_file",
@@ -34,6 +35,7 @@ __all__ = [
     "is_private",
     "is_symlink",
     "is_there",
+    "is_zip",
     "reading_hint",
     "replacing_binary",
     "replacing_text",
@@ -53,6 +55,7 @@ _HINTS = {
     errno.EEXIST: "a file has that name already: choose another",
     errno.EOPNOTSUPP: "write to a folder that accepts new files",
 }
+_ZIP = b"PK\x03\x04"
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 _NAME_BYTES = 255  # limit of file systems; an undecodable byte counts as one
 _RANDOM = ".8_random.tmp"  # as long as the ending of a temporary file's name
@@ -251,6 +254,24 @@ def _is_own_group(number: int) -> bool:
     except KeyError:
         return False
     return group.gr_name == user.pw_name and set(group.gr_mem) <= {user.pw_name}
+
+
+def file_state(path: Path) -> str | None:
+    """Return size and time of a file, which change when it is written; `None` if unreadable."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return f"{status.st_size}:{status.st_mtime_ns}"
+
+
+def is_zip(path: Path) -> bool:
+    """Return whether a file begins as ZIP archives do, whole or cut; false if unreadable."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(_ZIP)) == _ZIP
+    except OSError:
+        return False
 
 
 def reading_hint(error: OSError) -> str | None:

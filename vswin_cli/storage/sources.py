@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from vswin_cli.errors import OptionError, SourceError, SourceNotFoundError, redacted
 from vswin_cli.quantities import as_several
-from vswin_cli.storage.files import absence, fitting, is_file, is_folder, reading_hint
+from vswin_cli.storage.files import absence, file_state, fitting, is_file, is_folder, reading_hint
 from vswin_cli.storage.remote import (
     as_local_path,
     has_wildcard,
@@ -90,6 +90,11 @@ class VideoSource:
             raise _no_source(uri)
         return cls(os.fspath(uri))
 
+    @classmethod
+    def in_folder(cls, name: str, folder: Path) -> VideoSource:
+        """Make the source for an address, or for a path that is relative to a folder."""
+        return cls(name if is_remote(name) else str(folder / name))
+
     @property
     def place(self) -> str:
         """Full path, or the address.
@@ -116,11 +121,7 @@ class VideoSource:
 
         `None` also where the file cannot be read.
         """
-        try:
-            status = None if self.path is None else self.path.stat()
-        except OSError:
-            return None
-        return None if status is None else f"{status.st_size}:{status.st_mtime_ns}"
+        return None if self.path is None else file_state(self.path)
 
     @contextmanager
     def local(self, *, on_bytes: OnBytes | None = None) -> Iterator[Path]:

@@ -7,14 +7,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from vswin_cli.config import parse_seconds
-from vswin_cli.errors import OptionError, SourceError
+from vswin_cli.errors import SourceError
 from vswin_cli.export.naming import from_spreadsheet
-from vswin_cli.storage.csv_rows import read_table_rows
+from vswin_cli.storage.csv_rows import named_columns, read_seconds, read_table_rows
 from vswin_cli.training.records import Part
 
 __all__ = ["Row", "part_of", "read_table"]
@@ -92,13 +90,7 @@ def read_table(text: str, source: str) -> list[Row]:
 
 def _header(cells: Sequence[str]) -> dict[str, int] | None:
     """Return the position of each column if the row names them."""
-    names = [cell.casefold() for cell in cells]
-    found = {
-        column: names.index(alias)
-        for column, aliases in _COLUMNS.items()
-        for alias in reversed(aliases)  # so that the first alias present overrides the others
-        if alias in names
-    }
+    found = {column: index for column, (index, _) in named_columns(cells, _COLUMNS).items()}
     if found.get("video") == found.get("path"):
         found.pop("video", None)
     return found if "path" in found and "label" in found else None
@@ -118,7 +110,9 @@ def _row(cells: Sequence[str], columns: Mapping[str, int], where: str) -> Row:
     if not texts["path"] or not texts["label"]:
         missing = "path" if not texts["path"] else "label"
         raise SourceError(f"{where}: the {missing} is missing", hint=_HINT)
-    start, end = (_seconds(texts.get(name, ""), where) for name in ("start", "end"))
+    start, end = (
+        read_seconds(texts[name], where) if texts.get(name) else None for name in ("start", "end")
+    )
     if end is not None and end <= (start or 0.0):
         raise SourceError(
             f"{where}: the example ends at {end:g} s, before it starts at {start or 0:g} s",
@@ -133,16 +127,3 @@ def _row(cells: Sequence[str], columns: Mapping[str, int], where: str) -> Row:
         part_of(texts.get("split", ""), where),
         texts.get("video", ""),
     )
-
-
-def _seconds(text: str, where: str) -> float | None:
-    """Parse seconds, or a time as on a clock (`1:02:03.5`); an empty cell is `None`."""
-    if not text:
-        return None
-    try:
-        value = parse_seconds(text)
-    except OptionError as error:
-        raise SourceError(f"{where}: {error.message}", hint=error.hint) from error
-    if not math.isfinite(value):
-        raise SourceError(f"{where}: the time {text!r} is not a number of seconds", hint=_HINT)
-    return value

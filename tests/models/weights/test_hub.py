@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.hub_server import TOKEN, HubServer, Repo, git_hash, hub_environment, sha256
 from vswin_cli.errors import DownloadError, IntegrityError, OfflineError
-from vswin_cli.models.weights.hub import fetch, list_repo, sha256_of
+from vswin_cli.models.weights.hub import fetch, list_repo
 from vswin_cli.models.weights.spec import FileHash, RemoteFile, WeightsSource
 
 WEIGHTS = os.urandom(250_000)
@@ -342,11 +342,6 @@ def test_listing_a_missing_or_gated_repository_fails(server):
     server.repos["user/repo"].gated = True
     with pytest.raises(DownloadError, match="gated"):
         list_repo("user/repo")
-
-
-def test_hash_of_a_file_is_its_sha256(tmp_path):
-    (tmp_path / "f").write_bytes(WEIGHTS)
-    assert sha256_of(tmp_path / "f") == sha256(WEIGHTS)
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ from vswin_cli.storage.files import file_sha256
 if TYPE_CHECKING:
     from huggingface_hub import HfFileMetadata
 
-__all__ = ["FetchedFile", "RepoFile", "RepoListing", "fetch", "list_repo", "sha256_of"]
+__all__ = ["FetchedFile", "RepoFile", "RepoListing", "fetch", "list_repo"]
 
 OnNote = Callable[[str], None]
 
@@ -127,11 +127,6 @@ def list_repo(repo: str, revision: str | None = None) -> RepoListing:
     if info.sha is None:
         raise DownloadError(f"{repo}: the Hub returned no commit for {revision or 'main'}")
     return RepoListing(repo, info.sha, files)
-
-
-def sha256_of(path: Path) -> str:
-    """Compute the sha256 of a file."""
-    return file_sha256(path)
 
 
 def _fetch_from_hub(
@@ -313,7 +308,7 @@ def _differs(size_bytes: int, announced_bytes: int | None) -> str | None:
 
 
 def _describe(path: Path, uri: str, *, commit: str | None = None) -> FetchedFile:
-    return FetchedFile(path, sha256_of(path), path.stat().st_size, uri, commit)
+    return FetchedFile(path, file_sha256(path), path.stat().st_size, uri, commit)
 
 
 def _commit_of(path: Path) -> str | None:

@@ -11,9 +11,10 @@ from vswin_cli._version import __version__
 from vswin_cli.models.architecture import Architecture
 from vswin_cli.models.card import ModelCard, Provenance
 from vswin_cli.models.labels import LabelMap
-from vswin_cli.models.weights.hub import FetchedFile, sha256_of
+from vswin_cli.models.weights.hub import FetchedFile
 from vswin_cli.models.weights.registry import all_specs
 from vswin_cli.models.weights.spec import WeightsSource, WeightsSpec
+from vswin_cli.storage.files import file_sha256
 
 if TYPE_CHECKING:
     from vswin_cli.models.checkpoints.load import Checkpoint
@@ -87,7 +88,7 @@ def provenance_of(checkpoint: Checkpoint, fetched: tuple[FetchedFile, ...]) -> P
 
 def provenance_of_file(path: Path, checkpoint: Checkpoint) -> Provenance:
     """Return the provenance of a checkpoint that is used where it lies."""
-    source_sha256 = sha256_of(path) if path.is_file() else None
+    source_sha256 = file_sha256(path) if path.is_file() else None
     return Provenance(str(path), source_sha256, checkpoint.layout)
 
 
