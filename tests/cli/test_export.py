@@ -24,6 +24,7 @@ from vswin_cli.errors import OptionError, OutputError, SourceError
 from vswin_cli.export import FORMATS, write_timeline
 from vswin_cli.storage.result_names import unique_names
 from vswin_cli.timeline.files import read_timelines, schema_text
+from vswin_cli.timeline.record import Notice
 from vswin_cli.timeline.score_files import save_track
 
 
@@ -82,6 +83,18 @@ def test_a_caveat_names_the_video_once(tmp_path, capsys):
     write_timeline(timeline(video=video), "json", tmp_path / "odd.json")
     call(export, tmp_path / "odd.json", "-f", "edl")
     assert capsys.readouterr().err.startswith("warning: odd.mp4 has a variable frame rate")
+
+
+def test_a_caveat_of_several_videos_is_one_line_at_the_end(tmp_path, capsys):
+    for name in ("a", "b", "c"):
+        video = replace(timeline().video, uri=f"{name}.mp4", duration_seconds=15.0)
+        one = timeline(video=video, segments=timeline().segments[:1])
+        write_timeline(one, "json", tmp_path / f"{name}.json")
+    call(export, tmp_path, "-f", "youtube-chapters", "-o", f"{tmp_path}/chapters/")
+    *wrote, last = capsys.readouterr().err.splitlines()
+    assert len(wrote) == 3
+    assert last.startswith("warning: YouTube shows chapters only where there are 3 or more; a.mp4")
+    assert last.endswith("; likewise of 2 more")
 
 
 def test_export_reads_stdin(saved, capsys, monkeypatch):
@@ -307,6 +320,18 @@ def test_segment_reports_that_gating_applied(scores, capsys):
     document = json.loads(printed.out)
     assert document["postprocess"]["gated"] == 2.5
     assert "no label stood out" in printed.err
+
+
+def test_segment_repeats_no_warning_of_the_first_run(tmp_path, capsys):
+    said, path = Notice("PARTIAL", "half of it is missing"), tmp_path / "video.npz"
+    with track_of(columns((20, 0.9)), labels=["archery", "bowling", "curling"]) as track:
+        save_track(track, timeline(warnings=(said,)), path)
+    call(segment, path, "-o", tmp_path / "video.json")
+    assert "warning" not in capsys.readouterr().err
+    (again,) = read_timelines(tmp_path / "video.json")
+    assert said in again.warnings
+    call(segment, path, "--onset", "0.99")
+    assert capsys.readouterr().err.count("warning: ") == 1
 
 
 def test_segment_refuses_an_unknown_label(scores):

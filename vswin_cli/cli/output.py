@@ -79,10 +79,7 @@ class Output:
                 file.
         """
         problems = _misfits(timelines, self.format)
-        if not quiet:
-            for _, timeline in _without(problems, timelines):
-                for notice in caveats(timeline, self.format):
-                    console.warn(notice.message)
+        fitting = [timeline for _, timeline in _without(problems, timelines)]
         suited = linked if linked and get_format(self.format).links else timelines
         try:
             self._write_files(suited, files, problems, quiet=quiet)
@@ -92,6 +89,8 @@ class Output:
                 shown = [timeline for _, timeline in _without(problems, suited)]
             if self.printed is not None and not is_printed and (shown or not timelines):
                 _print(shown, self.printed)
+            if not quiet:
+                _warn(fitting, self.format)
         errors = list(dict.fromkeys(problems.values()))
         has_failed = bool(errors) and len(problems) == len(timelines)
         for problem in errors[:-1] if has_failed else errors:
@@ -215,6 +214,16 @@ def _misfits(timelines: Sequence[Timeline], format: str) -> dict[int, VswinError
         except OptionError as problem:
             found[i] = problem
     return found
+
+
+def _warn(timelines: Sequence[Timeline], format: str) -> None:
+    """Warn of what the format loses, once for all videos that a warning concerns."""
+    by_code: dict[str, list[str]] = {}
+    for timeline in timelines:
+        for notice in caveats(timeline, format):
+            by_code.setdefault(notice.code, []).append(notice.message)
+    for first, *others in by_code.values():
+        console.warn(first + (f"; likewise of {len(others):,} more" if others else ""))
 
 
 def _without(

@@ -25,12 +25,17 @@ from vswin_cli.cli.start_timecode import (
     with_start,
 )
 from vswin_cli.errors import SOME_FAILED, SourceError
+from vswin_cli.storage.humanize import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from vswin_cli.cli.saved_results import SavedResult
     from vswin_cli.timeline.record import Timeline
 
 __all__ = ["segment"]
+
+_SHOWN_WARNINGS = 10
 
 
 @shows_saved_settings
@@ -79,15 +84,27 @@ def segment(
     found = [one for path in scores for one in read_scores(path, quiet=quiet)]
     timelines = [with_start(_segment_one(one, segments, windows), start) for one in found]
     if not quiet:
-        for timeline in timelines:
-            for notice in timeline.warnings:
-                console.warn(f"{timeline.video.uri}: {notice.message}")
+        _warn_of_new(timelines, found)
     inputs = [*scores, *(one.path for one in found), *(one.scores for one in found)]
     files = output.plan([timeline.video.uri for timeline in timelines], inputs)
     pairs = zip(timelines, found, strict=True)
     linked = [with_found_video(timeline, one.path) for timeline, one in pairs]
     if output.write(timelines, files, linked=linked, quiet=quiet):
         raise typer.Exit(SOME_FAILED)
+
+
+def _warn_of_new(timelines: Sequence[Timeline], found: Sequence[SavedResult]) -> None:
+    """Print the warnings that the saved results do not have; what made those has printed them."""
+    new = [
+        f"{timeline.video.uri}: {notice.message}"
+        for timeline, one in zip(timelines, found, strict=True)
+        for notice in timeline.warnings
+        if notice not in one.timeline.warnings
+    ]
+    for message in new[:_SHOWN_WARNINGS]:
+        console.warn(message)
+    if (rest := len(new) - _SHOWN_WARNINGS) > 0:
+        console.warn(f"{counted(rest, 'more warning')}; JSON keeps all")
 
 
 def _segment_one(result: SavedResult, choice: SegmentChoice, top_classes: int) -> Timeline:
