@@ -211,6 +211,21 @@ def test_f1_in_words_and_as_json(pair, capsys):
     assert body["segments"]["accuracy"] == pytest.approx(12 / 20)
 
 
+def test_f1_leaves_out_videos_that_nobody_corrected_and_says_so(tmp_path, capsys):
+    rows = "video,start,end,label\na.mp4,0,5,run\nb.mp4,0,5,run\nc.mp4,0,5,hop\n"
+    (tmp_path / "results.csv").write_text(rows)
+    (tmp_path / "truth.csv").write_text("video,start,end,label\na.mp4,0,5,run\n")
+    pair = [str(tmp_path / "results.csv"), str(tmp_path / "truth.csv")]
+    assert run(["evaluate", "f1", *pair, "--json"]) == 0
+    out, err = capsys.readouterr()
+    report = json.loads(out)
+    assert report["events"]["overall"]["f1"] == 1
+    assert report["segments"]["f1"][0]["f1"] == 1
+    assert report["videos_left_out"] == 2
+    assert "2 videos of the prediction missing from the ground truth, which are left out" in err
+    assert "hop" not in err
+
+
 def test_f1_of_moments_with_doubtful_stretches(tmp_path, capsys):
     prediction, truth = tmp_path / "cuts.csv", tmp_path / "truth.csv"
     prediction.write_text("a.mp4,2.1,2.2,cut\na.mp4,7,7.1,cut\nb.mp4,1,1.1,cut\n")

@@ -33,10 +33,10 @@ def test_files_that_share_no_label_are_refused_with_the_way_out():
 
 
 def test_what_only_one_file_has_is_listed():
-    mine = annotations(a="run", c="hop")
-    theirs = annotations(a="run", b="sit")
+    mine = annotations(a="run", c="hop", d="fly")
+    theirs = annotations(a="run", b="sit", c="sit")
     notes = " ".join(check_comparable(mine, theirs))
-    for name in ("'c'", "'b'", "'hop'", "'sit'"):
+    for name in ("'d'", "'b'", "'hop'", "'sit'"):
         assert name in notes
 
 

@@ -1,5 +1,7 @@
 """Timelines compared with ground truth in one call."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.support.timelines import segment, timeline
@@ -43,3 +45,11 @@ def test_wrong_arguments_are_refused():
         evaluate_timelines([{}], TRUTH)
     with pytest.raises(SourceError):
         evaluate_timelines(FOUND, timeline(segments=()))
+
+
+def test_videos_without_truth_are_left_out_of_f1_and_named():
+    other = replace(FOUND, video=replace(FOUND.video, uri="other.mp4"))
+    report = evaluate_timelines([TRUTH, other], TRUTH)
+    assert report.events.overall.f1 == report.segments.f1[0].f1 == 1
+    assert report.detection.labels[0].num_predictions == 2
+    assert "left out of F1: 'other'" in report.warnings[0]

@@ -49,13 +49,13 @@ LabelMapOption = Annotated[
 PredictionArgument = Annotated[
     Path,
     typer.Argument(
-        metavar="PRED", help="Timelines (JSON, JSON Lines), ActivityNet results, CSV or TSV."
+        metavar="PREDICTION", help="Timelines (JSON, JSON Lines), ActivityNet results, CSV or TSV."
     ),
 ]
 TruthArgument = Annotated[
     Path,
     typer.Argument(
-        metavar="GT",
+        metavar="TRUTH",
         help="ActivityNet ground truth, CSV or TSV video,start,end,label, or timelines.",
     ),
 ]
@@ -152,10 +152,14 @@ def f1(
 ) -> None:
     """Segmental F1, edit score, accuracy over time, and F1 of events with a collar.
 
+    Videos that TRUTH does not have are left out; so a part of an archive can be corrected.
+
     Segments are compared by their overlap, events by start and end within a tolerance.
 
     Examples:
         vswin evaluate f1 movie.json truth.csv
+
+        vswin evaluate f1 results.csv corrected.json
 
         vswin evaluate f1 timelines.jsonl truth.csv --collar 0.5 --plots plots
 
@@ -168,14 +172,19 @@ def f1(
 
     overlaps, limits = parse_thresholds(overlap), Collar(collar, collar_share)
     special = SpecialLabels(frozenset(moment or ()), ignore)
-    found, wanted = _read_pair(prediction, truth, subset, label_map, ignore)
+    found, wanted = _read_pair(
+        prediction, truth, subset, label_map, ignore, others="which are left out"
+    )
+    num_found = len(found.videos)
+    found = found.only(wanted.videos)
     draw = _plotter(plots, found, wanted, force=force)
     without = {*special.moments, *([ignore] if ignore is not None else [])}
     check_labels_known(without, found, wanted)
     states, true_states = found.without(without), wanted.without(without)
     segments = segmental_report(states, true_states, overlaps) if true_states.labels else None
     events = event_report(found, wanted, limits, special)
-    write_report("f1", F1Report(segments, events), f1_text, json=json)
+    report = F1Report(segments, events, num_found - len(found.videos))
+    write_report("f1", report, f1_text, json=json)
     draw()
 
 
@@ -289,6 +298,8 @@ def _read_pair(
     subset: str | None,
     label_map: Path | None,
     ignore: str | None = None,
+    *,
+    others: str = "where every prediction is wrong",
 ) -> tuple[Annotations, Annotations]:
     """Read both files and check that they can be compared; warn on stderr where they differ."""
     from vswin_cli.evaluation.annotations import read_annotations
@@ -299,6 +310,6 @@ def _read_pair(
     if label_map is not None:
         found = found.renamed(read_label_map(label_map))
     certain = wanted if ignore is None else wanted.without({ignore})
-    for warning in check_comparable(found, certain):
+    for warning in check_comparable(found, certain, others=others):
         console.warn(warning)
     return found, wanted

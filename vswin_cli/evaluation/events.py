@@ -98,6 +98,8 @@ class F1Report:
     segments: SegmentalReport | None
     """`None` where the ground truth has moments only."""
     events: EventReport
+    num_left_out: int = field(default=0, metadata=named("videos_left_out"))
+    """Number of videos of the prediction that the ground truth does not have."""
 
 
 @dataclass(frozen=True, slots=True)

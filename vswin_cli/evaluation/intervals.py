@@ -73,6 +73,10 @@ class Annotations:
         }
         return replace(self, videos=videos)
 
+    def only(self, ids: Collection[str]) -> Annotations:
+        """Return a copy with some of the videos."""
+        return replace(self, videos={key: one for key, one in self.videos.items() if key in ids})
+
     def without(self, labels: Collection[str]) -> Annotations:
         """Return a copy without the intervals of some labels."""
         videos = {

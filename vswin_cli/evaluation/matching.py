@@ -20,8 +20,18 @@ __all__ = ["check_comparable", "check_labels_known", "read_label_map"]
 _SHOWN = 3
 
 
-def check_comparable(prediction: Annotations, truth: Annotations) -> list[str]:
+def check_comparable(
+    prediction: Annotations,
+    truth: Annotations,
+    *,
+    others: str = "where every prediction is wrong",
+) -> list[str]:
     """Refuse files that cannot be compared; list what does not match.
+
+    Args:
+        prediction: what was found.
+        truth: what there is.
+        others: what the measure makes of videos that only the prediction has, for the warning.
 
     Returns:
         Warnings for the user, none if everything matches.
@@ -35,14 +45,13 @@ def check_comparable(prediction: Annotations, truth: Annotations) -> list[str]:
             hint="the ground truth comes second; --subset or --ignore may leave nothing of it",
         )
     _check_overlap("video", prediction.videos, truth.videos, prediction.source, truth.source)
-    if prediction.labels:
+    known = prediction.only(truth.videos)
+    if known.labels:
         hint = "if they name the same things, say which is which by --label-map"
-        _check_overlap(
-            "label", prediction.labels, truth.labels, prediction.source, truth.source, hint
-        )
+        _check_overlap("label", known.labels, truth.labels, prediction.source, truth.source, hint)
     return [
-        *_notes("video", prediction.videos, truth.videos, "where every prediction is wrong"),
-        *_notes("label", prediction.labels, truth.labels, "so never right"),
+        *_notes("video", prediction.videos, truth.videos, others),
+        *_notes("label", known.labels, truth.labels, "so never right"),
     ]
 
 

@@ -75,6 +75,9 @@ def evaluate_timelines(
 ) -> Evaluation:
     """Compare timelines with ground truth. Videos are matched by the stem of their file name.
 
+    Predictions for videos without ground truth are wrong in mAP, as in ActivityNet's benchmark, and
+    left out of F1.
+
     Args:
         predictions: timelines, or a file: our JSON, JSON Lines or CSV, ActivityNet results.
         truth: timelines, such as corrected ones; a pandas DataFrame, or a file of a table, with the
@@ -97,13 +100,16 @@ def evaluate_timelines(
     wanted, found = _annotations("truth", truth, subset), _annotations("predictions", predictions)
     without = {*special.moments, *([ignore] if ignore is not None else [])}
     certain = wanted if ignore is None else wanted.without({ignore})
-    warnings = check_comparable(found, certain)
+    warnings = check_comparable(
+        found, certain, others="where every prediction is wrong in mAP, and left out of F1"
+    )
     check_labels_known(without, found, wanted)
-    states, true_states = found.without(without), wanted.without(without)
+    common = found.only(wanted.videos)
+    states, true_states = common.without(without), wanted.without(without)
     return Evaluation(
         detection_map(found, certain, tiou),
         segmental_report(states, true_states, overlaps) if true_states.labels else None,
-        event_report(found, wanted, Collar(collar_seconds, collar_share), special),
+        event_report(common, wanted, Collar(collar_seconds, collar_share), special),
         tuple(warnings),
     )
 
