@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -39,7 +39,17 @@ if TYPE_CHECKING:
 
     from vswin_cli.storage.download import OnBytes
 
-__all__ = ["Clip", "ClipAssembler", "ClipPlan", "assemble_clips", "open_clips", "plan_clips"]
+__all__ = [
+    "Clip",
+    "ClipAssembler",
+    "ClipPlan",
+    "PlannedClip",
+    "assemble_clips",
+    "assemble_planned_clips",
+    "open_clips",
+    "open_planned_clips",
+    "plan_clips",
+]
 
 _STEP = 2  # ticks per time step of the network
 
@@ -112,6 +122,13 @@ class Clip:
     def frames(self) -> NDArray[np.uint8]:
         """The images in one array, (T, H, W, 3); copied unless they are in one."""
         return self.images if isinstance(self.images, np.ndarray) else np.stack(self.images)
+
+
+class PlannedClip(NamedTuple):
+    """A clip of one of several plans for which a video is sampled at once."""
+
+    plan_index: int
+    clip: Clip
 
 
 class ClipAssembler:
@@ -247,6 +264,21 @@ def assemble_clips(plan: SamplingPlan, samples: Iterable[Sample]) -> Iterator[Cl
             yield from assembler.add(sample)
 
 
+def assemble_planned_clips(
+    plans: Sequence[SamplingPlan], samples: Iterable[Sample]
+) -> Iterator[PlannedClip]:
+    """Turn the samples of a whole video into the clips of each plan, as they are complete."""
+    assemblers = [ClipAssembler(plan) for plan in plans]
+    for sample in samples:
+        assembler = assemblers[sample.plan_index]
+        if isinstance(sample, RunEnd):
+            clips = assembler.end_run(sample.end_seconds)
+        else:
+            clips = assembler.add(sample)
+        for clip in clips:
+            yield PlannedClip(sample.plan_index, clip)
+
+
 def open_clips(
     source: VideoSource,
     spec: InputSpec,
@@ -273,3 +305,34 @@ def open_clips(
     plan = plan_sampling(spec, sampling)
     assemble = partial(assemble_clips, plan)
     return VideoStream(source, plan, decode, assemble, pool=pool, on_bytes=on_bytes)
+
+
+def open_planned_clips(
+    source: VideoSource,
+    specs: Sequence[InputSpec],
+    sampling: SamplingOptions,
+    decode: DecodeOptions = DecodeOptions(),
+    *,
+    pool: DecoderPool | None = None,
+    on_bytes: OnBytes | None = None,
+) -> VideoStream[PlannedClip]:
+    """Open a video once and iterate over its clips for several models.
+
+    The clips of each model are the same, and in the same order, as from `open_clips`. They come
+    when they are complete, so that those of different models take turns.
+
+    Args:
+        source: what to open; an address is copied to a temporary file first.
+        specs: input that the weights of each model expect; a clip has the index of one of them.
+        sampling: the user's sampling options, for all of them.
+        decode: how frames are decoded.
+        pool: where decoder processes come from; by default one is started for this video.
+        on_bytes: called as the bytes of a copy arrive.
+
+    Raises:
+        SourceError: the source cannot be opened or holds no video.
+        OptionError: the options do not fit the weights of one of the models.
+    """
+    plans = [plan_sampling(spec, sampling) for spec in specs]
+    assemble = partial(assemble_planned_clips, plans)
+    return VideoStream(source, plans, decode, assemble, pool=pool, on_bytes=on_bytes)

@@ -19,7 +19,7 @@ from vswin_cli.video.decode_options import DecodeOptions
 from vswin_cli.video.decoder_pool import DecoderPool, decoder_command
 from vswin_cli.video.decoder_protocol import Event, encode_request
 from vswin_cli.video.info import DecodeReport, Gap, MediaWarning, VideoInfo
-from vswin_cli.video.sampling import Progress, RunEnd, SampledFrame, SamplingPlan
+from vswin_cli.video.sampling import Progress, RunEnd, SampledFrame, SamplingPlan, as_plans
 
 __all__ = ["decode_isolated"]
 
@@ -28,7 +28,7 @@ _Failure = Literal["decode_timeout", "decode_crashed"]
 
 def decode_isolated(
     path: Path,
-    plan: SamplingPlan,
+    plan: SamplingPlan | Sequence[SamplingPlan],
     options: DecodeOptions = DecodeOptions(),
     *,
     pool: DecoderPool | None = None,
@@ -41,7 +41,7 @@ def decode_isolated(
 
     Args:
         path: the video.
-        plan: which frames are sampled.
+        plan: which frames are sampled; several plans share one decoding.
         options: how they are decoded.
         pool: where the child comes from; by default one is started for this video.
         command: the decoder's command line, if not the usual one.
@@ -66,19 +66,21 @@ class _Supervisor:
         pool: DecoderPool,
         command: Sequence[str],
         path: Path,
-        plan: SamplingPlan,
+        plan: SamplingPlan | Sequence[SamplingPlan],
         options: DecodeOptions,
     ) -> None:
         self._pool = pool
         self._command = command
         self._path = path
-        self._plan = plan
+        self._request = encode_request(path, plan, options)
+        self._plans = as_plans(plan)
+        self._start, self._end = self._plans[0].start_seconds, self._plans[0].end_seconds
         self._options = options
         self._info: VideoInfo | None = None
         self._gaps: list[Gap] = []
-        self._run_end: float | None = None
-        self._seconds = plan.start_seconds  # decoded up to here
-        self._progress = Progress(plan.start_seconds, 0, 0)
+        self._run_ends: dict[int, float] = {}  # of open runs, by plan
+        self._seconds = self._start  # decoded up to here
+        self._progress = Progress(self._start, 0, 0)
         self._sampled = 0
         self._num_forwarded = 0  # without `Progress`, which depends on wall time
         self._num_repeated = 0  # events to drop: forwarded before the video was restarted
@@ -144,7 +146,7 @@ class _Supervisor:
         raise queue.Empty
 
     def _send_request(self) -> None:
-        self._child.begin(encode_request(self._path, self._plan, self._options))
+        self._child.begin(self._request)
 
     def _restart(self) -> None:
         """Start over with another child; an earlier video may have made this one crash."""
@@ -171,21 +173,26 @@ class _Supervisor:
             self._info = event
         elif isinstance(event, SampledFrame):
             self._sampled += 1
-            self._seconds = self._end_of(event)
-            self._run_end = self._seconds
+            end = self._run_ends[event.plan_index] = self._end_of(event)
+            self._seconds = self._latest(end)
         elif isinstance(event, RunEnd):
-            self._run_end = None
-            self._seconds = event.end_seconds
+            self._run_ends.pop(event.plan_index, None)
+            self._seconds = self._latest(event.end_seconds)
         elif isinstance(event, Gap):
             self._gaps.append(event)
             self._seconds = event.end_seconds
         elif isinstance(event, Progress):
             self._progress = event
 
+    def _latest(self, seconds: float) -> float:
+        """Return how far all plans together show that the video was decoded."""
+        return seconds if len(self._plans) == 1 else max(self._seconds, seconds)
+
     def _end_of(self, sample: SampledFrame) -> float:
         """End of the time for which a sampled frame is known to be on display."""
-        if self._plan.by == "time":
-            return self._plan.seconds_at(sample.position + sample.count)
+        plan = self._plans[sample.plan_index]
+        if plan.by == "time":
+            return plan.seconds_at(sample.position + sample.count)
         rate = self._info.frame_rate if self._info else None
         return sample.seconds + 1.0 / (rate or 25.0)
 
@@ -197,19 +204,18 @@ class _Supervisor:
                 f"the decoder {what} on {self._path}",
                 hint="the file is probably damaged; see `vswin probe --scan`",
             )
-        if self._run_end is not None:
-            yield RunEnd(self._run_end)
-        plan = self._plan
+        for number, run_end in sorted(self._run_ends.items()):
+            yield RunEnd(run_end, number)
         # The true end is unknown: everything up to the declared one counts as a gap.
         duration = max(info.declared_duration_seconds or 0.0, self._seconds)
-        end = duration if plan.end_seconds is None else min(duration, plan.end_seconds)
+        end = duration if self._end is None else min(duration, self._end)
         if end > self._seconds:
             self._gaps.append(Gap(self._seconds, end, reason))
         notice = MediaWarning(reason.upper(), f"the decoder {what} at {self._seconds:.3f} s")
         yield DecodeReport(
             end_reason=reason,
-            start_seconds=plan.start_seconds,
-            end_seconds=max(end, plan.start_seconds),
+            start_seconds=self._start,
+            end_seconds=max(end, self._start),
             duration_seconds=duration,
             frames_decoded=max(self._progress.frames_decoded, self._sampled),
             frames_sampled=self._sampled,

@@ -11,6 +11,7 @@ import contextlib
 import json
 import struct
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import IO, Any, TypeAlias
@@ -38,12 +39,13 @@ Event: TypeAlias = VideoInfo | SampledFrame | RunEnd | Gap | Progress | DecodeRe
 """Messages from a decoder: `VideoInfo` first, then frames, ends of runs, gaps and heartbeats in
 time order, `DecodeReport` last."""
 
-Request: TypeAlias = tuple[Path, SamplingPlan, DecodeOptions]
-"""The video, which of its frames are sampled, and how they are decoded."""
+Request: TypeAlias = tuple[Path, SamplingPlan | tuple[SamplingPlan, ...], DecodeOptions]
+"""The video, which of its frames are sampled, by one plan or by several, and how they are
+decoded."""
 
 _F_SETPIPE_SZ = 1031  # Linux; fcntl names it from Python 3.10 on, but not on every platform
 _HEADER = struct.Struct("<cI")  # kind, length of the body
-_FRAME = struct.Struct("<qqdII")  # position, count, seconds, height, width
+_FRAME = struct.Struct("<qqdIII")  # position, count, seconds, plan, height, width
 _CHANNELS = 3
 _SLOT = struct.Struct("<I")
 _FRAME_KIND = b"F"  # pixels follow
@@ -123,22 +125,27 @@ def set_capacity(pipe: IO[bytes], size: int) -> None:
             fcntl.fcntl(pipe, _F_SETPIPE_SZ, size)
 
 
-def encode_request(path: Path, plan: SamplingPlan, options: DecodeOptions) -> bytes:
+def encode_request(
+    path: Path, plan: SamplingPlan | Sequence[SamplingPlan], options: DecodeOptions
+) -> bytes:
     """Serialize the request for one video as a line of JSON."""
-    content = {"path": str(path), "plan": asdict(plan), "options": asdict(options)}
+    plans = asdict(plan) if isinstance(plan, SamplingPlan) else [asdict(one) for one in plan]
+    content = {"path": str(path), "plan": plans, "options": asdict(options)}
     return json.dumps(content).encode("ascii") + b"\n"
 
 
 def decode_request(line: bytes) -> Request:
     """Parse a line from `encode_request`."""
     content = json.loads(line)
-    plan, options = SamplingPlan(**content["plan"]), DecodeOptions(**content["options"])
-    return Path(content["path"]), plan, options
+    path, plan, options = Path(content["path"]), content["plan"], content["options"]
+    if isinstance(plan, list):
+        return path, tuple(SamplingPlan(**one) for one in plan), DecodeOptions(**options)
+    return path, SamplingPlan(**plan), DecodeOptions(**options)
 
 
 def _write_frame(pipe: IO[bytes], event: SampledFrame, slots: ImageSlots | None) -> None:
     height, width, _ = event.image.shape
-    head = _FRAME.pack(event.position, event.count, event.seconds, height, width)
+    head = _FRAME.pack(event.position, event.count, event.seconds, event.plan_index, height, width)
     slot = None if slots is None else slots.put(event.image)
     if slot is not None:
         body = head + _SLOT.pack(slot)
@@ -166,20 +173,20 @@ def _read_frame(pipe: IO[bytes]) -> SampledFrame | None:
     head = _read_exactly(pipe, _FRAME.size)
     if head is None:
         return None
-    position, count, seconds, height, width = _FRAME.unpack(head)
+    position, count, seconds, plan, height, width = _FRAME.unpack(head)
     pixels = _read_exactly(pipe, height * width * _CHANNELS)
     if pixels is None:
         return None
     image = np.frombuffer(pixels, dtype=np.uint8).reshape(height, width, _CHANNELS)
-    return SampledFrame(position, count, seconds, image)
+    return SampledFrame(position, count, seconds, image, plan)
 
 
 def _frame_in_slot(body: bytearray, slots: ImageSlots | None) -> SampledFrame:
     if slots is None or len(body) != _FRAME.size + _SLOT.size:
         raise ValueError("an image in memory that is not shared")
-    position, count, seconds, height, width = _FRAME.unpack_from(body)
+    position, count, seconds, plan, height, width = _FRAME.unpack_from(body)
     (slot,) = _SLOT.unpack_from(body, _FRAME.size)
-    return SampledFrame(position, count, seconds, slots.get(slot, height, width))
+    return SampledFrame(position, count, seconds, slots.get(slot, height, width), plan)
 
 
 def _read_exactly(pipe: IO[bytes], size: int) -> bytearray | None:

@@ -1,8 +1,8 @@
-"""Sample decoded frames: fill the grid of a plan, detect and report gaps.
+"""Sample decoded frames: fill the grids of one or several plans, detect and report gaps.
 
 Runs where the decoder runs, in a child process or in this one, and yields the events listed in
 `vswin_cli.video.decoder_protocol`. Holds one undelivered frame, however long the video is. Frames
-that no clip uses are decoded only if others refer to them.
+that no clip of any plan uses are decoded only if others refer to them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from vswin_cli.storage.humanize import counted
 from vswin_cli.video.constant_rate import ConstantRate
@@ -20,23 +19,16 @@ from vswin_cli.video.decoder_protocol import Event
 from vswin_cli.video.ending import missing_end
 from vswin_cli.video.frame_rate import GAP_SECONDS, Intervals
 from vswin_cli.video.frames import TimedFrame
-from vswin_cli.video.grid import GridWalker
 from vswin_cli.video.info import DecodeReport, EndReason, Gap, GapReason, MediaWarning
 from vswin_cli.video.nvdec import nvdec_for
 from vswin_cli.video.parallel import frames_in_parallel
+from vswin_cli.video.plan_sampler import PlanSampler
 from vswin_cli.video.reader import VideoReader
-from vswin_cli.video.resize import ImageResizer
-from vswin_cli.video.sampling import ROUNDING_SECONDS, Progress, SampledFrame, SamplingPlan
-
-if TYPE_CHECKING:
-    import numpy as np
-    from av import VideoFrame
-    from numpy.typing import NDArray
+from vswin_cli.video.sampling import ROUNDING_SECONDS, Progress, SamplingPlan, as_plans
 
 __all__ = ["decode_samples"]
 
 _PROGRESS_SECONDS = 0.5  # of wall time between heartbeats
-_SAME_SHAPE = 0.02  # relative difference of aspect that still counts as the same shape
 _FALLBACK_RATE = 25.0
 _LISTED = 3  # times in a warning
 _SCAN_SHARE = 0.05  # decoding this share of a video takes longer than reading all its packets
@@ -44,9 +36,14 @@ _GAP_REASONS: dict[EndReason, GapReason] = {"truncated": "truncated", "read_erro
 
 
 def decode_samples(
-    path: Path, plan: SamplingPlan, options: DecodeOptions = DecodeOptions()
+    path: Path,
+    plan: SamplingPlan | Sequence[SamplingPlan],
+    options: DecodeOptions = DecodeOptions(),
 ) -> Generator[Event, None, None]:
     """Decode a video, or the part given in the plan, into sampled frames.
+
+    Several plans share one decoding: their events come in time order, each with the index of its
+    plan. They must have the same start and end.
 
     Raises:
         SourceError: the file cannot be opened, holds no video, or not one frame can be decoded.
@@ -54,20 +51,26 @@ def decode_samples(
     rate, threads = options.input_frame_rate, options.threads
     with VideoReader(path, input_frame_rate=rate, threads=threads) as reader:
         yield reader.info
-        yield from _Sampler(reader, plan, options).events()
+        yield from _Sampler(reader, as_plans(plan), options).events()
 
 
 class _Sampler:
-    """Iterate over the frames of one reader and fill the plan's positions."""
+    """Iterate over the frames of one reader and fill the positions of all plans."""
 
-    def __init__(self, reader: VideoReader, plan: SamplingPlan, options: DecodeOptions) -> None:
+    def __init__(
+        self, reader: VideoReader, plans: Sequence[SamplingPlan], options: DecodeOptions
+    ) -> None:
         self._reader = reader
-        self._plan = plan
+        self._start, self._end = plans[0].start_seconds, plans[0].end_seconds
+        self._is_sparse = all(plan.sparse for plan in plans)
+        self._by_time = all(plan.by == "time" for plan in plans)
         self._options = options
         self._nvdec = None if options.decoder == "software" else nvdec_for(options)
-        self._resizer = ImageResizer(plan.short_side, options.resize, threads=options.threads)
         tolerance = min(ROUNDING_SECONDS, reader.info.time_base_seconds)
-        self._walker = GridWalker(plan, tolerance, reader.info.declared_duration_seconds)
+        self._plans = [
+            PlanSampler(plan, index, reader.info, tolerance, options)
+            for index, plan in enumerate(plans)
+        ]
         self._tolerance = tolerance
         self._intervals = Intervals(
             1.0 / (reader.info.frame_rate or _FALLBACK_RATE), reader.info.longest_seconds
@@ -78,24 +81,22 @@ class _Sampler:
         self._held: TimedFrame | None = None
         self._decoded: TimedFrame | None = None  # the last one that has pixels
         self._held_since = 0.0  # the held frame's time, or earlier for the first of the video
-        self._shape: tuple[int, int] | None = None  # of the upright frame
         self._bad_packets_explained = 0  # attributed to earlier gaps
         self._frames_decoded = 0
-        self._frames_sampled = 0
         self._steps = 0
         self._last_heartbeat = time.monotonic()
         self._stopped = False
         self._sought = False
         self._last_target: float | None = None  # so that a seek is not tried twice
         # By index every frame must be counted, so none may be skipped.
-        if plan.by == "time" and not options.every_frame:
-            reader.decode_only(self._walker.has_position)
+        if self._by_time and not options.every_frame:
+            reader.decode_only(self._is_wanted)
 
     def events(self) -> Iterator[Event]:
         """Yield everything after the `VideoInfo`."""
-        target: float | None = self._plan.start_seconds
-        if (yield from self._is_worth_seeking(0.0, self._plan.start_seconds)):
-            self._reader.seek(self._plan.start_seconds)
+        target: float | None = self._start
+        if (yield from self._is_worth_seeking(0.0, self._start)):
+            self._reader.seek(self._start)
         while target is not None:
             target = yield from self._decode_from(target)
             if target is not None:
@@ -122,17 +123,24 @@ class _Sampler:
 
     def _frames(self) -> Iterator[TimedFrame]:
         """Frames from the reader's position on, by several decoders if the plan allows it."""
-        plan, options = self._plan, self._options
-        if plan.by == "index" or options.resize != "fast" or plan.sparse or options.every_frame:
+        options, plans = self._options, [one.plan for one in self._plans]
+        # Parallel decoders yield frames that are scaled already: to one size, not to several.
+        has_one_size = len({plan.short_side for plan in plans}) == 1
+        is_regular = self._by_time and not self._is_sparse and has_one_size
+        if not is_regular or options.resize != "fast" or options.every_frame:
             return self._reader.frames()
         return frames_in_parallel(
             self._reader,
             decoders=options.decoders,
-            short_side=plan.short_side,
-            images_per_second=plan.positions_per_second,
-            end_seconds=plan.end_seconds,
+            short_side=plans[0].short_side,
+            images_per_second=sum(plan.positions_per_second for plan in plans),
+            end_seconds=self._end,
             nvdec=self._nvdec,
         )
+
+    def _is_wanted(self, begin_seconds: float, end_seconds: float) -> bool:
+        """Return whether any plan has a position in `[begin_seconds, end_seconds)`."""
+        return any(plan.walker.has_position(begin_seconds, end_seconds) for plan in self._plans)
 
     def _heartbeat(self, here_seconds: float) -> Iterator[Event]:
         self._steps += 1
@@ -150,7 +158,7 @@ class _Sampler:
         reader = self._reader
         if not reader.worth_seeking(here, target):
             return False
-        if reader.has_continuous_timestamps is None and not self._plan.sparse:
+        if reader.has_continuous_timestamps is None and not self._is_sparse:
             whole = reader.info.declared_duration_seconds or 0.0
             if target - here < _SCAN_SHARE * whole:
                 return False
@@ -159,12 +167,12 @@ class _Sampler:
         return reader.worth_seeking(here, target)
 
     def _seek_target(self, here_seconds: float) -> Generator[Event, None, float | None]:
-        """Return the next time needed by a sparse plan if seeking there is cheaper."""
-        plan = self._plan
-        if not plan.sparse or plan.by == "index" or self._walker.run_is_open:
+        """Return the next time needed by sparse plans if seeking there is cheaper."""
+        walkers = [plan.walker for plan in self._plans]
+        if not (self._is_sparse and self._by_time) or any(one.run_is_open for one in walkers):
             return None
-        target = self._walker.wanted_from_seconds
-        if plan.end_seconds is not None and target >= plan.end_seconds:
+        target = min(one.wanted_from_seconds for one in walkers)
+        if self._end is not None and target >= self._end:
             return None
         if target == self._last_target:
             return None
@@ -187,7 +195,8 @@ class _Sampler:
         if frame.is_break:
             self._rate.anchor(frame.seconds)
             yield from self._end_run(frame.seconds)
-        elif self._changes_shape(frame):
+        elif any(plan.changes_shape(frame) for plan in self._plans):
+            # For all plans at once: of images of different sizes, aspects are rounded differently.
             self._shape_changes.append(frame.seconds)
             self._rate.add(frame.seconds)
             yield from self._end_run(frame.seconds)
@@ -216,7 +225,7 @@ class _Sampler:
         self._held = frame
         self._decoded = self._decoded if frame.frame is None else frame
         self._held_since = since
-        end = self._plan.end_seconds
+        end = self._end
         self._stopped = end is not None and frame.seconds >= end - self._tolerance
 
     def _loss_reason(self) -> GapReason:
@@ -229,58 +238,22 @@ class _Sampler:
         self._bad_packets_explained = self._reader.bad_packets
         return "decode_error" if damaged else "missing_frames"
 
-    def _changes_shape(self, frame: TimedFrame) -> bool:
-        """Whether the upright frame's aspect ratio differs from that of the run so far."""
-        if self._shape is None or frame.frame is None:
-            return False
-        height, width = self._upright_shape(frame.frame, frame.rotation_degrees)
-        before = self._shape[1] / self._shape[0]
-        return abs(width / height / before - 1) > _SAME_SHAPE
-
-    def _upright_shape(self, frame: VideoFrame, rotation_degrees: int) -> tuple[int, int]:
-        height, width = self._resizer.shape(frame)
-        return (width, height) if rotation_degrees % 180 else (height, width)
-
     def _show(self, held: TimedFrame, end_seconds: float) -> Iterator[Event]:
-        """Deliver a frame for the positions at which it is on display, if a clip may use it."""
-        image: NDArray[np.uint8] | None = None
-        for chunk in self._walker.show(self._held_since, end_seconds):
-            if not isinstance(chunk, range):
-                yield chunk
-                continue
-            if image is None:
-                image = self._image()
-                self._frames_sampled += 1
-            yield SampledFrame(chunk.start, len(chunk), held.seconds, image)
-
-    def _image(self) -> NDArray[np.uint8]:
-        """Make the image of the held frame.
-
-        A frame is skipped if the next one should be on display at every position. If that one
-        then turns out to be damaged, the image of the last decoded frame takes its place.
-        """
-        assert self._decoded is not None  # the first frame is never skipped
-        frame, rotation = self._decoded.frame, self._decoded.rotation_degrees
-        assert frame is not None
-        # All images of a run have one shape, or they could not be stacked to a clip: a frame of
-        # nearly the same aspect ratio is resized to that of the first.
-        if self._shape is None:
-            self._shape = self._upright_shape(frame, rotation)
-        height, width = self._shape
-        shape = (width, height) if rotation % 180 else (height, width)
-        return self._resizer.resize(frame, rotation, shape)
+        """Deliver a frame to every plan for the positions at which it is on display."""
+        for plan in self._plans:
+            yield from plan.show(held, self._decoded, self._held_since, end_seconds)
 
     def _end_run(self, end_seconds: float) -> Iterator[Event]:
         """Deliver the held frame until `end_seconds` and close the run."""
         if self._held is not None:
             yield from self._show(self._held, end_seconds)
-            yield from self._walker.end_run(end_seconds)
-            self._shape = None
+            for plan in self._plans:
+                yield from plan.end_run(end_seconds)
 
     def _gap(self, start: float, end: float, reason: GapReason) -> Iterator[Event]:
         """Record a gap, cut to the analysed part."""
-        start = max(start, self._plan.start_seconds)
-        end = end if self._plan.end_seconds is None else min(end, self._plan.end_seconds)
+        start = max(start, self._start)
+        end = end if self._end is None else min(end, self._end)
         if end > start:
             self._gaps.append(Gap(start, end, reason))
             yield self._gaps[-1]
@@ -301,26 +274,26 @@ class _Sampler:
         """Estimate when the last frame, which has no successor, leaves the display."""
         held = self._held
         if held is None:
-            return self._plan.start_seconds
+            return self._start
         declared_end = self._reader.info.declared_duration_seconds or 0.0
         left = declared_end - held.seconds
         return held.seconds + self._intervals.last_frame_seconds(held.declared_seconds, left)
 
     def _report(self, end_reason: EndReason, end: float) -> DecodeReport:
-        plan, reader = self._plan, self._reader
+        reader = self._reader
         declared = reader.info.declared_duration_seconds or 0.0
         declared_rate = reader.info.declared_frame_rate
         rate = self._rate.rate(Fraction(declared_rate) if declared_rate else None)
         # What looks like a join is one only in a stream that has no damage.
         joins = reader.joins.num_joins if reader.bad_packets or reader.corrupt_frames else 0
-        analysed_end = end if plan.end_seconds is None else min(end, plan.end_seconds)
+        analysed_end = end if self._end is None else min(end, self._end)
         return DecodeReport(
             end_reason=end_reason,
-            start_seconds=plan.start_seconds,
-            end_seconds=max(analysed_end, plan.start_seconds),
+            start_seconds=self._start,
+            end_seconds=max(analysed_end, self._start),
             duration_seconds=max(end, declared) if self._stopped else end,
             frames_decoded=self._frames_decoded,
-            frames_sampled=self._frames_sampled,
+            frames_sampled=sum(plan.num_sampled for plan in self._plans),
             bad_packets=reader.bad_packets + joins,
             corrupt_frames=reader.corrupt_frames,
             out_of_order_frames=reader.out_of_order_frames,

@@ -13,6 +13,7 @@ the positions that a frame fills while it is on display. Independent of containe
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -30,6 +31,7 @@ __all__ = [
     "RunEnd",
     "SampledFrame",
     "SamplingPlan",
+    "as_plans",
     "describe_rounding",
     "plan_sampling",
 ]
@@ -56,6 +58,8 @@ class SampledFrame:
     """Presentation time of the source frame."""
     image: NDArray[np.uint8]
     """(H, W, 3) RGB, upright, with the plan's short side."""
+    plan_index: int = 0
+    """Which of the plans the frame is for, where a video is sampled for several."""
 
     def __repr__(self) -> str:
         return (
@@ -70,6 +74,8 @@ class RunEnd:
 
     end_seconds: float
     """Time at which the last frame before it leaves the display."""
+    plan_index: int = 0
+    """Which of the plans the run belongs to, as in `SampledFrame`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +163,18 @@ class SamplingPlan:
         whole clip, which is then sampled more finely than in ticks.
         """
         return offset < self.clip_positions or offset % self.positions_per_tick == self.phase
+
+
+def as_plans(plan: SamplingPlan | Sequence[SamplingPlan]) -> tuple[SamplingPlan, ...]:
+    """Return the plans for which one video is sampled, whether one or several were given.
+
+    Raises:
+        ValueError: there is none, or they begin or end at different times.
+    """
+    plans = (plan,) if isinstance(plan, SamplingPlan) else tuple(plan)
+    if len({(one.start_seconds, one.end_seconds) for one in plans}) != 1:
+        raise ValueError(f"plans of one video must have one start and one end, got {plans}")
+    return plans
 
 
 def plan_sampling(spec: InputSpec, options: SamplingOptions) -> SamplingPlan:

@@ -6,7 +6,7 @@ child process or in this one. Independent of the network.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
@@ -18,7 +18,7 @@ from vswin_cli.video.decoder_pool import DecoderPool
 from vswin_cli.video.decoder_process import decode_isolated
 from vswin_cli.video.decoder_protocol import Event
 from vswin_cli.video.info import DecodeReport, VideoInfo
-from vswin_cli.video.sampling import Progress, RunEnd, SampledFrame, SamplingPlan
+from vswin_cli.video.sampling import Progress, RunEnd, SampledFrame, SamplingPlan, as_plans
 
 if TYPE_CHECKING:
     from vswin_cli.storage.download import OnBytes
@@ -39,7 +39,7 @@ class VideoStream(Iterator[Item]):
 
     Args:
         source: what to open; an address is copied to a temporary file first.
-        plan: which frames are sampled.
+        plan: which frames are sampled; several plans share one decoding.
         options: how they are decoded.
         convert: makes the items from the samples.
         pool: where decoder processes come from; by default one is started for this video.
@@ -47,7 +47,8 @@ class VideoStream(Iterator[Item]):
         on_bytes: called as the bytes of a copy arrive.
 
     Attributes:
-        plan, options: as given.
+        plan, options: as given; `plan` is the first one where there are several.
+        plans: all of them.
         info: metadata read before decoding.
 
     Raises:
@@ -57,7 +58,7 @@ class VideoStream(Iterator[Item]):
     def __init__(
         self,
         source: VideoSource,
-        plan: SamplingPlan,
+        plan: SamplingPlan | Sequence[SamplingPlan],
         options: DecodeOptions,
         convert: Callable[[Iterator[Sample]], Iterator[Item]],
         *,
@@ -65,7 +66,8 @@ class VideoStream(Iterator[Item]):
         on_position: OnPosition | None = None,
         on_bytes: OnBytes | None = None,
     ) -> None:
-        self.plan = plan
+        self.plans = as_plans(plan)
+        self.plan = self.plans[0]
         self.options = options
         self._on_position = on_position
         self._report: DecodeReport | None = None
@@ -133,7 +135,10 @@ def open_video(
 
 
 def _decode(
-    path: Path, plan: SamplingPlan, options: DecodeOptions, pool: DecoderPool | None
+    path: Path,
+    plan: SamplingPlan | Sequence[SamplingPlan],
+    options: DecodeOptions,
+    pool: DecoderPool | None,
 ) -> Generator[Event, None, None]:
     if options.isolate:
         return decode_isolated(path, plan, options, pool=pool)
