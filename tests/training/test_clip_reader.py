@@ -1,13 +1,12 @@
-import threading
 from fractions import Fraction
 
 import pytest
 
 from tests.support.videos import VideoRecipe, make_video, read_indices
-from vswin_cli.errors import OptionError, SourceError
+from vswin_cli.errors import OptionError
 from vswin_cli.models.architecture import InputSpec
 from vswin_cli.storage.sources import VideoSource
-from vswin_cli.training.clip_reader import ClipReader, read_ahead
+from vswin_cli.training.clip_reader import ClipReader
 from vswin_cli.training.records import Example
 from vswin_cli.video.decoder_pool import DecoderPool
 
@@ -72,31 +71,3 @@ def test_weights_that_sample_uniformly_see_four_seconds(video, pool):
     spec = InputSpec(8, 10.0, sampling="uniform", resize_short_side=64, crop_size=64)
     frames = ClipReader(spec, pool).read(Example(video), 0.9)
     assert read_indices(frames) == [2, 7, 12, 17, 22, 27, 32, 37]
-
-
-def test_reading_ahead_keeps_the_order_and_a_bounded_number():
-    started, gate = [], threading.Semaphore(0)
-
-    def work(item):
-        started.append(item)
-        gate.acquire(timeout=20)
-        return item * 10
-
-    results = read_ahead(work, iter(range(50)), workers=3, ahead=5)
-    for _ in range(60):
-        gate.release()
-    assert next(results) == 0
-    assert max(started) <= 6
-    assert list(results) == [10 * i for i in range(1, 50)]
-
-
-def test_reading_ahead_passes_errors_on_in_order():
-    def work(item):
-        if item == 2:
-            raise SourceError("bad")
-        return item
-
-    results = read_ahead(work, range(9), workers=2, ahead=3)
-    assert [next(results), next(results)] == [0, 1]
-    with pytest.raises(SourceError, match="bad"):
-        next(results)

@@ -5,7 +5,6 @@ No argument is dropped silently: one that matches nothing becomes a failed input
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from vswin_cli.errors import OptionError, SourceError, SourceNotFoundError
 from vswin_cli.storage.files import reading_hint
+from vswin_cli.storage.plain_text import text_sha256
 from vswin_cli.storage.remote import look_at, without_query
 from vswin_cli.storage.sources import VideoSource, find_sources
 
@@ -25,7 +25,7 @@ _REQUESTS_AT_A_TIME = 16
 
 def entry_name(place: str) -> str:
     """Return the name in the journal for the file at a full path, or at an address."""
-    return hashlib.sha256(place.encode("utf-8", "surrogateescape")).hexdigest()[:_ENTRY_DIGITS]
+    return text_sha256(place)[:_ENTRY_DIGITS]
 
 
 @dataclass(frozen=True, slots=True)

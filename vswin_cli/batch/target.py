@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
@@ -13,6 +12,7 @@ from vswin_cli.batch.inputs import BatchInput, Shard
 from vswin_cli.errors import OptionError
 from vswin_cli.export import check_distinct_ids, format_by_name, get_format
 from vswin_cli.storage.files import check_named, ends_as_folder, fitting, is_folder
+from vswin_cli.storage.plain_text import text_sha256
 from vswin_cli.storage.remote import as_local_path, check_can_upload, is_remote
 from vswin_cli.storage.user_config import cache_folder
 
@@ -134,8 +134,7 @@ def _remote_target(out: str, format: str | None, shard: Shard | None) -> Target:
     parent, _, name = out.rpartition("/")
     address = parent if PurePosixPath(name).suffix else out.rstrip("/")
     # The same address has the same folder in the cache, so that a later run finds its journal.
-    digest = hashlib.sha256(address.encode()).hexdigest()[:_ADDRESS_DIGITS]
-    folder = cache_folder() / "batch" / digest
+    folder = cache_folder() / "batch" / text_sha256(address)[:_ADDRESS_DIGITS]
     local = choose_target(f"{folder}/{out[len(address) + 1 :]}", format, shard)
     return replace(local, address=address)
 

@@ -6,11 +6,9 @@ works on one video, the next ones are decoded.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,6 +38,7 @@ from vswin_cli.models.architecture import Activation, InputSpec
 from vswin_cli.storage.humanize import counted
 from vswin_cli.storage.json_records import named
 from vswin_cli.timeline.scores import activate
+from vswin_cli.video.read_ahead import read_ahead
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -130,7 +129,11 @@ def evaluate_videos(
     if engine.crops != protocol.crops:
         raise ValueError(f"{engine.crops = } differs from {protocol.crops = }")
     spec, activation = engine.model.card.input, engine.model.card.activation
-    loaded = _read_ahead(videos, spec, protocol, workers)
+    read = partial(_read, spec=spec, protocol=protocol)
+    # As many as the workers: while the network runs on one more, all of them decode. No more, as
+    # the images of a video may take hundreds of megabytes. After an error or Ctrl-C the videos
+    # being decoded are not needed.
+    loaded = read_ahead(read, videos, workers=workers, ahead=workers, waits=False)
     for video, views in zip(videos, loaded, strict=True):
         if isinstance(views, VideoViews):
             scores = classify(view_logits(views, engine), activation)
@@ -228,28 +231,8 @@ def all_scores(scored: Sequence[Outcome]) -> NDArray[np.float32] | None:
     return np.array(rows, np.float32) if rows and len(rows) == len(scored) else None
 
 
-def _read_ahead(
-    videos: Sequence[LabelledVideo], spec: InputSpec, protocol: Protocol, workers: int
-) -> Iterator[VideoViews | str]:
-    """Yield the views of each video in order, or why there are none; decode a few ahead."""
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="vswin-views")
-    try:
-        ahead: deque[Future[VideoViews | str]] = deque()
-        rest = iter(videos)
-        # One more than the workers: while the network runs on it, all of them decode. No more, as
-        # the images of a video may take hundreds of megabytes.
-        for video in islice(rest, workers + 1):
-            ahead.append(pool.submit(_read, video, spec, protocol))
-        while ahead:
-            yield ahead.popleft().result()
-            for video in islice(rest, 1):
-                ahead.append(pool.submit(_read, video, spec, protocol))
-    finally:
-        # Without waiting: after an error or Ctrl-C the videos being decoded are not needed.
-        pool.shutdown(wait=False, cancel_futures=True)
-
-
 def _read(video: LabelledVideo, spec: InputSpec, protocol: Protocol) -> VideoViews | str:
+    """Decode the views of a video, or return why there are none."""
     try:
         return read_views(video.source, spec, protocol)
     except VswinError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 from vswin_cli.errors import SourceError
 from vswin_cli.evaluation.reading import guarded, read_text
 from vswin_cli.storage.csv_rows import read_rows
+from vswin_cli.storage.plain_text import loose_spelling
 from vswin_cli.storage.sources import VideoSource
 
 __all__ = ["LabelledVideo", "lists_parts", "read_video_list"]
@@ -110,7 +111,7 @@ class _LabelIndex:
         self._exact = {name: i for i, name in enumerate(labels)}
         loose: dict[str, list[int]] = {}
         for i, name in enumerate(labels):
-            loose.setdefault(_plain(name), []).append(i)
+            loose.setdefault(loose_spelling(name), []).append(i)
         self._loose = loose
 
     def find(self, label: str, where: str) -> int:
@@ -123,7 +124,7 @@ class _LabelIndex:
             return self._exact[label]
         if label.isdecimal() and int(label) < self._count:
             return int(label)
-        matches = self._loose.get(_plain(label), [])
+        matches = self._loose.get(loose_spelling(label), [])
         if len(matches) != 1:
             problem = "is not a label of the model" if not matches else "fits several labels"
             raise SourceError(
@@ -131,7 +132,3 @@ class _LabelIndex:
                 hint="`vswin labels MODEL` lists them; are list and model of the same data set?",
             )
         return matches[0]
-
-
-def _plain(label: str) -> str:
-    return " ".join(label.replace("_", " ").casefold().split())

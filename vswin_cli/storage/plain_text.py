@@ -1,13 +1,22 @@
-"""Write names of files and labels, which may hold any character, on one line."""
+"""Write names of files and labels, which may hold any character, on one line, and compare them."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import PurePosixPath
 
 from vswin_cli.storage.remote import is_remote
 
-__all__ = ["UNSAFE", "file_name", "one_line", "path_of", "shortened"]
+__all__ = [
+    "UNSAFE",
+    "file_name",
+    "loose_spelling",
+    "one_line",
+    "path_of",
+    "shortened",
+    "text_sha256",
+]
 
 # Controls (C0, C1), line ends, marks of the reading direction, which make a terminal show another
 # text than the file holds, surrogates and noncharacters
@@ -29,6 +38,16 @@ def one_line(text: str) -> str:
 def shortened(text: str, most_letters: int = _MOST_LETTERS) -> str:
     """Shorten a text to so many letters, by default what fits beside the axis of a figure."""
     return text if len(text) <= most_letters else f"{text[: most_letters - 1].rstrip()}…"
+
+
+def loose_spelling(label: str) -> str:
+    """Return a label without upper case, underscores and needless blanks, to compare it."""
+    return " ".join(label.replace("_", " ").casefold().split())
+
+
+def text_sha256(text: str) -> str:
+    """Compute the sha256 of a text in hexadecimal digits; it may be a name that is not UTF-8."""
+    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def file_name(uri: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from vswin_cli.errors import OptionError, SourceError, SourceNotFoundError, redacted
 from vswin_cli.quantities import as_several
 from vswin_cli.storage.files import absence, file_state, fitting, is_file, is_folder, reading_hint
+from vswin_cli.storage.plain_text import text_sha256
 from vswin_cli.storage.remote import (
     as_local_path,
     has_wildcard,
@@ -110,9 +110,8 @@ class VideoSource:
 
         It leaves room for an ending.
         """
-        digest = hashlib.sha256(self.place.encode("utf-8", "surrogateescape")).hexdigest()
         name = PurePosixPath(self.path or without_query(self.uri))
-        mark = f"-{digest[:_ID_DIGITS]}"
+        mark = f"-{text_sha256(self.place)[:_ID_DIGITS]}"
         return fitting(name.stem, mark + _LONGEST_ENDING) + mark
 
     @property

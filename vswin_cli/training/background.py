@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from vswin_cli.errors import OptionError, SourceError
+from vswin_cli.storage.plain_text import text_sha256
 from vswin_cli.training.examples import background_examples
 from vswin_cli.training.records import (
     Example,
@@ -102,5 +102,4 @@ def _duration(video: LabelledVideo) -> float:
 
 
 def _rank(example: Example, seed: int) -> str:
-    text = f"{seed}:{example.source.uri}:{example.start_seconds}"
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    return text_sha256(f"{seed}:{example.source.uri}:{example.start_seconds}")

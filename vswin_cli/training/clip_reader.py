@@ -1,13 +1,9 @@
-"""Decode the clips of examples, in child processes and ahead of the network, in bounded memory."""
+"""Decode the clips of examples, in child processes."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Generator, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +19,8 @@ from vswin_cli.video.decoder_pool import DecoderPool
 from vswin_cli.video.sampling import UNIFORM_CLIP_SECONDS, SamplingPlan
 from vswin_cli.video.stream import open_video
 
-__all__ = ["ClipReader", "read_ahead"]
+__all__ = ["ClipReader"]
 
-_In = TypeVar("_In")
-_Out = TypeVar("_Out")
 _MARGIN_TICKS = 2  # behind a clip, so that a late frame does not leave it short
 _START = SamplingPlan(num_frames=2, stride=2, short_side=32, end_seconds=0.1)
 
@@ -102,27 +96,3 @@ class ClipReader:
                 hint=f"`vswin probe {source.uri}` says how long the video is",
             )
         return found
-
-
-def read_ahead(
-    function: Callable[[_In], _Out], items: Iterable[_In], *, workers: int, ahead: int
-) -> Generator[_Out, None, None]:
-    """Apply a function to items in threads, and yield the results in order.
-
-    Args:
-        function: called from several threads.
-        items: may be endless.
-        workers: threads.
-        ahead: results that may wait, which bounds the memory.
-    """
-    waiting: deque[Future[_Out]] = deque()
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="vswin-training")
-    try:
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) > ahead:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from vswin_cli._version import __version__
 from vswin_cli.config import SamplingOptions
-from vswin_cli.errors import OptionError, OutputError, SourceError, VswinError
+from vswin_cli.errors import OptionError, OutputError, SourceError
 from vswin_cli.inference.pipeline import analyze_features
 from vswin_cli.inference.scorer import Scorer
 from vswin_cli.storage.bounded_folder import mark_used, remove_unused
@@ -26,7 +26,7 @@ from vswin_cli.storage.files import file_sha256, is_file, writing
 from vswin_cli.storage.user_config import cache_folder
 from vswin_cli.timeline.feature_files import load_features, save_features
 from vswin_cli.training.progress import OnTraining, TrainingProgress, no_progress
-from vswin_cli.training.records import Example
+from vswin_cli.training.records import Example, none_readable
 from vswin_cli.video.decoder_pool import DecoderPool
 
 __all__ = ["ExampleFeatures", "compute_features"]
@@ -80,20 +80,12 @@ def compute_features(
             rows.append(_means(found, most))
             digests.append(reader.digest_of(example) if len(found) else None)
     remove_unused(reader.folder, _MOST_CACHE_BYTES)
+    named = tuple((str(example), problem.message) for example, problem in problems)
     if len(problems) == len(examples):
-        raise _none_readable(problems)
+        raise none_readable(named, problems[0][1].hint)
     example_of = np.repeat(np.arange(len(rows)), [len(each) for each in rows])
     joined = np.concatenate([each for each in rows if len(each)])
-    named = tuple((str(example), problem.message) for example, problem in problems)
     return ExampleFeatures(joined, example_of, tuple(digests), named)
-
-
-def _none_readable(problems: Sequence[tuple[Example, VswinError]]) -> SourceError:
-    example, first = problems[0]
-    return SourceError(
-        f"not one of {len(problems)} examples can be read; {example}: {first.message}",
-        hint=first.hint or "`vswin probe VIDEO` shows what is wrong with a file",
-    )
 
 
 def _means(rows: NDArray[np.float32], most: int) -> NDArray[np.float32]:

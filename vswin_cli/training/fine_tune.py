@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from vswin_cli.errors import DeviceError, OptionError, VswinError
 from vswin_cli.models.architecture import Activation
 from vswin_cli.models.network.swin3d import VideoSwin
-from vswin_cli.training.clip_reader import read_ahead
 from vswin_cli.training.full_options import FullOptions
 from vswin_cli.training.processes import ProcessGroup
 from vswin_cli.training.progress import OnTraining, TrainingProgress, no_progress
@@ -32,6 +31,7 @@ from vswin_cli.training.training_clips import (
     TrainingData,
     stack_clips,
 )
+from vswin_cli.video.read_ahead import read_ahead
 
 __all__ = ["FineTuning", "RunPlace", "TrainingPass", "sum_of_losses"]
 

@@ -5,7 +5,6 @@ examples → those that can be read → split by video → fine-tuning → calib
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ from vswin_cli.inference.precision import choose_precision
 from vswin_cli.models.card import ModelCard
 from vswin_cli.models.checkpoints.load import Checkpoint, LoadedModel, build_model
 from vswin_cli.storage.files import as_path
+from vswin_cli.storage.plain_text import text_sha256
 from vswin_cli.training.calibration import Calibrated, calibrate
 from vswin_cli.training.example_features import compute_features
 from vswin_cli.training.fine_tune import FineTuning, RunPlace
@@ -182,8 +182,7 @@ def _fingerprint(
         [[str(each), each.labels] for side in (data.train, data.held_out) for each in side],
         len(data.train),
     ]
-    text = json.dumps(content, sort_keys=True)
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+    return text_sha256(json.dumps(content, sort_keys=True))
 
 
 def _finish(

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from vswin_cli.errors import OptionError, SourceError
 from vswin_cli.models.architecture import InputSpec
 from vswin_cli.storage.files import file_sha256, is_file
-from vswin_cli.training.clip_reader import ClipReader, read_ahead
+from vswin_cli.training.clip_reader import ClipReader
 from vswin_cli.training.processes import ProcessGroup
 from vswin_cli.training.progress import OnTraining, TrainingProgress, no_progress
-from vswin_cli.training.records import Example, joined_by_content
+from vswin_cli.training.records import Example, joined_by_content, none_readable
 from vswin_cli.video.decoder_pool import DecoderPool
+from vswin_cli.video.read_ahead import read_ahead
 
 __all__ = ["ReadableExamples", "check_readable"]
 
@@ -71,10 +72,7 @@ def check_readable(
     good = [(examples[i], digest) for i, digest, problem in found if problem is None]
     problems = tuple((str(examples[i]), text) for i, _, text in found if text is not None)
     if not good:
-        raise SourceError(
-            f"not one of {len(problems)} examples can be read; {': '.join(problems[0])}",
-            hint="`vswin probe VIDEO` shows what is wrong with a file",
-        )
+        raise none_readable(problems)
     digests = tuple(digest for _, digest in good)
     return ReadableExamples(
         joined_by_content([example for example, _ in good], digests), digests, problems

@@ -13,6 +13,7 @@ from typing import Literal
 
 from vswin_cli.errors import SourceError
 from vswin_cli.quantities import wrong_type
+from vswin_cli.storage.plain_text import loose_spelling
 from vswin_cli.storage.sources import VideoSource
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "joined_by_content",
     "labels_of",
     "merge_sets",
+    "none_readable",
     "notes_on_counts",
 ]
 
@@ -179,13 +181,26 @@ def _and_left_out(left_out: Sequence[tuple[str, str]]) -> str:
 def _check_spelling(labels: Sequence[str]) -> None:
     first: dict[str, str] = {}
     for label in labels:
-        plain = " ".join(label.replace("_", " ").casefold().split())
+        plain = loose_spelling(label)
         if plain in first:
             raise SourceError(
                 f"the labels {first[plain]!r} and {label!r} differ only in upper case or spaces",
                 hint="write them alike if they mean the same, else give one another name",
             )
         first[plain] = label
+
+
+def none_readable(problems: Sequence[tuple[str, str]], hint: str | None = None) -> SourceError:
+    """Make the error for examples of which not one can be read.
+
+    Args:
+        problems: (example, what is wrong) of each.
+        hint: what to do about the first.
+    """
+    return SourceError(
+        f"not one of {len(problems)} examples can be read; {': '.join(problems[0])}",
+        hint=hint or "`vswin probe VIDEO` shows what is wrong with a file",
+    )
 
 
 def notes_on_counts(examples: Sequence[Example]) -> tuple[str, ...]:

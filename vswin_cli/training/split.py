@@ -6,12 +6,12 @@ on every machine and for every order of the examples.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vswin_cli.errors import SourceError
+from vswin_cli.storage.plain_text import text_sha256
 from vswin_cli.training.records import BACKGROUND, Example
 
 __all__ = ["Split", "given_split", "make_folds", "split_examples"]
@@ -113,4 +113,4 @@ def make_folds(examples: Sequence[Example], count: int, *, seed: int = 0) -> tup
 def _rank(video: str, seed: int) -> tuple[str, str]:
     """Make a random but repeatable sort key, by the name of the file before its folder."""
     name = video.replace("\\", "/").rpartition("/")[2]
-    return hashlib.sha256(f"{seed}:{name}".encode("utf-8", "surrogateescape")).hexdigest(), video
+    return text_sha256(f"{seed}:{name}"), video
