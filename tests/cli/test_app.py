@@ -34,12 +34,61 @@ def test_wrong_usage_looks_like_every_other_error(capsys, arguments, message, co
     error, hint = said.err.splitlines()
     assert error.startswith(f"error: {message}")
     listed = "commands and options" if command in ("vswin", "vswin models") else "options"
-    assert hint == f"hint: `{command} --help` lists the {listed}"
+    assert hint.startswith("hint: ")
+    assert hint.endswith(f"`{command} --help` lists the {listed}")
     assert said.out == ""
     assert run([*arguments, "--json"]) == 2
     document = json.loads(capsys.readouterr().err)
     assert document["error"]["code"] == "USAGE"
     assert document["error"]["message"].startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "suggestion"),
+    [
+        (["tagg"], "`tag`"),
+        (["bach"], "`batch`"),
+        (["models", "shw"], "`show`"),
+        (["evaluate", "f2"], "`f1`"),
+        (["tag", "--treshold", "0.3"], "`--onset`"),
+        (["segment", "--onst=0.3"], "`--onset`"),
+        (["export", "--output", "x"], "`--out`"),
+        (["evaluate", "f1", "--momnt", "cut"], "`--moment`"),
+        (["batch", "--no-reume"], "`--no-resume`"),
+    ],
+)
+def test_misspelt_options_and_commands_get_a_suggestion(capsys, arguments, suggestion):
+    assert run(arguments) == 2
+    error, hint = capsys.readouterr().err.splitlines()
+    assert hint.startswith(f"hint: did you mean {suggestion}")
+    assert "ossible" not in error
+    assert "id you" not in error
+
+
+def test_what_is_near_to_nothing_gets_none(capsys):
+    assert run(["tag", "--xyzzy"]) == 2
+    assert capsys.readouterr().err.endswith("hint: `vswin tag --help` lists the options\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "format"),
+    [
+        (["-f", "excel"], "xlsx"),
+        (["-f", "srtt"], "srt"),
+        (["-o", "a.xls"], "xlsx"),
+        (["-o", "a.xslx"], "xlsx"),
+        (["-o", "a.jsno"], "json"),
+    ],
+)
+@pytest.mark.parametrize("command", ["tag", "batch", "export"])
+def test_misspelt_formats_and_endings_get_a_suggestion(
+    capsys, tmp_path, command, arguments, format
+):
+    video = make_video(tmp_path / "a.mp4", VideoRecipe(num_frames=2))
+    if command == "batch" and arguments[0] == "-f":
+        arguments = [*arguments, "-o", str(tmp_path / "results.csv")]
+    assert run([command, str(video), *arguments]) == 2
+    assert f"\nhint: did you mean `{format}`? " in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

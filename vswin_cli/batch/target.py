@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from vswin_cli.batch.inputs import BatchInput, Shard
 from vswin_cli.errors import OptionError
-from vswin_cli.export import check_distinct_ids, format_by_name, get_format
+from vswin_cli.export import check_distinct_ids, did_you_mean, format_by_name, get_format
 from vswin_cli.storage.files import check_named, ends_as_folder, fitting, is_folder
 from vswin_cli.storage.plain_text import text_sha256
 from vswin_cli.storage.remote import as_local_path, check_can_upload, is_remote
@@ -117,7 +117,8 @@ def choose_target(out: str, format: str | None, shard: Shard | None = None) -> T
     if format is None and form is None:
         raise OptionError(
             f"the ending of {out} belongs to no format",
-            hint="name it .csv, .jsonl or .parquet, or give a folder for one file per video",
+            hint=f"{did_you_mean(path.suffix)}name it .csv, .jsonl or .parquet, or give a folder "
+            "for one file per video",
         )
     name = get_format(format).name if format is not None else form.name if form else ""
     if not get_format(name).holds_many:

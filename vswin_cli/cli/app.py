@@ -36,7 +36,7 @@ from vswin_cli.cli.segment import segment
 from vswin_cli.cli.settings import ConfiguredCommand
 from vswin_cli.cli.tag import tag
 from vswin_cli.cli.train import train
-from vswin_cli.cli.typer_command import Command, Group, usage_message
+from vswin_cli.cli.typer_command import Command, Group, spelling_hint, usage_message
 from vswin_cli.errors import OptionError, VswinError, redacted
 from vswin_cli.storage.sources import VIDEO_SUFFIXES
 
@@ -151,11 +151,12 @@ def _end_wrong_usage(problem: Any, arguments: list[str], *, as_json: bool) -> in
         command = "vswin" if context is None else context.command_path
         is_leaf = isinstance(getattr(context, "command", None), Command)
         listed = "options" if is_leaf else "commands and options"
+        near = spelling_hint(problem)
+        hint = f"{near or ''} `{command} --help` lists the {listed}".lstrip()
         console.error(
             OptionError(
                 message[0].lower() + message[1:],
-                hint=_dash_hint(getattr(problem, "option_name", None), arguments)
-                or f"`{command} --help` lists the {listed}",
+                hint=_dash_hint(getattr(problem, "option_name", None), arguments) or hint,
             ),
             as_json=as_json,
         )

@@ -18,6 +18,7 @@ from vswin_cli.export import (
     caveats,
     check_distinct_ids,
     check_holds,
+    did_you_mean,
     format_by_name,
     get_format,
     write_timelines,
@@ -317,5 +318,6 @@ def _format_of(output: OutputPath, *, json: bool) -> str:
         return "json"
     raise OptionError(
         f"the ending of {output.path} belongs to no format",
-        hint=f"add --format with one of {', '.join(FORMATS)}; for a folder, end it with a /",
+        hint=f"{did_you_mean(output.path.suffix)}add --format with one of {', '.join(FORMATS)}; "
+        "for a folder, end it with a /",
     )

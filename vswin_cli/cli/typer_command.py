@@ -6,6 +6,7 @@ a choice of weights the default.
 
 from __future__ import annotations
 
+import difflib
 import io
 import re
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from typer.core import TyperCommand, TyperGroup
 from vswin_cli.cli import console
 from vswin_cli.errors import OptionError
 
-__all__ = ["Command", "Group", "usage_message"]
+__all__ = ["Command", "Group", "spelling_hint", "usage_message"]
 
 _TEXTS_THAT_NAME = frozenset({"name", "names", "model", "labels", "a", "b", "video"})
 """Text parameters that hold a name; path parameters are recognised by type. Inputs and outputs are
@@ -34,8 +35,19 @@ _PLAIN = (
     (re.compile(r"Input should be a valid integer\b.*"), "not a whole number such as 5"),
     (re.compile(r"Input should be greater than or equal to"), "must be at least"),
     (re.compile(r"Input should be less than or equal to"), "must be at most"),
+    (re.compile(r" \(Possible options: .*\)$|\. Did you mean .*\?$"), ""),  # in `spelling_hint`
 )
 """Sentences of Pydantic, which Typer shows, and the usual words."""
+
+_UNKNOWN_COMMAND = re.compile(r"No such command '(?P<name>.*?)'")
+_OTHER_NAMES = {
+    "--threshold": "--onset",
+    "--output": "--out",
+    "--overwrite": "--force",
+    "--labels-file": "--labels",
+}
+"""Options of other tools, and what has this meaning here."""
+_MOST_NAMES = 2
 
 
 class _HelpPrinter:
@@ -154,6 +166,32 @@ def usage_message(problem: Any) -> str:  # noqa: ANN401
     for pattern, plain in _PLAIN:
         message = pattern.sub(plain, message)
     return message
+
+
+def spelling_hint(problem: Any) -> str | None:  # noqa: ANN401
+    """Return which options or commands a misspelt one may stand for; `None` if none is near.
+
+    Args:
+        problem: the error, whose class Typer keeps private.
+    """
+    command = getattr(getattr(problem, "ctx", None), "command", None)
+    wanted = getattr(problem, "option_name", None)
+    if command is None:
+        return None
+    if hasattr(problem, "possibilities") and wanted:
+        options = [
+            name for param in command.params for name in (*param.opts, *param.secondary_opts)
+        ]
+        known = {name: name for name in options if name.startswith("--")}
+        known |= {other: name for other, name in _OTHER_NAMES.items() if name in known}
+    elif found := _UNKNOWN_COMMAND.match(problem.format_message()):
+        wanted = found["name"]
+        known = {name: name for name in getattr(command, "commands", ())}
+    else:
+        return None
+    near = difflib.get_close_matches(wanted, known, n=_MOST_NAMES, cutoff=0.5)
+    names = dict.fromkeys(known[name] for name in near)
+    return f"did you mean {' or '.join(f'`{name}`' for name in names)}?" if names else None
 
 
 def _no_type(*, ctx: Any) -> str:  # noqa: ANN401

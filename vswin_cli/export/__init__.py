@@ -18,6 +18,7 @@ from vswin_cli.export.formats import (
     caveats,
     check_distinct_ids,
     check_holds,
+    did_you_mean,
     format_by_name,
     get_format,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "caveats",
     "check_distinct_ids",
     "check_holds",
+    "did_you_mean",
     "export_timelines",
     "format_by_name",
     "get_format",
@@ -95,7 +97,7 @@ def export_timelines(
     if form is None:
         raise OptionError(
             f"the ending of {file} belongs to no format",
-            hint=f"name one of {', '.join(FORMATS)}",
+            hint=f"{did_you_mean(file.suffix)}name one of {', '.join(FORMATS)}",
         )
     write_timelines(several, form.name, file)
 

@@ -22,9 +22,21 @@ __all__ = [
     "caveats",
     "check_distinct_ids",
     "check_holds",
+    "did_you_mean",
     "format_by_name",
     "get_format",
 ]
+
+
+_OTHER_NAMES = {
+    "excel": "xlsx",
+    "xls": "xlsx",
+    "webvtt": "vtt",
+    "ndjson": "jsonl",
+    "davinci": "resolve",
+    "chapters": "ffmetadata",
+}
+"""What users call formats, and their names here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,9 +223,20 @@ def get_format(name: str) -> Format:
                 hint=f'pip install "vswin[{form.extra}]", or choose {form.instead}',
             )
         return form
-    near = difflib.get_close_matches(name.lower(), FORMATS, n=1, cutoff=0.5)
-    hint = f"did you mean `{near[0]}`? " if near else ""
-    raise OptionError(f"no format `{name}`", hint=f"{hint}there are {', '.join(FORMATS)}")
+    raise OptionError(
+        f"no format `{name}`", hint=f"{did_you_mean(name)}there are {', '.join(FORMATS)}"
+    )
+
+
+def did_you_mean(text: str) -> str:
+    """Return a question with the format that a misspelt name or ending may stand for.
+
+    It ends with a blank, and is empty if no format is near.
+    """
+    word = text.lower().lstrip(".")
+    near = difflib.get_close_matches(word, FORMATS, n=1, cutoff=0.5)
+    name = _OTHER_NAMES.get(word, near[0] if near else None)
+    return f"did you mean `{name}`? " if name else ""
 
 
 def format_by_name(file_name: str) -> Format | None:
