@@ -4,6 +4,7 @@ import pytest
 
 from vswin_cli.errors import LabelsError, SourceError
 from vswin_cli.storage.csv_rows import (
+    csv_text,
     decimal,
     named_columns,
     read_rows,
@@ -83,3 +84,8 @@ def test_a_cell_that_is_no_time_is_reported_with_its_place():
         read_seconds("soon", "list.csv, line 4")
     with pytest.raises(SourceError, match="cannot read the time"):
         read_seconds("9" * 400, "list.csv, line 4")  # beyond all floats
+
+
+def test_cells_with_delimiters_quotes_or_line_ends_are_quoted():
+    assert csv_text([("a", 1), ('b,"c"', None)]) == 'a,1\n"b,""c""",\n'
+    assert csv_text([("a,b", 1.5)], "\t") == "a,b\t1.5\n"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from vswin_cli.storage.files import replacing_binary
+from vswin_cli.storage.plain_text import encodable
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.segments import Segment
 
@@ -39,22 +40,17 @@ def _rows(timeline: Timeline) -> list[dict[str, Any]]:
     ]
 
 
-def _text(text: str) -> str:
-    """Escape lone surrogates, from file names that are not UTF-8: Parquet takes only UTF-8."""
-    return text.encode("utf-8", "backslashreplace").decode()
-
-
 _COLUMNS: tuple[tuple[str, str, Callable[[Timeline, Segment], Any]], ...] = (
-    ("video", "string", lambda timeline, _: _text(timeline.video.uri)),
+    ("video", "string", lambda timeline, _: encodable(timeline.video.uri)),
     ("start", "float64", lambda _, segment: segment.start_seconds),
     ("end", "float64", lambda _, segment: segment.end_seconds),
     ("duration", "float64", lambda _, segment: segment.duration_seconds),
-    ("label", "string", lambda _, segment: _text(segment.label)),
+    ("label", "string", lambda _, segment: encodable(segment.label)),
     ("class_id", "int64", lambda _, segment: segment.class_id),
     ("score", "float64", lambda _, segment: segment.score),
     ("score_max", "float64", lambda _, segment: segment.score_max),
     ("peak", "float64", lambda _, segment: segment.peak_seconds),
     ("windows", "int64", lambda _, segment: segment.num_clips),
-    ("model", "string", lambda timeline, _: _text(timeline.model.id)),
+    ("model", "string", lambda timeline, _: encodable(timeline.model.id)),
 )
 """Name, type in Arrow and value of each column."""

@@ -6,8 +6,6 @@ videos were done nor interruptions change a byte.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,7 +18,7 @@ from vswin_cli.batch.video_files import VideoFiles
 from vswin_cli.errors import OptionError, SourceError, VswinError
 from vswin_cli.export import check_holds, render_timelines, write_timelines
 from vswin_cli.export.naming import escaped, spreadsheet_text
-from vswin_cli.storage.csv_rows import decimal
+from vswin_cli.storage.csv_rows import csv_text, decimal
 from vswin_cli.storage.files import replacing_binary, replacing_text
 from vswin_cli.timeline.record import Timeline
 
@@ -123,12 +121,8 @@ def write_files_table(
         OutputError: the table cannot be written.
     """
     with replacing_text(path) as file:
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(FILES_COLUMNS)
-        for item in inputs:
-            writer.writerow(_row(item, outcomes.get(item.entry)))
-        file.write(text.getvalue())
+        rows = (_row(item, outcomes.get(item.entry)) for item in inputs)
+        file.write(csv_text([FILES_COLUMNS, *rows]))
 
 
 def _row(item: BatchInput, outcome: Outcome | None) -> list[object]:

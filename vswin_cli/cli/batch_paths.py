@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vswin_cli.cli.output_paths import OutputPath, check_distinct
-from vswin_cli.cli.overwriting import check_overwrites, is_own_file
+from vswin_cli.cli.overwriting import check_overwrites, is_own_file, is_page_name
 from vswin_cli.errors import OptionError, OutputError
 from vswin_cli.storage.files import (
     check_destination,
@@ -121,7 +121,7 @@ def prepare_pages(
     """
     if wanted is None:
         return None
-    is_page = Path(wanted).suffix.lower() in (".html", ".htm")
+    is_page = is_page_name(Path(wanted))
     output = OutputPath.parse(wanted if is_page or ends_as_folder(wanted) else f"{wanted}/")
     page = output.path / "index.html" if output.is_folder else output.path
     if target.shard is not None:

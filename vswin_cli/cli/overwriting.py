@@ -26,6 +26,7 @@ __all__ = [
     "check_overwrites",
     "check_page_name",
     "is_own_file",
+    "is_page_name",
 ]
 
 _IMAGES = "apng avif bmp cr2 dng exr heic heif ico jpe jpeg jpg jxl nef png psd svg tif tiff webp"
@@ -106,13 +107,18 @@ def check_media_names(named: Iterable[tuple[str, Path]], *, image_suffix: str = 
             )
 
 
+def is_page_name(path: Path) -> bool:
+    """Return whether a file name ends like that of an HTML page."""
+    return path.suffix.lower() in (".html", ".htm")
+
+
 def check_page_name(option: str, path: Path) -> None:
     """Refuse a report whose ending is not that of a page: a browser would not show it.
 
     Raises:
         OptionError: its ending is neither .html nor .htm.
     """
-    if path.suffix.lower() not in (".html", ".htm"):
+    if not is_page_name(path):
         raise OptionError(
             f"{option} {path} must end with .html, as the report is an HTML page",
             hint=f"use {path.with_suffix('.html').name}, or end the name with a / for a folder",

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from vswin_cli.cli.saved_results import MissingResult, SavedResult
     from vswin_cli.report import ArchiveRow, ReportSource
+    from vswin_cli.report.archive import RowStatus
 
 __all__ = ["report", "report_sources"]
 
@@ -134,7 +135,7 @@ def report_sources(
     found: list[ReportSource | ArchiveRow] = []
     for one in read:
         if isinstance(one, MissingResult):
-            status = "waiting" if one.status == "waiting" else "failed"
+            status: RowStatus = "waiting" if one.status == "waiting" else "failed"
             found.append(ArchiveRow.without_result(one.uri, status, one.reason))
             continue
         video = next(given_videos, None)

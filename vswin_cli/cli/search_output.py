@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vswin_cli.cli import console
+from vswin_cli.cli.overwriting import is_page_name
 from vswin_cli.errors import OptionError
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["SCHEMA", "SearchOutput"]
 
 SCHEMA = "vswin.search/1"
-_PAGES = (".html", ".htm")
 _COLUMNS = ("similarity", "start", "end", "video")
 _DIGITS = 6
 
@@ -52,7 +52,7 @@ class SearchOutput:
         from vswin_cli.cli.output import choose_output
         from vswin_cli.cli.output_paths import OutputPath
 
-        if out is not None and Path(out).suffix.lower() in _PAGES:
+        if out is not None and is_page_name(Path(out)):
             if format is not None:
                 raise OptionError(
                     f"--format {format} and -o {out} exclude each other",

@@ -10,7 +10,6 @@ from typing import Literal, get_args
 from vswin_cli.errors import OptionError, VswinError
 from vswin_cli.evaluation.intervals import Interval
 from vswin_cli.timeline.record import Timeline
-from vswin_cli.video.raw_streams import has_no_timestamps
 
 __all__ = ["Clip", "CutFailure", "CutMode", "CutOptions", "CutResult", "VideoSegments"]
 
@@ -74,7 +73,6 @@ class VideoSegments:
     def of(cls, timeline: Timeline, path: Path | None) -> VideoSegments:
         """Make the record of a timeline whose video is at `path`."""
         video = timeline.video
-        is_counted = video.container is not None and has_no_timestamps(video.container)
         return cls(
             uri=video.uri,
             path=path,
@@ -83,7 +81,7 @@ class VideoSegments:
                 for one in timeline.segments
             ),
             has_irregular_clock=any(one.code in _IRREGULAR_CLOCKS for one in timeline.warnings),
-            input_frame_rate=video.average_frame_rate if is_counted else None,
+            input_frame_rate=video.counted_frame_rate,
         )
 
 

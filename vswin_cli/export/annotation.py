@@ -5,8 +5,9 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 
+from vswin_cli.export.disjoint import span
 from vswin_cli.export.naming import caption, media_url, one_line, video_ids, video_name
-from vswin_cli.export.timecodes import EditRate, frame_range, milliseconds, own_rate
+from vswin_cli.export.timecodes import EditRate, frame_range, own_rate
 from vswin_cli.storage.json_records import JsonValue, clean_json
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.segments import Segment
@@ -143,7 +144,7 @@ def elan(timelines: Sequence[Timeline]) -> str:
 
 def _time_slots(root: ET.Element, segments: Sequence[Segment]) -> dict[int, str]:
     """Write the document's time slots and return their ids by millisecond."""
-    times = sorted({edge for segment in segments for edge in _eaf_span(segment)})
+    times = sorted({edge for segment in segments for edge in span(segment)})
     order = ET.SubElement(root, "TIME_ORDER")
     slots = {time: f"ts{number}" for number, time in enumerate(times, 1)}
     for time, name in slots.items():
@@ -159,7 +160,7 @@ def _tiers(root: ET.Element, segments: Sequence[Segment], slots: dict[int, str])
             tiers[label] = ET.SubElement(
                 root, "TIER", LINGUISTIC_TYPE_REF="default-lt", TIER_ID=label
             )
-        start, end = _eaf_span(segment)
+        start, end = span(segment)
         annotation = ET.SubElement(
             ET.SubElement(tiers[label], "ANNOTATION"),
             "ALIGNABLE_ANNOTATION",
@@ -168,12 +169,6 @@ def _tiers(root: ET.Element, segments: Sequence[Segment], slots: dict[int, str])
             TIME_SLOT_REF2=slots[end],
         )
         ET.SubElement(annotation, "ANNOTATION_VALUE").text = caption(segment)
-
-
-def _eaf_span(segment: Segment) -> tuple[int, int]:
-    """Return start and end in milliseconds; ELAN rejects annotations without duration."""
-    start = milliseconds(segment.start_seconds)
-    return start, max(start + 1, milliseconds(segment.end_seconds))
 
 
 def _mime_type(container: str | None) -> str:

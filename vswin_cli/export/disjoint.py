@@ -17,7 +17,7 @@ Part = tuple[int, int, tuple[str, ...]]
 
 
 def span(segment: Segment) -> tuple[int, int]:
-    """Return start and end in milliseconds, at least one apart.
+    """Return start and end in milliseconds, at least one apart, as ELAN and players require.
 
     Both edges are rounded on their own, so that a segment that ends where the next begins still
     does so after rounding; a rounded length would leave gaps or overlaps of a millisecond.

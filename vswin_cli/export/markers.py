@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 
 from vswin_cli.export.editorial import edl_rate
@@ -20,6 +18,7 @@ from vswin_cli.export.timecodes import (
     starts_in_drop_frame,
     timecode,
 )
+from vswin_cli.storage.csv_rows import csv_text
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.segments import Segment
 
@@ -80,9 +79,7 @@ def premiere(timelines: Sequence[Timeline]) -> str:
         begin, stop, length = (timecode(frame, rate, drop=drop) for frame in frames)
         name = spreadsheet_text(caption(segment))
         rows.append((name, _description(timeline, segment), begin, stop, length, "Comment"))
-    text = io.StringIO()
-    csv.writer(text, delimiter="\t", lineterminator="\n").writerows(rows)
-    return text.getvalue()
+    return csv_text(rows, "\t")
 
 
 def _description(timeline: Timeline, segment: Segment) -> str:

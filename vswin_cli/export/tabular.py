@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Sequence
 
 from vswin_cli.export.naming import escaped, one_line, spreadsheet_text
 from vswin_cli.export.timecodes import clock, milliseconds
-from vswin_cli.storage.csv_rows import decimal
+from vswin_cli.storage.csv_rows import csv_text, decimal
 from vswin_cli.storage.json_records import clean_json
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.segments import Segment
@@ -58,7 +56,7 @@ def csv_rows(timelines: Sequence[Timeline]) -> str:
     `spreadsheet_text`.
     """
     rows = [_csv_row(timeline, segment) for timeline in timelines for segment in timeline.segments]
-    return _delimited([CSV_COLUMNS, *rows], ",")
+    return csv_text([CSV_COLUMNS, *rows], ",")
 
 
 def csv_bom(timelines: Sequence[Timeline]) -> str:
@@ -73,7 +71,7 @@ def csv_semicolon(timelines: Sequence[Timeline]) -> str:
         for timeline in timelines
         for row in (_csv_row(timeline, segment) for segment in timeline.segments)
     ]
-    return "\ufeff" + _delimited([CSV_COLUMNS, *rows], ";")
+    return "\ufeff" + csv_text([CSV_COLUMNS, *rows], ";")
 
 
 def _comma(cell: object) -> str:
@@ -97,7 +95,7 @@ def tsv_rows(timelines: Sequence[Timeline]) -> str:
         for timeline in timelines
         for segment in timeline.segments
     ]
-    return _delimited([TSV_COLUMNS, *rows], "\t")
+    return csv_text([TSV_COLUMNS, *rows], "\t")
 
 
 def table_rows(timeline: Timeline) -> list[tuple[str, str, str, str]]:
@@ -145,9 +143,3 @@ def _csv_row(timeline: Timeline, segment: Segment) -> tuple[object, ...]:
         segment.num_clips,
         spreadsheet_text(one_line(timeline.model.id)),
     )
-
-
-def _delimited(rows: Sequence[Sequence[object]], delimiter: str) -> str:
-    text = io.StringIO()
-    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows(rows)
-    return text.getvalue()

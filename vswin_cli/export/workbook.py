@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import Any
 
 from vswin_cli.export.naming import escaped, one_line
+from vswin_cli.storage.plain_text import encodable
 from vswin_cli.timeline.record import LabelSummary, Timeline
 from vswin_cli.timeline.segments import Segment
 
@@ -114,9 +115,7 @@ def _write_cell(
     shown: Any,  # noqa: ANN401
 ) -> None:
     if isinstance(value, str):
-        # Lone surrogates, of file names that are not UTF-8, cannot be encoded.
-        text = value.encode("utf-8", "backslashreplace").decode()
-        sheet.write_string(y, x, text[:_MAX_CHARACTERS])
+        sheet.write_string(y, x, encodable(value)[:_MAX_CHARACTERS])
     elif value is not None:
         sheet.write_number(
             y, x, value / _SECONDS_PER_DAY if number_format == _TIME else value, shown

@@ -37,7 +37,6 @@ from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.score_files import load_track
 from vswin_cli.timeline.segments import Segment
 from vswin_cli.video.cores import usable_cores
-from vswin_cli.video.raw_streams import has_no_timestamps
 
 __all__ = [
     "MAX_PAGE_BYTES",
@@ -143,8 +142,8 @@ def write_report(
                 on_progress(num_done, len(with_pages))
             archive.write_table_if_due(archive.progress("pages", num_done))
             done, waiting = wait(waiting, timeout=1.0, return_when=FIRST_COMPLETED)
-            for one in done:
-                one.result()  # raises its error
+            for page in done:
+                page.result()  # raises its error
     finally:
         pool.shutdown(cancel_futures=True)
     archive.write_table()
@@ -278,7 +277,7 @@ def _with_images(
         source.video,
         [cover_request(length, segments), *plan_requests(length, segments, area)],
         max_bytes,
-        input_frame_rate=_counted_rate(source.timeline),
+        input_frame_rate=source.timeline.video.counted_frame_rate,
     )
     cover = images.pop(0, None)
     found = tuple(in_time_order(images.values()))
@@ -292,13 +291,6 @@ def _origin(source: ReportSource, url: str | None, back: str | None, *, thumbnai
     # Their `repr` is much faster than JSON, and an archive has a hundred thousand of them.
     segments = repr([_VALUES(segment) for segment in source.timeline.segments])
     return fingerprint(design_version(), bare, segments, url, back, thumbnails, *states)
-
-
-def _counted_rate(timeline: Timeline) -> float | None:
-    """Return the rate at which the frames of a stream without timestamps were counted."""
-    if timeline.video.container is None or not has_no_timestamps(timeline.video.container):
-        return None
-    return timeline.video.average_frame_rate
 
 
 def _content(source: ReportSource, url: str | None) -> PageContent:

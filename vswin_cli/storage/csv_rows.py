@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from vswin_cli.errors import LabelsError, OptionError, SourceError
 from vswin_cli.quantities import parse_seconds
 
-__all__ = ["decimal", "named_columns", "read_rows", "read_seconds", "read_table_rows"]
+__all__ = ["csv_text", "decimal", "named_columns", "read_rows", "read_seconds", "read_table_rows"]
 
 _DELIMITERS = (",", "\t", ";")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
@@ -29,6 +29,13 @@ def decimal(value: float | None, digits: int = 6) -> str:
         return ""
     # Rounded first: -0.0 + 0.0 is 0.0, so that no table shows a minus before zero.
     return f"{round(value, digits) + 0.0:.{digits}f}".rstrip("0").rstrip(".")
+
+
+def csv_text(rows: Iterable[Sequence[object]], delimiter: str = ",") -> str:
+    """Write rows as delimited text (RFC 4180 with line feeds)."""
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 def named_columns(

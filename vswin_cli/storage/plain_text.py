@@ -10,6 +10,7 @@ from vswin_cli.storage.remote import is_remote
 
 __all__ = [
     "UNSAFE",
+    "encodable",
     "file_name",
     "loose_spelling",
     "one_line",
@@ -33,6 +34,11 @@ def one_line(text: str) -> str:
     Terminals interpret some of them: escape sequences and bidirectional overrides.
     """
     return _CONTROL.sub(" ", text).strip()
+
+
+def encodable(text: str) -> str:
+    """Escape lone surrogates, of file names that are not UTF-8, which UTF-8 cannot encode."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def shortened(text: str, most_letters: int = _MOST_LETTERS) -> str:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from vswin_cli.errors import SourceError
 from vswin_cli.storage.files import replacing_binary
 from vswin_cli.storage.json_records import UNREADABLE, from_json
+from vswin_cli.storage.plain_text import encodable
 from vswin_cli.timeline.feature_files import SCHEMA, metadata_text
 from vswin_cli.timeline.features import FeatureRecord, FeatureTrack
 
@@ -50,7 +51,7 @@ def save_feature_table(track: FeatureTrack, path: Path) -> None:
         metadata={_KEY: metadata_text(track.record)},
     )
     # Names that are not UTF-8 hold lone surrogates; Parquet takes only UTF-8.
-    uri = track.record.video.uri.encode("utf-8", "backslashreplace").decode()
+    uri = encodable(track.record.video.uri)
     with replacing_binary(path) as file, pq.ParquetWriter(file, schema) as writer:
         for kind, starts, ends, rows in _row_groups(track):
             count = len(rows)

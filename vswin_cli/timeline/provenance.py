@@ -16,6 +16,7 @@ from vswin_cli.config import LabelDuration, LabelGroup, LabelOnset, SegmentOptio
 from vswin_cli.errors import SourceError
 from vswin_cli.models.architecture import Activation
 from vswin_cli.storage.json_records import named
+from vswin_cli.video.raw_streams import has_no_timestamps
 from vswin_cli.video.timecode import parse_timecode
 
 __all__ = [
@@ -86,6 +87,13 @@ class VideoRecord:
         if self.variable_frame_rate is not False or self.frame_rate_rational is None:
             return None
         return Fraction(self.frame_rate_rational)
+
+    @property
+    def counted_frame_rate(self) -> float | None:
+        """The rate at which frames of a stream without timestamps were counted, else `None`."""
+        if self.container is None or not has_no_timestamps(self.container):
+            return None
+        return self.average_frame_rate
 
 
 @dataclass(frozen=True, slots=True)
