@@ -13,6 +13,7 @@ from vswin_cli.storage import json_records
 from vswin_cli.timeline.evidence import Evidence, FrameArea
 from vswin_cli.timeline.files import parse_timelines, read_timelines, schema_text
 from vswin_cli.timeline.record import (
+    ModelRecord,
     PostprocessRecord,
     Timeline,
     VideoRecord,
@@ -79,7 +80,45 @@ def test_schema_names_exactly_the_keys_that_are_written():
     groups, onsets = (LabelGroup("ab", ("a", "b")),), (LabelOnset("c", 0.3),)
     options = SegmentOptions(groups=groups, onsets=onsets, min_durations={"c": 2})
     postprocess = PostprocessRecord.of("softmax", options)
-    check(SCHEMA, replace(full(), postprocess=postprocess).to_json(), "timeline")
+    every = replace(full(), postprocess=postprocess)
+    check(SCHEMA, every.with_tracks([every]).to_json(), "timeline")
+
+
+def of_model(name, **changes):
+    return timeline(model=ModelRecord(id=name), **changes)
+
+
+def test_results_of_further_models_are_tracks():
+    windows = (WindowRecord(0.0, 2.0, (WindowScore(1, 0.5),)),)
+    moves = of_model("moves", segments=(segment(0.0, 2.0, "pan", 3),), windows=windows)
+    empty = of_model("empty", segments=(), warnings=())
+    both = full().with_tracks([moves, empty])
+    document = both.to_json()
+    jsonschema.validate(document, SCHEMA)
+    assert {key: document[key] for key in full().to_json()} == full().to_json()  # as old readers do
+    assert [track["model"]["id"] for track in document["tracks"]] == ["moves", "empty"]
+    assert document["tracks"][0]["segments"][0]["id"] == 0
+    assert document["tracks"][0]["summary"][0]["label"] == "pan"
+    assert through_json(both) == both
+    assert through_json(both).each_model() == (full(), moves, empty)
+    assert "2 further models" in repr(both)
+
+
+def test_one_model_gives_no_tracks():
+    assert "tracks" not in full().to_json()
+    assert full().tracks == ()
+    assert full().each_model() == (full(),)
+    assert full().with_tracks([]) == full()
+
+
+def test_impossible_times_of_a_further_model_are_rejected_by_name():
+    document = timeline().with_tracks([timeline(), timeline()]).to_json()
+    document["tracks"][1]["segments"][2]["end"] = 1.0
+    with pytest.raises(SourceError, match=r"tracks\[1\]\.segments\[2\]` ends before it starts"):
+        Timeline.from_json(document)
+    del document["tracks"][1]["model"]["id"]
+    with pytest.raises(SourceError, match=r"tracks\[1\]\.model\.id` is missing"):
+        Timeline.from_json(document)
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,16 @@
 The JSON Schema in `vswin_cli/data` describes the same format for other programs.
 Seconds are on the presentation timeline with the stream's start removed, ends are exclusive,
 scores are in 0..1. Unknown keys are ignored when reading, so additions keep the version.
+With several models, the first one's result is where that of a single one is; `tracks` has the rest.
 """
 
 from __future__ import annotations
 
 import json
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Literal
 
@@ -19,7 +20,18 @@ from vswin_cli.config import SegmentOptions
 from vswin_cli.errors import SourceError
 from vswin_cli.storage import json_records
 from vswin_cli.storage.humanize import counted
-from vswin_cli.storage.json_records import JsonValue, named
+from vswin_cli.storage.json_records import JsonValue
+from vswin_cli.timeline.findings import (
+    Coverage,
+    GapRecord,
+    LabelSummary,
+    ModelTrack,
+    Notice,
+    WindowRecord,
+    WindowScore,
+    findings_json,
+    summarise,
+)
 from vswin_cli.timeline.kept_evidence import with_kept_evidence
 from vswin_cli.timeline.near_miss import describe_near_miss
 from vswin_cli.timeline.provenance import (
@@ -30,7 +42,7 @@ from vswin_cli.timeline.provenance import (
     ToolRecord,
     VideoRecord,
 )
-from vswin_cli.timeline.scores import Gap, ScoreTrack
+from vswin_cli.timeline.scores import ScoreTrack
 from vswin_cli.timeline.segments import Segment, number_frames, segment_track
 
 if TYPE_CHECKING:
@@ -44,6 +56,7 @@ __all__ = [
     "GroupRecord",
     "LabelSummary",
     "ModelRecord",
+    "ModelTrack",
     "Notice",
     "PostprocessRecord",
     "SamplingRecord",
@@ -60,79 +73,6 @@ __all__ = [
 
 SCHEMA = "vswin.timeline/1"
 Status = Literal["ok", "partial", "failed"]
-
-
-@dataclass(frozen=True, slots=True)
-class GapRecord:
-    """A part `[start_seconds, end_seconds)` that could not be decoded."""
-
-    start_seconds: float = field(metadata=named("start", digits=6))
-    end_seconds: float = field(metadata=named("end", digits=6))
-    reason: str = "decode_error"
-
-    @classmethod
-    def of(cls, gap: Gap) -> GapRecord:
-        """Make the record of a gap."""
-        return cls(round(gap.start_seconds, 6), round(gap.end_seconds, 6), gap.reason)
-
-
-@dataclass(frozen=True, slots=True)
-class Coverage:
-    """How much of the video was decoded and analysed."""
-
-    fraction: float = field(metadata=named(digits=6))
-    """Decoded time over the duration, in [0, 1]."""
-    analysed_seconds: float = field(metadata=named("analysed", digits=6))
-    """Seen by at least one clip."""
-    num_clips: int = field(default=0, metadata=named("windows"))
-    bad_packets: int = 0
-    gaps: tuple[GapRecord, ...] = ()
-
-    def __repr__(self) -> str:
-        return (
-            f"Coverage(fraction={self.fraction:.4f}, analysed_seconds={self.analysed_seconds:.3f}, "
-            f"num_clips={self.num_clips}, bad_packets={self.bad_packets}, "
-            f"{counted(len(self.gaps), 'gap')})"
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """A warning about the result."""
-
-    code: str
-    """`VFR`, `GAPS`, ...: stable, for programs."""
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class LabelSummary:
-    """Totals over all segments of one label."""
-
-    label: str
-    class_id: int | None
-    seconds: float = field(metadata=named(digits=6))
-    num_segments: int = field(metadata=named("segments"))
-    max_score: float = field(metadata=named(digits=4))
-
-
-@dataclass(frozen=True, slots=True)
-class WindowScore:
-    """A class and its mean score over a clip."""
-
-    class_id: int
-    score: float = field(metadata=named(digits=4))
-    label: str | None = None
-    """Name of the class; `None` in files of version 0.1."""
-
-
-@dataclass(frozen=True, slots=True)
-class WindowRecord:
-    """The best classes of one clip."""
-
-    start_seconds: float = field(metadata=named("start", digits=6))
-    end_seconds: float = field(metadata=named("end", digits=6))
-    top: tuple[WindowScore, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,14 +101,18 @@ class Timeline:
     """Date and time in UTC, the only field that differs between two runs on the same file."""
     windows: tuple[WindowRecord, ...] | None = None
     """The best classes per clip, if requested."""
+    tracks: tuple[ModelTrack, ...] = ()
+    """Results of further models, in the order in which they were named; empty with one model. All
+    other fields are about the first model; `each_model` gives a timeline for each."""
 
     def __repr__(self) -> str:
         labels = [reprlib.repr(row.label) for row in self.summary]
         shown = ", ".join(labels[:3]) + (", ..." if len(labels) > 3 else "")
+        more = f", {counted(len(self.tracks), 'further model')}" if self.tracks else ""
         return (
             f"Timeline({reprlib.repr(self.video.uri)}, {self.video.duration_seconds:.3f} s, "
             f"model={reprlib.repr(self.model.id)}, status={self.status!r}, "
-            f"{counted(len(self.segments), 'segment')}{f' of {shown}' if shown else ''})"
+            f"{counted(len(self.segments), 'segment')}{f' of {shown}' if shown else ''}{more})"
         )
 
     @property
@@ -176,15 +120,35 @@ class Timeline:
         """Totals per label, longest first."""
         return summarise(self.segments)
 
+    def each_model(self) -> tuple[Timeline, ...]:
+        """Return a timeline for each model, the first one's first, as if it had been alone.
+
+        They have the same `video`, `status`, `tool` and `created`, and no `tracks`.
+        """
+        if not self.tracks:
+            return (self,)
+        names = [one.name for one in fields(ModelTrack)]
+        further = ({name: getattr(track, name) for name in names} for track in self.tracks)
+        return (replace(self, tracks=()), *(replace(self, tracks=(), **own) for own in further))
+
+    def with_tracks(self, others: Sequence[Timeline]) -> Timeline:
+        """Return this timeline with those of further models of the same video as its `tracks`."""
+        names = [one.name for one in fields(ModelTrack)]
+        tracks = (ModelTrack(**{name: getattr(one, name) for name in names}) for one in others)
+        return replace(self, tracks=(*self.tracks, *tracks))
+
     def to_dict(self) -> dict[str, JsonValue]:
         """Convert to the content of `vswin.timeline/1`, as `json.loads` would return it.
 
         Keys are in the published order; seconds have 6 decimals, scores 4.
         """
-        body = json_records.to_json(self)
-        body["segments"] = [{"id": i, **segment} for i, segment in enumerate(body["segments"])]
-        body["summary"] = [json_records.to_json(row) for row in self.summary]
-        return {"schema": SCHEMA} | {key: body[key] for key in _KEY_ORDER}
+        body = findings_json(self, self.segments)
+        found = {"schema": SCHEMA} | {key: body[key] for key in _KEY_ORDER}
+        if self.tracks:  # else as in earlier versions
+            rows = (findings_json(track, track.segments) for track in self.tracks)
+            keys = [key for key in _KEY_ORDER if key not in _OF_VIDEO]
+            found["tracks"] = [{key: row[key] for key in keys} for row in rows]
+        return found
 
     def to_json(self) -> dict[str, JsonValue]:
         """Same as `to_dict`, for callers of earlier versions; `to_json_text` gives text."""
@@ -257,14 +221,9 @@ class Timeline:
 
     def _check_times(self) -> None:
         """Reject impossible times, with which formats and pages would compute."""
-        for i, segment in enumerate(self.segments):
-            if not 0 <= segment.start_seconds <= segment.end_seconds <= _LONGEST_SECONDS:
-                raise SourceError(f"`segments[{i}]` ends before it starts, or starts before 0")
-            if not 0 <= segment.peak_seconds <= _LONGEST_SECONDS:
-                raise SourceError(f"`segments[{i}].peak` is no time in a video")
-        for i, gap in enumerate(self.coverage.gaps):
-            if not 0 <= gap.start_seconds <= gap.end_seconds <= _LONGEST_SECONDS:
-                raise SourceError(f"`coverage.gaps[{i}]` ends before it starts, or starts before 0")
+        _check_times_of("", self.segments, self.coverage)
+        for i, track in enumerate(self.tracks):
+            _check_times_of(f"tracks[{i}].", track.segments, track.coverage)
         for name in ("duration_seconds", "lead_seconds"):
             if not 0 <= getattr(self.video, name) <= _LONGEST_SECONDS:
                 raise SourceError(
@@ -272,7 +231,21 @@ class Timeline:
                 )
 
 
+def _check_times_of(place: str, segments: Sequence[Segment], coverage: Coverage) -> None:
+    for i, segment in enumerate(segments):
+        if not 0 <= segment.start_seconds <= segment.end_seconds <= _LONGEST_SECONDS:
+            raise SourceError(f"`{place}segments[{i}]` ends before it starts, or starts before 0")
+        if not 0 <= segment.peak_seconds <= _LONGEST_SECONDS:
+            raise SourceError(f"`{place}segments[{i}].peak` is no time in a video")
+    for i, gap in enumerate(coverage.gaps):
+        if not 0 <= gap.start_seconds <= gap.end_seconds <= _LONGEST_SECONDS:
+            raise SourceError(
+                f"`{place}coverage.gaps[{i}]` ends before it starts, or starts before 0"
+            )
+
+
 _LONGEST_SECONDS = 1e10  # 300 years; more is damage, and too large for some arithmetic
+_OF_VIDEO = ("tool", "created", "status", "video")
 _KEY_ORDER = (
     "tool", "created", "status", "video", "model", "sampling", "postprocess", "coverage",
     "warnings", "summary", "segments", "windows",
@@ -281,25 +254,6 @@ _KEY_ORDER = (
 
 def _now() -> str:
     return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def summarise(segments: Iterable[Segment]) -> tuple[LabelSummary, ...]:
-    """Add up seconds, count and best score per label; longest first, then by name."""
-    by_label: dict[tuple[str, int | None], list[Segment]] = {}
-    for segment in segments:
-        by_label.setdefault((segment.label, segment.class_id), []).append(segment)
-    rows = [
-        LabelSummary(
-            label=label,
-            class_id=class_id,
-            seconds=sum(segment.duration_seconds for segment in group),
-            num_segments=len(group),
-            max_score=max(segment.score_max for segment in group),
-        )
-        for (label, class_id), group in by_label.items()
-    ]
-    # rounded, so that equal sums of floats in another order do not swap two labels
-    return tuple(sorted(rows, key=lambda row: (-round(row.seconds, 6), row.label)))
 
 
 def with_segments(
