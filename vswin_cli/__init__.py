@@ -5,7 +5,8 @@
     timeline = analyze_video("movie.mp4", Engine("camera-motion"))
     timeline.to_pandas()
 
-    tag        analyze_video, analyze_videos, tag_batch (many, resumable; BatchReport)
+    tag        analyze_video, analyze_videos, tag_batch (many, resumable; BatchReport),
+               analyze_video_with_models (several models, one decoding)
     model      Engine, load_model; EngineOptions, SamplingOptions, SegmentOptions, Stride, LabelMap
     result     Timeline, Segment: to_pandas, plot, to_dict, to_json_text; load_timelines
     write      export_timelines (any format), cut_segments (clips)
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from vswin_cli.inference.engine import Engine
     from vswin_cli.inference.pipeline import analyze_features, analyze_video
     from vswin_cli.inference.several import analyze_videos
+    from vswin_cli.inference.several_models import analyze_video_with_models
     from vswin_cli.models.labels import LabelMap
     from vswin_cli.models.weights.loading import load_model
     from vswin_cli.storage.sources import VideoSource, expand_sources
@@ -90,6 +92,7 @@ _HOMES = {
     "add_background": "training.background",
     "analyze_features": "inference.pipeline",
     "analyze_video": "inference.pipeline",
+    "analyze_video_with_models": "inference.several_models",
     "analyze_videos": "inference.several",
     "cut_segments": "cutting.run",
     "evaluate_timelines": "evaluation.timelines",
@@ -129,6 +132,7 @@ __all__ = [
     "add_background",
     "analyze_features",
     "analyze_video",
+    "analyze_video_with_models",
     "analyze_videos",
     "cut_segments",
     "evaluate_timelines",

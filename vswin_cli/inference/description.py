@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 from vswin_cli.config import SamplingOptions
 from vswin_cli.inference.scorer import Scorer
@@ -23,7 +24,6 @@ from vswin_cli.timeline.record import (
     SamplingRecord,
     VideoRecord,
 )
-from vswin_cli.video.clips import Clip
 from vswin_cli.video.info import DecodeReport, VideoInfo
 from vswin_cli.video.sampling import SamplingPlan, describe_rounding
 from vswin_cli.video.stream import VideoStream
@@ -41,8 +41,9 @@ def describe_analysis(
     source: VideoSource,
     engine: Scorer,
     sampling: SamplingOptions,
-    stream: VideoStream[Clip],
+    stream: VideoStream[Any],
     cells: AveragedCells,
+    plan: SamplingPlan | None = None,
 ) -> FeatureRecord:
     """Collect the records of the video, the model, the sampling and the coverage.
 
@@ -52,8 +53,9 @@ def describe_analysis(
         sampling: the user's sampling options.
         stream: read to its end.
         cells: the time that clips cover.
+        plan: of this model, where the stream is sampled for several; by default that of the stream.
     """
-    report, plan = stream.report, stream.plan
+    report, plan = stream.report, plan or stream.plan
     analysed = math.fsum(end - start for start, end in cells.spans)
     step_seconds = seconds_per_step(plan, stream.info)
     return FeatureRecord(

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from typing import Any
 
 from vswin_cli.config import SamplingOptions, SegmentOptions
 from vswin_cli.errors import DecodeError
@@ -20,21 +21,33 @@ from vswin_cli.quantities import wrong_type
 from vswin_cli.storage.files import as_path
 from vswin_cli.storage.sources import VideoSource
 from vswin_cli.timeline.evidence_builder import EvidenceBuilder
-from vswin_cli.timeline.features import FeatureBuilder, FeatureTrack
+from vswin_cli.timeline.features import FeatureBuilder, FeatureRecord, FeatureTrack
 from vswin_cli.timeline.record import (
     PostprocessRecord,
     Timeline,
     with_segments,
 )
+from vswin_cli.timeline.scores import ScoreTrack
 from vswin_cli.timeline.selection import LabelView, check_selection
 from vswin_cli.timeline.track_builder import TrackBuilder
 from vswin_cli.video.clips import Clip, open_clips
 from vswin_cli.video.decode_options import DecodeOptions
 from vswin_cli.video.decoder_pool import DecoderPool
-from vswin_cli.video.info import DecodeReport
+from vswin_cli.video.info import DecodeReport, VideoInfo
+from vswin_cli.video.sampling import SamplingPlan
 from vswin_cli.video.stream import VideoStream
 
-__all__ = ["OnProgress", "analyze_features", "analyze_video", "evidence_classes"]
+__all__ = [
+    "OnProgress",
+    "analyze_features",
+    "analyze_video",
+    "evidence_classes",
+    "finished_track",
+    "report_of",
+    "timeline_of",
+    "track_builder",
+    "with_crops",
+]
 
 _CUT = "cut"
 """Label, in models that have it, of a boundary between two shots."""
@@ -96,7 +109,7 @@ def analyze_video(
     check_selection(card.labels, card.activation, segments)
     cells = _evidence_builder(engine, segments) if evidence else None
     source = source if isinstance(source, VideoSource) else VideoSource.of(source)
-    engine = _with_crops(engine if save_features is None else engine.with_features(), sampling)
+    engine = with_crops(engine if save_features is None else engine.with_features(), sampling)
     engine = engine if cells is None else engine.with_cells(cells.classes.tolist())
     decode = DecodeOptions(
         decoders=decoders or engine.spare_decoders,
@@ -106,13 +119,7 @@ def analyze_video(
         input_frame_rate=sampling.input_frame_rate,
     )
     with _opened(source, engine, sampling, decode, decoder_pool, on_progress) as stream:
-        scores = TrackBuilder(
-            card.labels,
-            card.activation,
-            seconds_per_step(stream.plan, stream.info),
-            instants=card.segments.instants,
-            start_seconds=sampling.start_seconds or 0.0,
-        )
+        scores = track_builder(engine, stream.plan, stream.info)
         features = None if save_features is None else _feature_builder(engine, sampling, stream)
         for clip in engine.score(_watched(stream, on_progress)):
             scores.add(clip)
@@ -120,20 +127,10 @@ def analyze_video(
                 features.add(clip)
             if cells is not None:
                 cells.add(clip)
-    report = _report_of(stream, source)
-    scores.mark(_CUT, report.shape_changes_seconds)
-    with scores.finish(report.end_seconds, report.gaps) as track:
+    report = report_of(stream, source)
+    with finished_track(scores, report) as track:
         about = describe_analysis(source, engine, sampling, stream, track)
-        bare = Timeline(
-            video=about.video,
-            model=about.model,
-            sampling=about.sampling,
-            postprocess=PostprocessRecord.of(card.activation, segments),
-            coverage=about.coverage,
-            warnings=about.warnings,
-            status=about.status,
-        )
-        timeline = with_segments(bare, track, segments, top_classes=top_classes)
+        timeline = timeline_of(about, track, segments, top_classes=top_classes)
         if cells is not None:
             with closing(cells):
                 shown = cells.attach(timeline.segments, track.step_seconds)
@@ -183,7 +180,7 @@ def analyze_features(
     check_source(source)
     check_arguments(engine, sampling)
     source = source if isinstance(source, VideoSource) else VideoSource.of(source)
-    engine = _with_crops(engine.with_features(), sampling)
+    engine = with_crops(engine.with_features(), sampling)
     decode = DecodeOptions(
         decoders=decoders or engine.spare_decoders,
         decoder=engine.decoder,
@@ -194,13 +191,14 @@ def analyze_features(
         features = _feature_builder(engine, sampling, stream)
         for clip in engine.score(_watched(stream, on_progress)):
             features.add(clip)
-    report = _report_of(stream, source)
+    report = report_of(stream, source)
     cells = features.average(report.end_seconds)
     about = describe_analysis(source, engine, sampling, stream, cells)
     return features.finish(cells, report.gaps, about)
 
 
-def _with_crops(engine: Scorer, sampling: SamplingOptions) -> Scorer:
+def with_crops(engine: Scorer, sampling: SamplingOptions) -> Scorer:
+    """Return the engine with the number of views that the options ask for, if they do."""
     same = sampling.crops in (None, engine.crops)
     return engine if same else engine.with_crops(sampling.crops or 1)
 
@@ -243,7 +241,48 @@ def _evidence_builder(engine: Scorer, segments: SegmentOptions) -> EvidenceBuild
     return EvidenceBuilder(LabelView.of(card.labels, card.activation, segments), segments)
 
 
-def _report_of(stream: VideoStream[Clip], source: VideoSource) -> DecodeReport:
+def track_builder(engine: Scorer, plan: SamplingPlan, info: VideoInfo) -> TrackBuilder:
+    """Return the builder of a model's track from clips of a plan."""
+    card = engine.model.card
+    return TrackBuilder(
+        card.labels,
+        card.activation,
+        seconds_per_step(plan, info),
+        instants=card.segments.instants,
+        start_seconds=plan.start_seconds,
+    )
+
+
+def finished_track(scores: TrackBuilder, report: DecodeReport) -> ScoreTrack:
+    """Finish a track once its video was decoded; the caller closes it."""
+    scores.mark(_CUT, report.shape_changes_seconds)
+    return scores.finish(report.end_seconds, report.gaps)
+
+
+def timeline_of(
+    about: FeatureRecord, track: ScoreTrack, segments: SegmentOptions, *, top_classes: int
+) -> Timeline:
+    """Make the timeline of one model from its track.
+
+    Args:
+        about: video, model, sampling and coverage.
+        track: the scores.
+        segments: how scores become segments, all values set.
+        top_classes: listed for each clip; 0 to list no clips.
+    """
+    bare = Timeline(
+        video=about.video,
+        model=about.model,
+        sampling=about.sampling,
+        postprocess=PostprocessRecord.of(track.activation, segments),
+        coverage=about.coverage,
+        warnings=about.warnings,
+        status=about.status,
+    )
+    return with_segments(bare, track, segments, top_classes=top_classes)
+
+
+def report_of(stream: VideoStream[Any], source: VideoSource) -> DecodeReport:
     """Return what decoding came to.
 
     Raises:

@@ -24,7 +24,8 @@ def segment_frame(timeline: Timeline) -> DataFrame:
         OptionError: pandas is not installed.
     """
     pandas = load_extra("pandas", "a DataFrame")
-    found = timeline.segments
+    named = [(one.model.id, part) for one in timeline.each_model() for part in one.segments]
+    found = [part for _, part in named]
     seconds, scores, texts = np.float64, np.float64, object  # the types of columns without rows
     columns = {
         "video": ([timeline.video.uri] * len(found), texts),
@@ -37,7 +38,7 @@ def segment_frame(timeline: Timeline) -> DataFrame:
         "score_max": ([one.score_max for one in found], scores),
         "peak": ([one.peak_seconds for one in found], seconds),
         "windows": ([one.num_clips for one in found], np.int64),
-        "model": ([timeline.model.id] * len(found), texts),
+        "model": ([model for model, _ in named], texts),
     }
     frame: DataFrame = pandas.DataFrame(
         {name: pandas.Series(values, dtype=kind) for name, (values, kind) in columns.items()}

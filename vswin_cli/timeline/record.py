@@ -163,7 +163,8 @@ class Timeline:
 
         These are `video`, `start`, `end`, `duration` and `peak` (seconds), `label`, `class_id`
         (missing for a group), `score` and `score_max` (0 to 1), `windows` (clips that overlap it)
-        and `model`. `pandas.concat` joins the frames of several timelines.
+        and `model`; of several models, the rows of the first come first. `pandas.concat` joins the
+        frames of several timelines.
 
         Raises:
             OptionError: pandas is not installed.

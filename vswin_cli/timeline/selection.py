@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 import numpy as np
 from numpy.typing import NDArray
 
-from vswin_cli.config import SegmentOptions
+from vswin_cli.config import LabelGroup, SegmentOptions
 from vswin_cli.errors import SelectionError
 from vswin_cli.models.architecture import Activation
 from vswin_cli.timeline.scores import ScoreTrack
@@ -20,6 +20,7 @@ __all__ = [
     "check_selection",
     "match_labels",
     "normalised_entropy",
+    "selection_per_model",
     "top_margin",
     "undecided",
 ]
@@ -120,6 +121,47 @@ def check_selection(labels: Sequence[str], activation: Activation, options: Segm
     _gates(activation, options)
 
 
+def selection_per_model(
+    options: SegmentOptions, labels: Mapping[str, Sequence[str]]
+) -> list[SegmentOptions]:
+    """Return the options for each of several models: less the label patterns that match nothing.
+
+    Args:
+        options: for all models; only values that were given are in the results.
+        labels: names of the classes, by the model's name.
+
+    Raises:
+        SelectionError: a pattern matches no label of any model, or `include` none of one model.
+    """
+    everything = [name for names in labels.values() for name in names]
+    match_labels([member for group in options.groups for member in group.members], everything)
+    everything += [group.name for group in options.groups]
+    match_labels((*options.include, *options.exclude), everything)
+    return [_selection_of(options, model, names) for model, names in labels.items()]
+
+
+def _selection_of(options: SegmentOptions, model: str, labels: Sequence[str]) -> SegmentOptions:
+    """Leave out what does not match the labels of one model."""
+    groups = [(group.name, _matching(group.members, labels)) for group in options.groups]
+    own = tuple(LabelGroup(name, members) for name, members in groups if members)
+    names = (*labels, *(group.name for group in own))
+    include = _matching(options.include, names)
+    if options.include and not include:
+        raise SelectionError(
+            f"{model} has none of the labels to include",
+            hint="leave this model out, or include a label of each model",
+        )
+    values = {name: getattr(options, name) for name in options.given}
+    values |= {"groups": own} if "groups" in values else {}
+    values |= {"include": include} if "include" in values else {}
+    values |= {"exclude": _matching(options.exclude, names)} if "exclude" in values else {}
+    return SegmentOptions(**values)
+
+
+def _matching(patterns: Sequence[str], names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(pattern for pattern in patterns if _hits(pattern, names))
+
+
 def _gates(activation: Activation, options: SegmentOptions) -> bool:
     """Return whether the options gate by margin or entropy."""
     if options.min_margin <= 0 and options.max_entropy >= 1:
@@ -143,11 +185,9 @@ def match_labels(patterns: Sequence[str], names: Sequence[str]) -> list[int]:
     folded = [name.casefold() for name in names]
     found: set[int] = set()
     for pattern in patterns:
-        wanted = pattern.casefold()
-        hits = [i for i, name in enumerate(folded) if name == wanted]
-        # only without an exact match, so that `a*` can name the label `a*` alone
-        hits = hits or [i for i, name in enumerate(folded) if fnmatchcase(name, wanted)]
+        hits = _hits(pattern, names)
         if not hits:
+            wanted = pattern.casefold()
             near = difflib.get_close_matches(wanted, folded, n=3, cutoff=0.5)
             shown = ", ".join(f"`{names[folded.index(name)]}`" for name in near)
             raise SelectionError(
@@ -156,6 +196,13 @@ def match_labels(patterns: Sequence[str], names: Sequence[str]) -> list[int]:
             )
         found.update(hits)
     return sorted(found)
+
+
+def _hits(pattern: str, names: Sequence[str]) -> list[int]:
+    wanted, folded = pattern.casefold(), [name.casefold() for name in names]
+    hits = [i for i, name in enumerate(folded) if name == wanted]
+    # only without an exact match, so that `a*` can name the label `a*` alone
+    return hits or [i for i, name in enumerate(folded) if fnmatchcase(name, wanted)]
 
 
 def top_margin(scores: Floats) -> Floats:
