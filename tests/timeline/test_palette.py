@@ -50,7 +50,7 @@ def oklab(rgb: np.ndarray) -> np.ndarray:
 
 def test_colours_differ_for_every_kind_of_sight():
     for sight, matrix in MACHADO.items():
-        least = 0.07 if sight == "tritan" else 0.09
+        least = 0.08 if sight == "tritan" else 0.1
         seen = [oklab(np.array(matrix) @ linear(colour)) for colour in colours()]
         assert min(np.linalg.norm(a - b) for a, b in combinations(seen, 2)) > least
 
@@ -70,4 +70,5 @@ def test_a_label_has_one_colour_and_others_mostly_another():
 
 def test_labels_of_the_embedded_model_have_different_colours():
     labels = labels_of("camera-motion").names
-    assert len({label_colour(label) for label in labels}) == min(len(labels), len(colours()))
+    assert len(labels) == 13
+    assert len({label_colour(label) for label in labels}) == 13

@@ -1,8 +1,8 @@
 """Colours of labels: the same in every image and on every page, whatever other labels are there.
 
-The colours differ by at least 0.09 in OKLab, for normal sight, protanopia and deuteranopia, and by
-0.07 for tritanopia (matrices of Machado et al., 2009). Labels share them where there are more than
-twelve, so labels must differ in text or position as well. The numbers are in `data/palette.json`,
+The colours differ by at least 0.1 in OKLab, for normal sight, protanopia and deuteranopia, and by
+0.08 for tritanopia (matrices of Machado et al., 2009). Labels share them where there are more than
+thirteen, so labels must differ in text or position as well. The numbers are in `data/palette.json`,
 which the pages contain, too.
 """
 
@@ -34,7 +34,7 @@ def label_colour(label: str) -> str:
     """Return the colour of a label, as `#rrggbb`.
 
     A hash (FNV-1a, 32 bits, folded once) of the name chooses it. It starts at a number at which
-    labels of the embedded model get different colours, but for `cut` and `shake`.
+    all labels of the embedded model get different colours.
     """
     code: int = json.loads(palette_text())["start"]
     for byte in label.encode("utf-8", "replace"):
