@@ -227,3 +227,15 @@ def test_another_format_elsewhere_takes_the_results_of_an_earlier_batch(finished
         made = (finished / "subtitles" / name).read_text()
         assert made == (finished / "other" / name).read_text()
     assert run([*command, "-o", f"{finished / 'again'}/", "--no-resume", "-q"]) == 4
+
+
+def test_a_batch_with_pages_ends_with_the_one_to_open(finished, tmp_path, capsys):
+    again = tmp_path / "again"
+    shutil.copytree(finished, again)
+    command = ["batch", str(again / "videos"), "-m", "camera-motion", *LOWERED]
+    command += ["-o", str(again / "results.csv"), "--report", f"{again}/pages/"]
+    assert run([*command, "--json"]) == 3
+    page = str(again / "pages" / "index.html")
+    assert json.loads(capsys.readouterr().out)["report"] == page
+    assert run(command) == 3
+    assert capsys.readouterr().err.splitlines()[-1] == f"open {page} in a browser"

@@ -92,6 +92,16 @@ def rows(timeline: Timeline) -> list[tuple[object, ...]]:
     ]
 
 
+def test_the_page_says_that_a_card_leads_to_corrections_until_there_are_some(page):
+    hint = page.locator("#how-to-correct")
+    assert hint.is_visible()
+    assert "mark it right or wrong, or correct" in hint.text_content()
+    assert not page.locator("#review").is_visible()
+    page.locator("#rows .item").first.click()
+    page.click("#mark-right")
+    assert not hint.is_visible()
+
+
 def test_downloads_are_what_the_command_writes(page, tagged, tmp_path):
     found = saved(page, "json", tmp_path)
     assert found.name == "a b.json"

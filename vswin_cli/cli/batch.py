@@ -128,7 +128,7 @@ def batch(
             else:
                 report = _watch(partial(selection.find, inputs, shard), run, options, stop)
     if report is not None:
-        summarise(report, target, as_json=json, quiet=quiet, log_json=log_json)
+        summarise(report, target, options.page, as_json=json, quiet=quiet, log_json=log_json)
         finish(report, strict=strict, min_coverage=min_coverage)
 
 

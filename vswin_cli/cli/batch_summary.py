@@ -26,6 +26,7 @@ from vswin_cli.storage.json_records import clean_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from vswin_cli.batch.outcome import Outcome
     from vswin_cli.batch.run import BatchReport
@@ -40,13 +41,29 @@ _NO_VIDEO_CODES = {error.code for error in (NotAVideoError, NoVideoStreamError)}
 
 
 def summarise(
-    report: BatchReport, target: Target, *, as_json: bool, quiet: bool, log_json: bool = False
+    report: BatchReport,
+    target: Target,
+    page: Path | None,
+    *,
+    as_json: bool,
+    quiet: bool,
+    log_json: bool = False,
 ) -> None:
-    """Print how a batch ended: as JSON on stdout, or as text or an event on stderr."""
+    """Print how a batch ended: as JSON on stdout, or as text or an event on stderr.
+
+    Args:
+        report: the result.
+        target: where the tables are.
+        page: the page of all videos, if pages were made.
+        as_json: whether to print JSON on stdout.
+        quiet: whether to print failures only.
+        log_json: whether to print an event on stderr.
+    """
+    document = _document(report, target) | ({} if page is None else {"report": str(page)})
     if log_json:
-        console.log("ended", **_document(report, target))
+        console.log("ended", **document)
     if as_json:
-        console.write(clean_json(_document(report, target)))
+        console.write(clean_json(document))
     if as_json or log_json:
         return
     table = target.destination_of(target.files_table)
@@ -62,6 +79,8 @@ def summarise(
         _note(f"{counted(report.num_pending, 'file')} left; run the same command to continue")
     paths = [target.destination_of(path) for path in (target.table, target.files_table)]
     _note(f"wrote {' and '.join(paths)}")
+    if page is not None:
+        _note(f"open {page} in a browser")
 
 
 def _list_problems(outcomes: Sequence[Outcome], files_table: str) -> None:

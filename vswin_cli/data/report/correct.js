@@ -106,6 +106,7 @@ function drawReview(one) {
 function drawCorrected() {
   const list = state.corrected;
   byId("corrected").hidden = !list;
+  byId("how-to-correct").hidden = Boolean(list) || !state.segments.length;
   byId("tuning").disabled = Boolean(list);
   document.body.classList.toggle("is-corrected", Boolean(list));
   if (!list) return;
