@@ -6,18 +6,42 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from tests.support.live_streams import serve_http, serve_rtsp
 from vswin_cli.cli.app import run
+from vswin_cli.timeline.files import schema_text
 
 CAMERA = Path(__file__).parents[2] / "examples" / "camera.mp4"
 
 
+SCHEMA = json.loads(schema_text("live-segment"))
+
+
 def lines_of(text: str) -> list[dict[str, object]]:
-    lines = [json.loads(line) for line in text.splitlines()]
-    assert {line["schema"] for line in lines} == {"vswin.live-segment/1"}
+    """Parse lines of JSON, which must fit the schema and have no key that it does not name."""
+    lines: list[dict[str, object]] = [json.loads(line) for line in text.splitlines()]
+    for line in lines:
+        jsonschema.validate(line, SCHEMA)
+        assert set(line) <= set(SCHEMA["properties"])
     return lines
+
+
+def test_the_schema_names_every_key_and_says_of_shared_ones_what_that_of_timelines_says():
+    whole = json.loads(schema_text("timeline"))["$defs"]
+    own = SCHEMA["properties"]
+    shared = {key: one for key, one in whole["segment"]["properties"].items() if key in own}
+    assert shared == {key: own[key] for key in shared}
+    assert {"start", "end", "label", "score", "alternatives"} <= set(shared)
+    assert SCHEMA["$defs"]["alternative"] == whole["alternative"]
+
+
+def test_the_command_prints_the_schema_by_name(capsys):
+    assert run(["schema", "live-segment"]) == 0
+    assert capsys.readouterr().out == schema_text("live-segment")
+    assert run(["schema", "lives"]) == 2
+    assert "hint: there are timeline and live-segment" in capsys.readouterr().err
 
 
 def spans(lines: list[dict[str, object]]) -> list[tuple[object, ...]]:

@@ -1,4 +1,7 @@
-"""Tag a live stream for `vswin tag --live`: a line of JSON for every segment that has ended."""
+"""Tag a live stream for `vswin tag --live`: a line of JSON for every segment that has ended.
+
+Its keys are in `data/live-segment.schema.json`.
+"""
 
 from __future__ import annotations
 

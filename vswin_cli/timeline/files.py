@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
-from vswin_cli.errors import SourceError, SourceNotFoundError
+from vswin_cli.errors import OptionError, SourceError, SourceNotFoundError
 from vswin_cli.quantities import as_several, wrong_type
 from vswin_cli.storage.files import as_path, is_folder, reading_hint
 from vswin_cli.storage.json_records import UNREADABLE, JsonValue
@@ -25,6 +25,7 @@ __all__ = [
     "schema_text",
 ]
 
+_SCHEMAS = ("timeline", "live-segment")
 _HINT = (
     "give a file written by `vswin tag VIDEO -f json -o FILE`; "
     "`vswin export results.csv -o all.jsonl` makes one of a finished batch"
@@ -174,6 +175,12 @@ def _by_line(text: str, name: str, broken: int) -> list[tuple[str, JsonValue]]:
     return documents
 
 
-def schema_text() -> str:
-    """Return the published JSON Schema of `vswin.timeline/1`."""
-    return files("vswin_cli").joinpath("data/timeline.schema.json").read_text(encoding="utf-8")
+def schema_text(name: str = "timeline") -> str:
+    """Return a published JSON Schema: `timeline` or `live-segment`.
+
+    Raises:
+        OptionError: there is none of this name.
+    """
+    if name not in _SCHEMAS:
+        raise OptionError(f"no schema `{name}`", hint=f"there are {' and '.join(_SCHEMAS)}")
+    return files("vswin_cli").joinpath(f"data/{name}.schema.json").read_text(encoding="utf-8")
