@@ -7,12 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 from tests.support.videos import VideoRecipe, make_video
 from vswin_cli.batch.target import choose_target
+from vswin_cli.batch.upload import Uploads
 from vswin_cli.cli.app import run
 from vswin_cli.errors import OptionError, OutputError
 from vswin_cli.storage.remote import upload
@@ -114,6 +116,57 @@ def test_tables_arrive_in_an_object_store(batch, folder, bucket, tmp_path):
     assert statuses == ["ok"] * NUM_VIDEOS
     code, summary, _ = batch(folder, "--out", "s3://results/night/r.csv", "--json")
     assert (code, summary["resumed"]) == (0, NUM_VIDEOS)
+
+
+def test_tables_arrive_during_the_run_and_are_whole_at_the_end(batch, folder, bucket, monkeypatch):
+    monkeypatch.setattr("vswin_cli.batch.upload._INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr("vswin_cli.batch.run._TABLES_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr("vswin_cli.batch.run._TABLES_SHARE", 0)
+    boto3 = pytest.importorskip("boto3")
+    client = boto3.client("s3")
+    client.put_bucket_versioning(Bucket="results", VersioningConfiguration={"Status": "Enabled"})
+    code, _, _ = batch(folder, "--out", "s3://results/r.csv", "--json")
+    assert code == 0
+    versions = client.list_object_versions(Bucket="results", Prefix="r.files.csv")["Versions"]
+    tables = [
+        rows(
+            client.get_object(Bucket="results", Key=one["Key"], VersionId=one["VersionId"])[
+                "Body"
+            ].read()
+        )
+        for one in versions
+    ]
+    assert [row["status"] for row in tables[0]] == ["ok"] * NUM_VIDEOS
+    assert [row["status"] for row in tables[-1]] == ["pending"] * NUM_VIDEOS
+    assert len(tables) > 2
+
+
+def test_one_upload_runs_at_a_time_and_a_failed_one_is_tried_again(memory, tmp_path, monkeypatch):
+    monkeypatch.setattr("vswin_cli.batch.upload._INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr("vswin_cli.batch.upload._SHARE", 0)
+    target = choose_target("memory://bucket/r.csv", None)
+    target.folder.mkdir(parents=True)
+    target.state.mkdir(parents=True)
+    target.table.write_text("first")
+    put, begun, go_on, notes = type(memory).put, [], threading.Event(), []
+
+    def slow(system, local, remote, **options):
+        begun.append(remote)
+        assert go_on.wait(60)
+        if len(begun) == 1:
+            raise TimeoutError("the store is away")
+        return put(system, local, remote, **options)
+
+    monkeypatch.setattr(type(memory), "put", slow)
+    uploads = Uploads(target, lambda: [target.table], notes.append)
+    for _ in range(5):
+        uploads.start_if_due()
+    target.table.write_text("second")
+    go_on.set()
+    uploads.finish()
+    assert len(begun) == 2
+    assert notes[0].endswith("the store is away; tried again later")
+    assert memory.cat("/bucket/r.csv") == b"second"
 
 
 def test_videos_can_come_from_an_object_store_and_are_noticed_when_they_change(

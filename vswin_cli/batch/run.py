@@ -21,7 +21,7 @@ from vswin_cli.batch.scheduler import Limits, Scheduler, StopRequest
 from vswin_cli.batch.tables import write_files_table, write_results
 from vswin_cli.batch.target import Target, result_paths
 from vswin_cli.batch.time_left import TimeLeft
-from vswin_cli.batch.upload import publish
+from vswin_cli.batch.upload import Uploads
 from vswin_cli.batch.video_files import VideoFiles
 from vswin_cli.errors import OptionError, OutputError, SourceError, VswinError
 from vswin_cli.storage.humanize import counted
@@ -129,7 +129,8 @@ def run_batch(
 ) -> BatchReport:
     """Tag all inputs that earlier runs have not tagged, and write the tables.
 
-    The tables are written again and again during the run, so that it can be watched.
+    The tables are written again and again during the run, so that it can be watched; at an address
+    they appear every few minutes.
 
     Args:
         inputs: what to tag.
@@ -151,7 +152,8 @@ def run_batch(
     with lock_journal(journal, target.shard):
         target.sweep()
         _replace_links(result_paths(target, inputs), on_note)
-        batch = _Batch(inputs, target, task, journal, on_progress, on_event, on_outcome)
+        uploads = Uploads(target, lambda: result_paths(target, inputs), on_note)
+        batch = _Batch(inputs, target, task, journal, uploads, on_progress, on_event, on_outcome)
         jobs = batch.plan(policy, on_note)
         batch.announce()
         try:
@@ -179,6 +181,7 @@ class _Batch:
         target: Target,
         task: Task,
         journal: Journal,
+        uploads: Uploads,
         on_progress: Callable[[Progress], None],
         on_event: Callable[[BatchEvent], None],
         on_outcome: Callable[[Outcome], None],
@@ -187,6 +190,7 @@ class _Batch:
         self._target = target
         self._task = task
         self._journal = journal
+        self._uploads = uploads
         self._on_progress = on_progress
         self._on_event = on_event
         self._on_outcome = on_outcome
@@ -258,9 +262,8 @@ class _Batch:
 
     def write_tables(self) -> None:
         """Write the tables from the journal, and upload them."""
-        target = self._target
         self._write_here()
-        publish(target, result_paths(target, self._inputs))
+        self._uploads.finish()
 
     def _write_here(self) -> None:
         problems = write_results(
@@ -271,7 +274,7 @@ class _Batch:
         write_files_table(self._target.files_table, self._inputs, self._outcomes)
 
     def _refresh_tables(self) -> None:
-        """Write the tables during the run; at an address they appear at its end."""
+        """Write the tables during the run."""
         began = time.monotonic()
         if not self._is_changed or began < self._next_tables:
             return
@@ -315,6 +318,7 @@ class _Batch:
         self._activities = activities
         self._report(activities)
         self._refresh_tables()
+        self._uploads.start_if_due()
 
     def _report(self, activities: list[Activity]) -> None:
         now = time.monotonic()
