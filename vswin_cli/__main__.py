@@ -8,7 +8,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Load the commands and run one; who interrupts the loading sees no traceback either."""
+    """Load the commands and run one; an interruption while loading prints no traceback either."""
     try:
         from vswin_cli.cli.app import main as run_command
     except KeyboardInterrupt:

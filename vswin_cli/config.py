@@ -70,7 +70,7 @@ class SamplingOptions:
     is 1.5 seconds, `"16f"` 16 sampled frames. It becomes a `Stride`, see `clip_stride`."""
     crops: Literal[1, 3] | None = None
     """Spatial crops per clip: the centre, or three along the longer side. `None`: as the engine
-    was made, which is the centre unless it was told otherwise."""
+    was made, which is the centre by default."""
     start_seconds: float | None = None
     """Start of the part to analyse, also as text: `"1:30"`."""
     end_seconds: float | None = None
@@ -162,7 +162,7 @@ class EngineOptions:
 
 
 class _RemembersGiven:
-    """Base of a frozen record that tells the values that it was made with from its defaults."""
+    """Base of a frozen record that keeps which values it was made with, beside its defaults."""
 
     __slots__ = ("given",)
     given: frozenset[str]

@@ -5,16 +5,16 @@
     │   └── SelectionError           options for segments that do not fit the model
     ├── SourceError               4  an input cannot be processed
     │   ├── SourceNotFoundError      nothing there, or not readable
-    │   ├── NotAVideoError           no container that the decoder knows
+    │   ├── NotAVideoError           no container that the decoder supports
     │   ├── NoVideoStreamError       audio only, cover art only, no frames
-    │   └── DecodeError              the decoder gave up, crashed or hung
+    │   └── DecodeError              the decoder failed, crashed or hung
     ├── ModelError                5  weights are missing or unusable
-    │   ├── UnknownModelError        a name that the registry does not hold
+    │   ├── UnknownModelError        a name that is not in the registry
     │   ├── CheckpointError          a file that cannot become the network
-    │   │   └── UnsafeCheckpointError   the file wants to run code
+    │   │   └── UnsafeCheckpointError   the file would run code
     │   ├── LabelsError              a label list that does not fit the head
     │   └── DownloadError            no source delivered a verified file
-    │       ├── OfflineError            off the net and not in the cache
+    │       ├── OfflineError            no network, and not in the cache
     │       └── IntegrityError          size or hash differ from what is known
     ├── DeviceError               6  no such device, or out of memory after back-off
     ├── InstallationError         1  a package that vswin needs is broken here
@@ -135,7 +135,7 @@ class SourceNotFoundError(SourceError):
 
 
 class NotAVideoError(SourceError):
-    """The file holds no container that the decoder recognises."""
+    """The file is in no container format that the decoder supports."""
 
     code = "NOT_A_VIDEO"
 
@@ -147,7 +147,7 @@ class NoVideoStreamError(SourceError):
 
 
 class DecodeError(SourceError):
-    """The decoder gave up, crashed or hung before any result was possible."""
+    """The decoder failed, crashed or hung before any result was possible."""
 
     code = "DECODE_FAILED"
 
@@ -160,7 +160,7 @@ class ModelError(VswinError):
 
 
 class UnknownModelError(ModelError):
-    """The registry does not hold weights of this name."""
+    """There are no weights of this name in the registry."""
 
     code = "UNKNOWN_MODEL"
 
@@ -172,7 +172,7 @@ class CheckpointError(ModelError):
 
 
 class UnsafeCheckpointError(CheckpointError):
-    """A pickle that asks for more than tensors; it was refused before anything ran."""
+    """A pickle that holds more than tensors; it was refused before anything ran."""
 
     code = "UNSAFE_CHECKPOINT"
 
@@ -190,7 +190,7 @@ class DownloadError(ModelError):
 
 
 class OfflineError(DownloadError):
-    """The network may not or cannot be used and the cache does not hold the file."""
+    """The network may not or cannot be used, and the file is not in the cache."""
 
     code = "OFFLINE"
 
@@ -209,13 +209,13 @@ class DeviceError(VswinError):
 
 
 class InstallationError(VswinError):
-    """A package that vswin needs cannot be loaded here; no input is to blame."""
+    """A package that vswin needs cannot be loaded here; it is not an error of an input."""
 
     code = "INSTALLATION"
 
 
 class CoverageError(VswinError):
-    """The run finished, but less was analysed than `--strict` asks for."""
+    """The run finished, but less was analysed than `--strict` requires."""
 
     code = "LOW_COVERAGE"
     exit_code = 7

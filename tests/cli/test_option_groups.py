@@ -48,10 +48,10 @@ def test_only_evaluation_is_exact_by_default():
 def test_a_command_takes_the_fields_of_its_records_as_options():
     seen = []
 
-    @with_option_groups
-    def command(name: str, *, running: EngineChoice, quiet: bool = False) -> None:
+    def plain(name: str, *, running: EngineChoice, quiet: bool = False) -> None:
         seen.append((name, running, quiet))
 
+    command = with_option_groups(plain)
     names = list(inspect.signature(command).parameters)
     assert names == ["name", "device", "precision", "batch_size", "quiet"]
     command(name="a", device="cpu", precision="tf32", batch_size=2, quiet=True)

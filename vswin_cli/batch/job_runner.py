@@ -51,7 +51,7 @@ class JobRunner:
         task: what the jobs have in common.
         decoders: where decoder processes come from.
         cores: that decoding one video may use; by default it has one decoder, with as many
-            threads as that likes.
+            threads as the decoder chooses.
     """
 
     def __init__(

@@ -67,7 +67,7 @@ class MergeReport:
 
 @dataclass(frozen=True, slots=True)
 class _Video:
-    """Where a video is."""
+    """Table, position and row of a video."""
 
     table: int
     position: tuple[int, int]

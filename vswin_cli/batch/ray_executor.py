@@ -161,12 +161,12 @@ class _ActorWorker:
 
 
 def _check_sees(journal: Path) -> None:
-    """Raise if this machine does not see the folder of the journal."""
+    """Raise if this machine cannot access the folder of the journal."""
     if not journal.is_dir():
         raise OutputError(
-            f"{os.uname().nodename} does not see {journal}",
-            hint="all machines must see the results: give an --out on shared storage or, if --out "
-            "is an address, set VSWIN_CACHE to a folder on it",
+            f"{os.uname().nodename} cannot access {journal}",
+            hint="all machines need access to the results: give an --out on shared storage or, if "
+            "--out is an address, set VSWIN_CACHE to a folder on it",
         )
 
 

@@ -329,7 +329,7 @@ def _can_be_path(text: str) -> bool:
 
 
 def _copy(kept: str | None, wanted: Path | None) -> bool:
-    """Copy a file of an earlier run to where this run wants it; whether it is there."""
+    """Copy a file of an earlier run to where this run keeps it; returns whether it is there."""
     if wanted is None or is_file(wanted):
         return True
     if kept is None or not is_file(Path(kept)):

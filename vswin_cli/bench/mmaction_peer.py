@@ -5,7 +5,7 @@ gives the whole window to the library's test pipeline and recogniser whenever it
 runs with the settings that make it fastest and fair: a stride like ours instead of a prediction per
 frame, one centre crop, results as JSON instead of a second video, our weights. The step that takes
 the window's frames comes first in the pipeline: the demo puts it behind the resize, so that the
-recogniser would see the middle of a full-size frame.
+recogniser would get the middle of a full-size frame.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ class FullChoice:
     dropout: Annotated[
         float | None,
         _option(
-            "--dropout", "Share of features that the head does not see.", "0.5", metavar="SHARE"
+            "--dropout", "Dropout: share of the features that are left out.", "0.5", metavar="SHARE"
         ),
     ] = None
     ema_decay: Annotated[
@@ -108,7 +108,7 @@ class FullChoice:
         bool | None,
         _option(
             "--flip/--no-flip",
-            "Mirror half of the clips; never those whose labels tell left from right.",
+            "Mirror half of the clips, but none where a label names a direction (left, right).",
             "on",
         ),
     ] = None

@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 __all__ = ["KeyFrame", "copy_clip", "find_key_frame", "is_playable", "reason_not_to_copy"]
 
-# Formats with presentation times of their own, and codecs that MP4 players know.
+# Formats with presentation times of their own, and codecs that MP4 players support.
 _CONTAINERS = ("mov", "matroska", "mpegts", "flv")
 _VIDEO_CODECS = ("h264", "hevc", "av1", "vp9", "mpeg4")
 _AUDIO_CODECS = ("aac", "mp3", "ac3", "eac3", "opus", "flac", "alac")
 _MARGINS_SECONDS = (0.0, 1.0, 3.0, 10.0, 60.0)  # some containers' seeks land late
-_LEAD_SECONDS = 1.0  # sound may be stored ahead of the picture
-_MOST_APART_SECONDS = 10.0  # between picture and sound of one time in the file
+_LEAD_SECONDS = 1.0  # sound may be stored ahead of the frames
+_MOST_APART_SECONDS = 10.0  # between frames and sound of one time in the file
 
 OnPacket = Callable[[], None]
 
@@ -106,7 +106,7 @@ def copy_clip(
     comment: str,
     on_packet: OnPacket,
 ) -> float:
-    """Copy picture and sound from a key frame to a time.
+    """Copy frames and sound from a key frame to a time.
 
     Frames that are shown after the end are copied only where earlier ones refer to them.
 

@@ -10,7 +10,7 @@ from vswin_cli.timeline.segments import Segment
 
 __all__ = ["disjoint_parts", "span"]
 
-_SHORTEST_MS = 400  # nobody reads a shorter cue
+_SHORTEST_MS = 400  # too short to be read
 
 Part = tuple[int, int, tuple[str, ...]]
 """Start and end in milliseconds, texts that hold in between."""

@@ -131,7 +131,7 @@ def _too_slow(plan: SamplingPlan, report: DecodeReport, info: VideoInfo) -> Iter
         yield Notice(
             "LOW_FRAME_RATE",
             f"the video has {rate:g} frames per second, less than half of the {sampled:g} that the "
-            "model samples: frames repeat, and what happens between them is not seen",
+            "model samples: frames repeat, and what happens between them is missed",
         )
 
 

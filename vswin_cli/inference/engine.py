@@ -149,7 +149,8 @@ class Engine:
             raise wrong_type("options", "EngineOptions", options, hint)
         if crops not in (1, 3):
             raise OptionError(
-                f"crops takes 1 or 3, got {crops!r}", hint="1 sees the centre, 3 all of the frame"
+                f"crops takes 1 or 3, got {crops!r}",
+                hint="1 is the centre, 3 cover all of the frame",
             )
         self.model = model
         self.crops = crops

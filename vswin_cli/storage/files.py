@@ -314,7 +314,7 @@ def replacing_binary(path: Path) -> Iterator[IO[bytes]]:
             # `mkstemp` makes files that only their owner can read.
             temporary.chmod(_mode_for(path))
             temporary.replace(path)
-        except BaseException:  # also an interrupt, after which nobody would look for the file
+        except BaseException:  # also an interrupt, after which the file would stay for ever
             with suppress(OSError):
                 temporary.unlink()
             raise

@@ -1,4 +1,4 @@
-"""Remember what was measured on this machine, as positive numbers in small cached files.
+"""Keep what was measured on this machine, as positive numbers in small cached files.
 
 A file is read only if no other user can have written it; one that is damaged counts as missing.
 """

@@ -215,7 +215,7 @@ def check_can_upload(address: str) -> None:
 def find_present(folder: str, addresses: Sequence[str]) -> list[str]:
     """Return those of the addresses in a folder where a file is; none where the folder is unknown.
 
-    A folder that cannot be listed counts as empty: uploading into it will tell what is wrong.
+    A folder that cannot be listed counts as empty: uploading into it reports what is wrong.
     """
     try:
         system = file_system(folder)

@@ -60,7 +60,7 @@ class ClipChoices:
     branches: NDArray[np.float64]
     """(blocks, 2) in [0, 1): branches whose number is below their chance are left out."""
     features: NDArray[np.float64]
-    """(C,) in [0, 1): the same for the features that the head sees."""
+    """(C,) in [0, 1): the same for the features before the head."""
 
 
 def draw_choices(

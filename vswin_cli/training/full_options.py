@@ -43,11 +43,11 @@ class FullOptions:
     drop_path: float | None = None
     """Chance that a branch of the last block is left out; it rises from 0 at the first."""
     dropout: float = 0.5
-    """Share of the features that the head does not see."""
+    """Share of the features that are left out before the head."""
     ema_decay: float = 0.999
     """Of the average of the weights, which becomes the result; 0 for the last weights."""
     flip: bool = True
-    """Mirror half of the clips, except those whose labels tell left from right."""
+    """Mirror half of the clips, but none where a label names a direction (left, right)."""
     smallest_crop: float = 0.08
     """Least share of the frame's area that a clip shows."""
     recompute: bool = False

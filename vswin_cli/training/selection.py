@@ -50,8 +50,8 @@ class ChosenHead:
     strength: float
     temperature: float
     logits: Tensor | None
-    """(R, K) of each row, by a head that saw nothing of its video, divided by a temperature chosen
-    on other folds; `None` if there was none."""
+    """(R, K) of each row, by a head that was not fitted to its video, divided by a temperature
+    chosen on other folds; `None` if there was none."""
     known: Tensor | None
     """(R,) rows whose classes that head was fitted to."""
 

@@ -34,7 +34,7 @@ _OLD = """
     ea_cdata film_cpk filmstrip flic frm gdv hnm idcin iff ipmovie iss jv luodat lvf mm mods
     moflex msnwctcp mv mvi mxg nc nsp paf psxstr rl2 roq rpl sdr2 sga siff smk smush thp
     tiertexseq tmv txd usm vmd wc3movie wsvqa yop
-"""  # films of games and old programs
+"""  # videos of games and old programs
 _SOUND = """
     aac ac3 ac4 aiff amr amrnb amrwb ape au caf dsf dts dtshd eac3 flac mp3 mpc mpc8 oma spdif
     tak truehd tta voc w64 wav wv xwma

@@ -48,7 +48,7 @@ class OutstandingPackets:
         return max((packet.pts for packet in self._packets), default=None)
 
     def clear(self) -> None:
-        """Forget all packets, as after a seek."""
+        """Drop all packets, as after a seek."""
         self._packets = []
         self._newest_pts = None
 

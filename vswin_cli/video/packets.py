@@ -138,7 +138,7 @@ class PacketReader:
                     self._count(packet, is_ours=is_ours)
                     if is_ours:
                         if self.has_decoding_order:
-                            packet.pts = packet.dts  # FFmpeg's guess is wrong for reordered frames
+                            packet.pts = packet.dts  # FFmpeg's is wrong for reordered frames
                         if self.rate:
                             packet.pts = packet.dts = number
                             packet.time_base, packet.duration = self.time_base, 1

@@ -318,7 +318,7 @@ class _Sampler:
         return self._intervals.are_variable or self._rate.is_refuted
 
     def _decoder_warnings(self) -> tuple[MediaWarning, ...]:
-        """Return why NVDEC did not decode what it was asked to."""
+        """Return why NVDEC did not decode what it should have."""
         if self._nvdec is None or self._options.decoder != "nvdec":
             return ()
         return self._nvdec.warnings
