@@ -1,6 +1,9 @@
 """What becomes of a video: the figures of its timeline, or the reason of its failure."""
 
 from dataclasses import replace
+from pathlib import Path
+
+import pytest
 
 from tests.support.timelines import timeline
 from vswin_cli.batch.outcome import PARTIAL, Outcome
@@ -34,3 +37,16 @@ def test_a_failure_keeps_code_and_hint_and_hides_credentials():
     assert (outcome.status, outcome.error_code) == ("failed", DecodeError.code)
     assert outcome.hint == "probe it"
     assert "secret" not in (outcome.error or "")
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        ("a.mp4: no video stream", "no video stream"),
+        (f"{Path('a.mp4').absolute()} is empty (0 bytes)", "is empty (0 bytes)"),
+        ("no such file: a.mp4", "no such file"),
+        ("a.mp4x holds nothing", "a.mp4x holds nothing"),
+    ],
+)
+def test_the_reason_leaves_out_the_name_of_the_video(error, reason):
+    assert BLANK.failed("CODE", error).reason == reason

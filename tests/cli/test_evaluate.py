@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -224,6 +225,30 @@ def test_f1_leaves_out_videos_that_nobody_corrected_and_says_so(tmp_path, capsys
     assert report["videos_left_out"] == 2
     assert "2 videos of the prediction missing from the ground truth, which are left out" in err
     assert "hop" not in err
+
+
+def test_the_truth_may_be_several_corrected_timelines_or_a_folder_of_them(tmp_path, capsys):
+    folder = tmp_path / "corrected"
+    folder.mkdir()
+    rows, files = "video,start,end,label,score\n", []
+    for name in ("a", "b"):
+        video = replace(timeline().video, uri=f"{name}.mp4")
+        one = timeline(video=video, segments=(segment(0, 5, "run"),))
+        files.append(folder / f"{name}.corrected.json")
+        write_timeline(one, "json", files[-1])
+        rows += f"{name}.mp4,0,5,run,0.9\n"
+    (tmp_path / "results.csv").write_text(rows)
+    for truth in ([folder], files):
+        code, out, err = call(capsys, "f1", tmp_path / "results.csv", *truth, "--json")
+        assert code == 0
+        report = json.loads(out)
+        assert report["segments"]["videos"] == 2
+        assert report["events"]["overall"]["f1"] == 1
+        assert err == ""
+    assert run(["evaluate", "map", str(tmp_path / "results.csv"), *map(str, files)]) == 0
+    same = [str(files[0])] * 2
+    assert run(["evaluate", "f1", str(tmp_path / "results.csv"), *same]) == 4
+    assert "would both be the video 'a'" in capsys.readouterr().err
 
 
 def test_f1_of_moments_with_doubtful_stretches(tmp_path, capsys):

@@ -94,7 +94,7 @@ def test_a_caveat_of_several_videos_is_one_line_at_the_end(tmp_path, capsys):
     *wrote, last = capsys.readouterr().err.splitlines()
     assert len(wrote) == 3
     assert last.startswith("warning: YouTube shows chapters only where there are 3 or more; a.mp4")
-    assert last.endswith("; likewise of 2 more")
+    assert last.endswith("; likewise of b.mp4, c.mp4")
 
 
 def test_export_reads_stdin(saved, capsys, monkeypatch):

@@ -53,7 +53,7 @@ def test_a_batch_becomes_pages_with_movable_thresholds(finished, tmp_path, capsy
         "b.mp4": "ok",
         "broken.mp4": "failed",
     }
-    assert "broken.mp4" in rows["broken.mp4"]["reason"]
+    assert rows["broken.mp4"]["reason"] == "is not a video that FFmpeg can open"
     assert "url" not in rows["broken.mp4"]
 
 

@@ -126,6 +126,15 @@ def test_timelines_find_their_video_beside_them(folder):
     }
 
 
+def test_a_folder_may_hold_timelines(folder):
+    path = table(folder, written("json", named("elsewhere/a.mp4")), "t.json")
+    corrected = folder / "corrected"
+    corrected.mkdir()
+    path.rename(corrected / "t.json")
+    found = read_examples([corrected], root=folder)
+    assert {e.source.path for e in found.examples} == {folder / "a.mp4"}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

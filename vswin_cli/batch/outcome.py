@@ -7,13 +7,14 @@ row of the table of files.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 from vswin_cli.errors import VswinError, redacted
 from vswin_cli.storage.json_records import named
 from vswin_cli.timeline.record import Timeline
 
-__all__ = ["PARTIAL", "WORKER_CRASHED", "WORKER_HUNG", "Outcome", "OutcomeStatus"]
+__all__ = ["PARTIAL", "WORKER_CRASHED", "WORKER_HUNG", "Outcome", "OutcomeStatus", "without_name"]
 
 PARTIAL = "PARTIAL"
 """Error code: only a part of the video could be analysed."""
@@ -60,6 +61,11 @@ class Outcome:
     has_evidence: bool | None = field(default=None, metadata=named(is_optional=True))
     """Whether its segments say where in the frame their scores come from."""
 
+    @property
+    def reason(self) -> str:
+        """Why it is partial or failed, without the name of the video."""
+        return without_name(self.error or "", self.uri)
+
     def of_timeline(self, timeline: Timeline) -> Outcome:
         """Return the outcome with the figures of a timeline and, if it is partial, the reason."""
         is_partial = timeline.status == "partial"
@@ -85,3 +91,17 @@ class Outcome:
     def failed(self, code: str, message: str, hint: str | None = None) -> Outcome:
         """Return the outcome as failed, for a reason that is not a `VswinError`."""
         return replace(self, status="failed", error_code=code, error=redacted(message), hint=hint)
+
+
+def without_name(message: str, uri: str) -> str:
+    """Leave out the name of a video at the start or the end of a message about it.
+
+    Args:
+        message: an error; it may name the file as the user did, or by its whole path.
+        uri: the video as the user named it.
+    """
+    for name in (uri, str(Path(uri).absolute())):
+        message = message.removesuffix(f": {name}")
+        if message.startswith((f"{name}: ", f"{name} ")):
+            message = message[len(name) :].lstrip(": ")
+    return message

@@ -193,7 +193,7 @@ class _Rows:
     def show(self, outcome: Outcome) -> bool:
         """Show the result of a video, still without a page; returns whether it can have one."""
         self.done.add(outcome.entry)
-        row = ArchiveRow.without_result(outcome.uri, "failed", outcome.error)
+        row = ArchiveRow.without_result(outcome.uri, "failed", outcome.reason)
         timeline = None
         if outcome.status != "failed":
             try:

@@ -88,14 +88,8 @@ def _list_problems(outcomes: Sequence[Outcome], files_table: str) -> None:
     from vswin_cli.export.naming import escaped
 
     for outcome in outcomes[:_SHOWN_PROBLEMS]:
-        error = (
-            (outcome.error or "")
-            .removeprefix(outcome.uri)
-            .removesuffix(f": {outcome.uri}")
-            .lstrip(": ")
-        )
         code = f"{outcome.error_code}: " if outcome.status == "failed" else ""
-        _note(f"{outcome.status}: {escaped(outcome.uri)}: {code}{escaped(error)}")
+        _note(f"{outcome.status}: {escaped(outcome.uri)}: {code}{escaped(outcome.reason)}")
     if len(outcomes) > _SHOWN_PROBLEMS:
         rest = len(outcomes) - _SHOWN_PROBLEMS
         _note(f"and {rest} more {outcomes[0].status}, see {files_table}")

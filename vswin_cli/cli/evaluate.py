@@ -49,14 +49,17 @@ LabelMapOption = Annotated[
 PredictionArgument = Annotated[
     Path,
     typer.Argument(
-        metavar="PREDICTION", help="Timelines (JSON, JSON Lines), ActivityNet results, CSV or TSV."
+        metavar="PREDICTION",
+        help="Timelines (JSON, JSON Lines, a folder of them), ActivityNet results, CSV "
+        "or TSV, such as results.csv of a batch.",
     ),
 ]
 TruthArgument = Annotated[
-    Path,
+    list[Path],
     typer.Argument(
         metavar="TRUTH",
-        help="ActivityNet ground truth, CSV or TSV video,start,end,label, or timelines.",
+        help="ActivityNet ground truth, CSV or TSV video,start,end,label, or timelines, such as "
+        "those corrected on report pages: several files, or a folder of them.",
     ),
 ]
 
@@ -159,7 +162,7 @@ def f1(
     Examples:
         vswin evaluate f1 movie.json truth.csv
 
-        vswin evaluate f1 results.csv corrected.json
+        vswin evaluate f1 results.csv *.corrected.json
 
         vswin evaluate f1 timelines.jsonl truth.csv --collar 0.5 --plots plots
 
@@ -294,18 +297,18 @@ def _plotter(
 
 def _read_pair(
     prediction: Path,
-    truth: Path,
+    truth: Sequence[Path],
     subset: str | None,
     label_map: Path | None,
     ignore: str | None = None,
     *,
     others: str = "where every prediction is wrong",
 ) -> tuple[Annotations, Annotations]:
-    """Read both files and check that they can be compared; warn on stderr where they differ."""
-    from vswin_cli.evaluation.annotations import read_annotations
+    """Read both sides and check that they can be compared; warn on stderr where they differ."""
+    from vswin_cli.evaluation.annotations import joined_annotations, read_annotations
     from vswin_cli.evaluation.matching import check_comparable, read_label_map
 
-    wanted = read_annotations(truth, subset=subset)
+    wanted = joined_annotations([read_annotations(path, subset=subset) for path in truth])
     found = read_annotations(prediction)
     if label_map is not None:
         found = found.renamed(read_label_map(label_map))

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Output", "choose_output"]
 
+_SHOWN = 3  # names of further videos in a warning
 _JSON_FORMATS = ("json", "jsonl")
 _FOR_FILES = "give a folder/ as --out for a file per video, or take jsonl or csv"
 _FOR_STDOUT = "take --format jsonl, or give a folder/ as --out, without --json"
@@ -219,12 +220,14 @@ def _misfits(timelines: Sequence[Timeline], format: str) -> dict[int, VswinError
 
 def _warn(timelines: Sequence[Timeline], format: str) -> None:
     """Warn of what the format loses, once for all videos that a warning concerns."""
-    by_code: dict[str, list[str]] = {}
+    by_code: dict[str, list[tuple[str, str]]] = {}
     for timeline in timelines:
         for notice in caveats(timeline, format):
-            by_code.setdefault(notice.code, []).append(notice.message)
-    for first, *others in by_code.values():
-        console.warn(first + (f"; likewise of {len(others):,} more" if others else ""))
+            by_code.setdefault(notice.code, []).append((notice.message, timeline.video.uri))
+    for (first, _), *others in by_code.values():
+        names = ", ".join(uri for _, uri in others[:_SHOWN])
+        more = f" and {len(others) - _SHOWN:,} more" if len(others) > _SHOWN else ""
+        console.warn(f"{first}; likewise of {names}{more}" if others else first)
 
 
 def _without(

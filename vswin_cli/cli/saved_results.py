@@ -219,7 +219,7 @@ def _read(journal: Journal) -> Iterator[SavedResult | MissingResult]:
         if isinstance(one, MissingResult):
             yield one
         elif one.status == "failed":
-            yield MissingResult(one.uri, "failed", one.error)
+            yield MissingResult(one.uri, "failed", one.reason)
         else:
             yield _result(journal, one)
 
@@ -272,6 +272,7 @@ def _rows(folder: Path) -> Iterator[MissingResult]:
 
     They say of a video why the journal has nothing of it, such as of an input that is missing.
     """
+    from vswin_cli.batch.outcome import without_name
     from vswin_cli.evaluation.reading import read_text
     from vswin_cli.storage.csv_rows import read_rows
 
@@ -288,6 +289,6 @@ def _rows(folder: Path) -> Iterator[MissingResult]:
             if status == "pending":
                 yield MissingResult(uri, "waiting")
             elif status == "failed":
-                yield MissingResult(uri, "failed", values.get("error"))
+                yield MissingResult(uri, "failed", without_name(values.get("error", ""), uri))
             else:
                 yield MissingResult(uri, "damaged", f"{uri}: {_NO_ENTRY}")

@@ -33,8 +33,8 @@ def train(
         typer.Argument(
             metavar="EXAMPLES",
             help="Labelled videos: CSV or TSV with the columns path,label or path,start,end,label, "
-            "a folder with one folder per class, ActivityNet JSON, corrected timelines, or the "
-            "folder of `vswin cut`.",
+            "a folder with one folder per class, ActivityNet JSON, corrected timelines or a folder "
+            "of them, or the folder of `vswin cut`.",
             show_default=False,
         ),
     ],

@@ -25,13 +25,15 @@ from vswin_cli.evaluation.intervals import (
 from vswin_cli.evaluation.reading import guarded, read_text
 from vswin_cli.export.naming import from_spreadsheet
 from vswin_cli.storage.csv_rows import named_columns, read_seconds, read_table_rows
+from vswin_cli.storage.files import is_folder
 from vswin_cli.storage.humanize import counted
 from vswin_cli.storage.json_records import JsonValue
-from vswin_cli.timeline.files import parse_timelines
+from vswin_cli.timeline.files import load_timelines, parse_timelines
 from vswin_cli.timeline.record import Timeline
 
 __all__ = [
     "annotations_of",
+    "joined_annotations",
     "read_annotations",
     "table_intervals",
 ]
@@ -67,10 +69,10 @@ class _Column:
 
 @guarded
 def read_annotations(path: Path, *, subset: str | None = None) -> Annotations:
-    """Read intervals from a file of any of the known kinds.
+    """Read intervals from a file of any of the known kinds, or from a folder of timelines.
 
     Args:
-        path: the file.
+        path: the file or folder.
         subset: take only these videos of an ActivityNet ground truth.
 
     Raises:
@@ -79,8 +81,10 @@ def read_annotations(path: Path, *, subset: str | None = None) -> Annotations:
             one name.
         OptionError: a subset is needed, unknown, or the file has none.
     """
-    text = read_text(path)
     name = str(path)
+    if is_folder(path) and any(path.glob("*.json*")):
+        return _without_subset(annotations_of(load_timelines(path), name), subset)
+    text = read_text(path)
     if not text.lstrip().startswith(("{", "[")):
         return _without_subset(_from_table(text, name), subset)
     try:
@@ -94,6 +98,18 @@ def read_annotations(path: Path, *, subset: str | None = None) -> Annotations:
     if document is None or (isinstance(document, dict) and "schema" in document):
         return _without_subset(annotations_of(parse_timelines(text, name), name), subset)
     raise SourceError(f"{name} holds no labelled intervals", hint=_HINT)
+
+
+def joined_annotations(several: Sequence[Annotations]) -> Annotations:
+    """Join the annotations of several files, such as a corrected timeline of each video.
+
+    Raises:
+        SourceError: two of them have a video of one name.
+    """
+    if len(several) == 1:
+        return several[0]
+    videos = [(f"{one.source}: {id}", video) for one in several for id, video in one.videos.items()]
+    return _gather(videos, f"{several[0].source} and {len(several) - 1} more")
 
 
 def _without_subset(annotations: Annotations, subset: str | None) -> Annotations:

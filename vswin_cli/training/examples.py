@@ -1,8 +1,8 @@
 """Read training examples from files and folders of any known kind, recognised by content.
 
 Kinds: a table (see `vswin_cli.training.tables`), a folder with one folder per class, ActivityNet's
-ground truth, and our own timelines, as corrected by the user. Files that are missing are named
-and left out; whether a video can be decoded is found out when it is used.
+ground truth, and our own timelines, as corrected by the user, also a folder of them. Files that are
+missing are named and left out; whether a video can be decoded is found out when it is used.
 """
 
 from __future__ import annotations
@@ -86,8 +86,12 @@ def background_examples(path: Path) -> ExampleSet:
 
 def _read_one(path: Path, root: Path | None) -> ExampleSet:
     if is_folder(path):
-        clips = path / _CLIPS
-        return _read_file(clips, root) if is_file(clips) else _read_folder(path)
+        clips, timelines = path / _CLIPS, sorted(path.glob("*.json*"))
+        if is_file(clips):
+            return _read_file(clips, root)
+        if timelines and not _folders_in(path):
+            return merge_sets([_read_file(file, root) for file in timelines])
+        return _read_folder(path)
     return _read_file(path, root)
 
 
