@@ -23,7 +23,7 @@ from vswin_cli.export import (
 )
 from vswin_cli.export.naming import media_url
 from vswin_cli.timeline.files import parse_timelines, read_timelines
-from vswin_cli.timeline.record import VideoRecord
+from vswin_cli.timeline.record import ModelRecord, VideoRecord
 
 
 @pytest.mark.parametrize("fmt", [name for name, form in FORMATS.items() if not form.is_binary])
@@ -211,3 +211,58 @@ def test_any_change_to_a_document_ends_in_output_or_a_clear_error(data):
     with contextlib.suppress(VswinError):
         for one in parse_timelines(text, "x.json"):
             written(fmt, one).encode()
+
+
+def of_two_models():
+    """One timeline with a label that both models found."""
+    moves = replace(timeline(), model=ModelRecord(id="moves"), segments=(segment(2, 9, "pan", 1),))
+    return timeline().with_tracks([moves])
+
+
+@pytest.mark.parametrize("fmt", FORMATS)
+def test_every_format_has_all_models_or_says_which_it_leaves_out(fmt):
+    both = of_two_models()
+    notices = [one.message for one in caveats(both, fmt) if one.code == "MODELS"]
+    text = written(fmt, both)
+    if FORMATS[fmt].models == "first":
+        assert text == written(fmt, timeline())
+        (message,) = notices
+        assert "holds one model, swin-t-k400; moves is left out" in message
+        assert message.startswith("/videos/a b.mp4: ")
+    else:
+        assert notices == []
+        assert text == "PNG" or all(part in text for part in ("archery", "pan"))
+        assert fmt in ("png", "table") or all(part in text for part in ("swin-t-k400", "moves"))
+    assert not [one for one in caveats(timeline(), fmt) if one.code == "MODELS"]
+
+
+def test_formats_that_hold_several_models_tell_them_apart():
+    both = of_two_models()
+    rows = written("csv", both).splitlines()[1:]
+    assert [row.rpartition(",")[2] for row in rows] == ["swin-t-k400"] * 3 + ["moves"]
+    table = written("table", both)
+    assert [line for line in table.splitlines() if "  " not in line] == ["swin-t-k400", "", "moves"]
+    (task,) = json.loads(written("labelstudio", both))
+    assert [one["model_version"].split()[-1] for one in task["predictions"]] == [
+        "swin-t-k400",
+        "moves",
+    ]
+    tiers = [one.get("TIER_ID") for one in ET.fromstring(written("elan", both)).iter("TIER")]
+    assert tiers[0] == "swin-t-k400: archery"
+    assert tiers[-1] == "moves: pan"
+    tracks = json.loads(written("otio", both))["tracks"]["children"]
+    assert [track["name"] for track in tracks] == ["swin-t-k400", "moves"]
+    assert [len(track["children"][0]["markers"]) for track in tracks] == [3, 1]
+
+
+def test_times_of_all_models_count_from_the_start_of_the_sound():
+    both = of_two_models()
+    later = replace(both, video=replace(both.video, lead_seconds=2.0))
+    assert 'TIME_VALUE="4000"' in written("elan", later)
+    assert later.tracks[0].segments[0].start_seconds == 2
+
+
+def test_tables_of_several_videos_and_models_name_both():
+    table = written("table", of_two_models(), of_two_models())
+    names = [line for line in table.splitlines() if line and "  " not in line]
+    assert names == ["/videos/a b.mp4", "swin-t-k400", "moves"] * 2

@@ -9,7 +9,7 @@ import pytest
 from tests.support.timelines import STEP, columns, segment, timeline, track_of, written
 from vswin_cli.errors import OptionError
 from vswin_cli.storage import extras
-from vswin_cli.timeline.record import Timeline
+from vswin_cli.timeline.record import ModelRecord, Timeline
 from vswin_cli.timeline.scores import Gap
 
 
@@ -67,3 +67,11 @@ def test_a_package_that_is_missing_is_named(monkeypatch):
     with pytest.raises(OptionError, match="a DataFrame needs no_such_package") as caught:
         extras.load_extra("no_such_package", "a DataFrame", install="vswin[plots]")
     assert caught.value.hint == 'pip install "vswin[plots]"'
+
+
+def test_a_frame_has_the_rows_of_all_models():
+    pandas = pytest.importorskip("pandas")
+    moves = timeline(model=ModelRecord(id="moves"), segments=(segment(0, 1, "pan", 2),))
+    frame = timeline().with_tracks([moves]).to_pandas()
+    assert list(frame.model) == ["swin-t-k400"] * 3 + ["moves"]
+    pandas.testing.assert_frame_equal(frame.iloc[3:].reset_index(drop=True), moves.to_pandas())

@@ -9,6 +9,7 @@ from tests.support.timelines import segment, timeline
 from vswin_cli.errors import OptionError
 from vswin_cli.timeline.palette import label_colour
 from vswin_cli.timeline.plotting import timeline_png
+from vswin_cli.timeline.record import ModelRecord
 
 matplotlib = pytest.importorskip("matplotlib")
 
@@ -54,3 +55,13 @@ def test_ffmpeg_decodes_an_image():
     shades = frame.to_ndarray(format="gray")
     assert shades.max() == 255  # the ground
     assert shades.min() < 100  # text and axes
+
+
+def test_rows_of_several_models_have_the_models_names():
+    figure = pytest.importorskip("matplotlib.figure").Figure()
+    moves = timeline(model=ModelRecord(id="moves"), segments=(segment(0, 1, "pan", 2),))
+    axes = timeline().with_tracks([moves]).plot(figure.subplots())
+    names = [text.get_text() for text in axes.get_yticklabels()]
+    assert names[0] == "swin-t-k400: schöne Grüße"
+    assert names[-1] == "moves: pan"
+    assert axes.get_title(loc="left") == "a b.mp4 – swin-t-k400, moves"

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.timelines import segment, timeline
 from vswin_cli.timeline.palette import label_colour
-from vswin_cli.timeline.record import GapRecord
+from vswin_cli.timeline.record import GapRecord, ModelRecord
 from vswin_cli.timeline.svg import lanes_of, ticks_of, timeline_svg
 
 NS = "{http://www.w3.org/2000/svg}"
@@ -90,3 +90,10 @@ def test_an_axis_has_a_few_round_times(seconds):
     assert 1 <= len(ticks) <= 9
     assert all(at <= seconds for at, _ in ticks)
     assert seconds < 1 or len(ticks) >= 3
+
+
+def test_a_notebook_shows_each_model():
+    moves = timeline(model=ModelRecord(id="moves"), segments=(segment(0, 1, "pan", 2),))
+    html = timeline().with_tracks([moves])._repr_html_()
+    assert html.index("a b.mp4 – swin-t-k400") < html.index("a b.mp4 – moves")
+    assert html.count("pan") >= 1

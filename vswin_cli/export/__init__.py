@@ -128,6 +128,10 @@ def _render(timelines: Sequence[Timeline], form: Format) -> str | bytes:
             f"`{form.name}` holds one video per file, got {len(timelines)}",
             hint="give a folder to write one file per video",
         )
+    if form.models == "each":
+        timelines = [model for timeline in timelines for model in timeline.each_model()]
+    elif form.models == "first":
+        timelines = [timeline.each_model()[0] for timeline in timelines]
     # Subtitles and label tracks run on the player's clock, which starts with the sound.
     return form.render(
         [as_played(timeline) for timeline in timelines] if form.is_played else timelines

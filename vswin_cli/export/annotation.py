@@ -67,7 +67,7 @@ def _uris(timelines: Sequence[Timeline]) -> list[str]:
 
 
 def label_studio(timelines: Sequence[Timeline]) -> str:
-    """Write Label Studio tasks with predictions for a `TimelineLabels` control.
+    """Write Label Studio tasks with a prediction per model for a `TimelineLabels` control.
 
     Frames count from 1 and ranges include both ends. The control is expected to be named
     `videoLabels` and the video `video`, as in Label Studio's own template. Label Studio counts 24
@@ -79,16 +79,20 @@ def label_studio(timelines: Sequence[Timeline]) -> str:
 
 def _label_studio_task(timeline: Timeline) -> dict[str, JsonValue]:
     rate = own_rate(timeline)
+    data = {"video": timeline.video.uri, "fps": round(float(rate.frames_per_second), 6)}
+    models = timeline.each_model()
+    return {"data": data, "predictions": [_label_studio_prediction(one, rate) for one in models]}
+
+
+def _label_studio_prediction(timeline: Timeline, rate: EditRate) -> dict[str, JsonValue]:
     scores = [segment.score for segment in timeline.segments]
-    prediction = {
+    return {
         "model_version": f"vswin {timeline.tool.version} {timeline.model.id}",
         "score": round(sum(scores) / len(scores), 4) if scores else 0.0,
         "result": [
             _label_studio_region(i, segment, rate) for i, segment in enumerate(timeline.segments)
         ],
     }
-    data = {"video": timeline.video.uri, "fps": round(float(rate.frames_per_second), 6)}
-    return {"data": data, "predictions": [prediction]}
 
 
 def _label_studio_region(number: int, segment: Segment, rate: EditRate) -> dict[str, JsonValue]:
@@ -107,7 +111,10 @@ def _label_studio_region(number: int, segment: Segment, rate: EditRate) -> dict[
 
 
 def elan(timelines: Sequence[Timeline]) -> str:
-    """Write ELAN (EAF 3.0): a tier per label, times in milliseconds."""
+    """Write ELAN (EAF 3.0): a tier per label, times in milliseconds.
+
+    With several models, tiers are named `MODEL: LABEL`.
+    """
     (timeline,) = timelines
     root = ET.Element(
         "ANNOTATION_DOCUMENT",
@@ -128,8 +135,13 @@ def elan(timelines: Sequence[Timeline]) -> str:
         MIME_TYPE=_mime_type(timeline.video.container),
         RELATIVE_MEDIA_URL=f"./{video_name(timeline)}",
     )
-    slots = _time_slots(root, timeline.segments)
-    _tiers(root, timeline.segments, slots)
+    named = [
+        (_tier_name(timeline, one, part), part)
+        for one in timeline.each_model()
+        for part in one.segments
+    ]
+    slots = _time_slots(root, [part for _, part in named])
+    _tiers(root, named, slots)
     ET.SubElement(
         root,
         "LINGUISTIC_TYPE",
@@ -152,17 +164,21 @@ def _time_slots(root: ET.Element, segments: Sequence[Segment]) -> dict[int, str]
     return slots
 
 
-def _tiers(root: ET.Element, segments: Sequence[Segment], slots: dict[int, str]) -> None:
+def _tier_name(timeline: Timeline, of_model: Timeline, segment: Segment) -> str:
+    name = f"{of_model.model.id}: {segment.label}" if timeline.tracks else segment.label
+    return one_line(name)
+
+
+def _tiers(root: ET.Element, named: Sequence[tuple[str, Segment]], slots: dict[int, str]) -> None:
     tiers: dict[str, ET.Element] = {}
-    for number, segment in enumerate(segments, 1):
-        label = one_line(segment.label)
-        if label not in tiers:
-            tiers[label] = ET.SubElement(
-                root, "TIER", LINGUISTIC_TYPE_REF="default-lt", TIER_ID=label
+    for number, (name, segment) in enumerate(named, 1):
+        if name not in tiers:
+            tiers[name] = ET.SubElement(
+                root, "TIER", LINGUISTIC_TYPE_REF="default-lt", TIER_ID=name
             )
         start, end = span(segment)
         annotation = ET.SubElement(
-            ET.SubElement(tiers[label], "ANNOTATION"),
+            ET.SubElement(tiers[name], "ANNOTATION"),
             "ALIGNABLE_ANNOTATION",
             ANNOTATION_ID=f"a{number}",
             TIME_SLOT_REF1=slots[start],

@@ -137,6 +137,7 @@ def _lanes(spans: Sequence[tuple[int, int]]) -> list[int]:
 def otio(timelines: Sequence[Timeline]) -> str:
     """Write OpenTimelineIO: the whole video as one clip, a marker with duration per segment.
 
+    With several models, a track for each, which has its name and a clip of the whole video.
     Written with the schema versions of 2020 (Clip.1, Marker.2), which later readers upgrade.
     Times are frames where the rate is constant, else milliseconds, which no rate distorts. They
     count from the start timecode of the video, if it has one.
@@ -147,9 +148,36 @@ def otio(timelines: Sequence[Timeline]) -> str:
     name = video_name(timeline)
     offset = _otio_offset(timeline, rate)
     whole = _time_range(offset, offset + frame_range(_whole(timeline), rate)[1], rate)
-    clip = {
-        "OTIO_SCHEMA": "Clip.1",
+    tracks = [
+        {
+            "OTIO_SCHEMA": "Track.1",
+            "name": one_line(one.model.id) if timeline.tracks else "V1",
+            "kind": "Video",
+            "children": [_otio_clip(one, whole, rate, offset)],
+        }
+        for one in timeline.each_model()
+    ]
+    document = {
+        "OTIO_SCHEMA": "Timeline.1",
         "name": name,
+        "global_start_time": whole["start_time"] if offset else None,
+        "tracks": {
+            "OTIO_SCHEMA": "Stack.1",
+            "name": "tracks",
+            "children": tracks,
+        },
+        "metadata": {},
+    }
+    return clean_json(document, indent=1) + "\n"
+
+
+def _otio_clip(
+    timeline: Timeline, whole: dict[str, JsonValue], rate: EditRate, offset: int
+) -> dict[str, JsonValue]:
+    """Return the whole video as a clip, with the markers of one model."""
+    return {
+        "OTIO_SCHEMA": "Clip.1",
+        "name": video_name(timeline),
         "source_range": whole,
         "media_reference": {
             "OTIO_SCHEMA": "ExternalReference.1",
@@ -161,20 +189,6 @@ def otio(timelines: Sequence[Timeline]) -> str:
         "markers": [_otio_marker(segment, rate, offset) for segment in timeline.segments],
         "metadata": {"vswin": {"model": timeline.model.id, "status": timeline.status}},
     }
-    document = {
-        "OTIO_SCHEMA": "Timeline.1",
-        "name": name,
-        "global_start_time": whole["start_time"] if offset else None,
-        "tracks": {
-            "OTIO_SCHEMA": "Stack.1",
-            "name": "tracks",
-            "children": [
-                {"OTIO_SCHEMA": "Track.1", "name": "V1", "kind": "Video", "children": [clip]}
-            ],
-        },
-        "metadata": {},
-    }
-    return clean_json(document, indent=1) + "\n"
 
 
 def _otio_offset(timeline: Timeline, rate: EditRate) -> int:

@@ -6,6 +6,7 @@ import difflib
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from vswin_cli.errors import OptionError
 from vswin_cli.export import annotation, chapters, editorial, markers, subtitles, tabular, workbook
@@ -37,6 +38,10 @@ _OTHER_NAMES = {
     "chapters": "ffmetadata",
 }
 """What users call formats, and their names here."""
+
+
+HeldModels = Literal["first", "each", "all"]
+"""The first model only; a timeline of its own for each; or `Timeline.tracks`, told apart in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,22 +76,52 @@ class Format:
     """The extra that installs the package."""
     instead: str = "csv"
     """A format that needs no package."""
+    models: HeldModels = "first"
+    """What it contains of a timeline with several models."""
 
 
 FORMATS: Mapping[str, Format] = {
     form.name: form
     for form in (
-        Format("table", ".txt", "columns for reading", tabular.table, True),
-        Format("json", ".json", "everything, schema vswin.timeline/1", tabular.json_document),
-        Format("jsonl", ".jsonl", "the same, one line per video", tabular.json_lines, True),
-        Format("csv", ".csv", "a row per segment, seconds", tabular.csv_rows, True),
-        Format("csv-bom", ".bom.csv", "csv for Excel, which needs a BOM", tabular.csv_bom, True),
+        Format("table", ".txt", "columns for reading", tabular.table, True, models="all"),
+        Format(
+            "json",
+            ".json",
+            "everything, schema vswin.timeline/1",
+            tabular.json_document,
+            models="all",
+        ),
+        Format(
+            "jsonl",
+            ".jsonl",
+            "the same, one line per video",
+            tabular.json_lines,
+            holds_many=True,
+            models="all",
+        ),
+        Format(
+            "csv",
+            ".csv",
+            "a row per segment, seconds",
+            tabular.csv_rows,
+            holds_many=True,
+            models="each",
+        ),
+        Format(
+            "csv-bom",
+            ".bom.csv",
+            "csv for Excel, which needs a BOM",
+            tabular.csv_bom,
+            holds_many=True,
+            models="each",
+        ),
         Format(
             "csv-semicolon",
             ".semicolon.csv",
             "likewise, with decimal commas and semicolons",
             tabular.csv_semicolon,
             holds_many=True,
+            models="each",
         ),
         Format("tsv", ".tsv", "likewise, whole milliseconds, per mille", tabular.tsv_rows, True),
         Format(
@@ -98,6 +133,7 @@ FORMATS: Mapping[str, Format] = {
             is_binary=True,
             package="xlsxwriter",
             extra="xlsx",
+            models="each",
         ),
         Format("srt", ".srt", "SubRip subtitles", subtitles.srt, is_played=True),
         Format("vtt", ".vtt", "WebVTT subtitles", subtitles.vtt, is_played=True),
@@ -154,7 +190,7 @@ FORMATS: Mapping[str, Format] = {
             markers.premiere,
             rate_of=editorial.edl_rate,
         ),
-        Format("otio", ".otio", "OpenTimelineIO markers", editorial.otio, links=True),
+        Format("otio", ".otio", "OpenTimelineIO markers", editorial.otio, links=True, models="all"),
         Format(
             "fcpxml",
             ".fcpxml",
@@ -178,6 +214,7 @@ FORMATS: Mapping[str, Format] = {
             annotation.label_studio,
             holds_many=True,
             rate_of=own_rate,
+            models="all",
         ),
         Format(
             "fiftyone",
@@ -187,7 +224,14 @@ FORMATS: Mapping[str, Format] = {
             holds_many=True,
             ids_of=video_ids,
         ),
-        Format("svg", ".svg", "SVG image, a lane per label", timeline_svg, holds_many=True),
+        Format(
+            "svg",
+            ".svg",
+            "SVG image, a lane per label",
+            timeline_svg,
+            holds_many=True,
+            models="each",
+        ),
         Format(
             "png",
             ".png",
@@ -198,9 +242,16 @@ FORMATS: Mapping[str, Format] = {
             package="matplotlib",
             extra="plots",
             instead="svg",
+            models="each",
         ),
         Format(
-            "elan", ".eaf", "ELAN, a tier per label", annotation.elan, is_played=True, links=True
+            "elan",
+            ".eaf",
+            "ELAN, a tier per label",
+            annotation.elan,
+            is_played=True,
+            links=True,
+            models="all",
         ),
         Format(
             "audacity", ".labels.txt", "Audacity label track", annotation.audacity, is_played=True
@@ -275,15 +326,16 @@ def caveats(timeline: Timeline, name: str) -> tuple[Notice, ...]:
         OptionError: no such format, or one that cannot represent the timeline.
     """
     form = get_format(name)
+    left_out = _left_out(timeline, form)
     if not timeline.segments:
-        return ()
+        return left_out
     if form.notices_of is not None:
-        return form.notices_of(timeline)
+        return (*left_out, *form.notices_of(timeline))
     if form.rate_of is None:
-        return ()
+        return left_out
     rate = form.rate_of(timeline)
     if rate.exact:
-        return ()
+        return left_out
     shown = decimal(float(rate.frames_per_second), 3)
     why = (
         "has a variable frame rate"
@@ -291,9 +343,22 @@ def caveats(timeline: Timeline, name: str) -> tuple[Notice, ...]:
         else "has no constant standard frame rate"
     )
     return (
+        *left_out,
         Notice(
             "FRAME_RATE",
             f"{timeline.video.uri} {why}, and `{form.name}` counts frames: "
             f"times are rounded to frames of {shown} per second",
         ),
     )
+
+
+def _left_out(timeline: Timeline, form: Format) -> tuple[Notice, ...]:
+    """Make the notice about models that a file does not contain, if there are any."""
+    if form.models != "first" or not timeline.tracks:
+        return ()
+    others = ", ".join(track.model.id for track in timeline.tracks)
+    text = (
+        f"{timeline.video.uri}: `{form.name}` holds one model, {timeline.model.id}; {others} "
+        f"{'are' if len(timeline.tracks) > 1 else 'is'} left out; csv, xlsx and elan hold all"
+    )
+    return (Notice("MODELS", text),)

@@ -112,16 +112,18 @@ def table_rows(timeline: Timeline) -> list[tuple[str, str, str, str]]:
 
 
 def table(timelines: Sequence[Timeline]) -> str:
-    """Write aligned columns; with several videos, each one's name ahead of its rows."""
+    """Write aligned columns; with several videos or models, their names ahead of their rows."""
     parts = []
-    for timeline in timelines:
+    for video, timeline in ((one, model) for one in timelines for model in one.each_model()):
         rows = [TABLE_COLUMNS, *table_rows(timeline)]
         widths = [max(len(row[i]) for row in rows) for i in range(len(TABLE_COLUMNS))]
         lines = [
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in rows
         ]
-        if len(timelines) > 1:
+        if video.tracks:
+            lines.insert(0, one_line(timeline.model.id))
+        if len(timelines) > 1 and timeline.model == video.model:
             lines.insert(0, escaped(timeline.video.uri))
         parts.append("\n".join(lines) + "\n")
     return "\n".join(parts)

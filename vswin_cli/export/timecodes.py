@@ -49,16 +49,20 @@ def as_played(timeline: Timeline) -> Timeline:
     lead = timeline.video.lead_seconds
     if not lead:
         return timeline
-    moved = (
-        replace(
-            segment,
-            start_seconds=segment.start_seconds + lead,
-            end_seconds=segment.end_seconds + lead,
-            peak_seconds=segment.peak_seconds + lead,
-        )
-        for segment in timeline.segments
+    first, *others = [
+        replace(one, segments=tuple(_later(segment, lead) for segment in one.segments))
+        for one in timeline.each_model()
+    ]
+    return first.with_tracks(others)
+
+
+def _later(segment: Segment, seconds: float) -> Segment:
+    return replace(
+        segment,
+        start_seconds=segment.start_seconds + seconds,
+        end_seconds=segment.end_seconds + seconds,
+        peak_seconds=segment.peak_seconds + seconds,
     )
-    return replace(timeline, segments=tuple(moved))
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,7 @@ _SUMMARY: tuple[Column, ...] = (
     ("time", 14, _TIME, lambda _, row: row.seconds),
     ("segments", 10, "", lambda _, row: row.num_segments),
     ("score_max", 10, _SCORE, lambda _, row: row.max_score),
+    ("model", 20, "", lambda timeline, _: one_line(timeline.model.id)),
 )
 
 

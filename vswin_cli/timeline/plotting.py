@@ -6,11 +6,13 @@ import io
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from vswin_cli.errors import OptionError
 from vswin_cli.quantities import wrong_type
 from vswin_cli.storage.extras import load_extra
+from vswin_cli.storage.plain_text import one_line
 from vswin_cli.timeline.svg import Lane, lanes_of, ticks_of, title_of, whole_seconds
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def plot_timeline(timeline: Timeline, axes: Axes | None = None) -> Axes:
     if axes is not None and not hasattr(axes, "broken_barh"):
         hint = "make some: figure, ax = matplotlib.pyplot.subplots()"
         raise wrong_type("ax", "matplotlib Axes", axes, hint)
-    lanes = lanes_of(timeline)
+    lanes = _lanes_of_all(timeline)
     if axes is None:
         from matplotlib import pyplot
 
@@ -48,6 +50,14 @@ def plot_timeline(timeline: Timeline, axes: Axes | None = None) -> Axes:
         _, axes = pyplot.subplots(figsize=size, layout="constrained")
     _draw(timeline, lanes, axes)
     return axes
+
+
+def _lanes_of_all(timeline: Timeline) -> list[Lane]:
+    """Return the lanes of each model; of several, with its name."""
+    if not timeline.tracks:
+        return lanes_of(timeline)
+    named = ((one_line(one.model.id), lanes_of(one)) for one in timeline.each_model())
+    return [replace(lane, label=f"{name}: {lane.label}") for name, lanes in named for lane in lanes]
 
 
 def timeline_png(timelines: Sequence[Timeline]) -> bytes:

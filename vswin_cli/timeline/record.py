@@ -176,6 +176,8 @@ class Timeline:
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the segments with matplotlib: a row per label, the longest in all first.
 
+        Of several models, those of the first come first, and rows are named `MODEL: LABEL`.
+
         Args:
             ax: axes to draw into; by default those of a new figure of pyplot.
 
@@ -190,10 +192,10 @@ class Timeline:
         return plot_timeline(self, ax)
 
     def _repr_html_(self) -> str:
-        """Draw the timeline in a notebook, at most 12 labels."""
+        """Draw the timeline in a notebook, at most 12 labels per model."""
         from vswin_cli.timeline.svg import timeline_svg
 
-        return timeline_svg([self], max_lanes=12)
+        return timeline_svg(self.each_model(), max_lanes=12)
 
     @classmethod
     def from_json(cls, data: JsonValue) -> Timeline:

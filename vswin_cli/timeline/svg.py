@@ -68,13 +68,14 @@ def lanes_of(timeline: Timeline) -> list[Lane]:
 
 
 def title_of(timeline: Timeline) -> str:
-    """Return the name of the video and of the model."""
-    return f"{file_name(timeline.video.uri)} – {one_line(timeline.model.id)}"
+    """Return the name of the video and of its models."""
+    models = ", ".join(one_line(one.model.id) for one in timeline.each_model())
+    return f"{file_name(timeline.video.uri)} – {models}"
 
 
 def whole_seconds(timeline: Timeline) -> float:
     """Return the length of the time axis: of the video, or to the end of the last segment."""
-    ends = [one.end_seconds for one in timeline.segments]
+    ends = [one.end_seconds for model in timeline.each_model() for one in model.segments]
     return max(timeline.video.duration_seconds, *ends, 0.001)
 
 
