@@ -8,13 +8,13 @@ import pytest
 import typer
 
 from vswin_cli.cli.app import app, run
-from vswin_cli.cli.model_choice import ModelChoice
+from vswin_cli.cli.model_choice import ModelChoice, ModelChoices
 from vswin_cli.cli.option_groups import EngineChoice, SamplingChoice, SegmentChoice
 from vswin_cli.export import get_format
 from vswin_cli.models.weights.references import parse_reference
 
 ROOT = typer.main.get_command(app)
-GROUPS = (ModelChoice, SamplingChoice, SegmentChoice, EngineChoice)
+GROUPS = (SamplingChoice, SegmentChoice, EngineChoice)
 TABLES = ("csv", "jsonl", "parquet", "tsv")
 
 
@@ -74,13 +74,15 @@ def test_an_example_is_a_command_line_that_is_accepted(line):
     assert calls
     for words in calls:
         given = parse(words).params
-        for group in GROUPS:
+        models = given.get("model")
+        choice = ModelChoices if isinstance(models, (list, tuple)) else ModelChoice
+        for group in (choice, *GROUPS):
             names = {field.name for field in fields(group)} & set(given)
             record = group(**{name: given[name] for name in names})
             if hasattr(record, "options"):
                 record.options()
-        if given.get("model"):
-            parse_reference(given["model"])
+        for name in [models] if isinstance(models, str) else models or ():
+            parse_reference(name)
         if given.get("format") and given["format"] not in TABLES:
             get_format(given["format"])
 

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import pytest
 from rich.cells import cell_len
@@ -7,7 +8,7 @@ from rich.console import Console
 from tests.support.timelines import segment, timeline
 from vswin_cli.cli.terminal_timeline import TerminalTimeline
 from vswin_cli.timeline.palette import label_colour
-from vswin_cli.timeline.record import Coverage, GapRecord, VideoRecord
+from vswin_cli.timeline.record import Coverage, GapRecord, ModelRecord, VideoRecord
 
 
 def draw(shown, *, width: int = 80, encoding: str = "utf-8", **options) -> list[str]:
@@ -89,3 +90,31 @@ def test_bars_have_the_colours_that_labels_have_on_pages():
     console.print(TerminalTimeline(recording(segment(0, 50, "pan-left"))))
     red, green, blue = (int(label_colour("pan-left")[i : i + 2], 16) for i in (1, 3, 5))
     assert f"38;2;{red};{green};{blue}m" in file.getvalue()
+
+
+def of_model(name, *segments):
+    return replace(recording(*segments), model=ModelRecord(id=name))
+
+
+def test_rows_of_several_models_stand_below_the_models_name():
+    moves = of_model("moves", segment(0, 50, "pan"), segment(50, 90, "cut"))
+    both = moves.with_tracks([of_model("actions", segment(20, 30, "archery"))])
+    lines = draw(both, width=60)
+    assert lines[0] == "video.mp4  1:40  3 segments"
+    assert [line.split("  ")[0] for line in lines[1:-1]] == [
+        "moves", "pan", "cut", "actions", "archery",
+    ]  # fmt: skip
+    assert len({len(line) for line in lines[2:4] + lines[5:6]}) == 1  # one axis for all
+
+
+def test_models_share_the_rows_and_what_is_left_out_is_counted_for_each():
+    labels = [segment(i, i + 1, f"label {i}") for i in range(5)]
+    both = of_model("moves", *labels).with_tracks([of_model("actions", *labels[:3])])
+    lines = draw(both, max_rows=4)
+    assert sum(line.startswith("label ") for line in lines) == 4
+    assert lines[-2:] == ["… 3 more labels of moves", "… 1 more label of actions"]
+
+
+def test_a_model_that_found_nothing_has_its_name_and_no_rows():
+    both = of_model("moves").with_tracks([of_model("actions", segment(20, 30, "archery"))])
+    assert [line.split("  ")[0] for line in draw(both)[1:4]] == ["moves", "actions", "archery"]

@@ -37,14 +37,15 @@ def complete_format(incomplete: str) -> list[tuple[str, str]]:
 
 
 def complete_label(context: typer.Context, incomplete: str) -> list[str]:
-    """Complete the labels of the model that the command line names, or of the default one."""
+    """Complete the labels of the models that the command line names, or of the default one."""
     from vswin_cli.models.weights.catalogue import labels_of
     from vswin_cli.models.weights.store import EMBEDDED_MODEL
     from vswin_cli.storage.user_config import default_model
 
     try:
-        name = context.params.get("model") or default_model() or EMBEDDED_MODEL
-        labels = [label for _, label in labels_of(name).search("")]
+        named = context.params.get("model") or os.environ.get("VSWIN_MODEL") or default_model()
+        names = named if isinstance(named, (list, tuple)) else [named or EMBEDDED_MODEL]
+        labels = [label for name in names for _, label in labels_of(name).search("")]
     except VswinError:
         return []
     found = [label for label in labels if label.startswith(incomplete)]

@@ -142,7 +142,10 @@ def unset(key: KeyArgument) -> None:
 def options_by_key() -> dict[str, tuple[Any, list[str]]]:
     """Return each option that can be set, with the commands that have it, by key."""
     found: dict[str, tuple[Any, list[str]]] = {}
-    for command in (tag, batch):
+    for command in (
+        batch,
+        tag,
+    ):  # the first one's count: `tag` takes several models, as no file can
         app = typer.Typer()
         app.command(cls=Command)(command)
         for param in typer.main.get_command(app).params:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from vswin_cli.cli import console
-from vswin_cli.cli.options import EmaOption, ModelOption, model_option
+from vswin_cli.cli.options import EmaOption, ModelOption, ModelsOption, model_option
 from vswin_cli.config import EngineOptions
 from vswin_cli.errors import OptionError
 
@@ -17,10 +19,24 @@ if TYPE_CHECKING:
     from vswin_cli.models.checkpoints.load import LoadedModel
     from vswin_cli.models.labels import LabelMap
 
-__all__ = ["ModelChoice", "load_chosen", "make_engine"]
+__all__ = ["ModelChoice", "ModelChoices", "load_chosen", "make_engine"]
 
 _PATH_HINT = "check the path; names go with --model"
 _DEFAULT_HINT = "it is your default model; `vswin models default NAME` sets another"
+
+
+WeightsOption = Annotated[
+    Path | None,
+    model_option("--weights", metavar="FILE", help="Your own checkpoint, in any supported layout."),
+]
+LabelsOption = Annotated[
+    Path | None,
+    model_option(
+        "--labels",
+        metavar="FILE",
+        help="Label list for --weights: text, CSV or JSON, in index order.",
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -32,20 +48,8 @@ class ModelChoice:
     """
 
     model: ModelOption = None
-    weights: Annotated[
-        Path | None,
-        model_option(
-            "--weights", metavar="FILE", help="Your own checkpoint, in any supported layout."
-        ),
-    ] = None
-    labels: Annotated[
-        Path | None,
-        model_option(
-            "--labels",
-            metavar="FILE",
-            help="Label list for --weights: text, CSV or JSON, in index order.",
-        ),
-    ] = None
+    weights: WeightsOption = None
+    labels: LabelsOption = None
     ema: EmaOption = None
 
     def __post_init__(self) -> None:
@@ -118,6 +122,64 @@ class ModelChoice:
         if self.weights is not None:
             return str(self.weights)
         return self.model or default_model() or EMBEDDED_MODEL
+
+
+@dataclass(frozen=True)
+class ModelChoices:
+    """Options that say which models to use: one, or several on one timeline.
+
+    Raises:
+        OptionError: a name is given twice, or beside several an option that belongs to one model.
+    """
+
+    model: ModelsOption = None
+    weights: WeightsOption = None
+    labels: LabelsOption = None
+    ema: EmaOption = None
+
+    def __post_init__(self) -> None:
+        for i, name in enumerate(self.model or ()):
+            if name in (self.model or ())[:i]:
+                raise OptionError(f"--model {name} is given twice", hint="name each model once")
+        given = {"--weights": self.weights, "--labels": self.labels, "--ema": self.ema}
+        other = next((option for option, value in given.items() if value is not None), None)
+        if self.are_several and other is not None:
+            raise OptionError(
+                f"{other} belongs to one model, and --model names {len(self.model or ())}",
+                hint="make a folder of it with `vswin convert`, which --model takes like a name",
+            )
+
+    @property
+    def are_several(self) -> bool:
+        """Whether there is more than one model."""
+        return len(self.model or ()) > 1
+
+    def each(self) -> list[ModelChoice]:
+        """Return the choice of each model, in the order in which they were named.
+
+        Raises:
+            OptionError: see `ModelChoice`.
+        """
+        # Read here: of an option that can be repeated, Typer would divide the value at spaces.
+        of_environment = os.environ.get("VSWIN_MODEL")
+        names: Sequence[str | None] = self.model or [of_environment or None]
+        return [ModelChoice(name, self.weights, self.labels, self.ema) for name in names]
+
+    def refuse_several(self, *given: tuple[str, object]) -> None:
+        """Check that no option is given that only one model can have.
+
+        Args:
+            given: options with their values.
+
+        Raises:
+            OptionError: there are several models, and one is given.
+        """
+        option = next((option for option, value in given if value), None)
+        if self.are_several and option is not None:
+            raise OptionError(
+                f"{option} takes one model, and --model names {len(self.model or ())}",
+                hint="run `vswin tag` once for each of them",
+            )
 
 
 def make_engine(

@@ -221,6 +221,14 @@ class SegmentChoice:
         Raises:
             OptionError: the values contradict each other.
         """
+        return self.given().over(advised)
+
+    def given(self) -> SegmentOptions:
+        """Return the options of which only the values that were given count, see `SegmentOptions`.
+
+        Raises:
+            OptionError: the values contradict each other.
+        """
         chosen: dict[str, Any] = {
             "onset": self.onset,
             "offset": self.offset,
@@ -234,8 +242,7 @@ class SegmentChoice:
             "min_margin": self.min_margin,
             "max_entropy": self.max_entropy,
         }
-        given = {name: value for name, value in chosen.items() if value is not None}
-        return SegmentOptions(**given).over(advised)
+        return SegmentOptions(**{name: one for name, one in chosen.items() if one is not None})
 
 
 @dataclass(frozen=True, slots=True)

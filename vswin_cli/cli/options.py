@@ -30,6 +30,7 @@ __all__ = [
     "LogJsonOption",
     "MinCoverageOption",
     "ModelOption",
+    "ModelsOption",
     "OnsetOption",
     "OutOption",
     "PlotsOption",
@@ -63,6 +64,18 @@ ModelOption = Annotated[
         envvar="VSWIN_MODEL",
         autocompletion=complete_model,
         help="Named weights (see `vswin models`), the folder of a model, or USER/REPO on the Hub.",
+        show_default="camera-motion, or as `vswin models default` chose",
+    ),
+]
+ModelsOption = Annotated[
+    list[str] | None,
+    model_option(
+        "--model",
+        "-m",
+        metavar="NAME",
+        autocompletion=complete_model,
+        help="Named weights (see `vswin models`), the folder of a model, or USER/REPO on the Hub; "
+        "repeat it for several models on one timeline. VSWIN_MODEL names one, too.",
         show_default="camera-motion, or as `vswin models default` chose",
     ),
 ]

@@ -256,7 +256,7 @@ def _draw(timelines: Sequence[Timeline]) -> None:
     from vswin_cli.cli.terminal_timeline import TerminalTimeline
 
     for timeline in timelines:
-        if timeline.segments:
+        if any(one.segments for one in timeline.each_model()):
             console.show(TerminalTimeline(timeline))
 
 

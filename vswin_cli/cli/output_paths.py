@@ -90,8 +90,8 @@ class TagPaths:
 
     results: Mapping[str, Path]
     """A file for each video, by `VideoSource.id`; empty if all goes to stdout."""
-    scores: Mapping[str, Path]
-    """The same for scores; empty if they are not kept."""
+    scores: Mapping[str, tuple[Path, ...]]
+    """The same for scores, a file for each model; empty if they are not kept."""
     pages: Sequence[Path]
     """Files of the report, the one to open first ahead; empty without a report."""
     folders: Sequence[OutputPath]
@@ -109,7 +109,7 @@ class TagPaths:
     def named(self) -> Iterator[tuple[str, Path]]:
         """Yield every file with the option that names it."""
         yield from (("--out", path) for path in self.results.values())
-        yield from (("--save-scores", path) for path in self.scores.values())
+        yield from (("--save-scores", path) for files in self.scores.values() for path in files)
         yield from (("--report", path) for path in self.pages)
 
 
@@ -120,6 +120,7 @@ def plan_tag_paths(
     sources: Sequence[VideoSource],
     model_files: Iterable[Path],
     *,
+    models: Sequence[str] = (),
     image_suffix: str = "",
     force: bool = False,
 ) -> TagPaths:
@@ -131,6 +132,7 @@ def plan_tag_paths(
         report: value of the option.
         sources: the videos.
         model_files: what the model is read from.
+        models: names or paths of the models, where there are several.
         image_suffix: ending of the results' format, which may be that of an image.
         force: whether files that vswin did not write may be replaced.
 
@@ -145,9 +147,7 @@ def plan_tag_paths(
     uris = [source.uri for source in sources]
     paths = TagPaths(
         results=dict(zip(ids, results, strict=False)),
-        scores={}
-        if scores is None
-        else dict(zip(ids, files_by_id(scores, ids, ".npz", "--save-scores"), strict=True)),
+        scores={} if scores is None else _score_files(scores, ids, models),
         pages=() if page is None else plan_pages(page, uris),
         folders=[folder for folder in (scores, page) if folder is not None],
     )
@@ -160,6 +160,21 @@ def plan_tag_paths(
         check_page_name("--report", file)
     check_overwrites(files, force=force)
     return paths
+
+
+def _score_files(
+    scores: OutputPath, ids: Sequence[str], models: Sequence[str]
+) -> dict[str, tuple[Path, ...]]:
+    """Return the score files of each video; those of several models have their name in it."""
+    files = files_by_id(scores, ids, ".npz", "--save-scores")
+    if len(models) < 2:
+        return {id: (file,) for id, file in zip(ids, files, strict=True)}
+    names = unique_names([f"{model}.npz" for model in models])
+    stems = [file.name.removesuffix(".npz") for file in files]
+    return {
+        id: tuple(file.with_name(f"{stem}.{name}.npz") for name in names)
+        for id, file, stem in zip(ids, files, stems, strict=True)
+    }
 
 
 def plan_pages(output: OutputPath, uris: Sequence[str]) -> list[Path]:

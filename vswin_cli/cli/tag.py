@@ -14,7 +14,7 @@ import typer
 from vswin_cli.cli import console
 from vswin_cli.cli.each_video import find_videos, require_coverage, work_on_each
 from vswin_cli.cli.live import check_live, tag_live
-from vswin_cli.cli.model_choice import ModelChoice, make_engine
+from vswin_cli.cli.model_choice import ModelChoices, make_engine
 from vswin_cli.cli.option_groups import (
     SamplingChoice,
     SegmentChoice,
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from vswin_cli.cli.output import Output
     from vswin_cli.cli.output_paths import TagPaths
     from vswin_cli.inference.engine import Engine
+    from vswin_cli.inference.pipeline import OnProgress
     from vswin_cli.storage.sources import VideoSource
     from vswin_cli.timeline.record import Timeline
     from vswin_cli.video.decoder_pool import DecoderPool
@@ -60,7 +61,7 @@ __all__ = ["tag"]
 def tag(
     videos: Annotated[list[str], typer.Argument(metavar="VIDEO", help="Video files or URLs.")],
     *,
-    choice: ModelChoice,
+    choice: ModelChoices,
     sampling: SamplingChoice,
     segments: SegmentChoice,
     format: FormatOption = None,
@@ -86,6 +87,8 @@ def tag(
 
         vswin tag movie.mp4 --model swin-b-k600 --stride 50% -o movie.srt
 
+        vswin tag movie.mp4 -m camera-motion -m swin-t-k400
+
         vswin tag movie.mp4 --evidence --report movie.html
 
         vswin tag rtsp://camera/stream --live >> camera.jsonl
@@ -96,12 +99,14 @@ def tag(
     from vswin_cli.cli.output_paths import plan_tag_paths
 
     clips, engine_options = sampling.options(), running.options()
+    choices = choice.each()
+    choice.refuse_several(("--live", live), ("--evidence", evidence), ("--report", report))
     if live:
         given = {"--out": out, "--save-scores": save_scores, "--windows": windows}
         given |= {"--evidence": evidence, "--report": report, "--timecode-start": timecode_start}
         given["--format"] = format not in (None, "jsonl") and format
         address = check_live(videos, clips, given)
-        engine = make_engine(choice, engine_options, crops=clips.crops or 1, quiet=quiet)
+        engine = make_engine(choices[0], engine_options, crops=clips.crops or 1, quiet=quiet)
         advised = engine.model.card.segments
         tag_live(address, engine, clips, segments.over(advised), quiet=quiet)
         return
@@ -119,14 +124,15 @@ def tag(
         save_scores,
         report,
         sources,
-        choice.files(),
+        [file for one in choices for file in one.files()],
+        models=[one.reference for one in choices],
         image_suffix=output.suffix,
         force=force,
     )
-    engine = make_engine(choice, engine_options, crops=clips.crops or 1, quiet=quiet)
-    advised = engine.model.card.segments
+    crops = clips.crops or 1
+    engines = [make_engine(one, engine_options, crops=crops, quiet=quiet) for one in choices]
     with _keeping_scores(paths, sources) as scores:
-        job = _Job(engine, clips, segments.over(advised), scores, windows, evidence, start, quiet)
+        job = _Job(engines, clips, segments.given(), scores, windows, evidence, start, quiet)
         done, num_failed = _tag_and_write(sources, job, output, paths)
         if paths.pages:
             _write_report(done, paths.pages[0], quiet=quiet)
@@ -141,11 +147,13 @@ def tag(
 class _Job:
     """Settings that are the same for every video of one call."""
 
-    engine: Engine
+    engines: Sequence[Engine]
     sampling: SamplingOptions
     segments: SegmentOptions
-    scores: Mapping[str, Path]
-    """Where the scores of a video go, by `VideoSource.id`; empty to keep none."""
+    """Only the values that were given."""
+    scores: Mapping[str, tuple[Path, ...]]
+    """Where the scores of a video go, a file for each model, by `VideoSource.id`; empty to keep
+    none."""
     top_classes: int
     """Listed for each clip; 0 to list no clips."""
     evidence: bool
@@ -161,20 +169,20 @@ class _Tagged:
 
     source: VideoSource
     timeline: Timeline
-    scores: Path | None
+    scores: tuple[Path, ...]
 
 
 @contextmanager
 def _keeping_scores(
     paths: TagPaths, sources: Sequence[VideoSource]
-) -> Iterator[Mapping[str, Path]]:
+) -> Iterator[Mapping[str, tuple[Path, ...]]]:
     """Yield the score file of each video; a report uses temporary ones if none are kept."""
     paths.make_folders()
     if paths.scores or not paths.pages:
         yield paths.scores
         return
     with tempfile.TemporaryDirectory(prefix="vswin-") as folder:
-        yield {source.id: Path(folder) / f"{source.id}.npz" for source in sources}
+        yield {source.id: (Path(folder) / f"{source.id}.npz",) for source in sources}
 
 
 def _tag_and_write(
@@ -205,7 +213,7 @@ def _tag_and_write(
                 quiet=job.quiet,
             )
         if not job.quiet:
-            for path in (tagged.scores for tagged in done if paths.scores):
+            for path in (file for tagged in done if paths.scores for file in tagged.scores):
                 console.note(f"wrote {path}")
     return done, num_failed
 
@@ -213,7 +221,7 @@ def _tag_and_write(
 def _write_report(done: Sequence[_Tagged], path: Path, *, quiet: bool) -> None:
     from vswin_cli.report import ReportSource, write_report
 
-    pages = [ReportSource(tagged.timeline, tagged.scores, tagged.source.path) for tagged in done]
+    pages = [ReportSource(one.timeline, one.scores[0], one.source.path) for one in done]
     with console.progress("report", unit="videos", quiet=quiet) as on_progress:
         write_report(pages, path, on_progress=on_progress)
     if not quiet:
@@ -221,22 +229,55 @@ def _write_report(done: Sequence[_Tagged], path: Path, *, quiet: bool) -> None:
 
 
 def _tag_one(source: VideoSource, job: _Job, pool: DecoderPool) -> _Tagged:
-    from vswin_cli.inference.pipeline import analyze_video
-
+    scores = job.scores.get(source.id, ())
     with console.progress(source.uri, quiet=job.quiet) as on_progress:
-        timeline = analyze_video(
+        timeline = _analyzed(source, job, scores, on_progress, pool)
+    if not job.quiet:
+        for notice in dict.fromkeys(_notices(timeline)):
+            console.warn(f"{source.uri}: {notice}")
+    return _Tagged(source, with_start(timeline, job.start_timecode), scores)
+
+
+def _analyzed(
+    source: VideoSource,
+    job: _Job,
+    scores: Sequence[Path],
+    on_progress: OnProgress,
+    pool: DecoderPool,
+) -> Timeline:
+    if len(job.engines) > 1:
+        from vswin_cli.inference.several_models import analyze_video_with_models
+
+        return analyze_video_with_models(
             source,
-            job.engine,
+            job.engines,
             job.sampling,
             job.segments,
             on_progress=on_progress,
-            save_scores=job.scores.get(source.id),
+            save_scores=scores or None,
             top_classes=job.top_classes,
-            evidence=job.evidence,
             decoder_pool=pool,
         )
-    if not job.quiet:
-        for notice in timeline.warnings:
-            console.warn(f"{source.uri}: {notice.message}")
-    scores = job.scores.get(source.id)
-    return _Tagged(source, with_start(timeline, job.start_timecode), scores)
+    from vswin_cli.inference.pipeline import analyze_video
+
+    return analyze_video(
+        source,
+        job.engines[0],
+        job.sampling,
+        job.segments,
+        on_progress=on_progress,
+        save_scores=next(iter(scores), None),
+        top_classes=job.top_classes,
+        evidence=job.evidence,
+        decoder_pool=pool,
+    )
+
+
+def _notices(timeline: Timeline) -> Iterator[str]:
+    """Yield what to warn of; what concerns one of several models names it."""
+    models = timeline.each_model()
+    common = set.intersection(*(set(one.warnings) for one in models))
+    for one in models:
+        for notice in one.warnings:
+            is_own = len(models) > 1 and notice not in common
+            yield f"{one.model.id}: {notice.message}" if is_own else notice.message

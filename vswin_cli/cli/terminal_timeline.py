@@ -1,5 +1,7 @@
 """Draw a timeline in the terminal: a row per label, time from left to right.
 
+Rows of several models are grouped, with the model's name above them.
+
 It is readable without colour. Where the terminal's encoding has no block characters, ASCII ones are
 used.
 """
@@ -18,6 +20,7 @@ from vswin_cli.export.naming import one_line, video_name
 from vswin_cli.storage.humanize import clock_text
 from vswin_cli.timeline.palette import label_colour
 from vswin_cli.timeline.record import LabelSummary, Timeline
+from vswin_cli.timeline.segments import Segment
 
 __all__ = ["TerminalTimeline"]
 
@@ -27,6 +30,7 @@ _NAME_SHARE = 0.3
 _TICK_STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 36000)
 _GAP = Style(color="red")
 _QUIET = Style(dim=True)
+_HEADING = Style(underline=True)
 
 Span = tuple[float, float]
 
@@ -50,7 +54,10 @@ _ASCII = _Marks("#", "+", "+", "/", ".", "...")
 
 @dataclass(frozen=True, slots=True)
 class TerminalTimeline:
-    """A rich renderable; as wide as the terminal, at most `max_rows` rows, longest label first."""
+    """A rich renderable; as wide as the terminal, longest labels first.
+
+    There are at most `max_rows` rows of labels; several models share them evenly.
+    """
 
     timeline: Timeline
     max_rows: int = _MAX_ROWS
@@ -59,34 +66,46 @@ class TerminalTimeline:
         """Draw the title, the rows, the time axis and the legend."""
         marks = _ASCII if options.ascii_only else _UNICODE
         width = max(_MIN_WIDTH, options.max_width)
-        rows = self.timeline.summary[: self.max_rows]
-        names = [_writable(row.label, options) for row in rows]
-        sums = [f"{row.seconds:.1f} s" for row in rows]
+        models = self.timeline.each_model()
+        most = max(1, self.max_rows // len(models))
+        kept = [row for one in models for row in one.summary[:most]]
+        names = [_writable(row.label, options) for row in kept]
         name_width = min(int(width * _NAME_SHARE), max(map(cell_len, names), default=0))
-        sum_width = max(map(len, sums), default=0)
-        axis = _Axis(self.timeline, max(8, width - name_width - sum_width - 4), marks)
+        sum_width = max((len(_total(row)) for row in kept), default=0)
+        room = max(8, width - name_width - sum_width - 4)
         yield from _line((_writable(_title(self.timeline), options), Style(bold=True)))
-        for row, name, total in zip(rows, names, sums, strict=True):
-            yield from _line(
-                (_fitted(name, name_width, marks.more), Style.null()),
-                ("  ", Style.null()),
-                *axis.row(row),
-                (f"  {total:>{sum_width}}", _QUIET),
-            )
+        for one in models:
+            axis = _Axis(self.timeline, one.segments, room, marks)
+            if self.timeline.tracks:
+                name = _fitted(_writable(one.model.id, options), width, marks.more).rstrip()
+                yield from _line((name, _HEADING))
+            for row in one.summary[:most]:
+                yield from _line(
+                    (
+                        _fitted(_writable(row.label, options), name_width, marks.more),
+                        Style.null(),
+                    ),
+                    ("  ", Style.null()),
+                    *axis.row(row),
+                    (f"  {_total(row):>{sum_width}}", _QUIET),
+                )
         yield from _line((" " * (name_width + 2) + axis.ticks(), _QUIET))
-        for text in _remarks(self.timeline, len(rows), marks, has_gap=axis.has_gap):
-            yield from _line((text, _QUIET))
+        for text in _remarks(self.timeline, most, marks, has_gap=axis.has_gap):
+            yield from _line((_writable(text, options), _QUIET))
 
 
 class _Axis:
     """Columns of characters that share the video's time."""
 
-    def __init__(self, timeline: Timeline, width: int, marks: _Marks) -> None:
-        ends = [segment.end_seconds for segment in timeline.segments]
+    def __init__(
+        self, timeline: Timeline, segments: Sequence[Segment], width: int, marks: _Marks
+    ) -> None:
+        models = timeline.each_model()
+        ends = [segment.end_seconds for one in models for segment in one.segments]
         self._seconds = max(timeline.video.duration_seconds, *ends, 0.001)
         self._width = width
         self._marks = marks
-        self._segments = timeline.segments
+        self._segments = segments
         gaps = [(gap.start_seconds, gap.end_seconds) for gap in timeline.coverage.gaps]
         self._gaps = self._shares(gaps)
         self.has_gap = bool(gaps)
@@ -139,17 +158,23 @@ class _Axis:
 
 def _title(timeline: Timeline) -> str:
     seconds = timeline.video.duration_seconds
-    count = len(timeline.segments)
+    count = sum(len(one.segments) for one in timeline.each_model())
     segments = f"{count} segment{'' if count == 1 else 's'}" if count else "no segments"
     return f"{video_name(timeline)}  {clock_text(seconds)}  {segments}"
 
 
-def _remarks(timeline: Timeline, drawn: int, marks: _Marks, *, has_gap: bool) -> list[str]:
-    """Return notes on what the rows do not show."""
+def _total(row: LabelSummary) -> str:
+    return f"{row.seconds:.1f} s"
+
+
+def _remarks(timeline: Timeline, most: int, marks: _Marks, *, has_gap: bool) -> list[str]:
+    """Return notes on what the rows, at most so many of each model, do not show."""
     texts = []
-    hidden = len(timeline.summary) - drawn
-    if hidden > 0:
-        texts.append(f"{marks.more} {hidden} more label{'' if hidden == 1 else 's'}")
+    for one in timeline.each_model():
+        hidden = len(one.summary) - most
+        of_model = f" of {one.model.id}" if timeline.tracks else ""
+        if hidden > 0:
+            texts.append(f"{marks.more} {hidden} more label{'' if hidden == 1 else 's'}{of_model}")
     if has_gap:
         fraction = timeline.coverage.fraction
         texts.append(f"{marks.gap} could not be decoded ({fraction:.1%} of the video was)")

@@ -96,16 +96,17 @@ class Command(_HelpPrinter, TyperCommand):
             self.help = _LINE_BREAK.sub(" ", self.help)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401
-        """Parse the arguments; refuse empty names and a repeated `--out`.
+        """Parse the arguments; refuse empty names and a repeated `--out` or `--model`.
 
         Raises:
-            OptionError: a name is empty, or --out is given more than once.
+            OptionError: a name is empty, or --out, or --model where one is taken, is repeated.
         """
         # Parsed twice: the words are checked before Typer makes paths of them.
         if args and not ctx.resilient_parsing:
             given, order = self.parse_words(ctx, args)
             self._check_names(given)
             self._check_one_output(order)
+            self._check_one_model(order)
         return super().parse_args(ctx, args)
 
     def parse_words(self, ctx: Any, args: list[str]) -> tuple[dict[str, Any], list[str]]:  # noqa: ANN401
@@ -135,6 +136,15 @@ class Command(_HelpPrinter, TyperCommand):
                 hint="save JSON once, then `vswin export` it in every other format"
                 if can_export
                 else "give it once",
+            )
+
+    def _check_one_model(self, names: list[str]) -> None:
+        """Refuse a second --model where one is taken; it would silently replace the first."""
+        can_repeat = any(param.name == "model" and param.multiple for param in self.params)
+        if names.count("model") > 1 and not can_repeat:
+            raise OptionError(
+                f"{self.name} takes one model, and --model names {names.count('model')}",
+                hint=f"run `vswin tag` with all of them, or `vswin {self.name}` once for each",
             )
 
     def _check_names(self, given: dict[str, Any]) -> None:

@@ -162,7 +162,10 @@ def _score_files(save_scores: object, count: int) -> list[Path]:
         return []
     files = [as_path(path, "save_scores") for path in as_several("save_scores", save_scores)]
     if len(files) != count or len(set(files)) != count:
-        raise OptionError(f"save_scores takes a path of its own for each of {count} models")
+        raise OptionError(
+            f"save_scores takes a path of its own for each of {count} models",
+            hint='write save_scores=["a.npz", "b.npz"], in the order of the engines',
+        )
     return files
 
 
