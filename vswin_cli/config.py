@@ -93,6 +93,22 @@ class SamplingOptions:
         )
         if self.stride is not None:
             object.__setattr__(self, "stride", as_stride(self.stride))
+        self._check_rates()
+        if self.crops not in (None, 1, 3):
+            raise OptionError(
+                f"crops takes 1 or 3, got {self.crops!r}",
+                hint="1 is the centre, 3 are crops along the longer side",
+            )
+        start, end = self.start_seconds, self.end_seconds
+        if start is not None and start < 0:
+            raise OptionError(f"the start must not be negative, got {start:g} s")
+        if end is not None and end <= (start or 0.0):
+            raise OptionError(
+                f"the end ({end:g} s) must come after the start ({start or 0:g} s)",
+                hint="both are times in the video; the end is not a duration",
+            )
+
+    def _check_rates(self) -> None:
         if self.frame_rate is not None and not 0 < self.frame_rate <= MAX_FRAME_RATE:
             raise OptionError(
                 f"frames per second must be in (0, {MAX_FRAME_RATE}], got {self.frame_rate:g}",
@@ -113,19 +129,6 @@ class SamplingOptions:
             raise OptionError(
                 "give frames per second or a frame interval, not both",
                 hint="--fps samples by time, --frame-interval by counting frames: leave one out",
-            )
-        if self.crops not in (None, 1, 3):
-            raise OptionError(
-                f"crops takes 1 or 3, got {self.crops!r}",
-                hint="1 is the centre, 3 are crops along the longer side",
-            )
-        start, end = self.start_seconds, self.end_seconds
-        if start is not None and start < 0:
-            raise OptionError(f"the start must not be negative, got {start:g} s")
-        if end is not None and end <= (start or 0.0):
-            raise OptionError(
-                f"the end ({end:g} s) must come after the start ({start or 0:g} s)",
-                hint="both are times in the video; the end is not a duration",
             )
 
     @property

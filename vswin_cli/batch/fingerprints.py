@@ -55,6 +55,8 @@ def scoring_fingerprint(
     earlier versions.
     """
     card = model.card
+    # Additions count only where they are chosen: otherwise every journal of an earlier version
+    # would be void.
     return fingerprint(
         model.weights_sha256,
         card.id,

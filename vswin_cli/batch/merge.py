@@ -183,6 +183,7 @@ def _merge_text(tables: Sequence[ShardTable], videos: dict[str, _Video], target:
     with replacing_text(target.table) as file:
         file.write(headers[0])
         writer = csv.writer(file, delimiter=delimiter or ",", lineterminator="\n")
+        # Each table has its videos in rising position, so one video of each is held at a time.
         for _, rows in heapq.merge(*groups, key=lambda group: group[0]):
             for row in rows:
                 if isinstance(row, str):

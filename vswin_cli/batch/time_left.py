@@ -58,6 +58,7 @@ class TimeLeft:
             return None
         running = sum(self._running(activities).values())
         pending = sum(size for entry, size in self._sizes.items() if entry not in done) - running
+        # Time per byte so far, in which the bytes of videos that are under way count as done.
         return (now - self._began) * max(0.0, pending) / (self._bytes_done + running)
 
     def _running(self, activities: Iterable[Activity]) -> Mapping[str, float]:

@@ -273,7 +273,38 @@ def _draw_table(
     others: list[InstalledModel],
     default: str,
 ) -> None:
+    """Draw the models as rows; a narrow terminal shows fewer columns and shortened names."""
     from rich.table import Table
+
+    rows = _table_rows(specs, here, others, default)
+    widths = {
+        title: max(len(row[i]) for row in (_TITLES, *rows)) for i, title in enumerate(_TITLES)
+    }
+    columns = console.stdout_columns()
+    shown = list(_TITLES)
+    for title in _DISPENSABLE:
+        if _table_width(widths, shown) > columns:
+            shown.remove(title)
+    room = columns - _table_width(widths, shown) + _SHORTEST_DATASET
+    room = min(_LONGEST_DATASET, max(_SHORTEST_DATASET, room))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in shown:
+        is_number = title in ("classes", "params", "top-1", "download")
+        table.add_column(title, no_wrap=True, justify="right" if is_number else "left")
+    for row in rows:
+        cells = dict(zip(_TITLES, row, strict=True))
+        cells["dataset"] = shortened(cells["dataset"], room)
+        table.add_row(*(console.printable(cells[title]) for title in shown))
+    console.show(table, width=max(_table_width(widths, shown) + room, columns))
+
+
+def _table_rows(
+    specs: tuple[WeightsSpec, ...],
+    here: dict[str, InstalledModel],
+    others: list[InstalledModel],
+    default: str,
+) -> list[tuple[str, ...]]:
+    """Return the cells of `_TITLES` for each model."""
 
     def mark(name: str) -> str:
         marks = ("yes" if name in here else "", "default" if name == default else "")
@@ -303,26 +334,7 @@ def _draw_table(
         )
         for model in others
     ]
-    rows = [*own[:1], *named, *own[1:]]  # the first needs no download
-    widths = {
-        title: max(len(row[i]) for row in (_TITLES, *rows)) for i, title in enumerate(_TITLES)
-    }
-    columns = console.stdout_columns()
-    shown = list(_TITLES)
-    for title in _DISPENSABLE:
-        if _table_width(widths, shown) > columns:
-            shown.remove(title)
-    room = columns - _table_width(widths, shown) + _SHORTEST_DATASET
-    room = min(_LONGEST_DATASET, max(_SHORTEST_DATASET, room))
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in shown:
-        is_number = title in ("classes", "params", "top-1", "download")
-        table.add_column(title, no_wrap=True, justify="right" if is_number else "left")
-    for row in rows:
-        cells = dict(zip(_TITLES, row, strict=True))
-        cells["dataset"] = shortened(cells["dataset"], room)
-        table.add_row(*(console.printable(cells[title]) for title in shown))
-    console.show(table, width=max(_table_width(widths, shown) + room, columns))
+    return [*own[:1], *named, *own[1:]]  # the first needs no download
 
 
 def _table_width(widths: dict[str, int], shown: Sequence[str]) -> int:

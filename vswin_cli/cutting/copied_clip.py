@@ -140,6 +140,7 @@ def copy_clip(
         for packet in _packets(source, streams):
             tracks[packet.stream_index].add(packet)
             on_packet()
+            # A track may end early; then the other one decides, once it is well past the end.
             if all(track.is_done for track in tracks.values()) or any(
                 track.newest_seconds > end + _MOST_APART_SECONDS for track in tracks.values()
             ):
@@ -207,6 +208,7 @@ class _Copy:
         # decoding times must advance, which those of damaged or joined files do not always
         if self._newest_dts is not None and dts <= self._newest_dts:
             dts = self._newest_dts + 1
+        # MP4 cannot hold a frame that is decoded after it is shown.
         if dts > pts:
             return
         self._newest_dts = dts

@@ -100,6 +100,7 @@ def _youtube_chapters(timeline: Timeline) -> list[Chapter]:
             groups[-1].append(part)
         else:
             groups.append([part])
+    # No chapter follows the last one, with which it could be joined.
     if len(groups) > 1 and _length(groups[-1]) < _MIN_YOUTUBE_MS:
         last = groups.pop()
         groups[-1] += last

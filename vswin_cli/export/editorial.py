@@ -245,14 +245,7 @@ def fcpxml(timelines: Sequence[Timeline]) -> str:
     begin = _rational(offset, rate)
     root = ET.Element("fcpxml", version="1.10")
     resources = ET.SubElement(root, "resources")
-    ET.SubElement(
-        resources, "format", {"id": "r1", "frameDuration": _rational(1, rate), **_size(timeline)}
-    )
-    asset = ET.SubElement(
-        resources, "asset", id="r2", name=name, start=begin, duration=whole, hasVideo="1"
-    )
-    asset.set("format", "r1")
-    ET.SubElement(asset, "media-rep", kind="original-media", src=media_url(timeline.video.uri))
+    _add_resources(resources, timeline, rate, start=begin, duration=whole)
     event = ET.SubElement(ET.SubElement(root, "library"), "event", name="vswin")
     sequence = ET.SubElement(
         ET.SubElement(event, "project", name=name),
@@ -284,6 +277,17 @@ def fcpxml(timelines: Sequence[Timeline]) -> str:
     ET.indent(root, " ")
     body = ET.tostring(root, encoding="unicode")
     return f'<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE fcpxml>\n{body}\n'
+
+
+def _add_resources(
+    resources: ET.Element, timeline: Timeline, rate: EditRate, *, start: str, duration: str
+) -> None:
+    """Add the frame format `r1`, and the video as asset `r2`."""
+    frame = {"id": "r1", "frameDuration": _rational(1, rate), **_size(timeline)}
+    ET.SubElement(resources, "format", frame)
+    asset = {"id": "r2", "name": video_name(timeline), "start": start, "duration": duration}
+    media = ET.SubElement(resources, "asset", {**asset, "hasVideo": "1", "format": "r1"})
+    ET.SubElement(media, "media-rep", kind="original-media", src=media_url(timeline.video.uri))
 
 
 def _rational(frames: int, rate: EditRate) -> str:

@@ -70,6 +70,7 @@ def _measure(run: Pass, network: VideoSwin, spec: InputSpec) -> tuple[float, flo
         except torch.OutOfMemoryError:
             break
         bytes_per_view = max(bytes_per_view, used / size)
+        # Little more speed is not worth the memory of a larger batch.
         if size / seconds < _LEAST_GAIN * best_rate:
             break
         best, best_rate = size, size / seconds

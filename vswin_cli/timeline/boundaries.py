@@ -52,8 +52,10 @@ def _peaks(track: ScoreTrack, labels: Sequence[str], at_least: float) -> Iterato
         if label not in track.labels:
             continue
         scores = _column(track, track.labels.index(label))
+        # Section by section: scores on both sides of a gap do not follow each other.
         for section in track.sections():
             cells = np.arange(section.first_cell, section.stop_cell)
+            # Cells that no clip covers hold zeros, beside which any score would be a peak.
             cells = cells[track.valid[cells]]
             for peak, _ in peaks_of(scores[cells], at_least):
                 yield Boundary(int(cells[peak]), label, float(scores[cells[peak]]))

@@ -142,6 +142,7 @@ class CellAverage:
             seen = weight > 0
             rows = self._sum[:count] / np.where(seen, weight, 1.0)[:, None]
             best = np.where(seen[:, None], self._best[:count], UNSEEN)
+            # An instant has the mean where no step lies in the cell by half.
             rows[:, self._instants] = np.where(best >= 0, best, rows[:, self._instants])
             self._spool.append(rows)
             self._valid += seen.tobytes()

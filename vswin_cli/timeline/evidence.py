@@ -79,6 +79,7 @@ def merge_views(views: Floats, areas: Floats) -> tuple[Floats, FrameArea]:
     for view, (x, y, w, h) in zip(views, areas, strict=True):
         down = overlaps_of(np.linspace(low[1], high[1], rows + 1), _edges(y, h, height))
         across = overlaps_of(np.linspace(low[0], high[0], columns + 1), _edges(x, w, width))
+        # The area that two cells share is the product of the lengths that their sides share.
         total += down @ view @ across.T
         weight += down.sum(axis=1)[:, None] * across.sum(axis=1)
     return total / weight, FrameArea(*low.tolist(), *(high - low).tolist())

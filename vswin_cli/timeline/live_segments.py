@@ -55,6 +55,7 @@ class LiveSegments:
         self._options = options
         self._step = step_seconds
         self._longest = longest_seconds
+        # What is older cannot change any more: smoothing and merging reach no further back.
         self._margin = options.smooth_seconds + options.merge_gap_seconds + 2 * step_seconds
         self._clips: deque[ClipLogits] = deque()
         self._gaps: deque[Gap] = deque()
@@ -121,12 +122,14 @@ class LiveSegments:
         """Leave out what was reported, and of a segment the part that was."""
         for segment in found:
             done = self._reported.get(segment.label, -math.inf)
+            # Reported already, but for one step at most.
             if segment.end_seconds <= done + self._step:
                 continue
             yield replace(segment, start_seconds=max(segment.start_seconds, done))
 
     def _forget(self, oldest: float) -> None:
         """Drop clips that lie before everything that can still be reported."""
+        # Each cell is a mean over all clips that cover it, so clips are kept for a clip longer.
         length = max(float(c.step_edges_seconds[-1] - c.step_edges_seconds[0]) for c in self._clips)
         needed = oldest - length - self._margin
         self._start = max(self._start, math.floor(needed / self._step) * self._step)

@@ -199,6 +199,7 @@ def _check_axis(meta: _Meta, num_cells: int) -> None:
     length = meta.end_seconds - meta.start_seconds
     if not (meta.step_seconds > 0 and meta.start_seconds >= 0 and length >= 0):
         raise SourceError("the time axis is not valid")
+    # The last cell may reach past the end.
     if not abs(length / meta.step_seconds - num_cells) <= 1:
         raise SourceError(f"{num_cells} cells of {meta.step_seconds:g} s do not last {length:g} s")
 

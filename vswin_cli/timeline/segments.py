@@ -341,7 +341,9 @@ def _describe(
     means = total / len(inside)
     start = max(section.start_seconds, track.cell_start_seconds(int(inside[0])))
     end = min(section.end_seconds, track.cell_start_seconds(int(inside[-1]) + 1))
+    # The middle of the cell: its score is a mean over all of it.
     peak = track.cell_start_seconds(peak_cell) + track.step_seconds / 2
+    # Rounded to what JSON and CSV hold, so that a saved timeline equals the one in memory.
     return Segment(
         start_seconds=round(start, 6),
         end_seconds=round(end, 6),

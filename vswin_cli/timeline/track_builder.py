@@ -65,6 +65,7 @@ class TrackBuilder:
         """
         edges = clip.step_edges_seconds[: clip.num_valid_steps + 1]
         self._check(clip, edges)
+        # Views are averaged as scores and not as logits, as in the published protocols.
         scores = activate(clip.logits[:, : clip.num_valid_steps], self._activation).mean(axis=0)
         self._cells.add(edges, scores, clip.logits.shape[1])
 
@@ -97,6 +98,7 @@ class TrackBuilder:
     def _write_marks(self, cells: AveragedCells) -> None:
         """Store the marks in the cells whose left edges are nearest, or in a neighbour."""
         for column, seconds in self._marks:
+            # The segment after a cut begins with the cell whose left edge is nearest to it.
             nearest = round((seconds - cells.start_seconds) / cells.step_seconds)
             for cell in (nearest, nearest + 1, nearest - 1):
                 if 0 <= cell < len(cells.valid) and cells.valid[cell]:

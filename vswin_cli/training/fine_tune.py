@@ -160,6 +160,7 @@ class FineTuning:
     def _batches(self, steps: range) -> Iterator[list[TrainingClip]]:
         """Yield this process's clips of each step, decoded ahead."""
         share = self.place.group.share
+        # All steps have the same number of clips, and each process a share of every step.
         parts = [share(self._plan.batch(step)) for step in steps[:1]]
         size = len(parts[0]) if parts else 0
         items = (item for step in steps for item in share(self._plan.batch(step)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from vswin_cli.config import Precision
@@ -12,6 +13,39 @@ from vswin_cli.models.architecture import Activation
 __all__ = ["FullOptions"]
 
 _DEFAULT_HINT = "leave it out to take the value of the paper's recipe"
+_LIMITS: tuple[tuple[tuple[str, ...], Callable[[float], bool], str, str], ...] = (
+    (
+        ("epochs", "clips_per_step", "clips_at_once"),
+        lambda value: value >= 1,
+        "1 or more",
+        _DEFAULT_HINT,
+    ),
+    (
+        ("drop_path", "dropout", "ema_decay"),
+        lambda value: 0 <= value < 1,
+        "in [0, 1)",
+        _DEFAULT_HINT,
+    ),
+    (
+        ("learning_rate", "backbone_rate", "weight_decay", "warmup_epochs"),
+        lambda value: 0 <= value < math.inf,
+        "finite and not negative",
+        _DEFAULT_HINT,
+    ),
+    (
+        ("smallest_crop",),
+        lambda value: 0 < value <= 1,
+        "in (0, 1]",
+        "1 takes the whole frame, 0.08 is usual",
+    ),
+    (
+        ("held_out",),
+        lambda value: 0 < value <= 0.5,
+        "in (0, 0.5]",
+        "0.2 measures on a fifth of the videos",
+    ),
+)
+"""Names of options with the rule that their values obey, the rule in words, and a hint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,31 +98,11 @@ class FullOptions:
     """Of the split and of every random choice."""
 
     def __post_init__(self) -> None:
-        for name, low in (("epochs", 1), ("clips_per_step", 1), ("clips_at_once", 1)):
-            if getattr(self, name) < low:
-                raise OptionError(
-                    f"{name} must be {low} or more, got {getattr(self, name)}", hint=_DEFAULT_HINT
-                )
-        for name in ("drop_path", "dropout", "ema_decay"):
-            if not 0 <= (getattr(self, name) or 0) < 1:
-                raise OptionError(
-                    f"{name} must be in [0, 1), got {getattr(self, name):g}", hint=_DEFAULT_HINT
-                )
-        for name in ("learning_rate", "backbone_rate", "weight_decay", "warmup_epochs"):
-            if not 0 <= (getattr(self, name) or 0) < math.inf:
-                raise OptionError(
-                    f"{name} must not be negative, got {getattr(self, name):g}", hint=_DEFAULT_HINT
-                )
-        if not 0 < self.smallest_crop <= 1:
-            raise OptionError(
-                f"smallest_crop must be in (0, 1], got {self.smallest_crop:g}",
-                hint="1 takes the whole frame, 0.08 is usual",
-            )
-        if not 0 < self.held_out <= 0.5:
-            raise OptionError(
-                f"held_out must be in (0, 0.5], got {self.held_out:g}",
-                hint="0.2 measures on a fifth of the videos",
-            )
+        for names, is_valid, limits, hint in _LIMITS:
+            for name in names:
+                value = getattr(self, name)
+                if value is not None and not is_valid(value):
+                    raise OptionError(f"{name} must be {limits}, got {value:g}", hint=hint)
         if self.precision not in ("auto", "float32", "bfloat16"):
             raise OptionError(
                 f"a network cannot be trained in {self.precision}",

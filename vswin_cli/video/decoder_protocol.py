@@ -146,6 +146,7 @@ def decode_request(line: bytes) -> Request:
 def _write_frame(pipe: IO[bytes], event: SampledFrame, slots: ImageSlots | None) -> None:
     height, width, _ = event.image.shape
     head = _FRAME.pack(event.position, event.count, event.seconds, event.plan_index, height, width)
+    # Without a free slot the image goes through the pipe: waiting for one could wait for ever.
     slot = None if slots is None else slots.put(event.image)
     if slot is not None:
         body = head + _SLOT.pack(slot)

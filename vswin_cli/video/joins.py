@@ -49,6 +49,7 @@ class JoinDetector:
                 self._recent.append(packet.pts)
             is_damaged = packet.is_corrupt
             if is_damaged and self._is_possible:
+                # FFmpeg marks joins and damage alike; only what follows distinguishes them.
                 ahead.extend(islice(packets, _MOST_BETWEEN - len(ahead)))
                 is_damaged = not self._is_before_join(ahead)
                 self.num_joins += not is_damaged

@@ -103,6 +103,7 @@ def _can_be_divided(reader: VideoReader, seconds: float) -> bool:
     return (
         reader.is_wanted is not None
         and info.seekable
+        # Damage and a missing end are judged by one reader that reads all packets in order.
         and not (info.cut_off or reader.bad_packets)
         and info.codec in _CODECS
         and reader.format_name in _CONTAINERS
@@ -200,6 +201,7 @@ class ParallelDecoder:
             for number, frame in enumerate(frames):
                 if self._ranges.is_over:
                     return
+                # The first ones were put there by a decoder that gave the range back.
                 if number >= num_before:
                     claimed.frames.put(frame)
                     claimed.num_frames += 1

@@ -149,6 +149,7 @@ class SamplingPlan:
         A position that is early by no more than the tolerance counts as reached, because
         containers round timestamps. By time only.
         """
+        # Without `_FUZZ` a product such as 2.0000000000000004 would skip its own position.
         since_start = seconds - tolerance_seconds - self.start_seconds
         return max(0, math.ceil(since_start * self.positions_per_second - _FUZZ))
 
