@@ -97,6 +97,14 @@ def test_a_caveat_of_several_videos_is_one_line_at_the_end(tmp_path, capsys):
     assert last.endswith("; likewise of b.mp4, c.mp4")
 
 
+def test_of_many_files_only_the_number_is_noted(tmp_path, capsys):
+    for number in range(11):
+        one = timeline(video=replace(timeline().video, uri=f"{number}.mp4"))
+        write_timeline(one, "json", tmp_path / f"{number}.json")
+    call(export, tmp_path, "-f", "srt", "-o", f"{tmp_path}/srt/")
+    assert capsys.readouterr().err == f"wrote 11 files in {tmp_path}/srt\n"
+
+
 def test_export_reads_stdin(saved, capsys, monkeypatch):
     monkeypatch.setattr(sys, "stdin", io.StringIO(saved.read_text()))
     call(export, "-", "-f", "csv")

@@ -25,6 +25,7 @@ from vswin_cli.export import (
 )
 from vswin_cli.export.naming import escaped
 from vswin_cli.storage.files import check_spares, holds_for_all
+from vswin_cli.storage.humanize import counted
 
 if TYPE_CHECKING:
     from vswin_cli.timeline.record import Timeline
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Output", "choose_output"]
 
 _SHOWN = 3  # names of further videos in a warning
+_MOST_NAMED = 10  # files; of more only their number is noted
 _JSON_FORMATS = ("json", "jsonl")
 _FOR_FILES = "give a folder/ as --out for a file per video, or take jsonl or csv"
 _FOR_STDOUT = "take --format jsonl, or give a folder/ as --out, without --json"
@@ -195,6 +197,7 @@ class Output:
         groups: dict[Path, list[int]] = {}
         for i, _ in _without(problems, timelines):
             groups.setdefault(files[i], []).append(i)
+        num_written = 0
         for path, members in groups.items():
             try:
                 write_timelines([timelines[i] for i in members], self.format, path)
@@ -203,8 +206,11 @@ class Output:
                     raise
                 problems.update(dict.fromkeys(members, problem))
             else:
-                if not quiet:
+                num_written += 1
+                if not quiet and len(groups) <= _MOST_NAMED:
                     console.note(f"wrote {path}")
+        if not quiet and len(groups) > _MOST_NAMED:
+            console.note(f"wrote {counted(num_written, 'file')} in {self.path.path}")
 
 
 def _misfits(timelines: Sequence[Timeline], format: str) -> dict[int, VswinError]:

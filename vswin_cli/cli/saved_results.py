@@ -142,7 +142,8 @@ def batch_videos(path: Path) -> list[SavedResult | MissingResult] | None:
         if path.suffix.lower() in _TABLES and is_file(path):
             raise SourceError(
                 f"the journal of {path} is not beside it",
-                hint="give the table where `vswin batch` wrote it, or timelines in JSON",
+                hint="give the table where `vswin batch` wrote it, of a merged one the table of a "
+                "shard, or timelines in JSON",
             )
         return None
     videos = [one for folder in folders for one in _read(Journal(folder))]

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 from vswin_cli.errors import OptionError, VswinError
 from vswin_cli.evaluation.intervals import Interval
+from vswin_cli.storage.humanize import counted
 from vswin_cli.timeline.record import Timeline
 
 __all__ = ["Clip", "CutFailure", "CutMode", "CutOptions", "CutResult", "VideoSegments"]
@@ -133,4 +134,5 @@ class CutResult:
     """`clips.csv` in the folder; `None` if there was nothing to cut."""
 
     def __repr__(self) -> str:
-        return f"CutResult({len(self.clips)} clips, {len(self.failures)} failures)"
+        clips, failures = (counted(len(self.clips), "clip"), counted(len(self.failures), "failure"))
+        return f"CutResult({clips}, {failures})"
