@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 
+from tests.support.reports import content_of
 from tests.support.videos import VideoRecipe, make_video
 from vswin_cli.cli.app import run
 from vswin_cli.cli.model_choice import ModelChoices
@@ -146,3 +147,14 @@ def test_one_model_is_chosen_as_ever():
     assert not ModelChoices(["swin-t-k400"]).are_several
     with pytest.raises(OptionError, match="--model a and --weights b exclude each other"):
         ModelChoices(["a"], weights="b").each()
+
+
+@pytest.mark.slow
+def test_the_report_has_the_scores_of_each_model(movie, both, tmp_path):
+    page = tmp_path / "page.html"
+    assert run(["tag", movie, *both, "--report", str(page), "-o", str(tmp_path / "a.json")]) == 0
+    content = content_of(page.read_text())
+    found = [content, *content["models"]]
+    assert [one["record"]["model"]["id"] for one in found] == ["camera-motion", "tiny"]
+    assert all(one["track"]["scores"] for one in found)
+    assert found[1]["label_names"][0] == "label a"

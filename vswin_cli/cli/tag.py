@@ -100,7 +100,7 @@ def tag(
 
     clips, engine_options = sampling.options(), running.options()
     choices = choice.each()
-    choice.refuse_several(("--live", live), ("--evidence", evidence), ("--report", report))
+    choice.refuse_several(("--live", live), ("--evidence", evidence))
     if live:
         given = {"--out": out, "--save-scores": save_scores, "--windows": windows}
         given |= {"--evidence": evidence, "--report": report, "--timecode-start": timecode_start}
@@ -131,7 +131,7 @@ def tag(
     )
     crops = clips.crops or 1
     engines = [make_engine(one, engine_options, crops=crops, quiet=quiet) for one in choices]
-    with _keeping_scores(paths, sources) as scores:
+    with _keeping_scores(paths, sources, len(engines)) as scores:
         job = _Job(engines, clips, segments.given(), scores, windows, evidence, start, quiet)
         done, num_failed = _tag_and_write(sources, job, output, paths)
         if paths.pages:
@@ -174,7 +174,7 @@ class _Tagged:
 
 @contextmanager
 def _keeping_scores(
-    paths: TagPaths, sources: Sequence[VideoSource]
+    paths: TagPaths, sources: Sequence[VideoSource], num_models: int
 ) -> Iterator[Mapping[str, tuple[Path, ...]]]:
     """Yield the score file of each video; a report uses temporary ones if none are kept."""
     paths.make_folders()
@@ -182,7 +182,10 @@ def _keeping_scores(
         yield paths.scores
         return
     with tempfile.TemporaryDirectory(prefix="vswin-") as folder:
-        yield {source.id: (Path(folder) / f"{source.id}.npz",) for source in sources}
+        yield {
+            source.id: tuple(Path(folder) / f"{source.id}.{i}.npz" for i in range(num_models))
+            for source in sources
+        }
 
 
 def _tag_and_write(
@@ -221,7 +224,9 @@ def _tag_and_write(
 def _write_report(done: Sequence[_Tagged], path: Path, *, quiet: bool) -> None:
     from vswin_cli.report import ReportSource, write_report
 
-    pages = [ReportSource(one.timeline, one.scores[0], one.source.path) for one in done]
+    pages = [
+        ReportSource(one.timeline, one.scores[0], one.source.path, one.scores[1:]) for one in done
+    ]
     with console.progress("report", unit="videos", quiet=quiet) as on_progress:
         write_report(pages, path, on_progress=on_progress)
     if not quiet:

@@ -13,7 +13,7 @@ from typing import Literal
 from vswin_cli.errors import redacted
 from vswin_cli.export.naming import file_name, one_line
 from vswin_cli.storage.json_records import JsonValue, named, to_json
-from vswin_cli.timeline.record import Timeline
+from vswin_cli.timeline.record import Timeline, summarise
 
 __all__ = ["ArchiveProgress", "ArchiveRow", "RowStatus", "Work", "archive_content"]
 
@@ -55,9 +55,10 @@ class RowFigures:
     def of(cls, timeline: Timeline) -> RowFigures:
         """Make the figures of a timeline."""
         total = max(timeline.video.duration_seconds, 0.001)
-        summary = timeline.summary
+        segments = [one for model in timeline.each_model() for one in model.segments]
+        summary = summarise(segments)  # of all models
         index = {one.label: i for i, one in enumerate(summary)}
-        longest = sorted(timeline.segments, key=lambda segment: -segment.duration_seconds)
+        longest = sorted(segments, key=lambda segment: -segment.duration_seconds)
         marks = (
             (*_part(one.start_seconds, one.end_seconds, total), index[one.label])
             for one in longest[:_MOST_MARKS]
@@ -66,7 +67,7 @@ class RowFigures:
         return cls(
             seconds=round(timeline.video.duration_seconds, 2),
             coverage=round(timeline.coverage.fraction, 6),
-            num_segments=len(timeline.segments),
+            num_segments=len(segments),
             totals=tuple(
                 LabelTotal(
                     one_line(one.label),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import reprlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -17,7 +18,14 @@ from vswin_cli.timeline.record import GapRecord, Timeline
 from vswin_cli.timeline.scores import ScoreTrack
 from vswin_cli.timeline.segments import Segment
 
-__all__ = ["PageContent", "PageOptions", "page_content", "relative_url"]
+__all__ = [
+    "ModelContent",
+    "PageContent",
+    "PageOptions",
+    "ScoredModel",
+    "page_content",
+    "relative_url",
+]
 
 _BY_THRESHOLDS = ("segments", "summary", "windows")
 
@@ -64,6 +72,29 @@ class PageOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelContent:
+    """What the page shows of a further model; the fields are as in `PageContent`."""
+
+    options: PageOptions
+    segments: tuple[Segment, ...]
+    unseen: tuple[tuple[float, float], ...]
+    record: dict[str, JsonValue]
+    label_names: tuple[str, ...]
+    track: PackedTrack | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredModel:
+    """The result of one model with its scores, if there are any."""
+
+    timeline: Timeline
+    """Without tracks."""
+    track: ScoreTrack | None = None
+    packed: PackedTrack | None = None
+    """The same scores as they are embedded in the page."""
+
+
+@dataclass(frozen=True, slots=True)
 class PageContent:
     """All data that the page's script works with."""
 
@@ -88,6 +119,8 @@ class PageContent:
     """Labels of the model by class; empty without scores."""
     track: PackedTrack | None = None
     thumbnails: tuple[Thumbnail, ...] = ()
+    models: tuple[ModelContent, ...] = ()
+    """Further models; the other fields are about the first one."""
 
     def __repr__(self) -> str:
         return (
@@ -97,7 +130,11 @@ class PageContent:
 
 
 def page_content(
-    timeline: Timeline, track: ScoreTrack | None, packed: PackedTrack | None, url: str | None
+    timeline: Timeline,
+    track: ScoreTrack | None,
+    packed: PackedTrack | None,
+    url: str | None,
+    others: Sequence[ScoredModel] = (),
 ) -> PageContent:
     """Make the content of a page, still without thumbnails.
 
@@ -106,7 +143,29 @@ def page_content(
         track: its scores, if there are any.
         packed: the same scores as they are embedded in the page.
         url: of the video, relative to the page.
+        others: results of further models.
     """
+    first, *further = map(_model_content, [ScoredModel(timeline, track, packed), *others])
+    tracks = [track, *(one.track for one in others)]
+    return PageContent(
+        name=video_name(timeline),
+        video_url=url,
+        duration_seconds=max(_axis_seconds(timeline, one) for one in tracks),
+        lead_seconds=timeline.video.lead_seconds,
+        options=first.options,
+        segments=first.segments,
+        gaps=timeline.coverage.gaps,
+        unseen=first.unseen,
+        record=first.record,
+        table_name=spreadsheet_text(escaped(timeline.video.uri)),
+        label_names=first.label_names,
+        track=first.track,
+        models=tuple(further),
+    )
+
+
+def _model_content(one: ScoredModel) -> ModelContent:
+    timeline, track, packed = one.timeline, one.track, one.packed
     segments = tuple(
         replace(segment, label=one_line(segment.label)) for segment in timeline.segments
     )
@@ -118,24 +177,18 @@ def page_content(
                 replace(boundary, label=one_line(boundary.label)) for boundary in packed.boundaries
             ),
         )
-    return PageContent(
-        name=video_name(timeline),
-        video_url=url,
-        duration_seconds=_axis_seconds(timeline, track),
-        lead_seconds=timeline.video.lead_seconds,
+    return ModelContent(
         options=PageOptions.of(timeline.postprocess.options()),
         segments=segments,
-        gaps=timeline.coverage.gaps,
         unseen=_unseen(track) if track is not None else (),
         record=_record(timeline),
-        table_name=spreadsheet_text(escaped(timeline.video.uri)),
         label_names=tuple(map(one_line, track.labels)) if track is not None else (),
         track=packed,
     )
 
 
 def _record(timeline: Timeline) -> dict[str, JsonValue]:
-    whole = replace(timeline, segments=(), windows=None).to_dict()
+    whole = replace(timeline, segments=(), windows=None, tracks=()).to_dict()
     return {key: value for key, value in whole.items() if key not in _BY_THRESHOLDS}
 
 
@@ -153,7 +206,7 @@ def _axis_seconds(timeline: Timeline, track: ScoreTrack | None) -> float:
     """Return the length of the time axis; never 0, as the page divides by it."""
     ends = [
         timeline.video.duration_seconds,
-        *(segment.end_seconds for segment in timeline.segments),
+        *(segment.end_seconds for one in timeline.each_model() for segment in one.segments),
     ]
     if track is not None:
         ends.append(track.end_seconds)

@@ -6,15 +6,17 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timezone
+from itertools import zip_longest
 from operator import attrgetter
 from pathlib import Path
 
 from vswin_cli.errors import OptionError
 from vswin_cli.export.naming import file_name
 from vswin_cli.report.archive import ArchiveProgress, ArchiveRow, Work
-from vswin_cli.report.content import PageContent, page_content, relative_url
+from vswin_cli.report.content import PageContent, ScoredModel, page_content, relative_url
 from vswin_cli.report.pages import (
     PageStamp,
     archive_page,
@@ -72,6 +74,8 @@ class ReportSource:
     """Score file of `vswin tag --save-scores`, for curves and movable thresholds."""
     video: Path | None = None
     """The file, for thumbnails and for playing it."""
+    further_scores: tuple[Path, ...] = ()
+    """Score files of further models, in the order of `Timeline.tracks`; none of them, or all."""
 
     @property
     def uri(self) -> str:
@@ -271,7 +275,8 @@ def _with_images(
 ) -> tuple[PageContent, str]:
     """Take the thumbnails of a page, and the image that stands for the video in a table."""
     assert source.video is not None
-    length, segments = content.duration_seconds, content.segments
+    length = content.duration_seconds
+    segments = [*content.segments, *(part for one in content.models for part in one.segments)]
     area = still_pixels(source.video)
     images = take_images(
         source.video,
@@ -286,7 +291,8 @@ def _with_images(
 
 def _origin(source: ReportSource, url: str | None, back: str | None, *, thumbnails: bool) -> str:
     """Return the fingerprint of everything that a page is made of."""
-    states = [path and file_state(path) for path in (source.scores, source.video)]
+    files = (source.scores, source.video, *source.further_scores)
+    states = [path and file_state(path) for path in files]
     bare = replace(source.timeline, segments=()).to_dict()
     # Their `repr` is much faster than JSON, and an archive has a hundred thousand of them.
     segments = repr([_VALUES(segment) for segment in source.timeline.segments])
@@ -294,17 +300,33 @@ def _origin(source: ReportSource, url: str | None, back: str | None, *, thumbnai
 
 
 def _content(source: ReportSource, url: str | None) -> PageContent:
-    timeline = source.timeline
-    bare = page_content(timeline, None, None, url)
+    models = source.timeline.each_model()
+    bare = page_content(models[0], None, None, url, [ScoredModel(one) for one in models[1:]])
     if source.scores is None:
         return bare
-    size = len(video_page(timeline, bare).encode())
-    track, other = load_track(source.scores)
-    with track:
-        _check_same(source.scores, timeline, other)
-        options = timeline.postprocess.options()
-        packed = pack_track(track, options, int(_SCORES_SHARE * (MAX_PAGE_BYTES - size)))
-        return page_content(timeline, track, packed, url)
+    size = len(video_page(source.timeline, bare).encode())
+    files = (source.scores, *source.further_scores)
+    most_bytes = int(_SCORES_SHARE * (MAX_PAGE_BYTES - size)) // len(files)
+    with ExitStack() as stack:
+        scored = [
+            _scored(one, path, most_bytes, stack)
+            for one, path in zip_longest(models, files[: len(models)])
+        ]
+        first = scored[0]
+        return page_content(first.timeline, first.track, first.packed, url, scored[1:])
+
+
+def _scored(
+    timeline: Timeline, scores: Path | None, max_bytes: int, stack: ExitStack
+) -> ScoredModel:
+    """Load and pack the scores of a model; the track is closed with the stack."""
+    if scores is None:
+        return ScoredModel(timeline)
+    track, other = load_track(scores)
+    stack.enter_context(track)
+    _check_same(scores, timeline, other)
+    packed = pack_track(track, timeline.postprocess.options(), max_bytes)
+    return ScoredModel(timeline, track, packed)
 
 
 def _check_same(scores: Path, timeline: Timeline, other: Timeline) -> None:

@@ -4,7 +4,7 @@ const CARDS_AT_ONCE = 60;
 let cardsAtOnce = CARDS_AT_ONCE;
 let cardPage = 0;
 
-/** List the indices of the segments that fit the filter, in the order of the cards. */
+/** List the indices of the model's segments that fit the filter, in the order of the cards. */
 function cardOrder() {
   const indices = state.segments.map((_, i) => i).filter((i) => shown(state.segments[i].label));
   if (state.grouping !== "label") return indices;
@@ -13,24 +13,31 @@ function cardOrder() {
   return indices.sort((a, b) => of(a) - of(b) || a - b);
 }
 
+/** List the cards of all models, one model after the other, as pairs of model and index. */
+function allCards() {
+  return ofEachModel((one) => cardOrder().map((index) => [one, index])).flat();
+}
+
 /** Turn to the page of cards that holds the selected segment. */
 function showSelectedCard() {
-  const place = cardOrder().indexOf(state.selected);
+  const place = allCards().findIndex(([one, index]) => one === model && index === state.selected);
   if (place >= 0) cardPage = Math.floor(place / cardsAtOnce);
 }
 
 function drawCards() {
-  const order = cardOrder();
+  const order = allCards();
   const pages = Math.max(1, Math.ceil(order.length / cardsAtOnce));
   cardPage = Math.min(cardPage, pages - 1);
   const here = order.slice(cardPage * cardsAtOnce, (cardPage + 1) * cardsAtOnce);
   const nodes = [];
-  let label = null;
-  for (const index of here) {
-    const one = state.segments[index];
-    if (state.grouping === "label" && one.label !== label) nodes.push(groupHead(one.label));
-    label = one.label;
-    nodes.push(card(one, index));
+  let [label, above] = [null, null];
+  for (const [owner, index] of here) {
+    const one = owner.state.segments[index];
+    const isNext = owner !== above;
+    if (models.length > 1 && isNext) nodes.push(element("li", { class: "model" }, element("b", {}, owner.name)));
+    if (state.grouping === "label" && (isNext || one.label !== label)) nodes.push(groupHead(one.label, owner));
+    [label, above] = [one.label, owner];
+    nodes.push(card(one, index, owner));
   }
   byId("rows").replaceChildren(...nodes);
   byId("no-rows").hidden = order.length > 0;
@@ -40,8 +47,8 @@ function drawCards() {
   byId("page-on").disabled = cardPage === pages - 1;
 }
 
-function groupHead(label) {
-  const own = state.segments.filter((one) => one.label === label);
+function groupHead(label, owner) {
+  const own = owner.state.segments.filter((one) => one.label === label);
   const seconds = own.reduce((sum, one) => sum + one.end - one.start, 0);
   const node = element("li", { class: "group" }, labelDot(label), element("b", {}, label));
   node.append(element("small", {}, `${length(seconds)} in ${own.length}`));
@@ -54,10 +61,10 @@ function labelDot(label) {
   return dot;
 }
 
-function card(one, index) {
-  const node = element("li", { class: "item", "data-index": index, tabindex: 0 });
+function card(one, index, owner) {
+  const node = element("li", { class: "item", "data-index": index, "data-model": models.indexOf(owner), tabindex: 0 });
   node.style.setProperty("--label", labelColour(one.label));
-  node.classList.toggle("selected", index === state.selected);
+  node.classList.toggle("selected", index === owner.state.selected);
   node.classList.toggle("wrong", one.review === "wrong");
   const image = imageOf(one);
   const shown = image ? [element("img", { src: image.url, alt: "", title: `at ${clock(image.seconds)}`, loading: "lazy" })] : [];
@@ -73,8 +80,9 @@ function card(one, index) {
 function drawCount() {
   const many = `${state.segments.length} ${state.segments.length === 1 ? "segment" : "segments"}`;
   const origin = state.corrected ? "corrected by hand" : isAsSaved() ? "as saved" : "found here, with other thresholds";
-  byId("count").textContent = `${many}, ${origin}${undecidedText()}`;
-  const isShort = content.track?.num_left_out > 0 && state.options.onset < content.track.lowest_onset;
+  const whose = models.length > 1 ? ` of ${model.name}` : "";
+  byId("count").textContent = `${many}${whose}, ${origin}${undecidedText()}`;
+  const isShort = model.track?.num_left_out > 0 && state.options.onset < model.track.lowest_onset;
   byId("low-note").classList.toggle("bad", isShort && !isAsSaved());
 }
 
@@ -106,7 +114,7 @@ function drawDetail() {
   byId("detail-label").textContent = one.label;
   byId("detail-time").textContent = `${clock(one.start)} – ${clock(one.end)} (${length(one.end - one.start)})`;
   byId("detail-score").textContent = `mean ${one.score.toFixed(2)}, best ${one.score_max.toFixed(2)} at ${clock(one.peak)}`;
-  const alternatives = one.alternatives || (one.cells ? runnersUp(track, one, content.options.alternatives) : []);
+  const alternatives = one.alternatives || (one.cells ? runnersUp(track, one, model.options.alternatives) : []);
   const others = alternatives.map((other) => `${other.label} ${other.score.toFixed(2)}`).join(", ");
   byId("detail-others").textContent = others ? `or: ${others}` : "";
   drawReview(one);
@@ -116,11 +124,11 @@ function wireCards() {
   const rows = byId("rows");
   rows.addEventListener("click", (event) => {
     const node = event.target.closest(".item");
-    if (node) select(Number(node.dataset.index));
+    if (node) selectIn(node.dataset);
   });
   rows.addEventListener("keydown", (event) => {
     const node = event.target.closest(".item");
-    if (node && event.key === "Enter") select(Number(node.dataset.index));
+    if (node && event.key === "Enter") selectIn(node.dataset);
   });
   byId("grouping").addEventListener("change", (event) => {
     state.grouping = event.target.value;

@@ -2,7 +2,11 @@
 //
 // The first correction takes the segments that are shown as they are; thresholds do not apply from then on.
 
-const KEPT_AS = `vswin corrections ${content.record.video.uri} ${content.record.created}`;
+/** Name under which the corrections of the current model are kept. */
+function keptAs() {
+  const { video, created } = model.record;
+  return `vswin corrections ${video.uri} ${created}${model === models[0] ? "" : ` ${model.name}`}`;
+}
 
 /** Begin a list of corrected segments, or go on with it. */
 function corrected() {
@@ -65,21 +69,21 @@ function discardCorrections() {
 }
 
 function labelNames() {
-  return [...new Set([...content.label_names, ...state.segments.map((one) => one.label)])].sort();
+  return [...new Set([...model.label_names, ...state.segments.map((one) => one.label)])].sort();
 }
 
 /** Find the class of a label; `null` for a group and for a label that the model does not have. */
 function classOf(label) {
-  const known = content.segments.find((one) => one.label === label);
-  const index = content.label_names.indexOf(label);
+  const known = model.segments.find((one) => one.label === label);
+  const index = model.label_names.indexOf(label);
   return known ? known.class_id : index < 0 ? null : index;
 }
 
 /** Keep the corrections in this browser, so that they outlast closing the page. */
 function keepCorrections() {
   try {
-    if (state.corrected) localStorage.setItem(KEPT_AS, JSON.stringify(state.corrected.map(({ cells, ...one }) => one)));
-    else localStorage.removeItem(KEPT_AS);
+    if (state.corrected) localStorage.setItem(keptAs(), JSON.stringify(state.corrected.map(({ cells, ...one }) => one)));
+    else localStorage.removeItem(keptAs());
   } catch {
     // no storage for local files, or none left: the download remains
   }
@@ -87,7 +91,7 @@ function keepCorrections() {
 
 function restoreCorrections() {
   try {
-    state.corrected = JSON.parse(localStorage.getItem(KEPT_AS));
+    state.corrected = JSON.parse(localStorage.getItem(keptAs()));
     if (state.corrected) state.segments = state.corrected;
   } catch {
     state.corrected = null;
@@ -128,5 +132,10 @@ function wireReview() {
   byId("end-now").addEventListener("click", () => change({ end: micro(player.time()) }));
   byId("add").addEventListener("click", addSegment);
   byId("discard").addEventListener("click", discardCorrections);
-  byId("label-names").append(...labelNames().map((name) => element("option", { value: name })));
+  showLabelNames();
+}
+
+/** Offer the labels of the current model where a label can be typed. */
+function showLabelNames() {
+  byId("label-names").replaceChildren(...labelNames().map((name) => element("option", { value: name })));
 }

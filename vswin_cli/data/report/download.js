@@ -22,7 +22,7 @@ function timecode(ms, point) {
 
 /** Make the record of a segment as in `vswin.timeline/1`. */
 function segmentRecord(one, id) {
-  const others = one.alternatives ?? (one.cells ? runnersUp(track, one, content.options.alternatives) : []);
+  const others = one.alternatives ?? (one.cells ? runnersUp(track, one, model.options.alternatives) : []);
   const record = {
     id,
     start: one.start,
@@ -56,24 +56,32 @@ function summaryOf(segments) {
   return rows.sort((a, b) => b.seconds - a.seconds || byCodePoint(a.label, b.label));
 }
 
-/** Make the whole timeline with the segments and thresholds of the page. */
+/** Make the whole timeline with the segments and thresholds of the page, of all models. */
 function timelineDocument() {
+  const [first, ...others] = ofEachModel(modelDocument);
+  const tracks = others.map(({ schema, tool, created, status, video, ...own }) => own);
+  const isSaved = models.every(({ state: { given, corrected } }) => !Object.keys(given).length && !corrected);
+  const created = isSaved ? content.record.created : new Date().toISOString().replace(/\.\d+/, "");
+  return { ...first, created, ...(tracks.length ? { tracks } : {}) };
+}
+
+/** Make the timeline of the current model alone. */
+function modelDocument() {
   const segments = wanted().map(segmentRecord);
   const { given, options } = state;
   const names = { onset: "on", offset: "off", smooth: "smooth_seconds" };
-  const postprocess = { ...content.record.postprocess };
+  const postprocess = { ...model.record.postprocess };
   for (const name of NUMBERS) if (name in given) postprocess[names[name] ?? name] = options[name];
   if (Object.keys(given).length) {
     // Values of single labels stay those of the run, or one for all overrides them.
-    const ofLabels = (name) => (options[name].length ? content.record.postprocess[name] : []);
+    const ofLabels = (name) => (options[name].length ? model.record.postprocess[name] : []);
     const [onsets, min_durations] = [ofLabels("onsets"), ofLabels("min_durations")];
     Object.assign(postprocess, { on: options.onset, off: options.offset, onsets, min_durations });
   }
-  const warnings = [...content.record.warnings];
+  const warnings = [...model.record.warnings];
   if (state.corrected) warnings.push({ code: "CORRECTED", message: "segments were corrected by hand" });
-  const { schema, tool, status, video, model, sampling, coverage } = content.record;
-  const created = isAsSaved() && !state.corrected ? content.record.created : new Date().toISOString().replace(/\.\d+/, "");
-  return { schema, tool, created, status, video, model, sampling, postprocess, coverage, warnings, summary: summaryOf(segments), segments, windows: null };
+  const { schema, tool, created, status, video, model: weights, sampling, coverage } = model.record;
+  return { schema, tool, created, status, video, model: weights, sampling, postprocess, coverage, warnings, summary: summaryOf(segments), segments, windows: null };
 }
 
 function csvCell(text) {
@@ -86,8 +94,14 @@ function spreadsheetText(text) {
 }
 
 function csvText() {
+  const rows = ofEachModel(modelRows).flat();
+  return [CSV_COLUMNS, ...rows.map((row) => row.map(csvCell).join(","))].join("\n") + "\n";
+}
+
+/** Make the cells of a row for each segment of the current model. */
+function modelRows() {
   const number = (seconds) => String(rounded(seconds, 6));
-  const rows = wanted().map(segmentRecord).map((one) => [
+  return wanted().map(segmentRecord).map((one) => [
     content.table_name,
     number(one.start),
     number(one.end),
@@ -100,9 +114,8 @@ function csvText() {
     one.score_max.toFixed(4),
     number(one.peak),
     one.windows,
-    spreadsheetText(content.record.model.id),
+    spreadsheetText(model.record.model.id),
   ]);
-  return [CSV_COLUMNS, ...rows.map((row) => row.map(csvCell).join(","))].join("\n") + "\n";
 }
 
 /** Cut segments at every edge into parts [start, end, texts], in milliseconds. */
@@ -145,6 +158,7 @@ function joinedParts(parts) {
   return joined;
 }
 
+/** Write the cues of the current model; those of several would hide each other. */
 function srtText() {
   const cues = disjointParts().map(([start, end, texts], i) => {
     const [from, to] = [start + leadMilliseconds(), end + leadMilliseconds()];
@@ -167,7 +181,8 @@ const FILES = {
 function download(kind) {
   const [type, make] = FILES[kind];
   const stem = content.name.replace(/\.[^.]+$/, "") || "video";
-  const link = element("a", { download: `${stem}${state.corrected ? ".corrected" : ""}.${kind}` });
+  const isCorrected = models.some((one) => one.state.corrected);
+  const link = element("a", { download: `${stem}${isCorrected ? ".corrected" : ""}.${kind}` });
   link.href = URL.createObjectURL(new Blob([make()], { type }));
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);

@@ -7,7 +7,7 @@ const MOST_OPACITY = 0.65;
 function evidenceOf(one) {
   if (one.evidence) return one.evidence;
   const same = (other) => other.label === one.label && Math.abs(other.peak - one.peak) < 0.05;
-  return content.segments.find((other) => other.evidence && same(other))?.evidence ?? null;
+  return model.segments.find((other) => other.evidence && same(other))?.evidence ?? null;
 }
 
 function range(cells) {

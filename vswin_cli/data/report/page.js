@@ -21,6 +21,23 @@ function reveal(start, end) {
   show(middle - span / 2, middle + span / 2);
 }
 
+/** Make another model the one that thresholds, corrections and keys apply to. */
+function changeModel(next) {
+  if (next === model) return;
+  state.selected = -1;
+  setModel(next);
+  showOptions();
+  showTrack();
+  showLabelNames();
+  draw();
+}
+
+/** Select the segment that a node of the page stands for. */
+function selectIn(data) {
+  changeModel(models[data.model]);
+  select(Number(data.index));
+}
+
 function select(index, { seek = true } = {}) {
   const one = state.segments[index];
   if (!one) return;
@@ -100,7 +117,9 @@ function secondsAt(event) {
 function onTimelineClick(event) {
   const target = event.target;
   const button = target.closest(".segment");
-  if (button) select(Number(button.dataset.index));
+  const head = target.closest(".model button");
+  if (button) selectIn(button.dataset);
+  else if (head) changeModel(models[head.dataset.model]);
   else if (target.closest("#overview")) {
     const box = byId("overview").getBoundingClientRect();
     const at = ((event.clientX - box.left) / box.width) * content.duration_seconds;
@@ -168,6 +187,9 @@ function reset() {
 function wireControls() {
   for (const name of NUMBERS) byId(name).addEventListener("input", onOption);
   byId("reset").addEventListener("click", reset);
+  byId("model").append(...models.map((one, i) => element("option", { value: i }, one.name)));
+  byId("model-choice").hidden = models.length < 2;
+  byId("model").addEventListener("change", (event) => changeModel(models[event.target.value]));
   byId("filter").addEventListener("input", (event) => {
     state.filter = event.target.value;
     draw();
@@ -199,25 +221,33 @@ function wireControls() {
 
 async function start() {
   player = createPlayer(content, drawPlayhead);
-  restoreCorrections();
+  ofEachModel(restoreCorrections);
   wireControls();
   showOptions();
   draw();
-  track = await unpackTrack(content.track);
+  for (const one of models) one.unpacked = await unpackTrack(one.track);
+  setModel(model);
+  showTrack();
+  draw();
+  document.body.dataset.ready = "yes";
+}
+
+/** Show what the scores of the current model allow. */
+function showTrack() {
+  byId("model").value = models.indexOf(model);
+  byId("save-srt").title = models.length > 1 ? `of ${model.name}` : "";
   byId("tuning").hidden = !track;
   byId("no-scores").hidden = Boolean(track);
   byId("gate").hidden = !track?.margins;
   for (const node of document.querySelectorAll(".needs-scores")) node.hidden = !track;
   if (track) {
-    const least = content.track.lowest_onset;
-    byId("onset").min = Math.min(least, content.options.onset);
-    byId("low-note").textContent = content.track.num_left_out
-      ? `${content.track.num_left_out} labels that never reach ${least.toFixed(2)} are not in this file; below it thresholds find less than the command.`
+    const least = model.track.lowest_onset;
+    byId("onset").min = Math.min(least, model.options.onset);
+    byId("low-note").textContent = model.track.num_left_out
+      ? `${model.track.num_left_out} labels that never reach ${least.toFixed(2)} are not in this file; below it thresholds find less than the command.`
       : "";
-    byId("exact-note").textContent = content.track.bits === 16 ? "" : "Scores in this file are rounded to 1/256 to keep it small.";
+    byId("exact-note").textContent = model.track.bits === 16 ? "" : "Scores in this file are rounded to 1/256 to keep it small.";
   }
-  draw();
-  document.body.dataset.ready = "yes";
 }
 
 start();

@@ -14,22 +14,52 @@ const NUMBERS = [
   "max_entropy",
 ];
 
+// Each model's saved result, and what the page has changed of it.
+const models = [content, ...content.models].map((saved) => ({
+  ...saved,
+  name: saved.record.model.id,
+  unpacked: null, // its scores
+  state: {
+    given: {}, // options that the reader has set
+    options: { ...saved.options }, // saved options with the given ones
+    segments: saved.segments,
+    selected: -1,
+    corrected: null, // the segments, once one was corrected by hand
+  },
+}));
+let model = models[0]; // the one that thresholds, corrections and keys apply to
+let track = null; // its scores
+let player = null;
+
 const state = {
-  given: {}, // options that the reader has set
-  options: { ...content.options }, // saved options with the given ones
-  segments: content.segments,
   from: 0,
   to: content.duration_seconds,
-  selected: -1,
   filter: "",
   order: "length",
   allLabels: false,
   onlyInView: false,
   grouping: "time",
-  corrected: null, // the segments, once one was corrected by hand
 };
-let track = null;
-let player = null;
+for (const name of Object.keys(model.state)) {
+  Object.defineProperty(state, name, { get: () => model.state[name], set: (value) => (model.state[name] = value) });
+}
+
+/** Make a model the current one. */
+function setModel(next) {
+  model = next;
+  track = next.unpacked;
+}
+
+/** Call a function for each model as the current one, and return its results. */
+function ofEachModel(work) {
+  const current = model;
+  const results = models.map((one) => {
+    setModel(one);
+    return work(one);
+  });
+  setModel(current);
+  return results;
+}
 
 function isAsSaved() {
   return !Object.keys(state.given).length;
@@ -37,7 +67,7 @@ function isAsSaved() {
 
 /** Combine saved and given options as the command `vswin segment` does. */
 function optionsWith(given) {
-  const saved = content.options;
+  const saved = model.options;
   const onset = given.onset ?? Math.max(saved.onset, given.offset ?? 0);
   const offset = given.offset ?? Math.min(saved.offset, onset);
   const onsets = given.onset === undefined ? saved.onsets : [];
@@ -52,7 +82,7 @@ function setOption(name, value) {
   given[name] = value;
   if (name === "onset" && given.offset > value) given.offset = value;
   if (name === "offset" && given.onset < value) given.onset = value;
-  for (const one of Object.keys(given)) if (given[one] === content.options[one]) delete given[one];
+  for (const one of Object.keys(given)) if (given[one] === model.options[one]) delete given[one];
   state.options = optionsWith(given);
 }
 
@@ -62,9 +92,9 @@ function segmentAgain() {
   if (state.corrected) {
     state.segments = state.corrected;
   } else if (isAsSaved() || !track) {
-    state.segments = content.segments;
+    state.segments = model.segments;
   } else {
-    setGate(track, state.options, content.options);
+    setGate(track, state.options, model.options);
     const { min_duration: minDuration, merge_gap: mergeGap, max_labels: maxLabels } = state.options;
     state.segments = findSegments(track, { ...state.options, minDuration, mergeGap, maxLabels });
   }
@@ -124,12 +154,12 @@ function gapParts() {
 function backdrop(width, height) {
   const scale = scaleFor(width);
   return [
-    ...boxes(content.unseen, "unseen", scale, width, height),
+    ...boxes(model.unseen, "unseen", scale, width, height),
     ...boxes(gapParts(), "gap", scale, width, height),
   ];
 }
 
-function laneTrack(lane, width) {
+function laneTrack(lane, width, current) {
   const drawing = svg("svg", {
     viewBox: `0 0 ${width} ${LANE_HEIGHT}`,
     preserveAspectRatio: "none",
@@ -146,20 +176,21 @@ function laneTrack(lane, width) {
   const box = element("div", { class: "track" }, drawing);
   box.style.setProperty("--label", labelColour(lane.label));
   for (const { one, index } of lane.items) {
-    if (inView({ one })) box.append(segmentButton(one, index, width));
+    if (inView({ one })) box.append(segmentButton(one, index, width, current));
   }
   return box;
 }
 
-function segmentButton(one, index, width) {
+function segmentButton(one, index, width, current) {
   const what = `${one.label}, ${clock(one.start)} to ${clock(one.end)}, score ${one.score.toFixed(2)}`;
   const button = element("button", {
     type: "button",
     class: "segment",
-    tabindex: index === Math.max(0, state.selected) ? 0 : -1,
+    tabindex: index === Math.max(0, state.selected) && model === current ? 0 : -1,
     title: what,
     "aria-label": what,
     "data-index": index,
+    "data-model": models.indexOf(model),
   });
   const scale = scaleFor(width);
   if (scale(one.end) - scale(one.start) > 36) button.append(element("span", {}, one.score.toFixed(2)));
@@ -169,23 +200,35 @@ function segmentButton(one, index, width) {
   return button;
 }
 
+/** Draw the lanes of all models, each model's below its name where there are several. */
 function drawLanes() {
-  const [width, rows] = [axisWidth(), lanes()];
-  byId("lanes").replaceChildren(
-    ...rows.map((lane) => {
+  const [width, current] = [axisWidth(), model];
+  let hidden = 0;
+  const groups = ofEachModel((one) => {
+    const rows = lanes();
+    hidden += new Set(state.segments.map((part) => part.label)).size - rows.filter((r) => r.items.length).length;
+    return rows.map((lane) => {
       const count = lane.items.length;
       const sum = count ? `${length(lane.seconds)} in ${count}` : "below the thresholds";
       const name = element("div", { class: "name", title: lane.label });
       name.append(element("b", {}, labelDot(lane.label), lane.label), element("small", {}, sum));
-      return element("div", { class: "lane" }, name, laneTrack(lane, width));
-    }),
-  );
-  byId("no-lanes").hidden = rows.length > 0;
-  byId("no-lanes").textContent = state.segments.length
+      return element("div", { class: "lane" }, name, laneTrack(lane, width, current));
+    });
+  });
+  const heads = models.map((one, i) => (models.length > 1 ? [modelHead(one, i, groups[i].length)] : []));
+  byId("lanes").replaceChildren(...groups.flatMap((rows, i) => [...heads[i], ...rows]));
+  byId("no-lanes").hidden = groups.some((rows) => rows.length > 0);
+  byId("no-lanes").textContent = models.some((one) => one.state.segments.length)
     ? "No label matches the filter, or none is in view."
     : "No label reaches these thresholds.";
-  const hidden = new Set(state.segments.map((one) => one.label)).size - rows.filter((r) => r.items.length).length;
   byId("filter-note").textContent = hidden > 0 ? `${hidden} more labels hidden` : "";
+}
+
+/** Make the heading above the lanes of a model, which makes it the current one. */
+function modelHead(one, index, count) {
+  const button = element("button", { type: "button", "data-model": index, "aria-pressed": one === model }, one.name);
+  const note = count ? "" : "no label is shown";
+  return element("div", { class: "model" }, button, element("small", {}, note));
 }
 
 function drawRuler() {
@@ -218,7 +261,7 @@ function drawStrip() {
 
 /** Draw the cells that margin or entropy gate, in a row of their own. */
 function drawUndecided() {
-  if (track) setGate(track, state.options, content.options);
+  if (track) setGate(track, state.options, model.options);
   const parts = track ? runsOf(track.gated.length, (i) => track.gated[i] && track.valid[i]) : [];
   byId("gate-row").hidden = byId("gate-key").hidden = !parts.length;
   if (!parts.length) return;
@@ -244,15 +287,19 @@ function drawOverview() {
   const all = (seconds) => (seconds / content.duration_seconds) * width;
   const full = OVERVIEW_HEIGHT;
   const drawing = svg("svg", { viewBox: `0 0 ${width} ${full}`, preserveAspectRatio: "none", "aria-hidden": "true" });
-  drawing.append(...boxes(content.unseen, "unseen", all, width, full), ...boxes(gapParts(), "gap", all, width, full));
-  const order = lanes().map((lane) => lane.label);
-  const height = (full - 4) / Math.min(Math.max(order.length, 1), OVERVIEW_ROWS);
-  for (const one of state.segments) {
-    if (!order.includes(one.label)) continue;
-    const [x, row] = [all(one.start), Math.min(order.indexOf(one.label), OVERVIEW_ROWS - 1)];
-    const size = { width: Math.max(1, all(one.end) - x), height: Math.max(1, height - 0.5) };
-    drawing.append(svg("rect", { x, y: 2 + row * height, fill: labelColour(one.label), ...size }));
-  }
+  drawing.append(...boxes(model.unseen, "unseen", all, width, full), ...boxes(gapParts(), "gap", all, width, full));
+  const orders = ofEachModel(() => lanes().map((lane) => lane.label));
+  const height = (full - 4) / Math.min(Math.max(orders.flat().length, 1), OVERVIEW_ROWS);
+  let before = 0; // lanes of the models above
+  models.forEach(({ state: { segments } }, i) => {
+    for (const one of segments) {
+      if (!orders[i].includes(one.label)) continue;
+      const [x, row] = [all(one.start), Math.min(before + orders[i].indexOf(one.label), OVERVIEW_ROWS - 1)];
+      const size = { width: Math.max(1, all(one.end) - x), height: Math.max(1, height - 0.5) };
+      drawing.append(svg("rect", { x, y: 2 + row * height, fill: labelColour(one.label), ...size }));
+    }
+    before += orders[i].length;
+  });
   const left = all(state.from);
   drawing.append(svg("rect", { class: "view", x: left + 0.5, y: 0.5, width: Math.max(3, all(state.to) - left - 1), height: full - 1 }));
   byId("overview").replaceChildren(drawing);
@@ -281,7 +328,7 @@ function drawPlayhead() {
   byId("add").textContent = `Add a segment at ${clock(now)}`;
   player?.drawStill(now);
   for (const button of byId("lanes").querySelectorAll(".segment")) {
-    const one = state.segments[button.dataset.index];
+    const one = models[button.dataset.model].state.segments[button.dataset.index];
     button.classList.toggle("playing", one.start <= now && now < one.end);
   }
 }
@@ -291,5 +338,6 @@ function drawCommand() {
   const names = NUMBERS.filter((name) => name in state.given);
   byId("command").hidden = !names.length || Boolean(state.corrected);
   const words = names.map((name) => `--${name.replaceAll("_", "-")} ${state.given[name]}`);
-  byId("command-text").textContent = `vswin segment SCORES ${words.join(" ")}`;
+  const scores = models.length > 1 ? `SCORES.${model.name}.npz` : "SCORES";
+  byId("command-text").textContent = `vswin segment ${scores} ${words.join(" ")}`;
 }
