@@ -120,8 +120,8 @@ def test_tables_arrive_in_an_object_store(batch, folder, bucket, tmp_path):
 
 def test_tables_arrive_during_the_run_and_are_whole_at_the_end(batch, folder, bucket, monkeypatch):
     monkeypatch.setattr("vswin_cli.batch.upload._INTERVAL_SECONDS", 0.0)
-    monkeypatch.setattr("vswin_cli.batch.run._TABLES_INTERVAL_SECONDS", 0.0)
-    monkeypatch.setattr("vswin_cli.batch.run._TABLES_SHARE", 0)
+    monkeypatch.setattr("vswin_cli.batch.run_tables._TABLES_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr("vswin_cli.batch.run_tables._TABLES_SHARE", 0)
     boto3 = pytest.importorskip("boto3")
     client = boto3.client("s3")
     client.put_bucket_versioning(Bucket="results", VersioningConfiguration={"Status": "Enabled"})

@@ -17,21 +17,17 @@ from vswin_cli.batch.job import Job, Task
 from vswin_cli.batch.journal import Journal, lock_journal, unlink_link
 from vswin_cli.batch.outcome import Outcome, OutcomeStatus
 from vswin_cli.batch.resume import EarlierResults, other_journals
+from vswin_cli.batch.run_tables import RunTables
 from vswin_cli.batch.scheduler import Limits, Scheduler, StopRequest
-from vswin_cli.batch.tables import write_files_table, write_results
 from vswin_cli.batch.target import Target, result_paths
 from vswin_cli.batch.time_left import TimeLeft
 from vswin_cli.batch.upload import Uploads
-from vswin_cli.batch.video_files import VideoFiles
-from vswin_cli.errors import OptionError, OutputError, SourceError, VswinError
+from vswin_cli.errors import OutputError, VswinError
 from vswin_cli.storage.humanize import counted
-from vswin_cli.storage.remote import upload
 
 __all__ = ["BatchReport", "Policy", "Progress", "run_batch"]
 
 _REPORT_INTERVAL_SECONDS = 0.2  # summing up a hundred thousand files takes a while
-_TABLES_INTERVAL_SECONDS = 10.0
-_TABLES_SHARE = 20  # at most this part of the time is spent on tables during a run
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,23 +149,33 @@ def run_batch(
         target.sweep()
         _replace_links(result_paths(target, inputs), on_note)
         uploads = Uploads(target, lambda: result_paths(target, inputs), on_note)
-        batch = _Batch(inputs, target, task, journal, uploads, on_progress, on_event, on_outcome)
+        callbacks = _Callbacks(on_progress, on_event, on_outcome)
+        batch = _Batch(inputs, target, task, journal, uploads, callbacks)
         jobs = batch.plan(policy, on_note)
-        batch.announce()
+        batch.tables.announce()
         try:
             if jobs:
                 batch.work(jobs, make_executor(len(jobs)), policy, stop)
         except (VswinError, KeyboardInterrupt):
             # The tables show what was finished; the next run continues from the journal.
             with suppress(OutputError):
-                batch.write_tables()
+                batch.tables.finish()
             raise
-        batch.write_tables()
+        batch.tables.finish()
         report = replace(batch.report(), stop_signal=stop.signal_number)
         # Another shard may still have to join its parts, so only a run on all inputs deletes them.
         if target.shard is None and not report.num_pending:
             journal.clear_parts()
         return report
+
+
+@dataclass(frozen=True, slots=True)
+class _Callbacks:
+    """What a run calls as it goes on, see `run_batch`."""
+
+    on_progress: Callable[[Progress], None]
+    on_event: Callable[[BatchEvent], None]
+    on_outcome: Callable[[Outcome], None]
 
 
 class _Batch:
@@ -182,28 +188,21 @@ class _Batch:
         task: Task,
         journal: Journal,
         uploads: Uploads,
-        on_progress: Callable[[Progress], None],
-        on_event: Callable[[BatchEvent], None],
-        on_outcome: Callable[[Outcome], None],
+        callbacks: _Callbacks,
     ) -> None:
         self._inputs = tuple(inputs)
         self._target = target
         self._task = task
         self._journal = journal
-        self._uploads = uploads
-        self._on_progress = on_progress
-        self._on_event = on_event
-        self._on_outcome = on_outcome
+        self._callbacks = callbacks
         self._outcomes: dict[str, Outcome] = {}
+        self.tables = RunTables(target, self._inputs, self._outcomes, journal, uploads)
         self._num_resumed = 0
         self._video_seconds = 0.0
         self._began = self._last_report = time.monotonic()
         self._time_left = TimeLeft(self._inputs)
         self._workers: dict[str, int] = {}  # by entry, the last that was given the video
-        self._next_tables = self._began
-        self._is_changed = False
         self._activities: list[Activity] = []
-        self._video_files = VideoFiles(target, journal, inputs) if target.is_folder else None
 
     def plan(self, policy: Policy, on_note: Callable[[str], None]) -> list[Job]:
         """Take over results of earlier runs; returns jobs for the rest."""
@@ -223,14 +222,14 @@ class _Batch:
             if item.problem is not None:
                 failed = job.blank(self._task).of_problem(item.problem)
                 self._outcomes[item.entry] = failed
-                self._on_event(BatchEvent.of_outcome(failed, None))
+                self._callbacks.on_event(BatchEvent.of_outcome(failed, None))
             elif policy.resume and (outcome := earlier.outcome(item)) is not None:
                 self._outcomes[item.entry] = outcome
                 self._num_resumed += 1
             else:
                 jobs.append(job)
         for outcome in self._outcomes.values():
-            self._on_outcome(outcome)
+            self._callbacks.on_outcome(outcome)
         if policy.resume:
             earlier.finish(is_part=self._target.shard is not None)
         if policy.largest_first:
@@ -249,41 +248,6 @@ class _Batch:
         )
         scheduler.run(jobs, stop)
 
-    def announce(self) -> None:
-        """Write the table of files before the work, and upload it if results go to an address.
-
-        Whether an address takes files cannot be known without writing there, and a bucket that
-        does not exist must not be found out after hours of work.
-        """
-        target = self._target
-        write_files_table(target.files_table, self._inputs, self._outcomes)
-        if target.address is not None:
-            upload([(target.files_table, target.destination_of(target.files_table))])
-
-    def write_tables(self) -> None:
-        """Write the tables from the journal, and upload them."""
-        self._write_here()
-        self._uploads.finish()
-
-    def _write_here(self) -> None:
-        problems = write_results(
-            self._target, self._inputs, self._outcomes, self._journal, self._video_files
-        )
-        for entry, problem in problems.items():
-            self._outcomes[entry] = self._outcomes[entry].of_problem(problem)
-        write_files_table(self._target.files_table, self._inputs, self._outcomes)
-
-    def _refresh_tables(self) -> None:
-        """Write the tables during the run."""
-        began = time.monotonic()
-        if not self._is_changed or began < self._next_tables:
-            return
-        with suppress(OutputError):  # such as a disk that is full for now: written at the end
-            self._write_here()
-        self._is_changed = False
-        now = time.monotonic()
-        self._next_tables = now + max(_TABLES_INTERVAL_SECONDS, _TABLES_SHARE * (now - began))
-
     def report(self) -> BatchReport:
         """Return the result so far."""
         return BatchReport(
@@ -295,30 +259,24 @@ class _Batch:
         )
 
     def _take(self, outcome: Outcome) -> None:
-        self._outcomes[outcome.entry] = outcome
         self._video_seconds += outcome.duration_seconds or 0.0
         self._time_left.add(outcome)
-        self._is_changed = True
-        if self._video_files is not None and outcome.status != "failed":
-            try:
-                self._video_files.write(outcome)
-            except (OptionError, SourceError) as problem:  # the journal keeps the result
-                self._outcomes[outcome.entry] = outcome.of_problem(problem)
-        done = self._outcomes[outcome.entry]
-        self._on_outcome(done)
-        self._on_event(BatchEvent.of_outcome(done, self._workers.pop(outcome.entry, None)))
+        done = self._outcomes[outcome.entry] = self.tables.add(outcome)
+        self._callbacks.on_outcome(done)
+        self._callbacks.on_event(
+            BatchEvent.of_outcome(done, self._workers.pop(outcome.entry, None))
+        )
         self._report(self._activities)
 
     def _on_start(self, job: Job, worker: int, device: str) -> None:
         self._time_left.begin(time.monotonic())
         self._workers[job.entry] = worker
-        self._on_event(BatchEvent.of_start(job, worker, device))
+        self._callbacks.on_event(BatchEvent.of_start(job, worker, device))
 
     def _on_tick(self, activities: list[Activity]) -> None:
         self._activities = activities
         self._report(activities)
-        self._refresh_tables()
-        self._uploads.start_if_due()
+        self.tables.refresh()
 
     def _report(self, activities: list[Activity]) -> None:
         now = time.monotonic()
@@ -326,7 +284,7 @@ class _Batch:
             return
         self._last_report = now
         counts = Counter(outcome.status for outcome in self._outcomes.values())
-        self._on_progress(
+        self._callbacks.on_progress(
             Progress(
                 num_inputs=len(self._inputs),
                 num_done=counts["ok"] + counts["partial"],
