@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import typer
 
-from tests.support.timelines import columns, timeline, track_of
+from tests.support.timelines import columns, of_two_models, timeline, track_of
 from vswin_cli.cli.app import run
 from vswin_cli.cli.export import export
 from vswin_cli.cli.options import FormatOption
@@ -359,3 +359,18 @@ def test_a_saved_file_is_not_overwritten_by_what_is_made_of_it(saved, scores):
         with pytest.raises(OptionError, match="would destroy it"):
             call(command, path, "-f", "csv", "-o", roundabout)
         assert path.read_bytes() == before
+
+
+def test_one_of_several_models_can_be_chosen(tmp_path, capsys):
+    both = tmp_path / "both.json"
+    write_timeline(of_two_models(), "json", both)
+    call(export, both, "--model", "moves", "-o", tmp_path / "moves.srt")
+    assert "pan" in (tmp_path / "moves.srt").read_text()
+    assert "left out" not in capsys.readouterr().err
+    call(export, both, "-o", tmp_path / "first.srt")
+    assert "archery" in (tmp_path / "first.srt").read_text()
+    assert "moves is left out" in capsys.readouterr().err
+    call(export, both, "-m", "swin-t-k400", "-o", tmp_path / "one.json")
+    assert read_timelines(tmp_path / "one.json") == [timeline()]
+    with pytest.raises(OptionError, match="no result of the model nothing"):
+        call(export, both, "-m", "nothing", "-o", tmp_path / "none.srt")

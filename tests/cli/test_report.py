@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,8 @@ from tests.support.reports import content_of, make_report_video
 from vswin_cli.cli.app import app, run
 from vswin_cli.errors import OptionError, OutputError, SourceError
 from vswin_cli.export import write_timeline
+from vswin_cli.timeline.record import ModelRecord
+from vswin_cli.timeline.score_files import load_track, save_track
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +91,43 @@ def test_a_damaged_score_file_is_named(tagged, tmp_path, capsys):
     bad.write_bytes(tagged.scores.read_bytes()[:500])
     assert run(["report", str(bad), "-o", str(tmp_path / "page.html")]) == SourceError.exit_code
     assert "bad.npz" in capsys.readouterr().err
+
+
+@pytest.fixture
+def of_models(tagged, tmp_path):
+    """A folder with a timeline of two models and the scores of each."""
+    folder = tmp_path / "results"
+    folder.mkdir()
+    other = make_report_video(folder, "video.webm", seed=4, with_video=False, labels=("a", "b"))
+    video = replace(tagged.timeline.video, size_bytes=None)
+    moves = replace(other.timeline, model=ModelRecord(id="moves"), video=video)
+    track, _ = load_track(other.scores)
+    with track:
+        save_track(track, moves, folder / "s.moves.npz")
+    other.scores.unlink()
+    shutil.copy(tagged.scores, folder / "s.first.npz")
+    write_timeline(tagged.timeline.with_tracks([moves]), "json", folder / "both.json")
+    return folder
+
+
+def test_a_folder_with_scores_of_several_models_becomes_one_page(of_models, tmp_path):
+    out = tmp_path / "page.html"
+    assert run(["report", str(of_models), "-o", str(out), "--no-thumbnails"]) == 0
+    content = content_of(out.read_text())
+    assert content["track"] is not None
+    (moves,) = content["models"]
+    assert moves["track"]["labels"] == ["a", "b"]
+
+
+def test_scores_are_given_for_each_model_or_for_the_first(of_models, tmp_path, capsys):
+    out = tmp_path / "page.html"
+    words = ["report", str(of_models / "both.json"), "-o", str(out), "--no-thumbnails"]
+    scores = [["--scores", str(of_models / f"s.{name}.npz")] for name in ("first", "moves")]
+    assert run([*words, *scores[0], *scores[1]]) == 0
+    assert content_of(out.read_text())["models"][0]["track"] is not None
+    assert run([*words, *scores[0]]) == 0
+    content = content_of(out.read_text())
+    assert content["track"] is not None
+    assert content["models"][0]["track"] is None
+    assert run([*words, *scores[0] * 3]) == OptionError.exit_code
+    assert "1 timeline, but 3 times --scores" in capsys.readouterr().err

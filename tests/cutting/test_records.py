@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.support.timelines import timeline
+from tests.support.timelines import of_two_models, timeline
 from vswin_cli.cutting.records import CutOptions, CutResult, VideoSegments
 from vswin_cli.errors import OptionError
 from vswin_cli.timeline.record import Notice
@@ -45,3 +45,8 @@ def test_clocks_that_restart_and_rates_that_were_counted_are_taken_over():
 
 def test_a_result_prints_its_counts():
     assert repr(CutResult(())) == "CutResult(0 clips, 0 failures)"
+
+
+def test_segments_of_every_model_are_cut():
+    labels = [one.label for one in VideoSegments.of(of_two_models(), None).intervals]
+    assert labels == [*(one.label for one in timeline().segments), "pan"]

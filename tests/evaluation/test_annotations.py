@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.support.timelines import segment, timeline
+from tests.support.timelines import of_two_models, segment, timeline
 from vswin_cli.errors import OptionError, SourceError, SourceNotFoundError
 from vswin_cli.evaluation.annotations import read_annotations
 from vswin_cli.evaluation.intervals import Annotations, Interval
@@ -167,3 +167,22 @@ def test_a_table_with_tabs_must_have_enough_columns(tmp_path):
     path.write_text("video\tstart_ms\tend_ms\tlabel\na, b\t0\t1500\n")
     with pytest.raises(SourceError, match="line 2: got 3 columns, expected 4 or more"):
         read_annotations(path)
+
+
+@pytest.mark.parametrize("fmt", ["json", "jsonl", "csv"])
+def test_results_of_several_models_are_not_mixed(tmp_path, fmt):
+    path = tmp_path / f"both.{fmt}"
+    write_timelines([of_two_models()], fmt, path)
+    with pytest.raises(SourceError, match=r"of (2|several) models: swin-t-k400, moves") as error:
+        read_annotations(path)
+    assert "--model swin-t-k400" in error.value.hint
+    write_timelines([of_two_models().of_model("moves")], fmt, path)
+    (video,) = read_annotations(path).videos.values()
+    assert [one.label for one in video.intervals] == ["pan"]
+
+
+def test_a_table_may_have_another_model_for_each_video(tmp_path):
+    path = tmp_path / "all.csv"
+    other = timeline(video=VideoRecord(uri="b.mp4", duration_seconds=9.0))
+    write_timelines([other, of_two_models().of_model("moves")], "csv", path)
+    assert len(read_annotations(path).videos) == 2

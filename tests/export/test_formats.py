@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.support.timelines import GOLDEN, named, segment, timeline, written
+from tests.support.timelines import GOLDEN, named, of_two_models, segment, timeline, written
 from vswin_cli.errors import OptionError, VswinError
 from vswin_cli.export import (
     FORMATS,
@@ -23,7 +23,7 @@ from vswin_cli.export import (
 )
 from vswin_cli.export.naming import media_url
 from vswin_cli.timeline.files import parse_timelines, read_timelines
-from vswin_cli.timeline.record import ModelRecord, VideoRecord
+from vswin_cli.timeline.record import VideoRecord
 
 
 @pytest.mark.parametrize("fmt", [name for name, form in FORMATS.items() if not form.is_binary])
@@ -211,12 +211,6 @@ def test_any_change_to_a_document_ends_in_output_or_a_clear_error(data):
     with contextlib.suppress(VswinError):
         for one in parse_timelines(text, "x.json"):
             written(fmt, one).encode()
-
-
-def of_two_models():
-    """One timeline with a label that both models found."""
-    moves = replace(timeline(), model=ModelRecord(id="moves"), segments=(segment(2, 9, "pan", 1),))
-    return timeline().with_tracks([moves])
 
 
 @pytest.mark.parametrize("fmt", FORMATS)

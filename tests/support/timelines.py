@@ -129,6 +129,12 @@ def segment(start: float, end: float, label: str, class_id: int | None = 0) -> S
     )
 
 
+def of_two_models() -> Timeline:
+    """A timeline of `swin-t-k400` with a track of `moves`, which found one segment."""
+    moves = timeline(model=ModelRecord(id="moves"), segments=(segment(2.0, 9.0, "pan", 1),))
+    return timeline().with_tracks([moves])
+
+
 def named(uri: str) -> Timeline:
     """The same timeline of another video."""
     return timeline(video=replace(timeline().video, uri=uri))

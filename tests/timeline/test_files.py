@@ -5,10 +5,15 @@ import sys
 
 import pytest
 
-from tests.support.timelines import timeline
+from tests.support.timelines import of_two_models, timeline
 from vswin_cli.errors import OptionError, SourceError
 from vswin_cli.export import FORMATS, write_timelines
-from vswin_cli.timeline.files import decode_timelines, load_timelines, parse_timelines
+from vswin_cli.timeline.files import (
+    check_one_model,
+    decode_timelines,
+    load_timelines,
+    parse_timelines,
+)
 
 NESTED = 200_000
 
@@ -112,3 +117,20 @@ def test_timelines_are_loaded_from_files_and_folders(tmp_path):
         load_timelines(tmp_path / "empty")
     with pytest.raises(OptionError, match="takes a path, got 3"):
         load_timelines([3])
+
+
+def test_results_of_several_models_are_refused_where_one_is_needed():
+    check_one_model([timeline()], "x.json")
+    with pytest.raises(SourceError, match="has results of 2 models: swin-t-k400, moves") as e:
+        check_one_model([timeline(), of_two_models()], "x.json")
+    assert "`vswin export FILE --model swin-t-k400" in e.value.hint
+
+
+def test_the_result_of_one_model_is_a_timeline_of_its_own():
+    both = of_two_models()
+    assert both.of_model("swin-t-k400") == timeline()
+    assert both.of_model("moves").segments == both.tracks[0].segments
+    assert both.of_model("moves").tracks == ()
+    with pytest.raises(OptionError, match="no result of the model pans") as error:
+        both.of_model("pans")
+    assert error.value.hint == "there is one of swin-t-k400, moves"

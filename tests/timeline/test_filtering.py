@@ -1,6 +1,6 @@
 """Segments left out by their labels."""
 
-from tests.support.timelines import segment, timeline
+from tests.support.timelines import of_two_models, segment, timeline
 from vswin_cli.timeline.filtering import with_labels
 
 ONE = timeline(segments=(segment(0, 1, "pan-left"), segment(1, 2, "static")))
@@ -26,3 +26,10 @@ def test_patterns_without_a_label_are_returned():
     chosen, unmatched = with_labels([ONE], ["tilt-*", "static"], ["walk"])
     assert labels(chosen) == [["static"]]
     assert unmatched == ["tilt-*", "walk"]
+
+
+def test_segments_of_every_model_are_chosen():
+    chosen, unmatched = with_labels([of_two_models()], exclude=["arch*", "pan"])
+    first, second = chosen[0].each_model()
+    assert "archery" not in {one.label for one in first.segments}
+    assert (second.model.id, second.segments, unmatched) == ("moves", (), [])

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.timelines import named, written
+from tests.support.timelines import named, of_two_models, written
 from vswin_cli.errors import SourceError, SourceNotFoundError
 from vswin_cli.training.examples import background_examples, read_examples
 from vswin_cli.training.records import check_labels, notes_on_counts
@@ -207,3 +207,9 @@ def test_one_class_and_background_are_enough(folder):
         "classes with examples of one video only, whose accuracy cannot be measured: "
         "background, run",
     )
+
+
+def test_results_of_several_models_are_refused(folder):
+    path = table(folder, written("json", of_two_models()), "both.json")
+    with pytest.raises(SourceError, match="results of 2 models"):
+        read_examples([path])

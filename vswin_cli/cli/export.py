@@ -47,6 +47,16 @@ def export(
     out: OutOption = None,
     json: TimelineJsonOption = False,
     excel: ExcelOption = False,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            "-m",
+            metavar="NAME",
+            help="Write the result of this model only, of timelines with several.",
+            show_default="all, or the first where a format holds one",
+        ),
+    ] = None,
     include: IncludeOption = None,
     exclude: ExcludeOption = None,
     timecode_start: TimecodeStartOption = None,
@@ -63,6 +73,8 @@ def export(
         vswin export movie.json -o movie.edl --timecode-start 10:00:00:00
 
         vswin export movie.json --exclude static -o movie.srt
+
+        vswin export both.json --model swin-t-k400 -o actions.srt
 
         vswin export *.json -f csv -o all.csv
 
@@ -81,6 +93,7 @@ def export(
         for path in timelines
         for timeline, file in _read(path, quiet=quiet)
     ]
+    read = [(one if model is None else one.of_model(model), file) for one, file in read]
     found = _chosen([timeline for timeline, _ in read], include, exclude, quiet=quiet)
     inputs = [*timelines, *(file for _, file in read)]
     files = output.plan([timeline.video.uri for timeline in found], inputs)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,7 +48,8 @@ def report(
         typer.Option(
             "--scores",
             metavar="FILE",
-            help="Scores saved by `--save-scores` for a TIMELINE. Repeatable, in the same order.",
+            help="Scores saved by `--save-scores` for a TIMELINE, or for each of its models. "
+            "Repeatable, in the same order.",
         ),
     ] = None,
     video: Annotated[
@@ -120,13 +122,15 @@ def report_sources(
         SourceError: a file cannot be read.
     """
     from vswin_cli.cli.find_video import find_video
-    from vswin_cli.cli.saved_results import MissingResult
+    from vswin_cli.cli.saved_results import MissingResult, SavedResult
     from vswin_cli.report import ArchiveRow, ReportSource
 
     read = [one for path in timelines for one in _read(path, quiet=quiet)]
-    num_timelines = sum(not isinstance(one, MissingResult) for one in read)
+    models = [len(one.timeline.each_model()) for one in read if isinstance(one, SavedResult)]
+    num_timelines = len(models)
+    has_all_scores = len(scores) == sum(models)
     for name, given in (("--scores", scores), ("--video", videos)):
-        if given and len(given) != num_timelines:
+        if given and len(given) != num_timelines and not (name == "--scores" and has_all_scores):
             raise OptionError(
                 f"{counted(num_timelines, 'timeline')}, but {counted(len(given), 'time')} {name}",
                 hint=f"give {name} once per timeline, in the same order",
@@ -139,10 +143,12 @@ def report_sources(
             found.append(ArchiveRow.without_result(one.uri, status, one.reason))
             continue
         video = next(given_videos, None)
+        num_further = len(one.timeline.tracks) if has_all_scores else 0
         found.append(
             ReportSource(
                 one.timeline,
                 scores=next(given_scores, one.scores),
+                further_scores=tuple(islice(given_scores, num_further)) or one.further_scores,
                 video=find_video(one.timeline, one.path) if video is None else _existing(video),
             )
         )
@@ -155,7 +161,7 @@ def _read(path: Path, *, quiet: bool) -> Sequence[SavedResult | MissingResult]:
     Raises:
         SourceError: they cannot be read, or the path is the video itself.
     """
-    from vswin_cli.cli.saved_results import batch_videos, read_results
+    from vswin_cli.cli.saved_results import batch_videos, read_results, with_further_scores
     from vswin_cli.storage.sources import VIDEO_SUFFIXES
 
     if path.suffix.lower() in VIDEO_SUFFIXES and is_file(path):
@@ -164,7 +170,9 @@ def _read(path: Path, *, quiet: bool) -> Sequence[SavedResult | MissingResult]:
             hint=f"`vswin tag {path} --report {path.with_suffix('.html').name}` does both",
         )
     videos = batch_videos(path)
-    return read_results(path, quiet=quiet) if videos is None else videos
+    if videos is not None:
+        return videos
+    return with_further_scores(read_results(path, quiet=quiet))
 
 
 def _existing(path: Path) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Literal
@@ -27,6 +27,7 @@ __all__ = [
     "read_results",
     "read_scores",
     "timeline_files",
+    "with_further_scores",
 ]
 
 _TABLES = (".csv", ".tsv", ".parquet")
@@ -45,6 +46,8 @@ class SavedResult:
     path: Path
     """The file it was read from, or the journal's folder; the paths of videos may be relative to
     the folder that contains it."""
+    further_scores: tuple[Path, ...] = ()
+    """Score files of further models, see `with_further_scores`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,9 +193,7 @@ def _joined(found: list[SavedResult]) -> list[SavedResult]:
     """Join a timeline with the scores of the same video, and leave out copies of a result."""
     by_result: dict[tuple[object, ...], SavedResult] = {}
     for one in sorted(found, key=lambda one: one.scores is not None):  # timelines first
-        video, model = one.timeline.video, one.timeline.model
-        length = round(video.duration_seconds, 3)
-        key = (PurePath(video.uri).name, video.size_bytes, length, model.id, model.weights_sha256)
+        key = _key(one.timeline)
         other = by_result.get(key)
         if other is None:
             by_result[key] = one
@@ -202,6 +203,31 @@ def _joined(found: list[SavedResult]) -> list[SavedResult]:
             by_result[key] = one
     order = {id(one.timeline): i for i, one in enumerate(found)}
     return sorted(by_result.values(), key=lambda one: order[id(one.timeline)])
+
+
+def with_further_scores(found: Sequence[SavedResult]) -> list[SavedResult]:
+    """Join timelines of several models with the scores of each, which are no results of their own.
+
+    Args:
+        found: with the scores of the first model, if there are any.
+    """
+    if not any(one.timeline.tracks for one in found):
+        return list(found)
+    by_result = {_key(one.timeline): one for one in found}
+    for key, one in list(by_result.items()):
+        keys = [_key(model) for model in one.timeline.each_model()[1:]]
+        own = [by_result.pop(other) for other in keys if other in by_result]
+        scores = tuple(other.scores for other in own if other.scores is not None)
+        if keys and len(scores) == len(keys):
+            by_result[key] = replace(one, further_scores=scores)
+    return list(by_result.values())
+
+
+def _key(timeline: Timeline) -> tuple[object, ...]:
+    """Return what the same result of a video has in common, wherever it was read."""
+    video, model = timeline.video, timeline.model
+    length = round(video.duration_seconds, 3)
+    return PurePath(video.uri).name, video.size_bytes, length, model.id, model.weights_sha256
 
 
 def _journals(path: Path) -> list[Path]:

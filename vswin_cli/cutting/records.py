@@ -72,14 +72,15 @@ class VideoSegments:
 
     @classmethod
     def of(cls, timeline: Timeline, path: Path | None) -> VideoSegments:
-        """Make the record of a timeline whose video is at `path`."""
+        """Make the record of a timeline whose video is at `path`, with segments of all models."""
         video = timeline.video
         return cls(
             uri=video.uri,
             path=path,
             intervals=tuple(
                 Interval(one.start_seconds, one.end_seconds, one.label, one.score)
-                for one in timeline.segments
+                for model in timeline.each_model()
+                for one in model.segments
             ),
             has_irregular_clock=any(one.code in _IRREGULAR_CLOCKS for one in timeline.warnings),
             input_frame_rate=video.counted_frame_rate,

@@ -28,7 +28,7 @@ from vswin_cli.storage.csv_rows import named_columns, read_seconds, read_table_r
 from vswin_cli.storage.files import is_folder
 from vswin_cli.storage.humanize import counted
 from vswin_cli.storage.json_records import JsonValue
-from vswin_cli.timeline.files import load_timelines, parse_timelines
+from vswin_cli.timeline.files import check_one_model, load_timelines, parse_timelines
 from vswin_cli.timeline.record import Timeline
 
 __all__ = [
@@ -139,8 +139,9 @@ def annotations_of(timelines: Sequence[Timeline], source: str) -> Annotations:
     """Convert timelines to annotations.
 
     Raises:
-        SourceError: two videos of one name.
+        SourceError: two videos of one name, or results of several models.
     """
+    check_one_model(timelines, source)
     return _gather(((timeline.video.uri, _of_timeline(timeline)) for timeline in timelines), source)
 
 
@@ -244,12 +245,34 @@ def table_intervals(text: str, source: str) -> dict[str, list[Interval]]:
 
 
 def _from_table(text: str, source: str) -> Annotations:
+    _check_models(text, source)
     by_name = table_intervals(text, source)
     videos = (
         (name, AnnotatedVideo(video_id(name), sorted_intervals(group)))
         for name, group in by_name.items()
     )
     return _gather(videos, source)
+
+
+def _check_models(text: str, source: str) -> None:
+    """Check that a table of ours has no video with results of several models.
+
+    Raises:
+        SourceError: it has one.
+    """
+    (_, header), *rows = [*read_table_rows(text, source)] or [(0, [])]
+    if "video" not in header or "model" not in header:
+        return
+    video, model = header.index("video"), header.index("model")
+    models: dict[str, str] = {}
+    for number, cells in rows:
+        if len(cells) > max(video, model):
+            other = models.setdefault(cells[video], cells[model])
+            if other != cells[model]:
+                raise SourceError(
+                    f"{source}, line {number}: results of several models: {other}, {cells[model]}",
+                    hint=f"`vswin export TIMELINES --model {other} -o one.csv` writes those of one",
+                )
 
 
 def _row_intervals(

@@ -359,6 +359,7 @@ def _left_out(timeline: Timeline, form: Format) -> tuple[Notice, ...]:
     others = ", ".join(track.model.id for track in timeline.tracks)
     text = (
         f"{timeline.video.uri}: `{form.name}` holds one model, {timeline.model.id}; {others} "
-        f"{'are' if len(timeline.tracks) > 1 else 'is'} left out; csv, xlsx and elan hold all"
+        f"{'are' if len(timeline.tracks) > 1 else 'is'} left out; csv, xlsx and elan hold all, and "
+        "`vswin export --model` chooses one"
     )
     return (Notice("MODELS", text),)

@@ -18,6 +18,7 @@ from vswin_cli.timeline.record import Timeline
 
 __all__ = [
     "as_timelines",
+    "check_one_model",
     "decode_timelines",
     "load_timelines",
     "parse_timelines",
@@ -47,6 +48,26 @@ def load_timelines(
     given = [paths] if isinstance(paths, (str, os.PathLike)) else as_several("paths", paths)
     files = [file for path in given for file in _files_of(as_path(path, "paths"))]
     return [timeline for file in files for timeline in read_timelines(file)]
+
+
+def check_one_model(timelines: Iterable[Timeline], place: str) -> None:
+    """Check that timelines are of one model each, where the labels of several would be mixed.
+
+    Args:
+        timelines: to be used.
+        place: where they come from, for the message.
+
+    Raises:
+        SourceError: one has results of several models.
+    """
+    for one in timelines:
+        if one.tracks:
+            names = [model.model.id for model in one.each_model()]
+            raise SourceError(
+                f"{place} has results of {len(names)} models: {', '.join(names)}",
+                hint=f"`vswin export FILE --model {names[0]} -o one.json` writes those of one; "
+                "in Python, `timeline.of_model(NAME)`",
+            )
 
 
 def as_timelines(values: object, name: str = "timelines") -> tuple[Timeline, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import replace
 
 from vswin_cli.errors import SelectionError
@@ -25,15 +25,20 @@ def with_labels(
     Returns:
         The timelines, and the patterns that match no label in any of them.
     """
-    known = sorted({segment.label for one in timelines for segment in one.segments})
+    models = [model for one in timelines for model in one.each_model()]
+    known = sorted({segment.label for one in models for segment in one.segments})
     kept, unknown = _matched(include, known) if include else (set(known), [])
     left_out, unknown_too = _matched(exclude, known)
     kept -= left_out
-    chosen = [
+    return [_with_labels(one, kept) for one in timelines], [*unknown, *unknown_too]
+
+
+def _with_labels(timeline: Timeline, kept: Container[str]) -> Timeline:
+    first, *others = [
         replace(one, segments=tuple(part for part in one.segments if part.label in kept))
-        for one in timelines
+        for one in timeline.each_model()
     ]
-    return chosen, [*unknown, *unknown_too]
+    return first.with_tracks(others)
 
 
 def _matched(patterns: Sequence[str], known: Sequence[str]) -> tuple[set[str], list[str]]:

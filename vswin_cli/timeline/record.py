@@ -17,7 +17,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Literal
 
 from vswin_cli.config import SegmentOptions
-from vswin_cli.errors import SourceError
+from vswin_cli.errors import OptionError, SourceError
 from vswin_cli.storage import json_records
 from vswin_cli.storage.humanize import counted
 from vswin_cli.storage.json_records import JsonValue
@@ -130,6 +130,24 @@ class Timeline:
         names = [one.name for one in fields(ModelTrack)]
         further = ({name: getattr(track, name) for name in names} for track in self.tracks)
         return (replace(self, tracks=()), *(replace(self, tracks=(), **own) for own in further))
+
+    def of_model(self, name: str) -> Timeline:
+        """Return the timeline of one model, without `tracks`.
+
+        Args:
+            name: `model.id` of the model.
+
+        Raises:
+            OptionError: it is none of the models.
+        """
+        found = next((one for one in self.each_model() if one.model.id == name), None)
+        if found is None:
+            names = ", ".join(one.model.id for one in self.each_model())
+            raise OptionError(
+                f"{self.video.uri} has no result of the model {name}",
+                hint=f"there is one of {names}",
+            )
+        return found
 
     def with_tracks(self, others: Sequence[Timeline]) -> Timeline:
         """Return this timeline with those of further models of the same video as its `tracks`."""

@@ -21,7 +21,7 @@ from vswin_cli.storage.files import as_path, is_file, is_folder, reading_hint
 from vswin_cli.storage.humanize import counted
 from vswin_cli.storage.remote import as_local_path, is_remote
 from vswin_cli.storage.sources import VideoSource, find_sources
-from vswin_cli.timeline.files import parse_timelines
+from vswin_cli.timeline.files import check_one_model, parse_timelines
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.training.records import Example, ExampleSet, LabelledVideo, Part, merge_sets
 from vswin_cli.training.spans import cut_spans
@@ -107,7 +107,9 @@ def _read_file(path: Path, root: Path | None) -> ExampleSet:
     if isinstance(document, dict) and isinstance(document.get("database"), dict):
         return _from_activitynet(path, document["database"], path.parent if root is None else root)
     if document is None or (isinstance(document, dict) and "schema" in document):
-        return _from_timelines(parse_timelines(text, str(path)), path.parent, root)
+        timelines = parse_timelines(text, str(path))
+        check_one_model(timelines, str(path))
+        return _from_timelines(timelines, path.parent, root)
     raise SourceError(f"{path} holds no examples", hint=_HINT)
 
 
