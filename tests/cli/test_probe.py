@@ -5,7 +5,9 @@ import os
 import subprocess
 import sys
 from dataclasses import replace
+from fractions import Fraction
 
+import av
 import pytest
 import typer
 from typer.testing import CliRunner
@@ -43,6 +45,19 @@ def test_text_shows_format_rate_and_duration(tmp_path):
     assert "frame rate  30 per second\n" in result.stdout
     assert " 0:02.000 declared" in result.stdout
     assert "status" not in result.stdout
+
+
+def test_a_start_timecode_is_shown(tmp_path):
+    path = make_video(tmp_path / "a.mp4", VideoRecipe(rate=Fraction(25)))
+    with av.open(str(path)) as source, av.open(str(tmp_path / "b.mkv"), "w") as output:
+        output.metadata["timecode"] = "10:00:00:00"
+        stream = output.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                output.mux(packet)
+    assert "timecode    starts at 10:00:00:00" in run(tmp_path / "b.mkv").stdout
+    assert "starts at" not in run(path).stdout
 
 
 def test_scan_shows_what_is_missing(tmp_path):
@@ -103,6 +118,7 @@ def test_without_scan_one_frame_rate_is_shown_if_there_is_one(declared, first, e
         ),
         ("20", True, 1 / 20, "variable, 20 per second on average"),
         ("20", True, None, "20 per second"),
+        ("1/512", False, 1 / 30, "30 per second"),
     ],
 )
 def test_a_scan_shows_the_frame_rate(declared, variable, interval, expected):

@@ -29,6 +29,8 @@ def test_last_frame_lasts_as_declared_if_that_is_plausible():
     assert intervals.last_frame_seconds(0.0, 5.0) == 0.1
     assert intervals.last_frame_seconds(20.0, 20.0) == 20.0
     assert intervals.last_frame_seconds(20.0, 0.1) == 0.1
+    assert intervals.last_frame_seconds(0.05, 0.05) == 0.05
+    assert intervals.last_frame_seconds(0.05, 0.1) == 0.1  # the end of the video confirms it
 
 
 def test_usual_interval_follows_the_video():

@@ -180,11 +180,13 @@ def _info_lines(info: VideoInfo, report: DecodeReport | None) -> list[tuple[str,
         codec += f", pixels {info.sample_aspect_ratio}"
     duration = info.declared_duration_seconds
     end = ", the end of the file is missing" if info.cut_off else ""
+    timecode = [("timecode", f"starts at {info.start_timecode}")] if info.start_timecode else []
     return [
         ("container", f"{info.container}, {info.size_bytes:,} bytes{end}"),
         ("video", codec),
         ("frame rate", _rate_at_a_glance(info) if report is None else _rate_found(info, report)),
         ("duration", f"{clock_text(duration, 3)} declared" if duration else "not declared"),
+        *timecode,
     ]
 
 
@@ -232,8 +234,9 @@ def _rate_found(info: VideoInfo, report: DecodeReport) -> str:
         found, text = usual, f"{decimal(usual, 2)} per second"
     else:
         return _rate_at_a_glance(info)
-    if declared is not None and not _agree(declared, found):
-        text += f"; the container states {decimal(declared, 2)}"
+    stated = None if declared is None else decimal(declared, 2)
+    if declared and stated != "0" and not _agree(declared, found):
+        text += f"; the container states {stated}"
     return text
 
 

@@ -127,5 +127,10 @@ class Intervals:
         """
         short = declared_seconds <= self.longest_step_seconds
         usual = self.usual_seconds
+        # AVI with B-frames declares twice the rate, so half the duration of each frame.
+        if declared_seconds < usual and not _is_usual(declared_seconds, usual):
+            declared_seconds = (
+                usual if _is_usual(declared_left_seconds, usual) else declared_seconds
+            )
         agreed = declared_seconds <= min(declared_left_seconds + usual, _LONGEST_HOLD_SECONDS)
         return declared_seconds if declared_seconds > 0 and (short or agreed) else usual
