@@ -131,7 +131,8 @@ def _too_slow(plan: SamplingPlan, report: DecodeReport, info: VideoInfo) -> Iter
         yield Notice(
             "LOW_FRAME_RATE",
             f"the video has {rate:g} frame{'' if rate == 1 else 's'} per second, less than half of "
-            f"the {sampled:g} that the model samples: frames repeat, and what happens between them is missed",
+            f"the {sampled:g} that the model samples: frames repeat, and what happens between them "
+            "is missed",
         )
 
 
