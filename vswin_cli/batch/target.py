@@ -186,7 +186,7 @@ def _common_folder(inputs: Sequence[BatchInput]) -> tuple[str, ...]:
 def _relative(item: BatchInput, common: tuple[str, ...]) -> PurePosixPath:
     if item.source.path is None:
         return PurePosixPath(PurePosixPath(item.source.uri.split("?")[0]).stem or "video")
-    # What is left of `..`, behind a linked folder, must not lead out of the results.
+    # What is left of `..`, after a linked folder, must not lead out of the results.
     inside = [part for part in PurePosixPath(item.place).parts[len(common) :] if part != ".."]
     path = PurePosixPath(*inside)
     return path.with_suffix("") if path.suffix else path

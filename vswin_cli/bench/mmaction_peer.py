@@ -4,7 +4,7 @@ The demo of version 1.2.0 reads every frame with OpenCV, keeps a window of full-
 gives the whole window to the library's test pipeline and recogniser whenever it is full. Here it
 runs with the settings that make it fastest and fair: a stride like ours instead of a prediction per
 frame, one centre crop, results as JSON instead of a second video, our weights. The step that takes
-the window's frames comes first in the pipeline: the demo puts it behind the resize, so that the
+the window's frames comes first in the pipeline: the demo puts it after the resize, so that the
 recogniser would get the middle of a full-size frame.
 """
 

@@ -35,7 +35,7 @@ _NO_INDEX_BEFORE = re.compile(rf"{_NO_INDEX}(?:\s*[\t,;:=|]|\s)\s*\S.*")
 _NO_INDEX_BEHIND = re.compile(rf".*\S\s*[\t,;:=|]\s*{_NO_INDEX}")
 _ONLY_INDEX = re.compile(r"""["']?\d+["']?\s*[\t,;:=|]?""")
 _DELIMITERS = (";", "\t", "|")
-_ENDS = (",", ";")  # of a line of text that has an empty column behind
+_ENDS = (",", ";")  # of a line of text whose last column is empty
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from vswin_cli.video.stream import open_video
 
 __all__ = ["ClipReader"]
 
-_MARGIN_TICKS = 2  # behind a clip, so that a late frame does not leave it short
+_MARGIN_TICKS = 2  # after a clip, so that a late frame does not leave it short
 _START = SamplingPlan(num_frames=2, stride=2, short_side=32, end_seconds=0.1)
 
 

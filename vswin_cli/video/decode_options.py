@@ -34,8 +34,8 @@ class DecodeOptions:
     """Threads of a decoder that works on the whole video, at most; by default one more than there
     are cores. Fewer are faster where several videos are decoded at once."""
     decoder: Decoder = "software"
-    """`nvdec` adds decoders on a GPU where a video is divided, and says so where there are none;
-    `auto` does so without a word. Their images differ by rounding, and which frames are theirs
+    """`nvdec` adds decoders on a GPU where a video is divided, with a warning where there are
+    none; `auto` gives no warning. Their images differ by rounding, and which frames they decode
     differs from run to run."""
     device_index: int = 0
     """Of the GPU that decodes."""

@@ -158,7 +158,7 @@ def find_chroma_site(
     frames = _up_to_irregularity(frame for frame, _ in pairs)
     found = list(islice((one for one in frames if one.seconds in times), len(expected)))
     if not expected or [one.seconds for one in found] != [one.seconds for one in expected]:
-        raise HardwareMismatchError("other times than in software")
+        raise HardwareMismatchError("times other than in software")
     pixels = [one.frame for one in found if one.frame is not None]
     arrays = [one.frame.to_ndarray() for one in expected if one.frame is not None]
     truth: NDArray[np.int16] = np.stack(arrays).astype(np.int16)

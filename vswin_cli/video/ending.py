@@ -2,7 +2,7 @@
 
 Compares the last frame with the declared duration, the size of the file and the packets that gave
 no frame: what is in the file and was not decoded counts as lost. That includes a second movie, a
-whole file behind the first, as made by `cat a.mp4 b.mp4`, which FFmpeg does not read.
+whole file after the first, as made by `cat a.mp4 b.mp4`, which FFmpeg does not read.
 """
 
 from __future__ import annotations
@@ -66,10 +66,10 @@ def _ends_early(reader: VideoReader, last_end: float, intervals: Intervals) -> b
 
 
 def _undecoded_seconds(reader: VideoReader, last_end: float, intervals: Intervals) -> float:
-    """Return the display time of the packets behind the last frame.
+    """Return the display time of the packets after the last frame.
 
-    They are counted, because their timestamps may be damaged as well. A timestamp far behind counts
-    as far as the bytes that nothing was decoded from can last at the average rate.
+    They are counted, because their timestamps may be damaged as well. A timestamp far beyond it
+    counts as far as the bytes that nothing was decoded from can last at the average rate.
     """
     counted = len(reader.undecoded) * intervals.usual_seconds
     decoded_bytes = reader.undecoded.decoded_bytes

@@ -78,7 +78,7 @@ class CountedStamps:
         self._num_taken = 0
 
     def add(self, stamp: int) -> None:
-        """Take no note of a packet."""
+        """Ignore a packet."""
 
     def take(self, own: int) -> int:
         """Return the number of the next frame, whichever packet it came from."""

@@ -49,7 +49,7 @@ def receive_live(
                 continue
             if event is None:
                 raise DecodeError(
-                    f"the process that receives ended: {process.exit_status()}",
+                    f"the process that receives the stream ended: {process.exit_status()}",
                     hint="run the same command again",
                 )
             if isinstance(event, Gap):

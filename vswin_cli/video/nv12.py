@@ -67,7 +67,7 @@ class Colours:
 
     Images of an even width take the path that swscale calls packed: luma and chroma are rounded to
     whole steps, neighbours share their chroma, and colours come from a table that is a step or two
-    too dark in limited range. Others are computed with all digits.
+    too dark in limited range. Others are computed in full precision.
     """
 
     scale: float
@@ -168,7 +168,7 @@ class Nv12Converter:
         planes = [[_tensor(plane) for plane in frame.planes] for frame in frames]
         strides = {(luma.stride(0), chroma.stride(0)) for luma, chroma in planes}
         if len(strides) > 1 or first.width % 2 or first.height % 2:
-            raise UnsupportedFrameError("odd width or height, or lines of several lengths")
+            raise UnsupportedFrameError("odd width or height, or rows of different lengths")
         ((luma_stride, chroma_stride),) = strides
         addresses = torch.tensor([[plane.data_ptr() for plane in pair] for pair in planes])
         packed = width % 2 == 0
@@ -201,7 +201,7 @@ class Nv12Converter:
         return self._download(out)
 
     def _download(self, images: torch.Tensor) -> NDArray[np.uint8]:
-        """Copy images to the CPU; the decoder may have its frames back afterwards."""
+        """Copy images to the CPU; the decoder may reuse its frames afterwards."""
         import torch
 
         if self._device.type != "cuda":

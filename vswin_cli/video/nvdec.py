@@ -1,8 +1,8 @@
 """Decode ranges of a video on an NVIDIA GPU's video decoder, NVDEC, beside those in software.
 
 Frames stay on the GPU until they are small images. What NVDEC cannot decode, and everything
-irregular, is left to the software decoders: times, gaps and damage are theirs. The first frames of
-each video are compared with those of a software decoder before any other frame counts.
+irregular, is left to the software decoders, which alone determine times, gaps and damage. The first
+frames of each video are compared with those of a software decoder before any other is used.
 
 NVDEC conceals damage within the coded data of a frame and does not report it. Damage of packets and
 headers is found, as FFmpeg parses these.

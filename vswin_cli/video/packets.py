@@ -35,7 +35,7 @@ __all__ = ["PacketReader", "before_keyframe"]
 _WITHOUT_TRAILER = {
     *("mpegts", "mpeg", "ogg", "nut", "flv", "h264", "hevc", "mjpeg", "mpegvideo", "m4v", "obu"),
 }
-"""Formats of one file whose packets extend to its end, without an index or the like behind them."""
+"""Formats of one file whose packets extend to its end, without an index or the like after them."""
 _MAX_PIXELS = 1 << 28  # or a damaged header could request tens of gigabytes
 _LEAST_UNREAD_BYTES = 4096  # fewer are tables, padding or an end code
 _REORDERING_CODECS = ("h264", "hevc")  # AVI stores no presentation times for them
@@ -148,7 +148,7 @@ class PacketReader:
             except IndexError:
                 return  # PyAV raises this at the end of a file that gained streams meanwhile
             except av.error.FFmpegError:
-                # The demuxer often resynchronizes behind damage.
+                # The demuxer often resynchronizes after damage.
                 errors += 1
         self.read_failed = True
 
@@ -223,7 +223,7 @@ def before_keyframe(
     """Yield the packets of all frames shown before the key frame with the timestamp `last`.
 
     Frames shown before a key frame may come after it and refer to it (leading frames of an
-    open group): only then its own packet is yielded. Their packets come directly behind it.
+    open group): only then its own packet is yielded. Their packets come directly after it.
 
     Args:
         packets: in decoding order, from a key frame on.

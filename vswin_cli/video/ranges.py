@@ -86,7 +86,7 @@ class RangeLimits:
     seconds: float
     """Of video; one range is open whatever its length."""
     range_seconds: float = 4.0
-    """Of a range at the least; it ends with the first key frame behind that."""
+    """Of a range at the least; it ends with the first key frame after that."""
 
 
 class RangeQueue:

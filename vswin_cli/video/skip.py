@@ -210,7 +210,7 @@ class FrameNumbers:
     def __init__(self, length_bytes: int, num_bits: int) -> None:
         self._length_bytes = length_bytes
         self._num_bits = num_bits
-        self._expected: int | None = None  # `frame_num` behind the last frame that is referred to
+        self._expected: int | None = None  # `frame_num` after the last frame that is referred to
 
     def is_next(self, packet: bytes | memoryview) -> bool:
         """Take the next packet in decoding order; return whether its slices have the next number.

@@ -120,7 +120,7 @@ def _riff_cut_off(file: BinaryIO, size: int) -> bool | None:
 
 @dataclass(frozen=True, slots=True)
 class SecondMovie:
-    """Another movie behind the first in one file."""
+    """Another movie after the first in one file."""
 
     offset: int
     """Offset in the file at which it begins."""
@@ -180,7 +180,7 @@ def _movie_seconds(file: BinaryIO, offset: int) -> float | None:
 
 
 def _second_matroska(file: BinaryIO) -> int | None:
-    """Look for another header behind the first segment."""
+    """Look for another header after the first segment."""
     file.seek(0)
     for _ in range(8):
         identifier = _read_vint(file, keep_marker=True)

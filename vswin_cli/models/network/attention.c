@@ -5,7 +5,7 @@
    are in the nearest cache. The sums and the softmax are float32 in both precisions.
 
    Layout: qkv (groups * n, 3, heads, 32), out (groups * n, heads, 32), bias (heads, n, padded)
-   float32, where `padded` is n rounded up to 16 and the bias behind column n is -inf, which
+   float32, where `padded` is n rounded up to 16 and the bias after column n is -inf, which
    takes the padding out of the sum. `scale` and bias carry a factor of log2 e: powers are of two.
    Each function returns 0, or 1 without memory. */
 
@@ -83,7 +83,7 @@ INLINE float highest(const float *scores, long padded) {
     return largest_of(top);
 }
 
-/* Row of query r of the block at i; behind the end it is the last one again. */
+/* Row of query r of the block at i; past the end it is the last one again. */
 INLINE long row_of(long i, int r, long n) { return i + r < n ? i + r : n - 1; }
 
 /* ROWS queries times `width` vectors of keys; keys (32, padded). */

@@ -37,7 +37,7 @@ _GRAPH_BELOW = 8
 """Clips per pass from which on a CUDA graph does not pay: with 8 clips Swin-B gained 2 % and Swin-T
 lost 5 % on an H200, and a graph holds the memory of a whole pass. For one clip it is 3×."""
 _CALLS_BEFORE_GRAPH = 2
-"""Passes of a size before one is captured, which takes as long as many: sizes must come back."""
+"""Passes of a size before one is captured, which takes as long as many: sizes must recur."""
 _MOST_GRAPHS = 8
 
 
@@ -56,7 +56,7 @@ def products_in_tf32(allowed: bool) -> Iterator[None]:
 
 
 class CudaPath:
-    """The fast forward pass of one network on one device, as far as there is one.
+    """The fast forward pass of one network on one device, if there is one.
 
     Weights may change in place; they are noticed.
 
@@ -209,7 +209,7 @@ class _Graph:
 
 
 def _has_kernels_for(network: VideoSwin) -> bool:
-    """Whether the kernels can do this network in its type, and are wanted."""
+    """Whether the kernels support this network in its type, and are not turned off."""
     from vswin_cli.models.network.work_list import HEAD_SIZES
 
     if os.environ.get("VSWIN_NATIVE") == "0":

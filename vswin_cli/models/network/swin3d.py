@@ -229,7 +229,7 @@ class VideoSwin(nn.Module):
         self.norm = nn.LayerNorm(architecture.num_features)
         self.head = nn.Linear(architecture.num_features, num_classes) if num_classes else None
         self.allow_tf32 = False
-        """Whether CUDA may multiply float32 in TF32, which keeps 10 bits behind the point."""
+        """Whether CUDA may multiply float32 in TF32, which keeps 10 bits of a fraction."""
         self._routes: dict[tuple[object, ...], tuple[StageRoute, ...]] = {}
         self._cuda_path: CudaPath | None = None
 

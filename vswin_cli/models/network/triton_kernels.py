@@ -1,7 +1,7 @@
-"""Triton kernels for CUDA: window attention over a work list, and LayerNorm with all around it.
+"""Triton kernels for CUDA: window attention over a work list, and LayerNorm with a sum and order.
 
-Import this module only where Triton is installed. `vswin_cli.models.network.triton_network` puts
-the kernels together to a network.
+Import this module only where Triton is installed. `vswin_cli.models.network.triton_network` builds
+a network from the kernels.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["LOG2_E", "SPARE_ROWS", "attend", "layer_norm", "padded_bias"]
 
 LOG2_E = math.log2(math.e)
 SPARE_ROWS = QUERIES
-"""Rows behind the last region that `attend` may read; they must hold finite numbers."""
+"""Rows after the last region that `attend` may read; they must hold finite numbers."""
 
 _WARPS, _STAGES = 4, 3
 _VALUES_PER_PROGRAM = 4096  # of LayerNorm; several short rows or one long one
@@ -40,11 +40,11 @@ def padded_bias(bias: Tensor) -> Tensor:
 def attend(qkv: Tensor, bias: Tensor, items: Tensor, num_heads: int, *, tf32: bool) -> Tensor:
     """Attend within each region of a work list, in one launch.
 
-    A value that is not finite may spread to the region behind it in `qkv`.
+    A value that is not finite may spread to the region after it in `qkv`.
 
     Args:
         qkv: (R + `SPARE_ROWS`, 3·C), contiguous; q is already multiplied by log2(e)/√(C/nH).
-        bias: `padded_bias` of all groups, one behind the other.
+        bias: `padded_bias` of all groups, one after another.
         items: (items, `Column`s) int32, from `list_work`, on the same device; covers all R rows.
         num_heads: nH.
         tf32: multiply float32 in TF32.

@@ -47,7 +47,7 @@ class Column(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class RegionGroup:
-    """Regions of one shape whose rows lie one after the other."""
+    """Regions of one shape whose rows lie one after another."""
 
     first_row: int
     regions: int
@@ -62,7 +62,7 @@ class WorkList:
     items: NDArray[np.int32]
     """(items, `Column`s), the largest regions first, so that the last ones to end are short."""
     bias_values: int
-    """Length per head of the padded biases of all groups, one behind the other."""
+    """Length per head of the padded biases of all groups, one after another."""
 
 
 def list_work(groups: Iterable[RegionGroup]) -> WorkList:
