@@ -111,7 +111,9 @@ def test_a_name_of_media_is_refused_for_any_result(tmp_path, saved, scores, caps
     form = [] if command == "report" else ["-f", "csv"]
     for force in ([], ["--force"]):
         assert run([command, str(given), *form, "-o", str(path), *force]) == 2
-        assert "named like a media file" in capsys.readouterr().err
+        err = capsys.readouterr().err
+        assert "named like a media file" in err
+        assert err.endswith(f"such as {path.stem}{'.html' if command == 'report' else '.csv'}\n")
     assert path.read_bytes() == b"precious"
 
 

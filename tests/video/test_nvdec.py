@@ -236,6 +236,17 @@ def test_the_number_of_decoders_follows_from_length_and_size(path, with_driver):
         assert len(Nvdec().makers(reader, SIDE, 0.0, 1000.0, 16)) == 1
 
 
+def test_a_short_video_is_not_blamed_where_there_is_no_driver(path, monkeypatch, with_driver):
+    with VideoReader(path) as reader:
+        info = reader.info
+    chip = Nvdec()
+    chip.note_undivided(info)
+    assert "short" in chip.obstacle
+    monkeypatch.setattr(nvdec, "missing_driver_library", lambda: "libcuda.so.1")
+    chip.note_undivided(info)
+    assert chip.obstacle == "libcuda.so.1 is missing"
+
+
 @pytest.mark.skipif(TRITON_DEVICE.type == "cuda", reason="there is a GPU")
 def test_a_gpu_that_does_not_open_is_told_once_and_software_goes_on(path, with_driver):
     chip = Nvdec()

@@ -154,7 +154,7 @@ class Output:
         files = self.path.files(uris, self.suffix)
         if inputs is not None:
             check_spares(files, inputs)
-            check_media_names((("--out", path) for path in files), image_suffix=self.suffix)
+            check_media_names((("--out", path) for path in files), own_suffix=self.suffix)
             check_overwrites(files, force=self.force)
         return files
 

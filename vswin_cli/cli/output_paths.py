@@ -155,7 +155,7 @@ def plan_tag_paths(
     files = [path for _, path in paths.named()]
     check_spares(files, (source.path for source in sources), "a video to be tagged")
     check_spares(files, model_files)
-    check_media_names(paths.named(), image_suffix=image_suffix)
+    check_media_names(paths.named(), own_suffix=image_suffix)
     for file in paths.pages:
         check_page_name("--report", file)
     check_overwrites(files, force=force)

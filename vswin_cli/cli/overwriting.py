@@ -88,22 +88,33 @@ _SHAPES = (  # of formats that cannot name their author: every entry ends with i
 )
 
 
-def check_media_names(named: Iterable[tuple[str, Path]], *, image_suffix: str = "") -> None:
+_USUAL_ENDINGS = {
+    "--report": ".html",
+    "--save-scores": ".npz",
+    "--list": ".ffconcat",
+    "--predictions": ".csv",
+    "--confusion": ".csv",
+}
+"""Endings of the files of options that are no format of their own choice."""
+
+
+def check_media_names(named: Iterable[tuple[str, Path]], *, own_suffix: str = "") -> None:
     """Refuse results that are named like a video, an image or sound.
 
     Args:
         named: options and the files that will be written because of them.
-        image_suffix: ending of the format of the file of `--out`, which may be that of an image.
+        own_suffix: ending of the format of the file of `--out`, which may be that of an image.
 
     Raises:
         OptionError: a name ends like one of media.
     """
     for option, path in named:
         suffix = path.suffix.lower()
-        if suffix in MEDIA_SUFFIXES and not (option == "--out" and suffix == image_suffix):
+        if suffix in MEDIA_SUFFIXES and not (option == "--out" and suffix == own_suffix):
+            usual = _USUAL_ENDINGS.get(option) or own_suffix or ".json"
             raise OptionError(
                 f"{option} {path} is named like a media file ({suffix}), but the result is not one",
-                hint=f"use another ending, such as {path.stem}.json",
+                hint=f"use another ending, such as {path.stem}{usual}",
             )
 
 

@@ -99,7 +99,7 @@ def report(
     pages = plan_pages(output, [source.uri for source in sources])
     videos = [source.video for source in sources if isinstance(source, ReportSource)]
     check_spares(pages, [*timelines, *(scores or []), *videos])
-    check_media_names([("--out", pages[0])])
+    check_media_names([("--out", pages[0])], own_suffix=".html")
     check_page_name("--out", pages[0])
     check_overwrites(pages, force=force)
     output.make()

@@ -84,7 +84,7 @@ class SearchOutput:
         files += [] if path is None or path.is_folder else [path.path]
         check_spares(files, inputs)
         suffix = "" if self.output is None else self.output.suffix
-        check_media_names((("--out", file) for file in files), image_suffix=suffix)
+        check_media_names((("--out", file) for file in files), own_suffix=suffix)
         check_overwrites(files, force=self.force)
 
     def write(

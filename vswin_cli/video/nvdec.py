@@ -163,6 +163,11 @@ class Nvdec:
         self._lock = Lock()
         self._is_stopped = False
 
+    def note_undivided(self, info: VideoInfo) -> None:
+        """Note that a video is not decoded in ranges, and so not here."""
+        reason = "the video is short or cannot be decoded from every key frame"
+        self.obstacle = nvdec_obstacle(info) or reason
+
     def stop(self) -> None:
         """Open no further decoder: the video is decoded."""
         self._is_stopped = True

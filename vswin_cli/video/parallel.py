@@ -75,7 +75,7 @@ def frames_in_parallel(
     decoders = min(decoders, limit_decoders(reader.info))
     if begin is None or not _can_be_divided(reader, until - begin):
         if nvdec is not None:
-            nvdec.obstacle = "the video is short or cannot be decoded from every key frame"
+            nvdec.note_undivided(reader.info)
     elif decoders > 1 or nvdec is not None:
         makers = _decoder_makers(reader, decoders, short_side, begin, until)
         if nvdec is not None:
