@@ -5,19 +5,14 @@ import json
 import re
 import sys
 from contextlib import redirect_stdout
-from dataclasses import replace
 
 import pytest
-from rich.console import Console
 
 from tests.support.videos import VideoRecipe, make_video
 from vswin_cli.bench.mmaction_peer import import_mmaction
-from vswin_cli.bench.record import BenchReport, DecodeCeiling, PrecisionRow
 from vswin_cli.bench.torchvision_peer import import_torchvision
 from vswin_cli.cli.app import run
-from vswin_cli.cli.bench_text import bench_tables
 from vswin_cli.errors import OptionError
-from vswin_cli.storage.json_records import from_json
 
 
 def skip_without(load):
@@ -56,31 +51,6 @@ def test_the_report_holds_network_video_and_machine(report, video):
     assert not report["film"]["synthesised"]
     assert report["film"]["frames"] == 75
     assert report["passes"] == 2
-
-
-@pytest.mark.slow
-def test_a_single_one_of_anything_is_no_plural(report):
-    found = from_json(BenchReport, report)
-    (row, *_) = found.network.precisions or (PrecisionRow("bfloat16", 0.1, 1.0, 1.0, 1.0, 1),)
-    lone = replace(
-        found,
-        passes=1,
-        machine=replace(found.machine, logical_cores=1, usable_cores=1, threads=1),
-        network=replace(found.network, precisions=(replace(row, clips=1),)),
-        video=replace(
-            found.video, frames=1, clips=1, decode_ceiling=DecodeCeiling(9.0, 1, 0.5, 8.0, 1)
-        ),
-    )
-    text = io.StringIO()
-    Console(file=text, width=300).print(bench_tables(lone))
-    assert (
-        re.findall(r"\b1 (?:cores|threads|passes|frames|clips|decoders)\b", text.getvalue()) == []
-    )
-    assert "1 of 1 core, 1 thread" in text.getvalue()
-    assert "fastest of 1 pass," in text.getvalue()
-    assert "1 frame, 1 clip\n" in text.getvalue()
-    assert "on 1 clip:" in text.getvalue()
-    assert "1 decoder on NVDEC 8; decoding alone is at 50%" in text.getvalue()
 
 
 @pytest.mark.slow
@@ -147,13 +117,6 @@ def test_a_named_precision_is_measured_beside_float32_and_used(tiny_model, video
     (row,) = report["network"]["precisions"]
     assert row["precision"] == "bfloat16"
     assert 0 < row["largest_difference"] < row["largest_logit"]
-
-
-@pytest.mark.slow
-def test_without_peers_their_columns_are_left_out(tiny_model, video, capfd):
-    arguments = ["--video", video, "--passes", "1", "--no-memory"]
-    assert run(["bench", "-m", str(tiny_model), *arguments]) == 0
-    assert "vswin faster" not in capfd.readouterr().out
 
 
 def test_torchvision_is_measured_on_the_same_weights(tiny_model, video, capfd):

@@ -268,22 +268,6 @@ def test_a_range_that_is_given_back_is_completed_by_a_reference_decoder(
     assert len(times) > 300
 
 
-def test_a_reference_decoder_that_meets_the_end_waits_for_ranges_still_to_be_given_back():
-    ranges = RangeQueue(0.0, 8.0, RangeLimits(4, 1000.0))
-    keyframes = {4.0: 4.0, 8.0: None}
-    provisional = ranges.claim(keyframes.get, is_reference=False)
-    claims = []
-    thread = threading.Thread(
-        target=lambda: claims.append(ranges.claim(keyframes.get, is_reference=True))
-    )
-    thread.start()
-    thread.join(0.2)
-    assert thread.is_alive()
-    ranges.give_back(provisional)
-    thread.join(30)
-    assert claims == [provisional]
-
-
 def test_sixteen_decoders_give_what_one_gives(tmp_path, given):
     path = make_video(tmp_path / "a.mp4", replace(VIDEO, num_frames=900))
     together = events_of(path, PLAN, DecodeOptions(decoders=16))
