@@ -61,11 +61,11 @@ def test_pages_list_videos_that_are_missing_or_were_not_reached(finished, tmp_pa
     ended = tmp_path / "ended"
     shutil.copytree(finished, ended)
     with (ended / "results.files.csv").open("a") as file:
-        file.write("later.mp4,pending,,,,,,,,\nno.mp4,failed,,,,NOT_FOUND,no such file,0,1,\n")
+        file.write("'=later.mp4,pending,,,,,,,,\nno.mp4,failed,,,,NOT_FOUND,no such file,0,1,\n")
     out = tmp_path / "archive.html"
     assert run(["report", str(ended / "results.csv"), "-o", str(out), "--no-thumbnails"]) == 0
     rows = {row["name"]: row for row in content_of(out.read_text())["rows"]}
-    assert rows["later.mp4"]["status"] == "waiting"
+    assert rows["=later.mp4"]["status"] == "waiting"
     assert rows["no.mp4"]["status"] == "failed"
     assert rows["no.mp4"]["reason"] == "no such file"
 

@@ -126,6 +126,13 @@ def test_timelines_find_their_video_beside_them(folder):
     }
 
 
+def test_a_folder_of_videos_with_a_table_leads_to_the_table(folder):
+    path = table(folder, "path,label\na.mp4,run\n")
+    with pytest.raises(SourceError, match="no folder with videos") as caught:
+        read_examples([folder])
+    assert f"give the table {path}" in str(caught.value.hint)
+
+
 def test_a_folder_may_hold_timelines(folder):
     path = table(folder, written("json", named("elsewhere/a.mp4")), "t.json")
     corrected = folder / "corrected"

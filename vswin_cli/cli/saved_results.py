@@ -266,7 +266,7 @@ def _current(journal: Journal) -> list[Outcome | MissingResult]:
 
     The journal also keeps videos that were moved or are no longer among the inputs.
     """
-    from vswin_cli.export.naming import escaped, spreadsheet_text
+    from vswin_cli.export.naming import escaped, from_spreadsheet, spreadsheet_text
 
     dated = [
         (journal.entry_path(entry).stat().st_mtime_ns, outcome)
@@ -275,7 +275,8 @@ def _current(journal: Journal) -> list[Outcome | MissingResult]:
     ]
     by_name: dict[str, deque[Outcome]] = {}
     for _, outcome in sorted(dated, key=lambda pair: (-pair[0], pair[1].entry)):
-        by_name.setdefault(spreadsheet_text(escaped(outcome.uri)), deque()).append(outcome)
+        name = from_spreadsheet(spreadsheet_text(escaped(outcome.uri)))  # as it is read from a row
+        by_name.setdefault(name, deque()).append(outcome)
     rows = list(_rows(journal.folder))
     if not rows:
         return [*_without_moved([by_name[name][0] for name in sorted(by_name)])]
@@ -301,6 +302,7 @@ def _rows(folder: Path) -> Iterator[MissingResult]:
     """
     from vswin_cli.batch.outcome import without_name
     from vswin_cli.evaluation.reading import read_text
+    from vswin_cli.export.naming import from_spreadsheet
     from vswin_cli.storage.csv_rows import read_rows
 
     stem = folder.name.removeprefix(".").removesuffix(".vswin")
@@ -312,7 +314,7 @@ def _rows(folder: Path) -> Iterator[MissingResult]:
         header, *rows = lines or [[]]
         for cells in rows:
             values = dict(zip(header, cells, strict=False))
-            uri, status = cells[0], values.get("status")
+            uri, status = from_spreadsheet(cells[0]), values.get("status")
             if status == "pending":
                 yield MissingResult(uri, "waiting")
             elif status == "failed":

@@ -129,7 +129,9 @@ def _read_folder(folder: Path) -> ExampleSet:
         problems |= {name: error.message for name, error in unread.items()}
         examples += [Example(source, (place.name,), part=part) for source in sources]
     if not examples and not problems:
-        raise SourceError(f"{folder}: no folder with videos is in it", hint=_HINT)
+        table = min(folder.glob("*.[ct]sv"), default=None)
+        hint = _HINT if table is None else f"give the table {table}, if it lists the videos"
+        raise SourceError(f"{folder}: no folder with videos is in it", hint=hint)
     return ExampleSet(tuple(examples), tuple(problems.items()))
 
 
