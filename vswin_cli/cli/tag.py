@@ -131,6 +131,7 @@ def tag(
     )
     crops = clips.crops or 1
     engines = [make_engine(one, engine_options, crops=crops, quiet=quiet) for one in choices]
+    _check_names(engines)
     with _keeping_scores(paths, sources, len(engines)) as scores:
         job = _Job(engines, clips, segments.given(), scores, windows, evidence, start, quiet)
         done, num_failed = _tag_and_write(sources, job, output, paths)
@@ -141,6 +142,13 @@ def tag(
     if strict:
         covered = [(t.timeline.video.uri, t.timeline.coverage.fraction) for t in done]
         require_coverage(covered, min_coverage)
+
+
+def _check_names(engines: Sequence[Engine]) -> None:
+    """Check before any decoding that models can be told apart; raises as `check_models`."""
+    from vswin_cli.inference.several_models import check_models
+
+    check_models([engine.model.card.id for engine in engines])
 
 
 @dataclass(frozen=True, slots=True)
