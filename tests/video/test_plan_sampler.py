@@ -11,7 +11,7 @@ from tests.support.videos import VideoRecipe, drop_packets, make_video
 from vswin_cli.config import SamplingOptions
 from vswin_cli.models.architecture import InputSpec
 from vswin_cli.storage.sources import VideoSource
-from vswin_cli.video import image_slots
+from vswin_cli.video import image_slots, parallel
 from vswin_cli.video.clips import open_clips, open_planned_clips
 from vswin_cli.video.decode_options import DecodeOptions
 from vswin_cli.video.decoder_process import decode_isolated
@@ -111,10 +111,29 @@ def test_frames_that_no_plan_needs_are_skipped(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sides", [(32, 32), (32, 24)], ids=["one-size", "two-sizes"])
-def test_parallel_decoders_give_the_same(tmp_path, sides):
+def test_parallel_decoders_give_the_same(tmp_path, sides, monkeypatch):
+    numbers = []
+    start = parallel.ParallelDecoder.__init__
+
+    def counting(self, makers, ranges):
+        numbers.append(len(makers))
+        start(self, makers, ranges)
+
+    monkeypatch.setattr(parallel.ParallelDecoder, "__init__", counting)
     path = make_video(tmp_path / "a.mp4", VideoRecipe(num_frames=900, gop=15, b_frames=1))
     plans = (replace(FINE, short_side=sides[0]), replace(COARSE, short_side=sides[1]))
     assert_as_alone(path, *plans, options=DecodeOptions(decoders=2))
+    assert numbers == [2, 2, 2]  # together, and each alone
+    together = events_of(path, plans, DecodeOptions(decoders=2))
+    assert_same_events(together, events_of(path, plans))
+
+
+@pytest.mark.slow
+def test_sizes_are_the_same_after_damage_ends_parallel_decoding(tmp_path):
+    whole = make_video(tmp_path / "a.mkv", VideoRecipe(num_frames=900, gop=15))
+    path = drop_packets(whole, tmp_path / "b.mkv", range(510, 540))
+    report = assert_as_alone(path, FINE, COARSE, options=DecodeOptions(decoders=2))
+    assert len(report.gaps) == 1
 
 
 def test_a_plan_that_is_alone_has_index_0(tmp_path):

@@ -30,6 +30,16 @@ class TimedFrame:
     """Pixels as decoded, before rotation; `None` where the frame was not wanted."""
     is_break: bool = False
     """Whether timestamps were reset before this frame, so that it starts a new run."""
+    further_sizes: tuple[VideoFrame, ...] = ()
+    """The same pixels scaled to further sizes, where a decoder scales for several plans."""
+
+    def of_size(self, index: int) -> VideoFrame | None:
+        """Return the pixels for a plan.
+
+        Args:
+            index: of the plan's size among those that a decoder scales to; 0 is the first.
+        """
+        return self.further_sizes[index - 1] if index and self.further_sizes else self.frame
 
 
 class DecodingOrderStamps:

@@ -50,7 +50,7 @@ def frames_in_parallel(
     reader: VideoReader,
     *,
     decoders: int,
-    short_side: int,
+    short_sides: Sequence[int],
     images_per_second: float,
     end_seconds: float | None,
     nvdec: Nvdec | None = None,
@@ -64,7 +64,8 @@ def frames_in_parallel(
         reader: positioned at the first frame, after `decode_only`.
         decoders: how many may run at once; fewer do if the video is short or its frames are
             large.
-        short_side: pixels of the images that wanted frames are scaled to.
+        short_sides: pixels of the images that wanted frames are scaled to; several sizes are for
+            several plans, see `TimedFrame.further_sizes`.
         images_per_second: upper limit of wanted frames.
         end_seconds: end of the analysed part, if it is not that of the video.
         nvdec: makes further decoders, on a GPU.
@@ -77,10 +78,12 @@ def frames_in_parallel(
         if nvdec is not None:
             nvdec.note_undivided(reader.info)
     elif decoders > 1 or nvdec is not None:
-        makers = _decoder_makers(reader, decoders, short_side, begin, until)
-        if nvdec is not None:
-            makers += nvdec.makers(reader, short_side, begin, until - begin, decoders)
-        limits = _limits(reader, len(makers), short_side, images_per_second)
+        makers = _decoder_makers(reader, decoders, short_sides, begin, until)
+        if nvdec is not None and len(short_sides) > 1:
+            nvdec.obstacle = "models take images of several sizes"
+        elif nvdec is not None:
+            makers += nvdec.makers(reader, short_sides[0], begin, until - begin, decoders)
+        limits = _limits(reader, len(makers), short_sides, images_per_second)
         decoder = ParallelDecoder(makers, RangeQueue(begin, until, limits))
         with closing(decoder), ExitStack() as stack:
             if nvdec is not None:
@@ -112,18 +115,23 @@ def _can_be_divided(reader: VideoReader, seconds: float) -> bool:
 
 
 def _decoder_makers(
-    reader: VideoReader, decoders: int, short_side: int, begin: float, until: float
+    reader: VideoReader, decoders: int, short_sides: Sequence[int], begin: float, until: float
 ) -> list[MakeDecoder]:
     """Return functions that make the decoders for `[begin, until)`, at most one per range."""
     assert reader.is_wanted is not None
     make = partial(
-        SoftwareRangeDecoder, reader.path, reader.is_wanted, short_side, first_seconds=begin
+        SoftwareRangeDecoder,
+        reader.path,
+        reader.is_wanted,
+        short_sides[0],
+        first_seconds=begin,
+        further_sides=short_sides[1:],
     )
     return [make] * min(decoders, int((until - begin) / _SECONDS_PER_DECODER))
 
 
 def _limits(
-    reader: VideoReader, decoders: int, short_side: int, images_per_second: float
+    reader: VideoReader, decoders: int, short_sides: Sequence[int], images_per_second: float
 ) -> RangeLimits:
     """Return how much may be decoded ahead.
 
@@ -131,9 +139,10 @@ def _limits(
     (simulated: 2 % of the time is lost, 15 % with one range per decoder). The memory for images
     is a second limit.
     """
-    height, width = resized_shape(reader.info.height, reader.info.width, short_side)
+    shapes = [resized_shape(reader.info.height, reader.info.width, side) for side in short_sides]
+    pixels = sum(height * width for height, width in shapes)
     rate = min(images_per_second, reader.info.frame_rate or images_per_second)
-    seconds = _WAITING_BYTES / (3 * height * width * rate)
+    seconds = _WAITING_BYTES / (3 * pixels * rate)
     length = _RANGE_SECONDS if decoders <= _FEW_DECODERS else _RANGE_SECONDS_OF_MANY
     return RangeLimits(decoders + max(1, decoders // 2), seconds, length)
 

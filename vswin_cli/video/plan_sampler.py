@@ -41,6 +41,7 @@ class PlanSampler:
         info: metadata of the video.
         tolerance_seconds: a frame that is late by no more than this still counts as on time.
         options: how images are made.
+        size_index: of the plan's short side among those of all plans, see `TimedFrame.of_size`.
     """
 
     def __init__(
@@ -50,19 +51,22 @@ class PlanSampler:
         info: VideoInfo,
         tolerance_seconds: float,
         options: DecodeOptions,
+        size_index: int = 0,
     ) -> None:
         self.plan = plan
         self.walker = GridWalker(plan, tolerance_seconds, info.declared_duration_seconds)
         self.num_sampled = 0
         self._index = index
+        self._size_index = size_index
         self._resizer = ImageResizer(plan.short_side, options.resize, threads=options.threads)
         self._shape: tuple[int, int] | None = None  # of the run's upright images
 
     def changes_shape(self, frame: TimedFrame) -> bool:
         """Return whether the upright frame's aspect ratio differs from that of the run so far."""
-        if self._shape is None or frame.frame is None:
+        pixels = frame.of_size(self._size_index)
+        if self._shape is None or pixels is None:
             return False
-        height, width = self._upright_shape(frame.frame, frame.rotation_degrees)
+        height, width = self._upright_shape(pixels, frame.rotation_degrees)
         before = self._shape[1] / self._shape[0]
         return abs(width / height / before - 1) > _SAME_SHAPE
 
@@ -103,7 +107,7 @@ class PlanSampler:
 
         A frame of nearly the same aspect ratio as the first is resized to the shape of that one.
         """
-        frame, rotation = decoded.frame, decoded.rotation_degrees
+        frame, rotation = decoded.of_size(self._size_index), decoded.rotation_degrees
         assert frame is not None
         if self._shape is None:
             self._shape = self._upright_shape(frame, rotation)

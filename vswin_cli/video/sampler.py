@@ -67,8 +67,9 @@ class _Sampler:
         self._options = options
         self._nvdec = None if options.decoder == "software" else nvdec_for(options)
         tolerance = min(ROUNDING_SECONDS, reader.info.time_base_seconds)
+        sides = self._short_sides = list(dict.fromkeys(plan.short_side for plan in plans))
         self._plans = [
-            PlanSampler(plan, index, reader.info, tolerance, options)
+            PlanSampler(plan, index, reader.info, tolerance, options, sides.index(plan.short_side))
             for index, plan in enumerate(plans)
         ]
         self._tolerance = tolerance
@@ -124,15 +125,13 @@ class _Sampler:
     def _frames(self) -> Iterator[TimedFrame]:
         """Frames from the reader's position on, by several decoders if the plan allows it."""
         options, plans = self._options, [one.plan for one in self._plans]
-        # Parallel decoders yield frames that are scaled already: to one size, not to several.
-        has_one_size = len({plan.short_side for plan in plans}) == 1
-        is_regular = self._by_time and not self._is_sparse and has_one_size
+        is_regular = self._by_time and not self._is_sparse
         if not is_regular or options.resize != "fast" or options.every_frame:
             return self._reader.frames()
         return frames_in_parallel(
             self._reader,
             decoders=options.decoders,
-            short_side=plans[0].short_side,
+            short_sides=self._short_sides,
             images_per_second=sum(plan.positions_per_second for plan in plans),
             end_seconds=self._end,
             nvdec=self._nvdec,

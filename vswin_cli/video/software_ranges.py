@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,6 +62,7 @@ class SoftwareRangeDecoder:
         path: the video.
         is_wanted: called with the interval over which a frame is on display.
         short_side: of the images that wanted frames are scaled to.
+        further_sides: the same for `TimedFrame.further_sizes`.
         first_seconds: time of the video's first frame, which is always wanted: it may also fill
             positions before it.
 
@@ -72,11 +73,19 @@ class SoftwareRangeDecoder:
     is_reference = True
 
     def __init__(
-        self, path: Path, is_wanted: IsWanted, short_side: int, *, first_seconds: float
+        self,
+        path: Path,
+        is_wanted: IsWanted,
+        short_side: int,
+        *,
+        first_seconds: float,
+        further_sides: Sequence[int] = (),
     ) -> None:
         self._is_wanted = is_wanted
         self._first_seconds = first_seconds
-        self._resizer = ImageResizer(short_side, threads=1)  # the other cores decode
+        self._resizers = [  # of one thread, as the other cores decode
+            ImageResizer(side, threads=1) for side in (short_side, *further_sides)
+        ]
         self._reader = VideoReader(path, strict=True)
         self._reader.decode_only(is_wanted)
 
@@ -101,9 +110,9 @@ class SoftwareRangeDecoder:
         """Return the frame with scaled pixels, or without any if it is not wanted."""
         pixels = frame.frame
         is_first = frame.seconds == self._first_seconds
-        if pixels is not None:
-            is_wanted = is_first or self._is_wanted(frame.seconds, end_seconds)
-            pixels = (
-                self._resizer.scale(pixels, *self._resizer.shape(pixels)) if is_wanted else None
-            )
-        return replace(frame, frame=pixels)
+        if pixels is None:
+            return frame
+        if not (is_first or self._is_wanted(frame.seconds, end_seconds)):
+            return replace(frame, frame=None)
+        first, *further = [one.scale(pixels, *one.shape(pixels)) for one in self._resizers]
+        return replace(frame, frame=first, further_sizes=tuple(further))
