@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from vswin_cli.errors import OptionError
 from vswin_cli.quantities import as_several, as_texts, check_numbers, is_length
@@ -96,6 +97,9 @@ class LabelDuration:
             )
 
 
+_R = TypeVar("_R", LabelOnset, LabelDuration)
+
+
 def as_groups(values: object) -> tuple[LabelGroup, ...]:
     """Take groups as records, texts or a mapping of names to members."""
     if isinstance(values, Mapping):
@@ -109,22 +113,19 @@ def as_groups(values: object) -> tuple[LabelGroup, ...]:
 
 def as_onsets(values: object) -> tuple[LabelOnset, ...]:
     """Take onsets as records or as a mapping of labels to scores."""
-    if isinstance(values, Mapping):
-        return tuple(LabelOnset(label, onset) for label, onset in values.items())
-    several = [values] if isinstance(values, LabelOnset) else as_several("onsets", values)
-    if not all(isinstance(one, LabelOnset) for one in several):
-        raise OptionError(f"onsets takes LabelOnset, got {values!r}", hint=_ONSETS_HINT)
-    return tuple(several)
+    return _as_records("onsets", LabelOnset, values, _ONSETS_HINT)
 
 
 def as_durations(values: object) -> tuple[LabelDuration, ...]:
     """Take minimum durations as records or as a mapping of labels to seconds."""
+    return _as_records("min_durations", LabelDuration, values, _DURATIONS_HINT)
+
+
+def _as_records(name: str, kind: type[_R], values: object, hint: str) -> tuple[_R, ...]:
+    """Take records as such, or make them of a mapping of labels to numbers."""
     if isinstance(values, Mapping):
-        return tuple(LabelDuration(label, seconds) for label, seconds in values.items())
-    is_one = isinstance(values, LabelDuration)
-    several = (values,) if is_one else as_several("min_durations", values)
-    if not all(isinstance(one, LabelDuration) for one in several):
-        raise OptionError(
-            f"min_durations takes LabelDuration, got {values!r}", hint=_DURATIONS_HINT
-        )
+        return tuple(kind(label, number) for label, number in values.items())
+    several = [values] if isinstance(values, kind) else as_several(name, values)
+    if not all(isinstance(one, kind) for one in several):
+        raise OptionError(f"{name} takes {kind.__name__}, got {values!r}", hint=hint)
     return tuple(several)

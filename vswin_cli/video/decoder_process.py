@@ -71,17 +71,9 @@ class _Supervisor:
     ) -> None:
         self._pool = pool
         self._command = command
-        self._path = path
         self._request = encode_request(path, plan, options)
-        self._plans = as_plans(plan)
-        self._start, self._end = self._plans[0].start_seconds, self._plans[0].end_seconds
         self._options = options
-        self._info: VideoInfo | None = None
-        self._gaps: list[Gap] = []
-        self._run_ends: dict[int, float] = {}  # of open runs, by plan
-        self._seconds = self._start  # decoded up to here
-        self._progress = Progress(self._start, 0, 0)
-        self._sampled = 0
+        self._received = _Received(path, as_plans(plan))
         self._num_forwarded = 0  # without `Progress`, which depends on wall time
         self._num_repeated = 0  # events to drop: forwarded before the video was restarted
         self._is_sound = False
@@ -90,10 +82,10 @@ class _Supervisor:
         """Yield events up to and including the report."""
         self._child = self._pool.take(self._command)
         try:
-            self._send_request()
+            self._child.begin(self._request)
             yield from self._supervised()
         except SourceError:
-            self._is_sound = self._info is None  # rejected at once: nothing was decoded
+            self._is_sound = self._received.info is None  # rejected at once: nothing was decoded
             raise
         finally:
             if self._is_sound:
@@ -109,19 +101,19 @@ class _Supervisor:
                 # Killed by the watchdog: a native call that hangs reacts to nothing else.
                 self._child.kill()
                 what = f"made no progress for {self._options.stall_timeout_seconds:g} s"
-                yield from self._complete("decode_timeout", what)
+                yield from self._received.complete("decode_timeout", what)
                 return
             if event is None and self._child.num_served > 1:
                 self._restart()
             elif event is None:
                 fault = self._child.import_error()
-                if self._info is None and fault is not None:
+                if self._received.info is None and fault is not None:
                     raise _broken_installation(fault)
                 status = self._child.exit_status()
-                yield from self._complete("decode_crashed", f"crashed ({status})")
+                yield from self._received.complete("decode_crashed", f"crashed ({status})")
                 return
             elif not self._is_repeated(event):
-                self._track(event)
+                self._received.add(event)
                 if isinstance(event, DecodeReport):
                     self._is_sound = event.status == "ok"
                     yield event
@@ -141,19 +133,16 @@ class _Supervisor:
         deadline = time.monotonic() + self._options.stall_timeout_seconds
         while (left := deadline - time.monotonic()) > 0:
             event = self._child.next_event(left)
-            if not isinstance(event, Progress) or event != self._progress:
+            if not isinstance(event, Progress) or event != self._received.progress:
                 return event
         raise queue.Empty
-
-    def _send_request(self) -> None:
-        self._child.begin(self._request)
 
     def _restart(self) -> None:
         """Start over with another child; an earlier video may have made this one crash."""
         self._child.close()
         self._child = self._pool.take(self._command)
         self._num_repeated = self._num_forwarded
-        self._send_request()
+        self._child.begin(self._request)
 
     def _is_repeated(self, event: Event) -> bool:
         """Return whether an event was already forwarded before the video was restarted.
@@ -167,10 +156,34 @@ class _Supervisor:
         self._num_repeated -= not isinstance(event, Progress)
         return True
 
-    def _track(self, event: Event) -> None:
+
+class _Received:
+    """What the events of a child tell of the video, for the report if the child fails.
+
+    Attributes:
+        info: metadata, once it was sent.
+        progress: the newest heartbeat.
+
+    Args:
+        path: the video.
+        plans: which frames are sampled.
+    """
+
+    def __init__(self, path: Path, plans: Sequence[SamplingPlan]) -> None:
+        self.info: VideoInfo | None = None
+        self._path = path
+        self._plans = plans
+        self._start, self._end = plans[0].start_seconds, plans[0].end_seconds
+        self.progress = Progress(self._start, 0, 0)
+        self._gaps: list[Gap] = []
+        self._run_ends: dict[int, float] = {}  # of open runs, by plan
+        self._seconds = self._start  # decoded up to here
+        self._sampled = 0
+
+    def add(self, event: Event) -> None:
         """Update what the report needs if the child fails after this event."""
         if isinstance(event, VideoInfo):
-            self._info = event
+            self.info = event
         elif isinstance(event, SampledFrame):
             self._sampled += 1
             end = self._run_ends[event.plan_index] = self._end_of(event)
@@ -182,7 +195,7 @@ class _Supervisor:
             self._gaps.append(event)
             self._seconds = event.end_seconds
         elif isinstance(event, Progress):
-            self._progress = event
+            self.progress = event
 
     def _latest(self, seconds: float) -> float:
         """Return how far all plans together show that the video was decoded."""
@@ -193,12 +206,16 @@ class _Supervisor:
         plan = self._plans[sample.plan_index]
         if plan.by == "time":
             return plan.seconds_at(sample.position + sample.count)
-        rate = self._info.frame_rate if self._info else None
+        rate = self.info.frame_rate if self.info else None
         return sample.seconds + 1.0 / (rate or 25.0)
 
-    def _complete(self, reason: _Failure, what: str) -> Iterator[Event]:
-        """Yield the events that the failed child did not send."""
-        info = self._info
+    def complete(self, reason: _Failure, what: str) -> Iterator[Event]:
+        """Yield the events that a failed child did not send.
+
+        Raises:
+            DecodeError: the child failed before it sent the `VideoInfo`.
+        """
+        info = self.info
         if info is None:
             raise DecodeError(
                 f"the decoder {what} on {self._path}",
@@ -217,9 +234,9 @@ class _Supervisor:
             start_seconds=self._start,
             end_seconds=max(end, self._start),
             duration_seconds=duration,
-            frames_decoded=max(self._progress.frames_decoded, self._sampled),
+            frames_decoded=max(self.progress.frames_decoded, self._sampled),
             frames_sampled=self._sampled,
-            bad_packets=self._progress.bad_packets,
+            bad_packets=self.progress.bad_packets,
             gaps=tuple(self._gaps),
             warnings=(*info.warnings, notice),
         )

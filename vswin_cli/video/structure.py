@@ -8,6 +8,7 @@ of each part's header with plain file access; nothing is decoded.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -48,25 +49,30 @@ def is_cut_off(path: Path) -> bool | None:
 
 def _boxes_cut_off(file: BinaryIO, size: int) -> bool | None:
     """Check MP4 and QuickTime: a sequence of boxes, each with its length."""
+    end = 0
+    for _, _, end in _boxes(file):
+        if end > size:
+            return True
+    return False if end == size else None
+
+
+def _boxes(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
+    """Yield type, begin and declared end of each top-level box.
+
+    Stops at anything else: damage, a tag or a line end appended by some program, or a box without
+    a length, which by definition extends to the end of the file.
+    """
     offset = 0
     for _ in range(_MAX_PARTS):
-        if offset == size:
-            return False
         file.seek(offset)
         header = file.read(16)
-        if header[4:8] not in _BOXES:
-            return None  # a tag or a line end appended by some program, or damage
-        length = int.from_bytes(header[:4], "big")
-        if length == 0:  # extends to the end of the file by definition
-            return None
+        length, kind = int.from_bytes(header[:4], "big"), header[4:8]
         if length == 1 and len(header) == 16:
             length = int.from_bytes(header[8:], "big")
-        if length < 8:
-            return None  # damaged, which the decoder reports
+        if kind not in _BOXES or length < 8:
+            return
+        yield kind, offset, offset + length
         offset += length
-        if offset > size:
-            return True
-    return None
 
 
 def _matroska_cut_off(file: BinaryIO, size: int) -> bool | None:
@@ -148,22 +154,16 @@ def second_movie(path: Path) -> SecondMovie | None:
 
 def _second_movie_box(file: BinaryIO) -> SecondMovie | None:
     """Look for a second `moov`, except in fragmented files, which may repeat theirs."""
-    offset, last_type_offset, num_movies, found = 0, 0, 0, None
-    for _ in range(_MAX_PARTS):
-        file.seek(offset)
-        header = file.read(16)
-        length, kind = int.from_bytes(header[:4], "big"), header[4:8]
-        if length == 1:
-            length = int.from_bytes(header[8:], "big")
-        if kind not in _BOXES or length < 8 or kind == b"moof":
-            return None if kind == b"moof" else found
+    last_type_offset, num_movies, found = 0, 0, None
+    for kind, offset, _ in _boxes(file):
+        if kind == b"moof":
+            return None
         if kind == b"ftyp":
             last_type_offset = offset
         elif kind == b"moov":
             num_movies += 1
             if num_movies == 2:
                 found = SecondMovie(last_type_offset or offset, _movie_seconds(file, offset))
-        offset += length
     return found
 
 
