@@ -174,7 +174,10 @@ def declared_duration(
     name = container_name(container)
     is_stated = name in _STATING_DURATION
     if stream.duration is not None and stream.time_base is not None and stream.duration > 0:
-        return float(stream.duration * stream.time_base), "stream" if is_stated else "estimate"
+        ticks = stream.duration
+        if name == "avi":  # where the index is missing, FFmpeg guesses a shorter one by the bytes
+            ticks = max(ticks, stream.frames)
+        return float(ticks * stream.time_base), "stream" if is_stated else "estimate"
     # mkvmerge and FFmpeg write a tag with the end of each stream, counted from time 0 of the
     # container, not from the first frame.
     tag = _DURATION_TAG.fullmatch(stream.metadata.get("DURATION", ""))
@@ -355,10 +358,9 @@ def _media_warnings(
                 "as in its training",
             )
         )
-    if second_movie(path) is not None:
-        found.append(
-            MediaWarning("SECOND_MOVIE", "a second movie is joined to the file; it is not read")
-        )
+    if (second := second_movie(path)) is not None:
+        fate = "" if second.can_be_read else "; it is not read"
+        found.append(MediaWarning("SECOND_MOVIE", f"a second movie is joined to the file{fate}"))
     if first.interlaced_frame:
         found.append(MediaWarning("INTERLACED", "interlaced video; fields are not separated"))
     if first.color_trc in _HDR_TRANSFERS:

@@ -2,7 +2,7 @@
 
 Compares the last frame with the declared duration, the size of the file and the packets that gave
 no frame: what is in the file and was not decoded counts as lost. That includes a second movie, a
-whole file after the first, as made by `cat a.mp4 b.mp4`, which FFmpeg does not read.
+whole file after the first, as made by `cat a.mp4 b.mp4`, where FFmpeg does not read it.
 """
 
 from __future__ import annotations
@@ -83,6 +83,8 @@ def _undecoded_seconds(reader: VideoReader, last_end: float, intervals: Interval
 def _unread_seconds(reader: VideoReader, last_end: float) -> float:
     """Return the duration, at the average rate, of bytes that belong to no packet."""
     size, second = reader.info.size_bytes, second_movie(reader.path)
+    if second is not None and size * (1 - reader.unread_share) > second.offset:
+        second = None  # what follows in it counts as in a file of its own
     if second is not None and second.seconds is not None:
         return min(second.seconds, reader.info.longest_seconds)
     unread = reader.unread_bytes if second is None else size - second.offset

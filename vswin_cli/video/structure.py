@@ -19,6 +19,7 @@ _MAX_PARTS = 200_000  # limit for damaged files
 _WEBP_ANIMATION = 0x02
 _EBML_HEADER = 0x1A45DFA3
 _MATROSKA_SEGMENT = 0x18538067
+_MATROSKA_PARTS = (_EBML_HEADER, _MATROSKA_SEGMENT)
 _FIRST_BOXES = {b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"styp", b"pnot"}
 _BOXES = _FIRST_BOXES | {
     *(b"moof", b"mfra", b"sidx", b"ssix", b"emsg", b"prft", b"pdin"),
@@ -76,18 +77,23 @@ def _boxes(file: BinaryIO) -> Iterator[tuple[bytes, int, int]]:
 
 
 def _matroska_cut_off(file: BinaryIO, size: int) -> bool | None:
-    """Check Matroska and WebM: a header, then one segment of known or unknown length."""
-    for _ in range(8):
+    """Check Matroska and WebM: a header, then a segment of known or unknown length.
+
+    The same may follow again, as in files joined by `cat`.
+    """
+    found = None
+    for _ in range(_MAX_PARTS):
         identifier = _read_vint(file, keep_marker=True)
         length = _read_vint(file, keep_marker=False)
-        if identifier is None:
-            return None
-        if identifier == _MATROSKA_SEGMENT:
-            return None if length is None else file.tell() + length > size
+        is_segment = identifier == _MATROSKA_SEGMENT
+        if identifier is None or (found is False and identifier not in _MATROSKA_PARTS):
+            return found
         if length is None or file.tell() + length > size:
-            return None  # damaged, which the decoder reports
+            # A header that does not fit is damaged, which the decoder reports.
+            return True if is_segment and length is not None else None
+        found = False if is_segment else found
         file.seek(length, 1)
-    return None
+    return found
 
 
 def _read_vint(file: BinaryIO, *, keep_marker: bool) -> int | None:
@@ -132,12 +138,14 @@ class SecondMovie:
     """Offset in the file at which it begins."""
     seconds: float | None = None
     """Its declared duration, if its header has one."""
+    can_be_read: bool = False
+    """Whether FFmpeg goes on with it after the first, as in Matroska and AVI."""
 
 
 def second_movie(path: Path) -> SecondMovie | None:
     """Find a second movie in a file, as made by `cat`; `None` if there is none.
 
-    Players and FFmpeg stop at the end of the first.
+    Players stop at the end of the first, and FFmpeg does in MP4 and QuickTime.
     """
     with path.open("rb") as file:
         head = file.read(12)
@@ -145,10 +153,10 @@ def second_movie(path: Path) -> SecondMovie | None:
             return _second_movie_box(file)
         if head[:4] == _EBML_HEADER.to_bytes(4, "big"):
             offset = _second_matroska(file)
-            return None if offset is None else SecondMovie(offset)
+            return None if offset is None else SecondMovie(offset, can_be_read=True)
         if head[:4] == b"RIFF":
             offset = _second_riff(file)
-            return None if offset is None else SecondMovie(offset)
+            return None if offset is None else SecondMovie(offset, can_be_read=True)
     return None
 
 
