@@ -69,7 +69,7 @@ def test_times_of_a_variable_rate_stay(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.ts"])
-def test_sound_is_copied_with_the_picture(tmp_path, name):
+def test_sound_is_copied_with_the_frames(tmp_path, name):
     recipe = VideoRecipe(num_frames=120, options=NO_CUTS)
     clip, early = copied(beeps(tmp_path / name, recipe=recipe), 1.0, 2.0)
     with av.open(str(clip)) as opened:

@@ -112,12 +112,12 @@ def test_rotation_pixel_shape_and_colours_stay(tmp_path):
 
 
 def beeps(path, *, rate=48000, codec="aac", layout="stereo", recipe=None, first_at=0.0):
-    """A video whose sound is a click at every half second of the picture."""
+    """A video whose sound is a click at every half second."""
     with av.open(str(path), "w") as output:
         recipe = recipe or VideoRecipe(num_frames=120)
         video = videos._add_stream(output, recipe)
         sound = output.add_stream(codec, rate=rate, layout=layout)
-        videos._write_pictures(output, video, recipe)
+        videos._write_frames(output, video, recipe)
         samples = np.zeros(4 * rate, np.float32)
         for half in range(8):
             begin = half * rate // 2

@@ -35,9 +35,9 @@ def make_corner_video(
         if rotation:
             stream.set_display_rotation(rotation)
         for number in range(round(seconds * RATE)):
-            picture = scene.copy()
-            picture[top : top + down, left : left + across] = strip[:, 3 * number :][:, :across]
-            stored = np.ascontiguousarray(np.rot90(picture, -rotation // 90))
+            image = scene.copy()
+            image[top : top + down, left : left + across] = strip[:, 3 * number :][:, :across]
+            stored = np.ascontiguousarray(np.rot90(image, -rotation // 90))
             frame = av.VideoFrame.from_ndarray(stored, format="rgb24").reformat(format="yuv420p")
             frame.time_base, frame.pts = Fraction(1, RATE), number
             output.mux(stream.encode(frame))

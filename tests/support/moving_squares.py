@@ -32,11 +32,11 @@ def make_square(path: Path, label: str, seed: int, *, num_frames: int = 10) -> P
         stream.width = stream.height = 48
         stream.codec_context.thread_count = 1
         for number in range(num_frames):
-            picture = np.broadcast_to(ground, (48, 48, 3)).astype(np.uint8)
+            image = np.broadcast_to(ground, (48, 48, 3)).astype(np.uint8)
             rows = (np.arange(y, y + sides[number]) + dy * number) % 48
             columns = (np.arange(x, x + sides[number]) + dx * number) % 48
-            picture[np.ix_(rows, columns)] = 230
-            output.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            image[np.ix_(rows, columns)] = 230
+            output.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         output.mux(stream.encode(None))
     return path
 

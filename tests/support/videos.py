@@ -31,7 +31,7 @@ class VideoRecipe:
     pixel_format: str = "yuv420p"
     gop: int = 12
     b_frames: int = 0
-    rotation: float = 0  # counter-clockwise turn that puts the stored picture upright
+    rotation: float = 0  # counter-clockwise turn that puts the stored frame upright
     start: float = 0.0  # seconds before the first frame
     times: Sequence[float] | None = None  # of each frame, instead of the rate
     time_base: Fraction = Fraction(1, 90_000)
@@ -42,7 +42,7 @@ class VideoRecipe:
 
 
 def paint(index: int, width: int, height: int) -> np.ndarray:
-    """An RGB picture (height, width, 3) that shows a number."""
+    """An RGB image (height, width, 3) that shows a number."""
     bits = (index >> np.arange(BLOCKS * BLOCKS)) & 1
     rows = np.arange(height) * BLOCKS // height
     columns = np.arange(width) * BLOCKS // width
@@ -50,14 +50,14 @@ def paint(index: int, width: int, height: int) -> np.ndarray:
     return np.repeat(grey[:, :, None], 3, axis=2).astype(np.uint8)
 
 
-def read_index(picture: np.ndarray) -> int:
-    """The number that a picture shows."""
-    height, width = picture.shape[:2]
+def read_index(image: np.ndarray) -> int:
+    """The number that an image shows."""
+    height, width = image.shape[:2]
     index = 0
     for bit in range(BLOCKS * BLOCKS):
         row, column = divmod(bit, BLOCKS)
         top, left = (row + 0.25) * height / BLOCKS, (column + 0.25) * width / BLOCKS
-        block = picture[
+        block = image[
             int(top) : int(top + height / BLOCKS / 2) + 1,
             int(left) : int(left + width / BLOCKS / 2) + 1,
         ]
@@ -65,8 +65,8 @@ def read_index(picture: np.ndarray) -> int:
     return index
 
 
-def read_indices(pictures: Iterable[np.ndarray]) -> list[int]:
-    return [read_index(picture) for picture in pictures]
+def read_indices(images: Iterable[np.ndarray]) -> list[int]:
+    return [read_index(image) for image in images]
 
 
 def make_video(path: Path, recipe: VideoRecipe = VideoRecipe()) -> Path:
@@ -94,10 +94,10 @@ def make_joined(path: Path, *recipes: VideoRecipe) -> Path:
 
 
 def _write_stream(output, recipe: VideoRecipe) -> None:
-    _write_pictures(output, _add_stream(output, recipe), recipe)
+    _write_frames(output, _add_stream(output, recipe), recipe)
 
 
-def _write_pictures(output, stream, recipe: VideoRecipe) -> None:
+def _write_frames(output, stream, recipe: VideoRecipe) -> None:
     for number in range(recipe.num_frames):
         output.mux(stream.encode(_frame(recipe, number)))
     output.mux(stream.encode(None))
@@ -137,8 +137,8 @@ def _frame(recipe: VideoRecipe, number: int):
 
 def _painted_frame(index: int, width: int, height: int, turns: int, pixel_format: str):
     size = (height, width) if turns % 2 else (width, height)
-    picture = np.ascontiguousarray(np.rot90(paint(index, *size), -turns))
-    return av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=pixel_format)
+    image = np.ascontiguousarray(np.rot90(paint(index, *size), -turns))
+    return av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format=pixel_format)
 
 
 _kept_frame = lru_cache(1024)(_painted_frame)  # most videos show the same few hundred numbers
@@ -152,11 +152,11 @@ def make_audio(path: Path, *, seconds: float = 1.0) -> Path:
 
 
 def make_with_sound(path: Path, recipe: VideoRecipe, *, sound_seconds: float) -> Path:
-    """A video with sound from 0 s on, before or after the pictures."""
+    """A video with sound from 0 s on, before or after the frames."""
     with av.open(str(path), "w") as output:
         video = _add_stream(output, recipe)
         sound = output.add_stream("aac", rate=16_000, layout="mono")
-        _write_pictures(output, video, recipe)
+        _write_frames(output, video, recipe)
         _write_sound(output, sound, sound_seconds)
     return path
 
@@ -183,15 +183,15 @@ def make_several_streams(path: Path, recipes: Sequence[VideoRecipe]) -> Path:
 
 
 def make_with_cover(path: Path, recipe: VideoRecipe = VideoRecipe()) -> Path:
-    """A video with cover art, which is a video stream of one picture; Matroska or MP4."""
+    """A video with cover art, which is a video stream of one image; Matroska or MP4."""
     plain = make_video(path.with_name(f"plain-{path.name}"), recipe)
     with av.open(str(plain)) as source, av.open(str(path), "w") as output:
         cover = output.add_stream("mjpeg", rate=1)
         cover.width, cover.height, cover.pix_fmt = 320, 240, "yuvj420p"
         cover.disposition = av.stream.Disposition.attached_pic
         video = output.add_stream_from_template(source.streams.video[0])
-        picture = av.VideoFrame.from_ndarray(paint(9999, 320, 240), format="rgb24")
-        output.mux(cover.encode(picture.reformat(format="yuvj420p")))
+        image = av.VideoFrame.from_ndarray(paint(9999, 320, 240), format="rgb24")
+        output.mux(cover.encode(image.reformat(format="yuvj420p")))
         output.mux(cover.encode(None))
         for packet in source.demux(source.streams.video[0]):
             if packet.dts is not None:
@@ -207,8 +207,8 @@ def make_still_and_audio(path: Path) -> Path:
         cover.width, cover.height, cover.pix_fmt = 64, 64, "yuvj420p"
         cover.disposition = av.stream.Disposition.attached_pic
         audio = output.add_stream("aac", rate=16_000, layout="mono")
-        picture = av.VideoFrame.from_ndarray(paint(1, 64, 64), format="rgb24")
-        output.mux(cover.encode(picture.reformat(format="yuvj420p")))
+        image = av.VideoFrame.from_ndarray(paint(1, 64, 64), format="rgb24")
+        output.mux(cover.encode(image.reformat(format="yuvj420p")))
         output.mux(cover.encode(None))
         _write_sound(output, audio, 0.1)
     return path

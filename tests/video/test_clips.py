@@ -42,12 +42,12 @@ def starts(clips):
 
 
 def assemble(plan, num_positions, end_seconds):
-    """Clips of one run whose pictures show their position."""
+    """Clips of one run whose images show their position."""
     assembler = ClipAssembler(plan)
     clips: list[Clip] = []
     for position in range(num_positions):
-        picture = np.full((2, 2, 3), position % 256, np.uint8)
-        clips += assembler.add(SampledFrame(position, 1, position / 10, picture))
+        image = np.full((2, 2, 3), position % 256, np.uint8)
+        clips += assembler.add(SampledFrame(position, 1, position / 10, image))
         kept = len(assembler._kept)
         assert kept <= 2 * plan.clip_positions + 4 * plan.positions_per_tick
     return clips + list(assembler.end_run(end_seconds))

@@ -40,7 +40,7 @@ SPEC = InputSpec(
 )
 ROOT = Path(__file__).parents[2]
 
-# Decodes as usual until 20 pictures of its n-th video are out, then misbehaves.
+# Decodes as usual until 20 images of its n-th video are out, then misbehaves.
 FAULTY_DECODER = """
 import ctypes, os, signal, sys, time
 sys.path[:0] = [{root!r}]
@@ -253,7 +253,7 @@ def test_video_does_not_pay_for_what_another_did_to_the_process(video):
         assert len(list(decode_isolated(video, PLAN, pool=pool, command=command))) == len(alone)
         events = decode_isolated(video, PLAN, pool=pool, command=command)
         pid = process_of(events)
-        again = list(events)  # begun anew after 20 pictures, by a process whose first it is
+        again = list(events)  # begun anew after 20 images, by a process whose first it is
         assert not is_running(pid)
     assert [type(event) for event in again] == [type(event) for event in alone[1:]]
     assert again[-1] == alone[-1]
@@ -370,7 +370,7 @@ def test_slow_reader_is_no_hang(tmp_path):
     plan = SamplingPlan(num_frames=8, stride=8, short_side=256, positions_per_second=30.0)
     events = decode_isolated(path, plan, options=stall_after(5.0))
     assert isinstance(next(events), VideoInfo)
-    time.sleep(7.0)  # far more pictures than queue and pipe hold; the decoder must wait
+    time.sleep(7.0)  # far more images than queue and pipe hold; the decoder must wait
     report = list(events)[-1]
     assert isinstance(report, DecodeReport)
     assert (report.end_reason, report.frames_sampled) == ("end", 900)
