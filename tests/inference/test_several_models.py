@@ -1,5 +1,6 @@
 """Several models on one video: each finds what it finds alone, from one decoding."""
 
+from copy import copy
 from dataclasses import replace
 from fractions import Fraction
 
@@ -147,6 +148,15 @@ def test_labels_that_leave_a_model_without_any_are_refused_by_name(engines, movi
         analyze_video_with_models(movie, engines, segments=SegmentOptions(include="pan-*"))
     with pytest.raises(SelectionError, match="camera-motion: margin and entropy need scores"):
         analyze_video_with_models(movie, engines, segments=SegmentOptions(min_margin=0.2))
+
+
+def test_sampling_that_does_not_fit_a_model_is_refused_by_its_name(engines, movie):
+    uniform = copy(engines[1])
+    card = uniform.model.card
+    spec = replace(card.input, sampling="uniform")
+    uniform.model = replace(uniform.model, card=replace(card, id="spread", input=spec))
+    with pytest.raises(OptionError, match="spread: these weights spread their frames"):
+        analyze_video_with_models(movie, [engines[0], uniform], SamplingOptions(frame_interval=2))
 
 
 def test_arguments_of_another_kind_are_refused(engines, movie, tmp_path):

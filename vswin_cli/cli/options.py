@@ -186,7 +186,8 @@ SaveScoresOption = Annotated[
     output_option(
         "--save-scores",
         metavar="FILE|FOLDER",
-        help="Save the scores for `vswin segment`; a folder/ for several videos.",
+        help="Save the scores for `vswin segment`; a folder/ for several videos. Several models "
+        "get a file each, FILE.MODEL.npz.",
     ),
 ]
 ReportOption = Annotated[

@@ -81,6 +81,8 @@ def export_timelines(
 ) -> None:
     """Write timelines to a file, in the format that its ending names: `vswin export` in Python.
 
+    Formats that hold one model get the first one's result: `timeline.of_model(NAME)` is another's.
+
     Args:
         timelines: one, or several where the format can hold them (`csv`, `jsonl`, `xlsx`, ...).
         path: the file, written completely or not at all; an existing one is replaced.

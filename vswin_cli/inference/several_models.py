@@ -28,6 +28,7 @@ from vswin_cli.timeline.selection import check_selection, selection_per_model
 from vswin_cli.video.clips import PlannedClip, open_planned_clips
 from vswin_cli.video.decode_options import DecodeOptions
 from vswin_cli.video.decoder_pool import DecoderPool
+from vswin_cli.video.sampling import plan_sampling
 from vswin_cli.video.stream import VideoStream
 
 __all__ = ["analyze_video_with_models", "check_models", "options_per_model"]
@@ -81,6 +82,7 @@ def analyze_video_with_models(
     if not isinstance(top_classes, int):
         raise wrong_type("top_classes", "a number of classes", top_classes)
     chosen = options_per_model(engines, segments)
+    _check_sampling(engines, sampling)
     source = source if isinstance(source, VideoSource) else VideoSource.of(source)
     engines = [with_crops(engine, sampling) for engine in engines]
     decode = DecodeOptions(
@@ -132,6 +134,20 @@ def options_per_model(
             raise SelectionError(f"{card.id}: {error.message}", hint=error.hint) from error
         chosen.append(options)
     return chosen
+
+
+def _check_sampling(engines: Sequence[Scorer], sampling: SamplingOptions) -> None:
+    """Check that sampling options fit the weights of every model.
+
+    Raises:
+        OptionError: they do not; the model is named.
+    """
+    for engine in engines:
+        card = engine.model.card
+        try:
+            plan_sampling(card.input, sampling)
+        except OptionError as error:
+            raise OptionError(f"{card.id}: {error.message}", hint=error.hint) from error
 
 
 def check_models(ids: Sequence[str]) -> None:
