@@ -17,6 +17,7 @@ _TINY = Architecture("swin3d_tiny", 96, (2, 2, 6, 2), (3, 6, 12, 24))
 _SMALL = Architecture("swin3d_small", 96, (2, 2, 18, 2), (3, 6, 12, 24))
 _BASE = Architecture("swin3d_base", 128, (2, 2, 18, 2), (4, 8, 16, 32))
 _LARGE = Architecture("swin3d_large", 192, (2, 2, 18, 2), (6, 12, 24, 48))
+_FLOPS_PER_VIEW = {_TINY: 87.9e9, _SMALL: 165.9e9, _BASE: 281.6e9, _LARGE: 604e9}
 _BASE_WINDOW_16 = replace(_BASE, window_size=(16, 7, 7))
 
 _DENSE = InputSpec()
@@ -112,14 +113,41 @@ def _training(size: str, start: str, schedule: str, data: str) -> str:
     return f"swin-{size}-p244-w877_{start}-pre_{schedule}-amp-32x2x1-30e_{data}-rgb"
 
 
-TABLE = (
-    WeightsSpec(
-        name="swin-t-k400",
-        dataset="kinetics-400",
-        labels="kinetics-400",
-        num_classes=400,
-        architecture=_TINY,
+def _kinetics(
+    name: str,
+    num_classes: int,
+    architecture: Architecture,
+    *,
+    sources: tuple[WeightsSource, ...],
+    parameters: int,
+    pretrained_on: str,
+    accuracy: tuple[Accuracy, ...],
+    notes: str = "",
+) -> WeightsSpec:
+    """Describe weights for a set of the Kinetics family; the first accuracy is their trainers'."""
+    dataset = f"kinetics-{num_classes}"
+    return WeightsSpec(
+        name=name,
+        dataset=dataset,
+        labels=dataset,
+        num_classes=num_classes,
+        architecture=architecture,
         input=_DENSE,
+        sources=sources,
+        parameters=parameters,
+        flops_per_view=_FLOPS_PER_VIEW[architecture],
+        pretrained_on=pretrained_on,
+        accuracy=accuracy,
+        origin=accuracy[0].by,
+        notes=notes,
+    )
+
+
+TABLE = (
+    _kinetics(
+        "swin-t-k400",
+        400,
+        _TINY,
         sources=(
             _hub("TFVideoSwinT_K400_IN1K_P244_W877_32x224", 28_158_070, 112_771_161, 9_822),
             _authors(
@@ -143,22 +171,17 @@ TABLE = (
             ),
         ),
         parameters=28_158_070,
-        flops_per_view=87.9e9,
         pretrained_on="ImageNet-1K",
         accuracy=(
             Accuracy(78.8, 93.6, _AUTHORS_PROTOCOL, _AUTHORS),
             Accuracy(78.84, 93.76, _AUTHORS_PROTOCOL, _OPENMMLAB),
             Accuracy(77.715, 93.519, _TORCHVISION_PROTOCOL, "torchvision"),
         ),
-        origin=_AUTHORS,
     ),
-    WeightsSpec(
-        name="swin-s-k400",
-        dataset="kinetics-400",
-        labels="kinetics-400",
-        num_classes=400,
-        architecture=_SMALL,
-        input=_DENSE,
+    _kinetics(
+        "swin-s-k400",
+        400,
+        _SMALL,
         sources=(
             _hub("TFVideoSwinS_K400_IN1K_P244_W877_32x224", 49_816_678, 199_529_930, 18_622),
             _authors(
@@ -183,22 +206,17 @@ TABLE = (
             ),
         ),
         parameters=49_816_678,
-        flops_per_view=165.9e9,
         pretrained_on="ImageNet-1K",
         accuracy=(
             Accuracy(80.6, 94.5, _AUTHORS_PROTOCOL, _AUTHORS),
             Accuracy(80.58, 94.45, _AUTHORS_PROTOCOL, _OPENMMLAB),
             Accuracy(79.521, 94.158, _TORCHVISION_PROTOCOL, "torchvision"),
         ),
-        origin=_AUTHORS,
     ),
-    WeightsSpec(
-        name="swin-b-k400",
-        dataset="kinetics-400",
-        labels="kinetics-400",
-        num_classes=400,
-        architecture=_BASE,
-        input=_DENSE,
+    _kinetics(
+        "swin-b-k400",
+        400,
+        _BASE,
         sources=(
             _hub("TFVideoSwinB_K400_IN22K_P244_W877_32x224", 88_048_984, 352_459_154, 18_702),
             _authors(
@@ -211,21 +229,16 @@ TABLE = (
             _torchvision("swin3d_b_22k", "7c6ae6fa", 88_048_984, 364.134),
         ),
         parameters=88_048_984,
-        flops_per_view=281.6e9,
         pretrained_on="ImageNet-22K",
         accuracy=(
             Accuracy(82.7, 95.5, _AUTHORS_PROTOCOL, _AUTHORS),
             Accuracy(81.643, 95.574, _TORCHVISION_PROTOCOL, "torchvision"),
         ),
-        origin=_AUTHORS,
     ),
-    WeightsSpec(
-        name="swin-b-k400-in1k",
-        dataset="kinetics-400",
-        labels="kinetics-400",
-        num_classes=400,
-        architecture=_BASE,
-        input=_DENSE,
+    _kinetics(
+        "swin-b-k400-in1k",
+        400,
+        _BASE,
         sources=(
             _hub("TFVideoSwinB_K400_IN1K_P244_W877_32x224", 88_048_984, 352_459_154, 18_702),
             _authors(
@@ -246,22 +259,17 @@ TABLE = (
             ),
         ),
         parameters=88_048_984,
-        flops_per_view=281.6e9,
         pretrained_on="ImageNet-1K",
         accuracy=(
             Accuracy(80.6, 94.6, _AUTHORS_PROTOCOL, _AUTHORS),
             Accuracy(80.55, 94.66, _AUTHORS_PROTOCOL, _OPENMMLAB),
             Accuracy(79.427, 94.386, _TORCHVISION_PROTOCOL, "torchvision"),
         ),
-        origin=_AUTHORS,
     ),
-    WeightsSpec(
-        name="swin-b-k600",
-        dataset="kinetics-600",
-        labels="kinetics-600",
-        num_classes=600,
-        architecture=_BASE,
-        input=_DENSE,
+    _kinetics(
+        "swin-b-k600",
+        600,
+        _BASE,
         sources=(
             _hub("TFVideoSwinB_K600_IN22K_P244_W877_32x224", 88_253_984, 353_279_154, 18_703),
             _authors(
@@ -271,10 +279,8 @@ TABLE = (
             ),
         ),
         parameters=88_253_984,
-        flops_per_view=281.6e9,
         pretrained_on="ImageNet-22K",
         accuracy=(Accuracy(84.0, 96.5, _AUTHORS_PROTOCOL, _AUTHORS),),
-        origin=_AUTHORS,
     ),
     WeightsSpec(
         name="swin-b-ssv2",
@@ -305,13 +311,10 @@ TABLE = (
             "spread over a clip of about four seconds. Labels tell left from right."
         ),
     ),
-    WeightsSpec(
-        name="swin-l-k400",
-        dataset="kinetics-400",
-        labels="kinetics-400",
-        num_classes=400,
-        architecture=_LARGE,
-        input=_DENSE,
+    _kinetics(
+        "swin-l-k400",
+        400,
+        _LARGE,
         sources=(
             _openmmlab(
                 _training("large", "in22k", "8xb8", "kinetics400"),
@@ -322,19 +325,14 @@ TABLE = (
             ),
         ),
         parameters=196_953_916,
-        flops_per_view=604e9,
         pretrained_on="ImageNet-22K",
         accuracy=(Accuracy(83.46, 95.91, _AUTHORS_PROTOCOL, _OPENMMLAB),),
-        origin=_OPENMMLAB,
         notes="The authors never released their Swin-L; this one was trained by OpenMMLab.",
     ),
-    WeightsSpec(
-        name="swin-l-k700",
-        dataset="kinetics-700",
-        labels="kinetics-700",
-        num_classes=700,
-        architecture=_LARGE,
-        input=_DENSE,
+    _kinetics(
+        "swin-l-k700",
+        700,
+        _LARGE,
         sources=(
             _openmmlab(
                 _training("large", "in22k", "16xb8", "kinetics700"),
@@ -345,18 +343,13 @@ TABLE = (
             ),
         ),
         parameters=197_415_016,
-        flops_per_view=604e9,
         pretrained_on="ImageNet-22K",
         accuracy=(Accuracy(75.92, 92.72, _AUTHORS_PROTOCOL, _OPENMMLAB),),
-        origin=_OPENMMLAB,
     ),
-    WeightsSpec(
-        name="swin-s-k710",
-        dataset="kinetics-710",
-        labels="kinetics-710",
-        num_classes=710,
-        architecture=_SMALL,
-        input=_DENSE,
+    _kinetics(
+        "swin-s-k710",
+        710,
+        _SMALL,
         sources=(
             _openmmlab(
                 _training("small", "in1k", "32xb4", "kinetics710"),
@@ -367,10 +360,8 @@ TABLE = (
             ),
         ),
         parameters=50_055_068,
-        flops_per_view=165.9e9,
         pretrained_on="ImageNet-1K",
         accuracy=(Accuracy(76.90, 92.96, _AUTHORS_PROTOCOL, _OPENMMLAB),),
-        origin=_OPENMMLAB,
         notes=(
             "Kinetics-400, -600 and -700 merged. FLOPs are those of Swin-S: the publisher's "
             "table repeats Swin-L's row here."
