@@ -93,3 +93,11 @@ def test_only_folders_can_be_watched(tmp_path):
     for name in ("a.mp4", "missing", "*.mp4"):
         with pytest.raises(OptionError, match="--watch takes folders"):
             check_folders([str(tmp_path / name)])
+
+
+@pytest.mark.parametrize("address", ["s3://bucket/in/", "https://me:secret@example.org/in/"])
+def test_an_address_cannot_be_watched(tmp_path, address):
+    with pytest.raises(OptionError, match="is an address") as caught:
+        check_folders([str(tmp_path), address])
+    assert "secret" not in str(caught.value)
+    assert "run again" in str(caught.value.hint)

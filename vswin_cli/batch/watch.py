@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from vswin_cli.batch.inputs import BatchInput
-from vswin_cli.errors import OptionError, SourceError
+from vswin_cli.errors import OptionError, SourceError, redacted
 from vswin_cli.storage.files import is_folder
+from vswin_cli.storage.remote import is_remote
 
 __all__ = ["FolderWatch", "check_folders"]
 
@@ -21,6 +22,12 @@ def check_folders(arguments: Sequence[str]) -> None:
     Raises:
         OptionError: one is not.
     """
+    address = next((name for name in arguments if is_remote(name)), None)
+    if address is not None:
+        raise OptionError(
+            f"--watch takes folders on this machine, and {redacted(address)} is an address",
+            hint="without --watch, the same command run again takes what is new there",
+        )
     other = next((name for name in arguments if not is_folder(Path(name))), None)
     if other is not None:
         raise OptionError(
