@@ -9,6 +9,7 @@ from vswin_cli.storage.csv_rows import (
     named_columns,
     read_rows,
     read_seconds,
+    read_span,
     read_table_rows,
 )
 
@@ -89,3 +90,14 @@ def test_a_cell_that_is_no_time_is_reported_with_its_place():
 def test_cells_with_delimiters_quotes_or_line_ends_are_quoted():
     assert csv_text([("a", 1), ('b,"c"', None)]) == 'a,1\n"b,""c""",\n'
     assert csv_text([("a,b", 1.5)], "\t") == "a,b\t1.5\n"
+
+
+def test_a_span_has_no_ends_where_cells_are_empty_or_missing():
+    assert read_span({"start": "1:02", "end": "63.5"}, "window", "a.csv") == (62.0, 63.5)
+    assert read_span({"start": "", "label": "x"}, "window", "a.csv") == (None, None)
+
+
+@pytest.mark.parametrize("cells", [{"start": "4", "end": "4"}, {"end": "0"}])
+def test_a_span_ends_after_its_start(cells):
+    with pytest.raises(SourceError, match=r"a\.csv, line 2: the window ends at \d s, before it"):
+        read_span(cells, "window", "a.csv, line 2")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vswin_cli.errors import SourceError
 from vswin_cli.evaluation.reading import guarded, read_text
-from vswin_cli.storage.csv_rows import named_columns, read_rows, read_seconds
+from vswin_cli.storage.csv_rows import named_columns, read_rows, read_span
 from vswin_cli.storage.sources import VideoSource
 
 __all__ = ["LabelledWindow", "WindowList", "read_window_list"]
@@ -136,12 +136,5 @@ def _window(
                 hint="`vswin labels MODEL` lists them; --exclude leaves rows of other labels out",
             )
     source = VideoSource.in_folder(name, folder)
-    start, end = (
-        read_seconds(cells[key], where) if cells.get(key) else None for key in ("start", "end")
-    )
-    if end is not None and end <= (start or 0.0):
-        raise SourceError(
-            f"{where}: the window ends at {end:g} s, before it starts",
-            hint="both are seconds from the start of the video; the end is not a duration",
-        )
+    start, end = read_span(cells, "window", where)
     return LabelledWindow(source, start or 0.0, end, label, others)

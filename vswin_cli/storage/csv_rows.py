@@ -10,7 +10,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from vswin_cli.errors import LabelsError, OptionError, SourceError
 from vswin_cli.quantities import parse_seconds
 
-__all__ = ["csv_text", "decimal", "named_columns", "read_rows", "read_seconds", "read_table_rows"]
+__all__ = [
+    "csv_text",
+    "decimal",
+    "named_columns",
+    "read_rows",
+    "read_seconds",
+    "read_span",
+    "read_table_rows",
+]
 
 _DELIMITERS = (",", "\t", ";")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+")
@@ -68,6 +76,28 @@ def read_seconds(text: str, where: str) -> float:
         return parse_seconds(text)
     except OptionError as error:
         raise SourceError(f"{where}: {error.message}", hint=error.hint) from error
+
+
+def read_span(cells: Mapping[str, str], what: str, where: str) -> tuple[float | None, float | None]:
+    """Read the times in `start` and `end`; `None` for a cell that is empty or missing.
+
+    Args:
+        cells: of a row, by column.
+        what: has these times, for the message.
+        where: place of the row, for the message.
+
+    Raises:
+        SourceError: a cell holds no time, or the end is not after the start.
+    """
+    start, end = (
+        read_seconds(cells[key], where) if cells.get(key) else None for key in ("start", "end")
+    )
+    if end is not None and end <= (start or 0.0):
+        raise SourceError(
+            f"{where}: the {what} ends at {end:g} s, before it starts at {start or 0:g} s",
+            hint="both are seconds from the start of the video; the end is not a duration",
+        )
+    return start, end
 
 
 def read_rows(

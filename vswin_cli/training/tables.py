@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from vswin_cli.errors import SourceError
 from vswin_cli.export.naming import from_spreadsheet
-from vswin_cli.storage.csv_rows import named_columns, read_seconds, read_table_rows
+from vswin_cli.storage.csv_rows import named_columns, read_span, read_table_rows
 from vswin_cli.training.records import Part
 
 __all__ = ["Row", "part_of", "read_table"]
@@ -110,14 +110,7 @@ def _row(cells: Sequence[str], columns: Mapping[str, int], where: str) -> Row:
     if not texts["path"] or not texts["label"]:
         missing = "path" if not texts["path"] else "label"
         raise SourceError(f"{where}: the {missing} is missing", hint=_HINT)
-    start, end = (
-        read_seconds(texts[name], where) if texts.get(name) else None for name in ("start", "end")
-    )
-    if end is not None and end <= (start or 0.0):
-        raise SourceError(
-            f"{where}: the example ends at {end:g} s, before it starts at {start or 0:g} s",
-            hint="both are seconds from the start of the video; the end is not a duration",
-        )
+    start, end = read_span(texts, "example", where)
     return Row(
         where,
         texts["path"],
