@@ -140,7 +140,7 @@ class Check:
 
 
 def repeat_video(once: Path, path: Path, times: int) -> Path:
-    """Write a video several times behind itself, without encoding anything again."""
+    """Write a video several times in a row, without encoding anything again."""
     with av.open(str(once)) as source, av.open(str(path), "w") as output:
         stream = source.streams.video[0]
         assert stream.time_base is not None

@@ -41,7 +41,7 @@ def test_what_is_running_counts_by_its_position():
     # Three workers at the same speed: the first is done, the others are as far.
     running = [Activity("", 9.0, "", item.entry) for item in inputs[1:]]
     assert left.seconds(60.0, done, running) == pytest.approx(60.0 * 200 / 2800)
-    # A position behind the expected end does not count for more than the whole file.
+    # A position past the expected end does not count for more than the whole file.
     far = [Activity("", 99.0, "", item.entry) for item in inputs[1:]]
     assert left.seconds(60.0, done, far) == 0.0
 

@@ -1,4 +1,4 @@
-"""`vswin probe` and what stands behind it."""
+"""`vswin probe` and what it is made of."""
 
 import json
 import os

@@ -63,7 +63,7 @@ def test_a_part_at_the_end_of_the_video_ends_with_it(tmp_path):
         assert opened.duration / 1e6 == pytest.approx(0.2, abs=0.001)
 
 
-def test_a_part_behind_the_end_is_no_clip(tmp_path):
+def test_a_part_past_the_end_is_no_clip(tmp_path):
     assert exact(make_video(tmp_path / "a.mp4"), 2.5, 3.0) is None
     assert not (tmp_path / "clip.mp4").exists()
 

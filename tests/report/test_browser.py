@@ -221,7 +221,7 @@ def test_a_click_on_the_axis_seeks_there(page):
     until(page, f"Math.abs({TIME} - 10) < 0.2")
 
 
-def test_a_video_whose_sound_begins_first_is_sought_behind_it(open_report, tagged):
+def test_a_video_whose_sound_begins_first_is_sought_after_it(open_report, tagged):
     late = replace(tagged.timeline, video=replace(tagged.timeline.video, lead_seconds=2.0))
     page = open_report(ReportSource(late, tagged.scores, tagged.video))
     until(page, "document.body.classList.contains('has-video')")

@@ -32,7 +32,7 @@ def test_a_pattern_without_a_match_fails_and_names_near_labels():
     assert "`bowling`" in (caught.value.hint or "")
 
 
-def test_groups_stand_behind_the_labels_that_remain():
+def test_groups_come_after_the_labels_that_remain():
     found = view(groups=(LabelGroup("arms", ("archery", "arm wrestling")),))
     assert found.names == ("bowling", "a*", "arms")
     assert found.class_ids == (2, 3, None)

@@ -206,7 +206,7 @@ def test_two_hours_of_600_classes_cost_a_few_megabytes():
 def test_a_mark_scores_one_in_the_nearest_valid_cell():
     builder = TrackBuilder(("one", "cut"), "softmax", STEP)
     builder.add(clip(pairs(0.9, 0.9, 0.9, 0.9)))
-    builder.mark("cut", [1.6 * STEP, 4 * STEP])  # the second lies behind the last cell
+    builder.mark("cut", [1.6 * STEP, 4 * STEP])  # the second lies after the last cell
     builder.mark("dissolve", [0.0])  # the model does not have it
     with builder.finish(4 * STEP) as track:
         np.testing.assert_allclose(track.read(0, 4)[:, 1], [0.1, 0.1, 1.0, 1.0], atol=HALF)

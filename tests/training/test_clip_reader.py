@@ -62,7 +62,7 @@ def test_images_have_the_wanted_size(video, pool):
 
 
 @pytest.mark.slow
-def test_a_part_behind_the_end_is_named(video, pool):
+def test_a_part_past_the_end_is_named(video, pool):
     with pytest.raises(OptionError, match="ends at 4"):
         ClipReader(SPEC, pool).read(Example(video, ("a",), 90.0, 95.0))
 

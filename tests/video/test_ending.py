@@ -1,4 +1,4 @@
-"""What lies behind the last frame and was not decoded counts as lost."""
+"""What lies after the last frame and was not decoded counts as lost."""
 
 from dataclasses import replace
 from fractions import Fraction

@@ -158,7 +158,7 @@ def test_packet_with_unknown_units_is_kept():
     assert not is_disposable(bytes(9) + loose, 4)
 
 
-def test_units_behind_start_codes_are_not_taken_for_lengths(tmp_path):
+def test_units_after_start_codes_are_not_taken_for_lengths(tmp_path):
     assert nal_length_bytes(None) is None
     assert nal_length_bytes(b"\0\0\0\1\x67\x42\0\x1e") is None
     with av.open(str(make_video(tmp_path / "a.mp4"))) as container:
@@ -184,7 +184,7 @@ def test_a_skipped_packet_that_a_decoder_would_refuse_counts_as_loss(tmp_path, f
     for pos, size in places[::5]:
         damaged = bytearray(content)
         length = min(20, size - length_bytes - 1)
-        at = pos + length_bytes + 1  # behind the NAL header
+        at = pos + length_bytes + 1  # after the NAL header
         damaged[at : at + length] = fill * length
         path.write_bytes(damaged)
         *_, report = decode_samples(path, plan, DecodeOptions(isolate=False))

@@ -35,7 +35,7 @@ def test_fragmented_file_is_followed_to_its_end(tmp_path):
 @pytest.mark.parametrize(
     "tail", [b"\n", b"\n" * 40, b"TAG" + b"A title".ljust(125), bytes(range(200, 216)), bytes(64)]
 )
-def test_data_appended_behind_the_last_part_is_no_loss(tmp_path, tail):
+def test_data_appended_after_the_last_part_is_no_loss(tmp_path, tail):
     path = make_video(tmp_path / "a.mp4")
     path.write_bytes(path.read_bytes() + tail)
     assert is_cut_off(path) is not True

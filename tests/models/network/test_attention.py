@@ -46,7 +46,7 @@ def test_kernel_equals_attention_in_float64(dtype, n):
     kernel_for(dtype).attend(qkv, padded_bias(bias), out, groups)
     error = (out[:-1].double() - exact(qkv, bias, groups, heads)).abs().max()
     assert error < (5e-6 if dtype == torch.float32 else 2e-2)
-    assert out[-1].isnan().all()  # nothing is written behind the end
+    assert out[-1].isnan().all()  # nothing is written past the end
 
 
 @pytest.mark.parametrize("dtype", PRECISIONS, ids=str)

@@ -30,7 +30,7 @@ def test_large_regions_come_first():
     assert sizes == [392] * 14 + [64] + [20] * 3
 
 
-def test_biases_lie_one_behind_the_other_in_whole_blocks():
+def test_biases_lie_one_after_another_in_whole_blocks():
     work = list_work(GROUPS)
     of_size = {int(i[Column.SIZE]): i for i in work.items}
     shapes = [(64, 32), (448, 416), (64, 64)]  # queries and keys, rounded up to whole blocks
