@@ -126,7 +126,7 @@ def test_other_commands_take_one_model(words, capfd):
     assert run([*words, "-m", "camera-motion", "-m", "swin-t-k400"]) == 2
     err = capfd.readouterr().err
     assert f"{words[1] if words[0] == 'evaluate' else words[0]} takes one model" in err
-    assert "vswin tag" in err
+    assert f"vswin {' '.join(words[: 1 + (words[0] == 'evaluate')])}` once for each" in err
 
 
 @pytest.mark.slow

@@ -106,7 +106,7 @@ class Command(_HelpPrinter, TyperCommand):
             given, order = self.parse_words(ctx, args)
             self._check_names(given)
             self._check_one_output(order)
-            self._check_one_model(order)
+            self._check_one_model(order, ctx.command_path)
         return super().parse_args(ctx, args)
 
     def parse_words(self, ctx: Any, args: list[str]) -> tuple[dict[str, Any], list[str]]:  # noqa: ANN401
@@ -138,13 +138,13 @@ class Command(_HelpPrinter, TyperCommand):
                 else "give it once",
             )
 
-    def _check_one_model(self, names: list[str]) -> None:
+    def _check_one_model(self, names: list[str], path: str) -> None:
         """Refuse a second --model where one is taken; it would silently replace the first."""
         can_repeat = any(param.name == "model" and param.multiple for param in self.params)
         if names.count("model") > 1 and not can_repeat:
             raise OptionError(
                 f"{self.name} takes one model, and --model names {names.count('model')}",
-                hint=f"run `vswin tag` with all of them, or `vswin {self.name}` once for each",
+                hint=f"run `{path}` once for each of them, or `vswin tag`, which takes several",
             )
 
     def _check_names(self, given: dict[str, Any]) -> None:

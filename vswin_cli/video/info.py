@@ -159,7 +159,7 @@ class DecodeReport:
     frames_decoded: int
     """Frames that were decoded, or skipped because no clip and no other frame needs them."""
     frames_sampled: int = 0
-    """Frames that were converted for clips."""
+    """Frames that were converted for clips, counted for each plan that they were sampled for."""
     bad_packets: int = 0
     """Packets that the container marks as damaged or the decoder rejected."""
     corrupt_frames: int = 0
