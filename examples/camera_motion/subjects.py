@@ -12,6 +12,7 @@ from library import Library, photo_at, sample_texture
 from paths import (
     GRID,
     PATCH,
+    PATH_RATE,
     PIXELS,
     SIDE,
     STEPS,
@@ -109,13 +110,22 @@ def add_passer(
     rates: tuple[Array, Array],
     layer: Layer,
 ) -> Layer:
-    """Add something large and near that crosses the view quickly, which is no cut."""
-    towards = np.array([np.cos(turn := rng.uniform(0, 2 * np.pi)), np.sin(turn)])
-    speed, size, meets = rng.uniform(1.5, 5), rng.uniform(0.35, 0.8), rng.uniform(0, times[-1])
+    """Add something large and near that crosses the view, enters it or leaves it: no cut."""
+    turn = rng.uniform(0, 2 * np.pi) if rng.random() < 0.3 else rng.normal(0, 0.2)
+    towards = np.array([np.cos(turn), np.sin(turn)]) * rng.choice([-1, 1])
+    speed, size = log_uniform(rng, 0.6, 6), rng.uniform(0.3, 1.0)
+    meets = rng.uniform(0, times[-1])
+    fine = fine_times()
+    course = np.ones_like(fine)
+    if rng.random() < 0.35:  # it stops in the view, or stands there and goes
+        course = (fine < meets if rng.random() < 0.5 else fine > meets).astype(float)
     own = np.zeros_like(rates[0])
-    own[:, :2] = speed * towards
-    middle = rng.uniform(-0.3, 0.3, size=2) - towards * speed * meets
-    return _add_blob(rng, library, times, integrate(own, rates[1] * 0), (middle, size), layer)
+    own[:, :2] = speed * towards * course[:, None]
+    travelled = np.interp(meets, fine, np.cumsum(course)) - np.interp(0, fine, np.cumsum(course))
+    middle = rng.uniform(-0.3, 0.3, size=2) - towards * speed * travelled / PATH_RATE
+    path = integrate(own, rates[1] * 0)
+    opening = rng.uniform(0.2, 1.0) / 25
+    return _add_blob(rng, library, times, path, (middle, size), layer, opening)
 
 
 def _add_blob(
@@ -125,8 +135,12 @@ def _add_blob(
     path: CameraPath,
     shape: tuple[Array, float],
     layer: Layer,
+    opening: float = 0.0,
 ) -> Layer:
-    """Add a piece of a photograph with a wavy rim, given its middle and size at the start."""
+    """Add a piece of a photograph with a wavy rim, given its middle and size at the start.
+
+    With an `opening` of the shutter in seconds, its rim and its texture are blurred as it moves.
+    """
     middle, size = shape
     stretch = np.array([1.0, log_uniform(rng, 0.5, 2.5)])
     waves, bumps, phase = rng.integers(2, 6), rng.uniform(0, 0.35), rng.uniform(0, 6.3)
@@ -137,10 +151,13 @@ def _add_blob(
         edge = 1 + bumps * np.sin(waves * np.arctan2(local[..., 1], local[..., 0]) + phase)
         return np.asarray(np.clip((edge - radius) * size * SIDE + 0.5, 0, 1))
 
-    world = place(path, times, PIXELS)
-    alpha = inside(world).astype(np.float32)
+    opened = [times - opening * part / 4 for part in range(4)] if opening else [times]
+    worlds = [place(path, at, PIXELS) for at in opened]
+    alpha = np.mean([inside(world) for world in worlds], axis=0).astype(np.float32)
     cover = log_uniform(rng, 0.32, 1.0)
     photo = photo_at(rng, library, cover, int(rng.integers(len(library.levels[0]))))
-    image = sample_texture(photo, world, rng.uniform(-0.6, 0.6, size=2), cover)
+    origin = rng.uniform(-0.6, 0.6, size=2)
+    image = torch.stack([sample_texture(photo, world, origin, cover) for world in worlds]).mean(0)
+    image = image * float(np.exp(rng.normal(-0.1, 0.35)))
     front = displacement(path, times[0::2], times[1::2], TOKENS)
-    return _composite(layer, image, alpha, front)
+    return _composite(layer, image.clamp(0, 255), alpha, front)

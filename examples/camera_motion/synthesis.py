@@ -12,17 +12,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-import torch.nn.functional as F
+from effects import add_overlay, degraded, lit, tiled
 from library import Library
 from paths import (
     FRAME_RATE,
     FRAMES,
-    GRID,
     LEAD_SECONDS,
-    PATCH,
     PATH_RATE,
     REACH,
-    SIDE,
     STEPS,
     Array,
     CameraPath,
@@ -48,6 +45,7 @@ LABELS = (
     "fade",
     "dissolve",
 )
+EDITS = ("cut", "fade", "dissolve")
 MOVING = np.array([0.035, 0.035, 0.025, 0.05])  # moving: sides/s twice, log scale/s, rad/s
 STILL = np.array([0.014, 0.014, 0.01, 0.02])  # not moving, likewise; between them is undecided
 SHAKING, STEADY = 0.08, 0.03  # sides/s, effective speed of jitter
@@ -92,7 +90,7 @@ def _motion_labels(path: CameraPath, times: Array) -> Array:
         steady_speed = float((size * REACH).max())
         # Jitter at 1-5 Hz moves the image little for its speed; a slower move outweighs it.
         shakes = path.jitter >= SHAKING and steady_speed <= 0.2 * path.jitter
-        calm = path.jitter <= STEADY or steady_speed >= 0.5 * path.jitter
+        calm = path.jitter <= STEADY or steady_speed >= 0.4 * path.jitter
         labels[step, 9] = 1 if shakes else (0 if calm else -1)
         still = bool((size <= STILL).all()) and path.jitter <= STEADY
         moves = bool((size >= MOVING).any()) or path.jitter >= SHAKING
@@ -104,115 +102,6 @@ def _shot_labels(shot: Shot, times: Array) -> Array:
     """Label the motion of a shot; on an empty card all labels are undecided."""
     labels = _motion_labels(shot.path, times)
     return labels if shot.shows_motion else np.full_like(labels, -1)
-
-
-def _light(rng: np.random.Generator, pixels: torch.Tensor, hard: float) -> torch.Tensor:
-    """Vary exposure, contrast, colour, flicker, flash and softness; (3, T, S, S), 0-255."""
-    if rng.random() < 0.25:
-        pixels = F.avg_pool2d(pixels, 3, stride=1, padding=1, count_include_pad=False)
-    times = torch.linspace(-1, 1, FRAMES).reshape(1, -1, 1, 1)
-    gain = torch.full((1, FRAMES, 1, 1), float(log_uniform(rng, 0.6, 1.4)))
-    if rng.random() < 0.4 * hard:
-        gain = gain * (1 + rng.uniform(-0.25, 0.25) * times)
-    if rng.random() < 0.2 * hard:
-        gain = gain * (
-            1
-            + rng.uniform(0, 0.06)
-            * torch.from_numpy(rng.standard_normal((1, FRAMES, 1, 1)).astype(np.float32))
-        )
-    if rng.random() < 0.1 * hard:
-        gain = gain * _flash(rng)
-    offset = float(rng.uniform(-25, 25))
-    contrast = log_uniform(rng, 0.65, 1.3) if rng.random() < 0.9 else rng.uniform(0.2, 0.6)  # haze
-    pixels = (pixels - 128) * contrast + 128 + offset
-    pixels = pixels.clamp(0, 255) * gain
-    tint = torch.from_numpy(np.exp(rng.normal(0, 0.12, (3, 1, 1, 1))).astype(np.float32))
-    pixels = pixels * tint
-    if rng.random() < 0.12:
-        pixels = pixels.mean(0, keepdim=True).expand(3, -1, -1, -1)
-    return pixels.clamp(0, 255)
-
-
-def _flash(rng: np.random.Generator) -> torch.Tensor:
-    """Draw the gain (1, T, S, S) of a flash of the whole image, or of a local explosion."""
-    line = torch.arange(SIDE)
-    course = torch.zeros(FRAMES)
-    first, length = int(rng.integers(FRAMES)), int(rng.integers(1, 3))
-    course[first : first + length] = 1
-    spot = torch.ones(SIDE, SIDE)
-    if rng.random() < 0.6:
-        (x, y), size = rng.uniform(0, SIDE, 2), rng.uniform(4, 30)
-        squared = (line - x).square() + (line[:, None] - y).square()
-        spot = torch.exp(squared / (-2 * size**2)).float()
-        if rng.random() < 0.5:  # and it fades slowly
-            age = torch.arange(FRAMES) - first
-            course = torch.where(age >= 0, torch.exp(-age / rng.uniform(1, 6)), 0.0).float()
-    return 1 + float(rng.uniform(0.3, 2)) * course[None, :, None, None] * spot
-
-
-_COSINES = torch.tensor(
-    [
-        [np.cos(np.pi * (2 * x + 1) * u / 16) * (0.5 if u else 8**-0.5) for x in range(8)]
-        for u in range(8)
-    ],
-    dtype=torch.float32,
-)
-
-
-def _degrade(rng: np.random.Generator, pixels: torch.Tensor, hard: float) -> torch.Tensor:
-    """Add grain and codec artefacts: coarsely quantised block spectra, and skipped blocks."""
-    if rng.random() < 0.45 * hard:
-        grain = rng.standard_normal(pixels.shape[1:], dtype=np.float32)
-        pixels = pixels + log_uniform(rng, 0.6, 6) * torch.from_numpy(grain)
-    if rng.random() < 0.25 * hard:
-        blocks = pixels.reshape(3, FRAMES, 8, 8, 8, 8).transpose(3, 4)
-        order = torch.arange(8)
-        coarse = log_uniform(rng, 2, 8) * (1 + 0.35 * (order[:, None] + order))
-        spectra = ((_COSINES @ blocks @ _COSINES.T) / coarse).round() * coarse
-        pixels = (_COSINES.T @ spectra @ _COSINES).transpose(3, 4).reshape(3, FRAMES, SIDE, SIDE)
-    if rng.random() < 0.15 * hard:
-        threshold = log_uniform(rng, 0.5, 2.5)
-        kept = [pixels[:, 0]]
-        for index in range(1, FRAMES):
-            change = (pixels[:, index] - kept[-1]).abs().mean(0)[None, None]
-            skip = F.interpolate(F.avg_pool2d(change, 4), scale_factor=4)[0] < threshold
-            kept.append(torch.where(skip, kept[-1], pixels[:, index]))
-        pixels = torch.stack(kept, dim=1)
-    return pixels.clamp(0, 255)
-
-
-def _panel(rng: np.random.Generator, library: Library) -> torch.Tensor:
-    """Draw a still image, stripes or a plain colour; (3, 1, S, S)."""
-    kind = rng.choice(["picture", "stripes", "plain"])
-    if kind == "picture":
-        photos = library.levels[-1]
-        photo = np.asarray(photos[rng.integers(len(photos))])[:SIDE, :SIDE]
-        return torch.from_numpy(photo.astype(np.float32)).permute(2, 0, 1)[:, None]
-    stripes = rng.uniform(0, 255, (3, 1, 1, SIDE if kind == "stripes" else 1))
-    return torch.from_numpy(stripes.astype(np.float32)).expand(-1, -1, SIDE, SIDE)
-
-
-def _overlay(
-    rng: np.random.Generator, library: Library, pixels: torch.Tensor, flow: Array, hard: float
-) -> None:
-    """Draw letterbox bars, a still panel or a caption into the clip; they do not move with it."""
-    if rng.random() < 0.2 * hard:
-        bar = int(rng.uniform(0.04, 0.2) * SIDE)
-        pixels[:, :, :bar] = 0
-        pixels[:, :, SIDE - bar :] = 0
-        rows = -(-bar // PATCH)
-        flow[:, :rows] = flow[:, GRID - rows :] = np.nan
-    if rng.random() < 0.08 * hard:  # the video is an inset beside a still panel
-        edge = int(rng.uniform(0.3, 0.7) * SIDE)
-        pixels[..., edge:] = _panel(rng, library)[..., edge:]
-        flow[:, :, edge // PATCH :] = np.nan
-    if rng.random() < 0.1 * hard:
-        height, width = rng.integers(4, 12), rng.integers(8, 48)
-        top, left = rng.integers(SIDE - height), rng.integers(SIDE - width)
-        caption = torch.from_numpy(rng.integers(0, 255, (3, 1, height, width)).astype(np.float32))
-        pixels[:, :, top : top + height, left : left + width] = caption
-        tokens = slice(top // PATCH, (top + height) // PATCH + 1)
-        flow[:, tokens, left // PATCH : (left + width) // PATCH + 1] = np.nan
 
 
 def _frame_times(rng: np.random.Generator, hard: float) -> Array:
@@ -328,11 +217,11 @@ def _shots_of_edit(
         if is_cut and rng.random() < 0.3:  # from card to card
             shots[0] = make_card(rng, times)
     else:
-        same = is_cut and rng.random() < 0.2  # a cut between views of one scene
+        same = rng.random() < (0.35 if is_cut else 0.15)  # between two views of one scene
         other = photo if same else int(rng.integers(len(library.levels[0])))
         shots = [shot, make_shot(rng, library, times, hard, other)]
         if rng.random() < 0.5 or same:  # each shot in its own light, or one for both
-            shots = [replace(shot, pixels=_light(rng, shot.pixels, 0)) for shot in shots]
+            shots = [replace(shot, pixels=lit(rng, shot.pixels, 0)) for shot in shots]
     return shots if rng.random() < 0.5 else shots[::-1]
 
 
@@ -356,16 +245,21 @@ def make_sample(rng: np.random.Generator, library: Library, hard: float) -> Samp
         pixels = shots[0].pixels * (1 - share) + shots[1].pixels * share
     else:
         pixels = shots[0].pixels
-    pixels = _light(rng, pixels, hard)
+    pixels = lit(rng, pixels, hard)
     if edit.kind == "fade":
         level = torch.from_numpy(edit.level[:-1].astype(np.float32)).reshape(1, -1, 1, 1)
         pixels = pixels * level + (1 - level) * (0.0 if rng.random() < 0.8 else 255.0)
     labels, motion, flow = _join(edit, shots, times)
-    _overlay(rng, library, pixels, flow, hard)
-    pixels = _degrade(rng, pixels, hard)
+    edits = _edit_labels(edit)
+    if edit.kind == "none" and rng.random() < 0.03 * hard:
+        pixels = tiled(rng, library, pixels)
+        labels[:], motion[:], flow[:] = -1, np.nan, np.nan
+        edits[:, EDITS.index("dissolve")] = -1
+    add_overlay(rng, library, pixels, flow, hard)
+    pixels = degraded(rng, pixels, hard)
     return Sample(
         pixels.round().byte().numpy(),
-        np.concatenate([labels, _edit_labels(edit)], axis=1),
+        np.concatenate([labels, edits], axis=1),
         motion.astype(np.float32),
         flow.astype(np.float32),
     )

@@ -227,7 +227,8 @@ def train(options: argparse.Namespace) -> None:
     for step in range(first, options.steps):
         for group in optimiser.param_groups:
             group["lr"] = rate_at(step, options.rate, options.steps, options.decay)
-        total, figures = losses(model, draw(ring, rng, options.batch))
+        with torch.autocast("cpu", torch.bfloat16, enabled=options.bfloat16):
+            total, figures = losses(model, draw(ring, rng, options.batch))
         optimiser.zero_grad()
         total.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -352,6 +353,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--rate", type=float, default=1e-3)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--bfloat16", action="store_true", help="train: faster where cores have it")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     {"prepare": prepare, "generate": generate, "train": train, "export": export}[options.task](

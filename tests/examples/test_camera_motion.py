@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "camera_motion"
-MODULES = ("library", "paths", "ring", "shots", "synthesis")
+MODULES = ("effects", "library", "paths", "ring", "shots", "subjects", "synthesis")
 STILL = 0.5  # of 255
 
 
@@ -17,7 +17,7 @@ def synthesis(monkeypatch):
     """The scripts' modules by name."""
     monkeypatch.syspath_prepend(str(EXAMPLES))
     yield {name: importlib.import_module(name) for name in MODULES}
-    for name in (*MODULES, "subjects"):
+    for name in MODULES:
         del sys.modules[name]
 
 
@@ -122,3 +122,70 @@ def test_an_empty_card_has_no_motion_labels(synthesis):
     labels = synthesis["synthesis"]._shot_labels
     assert (labels(empty, times) == -1).all()
     assert (labels(printed, times)[:, 0] == 1).all()
+
+
+def test_a_whip_pan_is_a_pan_and_no_cut(synthesis):
+    """Its content moves by more than the view is wide, and the camera rests before and after."""
+    paths, module = synthesis["paths"], synthesis["synthesis"]
+    times = np.arange(paths.FRAMES) / paths.FRAME_RATE
+    rates = np.zeros((len(paths.fine_times()), 4))
+    phase = np.clip((paths.fine_times() - 0.5) / 0.4, 0, 1)
+    rates[:, 0] = 8 * np.sin(np.pi * phase) ** 2
+    path = paths.integrate(rates, rates * 0)
+    labels = module._motion_labels(path, times)
+    held = [[module.LABELS[i] for i in np.flatnonzero(row > 0.5)] for row in labels]
+    assert held == [["static"]] * 3 + [["pan-left"]] * 3 + [["static"]] * 2
+    (start, end), _, _ = path.at(times[[0, -1]])
+    assert abs(end[0] - start[0]) == pytest.approx(1.6, abs=0.05)
+
+
+def test_drawn_whip_pans_are_short_and_fast(synthesis):
+    paths = synthesis["paths"]
+    for seed in range(20):
+        speed = np.hypot(*paths.whip_rates(np.random.default_rng(seed), paths.fine_times()).T)
+        assert (speed > 1e-9).sum() / paths.PATH_RATE < 0.75
+        assert speed.max() < 9.1
+
+
+def test_a_fast_move_is_blurred_by_more_samples_than_a_slow_one(synthesis):
+    shots, times = synthesis["shots"], np.arange(16) / 12
+    rng = np.random.default_rng(3)
+    assert all(len(shots._shutter(rng, times, 0.0, 1.0)) == 1 for _ in range(9))
+    fast = [shots._shutter(rng, times, 0.0, 9.0) for _ in range(20)]
+    assert all(3 <= len(one) <= 8 for one in fast)
+    assert max(map(len, fast)) > 4
+    assert all(float((times - late).max()) < 1 / 15 for one in fast for late in one)
+
+
+def test_tiles_replace_the_image_over_more_than_one_frame(synthesis, library):
+    import torch
+
+    grey = torch.full((3, 16, 64, 64), 300.0)  # brighter than any panel
+    for seed in range(8):
+        tiled = synthesis["effects"].tiled(np.random.default_rng(seed), library, grey)
+        replaced = (tiled < 300).any(0).float().mean((1, 2))
+        assert (replaced.diff() >= 0).all()
+        assert replaced.diff().max() < 0.9
+
+
+def test_damage_is_of_some_frames_and_leaves_the_given_pixels_alone(synthesis):
+    import torch
+
+    pixels = torch.arange(64.0).expand(3, 16, 64, 64).clone()
+    before = pixels.clone()
+    changed = [
+        (synthesis["effects"]._damaged(np.random.default_rng(seed), pixels) != before).any(0)
+        for seed in range(12)
+    ]
+    assert torch.equal(pixels, before)
+    frames = [one.any(1).any(1).sum() for one in changed]
+    assert 0 < max(frames) <= 8
+
+
+def test_an_animated_title_only_gains_ink(synthesis):
+    shots = synthesis["shots"]
+    for seed in range(8):
+        shown = shots._appearance(np.random.default_rng(seed), 20)
+        assert shown.shape == (16, 1, 20)
+        assert (np.diff(shown, axis=0) >= 0).all()
+        assert 0 <= shown.min() <= shown.max() <= 1
