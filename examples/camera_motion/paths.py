@@ -46,7 +46,7 @@ PATH_SECONDS = FRAMES / FRAME_RATE + 2 * LEAD_SECONDS
 
 REACH = np.array([1.0, 1.0, 0.4, 0.4])  # from a rate to the mean displacement it causes in the crop
 SLOWEST = np.array([0.035, 0.035, 0.024, 0.045])  # rates of an intended move at full difficulty
-WHIP_ODDS = 0.06  # of a whip pan, at full difficulty
+WHIP_ODDS = 0.09  # of a jerk or a whip pan, at full difficulty
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -119,16 +119,16 @@ def steady_rates(rng: np.random.Generator, times: Array, hard: float) -> Array:
 
 
 def whip_rates(rng: np.random.Generator, times: Array) -> Array:
-    """Draw the rates (N, 2) in x and y of a whip pan: a short, very fast turn of the camera.
+    """Draw the rates (N, 2) in x and y of a jerk or a whip pan: a short, fast turn of the camera.
 
     It blurs a frame or several, and what is seen afterwards may share nothing with what was seen
     before. Still it is no cut: the content passes by.
     """
-    duration, middle = log_uniform(rng, 0.15, 0.7), rng.uniform(-0.1, 1.4)
+    duration, middle = log_uniform(rng, 0.08, 0.7), rng.uniform(-0.1, 1.4)
     phase = np.clip((times - middle) / duration + 0.5, 0, 1)
     turn = rng.normal(0, 0.25) + (rng.random() < 0.15) * np.pi / 2
     direction = np.array([np.cos(turn), np.sin(turn)]) * rng.choice([-1, 1])
-    speed = log_uniform(rng, 2, 9)
+    speed = log_uniform(rng, 0.8, 9)
     return np.asarray(speed * np.sin(np.pi * phase)[:, None] ** 2 * direction)
 
 
