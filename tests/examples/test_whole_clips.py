@@ -57,7 +57,7 @@ def test_a_dissolve_is_false_unless_one_is_there(script):
     assert script.false_gradual([script.Tagged("a.mp4", 10.0, found)], truth) == 1
 
 
-def test_windows_count_by_half_and_by_the_longest_motion(script, capsys):
+def test_windows_count_by_half_and_by_the_longest_motion(script):
     clip = next(name for name in "abcdefgh" if script.half_of(name) == "dev")
     tagged = {clip: script.Tagged(clip, 10.0, (STATIC, PAN, TILT))}
     windows = [
@@ -67,10 +67,8 @@ def test_windows_count_by_half_and_by_the_longest_motion(script, capsys):
         script.Window(clip, 1.8, 3.0, ("pan-left", "tilt-up")),
         script.Window(clip, 3.0, 4.0, ("cut",)),
     ]
-    script.print_windows(windows, tagged, "other")
-    assert capsys.readouterr().out.count("0/0") == 3
-    script.print_windows(windows, tagged, "dev")
-    still, dominant, some = capsys.readouterr().out.splitlines()
+    assert all("0/0" in line for line in script.of_windows(windows, tagged, "other"))
+    still, dominant, some = script.of_windows(windows, tagged, "dev")
     assert ("1/2" in still, "1/2" in dominant, "2/2" in some) == (True, True, True)
 
 
@@ -92,3 +90,23 @@ def test_rates_of_rare_events_have_exact_intervals(script):
     assert script.per_ten_minutes(0, 10.0) == "0.00 (95 %: 0.00 to 3.69)"
     assert script.per_ten_minutes(1, 10.0) == "1.00 (95 %: 0.03 to 5.57)"
     assert script.per_ten_minutes(10, 10.0) == "10.00 (95 %: 4.79 to 18.39)"
+
+
+def test_figures_replace_those_of_an_earlier_run_in_the_card(script, tmp_path):
+    from vswin_cli.models.card import ModelCard
+
+    path = tmp_path / "config.json"
+    path.write_text((EXAMPLES.parents[1] / "vswin_cli/data/camera-motion/config.json").read_text())
+    before = ModelCard.read(path)
+    for count in ("7 true", "8 true"):
+        script.write_card(path, {"dev": [f"cuts: {count}", "static: 1/2"], "other": ["cuts: 9"]})
+    notes = ModelCard.read(path).notes
+    own = [note for note in notes if note.startswith("Whole clips")]
+    assert own[1:] == [
+        "Whole clips, dev: cuts: 8 true; static: 1/2.",
+        "Whole clips, other: cuts: 9.",
+    ]
+    assert [note for note in notes if note not in own] == [
+        note for note in before.notes if not note.startswith("Whole clips")
+    ]
+    assert notes[-1].startswith("Limits")

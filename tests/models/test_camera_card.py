@@ -22,7 +22,16 @@ def measuring(monkeypatch):
     """The script, as a module."""
     monkeypatch.syspath_prepend(str(EXAMPLES))
     yield importlib.import_module("measure")
-    for name in ("measure", "library", "paths", "ring", "shots", "subjects", "synthesis"):
+    for name in (
+        "measure",
+        "effects",
+        "library",
+        "paths",
+        "ring",
+        "shots",
+        "subjects",
+        "synthesis",
+    ):
         del sys.modules[name]
 
 
