@@ -161,6 +161,7 @@ def test_a_segment_of_another_model_can_be_selected_and_corrected(page, models, 
     first, second = read_timelines(found)[0].each_model()
     assert records(first) == records(models[0].timeline)
     assert len(second.segments) == len(models[1].timeline.segments) - 1
+    page.wait_for_timeout(500)  # the browser passes stored values on to the next page with a delay
     page.reload()
     until(page, "document.body.dataset.ready")
     assert page.locator("#lanes .segment.wrong").get_attribute("data-model") == "1"

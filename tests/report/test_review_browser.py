@@ -202,6 +202,7 @@ def test_corrections_outlast_reading_the_page_again_until_they_are_discarded(pag
     page.fill("#edit-label", "an own label")
     page.press("#edit-label", "Enter")
     page.evaluate("document.activeElement.blur()")
+    page.wait_for_timeout(500)  # the browser passes stored values on to the next page with a delay
     open_page(page, address)
     page.wait_for_selector("#rows .item >> text=an own label")  # rows are drawn a little later
     assert page.locator("#rows .item >> text=an own label").count() == 1
