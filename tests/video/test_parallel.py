@@ -314,7 +314,9 @@ def test_frames_of_joined_videos_have_their_own_colours(tmp_path, given, name):
     path = make_joined(tmp_path / name, first, replace(second, start=20.3))
     alone = events_of(path, PLAN)
     assert_same_events(events_of(path, PLAN, PARALLEL), alone)
-    assert sum(given) > 50
+    # The range of the change is the fifth, which is claimed once the first, of 45 frames, is
+    # yielded: four may be open. How many frames of the next ones come is a matter of time.
+    assert sum(given) >= 45
     with av.open(str(path)) as container:
         frames = list(container.decode(video=0))
     assert len({(int(frame.colorspace), int(frame.color_range)) for frame in frames}) == 2
