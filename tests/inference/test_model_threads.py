@@ -110,6 +110,34 @@ def test_an_error_at_the_last_clip_is_raised():
         score_with_models(in_turns(range(4)), engines, tracks())
 
 
+def test_an_error_is_raised_while_another_model_still_has_clips():
+    engines = [Scorer(0.2), Scorer(fails_at=3)]
+    with pytest.raises(DeviceError):
+        score_with_models(in_turns(range(4)), engines, tracks())
+    assert len(engines[0].taken) < 4
+
+
+def test_after_an_error_no_pass_runs_on():
+    """As the next video may be scored with the same engines."""
+    slow, failing = Scorer(0.7), Scorer(fails_at=0)
+    with pytest.raises(DeviceError):
+        score_with_models(in_turns(count()), [slow, failing], tracks())
+    assert slow.has_ended.is_set()
+
+
+def test_no_clips_are_no_error():
+    engines = [Scorer(), Scorer()]
+    score_with_models([], engines, tracks())
+    assert all(engine.has_ended.is_set() for engine in engines)
+
+
+def test_a_model_that_stops_early_does_not_block_the_decoder():
+    """A scorer that takes no more clips, although there are some."""
+    early = Scorer()
+    early.score = lambda clips: iter(())
+    score_with_models(in_turns(range(20)), [early, Scorer()], tracks())
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError])
 def test_an_interrupt_or_an_error_of_the_decoder_ends_all_threads(error):
     engines = [Scorer(), Scorer()]

@@ -23,7 +23,7 @@ __all__ = ["score_with_models"]
 
 _QUEUED_CLIPS = 4  # per model, beside those that its engine takes ahead
 _CHECK_SECONDS = 0.2  # between looks at whether a model has failed
-_LAST_WORD_SECONDS = 0.5  # for each thread to end after a failure; a pass cannot be interrupted
+_INTERRUPT_SECONDS = 0.5  # for each thread to end after Ctrl-C; a pass cannot be interrupted
 
 
 def score_with_models(
@@ -39,30 +39,39 @@ def score_with_models(
         tracks: where the results of each model go.
 
     Raises:
-        Exception: the first error of a model, or of `clips`; the other models are stopped.
+        Exception: an error of a model, or of `clips`; the other models are stopped, and their
+            threads have ended.
     """
     if any(engine.device.type == "cpu" for engine in engines):
         # Here, as two threads that start the pool at once would change each other's thread counts.
         single_threaded_pool(torch.get_num_threads())
-    threads = [_ModelThread(*pair) for pair in zip(engines, tracks, strict=True)]
+    threads: list[_ModelThread] = []
     try:
+        for pair in zip(engines, tracks, strict=True):
+            threads.append(_ModelThread(*pair))
         for planned in clips:
             threads[planned.plan_index].put(planned.clip)
             _check(threads)
         for thread in threads:
             thread.put(None)
         for thread in threads:
-            thread.join()
+            while thread.is_alive():
+                thread.join(_CHECK_SECONDS)
+                _check(threads)
         _check(threads)
-    except BaseException:  # also an interrupt
+    except BaseException as error:
         for thread in threads:
             thread.stop()
+        # After an error, the next video may be scored with the same engines. Ctrl-C ends the
+        # program, and must not wait for a pass that takes long.
+        seconds = None if isinstance(error, Exception) else _INTERRUPT_SECONDS
         for thread in threads:
-            thread.join(_LAST_WORD_SECONDS)
+            thread.join(seconds)
         raise
 
 
 def _check(threads: Iterable[_ModelThread]) -> None:
+    """Raise the error of a model that has failed."""
     for thread in threads:
         if thread.error is not None:
             raise thread.error
@@ -90,7 +99,7 @@ class _ModelThread:
 
     def put(self, clip: Clip | None) -> None:
         """Pass on a clip, or `None` after the last one; waits for room unless the thread ended."""
-        while self.error is None:
+        while self._thread.is_alive():
             with suppress(queue.Full):
                 self._clips.put(clip, timeout=_CHECK_SECONDS)
                 return
@@ -101,8 +110,12 @@ class _ModelThread:
         with suppress(queue.Full):  # then it takes a clip before it would wait for one
             self._clips.put_nowait(None)
 
+    def is_alive(self) -> bool:
+        """Return whether the thread still runs."""
+        return self._thread.is_alive()
+
     def join(self, timeout_seconds: float | None = None) -> None:
-        """Wait for the end of the thread."""
+        """Wait for the end of the thread, for no longer than the time if one is given."""
         self._thread.join(timeout_seconds)
 
     def _work(self) -> None:
