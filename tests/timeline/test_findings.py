@@ -44,7 +44,7 @@ def test_a_group_and_a_class_of_one_name_are_two_rows():
 
 def test_segments_are_numbered_in_json():
     result = replace(timeline(), segments=(segment("a", 0, 1), segment("b", 1, 3)))
-    body = findings_json(result, result.segments)
+    body = findings_json(result)
     assert [one["id"] for one in body["segments"]] == [0, 1]
     assert [row["label"] for row in body["summary"]] == ["b", "a"]
 

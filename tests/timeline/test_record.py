@@ -104,6 +104,20 @@ def test_results_of_further_models_are_tracks():
     assert "2 further models" in repr(both)
 
 
+@pytest.mark.parametrize("statuses", [("ok", "partial"), ("partial", "ok")])
+def test_of_several_models_the_worst_status_counts(statuses):
+    """As where one model was run on a part of the video that is whole."""
+    first, second = (of_model(status, status=status) for status in statuses)
+    both = first.with_tracks([second])
+    assert [one.status for one in both.each_model()] == ["partial", "partial"]
+
+
+def test_tracks_of_further_timelines_are_kept():
+    pair = of_model("b").with_tracks([of_model("c")])
+    every = of_model("a").with_tracks([pair, of_model("d")])
+    assert [one.model.id for one in every.each_model()] == ["a", "b", "c", "d"]
+
+
 def test_one_model_gives_no_tracks():
     assert "tracks" not in full().to_json()
     assert full().tracks == ()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from vswin_cli.storage import json_records
 from vswin_cli.storage.humanize import counted
@@ -145,14 +146,17 @@ def summarise(segments: Iterable[Segment]) -> tuple[LabelSummary, ...]:
     return tuple(sorted(rows, key=lambda row: (-round(row.seconds, 6), row.label)))
 
 
-def findings_json(record: object, segments: Iterable[Segment]) -> dict[str, JsonValue]:
-    """Convert a record with segments to JSON values, with their numbers and the totals per label.
+class _Findings(Protocol):
+    """A record with the segments of a model."""
 
-    Args:
-        record: with a field `segments`.
-        segments: the value of that field.
-    """
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """Sorted by start, then label."""
+
+
+def findings_json(record: _Findings) -> dict[str, JsonValue]:
+    """Convert a record to JSON values, with numbers of its segments and the totals per label."""
     body = json_records.to_json(record)
     body["segments"] = [{"id": i, **segment} for i, segment in enumerate(body["segments"])]
-    body["summary"] = [json_records.to_json(row) for row in summarise(segments)]
+    body["summary"] = [json_records.to_json(row) for row in summarise(record.segments)]
     return body

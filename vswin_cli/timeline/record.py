@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, replace
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from vswin_cli.config import SegmentOptions
 from vswin_cli.errors import OptionError, SourceError
@@ -73,6 +73,7 @@ __all__ = [
 
 SCHEMA = "vswin.timeline/1"
 Status = Literal["ok", "partial", "failed"]
+_STATUSES = get_args(Status)  # the worst one last
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +128,8 @@ class Timeline:
         """
         if not self.tracks:
             return (self,)
-        names = [one.name for one in fields(ModelTrack)]
-        further = ({name: getattr(track, name) for name in names} for track in self.tracks)
-        return (replace(self, tracks=()), *(replace(self, tracks=(), **own) for own in further))
+        further = (replace(self, tracks=(), **_found_by_model(one)) for one in self.tracks)
+        return (replace(self, tracks=()), *further)
 
     def of_model(self, name: str) -> Timeline:
         """Return the timeline of one model, without `tracks`.
@@ -150,22 +150,28 @@ class Timeline:
         return found
 
     def with_tracks(self, others: Sequence[Timeline]) -> Timeline:
-        """Return this timeline with those of further models of the same video as its `tracks`."""
-        names = [one.name for one in fields(ModelTrack)]
-        tracks = (ModelTrack(**{name: getattr(one, name) for name in names}) for one in others)
-        return replace(self, tracks=(*self.tracks, *tracks))
+        """Return this timeline with those of further models of the same video as its `tracks`.
+
+        The worst `status` counts for all.
+
+        Args:
+            others: their own `tracks` come after each.
+        """
+        models = [model for one in others for model in one.each_model()]
+        tracks = (ModelTrack(**_found_by_model(one)) for one in models)
+        status = max((self.status, *(one.status for one in models)), key=_STATUSES.index)
+        return replace(self, tracks=(*self.tracks, *tracks), status=status)
 
     def to_dict(self) -> dict[str, JsonValue]:
         """Convert to the content of `vswin.timeline/1`, as `json.loads` would return it.
 
         Keys are in the published order; seconds have 6 decimals, scores 4.
         """
-        body = findings_json(self, self.segments)
+        body = findings_json(self)
         found = {"schema": SCHEMA} | {key: body[key] for key in _KEY_ORDER}
         if self.tracks:  # else as in earlier versions
-            rows = (findings_json(track, track.segments) for track in self.tracks)
-            keys = [key for key in _KEY_ORDER if key not in _OF_VIDEO]
-            found["tracks"] = [{key: row[key] for key in keys} for row in rows]
+            rows = map(findings_json, self.tracks)
+            found["tracks"] = [{key: row[key] for key in _KEY_ORDER if key in row} for row in rows]
         return found
 
     def to_json(self) -> dict[str, JsonValue]:
@@ -266,11 +272,15 @@ def _check_times_of(place: str, segments: Sequence[Segment], coverage: Coverage)
 
 
 _LONGEST_SECONDS = 1e10  # 300 years; more is damage, and too large for some arithmetic
-_OF_VIDEO = ("tool", "created", "status", "video")
 _KEY_ORDER = (
     "tool", "created", "status", "video", "model", "sampling", "postprocess", "coverage",
     "warnings", "summary", "segments", "windows",
 )  # fmt: skip
+
+
+def _found_by_model(result: Timeline | ModelTrack) -> dict[str, Any]:
+    """Return the fields of a result that belong to its model and not to the video."""
+    return {one.name: getattr(result, one.name) for one in fields(ModelTrack)}
 
 
 def _now() -> str:
