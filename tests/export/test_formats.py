@@ -230,6 +230,13 @@ def test_every_format_has_all_models_or_says_which_it_leaves_out(fmt):
     assert not [one for one in caveats(timeline(), fmt) if one.code == "MODELS"]
 
 
+def test_rounded_times_are_warned_of_where_only_a_further_model_has_segments():
+    varying = timeline(video=vary(average_frame_rate=20.2))
+    both = replace(varying, segments=()).with_tracks([varying])
+    assert [one.code for one in caveats(both, "labelstudio")] == ["FRAME_RATE"]
+    assert [one.code for one in caveats(both, "edl")] == ["MODELS"]
+
+
 def test_formats_that_hold_several_models_tell_them_apart():
     both = of_two_models()
     rows = written("csv", both).splitlines()[1:]

@@ -327,7 +327,8 @@ def caveats(timeline: Timeline, name: str) -> tuple[Notice, ...]:
     """
     form = get_format(name)
     left_out = _left_out(timeline, form)
-    if not timeline.segments:
+    written = timeline.each_model()[: 1 if form.models == "first" else None]
+    if not any(one.segments for one in written):
         return left_out
     if form.notices_of is not None:
         return (*left_out, *form.notices_of(timeline))
