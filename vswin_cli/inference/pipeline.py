@@ -7,7 +7,7 @@ own package.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
@@ -41,6 +41,7 @@ __all__ = [
     "OnProgress",
     "analyze_features",
     "analyze_video",
+    "decode_options",
     "evidence_classes",
     "finished_track",
     "report_of",
@@ -111,13 +112,7 @@ def analyze_video(
     source = source if isinstance(source, VideoSource) else VideoSource.of(source)
     engine = with_crops(engine if save_features is None else engine.with_features(), sampling)
     engine = engine if cells is None else engine.with_cells(cells.classes.tolist())
-    decode = DecodeOptions(
-        decoders=decoders or engine.spare_decoders,
-        decoder=engine.decoder,
-        device_index=engine.device.index or 0,
-        threads=decoder_threads,
-        input_frame_rate=sampling.input_frame_rate,
-    )
+    decode = decode_options([engine], sampling, decoders, decoder_threads)
     with _opened(source, engine, sampling, decode, decoder_pool, on_progress) as stream:
         scores = track_builder(engine, stream.plan, stream.info)
         features = None if save_features is None else _feature_builder(engine, sampling, stream)
@@ -181,12 +176,7 @@ def analyze_features(
     check_arguments(engine, sampling)
     source = source if isinstance(source, VideoSource) else VideoSource.of(source)
     engine = with_crops(engine.with_features(), sampling)
-    decode = DecodeOptions(
-        decoders=decoders or engine.spare_decoders,
-        decoder=engine.decoder,
-        device_index=engine.device.index or 0,
-        input_frame_rate=sampling.input_frame_rate,
-    )
+    decode = decode_options([engine], sampling, decoders)
     with _opened(source, engine, sampling, decode, decoder_pool, on_progress) as stream:
         features = _feature_builder(engine, sampling, stream)
         for clip in engine.score(_watched(stream, on_progress)):
@@ -201,6 +191,31 @@ def with_crops(engine: Scorer, sampling: SamplingOptions) -> Scorer:
     """Return the engine with the number of views that the options ask for, if they do."""
     same = sampling.crops in (None, engine.crops)
     return engine if same else engine.with_crops(sampling.crops or 1)
+
+
+def decode_options(
+    engines: Sequence[Scorer],
+    sampling: SamplingOptions,
+    decoders: int | None,
+    threads: int | None = None,
+) -> DecodeOptions:
+    """Choose how a video is decoded for the models that score it.
+
+    Args:
+        engines: the models.
+        sampling: which clips to take.
+        decoders: how many may run in parallel; by default as many as every engine leaves cores to.
+        threads: of a decoder that works on the whole video, at most.
+    """
+    kinds = {engine.decoder for engine in engines}
+    return DecodeOptions(
+        decoders=decoders or min(engine.spare_decoders for engine in engines),
+        # Software unless all engines agree: hardware rounds differently.
+        decoder=engines[0].decoder if len(kinds) == 1 else "software",
+        device_index=engines[0].device.index or 0,
+        threads=threads,
+        input_frame_rate=sampling.input_frame_rate,
+    )
 
 
 @contextmanager

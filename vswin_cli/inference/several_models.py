@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
-from vswin_cli.config import Decoder, SamplingOptions, SegmentOptions
-from vswin_cli.errors import OptionError, SelectionError
+from vswin_cli.config import SamplingOptions, SegmentOptions
+from vswin_cli.errors import OptionError
 from vswin_cli.inference.arguments import check_arguments, check_source
 from vswin_cli.inference.description import describe_analysis
 from vswin_cli.inference.model_threads import score_with_models
 from vswin_cli.inference.pipeline import (
     OnProgress,
+    decode_options,
     finished_track,
     report_of,
     timeline_of,
@@ -26,12 +28,11 @@ from vswin_cli.storage.sources import VideoSource
 from vswin_cli.timeline.record import Timeline
 from vswin_cli.timeline.selection import check_selection, selection_per_model
 from vswin_cli.video.clips import PlannedClip, open_planned_clips
-from vswin_cli.video.decode_options import DecodeOptions
 from vswin_cli.video.decoder_pool import DecoderPool
 from vswin_cli.video.sampling import plan_sampling
 from vswin_cli.video.stream import VideoStream
 
-__all__ = ["analyze_video_with_models", "check_models", "options_per_model"]
+__all__ = ["analyze_video_with_models", "check_models"]
 
 
 def analyze_video_with_models(
@@ -81,17 +82,11 @@ def analyze_video_with_models(
     files = _score_files(save_scores, len(engines))
     if not isinstance(top_classes, int):
         raise wrong_type("top_classes", "a number of classes", top_classes)
-    chosen = options_per_model(engines, segments)
+    chosen = _options_per_model(engines, segments)
     _check_sampling(engines, sampling)
     source = source if isinstance(source, VideoSource) else VideoSource.of(source)
     engines = [with_crops(engine, sampling) for engine in engines]
-    decode = DecodeOptions(
-        decoders=decoders or min(engine.spare_decoders for engine in engines),
-        decoder=_decoder(engines),
-        device_index=engines[0].device.index or 0,
-        threads=decoder_threads,
-        input_frame_rate=sampling.input_frame_rate,
-    )
+    decode = decode_options(engines, sampling, decoders, decoder_threads)
     on_bytes = None if on_progress is None else lambda *_: on_progress(0.0, None)
     specs = [engine.model.card.input for engine in engines]
     with open_planned_clips(
@@ -114,7 +109,7 @@ def analyze_video_with_models(
     return timelines[0].with_tracks(timelines[1:])
 
 
-def options_per_model(
+def _options_per_model(
     engines: Sequence[Scorer], segments: SegmentOptions | None
 ) -> list[SegmentOptions]:
     """Return all options of each model: those given over those that its weights advise.
@@ -128,10 +123,8 @@ def options_per_model(
     chosen = []
     for card, given in zip(cards, own, strict=True):
         options = card.segments if given is None else given.over(card.segments)
-        try:
+        with _naming(card.id):
             check_selection(card.labels, card.activation, options)
-        except SelectionError as error:
-            raise SelectionError(f"{card.id}: {error.message}", hint=error.hint) from error
         chosen.append(options)
     return chosen
 
@@ -143,11 +136,17 @@ def _check_sampling(engines: Sequence[Scorer], sampling: SamplingOptions) -> Non
         OptionError: they do not; the model is named.
     """
     for engine in engines:
-        card = engine.model.card
-        try:
-            plan_sampling(card.input, sampling)
-        except OptionError as error:
-            raise OptionError(f"{card.id}: {error.message}", hint=error.hint) from error
+        with _naming(engine.model.card.id):
+            plan_sampling(engine.model.card.input, sampling)
+
+
+@contextmanager
+def _naming(model: str) -> Iterator[None]:
+    """Put the name of the model that options do not fit ahead of the message of the error."""
+    try:
+        yield
+    except OptionError as error:
+        raise type(error)(f"{model}: {error.message}", hint=error.hint) from error
 
 
 def check_models(ids: Sequence[str]) -> None:
@@ -183,12 +182,6 @@ def _score_files(save_scores: object, count: int) -> list[Path]:
             hint='write save_scores=["a.npz", "b.npz"], in the order of the engines',
         )
     return files
-
-
-def _decoder(engines: Sequence[Scorer]) -> Decoder:
-    """Return what decodes: software unless all engines agree, as hardware rounds differently."""
-    kinds = {engine.decoder for engine in engines}
-    return engines[0].decoder if len(kinds) == 1 else "software"
 
 
 def _watched(
