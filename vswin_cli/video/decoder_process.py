@@ -158,7 +158,7 @@ class _Supervisor:
 
 
 class _Received:
-    """What the events of a child tell of the video, for the report if the child fails.
+    """The events that a child has sent, summed up for the report if the child fails.
 
     Attributes:
         info: metadata, once it was sent.
