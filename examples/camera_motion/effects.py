@@ -40,7 +40,7 @@ def lit(rng: np.random.Generator, pixels: torch.Tensor, hard: float) -> torch.Te
 
 
 def _flicker(rng: np.random.Generator) -> torch.Tensor:
-    """Draw a gain (1, T, 1, 1) that trembles, beats with the mains, or steps as exposure does."""
+    """Draw a gain (1, T, 1, 1): noise, a beat with the mains, or a step of the exposure."""
     kind, frames = rng.choice(["noise", "beat", "step"], p=[0.6, 0.2, 0.2]), np.arange(FRAMES)
     if kind == "noise":
         course = log_uniform(rng, 0.005, 0.12) * rng.standard_normal(FRAMES)
@@ -79,7 +79,7 @@ _COSINES = torch.tensor(
 
 
 def degraded(rng: np.random.Generator, pixels: torch.Tensor, hard: float) -> torch.Tensor:
-    """Add grain and codec artefacts: coarsely quantised block spectra, and skipped blocks."""
+    """Add grain and codec artefacts to (3, T, S, S): quantised block spectra, skipped blocks."""
     if rng.random() < 0.45 * hard:
         grain = rng.standard_normal(pixels.shape[1:], dtype=np.float32)
         pixels = pixels + log_uniform(rng, 0.6, 6) * torch.from_numpy(grain)
@@ -123,8 +123,8 @@ def _damaged(rng: np.random.Generator, pixels: torch.Tensor) -> torch.Tensor:
 
 def _panel(rng: np.random.Generator, library: Library) -> torch.Tensor:
     """Draw a still image, stripes or a plain colour; (3, 1, S, S)."""
-    kind = rng.choice(["picture", "stripes", "plain"])
-    if kind == "picture":
+    kind = rng.choice(["photo", "stripes", "plain"])
+    if kind == "photo":
         photos = library.levels[-1]
         photo = np.asarray(photos[rng.integers(len(photos))])[:SIDE, :SIDE]
         return torch.from_numpy(photo.astype(np.float32)).permute(2, 0, 1)[:, None]
@@ -135,7 +135,15 @@ def _panel(rng: np.random.Generator, library: Library) -> torch.Tensor:
 def add_overlay(
     rng: np.random.Generator, library: Library, pixels: torch.Tensor, flow: Array, hard: float
 ) -> None:
-    """Draw letterbox bars, a still panel or a caption into the clip; they do not move with it."""
+    """Draw letterbox bars, a still panel or a caption, which do not move, into the clip.
+
+    Args:
+        rng: draws what is added.
+        library: photographs for the panel.
+        pixels: (3, T, S, S), changed in place.
+        flow: by step and token; becomes nan, in place, where something is drawn.
+        hard: difficulty, 0 to 1.
+    """
     if rng.random() < 0.2 * hard:
         bar = int(rng.uniform(0.04, 0.2) * SIDE)
         pixels[:, :, :bar] = 0
@@ -156,7 +164,7 @@ def add_overlay(
 
 
 def tiled(rng: np.random.Generator, library: Library, pixels: torch.Tensor) -> torch.Tensor:
-    """Replace the image tile by tile over at least half a second, as titles do: no cut."""
+    """Replace (3, T, S, S) tile by tile over at least half a second, as titles do: no cut."""
     columns, rows = int(rng.integers(2, 6)), int(rng.integers(1, 6))
     starts = rng.uniform(-2, FRAMES - 4) + np.linspace(0, rng.uniform(6, 18), columns * rows)
     if rng.random() < 0.5:
