@@ -131,3 +131,12 @@ def test_scores_are_given_for_each_model_or_for_the_first(of_models, tmp_path, c
     assert content["models"][0]["track"] is None
     assert run([*words, *scores[0] * 3]) == OptionError.exit_code
     assert "1 timeline, but 3 times --scores" in capsys.readouterr().err
+
+
+def test_a_newer_result_of_one_model_does_not_replace_that_of_several(of_models, tagged, tmp_path):
+    newer = replace(tagged.timeline, created="2100-01-01T00:00:00Z")
+    write_timeline(newer, "json", of_models / "later.json")
+    out = tmp_path / "page.html"
+    assert run(["report", str(of_models), "-o", str(out), "--no-thumbnails"]) == 0
+    content = content_of(out.read_text())
+    assert [one["record"]["model"]["id"] for one in content["models"]] == ["moves"]

@@ -199,10 +199,15 @@ def _joined(found: list[SavedResult]) -> list[SavedResult]:
             by_result[key] = one
         elif other.scores is None and one.scores is not None:
             by_result[key] = replace(other, scores=one.scores)
-        elif one.scores is None and one.timeline.created > other.timeline.created:
+        elif one.scores is None and _rank(one) > _rank(other):
             by_result[key] = one
     order = {id(one.timeline): i for i, one in enumerate(found)}
     return sorted(by_result.values(), key=lambda one: order[id(one.timeline)])
+
+
+def _rank(result: SavedResult) -> tuple[int, str]:
+    """Return which copy of a result is kept: that with the most models, of these the newest."""
+    return len(result.timeline.tracks), result.timeline.created
 
 
 def with_further_scores(found: Sequence[SavedResult]) -> list[SavedResult]:
