@@ -14,6 +14,7 @@ from vswin_cli.timeline.evidence import Evidence, FrameArea
 from vswin_cli.timeline.files import parse_timelines, read_timelines, schema_text
 from vswin_cli.timeline.record import (
     ModelRecord,
+    Notice,
     PostprocessRecord,
     Timeline,
     VideoRecord,
@@ -116,6 +117,17 @@ def test_tracks_of_further_timelines_are_kept():
     pair = of_model("b").with_tracks([of_model("c")])
     every = of_model("a").with_tracks([pair, of_model("d")])
     assert [one.model.id for one in every.each_model()] == ["a", "b", "c", "d"]
+
+
+def test_warnings_that_not_all_models_share_name_their_model():
+    shared, some, own = (Notice(code, code.lower()) for code in ("SHARED", "SOME", "OWN"))
+    models = [of_model("a", warnings=(shared, some)), of_model("b", warnings=(shared, some, own))]
+    both = models[0].with_tracks(models[1:])
+    assert both.warning_messages() == ("shared", "some", "b: own")
+    every = both.with_tracks([of_model("c", warnings=(shared,))])
+    assert every.warning_messages() == ("shared", "a: some", "b: some", "b: own")
+    assert models[1].warning_messages() == ("shared", "some", "own")
+    assert of_model("a", warnings=()).warning_messages() == ()
 
 
 def test_one_model_gives_no_tracks():

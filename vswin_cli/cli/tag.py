@@ -246,8 +246,8 @@ def _tag_one(source: VideoSource, job: _Job, pool: DecoderPool) -> _Tagged:
     with console.progress(source.uri, quiet=job.quiet) as on_progress:
         timeline = _analyzed(source, job, scores, on_progress, pool)
     if not job.quiet:
-        for notice in dict.fromkeys(_notices(timeline)):
-            console.warn(f"{source.uri}: {notice}")
+        for message in timeline.warning_messages():
+            console.warn(f"{source.uri}: {message}")
     return _Tagged(source, with_start(timeline, job.start_timecode), scores)
 
 
@@ -284,13 +284,3 @@ def _analyzed(
         evidence=job.evidence,
         decoder_pool=pool,
     )
-
-
-def _notices(timeline: Timeline) -> Iterator[str]:
-    """Yield what to warn of; what concerns one of several models names it."""
-    models = timeline.each_model()
-    common = set.intersection(*(set(one.warnings) for one in models))
-    for one in models:
-        for notice in one.warnings:
-            is_own = len(models) > 1 and notice not in common
-            yield f"{one.model.id}: {notice.message}" if is_own else notice.message

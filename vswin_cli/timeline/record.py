@@ -149,6 +149,17 @@ class Timeline:
             )
         return found
 
+    def warning_messages(self) -> tuple[str, ...]:
+        """Return the messages of the warnings, each once; one of some models names its model."""
+        models = self.each_model()
+        shared = set.intersection(*(set(one.warnings) for one in models))
+        messages = (
+            notice.message if notice in shared else f"{one.model.id}: {notice.message}"
+            for one in models
+            for notice in one.warnings
+        )
+        return tuple(dict.fromkeys(messages))
+
     def with_tracks(self, others: Sequence[Timeline]) -> Timeline:
         """Return this timeline with those of further models of the same video as its `tracks`.
 
