@@ -21,6 +21,7 @@ from vswin_cli.storage.humanize import clock_text
 from vswin_cli.timeline.palette import label_colour
 from vswin_cli.timeline.record import LabelSummary, Timeline
 from vswin_cli.timeline.segments import Segment
+from vswin_cli.timeline.svg import whole_seconds
 
 __all__ = ["TerminalTimeline"]
 
@@ -100,9 +101,7 @@ class _Axis:
     def __init__(
         self, timeline: Timeline, segments: Sequence[Segment], width: int, marks: _Marks
     ) -> None:
-        models = timeline.each_model()
-        ends = [segment.end_seconds for one in models for segment in one.segments]
-        self._seconds = max(timeline.video.duration_seconds, *ends, 0.001)
+        self._seconds = whole_seconds(timeline)
         self._width = width
         self._marks = marks
         self._segments = segments

@@ -17,6 +17,7 @@ from vswin_cli.storage.json_records import JsonValue
 from vswin_cli.timeline.record import GapRecord, Timeline
 from vswin_cli.timeline.scores import ScoreTrack
 from vswin_cli.timeline.segments import Segment
+from vswin_cli.timeline.svg import whole_seconds
 
 __all__ = [
     "ModelContent",
@@ -204,13 +205,8 @@ def relative_url(target: Path, folder: Path) -> str:
 
 def _axis_seconds(timeline: Timeline, track: ScoreTrack | None) -> float:
     """Return the length of the time axis; never 0, as the page divides by it."""
-    ends = [
-        timeline.video.duration_seconds,
-        *(segment.end_seconds for one in timeline.each_model() for segment in one.segments),
-    ]
-    if track is not None:
-        ends.append(track.end_seconds)
-    return max(*ends, 0.001)
+    seconds = whole_seconds(timeline)
+    return seconds if track is None else max(seconds, track.end_seconds)
 
 
 def _unseen(track: ScoreTrack) -> tuple[tuple[float, float], ...]:

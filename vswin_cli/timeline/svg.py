@@ -74,7 +74,7 @@ def title_of(timeline: Timeline) -> str:
 
 
 def whole_seconds(timeline: Timeline) -> float:
-    """Return the length of the time axis: of the video, or to the end of the last segment."""
+    """Return the length of the time axis: to the end of the video or of the last segment; not 0."""
     ends = [one.end_seconds for model in timeline.each_model() for one in model.segments]
     return max(timeline.video.duration_seconds, *ends, 0.001)
 
