@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.timelines import clip, columns, segment, timeline, track_of
 from vswin_cli.config import SegmentOptions
-from vswin_cli.report.content import page_content
+from vswin_cli.report.content import ScoredModel, page_content
 from vswin_cli.report.thumbnails import Thumbnail
 from vswin_cli.report.tracks import pack_track
 from vswin_cli.timeline.record import Coverage, GapRecord
@@ -42,7 +42,7 @@ def records():
         tuple(LabelView.of(one.labels, "softmax", SegmentOptions()) for one in (track, other)),
         tuple(segment_track(one, SegmentOptions()) for one in (track, other)),
         tuple(pack_track(one, SegmentOptions(), 10**6) for one in (track, other)),
-        (page_content(many(), None, None, None), page_content(many(), None, None, None)),
+        (page_content([ScoredModel(many())], None), page_content([ScoredModel(many())], None)),
         (Thumbnail(1.0, 2, 2, "data:" + "a" * 9999), Thumbnail(1.0, 2, 2, "data:" + "a" * 9999)),
         (ScoreSpool(3), ScoreSpool(3)),
     ):

@@ -130,28 +130,19 @@ class PageContent:
         )
 
 
-def page_content(
-    timeline: Timeline,
-    track: ScoreTrack | None,
-    packed: PackedTrack | None,
-    url: str | None,
-    others: Sequence[ScoredModel] = (),
-) -> PageContent:
+def page_content(models: Sequence[ScoredModel], url: str | None) -> PageContent:
     """Make the content of a page, still without thumbnails.
 
     Args:
-        timeline: the result to show.
-        track: its scores, if there are any.
-        packed: the same scores as they are embedded in the page.
+        models: the results of the video to show, at least one.
         url: of the video, relative to the page.
-        others: results of further models.
     """
-    first, *further = map(_model_content, [ScoredModel(timeline, track, packed), *others])
-    tracks = [track, *(one.track for one in others)]
+    first, *further = map(_model_content, models)
+    timeline = models[0].timeline
     return PageContent(
         name=video_name(timeline),
         video_url=url,
-        duration_seconds=max(_axis_seconds(timeline, one) for one in tracks),
+        duration_seconds=max(map(_axis_seconds, models)),
         lead_seconds=timeline.video.lead_seconds,
         options=first.options,
         segments=first.segments,
@@ -203,10 +194,10 @@ def relative_url(target: Path, folder: Path) -> str:
     return "./" + quote(os.fsencode(Path(relative).as_posix()))
 
 
-def _axis_seconds(timeline: Timeline, track: ScoreTrack | None) -> float:
-    """Return the length of the time axis; never 0, as the page divides by it."""
-    seconds = whole_seconds(timeline)
-    return seconds if track is None else max(seconds, track.end_seconds)
+def _axis_seconds(one: ScoredModel) -> float:
+    """Return the length of the time axis that a model needs; never 0, as the page divides by it."""
+    seconds = whole_seconds(one.timeline)
+    return seconds if one.track is None else max(seconds, one.track.end_seconds)
 
 
 def _unseen(track: ScoreTrack) -> tuple[tuple[float, float], ...]:

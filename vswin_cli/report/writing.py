@@ -301,7 +301,7 @@ def _origin(source: ReportSource, url: str | None, back: str | None, *, thumbnai
 
 def _content(source: ReportSource, url: str | None) -> PageContent:
     models = source.timeline.each_model()
-    bare = page_content(models[0], None, None, url, [ScoredModel(one) for one in models[1:]])
+    bare = page_content([ScoredModel(one) for one in models], url)
     if source.scores is None:
         return bare
     size = len(video_page(source.timeline, bare).encode())
@@ -312,8 +312,7 @@ def _content(source: ReportSource, url: str | None) -> PageContent:
             _scored(one, path, most_bytes, stack)
             for one, path in zip_longest(models, files[: len(models)])
         ]
-        first = scored[0]
-        return page_content(first.timeline, first.track, first.packed, url, scored[1:])
+        return page_content(scored, url)
 
 
 def _scored(
