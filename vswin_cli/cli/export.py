@@ -53,7 +53,7 @@ def export(
             "--model",
             "-m",
             metavar="NAME",
-            help="Write the result of this model only, of timelines with several.",
+            help="Of timelines with several models, write the result of this one.",
             show_default="all, or the first where a format holds one",
         ),
     ] = None,

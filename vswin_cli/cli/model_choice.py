@@ -129,7 +129,7 @@ class ModelChoices:
     """Options that say which models to use: one, or several on one timeline.
 
     Raises:
-        OptionError: a name is given twice, or beside several an option that belongs to one model.
+        OptionError: a name is given twice, or several and an option that belongs to one model.
     """
 
     model: ModelsOption = None

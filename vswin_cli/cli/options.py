@@ -187,7 +187,7 @@ SaveScoresOption = Annotated[
         "--save-scores",
         metavar="FILE|FOLDER",
         help="Save the scores for `vswin segment`; a folder/ for several videos. Several models "
-        "get a file each, FILE.MODEL.npz.",
+        "get a file each: scores.npz becomes scores.MODEL.npz.",
     ),
 ]
 ReportOption = Annotated[

@@ -1,8 +1,8 @@
 """Score the clips of one video with several models, each in a thread of its own.
 
-The decoder's thread puts each clip into the queue of its model. The queues are short: while one is
-full, the others get no clips either, so that memory stays bounded, and the slowest model sets the
-pace. No model waits for another to take a clip, so none can starve or block the others.
+The caller's thread puts each clip into the queue of its model. The queues are short, and it waits
+while the queue is full, so that memory stays bounded; the slowest model sets the pace of all. The
+models' threads never wait for each other, so none can block another.
 """
 
 from __future__ import annotations
