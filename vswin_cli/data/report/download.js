@@ -60,7 +60,7 @@ function summaryOf(segments) {
 function timelineDocument() {
   const [first, ...others] = ofEachModel(modelDocument);
   const tracks = others.map(({ schema, tool, created, status, video, ...own }) => own);
-  const isSaved = models.every(({ state: { given, corrected } }) => !Object.keys(given).length && !corrected);
+  const isSaved = ofEachModel(() => isAsSaved() && !state.corrected).every(Boolean);
   const created = isSaved ? content.record.created : new Date().toISOString().replace(/\.\d+/, "");
   return { ...first, created, ...(tracks.length ? { tracks } : {}) };
 }
