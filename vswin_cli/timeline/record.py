@@ -135,7 +135,7 @@ class Timeline:
         """Return the timeline of one model, without `tracks`.
 
         Args:
-            name: `model.id` of the model.
+            name: `model.id` of the model; the first one where several have it.
 
         Raises:
             OptionError: it is none of the models.
