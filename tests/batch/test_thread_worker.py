@@ -15,6 +15,8 @@ from vswin_cli.config import EngineOptions, SamplingOptions, SegmentOptions
 from vswin_cli.inference.engine import Engine
 from vswin_cli.models.weights.loading import load_model
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def jobs(tmp_path_factory):

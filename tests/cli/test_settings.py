@@ -34,6 +34,7 @@ def tag(movie, capfd):
     return call
 
 
+@pytest.mark.slow
 def test_the_file_sets_defaults_and_the_command_line_overrides_them(configure, tag):
     configure('stride = "8f"\nonset = 0.4\nexclude = ["cut"]\nquiet = true\nworkers = 3\n')
     code, out, err = tag("--json")
@@ -48,6 +49,7 @@ def test_the_file_sets_defaults_and_the_command_line_overrides_them(configure, t
     assert json.loads(tag("--json", "--stride", "4f")[1])["sampling"] != of_file["sampling"]
 
 
+@pytest.mark.slow
 def test_a_default_does_not_count_beside_an_option_that_excludes_it(configure, tag, tmp_path):
     configure('fps = 10\nformat = "srt"\n')
     assert json.loads(tag("--json", "--frame-interval", "3")[1])["sampling"]["frame_interval"] == 3
