@@ -1,11 +1,10 @@
 """The page of several videos in a real browser: found, filtered, sorted, long, and kept current."""
 
-from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 
-from tests.support.browser import chromium
+from tests.support.report_pages import open_page, until
 from tests.support.reports import make_report_video
 from tests.support.timelines import segment, timeline
 from vswin_cli.report import ReportSource, write_report
@@ -15,12 +14,6 @@ from vswin_cli.timeline.palette import label_colour
 from vswin_cli.timeline.record import Coverage, Timeline, VideoRecord
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture
@@ -34,23 +27,6 @@ def page(browser):
     yield opened
     context.close()
     assert errors == []
-
-
-def until(page, condition: str) -> None:
-    """Wait for a condition; the page may be read again in between."""
-    from playwright.sync_api import Error
-
-    for _ in range(300):
-        with suppress(Error):  # the page is being read again
-            if page.evaluate(f"Boolean({condition})"):
-                return
-        page.wait_for_timeout(30)
-    pytest.fail(f"never came true: {condition}")
-
-
-def open_page(page, path) -> None:
-    page.goto(path.as_uri())
-    until(page, "document.body.dataset.ready")
 
 
 def made(name: str, seconds: float, **labels: float) -> Timeline:
@@ -81,7 +57,7 @@ def shown(page, tmp_path):
     ]
     path = tmp_path / "all.html"
     path.write_text(archive_page(rows))
-    open_page(page, path)
+    open_page(page, path.as_uri())
     return page
 
 
@@ -157,7 +133,7 @@ def test_thousands_of_videos_are_few_rows_and_all_are_reached(page, tmp_path):
     rows = [ArchiveRow.of(made(f"v{i:04}.mp4", 10.0 + i, bowling=0.5)) for i in range(3000)]
     path = tmp_path / "all.html"
     path.write_text(archive_page(rows))
-    open_page(page, path)
+    open_page(page, path.as_uri())
     assert len(names(page)) < 60
     page.evaluate("scrollTo(0, document.body.scrollHeight)")
     until(page, "document.querySelector('#videos').textContent.includes('v2999.mp4')")
@@ -178,7 +154,7 @@ def test_a_page_of_a_running_batch_reloads_itself_and_keeps_the_view(page, tmp_p
         "videos", 40, 10, 2, "2020-01-01T00:00:00Z", 0.2, (("v10.mp4", 83.0),), 12.3, 125.0
     )
     path.write_text(archive_page(waiting, progress))
-    open_page(page, path)
+    open_page(page, path.as_uri())
     text = page.locator("#progress-text").text_content()
     assert text == "10 of 40 videos done · 2 failed · 1 running · 12× real time · about 2:05 left"
     assert page.title().startswith("30% – ")
@@ -199,7 +175,7 @@ def test_the_table_leads_to_pages_and_back_and_fits_every_width(page, tmp_path):
         for i, name in enumerate(("beach & sea", "arena"))
     ]
     write_report([one.source() for one in several], tmp_path / "all.html")
-    open_page(page, tmp_path / "all.html")
+    open_page(page, (tmp_path / "all.html").as_uri())
     assert names(page) == ["beach & sea.webm", "arena.webm"]
     assert page.locator("#videos img").count() == 1
     assert page.evaluate("document.querySelector('#videos img').naturalWidth") > 50
@@ -221,7 +197,7 @@ def test_an_archive_of_names_with_markup_stays_text(page, tmp_path):
     evil = "<img src=x onerror=alert(1)>"
     rows = [ArchiveRow.of(made(f"{evil}.mp4", 9.0, **{evil: 0.5})) for _ in range(2)]
     (tmp_path / "all.html").write_text(archive_page(rows))
-    open_page(page, tmp_path / "all.html")
+    open_page(page, (tmp_path / "all.html").as_uri())
     assert names(page) == [f"{evil}.mp4"] * 2
     assert page.locator("img").count() == 0
 

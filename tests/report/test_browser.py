@@ -8,7 +8,7 @@ from importlib.resources import files
 import numpy as np
 import pytest
 
-from tests.support.browser import chromium
+from tests.support.report_pages import set_value, until
 from tests.support.reports import make_report_video, random_track
 from tests.support.timelines import STEP
 from tests.support.videos import read_index
@@ -32,12 +32,6 @@ RULES = "\n".join(
     files("vswin_cli").joinpath(f"data/report/{name}.js").read_text()
     for name in ("segments", "track")
 )
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -91,15 +85,6 @@ def own_onsets(tmp_path):
     return own.onsets, make_report_video(tmp_path, seed=3, with_video=False, options=own)
 
 
-def until(page, condition: str) -> None:
-    """Wait for a condition; Playwright's own way needs `eval`, which the page forbids."""
-    for _ in range(300):
-        if page.evaluate(f"Boolean({condition})"):
-            return
-        page.wait_for_timeout(30)
-    pytest.fail(f"never came true: {condition}")
-
-
 def is_foreign(url: str) -> bool:
     return not url.startswith(("file:", "data:", "blob:"))
 
@@ -122,20 +107,6 @@ def expected_spans(segments):
 
     found = [[s.label, f"{clock(s.start_seconds)} {clock(s.end_seconds)}"] for s in segments]
     return sorted(found)
-
-
-def set_value(page, name, value):
-    page.evaluate(
-        """([name, value]) => {
-             const field = document.getElementById(name);
-             field.value = value;
-             field.dispatchEvent(new Event('input', {bubbles: true}));
-           }""",
-        [name, str(value)],
-    )
-    page.evaluate(
-        "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
-    )
 
 
 def find_again(tagged, **changes):

@@ -2,11 +2,10 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from tests.support.browser import chromium
+from tests.support.report_pages import open_page, saved, set_value, until
 from tests.support.reports import content_of, make_report_video
 from vswin_cli.config import SegmentOptions
 from vswin_cli.export import render_timelines
@@ -18,12 +17,6 @@ from vswin_cli.timeline.score_files import segment_scores
 pytestmark = pytest.mark.slow
 
 MOVES = ("pan", "tilt", "zoom", "archery")  # the last one is a label of the other model, too
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -52,19 +45,11 @@ def page(browser, source):
     context = browser.new_context(viewport={"width": 1200, "height": 900})
     opened = context.new_page()
     opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.goto(path.as_uri())
-    until(opened, "document.body.dataset.ready")
+    opened.on("console", lambda message: errors.append(message.text))
+    open_page(opened, path.as_uri())
     yield opened
     context.close()
     assert errors == []
-
-
-def until(page, condition: str) -> None:
-    for _ in range(300):
-        if page.evaluate(f"Boolean({condition})"):
-            return
-        page.wait_for_timeout(30)
-    pytest.fail(f"never came true: {condition}")
 
 
 def lanes(page) -> list[str]:
@@ -77,29 +62,9 @@ def lanes(page) -> list[str]:
     return list(found)
 
 
-def saved(page, kind: str, folder: Path) -> Path:
-    with page.expect_download() as found:
-        page.click(f"#save-{kind}")
-    path = folder / str(found.value.suggested_filename)
-    found.value.save_as(path)
-    return path
-
-
 def records(timeline) -> list[dict[str, object]]:
     """Segments with the digits of files."""
     return list(timeline.to_dict()["segments"])
-
-
-def set_value(page, name: str, value: float) -> None:
-    page.evaluate(
-        """([name, value]) => {
-             const field = document.getElementById(name);
-             field.value = value;
-             field.dispatchEvent(new Event('input', {bubbles: true}));
-           }""",
-        [name, str(value)],
-    )
-    page.wait_for_timeout(100)
 
 
 def test_lanes_and_cards_are_grouped_by_model(page, models):

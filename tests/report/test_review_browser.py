@@ -2,11 +2,10 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
-from tests.support.browser import chromium
+from tests.support.report_pages import open_page, saved, set_value, until
 from tests.support.reports import make_report_video
 from vswin_cli.cli.app import run
 from vswin_cli.config import SegmentOptions
@@ -19,12 +18,6 @@ from vswin_cli.timeline.score_files import load_track
 from vswin_cli.training.examples import read_examples
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")
@@ -50,40 +43,6 @@ def page(browser, address):
     yield opened
     context.close()
     assert errors == []
-
-
-def until(page, condition: str) -> None:
-    for _ in range(300):
-        if page.evaluate(f"Boolean({condition})"):
-            return
-        page.wait_for_timeout(30)
-    pytest.fail(f"never came true: {condition}")
-
-
-def open_page(page, address: str) -> None:
-    page.goto(address)
-    until(page, "document.body.dataset.ready")
-
-
-def saved(page, kind: str, folder: Path) -> Path:
-    """Click on a download and keep its file."""
-    with page.expect_download() as found:
-        page.click(f"#save-{kind}")
-    path = folder / str(found.value.suggested_filename)
-    found.value.save_as(path)
-    return path
-
-
-def set_value(page, name: str, value: float) -> None:
-    page.evaluate(
-        """([name, value]) => {
-             const field = document.getElementById(name);
-             field.value = value;
-             field.dispatchEvent(new Event('input', {bubbles: true}));
-           }""",
-        [name, str(value)],
-    )
-    page.wait_for_timeout(100)
 
 
 def rows(timeline: Timeline) -> list[tuple[object, ...]]:
