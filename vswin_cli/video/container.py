@@ -359,8 +359,10 @@ def _media_warnings(
             )
         )
     if (second := second_movie(path)) is not None:
-        fate = "" if second.can_be_read else "; it is not read"
-        found.append(MediaWarning("SECOND_MOVIE", f"a second movie is joined to the file{fate}"))
+        message = "a second movie is joined to the file"
+        if not second.can_be_read:
+            message += "; it is not read"
+        found.append(MediaWarning("SECOND_MOVIE", message))
     if first.interlaced_frame:
         found.append(MediaWarning("INTERLACED", "interlaced video; fields are not separated"))
     if first.color_trc in _HDR_TRANSFERS:
