@@ -51,8 +51,8 @@ if TYPE_CHECKING:
     from vswin_cli.export import export_timelines
     from vswin_cli.inference.engine import Engine
     from vswin_cli.inference.pipeline import analyze_features, analyze_video
-    from vswin_cli.inference.several import analyze_videos
     from vswin_cli.inference.several_models import analyze_video_with_models
+    from vswin_cli.inference.several_videos import analyze_videos
     from vswin_cli.models.labels import LabelMap
     from vswin_cli.models.weights.loading import load_model
     from vswin_cli.storage.sources import VideoSource, expand_sources
@@ -93,7 +93,7 @@ _HOMES = {
     "analyze_features": "inference.pipeline",
     "analyze_video": "inference.pipeline",
     "analyze_video_with_models": "inference.several_models",
-    "analyze_videos": "inference.several",
+    "analyze_videos": "inference.several_videos",
     "cut_segments": "cutting.run",
     "evaluate_timelines": "evaluation.timelines",
     "expand_sources": "storage.sources",

@@ -6,7 +6,7 @@ from tests.support.videos import VideoRecipe, make_video
 from vswin_cli.config import EngineOptions
 from vswin_cli.errors import OptionError, SourceError
 from vswin_cli.inference.engine import Engine
-from vswin_cli.inference.several import analyze_videos
+from vswin_cli.inference.several_videos import analyze_videos
 from vswin_cli.storage.sources import VideoSource
 from vswin_cli.timeline.score_files import load_scores
 
